@@ -1,0 +1,47 @@
+"""What the agent is told at its start. What comes later arrives as a file in `control/`."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Self
+
+from chaos.client.spec import ClientSpec, Load
+from chaos.model import Member
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentSpec:
+    """`limit_s` bounds the agent's life whatever the host does. `names` are the addresses it resolves once a second."""
+
+    trial: str
+    clients: tuple[ClientSpec, ...]
+    load: Load
+    members: tuple[Member, ...]
+    names: tuple[str, ...]
+    limit_s: float
+
+    def dumps(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def loads(cls, text: str) -> Self:
+        data = json.loads(text)
+        return cls(
+            trial=data["trial"],
+            clients=tuple(ClientSpec.from_json(item) for item in data["clients"]),
+            load=Load.from_json(data["load"]),
+            members=tuple(Member.from_json(item) for item in data["members"]),
+            names=tuple(data["names"]),
+            limit_s=data["limit_s"],
+        )
+
+
+MEMBERS = "control/members.json"
+"""A list of members as they are now; replaced whenever the platform says that one changed."""
+START = "control/start.json"
+"""Start the clients: {"deadline_s": …}. Observers run from the agent's own start."""
+STOP = "control/stop.json"
+"""Stop the clients: no new operation; those under way end or time out."""
+AUDIT = "control/audit.json"
+"""Read every key back, after healing: {"address": "ip:port"} of the master. Writes `audit/` and an `audit` event."""
+QUIT = "control/quit.json"
+"""Stop observing, close the files, exit."""

@@ -1,0 +1,1 @@
+"""The running system under test, and what can be done to it."""

@@ -1,0 +1,106 @@
+"""The protocol that every kind of cluster keeps, and the fake that tests the pipeline keeps too."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from chaos.agent.spec import AgentSpec
+from chaos.model import Event, Member
+
+Members = dict[str, Member]
+"""By name: who is there now."""
+
+
+class Ability(StrEnum):
+    """What a cluster can do; a scenario or an experiment that needs more is refused before anything is deployed."""
+
+    KILL = "kill"
+    PAUSE = "pause"
+    DELETE = "delete"
+    CUT = "cut"
+
+
+class Stop(StrEnum):
+    """How a member is stopped. The effect of a delete is the request itself, that of a signal the process's end."""
+
+    KILL = "kill"
+    """SIGKILL to the process, the pod kept: what an OOM kill does."""
+    CRASH = "crash"
+    """SIGKILL, and the pod deleted with grace 0 within 200 ms, so that it comes back as a new pod."""
+    DELETE = "delete"
+    """A graceful delete, as a drain or a rollout does it."""
+    PAUSE = "pause"
+    """SIGSTOP, until resumed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Effect:
+    """When a fault took effect: an interval on the clock of `domain`, and its proof.
+
+    `accepted_ns` is a host stamp. `confirmed_ns` is None, and `evidence` says why, where the proof never came.
+    """
+
+    domain: str
+    earliest_ns: int
+    latest_ns: int
+    accepted_ns: int
+    confirmed_ns: int | None
+    evidence: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cut:
+    """A partition as data: `member` exchanges no packet with any of `peers` (addresses), in either direction."""
+
+    member: Member
+    peers: tuple[str, ...]
+    longest_s: float
+
+
+class Agent(Protocol):
+    """The agent as its host sees it. Files that it writes appear under the trial's directory within a second."""
+
+    domain: str
+
+    async def put(self, path: str, text: str) -> None:
+        """Write one of the control files of `chaos.agent.spec`, atomically."""
+
+    async def pull(self) -> None:
+        """Bring everything that is new to the trial's directory now; raises SetupError when the agent is gone."""
+
+    async def close(self) -> None:
+        """Pull the rest, and remove the agent."""
+
+
+class Cluster(Protocol):
+    """One running system. Every method may be called at any time after `__aenter__` of its maker."""
+
+    name: str
+    kind: str
+    can: frozenset[Ability]
+
+    async def members(self) -> Members: ...
+
+    async def stop(self, member: Member, how: Stop) -> Effect: ...
+
+    async def resume(self, member: Member) -> None: ...
+
+    async def cut(self, cut: Cut) -> Effect:
+        """Replace the present cut."""
+
+    async def heal(self) -> None:
+        """Undo every cut and pause of ours. No arguments, safe at any time, idempotent."""
+
+    def events(self) -> AsyncIterator[Event]:
+        """What the platform says: pods, endpoints, logs opened; gaps included. Raw logs go to the trial's `logs/`."""
+
+    async def launch(self, spec: AgentSpec) -> Agent: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Versions:
+    """What the campaign's manifest says of the platform."""
+
+    platform: dict[str, str] = field(default_factory=dict)
+    images: dict[str, str] = field(default_factory=dict)

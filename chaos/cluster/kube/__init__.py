@@ -1,0 +1,1 @@
+"""A real Kubernetes: one that kind makes, or any kubeconfig."""

@@ -1,0 +1,45 @@
+"""The error tree. The system's failing is data; only the harness's failing is an exception.
+
+HarnessError
+├─ ScenarioError      a bad file or option, with its path and the words that would be right      exit 2
+├─ SetupError         something missing, or no healthy start; names the command that fixes it    exit 3
+├─ FaultError         a heal that failed, an effect that could not be undone                     exit 4
+├─ RecordingError     a truncated recording, or one of an unknown format                         exit 4
+└─ ExperimentError    chaostoolkit did not play the experiment as written                        exit 4
+"""
+
+from typing import ClassVar
+
+
+class HarnessError(Exception):
+    """Anything that is the harness's own failing; its text is one sentence for the user, without a traceback."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class ScenarioError(HarnessError):
+    """A file or an option that cannot be used as written."""
+
+    exit_code = 2
+
+
+class SetupError(HarnessError):
+    """Something is missing, or the system never became healthy."""
+
+    exit_code = 3
+
+
+class FaultError(HarnessError):
+    """A fault that could not be applied or undone."""
+
+
+class RecordingError(HarnessError):
+    """A recording that cannot be read."""
+
+
+class ExperimentError(HarnessError):
+    """An experiment that was not played as it is written."""
+
+
+PASS, FAIL, INCONCLUSIVE = 0, 1, 5
+"""The exit codes of a verdict; those of an error are on its class."""

@@ -1,0 +1,1 @@
+"""The only door to chaoslib: the open trial, and what an experiment can call."""

@@ -1,0 +1,101 @@
+"""The nouns that every part shares. Standard library only: this ships into pods."""
+
+from dataclasses import asdict, dataclass
+from enum import IntEnum, StrEnum
+from typing import Any, Self
+
+
+class Outcome(IntEnum):
+    """What became of one operation, as its row says.
+
+    `FAILED` is surely not applied; `UNKNOWN` may have been. A row that is still `IN_FLIGHT` when its writer died is
+    read as unknown. `EMPTY` marks space that no operation has used yet.
+    """
+
+    EMPTY = 0
+    IN_FLIGHT = 1
+    OK = 2
+    FAILED = 3
+    UNKNOWN = 4
+    MISSED = 5
+
+
+class ErrorCode(IntEnum):
+    """Why an operation was not ok. The names are Redis's error prefixes and the kernel's words."""
+
+    NONE = 0
+    REFUSED = 1
+    RESET = 2
+    CLOSED = 3
+    CONNECT_TIMEOUT = 4
+    REPLY_TIMEOUT = 5
+    READONLY = 6
+    LOADING = 7
+    MASTERDOWN = 8
+    NOREPLICAS = 9
+    MISCONF = 10
+    NAME_NOT_FOUND = 11
+    UNREACHABLE = 12
+    NO_MASTER = 13
+    DISCOVERY_TIMEOUT = 14
+    DISCOVERY_FAILED = 15
+    NOT_SENT = 16
+    AUTH = 17
+    OTHER_REPLY = 18
+    OTHER = 19
+
+
+class RowFlag(IntEnum):
+    """Bits of a row's flags."""
+
+    OPENED = 1
+    """This operation opened the connection that it used."""
+    DISCOVERED = 2
+    """Sentinel was asked for the master on behalf of this operation."""
+
+
+class MemberKind(StrEnum):
+    REDIS = "redis"
+    SENTINEL = "sentinel"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """One process of the system under test, as the platform knows it now.
+
+    `uid` changes when the pod is replaced under its old name, `container` when the process is restarted in place.
+    `domain` is the clock domain of the node it runs on.
+    """
+
+    name: str
+    kind: MemberKind
+    address: str
+    port: int
+    node: str
+    domain: str
+    uid: str
+    container: str
+    ordinal: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        return cls(**{**data, "kind": MemberKind(data["kind"])})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """One observation. `at_ns` is its monotonic stamp on the clock of `domain`, and the latest edge of what it says.
+
+    `since_ns` is the earliest edge: when the fact was last seen not to hold. None: known to the stamp itself.
+    `fields` are what the event's kind says (docs/file-formats.md) and are written beside the stamps, flat.
+    """
+
+    kind: str
+    domain: str
+    at_ns: int
+    since_ns: int | None = None
+    fields: dict[str, Any]

@@ -1,0 +1,1 @@
+"""What the agent observes of the system, and of itself. Every observation is an event."""

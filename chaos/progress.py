@@ -1,0 +1,45 @@
+"""What a worker tells its campaign while a trial runs: one JSON object a line on the worker's standard output.
+
+The campaign passes each to whoever renders (the terminal, a pytest log). Nothing is computed from them: a figure that
+counts comes from the files, later.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+
+class Tell(StrEnum):
+    """What a message is about; each names the keys of `data`."""
+
+    STEP = "step"
+    """A step of setting up ended: name, text, seconds."""
+    WAITING = "waiting"
+    """Still waiting: name, text (what for), seconds (how long so far)."""
+    TRIAL = "trial"
+    """A trial opens: experiment, number, of, seed."""
+    EFFECT = "effect"
+    """t = 0 is known: t0 (UTC, RFC 3339), text."""
+    SEEN = "seen"
+    """Something became known after t = 0: at_s, name (a milestone or `first failed operation`), text."""
+    NOTE = "note"
+    """A sentence the user should not miss: text."""
+    CLOSED = "closed"
+    """The trial's directory is closed: directory."""
+    FAILED = "failed"
+    """The harness failed: error (class name), text, exit_code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    tell: Tell
+    data: dict[str, Any] = field(default_factory=dict)
+
+    def line(self) -> str:
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def parse(cls, line: str) -> Self:
+        raw = json.loads(line)
+        return cls(Tell(raw["tell"]), raw["data"])

@@ -1,0 +1,1 @@
+"""What people read: HTML, terminal, JUnit, Markdown, JSON. Renders; decides nothing."""

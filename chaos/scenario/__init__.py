@@ -1,0 +1,1 @@
+"""A system under test and what is promised of it, loaded strictly."""
