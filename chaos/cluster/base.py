@@ -104,3 +104,21 @@ class Versions:
 
     platform: dict[str, str] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
+
+
+class Platform(Protocol):
+    """What a campaign holds for all its trials: the platform under the system. An async context manager.
+
+    Entering brings the platform up (made, or reused); leaving takes away what this run made, unless asked to keep it.
+    """
+
+    kind: str
+    name: str
+
+    async def deploy(self, *, fresh: bool = False) -> None:
+        """Apply the scenario's system, idempotent; `fresh` removes it first. Does not wait until it is healthy."""
+
+    def ref(self) -> dict[str, str]:
+        """What a worker needs to connect: `module`, whose `connect(ref, scenario, directory)` gives a Cluster, and more."""
+
+    def versions(self) -> Versions: ...
