@@ -1,0 +1,231 @@
+"""A small real system on loopback: one master, two replicas, three Sentinels, as processes of this test run.
+
+For tests that need the real thing and nothing more: no namespaces, no root, no Kubernetes. Members are named as the
+operator names its pods. Everything is blocking: call it from a fixture, or by `asyncio.to_thread`.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import hiredis
+
+from chaos.clock import node_domain
+from chaos.model import Member, MemberKind
+
+LOOPBACK = "127.0.0.1"
+NODE = "loopback"
+MASTER_NAME = "mymaster"
+REDIS = ("rfr-redis-cluster-0", "rfr-redis-cluster-1", "rfr-redis-cluster-2")
+SENTINELS = ("rfs-redis-cluster-a", "rfs-redis-cluster-b", "rfs-redis-cluster-c")
+
+QUICK = {"info-period": 100, "publish-period": 100, "ask-period": 100}
+USUAL = {"info-period": 10_000, "publish-period": 2_000, "ask-period": 1_000}
+"""Sentinel's own periods in ms: shortened while the rig assembles, then put back, so that failovers take their time."""
+
+
+@dataclass
+class Process:
+    """One server: the command that starts it, the process that runs now, and how often its pod was replaced."""
+
+    name: str
+    kind: MemberKind
+    port: int
+    command: list[str]
+    log: Path
+    popen: subprocess.Popen[bytes]
+    generation: int = 0
+
+    def member(self) -> Member:
+        return Member(
+            name=self.name,
+            kind=self.kind,
+            address=LOOPBACK,
+            port=self.port,
+            node=NODE,
+            domain=node_domain(NODE),
+            uid=f"{self.name}/{self.generation}",
+            container=str(self.popen.pid),
+            ordinal=int(self.name[-1]) if self.kind is MemberKind.REDIS else None,
+        )
+
+
+@dataclass
+class Rig:
+    """`master_port` is where the first master listens; ask `master()` who it is now."""
+
+    directory: Path
+    down_after_ms: int = 1000
+    failover_timeout_ms: int = 3000
+    processes: dict[str, Process] = field(default_factory=dict)
+
+    # Who is there.
+
+    def members(self) -> list[Member]:
+        return [process.member() for process in self.processes.values()]
+
+    def member(self, name: str) -> Member:
+        return self.processes[name].member()
+
+    def pid(self, name: str) -> int:
+        return self.processes[name].popen.pid
+
+    def log(self, name: str) -> str:
+        return self.processes[name].log.read_text()
+
+    def call(self, name: str, *command: str | int) -> Any:
+        """One command to one member, on a connection of its own; an error reply is returned as a value."""
+        return call(self.processes[name].port, *command)
+
+    def master(self, sentinel: str = SENTINELS[0]) -> str:
+        """The name of the master as this Sentinel gives it."""
+        _, port = self.call(sentinel, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER_NAME)
+        return next(p.name for p in self.processes.values() if p.port == int(port))
+
+    # What is done to it.
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, and wait until the process is gone and its port refuses."""
+        popen = self.processes[name].popen
+        popen.kill()
+        popen.wait(timeout=5)
+
+    def pause(self, name: str) -> None:
+        os.kill(self.pid(name), signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        os.kill(self.pid(name), signal.SIGCONT)
+
+    def restart(self, name: str) -> None:
+        """Start a killed member again under its old address, as a container restarted in place."""
+        process = self.processes[name]
+        assert process.popen.poll() is not None, f"{name} still runs"
+        process.popen = launch(process.command, process.log)
+        wait_for(lambda: call(process.port, "PING") == "PONG", f"{name} answers again")
+
+    def replace(self, name: str, master: str) -> None:
+        """Kill a Redis where it still runs, and start it anew under another address, as a replaced pod."""
+        old = self.processes[name]
+        if old.popen.poll() is None:
+            self.kill(name)
+        self._start_redis(name, master_port=self.processes[master].port, generation=old.generation + 1)
+
+    def close(self) -> None:
+        """End what still runs, stopped processes too, each by its own pid."""
+        for process in self.processes.values():
+            process.popen.kill()
+        for process in self.processes.values():
+            process.popen.wait(timeout=5)
+
+    # How it comes up.
+
+    def assemble(self) -> None:
+        """Start all and return once every Sentinel knows two replicas in sync and two other Sentinels."""
+        self._start_redis(REDIS[0])
+        first = self.processes[REDIS[0]].port
+        for name in REDIS[1:]:
+            self._start_redis(name, master_port=first)
+        wait_for(self._replicas_in_sync, "two replicas in sync")
+        for name in SENTINELS:
+            self._start_sentinel(name, first)
+        self._sentinel_periods(QUICK)
+        wait_for(self._sentinels_complete, "three Sentinels that know each other and both replicas")
+        self._sentinel_periods(USUAL)
+
+    def _start_redis(self, name: str, *, master_port: int | None = None, generation: int = 0) -> None:
+        port = free_port()
+        data = self.directory / f"{name}-{generation}"
+        data.mkdir()
+        command = ["redis-server", "--port", str(port), "--bind", LOOPBACK, "--dir", str(data), "--save", ""]
+        command += ["--repl-diskless-sync-delay", "0", "--enable-debug-command", "yes"]
+        if master_port:
+            command += ["--replicaof", LOOPBACK, str(master_port)]
+        self._start(name, MemberKind.REDIS, port, command, generation)
+
+    def _start_sentinel(self, name: str, master_port: int) -> None:
+        port = free_port()
+        config = self.directory / f"{name}.conf"
+        config.write_text(
+            f"port {port}\nbind {LOOPBACK}\ndir {self.directory}\n"
+            f"sentinel monitor {MASTER_NAME} {LOOPBACK} {master_port} 2\n"
+            f"sentinel down-after-milliseconds {MASTER_NAME} {self.down_after_ms}\n"
+            f"sentinel failover-timeout {MASTER_NAME} {self.failover_timeout_ms}\n"
+            f"sentinel parallel-syncs {MASTER_NAME} 2\n"
+        )
+        self._start(name, MemberKind.SENTINEL, port, ["redis-server", str(config), "--sentinel"])
+
+    def _start(self, name: str, kind: MemberKind, port: int, command: list[str], generation: int = 0) -> None:
+        log = self.directory / f"{name}-{generation}.log"
+        popen = launch(command, log)
+        self.processes[name] = Process(name, kind, port, command, log, popen, generation)
+        wait_for(lambda: call(port, "PING") == "PONG", f"{name} answers; see {log}")
+
+    def _sentinel_periods(self, periods: dict[str, int]) -> None:
+        for name in SENTINELS:
+            for period, value_ms in periods.items():
+                assert self.call(name, "SENTINEL", "DEBUG", period, value_ms) == "OK"
+
+    def _replicas_in_sync(self) -> bool:
+        return all(self.call(name, "ROLE")[3] == "connected" for name in REDIS[1:])
+
+    def _sentinels_complete(self) -> bool:
+        return all(complete(self.call(name, "SENTINEL", "MASTER", MASTER_NAME)) for name in SENTINELS)
+
+
+def complete(reply: list[str]) -> bool:
+    state = dict(zip(reply[::2], reply[1::2], strict=True))
+    return (state["flags"], state["num-slaves"], state["num-other-sentinels"]) == ("master", "2", "2")
+
+
+def launch(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("ab") as out:
+        return subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+
+
+def call(port: int, *command: str | int) -> Any:
+    """The reply of one command, or None while nobody answers at this port."""
+    reader = hiredis.Reader(encoding="utf-8")
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=2) as connection:
+            connection.sendall(hiredis.pack_command(tuple(str(word) for word in command)))
+            while (reply := reader.gets()) is False:
+                data = connection.recv(65536)
+                if not data:
+                    return None
+                reader.feed(data)
+            return reply
+    except (ConnectionRefusedError, ConnectionResetError):
+        return None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for(condition: Callable[[], bool], because: str, within_s: float = 20.0) -> None:
+    """The blocking twin of chaos.until, for a rig that is built outside of any event loop."""
+    limit = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < limit, f"gave up after {within_s:g} s: {because}"
+        time.sleep(0.02)
+
+
+@contextmanager
+def running(directory: Path, *, down_after_ms: int = 1000) -> Iterator[Rig]:
+    """A rig that is healthy on entry and gone on exit, whatever happens between."""
+    rig = Rig(directory, down_after_ms=down_after_ms)
+    try:
+        rig.assemble()
+        yield rig
+    finally:
+        rig.close()
