@@ -1,0 +1,175 @@
+"""The Kubernetes API as the harness uses it: one cluster, named explicitly, every request with a time-out.
+
+The only maker of Kubernetes clients. It reads the kubeconfig that it is given and never ~/.kube or the environment,
+so that no command can reach a cluster that nobody named. It is not a deployer: what is applied, and what that means,
+is `deploy`'s.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import urllib3.exceptions
+from kubernetes import client
+from kubernetes.client import rest
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config import ConfigException, new_client_from_config
+
+from chaos.errors import SetupError
+
+CONNECT_S, REQUEST_S = 5.0, 30.0
+MANAGER = "failover-harness"
+"""Our field manager, and the value of the label that marks every object of ours."""
+MANAGED_BY = "app.kubernetes.io/managed-by"
+OURS = f"{MANAGED_BY}={MANAGER}"
+Object = dict[str, Any]
+T = TypeVar("T")
+
+
+class ApiError(SetupError):
+    """The API server refused or did not answer. `status` is its HTTP status, 0 where there was no answer."""
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class _TimedClient(client.ApiClient):
+    """Requests that name no time-out of their own get ours; the library's default is to wait for ever."""
+
+    def call_api(
+        self,
+        method: object,
+        url: object,
+        header_params: object = None,
+        body: object = None,
+        post_params: object = None,
+        _request_timeout: object = None,
+    ) -> rest.RESTResponse:
+        within = _request_timeout or (CONNECT_S, REQUEST_S)
+        return super().call_api(method, url, header_params, body, post_params, within)
+
+
+class Api:
+    """Blocking calls run in threads of its own, so that a server that hangs does not hold up unrelated work."""
+
+    def __init__(self, kubeconfig: Path, context: str | None = None) -> None:
+        self.kubeconfig = kubeconfig
+        self.context = context
+        self.client = self.new_client()
+        self.core = client.CoreV1Api(self.client)
+        self.discovery = client.DiscoveryV1Api(self.client)
+        self.apps = client.AppsV1Api(self.client)
+        self.custom = client.CustomObjectsApi(self.client)
+        self._threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="kube-api")
+        self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}
+
+    def new_client(self) -> client.ApiClient:
+        """A client that shares nothing with the others: an exec stream alters the one it runs on while it opens."""
+        settings = client.Configuration()
+        settings.retries = False
+        try:
+            new_client_from_config(str(self.kubeconfig), self.context, False, settings)  # type: ignore[no-untyped-call]
+        except (ConfigException, OSError) as error:
+            raise SetupError(f"cannot use context {self.context} of kubeconfig {self.kubeconfig}: {error}") from error
+        settings.proxy = None
+        return _TimedClient(settings)
+
+    async def run(self, call: Callable[[], T]) -> T:
+        """Run a blocking call in a thread, and turn the library's errors into an `ApiError`."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        except ApiException as error:
+            raise ApiError(f"the API server answered {_reason(error)}", error.status or 0) from error
+        except urllib3.exceptions.HTTPError as error:
+            host = self.client.configuration.host
+            raise ApiError(f"the API server at {host} did not answer: {error}") from error
+
+    async def request(self, method: str, path: str, body: Object | None = None, **query: str) -> Object:
+        """One request, its answer as plain JSON. A PATCH is a server-side apply."""
+        return await self.run(lambda: self._request(method, path, body, query))
+
+    def _request(self, method: str, path: str, body: Object | None, query: Mapping[str, str]) -> Object:
+        content = "application/apply-patch+yaml" if method == "PATCH" else "application/json"
+        url = self.client.param_serialize(
+            method,
+            path,
+            query_params=list(query.items()),
+            header_params={"Accept": "application/json", "Content-Type": content},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        answer = self.client.call_api(*url)
+        data = answer.read()  # type: ignore[no-untyped-call]
+        if not 200 <= answer.status < 300:
+            raise ApiException(status=answer.status, reason=data.decode(errors="replace"))
+        return dict(json.loads(data))
+
+    async def items(self, path: str, **query: str) -> list[Object]:
+        return list((await self.request("GET", path, None, **query))["items"])
+
+    async def get(self, path: str) -> Object | None:
+        """The object, or None where there is none."""
+        try:
+            return await self.request("GET", path)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def apply(self, manifest: Object, namespace: str | None = None) -> Object:
+        """Server-side apply, as our field manager; `namespace` is for an object that names none."""
+        path = await self.path_of(manifest, namespace)
+        return await self.request("PATCH", path, manifest, fieldManager=MANAGER, force="true")
+
+    async def delete(self, path: str, grace_s: int | None = None) -> bool:
+        """Ask for deletion, dependents in the background. False: there was nothing to delete."""
+        options: Object = {"propagationPolicy": "Background"}
+        if grace_s is not None:
+            options["gracePeriodSeconds"] = grace_s
+        try:
+            await self.request("DELETE", path, options)
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+    async def path_of(self, manifest: Object, namespace: str | None = None) -> str:
+        """Where an object lives. A kind that the server does not serve raises ApiError with status 404."""
+        version, kind, meta = manifest["apiVersion"], manifest["kind"], manifest["metadata"]
+        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        plural, namespaced = await self._resource(root, kind)
+        within = f"/namespaces/{meta.get('namespace') or namespace}" if namespaced else ""
+        return f"{root}{within}/{plural}/{meta['name']}"
+
+    async def _resource(self, root: str, kind: str) -> tuple[str, bool]:
+        if kind not in self._kinds.get(root, {}):
+            found = (await self.request("GET", root))["resources"]
+            names = [item for item in found if "/" not in item["name"]]
+            self._kinds[root] = {item["kind"]: (item["name"], item["namespaced"]) for item in names}
+        if kind not in self._kinds[root]:
+            raise ApiError(f"the API server serves no {kind} in {root}", 404)
+        return self._kinds[root][kind]
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.client.rest_client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _reason(error: ApiException) -> str:
+    """The server's own sentence where its body has one."""
+    text = str(error.body or error.reason)
+    try:
+        return f"{error.status}: {json.loads(text)['message']}"
+    except (ValueError, KeyError, TypeError):
+        return f"{error.status}: {text.strip() or error.reason}"
