@@ -1,10 +1,11 @@
 """A scenario as its file says it. Durations are seconds once loaded; a file writes `5s`, `100ms`, `2m`, `50/s`."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, model_validator
+from typing_extensions import TypedDict
 
-from chaos.scenario.units import Duration, Rate
+from chaos.scenario.units import Address, Count, Duration, Rate
 
 TargetName = Literal[
     "detection",
@@ -83,8 +84,8 @@ class System(Part):
 class Client(Part):
     """Exactly one way to the master: a Service's `address`, or `sentinel`, the address of Sentinel's Service."""
 
-    address: str | None = None
-    sentinel: str | None = None
+    address: Address | None = None
+    sentinel: Address | None = None
     library: Literal["redis-py-pool"] | None = None
     count: int = Field(default=4, ge=1)
     rate_each: Rate = 50.0
@@ -99,10 +100,37 @@ class Client(Part):
 
 
 class Target(Part):
-    """A promised limit, in seconds from t = 0, or a count for lost_acknowledged. A gate decides the verdict."""
+    """A promised limit, in seconds from t = 0. A gate decides the verdict."""
 
     limit: Duration
     gate: bool = False
+
+
+class LossTarget(Target):
+    """A promised limit of acknowledged writes that are gone."""
+
+    limit: Count
+
+
+class _TargetsByName(TypedDict, total=False):
+    """What a file may hold under `targets`: a count for the losses, a duration for everything else."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]  # where pydantic looks for it
+
+    detection: Target
+    quorum: Target
+    election: Target
+    promotion: Target
+    reconfiguration: Target
+    endpoint_update: Target
+    reconnect: Target
+    total: Target
+    lost_acknowledged: LossTarget
+
+
+Targets = Annotated[
+    dict[TargetName, Target], GetPydanticSchema(lambda _source, handler: handler.generate_schema(_TargetsByName))
+]
 
 
 class Limits(Part):
@@ -118,20 +146,28 @@ class Limits(Part):
 class Expectations(Part):
     """What an experiment is held to instead of the scenario's own targets, merged over them."""
 
-    targets: dict[TargetName, Target] = {}
-    failovers: int | None = None
+    targets: Targets = {}
+    failovers: int | None = Field(default=None, ge=0)
 
 
 class Scenario(Part):
-    """One scenario.yaml. `name` and `folder` are where it was found, not written in it."""
+    """One scenario.yaml. `name` is the folder it was found in, and is not written in it.
+
+    `model_dump(mode="json")` writes quantities as the file does, and `model_validate` reads them back.
+    """
 
     about: str
     system: System
     clients: dict[str, Client]
-    targets: dict[TargetName, Target]
+    targets: Targets
     experiments: dict[str, Expectations] = {}
     limits: Limits = Limits()
     deadline: Duration = 0.1
     gap: Duration = 1.0
     database: int = 0
     name: str = ""
+
+    def promised(self, experiment: str) -> dict[TargetName, Target]:
+        """The targets that hold in `experiment`: the scenario's own, and over them what is expected of it."""
+        expected = self.experiments.get(experiment)
+        return {**self.targets, **expected.targets} if expected else dict(self.targets)

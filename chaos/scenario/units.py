@@ -1,12 +1,17 @@
-"""Quantities as people write them: `5s`, `100ms`, `2m`; `50/s`. A bare number is refused, but for 0."""
+"""Quantities as people write them: `5s`, `100ms`, `2m`; `50/s`. A bare number is refused, but for 0.
+
+Values are seconds and hertz once loaded; dumped as JSON they are written as people write them again, so that a
+manifest can be loaded with the same strictness as the file it was made from.
+"""
 
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _RATE = re.compile(r"(\d+(?:\.\d+)?)/(s|m)")
+_ADDRESS = re.compile(r"[A-Za-z0-9_.-]+:\d{1,5}")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -21,16 +26,41 @@ def parse_duration(value: Any) -> float:  # noqa: ANN401  # a validator is given
 
 def parse_rate(value: Any) -> float:  # noqa: ANN401
     match = _RATE.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
+    if match is None or float(match[1]) == 0:
         raise ValueError(f'"{value}" is not a rate; write 50/s')
     return float(match[1]) / _SECONDS[match[2]]
+
+
+def parse_count(value: Any) -> float:  # noqa: ANN401
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f'"{value}" is not a count; write 0')
+    return float(value)
+
+
+def parse_address(value: Any) -> str:  # noqa: ANN401
+    if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
+        raise ValueError(f'"{value}" is not an address; write host:port, as in rfrm-redis-cluster:6379')
+    return value
 
 
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
+    PlainSerializer(lambda seconds: f"{seconds:.12g}s", return_type=str, when_used="json"),
     WithJsonSchema({"anyOf": [{"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h)$"}, {"const": 0}]}),
 ]
 Rate = Annotated[
-    float, BeforeValidator(parse_rate), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?/(s|m)$"})
+    float,
+    BeforeValidator(parse_rate),
+    PlainSerializer(lambda hertz: f"{hertz:.12g}/s", return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?/(s|m)$"}),
+]
+Count = Annotated[
+    float,
+    BeforeValidator(parse_count),
+    PlainSerializer(int, return_type=int, when_used="json"),
+    WithJsonSchema({"type": "integer", "minimum": 0}),
+]
+Address = Annotated[
+    str, BeforeValidator(parse_address), WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z0-9_.-]+:\d{1,5}$"})
 ]

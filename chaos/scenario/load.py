@@ -1,0 +1,104 @@
+"""Loads a scenario strictly: every error names file, line and path, says what is wrong and which word would be right.
+
+Not here: what a cluster can do (a trial refuses before it deploys), and anything that needs the system to be there.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from chaos.errors import ScenarioError
+from chaos.scenario.floors import down_after_s, floors
+from chaos.scenario.lookup import experiments, find_scenario
+from chaos.scenario.model import Scenario, Target, TargetName
+from chaos.scenario.schema import schema
+from chaos.scenario.source import Source, override, read
+from chaos.scenario.words import Place, dotted, instead, words_at
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loaded:
+    """A scenario, the folder that its manifests are in, and sentences that its user should read."""
+
+    scenario: Scenario
+    folder: Path
+    warnings: tuple[str, ...]
+
+
+def load(given: str, overrides: Mapping[str, str] | None = None) -> Loaded:
+    """Load a scenario by name or path. `overrides` are `--set key=value`, dotted, checked like the file itself.
+
+    Raises ScenarioError with one line an error.
+    """
+    path = find_scenario(given)
+    source = override(read(path), overrides or {})
+    folder = path.resolve().parent
+    scenario = _validated(source, folder.name)
+    _check_manifests(scenario, path.parent, source)
+    return Loaded(scenario=scenario, folder=folder, warnings=tuple(_warnings(scenario, source)))
+
+
+def _validated(source: Source, name: str) -> Scenario:
+    if "name" in source.data:
+        raise ScenarioError(_line(source, ("name",), "the folder is the name; leave it out"))
+    try:
+        return Scenario.model_validate({**source.data, "name": name})
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        raise ScenarioError("\n".join(_sentence(source, item) for item in found)) from None
+
+
+def _sentence(source: Source, error: ErrorDetails) -> str:
+    place: Place = error["loc"]
+    if error["type"] == "extra_forbidden":
+        return _line(source, place, f"no such key; {instead(str(place[-1]), words_at(schema(), place[:-1]))}")
+    if error["type"] == "missing":
+        return _line(source, place, "is missing")
+    return _line(source, place, _reason(error))
+
+
+def _reason(error: ErrorDetails) -> str:
+    if error["type"] == "value_error":
+        return str(error.get("ctx", {}).get("error", error["msg"]))
+    message = error["msg"][0].lower() + error["msg"][1:]
+    return f'"{error["input"]}" will not do: {message}'
+
+
+def _line(source: Source, place: Place, text: str) -> str:
+    return f"{source.at(place)}: {dotted(place)}: {text}" if place else f"{source.at(place)}: {text}"
+
+
+def _check_manifests(scenario: Scenario, folder: Path, source: Source) -> None:
+    for index, manifest in enumerate(scenario.system.kube.manifests):
+        if not (folder / manifest).exists():
+            place: Place = ("system", "kube", "manifests", index)
+            raise ScenarioError(_line(source, place, f"{folder / manifest} is not there"))
+
+
+def _warnings(scenario: Scenario, source: Source) -> Iterator[str]:
+    known = experiments()
+    for name in scenario.experiments:
+        if name not in known:
+            yield _line(source, ("experiments", name), f"no experiment has this name; {instead(name, known)}")
+    yield from _below_the_floor(scenario, source, ("targets",), scenario.targets)
+    for name, expected in scenario.experiments.items():
+        yield from _below_the_floor(scenario, source, ("experiments", name, "targets"), expected.targets)
+
+
+def _below_the_floor(
+    scenario: Scenario, source: Source, place: Place, targets: Mapping[TargetName, Target]
+) -> Iterator[str]:
+    silence_s = down_after_s(scenario)
+    if silence_s is None:
+        return
+    for name, least_s in floors(silence_s).items():
+        if name in targets and targets[name].limit <= least_s:
+            yield _line(source, (*place, name), _cannot_be_kept(name, targets[name].limit, silence_s, least_s))
+
+
+def _cannot_be_kept(name: TargetName, limit_s: float, silence_s: float, least_s: float) -> str:
+    why = f"down-after-milliseconds {silence_s * 1000:g} puts {name} of a crash after {least_s:g} s"
+    return f"{limit_s:g} s cannot be kept; {why}"

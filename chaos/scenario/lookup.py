@@ -1,0 +1,74 @@
+"""Where scenarios and experiments are found: a path given, then the working directory, then what ships with us."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import chaos
+from chaos.errors import ScenarioError
+from chaos.scenario.words import instead
+
+SCENARIO = "scenario.yaml"
+
+
+def shipped() -> Path:
+    """The folder that holds our own scenarios/ and experiments/: the wheel's data, or the checkout."""
+    package = Path(chaos.__file__).parent
+    data = package / "data"
+    return data if data.is_dir() else package.parent
+
+
+def scenarios() -> dict[str, Path]:
+    """Every scenario that has a name here, with its file; the working directory's hides ours."""
+    return _named("scenarios", f"*/{SCENARIO}", lambda path: path.parent.name)
+
+
+def experiments() -> dict[str, Path]:
+    """Every experiment that has a name here, with its file; the working directory's hides ours."""
+    return _named("experiments", "*.yaml", lambda path: path.stem)
+
+
+def find_scenario(given: str) -> Path:
+    """The scenario.yaml of a name, of a folder or of the file itself; raises ScenarioError with the nearest name."""
+    path = Path(given)
+    file = path / SCENARIO if path.is_dir() else path
+    if _is_path(given):
+        return _existing(file, given, "scenario")
+    return _pick("scenario", given, scenarios())
+
+
+def find_experiment(given: str) -> Path:
+    """The file of an experiment's name, or the path given; raises ScenarioError with the nearest name."""
+    if _is_path(given):
+        return _existing(Path(given), given, "experiment")
+    return _pick("experiment", given, experiments())
+
+
+def find_experiments(given: Iterable[str]) -> list[Path]:
+    """The files of several experiments, in their order and each once; `all` stands for every one that has a name."""
+    known = experiments()
+    named = [name for item in given for name in (known if item == "all" else [item])]
+    return [find_experiment(name) for name in dict.fromkeys(named)]
+
+
+def _named(folder: str, pattern: str, name: Callable[[Path], str]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for root in (Path(), shipped()):
+        for path in sorted((root / folder).glob(pattern)):
+            found.setdefault(name(path), path)
+    return dict(sorted(found.items()))
+
+
+def _is_path(given: str) -> bool:
+    return "/" in given or given.endswith((".yaml", ".yml", ".json")) or given in {".", ".."}
+
+
+def _existing(file: Path, given: str, what: str) -> Path:
+    if not file.is_file():
+        raise ScenarioError(f"{given}: no such {what} ({file} is not a file)")
+    return file
+
+
+def _pick(what: str, name: str, known: dict[str, Path]) -> Path:
+    if name not in known:
+        raise ScenarioError(f'no {what} is called "{name}"; {instead(name, known)}')
+    return known[name]

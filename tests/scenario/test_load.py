@@ -1,0 +1,159 @@
+"""A scenario is loaded strictly, and each error says where, what, and what would be right."""
+
+from pathlib import Path
+
+import pytest
+
+from chaos.errors import ScenarioError
+from chaos.scenario import Scenario, load
+
+TEXT = """\
+about: A small one
+system:
+  kube:
+    manifests: [redis/]
+    namespace: ours
+    images: [redis:7.0.15-alpine]
+    redis: {selector: app=redis}
+    sentinel: {selector: app=sentinel, service: rfs}
+  settings:
+    sentinel: {down-after-milliseconds: 5000}
+  period: 1s
+clients:
+  service: {address: redis:6379}
+targets:
+  reconnect: {limit: 15s, gate: true}
+"""
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """A working directory with one scenario, `mine`; returns a function that changes its text."""
+    folder = tmp_path / "scenarios" / "mine"
+    (folder / "redis").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+
+    def write(old="", new=""):
+        assert old in TEXT
+        (folder / "scenario.yaml").write_text(TEXT.replace(old, new, 1) if old else TEXT + new)
+        return "mine"
+
+    write()
+    return write
+
+
+def test_a_scenario_is_found_by_name_by_folder_and_by_file(mine):
+    by_name = load("mine")
+    assert by_name.scenario.name == "mine"
+    assert by_name.folder == Path("scenarios/mine").resolve()
+    assert load("scenarios/mine") == by_name
+    assert load("scenarios/mine/scenario.yaml") == by_name
+
+
+def test_the_folder_that_one_stands_in_is_a_path_too(mine, monkeypatch):
+    monkeypatch.chdir("scenarios/mine")
+    assert load(".").scenario.name == "mine"
+
+
+def test_the_working_directory_hides_what_ships_with_us(mine):
+    assert load("redis-operator").folder.name == "redis-operator"
+    Path("scenarios/mine").rename("scenarios/redis-operator")
+    assert load("redis-operator").scenario.about == "A small one"
+
+
+def test_an_unknown_name_says_the_nearest_one(mine):
+    with pytest.raises(ScenarioError, match=r'no scenario is called "redis-operater"; did you mean redis-operator\?'):
+        load("redis-operater")
+    with pytest.raises(ScenarioError, match=r"known here: mine, redis-operator"):
+        load("zzz")
+
+
+def test_a_path_that_is_not_there_is_named(mine):
+    with pytest.raises(ScenarioError, match="scenarios/nix: no such scenario"):
+        load("scenarios/nix")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("redis:6379}", "redis:6379, rate_each: 50 per s}", 'yaml:13: clients.service.rate_each: "50 per s" is not'),
+        (
+            "redis:6379}",
+            "redis:6379, rat_each: 50/s}",
+            "yaml:13: clients.service.rat_each: no such key; did you",
+        ),
+        ("reconnect", "reconect", "yaml:15: targets.reconect: no such key; did you mean reconnect?"),
+        ("limit: 15s", "limit: 15", 'yaml:15: targets.reconnect.limit: "15" is not a duration; write 5s'),
+        ("  period: 1s\n", "", "yaml:2: system.period: is missing"),
+        ("redis:6379}", "redis:6379, count: 0}", 'yaml:13: clients.service.count: "0" will'),
+        ("address: redis:6379", "count: 1", "yaml:13: clients.service: needs either address or sentinel"),
+        ("address: redis:6379", "address: redis", 'yaml:13: clients.service.address: "redis" is not an address'),
+        ("[redis/]", "[nix/]", "yaml:4: system.kube.manifests.0: scenarios/mine/nix is not there"),
+        ("app=sentinel,", "app=sentinel, servce: x,", "yaml:8: system.kube.sentinel.servce: no such key; did you mean"),
+        ("about:", "name: other\nabout:", "yaml:1: name: the folder is the name"),
+        ("", "zzz: 1\n", "yaml:16: zzz: no such key; known here: about, system"),
+        ("", "limits: 5\n", 'yaml:16: limits: "5" will'),
+        ("reconnect: {limit: 15s", "lost_acknowledged: {limit: 1s", 'yaml:15: targets.lost_acknowledged.limit: "1s"'),
+    ],
+)
+def test_an_error_names_file_line_and_path_and_what_would_be_right(mine, old, new, says):
+    with pytest.raises(ScenarioError) as error:
+        load(mine(old, new))
+    assert f"scenarios/mine/scenario.{says}" in str(error.value)
+
+
+def test_every_error_has_a_line_of_its_own(mine):
+    with pytest.raises(ScenarioError) as error:
+        load(mine("limit: 15s, gate: true", "limt: 15s, gaet: true"))
+    assert len(str(error.value).splitlines()) == 3
+
+
+def test_an_override_is_checked_as_the_file_is(mine):
+    assert load("mine", {"limits.watch": "5s"}).scenario.limits.watch == 5
+    with pytest.raises(ScenarioError, match=r"--set limits\.watch=5: limits\.watch: .* is not a duration"):
+        load("mine", {"limits.watch": "5"})
+    with pytest.raises(ScenarioError, match=r"--set limits\.wacth=5s: limits\.wacth: no such key; did you mean watch"):
+        load("mine", {"limits.wacth": "5s"})
+
+
+@pytest.mark.parametrize(
+    ("target", "limit", "floor"),
+    [("detection", "4s", "after 5 s"), ("detection", "5s", "after 5 s"), ("total", "5.1s", "after 5.2 s")],
+)
+def test_a_target_below_what_the_settings_allow_is_a_warning_with_the_floor(mine, target, limit, floor):
+    warning, *more = load(mine("", f"  {target}: {{limit: {limit}}}\n")).warnings
+    assert warning.startswith(f"scenarios/mine/scenario.yaml:16: targets.{target}: ")
+    assert "down-after-milliseconds 5000" in warning
+    assert floor in warning
+    assert not more
+
+
+def test_a_target_that_can_be_kept_is_no_warning(mine):
+    assert load(mine("", "  detection: {limit: 5.5s}\n")).warnings == ()
+
+
+def test_without_a_declared_down_after_nothing_is_said_of_floors(mine):
+    assert load(mine("{down-after-milliseconds: 5000}", "{}"), {"targets.detection.limit": "1s"}).warnings == ()
+
+
+def test_expectations_of_an_experiment_go_over_the_scenarios_targets(mine):
+    scenario = load(mine("", "experiments: {no-fault: {targets: {reconnect: {limit: 20s}}}}\n")).scenario
+    assert scenario.promised("no-fault")["reconnect"].limit == 20
+    assert scenario.promised("kill-master")["reconnect"].limit == 15
+
+
+def test_expectations_of_an_experiment_that_nobody_knows_are_a_warning(mine):
+    warning, *_ = load(mine("", "experiments: {no-fualt: {failovers: 0}}\n")).warnings
+    assert "experiments.no-fualt: no experiment has this name; did you mean no-fault?" in warning
+
+
+def test_a_loaded_scenario_comes_back_from_its_json(mine):
+    scenario = load("redis-operator").scenario
+    assert Scenario.model_validate(scenario.model_dump(mode="json")) == scenario
+
+
+def test_the_shipped_scenario_says_what_is_known_of_it():
+    """Its one warning is true: Sentinel cannot say +sdown within the five seconds that it has to wait for."""
+    loaded = load("redis-operator")
+    assert set(loaded.scenario.clients) == {"service", "sentinel", "given", "app"}
+    assert ["targets.detection" in warning for warning in loaded.warnings] == [True]
