@@ -20,7 +20,7 @@ def test_each_value_knows_its_line(written):
     path = written("about: x\nlimits:\n  watch: 5s\nlist:\n- a\n- b: 1\n")
     source = read(path)
     assert source.data == {"about": "x", "limits": {"watch": "5s"}, "list": ["a", {"b": 1}]}
-    assert source.at(("limits", "watch")) == f"{path}:2"
+    assert source.at(("limits", "watch")) == f"{path}:3"
     assert source.at(("list", 1, "b")) == f"{path}:6"
 
 
