@@ -1,0 +1,49 @@
+"""System calls that Python 3.11 lacks, by ctypes on every version alike: one way to do it, one way to test."""
+
+import ctypes
+import os
+import sys
+
+TFD_TIMER_ABSTIME = 1
+CLOCK_MONOTONIC = 1
+
+
+class _Timespec(ctypes.Structure):
+    _fields_ = (("tv_sec", ctypes.c_long), ("tv_nsec", ctypes.c_long))
+
+
+class _Itimerspec(ctypes.Structure):
+    _fields_ = (("it_interval", _Timespec), ("it_value", _Timespec))
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
+
+
+def timerfd(first_ns: int, period_ns: int) -> int:
+    """A non-blocking timerfd that expires at `first_ns` on CLOCK_MONOTONIC, then every `period_ns`; the caller closes it.
+
+    Its schedule is absolute: an expiry that is read late does not move the next one.
+    """
+    if sys.version_info >= (3, 13):
+        fd = os.timerfd_create(CLOCK_MONOTONIC, flags=os.TFD_NONBLOCK | os.TFD_CLOEXEC)
+        os.timerfd_settime_ns(fd, flags=os.TFD_TIMER_ABSTIME, initial=first_ns, interval=period_ns)
+        return fd
+    fd = _checked(_libc.timerfd_create(CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC))
+    spec = _Itimerspec(_Timespec(*divmod(period_ns, 10**9)), _Timespec(*divmod(first_ns, 10**9)))
+    _checked(_libc.timerfd_settime(fd, TFD_TIMER_ABSTIME, ctypes.byref(spec), None))
+    return fd
+
+
+def expirations(fd: int) -> int:
+    """How often a timerfd expired since it was last read; 0 where it did not."""
+    try:
+        return int.from_bytes(os.read(fd, 8), sys.byteorder)
+    except BlockingIOError:
+        return 0
