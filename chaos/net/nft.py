@@ -1,0 +1,123 @@
+"""Our nftables table in one network namespace, by netlink: put there, counted, removed. Who may do it, and for how
+long, is not decided here.
+
+A netlink socket belongs for good to the namespace that it was opened in, and keeps that namespace alive. So a `Table`
+is opened once inside the namespace, in a thread that ends at once, and used from anywhere: no thread of ours stays in
+a foreign namespace.
+"""
+
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from threading import Thread
+from typing import Self
+
+from pyroute2.netlink import NETLINK_NETFILTER, NLMSG_DONE, NLMSG_ERROR, nlmsg
+
+from chaos.clock import mono_ns
+from chaos.linux import CLONE_NEWNET, setns
+from chaos.net.cut import Cut, applying, batch, clearing, dropped_by, listing
+
+HEADER = struct.Struct("=IHHII")
+ERROR = struct.Struct("=i")
+BATCH_REFUSED = 0
+"""The number of the message that begins a batch: an answer to it says that the whole batch was refused."""
+ANSWER_S = 2.0
+"""The kernel answers before `send` returns; this only keeps a wait from being endless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """When one transaction took effect: monotonic stamps around the system call that committed it."""
+
+    before_ns: int
+    after_ns: int
+
+
+class Table:
+    """Raises OSError with the kernel's own number: EPERM without CAP_NET_ADMIN, EOPNOTSUPP without nf_tables."""
+
+    def __init__(self) -> None:
+        """Opens the table of the calling thread's network namespace."""
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+        self._socket.bind((0, 0))
+        self._socket.settimeout(ANSWER_S)
+
+    @classmethod
+    def within(cls, namespace: int) -> Self:
+        """Open the table of the network namespace behind the descriptor `namespace` (an open /proc/<pid>/ns/net)."""
+        opened: Future[Self] = Future()
+
+        def enter_and_open() -> None:
+            try:
+                setns(namespace, CLONE_NEWNET)
+                opened.set_result(cls())
+            except OSError as error:
+                opened.set_exception(error)
+
+        thread = Thread(target=enter_and_open)
+        thread.start()
+        thread.join()
+        return opened.result()
+
+    def apply(self, cut: Cut) -> Commit:
+        """Replace our table by `cut`, in one transaction: no packet sees a moment between the two."""
+        return self._commit(applying(cut))
+
+    def clear(self) -> Commit:
+        """Remove our table; good as well where there is none."""
+        return self._commit(clearing())
+
+    def dropped(self) -> int | None:
+        """Packets that the present cut has dropped so far; None: there is no cut."""
+        self._socket.send(listing())
+        counts = []
+        for kind, _, message in self._answers():
+            if kind == NLMSG_DONE:
+                break
+            _refuse(kind, message)
+            counts.append(dropped_by(message))
+        return sum(counts) if counts else None
+
+    def present(self) -> bool:
+        return self.dropped() is not None
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _commit(self, messages: list[nlmsg]) -> Commit:
+        data = batch(messages)
+        before_ns = mono_ns()
+        self._socket.send(data)
+        after_ns = mono_ns()
+        answers = []
+        for kind, number, message in self._answers():
+            answers.append((kind, message))
+            if number in (BATCH_REFUSED, len(messages)):
+                break
+        for kind, message in answers:
+            _refuse(kind, message)
+        return Commit(before_ns, after_ns)
+
+    def _answers(self) -> Iterator[tuple[int, int, bytes]]:
+        """(type, number, bytes) of each answer, without an end of its own: the caller knows which is the last."""
+        while True:
+            yield from _split(self._socket.recv(1 << 20))
+
+
+def _split(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    offset = 0
+    while offset < len(data):
+        length, kind, _, number, _ = HEADER.unpack_from(data, offset)
+        yield kind, number, data[offset : offset + length]
+        offset += (length + 3) & ~3
+
+
+def _refuse(kind: int, message: bytes) -> None:
+    """Raise the error that the kernel answered with; its number 0 is an acknowledgement."""
+    failure = -ERROR.unpack_from(message, HEADER.size)[0] if kind == NLMSG_ERROR else 0
+    if failure:
+        raise OSError(failure, f"nftables: {os.strerror(failure)}")

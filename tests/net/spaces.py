@@ -1,0 +1,66 @@
+"""Two network namespaces joined by a veth pair, each held by a child process of its own. Needs root."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+HERE, THERE = "10.231.0.1", "10.231.0.2"
+
+
+@dataclass(frozen=True)
+class Space:
+    """One namespace. `pid` is that of the process that holds it."""
+
+    pid: int
+    address: str
+
+    def popen(self, *command: str, **options: Any) -> subprocess.Popen[bytes]:
+        """Start a program inside."""
+        return subprocess.Popen(["nsenter", "-t", str(self.pid), "-n", *command], **options)
+
+    def python(self, program: str, **options: Any) -> subprocess.Popen[bytes]:
+        return self.popen(sys.executable, "-u", "-c", program, **options)
+
+    def run(self, *command: str) -> str:
+        inside = ["nsenter", "-t", str(self.pid), "-n", *command]
+        return subprocess.run(inside, check=True, capture_output=True, text=True, timeout=10).stdout
+
+    def open(self) -> int:
+        return os.open(f"/proc/{self.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True, capture_output=True, timeout=10)
+
+
+def _hold() -> subprocess.Popen[bytes]:
+    """A process in a new namespace, ready once it has written its line."""
+    command = ["unshare", "-n", "sh", "-c", "ip link set lo up && echo ready && exec sleep 600"]
+    holder = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"ready\n"
+    return holder
+
+
+@contextmanager
+def pair() -> Iterator[tuple[Space, Space]]:
+    holders = [_hold(), _hold()]
+    try:
+        one, two = (Space(holder.pid, address) for holder, address in zip(holders, (HERE, THERE), strict=True))
+        name = f"fh{one.pid}"
+        _ip("link", "add", name, "netns", str(one.pid), "type", "veth", "peer", "name", "eth0", "netns", str(two.pid))
+        for space, link in ((one, name), (two, "eth0")):
+            space.run("ip", "addr", "add", f"{space.address}/24", "dev", link)
+            space.run("ip", "link", "set", link, "up")
+        yield one, two
+    finally:
+        for holder in holders:
+            holder.send_signal(signal.SIGKILL)
+            holder.wait(10)
+            assert holder.stdout is not None
+            holder.stdout.close()

@@ -1,0 +1,32 @@
+"""The messages of a cut, without a kernel."""
+
+import pytest
+from pyroute2.netlink.nfnetlink.nftsocket import nft_rule_msg
+
+from chaos.net.cut import Cut, applying, batch, clearing
+
+
+def test_a_cut_has_a_rule_for_each_peer_and_direction() -> None:
+    messages = applying(Cut(("10.0.0.1", "10.0.0.2", "fd00::1")))
+    rules = [message for message in messages if isinstance(message, nft_rule_msg)]
+    chains = [rule.get_attr("NFTA_RULE_CHAIN") for rule in rules]
+
+    assert chains == ["input"] * 3 + ["output"] * 3
+
+
+def test_applying_clears_first_so_that_it_replaces() -> None:
+    kinds = [type(message) for message in applying(Cut(("10.0.0.1",)))]
+
+    assert kinds[: len(clearing())] == [type(message) for message in clearing()]
+
+
+def test_only_the_last_message_of_a_batch_is_acknowledged() -> None:
+    messages = clearing()
+    batch(messages)
+
+    assert [bool(message["header"]["flags"] & 4) for message in messages] == [False, True]
+
+
+def test_a_peer_must_be_an_address() -> None:
+    with pytest.raises(ValueError, match="does not appear to be"):
+        applying(Cut(("rfs-redis-cluster",)))
