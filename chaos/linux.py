@@ -27,7 +27,7 @@ def _checked(result: int) -> int:
 
 
 def timerfd(first_ns: int, period_ns: int) -> int:
-    """A non-blocking timerfd that expires at `first_ns` on CLOCK_MONOTONIC, then every `period_ns`; the caller closes it.
+    """A non-blocking timerfd: expires at `first_ns` on CLOCK_MONOTONIC, then every `period_ns`. The caller closes it.
 
     Its schedule is absolute: an expiry that is read late does not move the next one.
     """

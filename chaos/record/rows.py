@@ -1,0 +1,138 @@
+"""Writing and reading ops/*.rows, by the standard library only. Not for analysis, which loads whole columns."""
+
+import json
+import mmap
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from chaos.errors import RecordingError
+from chaos.model import Outcome
+from chaos.record.layout import HEADER_PREFIX, MAGIC, ROW, Row
+
+CHUNK_BYTES = 1 << 20
+"""How much the file grows at once: 32 768 rows."""
+
+HEADER_LIMIT_BYTES = 1 << 20
+
+_ASKED = struct.Struct("<BI")
+_DECIDED = struct.Struct("<IBBB")
+_CONNECTION_AT, _SENT_AT, _DONE_AT, _OUTCOME_AT, _TARGET_AT = 2, 16, 20, 24, 27
+
+
+class RowWriter:
+    """One growing file of rows in shared memory: what was put survives the death of its writer.
+
+    A slot is a row's place in the file. A row's outcome is the last of its bytes to be written, so that whoever reads
+    the growing file sees either nothing of it or all. The space ahead is reserved, so that a full disk is an OSError
+    here and never a SIGBUS. Raises RecordingError where the file is there already.
+    """
+
+    def __init__(self, path: Path, header: dict[str, Any]) -> None:
+        packed = pack_header(header)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._file = path.open("x+b", buffering=0)
+        except FileExistsError:
+            raise RecordingError(f"{path} exists already; a record is written once") from None
+        self._file.write(packed)
+        self._first = len(packed)
+        self._end = len(packed)
+        self._size = len(packed)
+        self._reserve()
+        self._map = mmap.mmap(self._file.fileno(), self._size)
+
+    def _reserve(self) -> None:
+        os.posix_fallocate(self._file.fileno(), self._size, CHUNK_BYTES)
+        self._size += CHUNK_BYTES
+
+    def put(self, row: Row) -> int:
+        """Write a row, in flight or decided, and return its slot."""
+        at = self._end
+        if at + ROW.size > self._size:
+            self._reserve()
+            self._map.resize(self._size)
+        ROW.pack_into(self._map, at, *row._replace(outcome=Outcome.EMPTY))
+        self._map[at + _OUTCOME_AT] = row.outcome
+        self._end = at + ROW.size
+        return (at - self._first) // ROW.size
+
+    def ask(self, slot: int, connection: int, target: int, flags: int) -> None:
+        """Say over which connection an operation goes, and whom it asks."""
+        at = self._first + slot * ROW.size
+        struct.pack_into("<H", self._map, at + _CONNECTION_AT, connection)
+        _ASKED.pack_into(self._map, at + _TARGET_AT, target, flags)
+
+    def sent(self, slot: int, sent_us: int) -> None:
+        struct.pack_into("<I", self._map, self._first + slot * ROW.size + _SENT_AT, sent_us)
+
+    def finish(self, slot: int, done_us: int, outcome: Outcome, error: int, node: int) -> None:
+        at = self._first + slot * ROW.size
+        _DECIDED.pack_into(self._map, at + _DONE_AT, done_us, Outcome.IN_FLIGHT, error, node)
+        self._map[at + _OUTCOME_AT] = outcome
+
+    def close(self) -> None:
+        """Cut the file to what was used. Rows still in flight stay so."""
+        self._map.close()
+        self._file.truncate(self._end)
+        self._file.close()
+
+
+def pack_header(header: dict[str, Any]) -> bytes:
+    text = json.dumps(header, separators=(",", ":")).encode()
+    length = -(-(HEADER_PREFIX.size + len(text)) // ROW.size) * ROW.size
+    return HEADER_PREFIX.pack(MAGIC, length) + text.ljust(length - HEADER_PREFIX.size)
+
+
+def parse_header(data: bytes, name: str) -> tuple[dict[str, Any], int]:
+    """The header at the start of `data` and where the rows begin; `name` is the file's, for the error's sentence."""
+    if len(data) < HEADER_PREFIX.size:
+        raise RecordingError(f"{name}: cut off in its header")
+    magic, length = HEADER_PREFIX.unpack_from(data)
+    if magic[:-1] != MAGIC[:-1]:
+        raise RecordingError(f"{name}: not a file of operations")
+    if magic != MAGIC:
+        raise RecordingError(f"{name}: its format is {magic[-1]}, and this version reads {MAGIC[-1]}")
+    if length % ROW.size or len(data) < length:
+        raise RecordingError(f"{name}: cut off in its header")
+    try:
+        header: dict[str, Any] = json.loads(data[HEADER_PREFIX.size : length])
+    except ValueError as error:
+        raise RecordingError(f"{name}: its header cannot be read: {error}") from error
+    return header, length
+
+
+def read_header(path: Path) -> tuple[dict[str, Any], int]:
+    """The header and the offset of the first row."""
+    with path.open("rb") as file:
+        return parse_header(file.read(HEADER_LIMIT_BYTES), str(path))
+
+
+def unpack_rows(data: bytes) -> Iterator[Row]:
+    """The rows in `data`, which begins at a row, up to the first that is empty or cut off."""
+    whole = len(data) - len(data) % ROW.size
+    for fields in ROW.iter_unpack(data[:whole]):
+        row = Row._make(fields)
+        if row.outcome == Outcome.EMPTY:
+            return
+        yield row
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Every row, in the order of writing; one that is still in flight is given as it is."""
+    _, first = read_header(path)
+    with path.open("rb") as file:
+        file.seek(first)
+        yield from unpack_rows(file.read())
+
+
+def settled(data: bytes) -> int:
+    """How many bytes come before the first row that is empty or in flight: what will never change again.
+
+    `data` begins at a row, or at the start of the file: a header is text where rows have their outcome, thus settled.
+    """
+    outcomes = data[_OUTCOME_AT :: ROW.size]
+    stops = [outcomes.find(Outcome.EMPTY), outcomes.find(Outcome.IN_FLIGHT), len(data) // ROW.size]
+    return min(stop for stop in stops if stop >= 0) * ROW.size
