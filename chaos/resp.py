@@ -1,0 +1,119 @@
+"""A small Redis client for observers, the audit and discovery: RESP2, one connection, a time-out on every call.
+
+Not a client whose outage is measured (chaos.client), and not one to share between tasks. What Redis answers with an
+error is a value, `hiredis.ReplyError`; trouble with the connection is an OSError, TimeoutError included, and after it
+the connection is of no more use.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, Self
+
+import hiredis
+
+from chaos.clock import mono_ns
+
+PASSWORD_VARIABLE = "FAILOVER_REDIS_PASSWORD"
+READ_BYTES = 1 << 16
+
+
+def password_from_environment() -> str | None:
+    """The system's password, by the only way that it comes; None where it has none."""
+    return os.environ.get(PASSWORD_VARIABLE) or None
+
+
+def pack(*command: str | bytes | int) -> bytes:
+    """A command as bytes for the wire."""
+    words: Any = command  # hiredis's stub asks for a tuple of one
+    packed: bytes = hiredis.pack_command(words)
+    return packed
+
+
+class Message(NamedTuple):
+    """One message of pub/sub. `at_ns` is when its bytes were read, on the monotonic clock."""
+
+    channel: str
+    payload: str
+    at_ns: int
+
+
+class Resp:
+    """One connection. Bytes that are not UTF-8 come as surrogates, so that nothing is lost in JSON."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout_s: float) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._timeout_s = timeout_s
+        self._parser: hiredis.Reader | None = hiredis.Reader(encoding="utf-8", errors="surrogateescape")
+        self._read_ns = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, host: str, port: int, timeout_s: float, password: str | None = None) -> AsyncIterator[Self]:
+        """Connect and authenticate, each within `timeout_s`, which then holds for every call.
+
+        Raises OSError (TimeoutError where it took too long, PermissionError where the password was refused).
+        """
+        async with asyncio.timeout(timeout_s):
+            reader, writer = await asyncio.open_connection(host, port)
+        try:
+            connection = cls(reader, writer, timeout_s)
+            if password is not None:
+                await connection._authenticate(password)
+            yield connection
+        finally:
+            writer.transport.abort()
+
+    async def _authenticate(self, password: str) -> None:
+        answer = await self.call("AUTH", password)
+        if isinstance(answer, hiredis.ReplyError):
+            raise PermissionError(str(answer))
+
+    async def call(self, *command: str | bytes | int) -> Any:  # noqa: ANN401  a reply is any of RESP's types
+        """The reply to one command. Raises OSError; TimeoutError when none came in time."""
+        if self._parser is None:
+            raise ConnectionAbortedError("a call failed before on this connection")
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                self._writer.write(pack(*command))
+                return await self._reply()
+        except BaseException:
+            self._parser = None  # the next reply would be this call's
+            raise
+
+    async def psubscribe(self, *patterns: str) -> Any:  # noqa: ANN401
+        """Subscribe and return the first pattern's reply; from here on only `messages` may be used."""
+        return await self.call("PSUBSCRIBE", *patterns)
+
+    async def messages(self, idle_s: float = 1.0) -> AsyncIterator[Message]:
+        """Messages as they come, without end. After `idle_s` of silence the other side is pinged.
+
+        Raises OSError when the connection ends, TimeoutError when even the ping is not answered: a black hole is
+        noticed within `idle_s` and the time-out of a call.
+        """
+        while True:
+            try:
+                async with asyncio.timeout(idle_s):
+                    reply = await self._reply()
+            except TimeoutError:
+                reply = await self.call("PING")
+            if isinstance(reply, hiredis.ReplyError):
+                raise ConnectionAbortedError(str(reply))
+            if reply[0] == "pmessage":
+                yield Message(channel=reply[2], payload=reply[3], at_ns=self._read_ns)
+
+    async def _reply(self) -> Any:  # noqa: ANN401
+        parser = self._parser
+        assert parser is not None
+        try:
+            while (reply := parser.gets()) is False:
+                data = await self._reader.read(READ_BYTES)
+                if not data:
+                    raise ConnectionResetError("closed by the other side")
+                self._read_ns = mono_ns()
+                parser.feed(data)
+        except hiredis.ProtocolError as error:
+            raise ConnectionAbortedError(f"not RESP: {error}") from error
+        return reply
