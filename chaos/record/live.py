@@ -1,0 +1,132 @@
+"""What the operations say while a trial still runs: the baseline gate and the wait for recovery read it.
+
+Only to steer a trial. Every figure that counts is computed from the closed files, later, by chaos.analysis. Standard
+library only, since trials run in processes that load neither numpy nor pandas. All stamps are on the agent's clock.
+"""
+
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from chaos.model import ErrorCode, Outcome
+from chaos.record.layout import OPS, ROW, Row
+from chaos.record.rows import HEADER_LIMIT_BYTES, parse_header, settled, unpack_rows
+
+
+class Good(NamedTuple):
+    sent_ns: int
+    done_ns: int
+
+
+@dataclass(slots=True)
+class LiveClient:
+    """One client so far. `good_ns` and `bad_ns` are the intended stamps of its decided operations, rising."""
+
+    number: int
+    path: str
+    good_ns: array[int] = field(default_factory=lambda: array("q"))
+    bad_ns: array[int] = field(default_factory=lambda: array("q"))
+    errors: array[int] = field(default_factory=lambda: array("B"))
+    last_good: Good | None = None
+
+    def add(self, row: Row) -> None:
+        if row.outcome == Outcome.OK:
+            self.good_ns.append(row.intended_ns)
+            self.last_good = Good(row.intended_ns + row.sent_us * 1000, row.intended_ns + row.done_us * 1000)
+        else:
+            self.bad_ns.append(row.intended_ns)
+            self.errors.append(row.error if row.outcome != Outcome.MISSED else ErrorCode.NOT_SENT)
+
+    def ok(self, since_ns: int = 0) -> int:
+        """How many operations due since then were good."""
+        return len(self.good_ns) - bisect_left(self.good_ns, since_ns)
+
+    def bad(self, since_ns: int = 0) -> int:
+        """How many operations due since then were decided otherwise."""
+        return len(self.bad_ns) - bisect_left(self.bad_ns, since_ns)
+
+    def errors_since(self, since_ns: int) -> Counter[ErrorCode]:
+        """Why operations were bad; one that was missed counts as not sent."""
+        return Counter(ErrorCode(code) for code in self.errors[bisect_left(self.bad_ns, since_ns) :])
+
+    def first_bad_ns(self, since_ns: int) -> int | None:
+        """When the first bad operation since then was due."""
+        at = bisect_left(self.bad_ns, since_ns)
+        return self.bad_ns[at] if at < len(self.bad_ns) else None
+
+    def last_bad_ns(self) -> int | None:
+        return self.bad_ns[-1] if self.bad_ns else None
+
+    def recovered(self, since_ns: int, stable_ns: int, now_ns: int) -> bool:
+        """Good without a bad operation for `stable_ns`, counted from `since_ns` or from the last bad one, and still.
+
+        Counted up to the last good operation that is recorded, so that a record that lags is never taken for calm.
+        """
+        good = self.last_good
+        if good is None or now_ns - good.done_ns > stable_ns:
+            return False
+        return good.done_ns - max(since_ns, self.last_bad_ns() or 0) >= stable_ns
+
+
+class LiveOps:
+    """Follows ops/*.rows below a trial's directory. Rows are taken once all before them in their file are decided."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory / OPS
+        self._files: dict[Path, _Growing] = {}
+        self.clients: dict[int, LiveClient] = {}
+
+    def poll(self) -> None:
+        """Read what is new. Raises RecordingError where a file is none of operations."""
+        for path in sorted(self._directory.glob("*.rows")):
+            for row, client in self._files.setdefault(path, _Growing(path)).new():
+                self._client(row.client, client).add(row)
+
+    def _client(self, number: int, entry: dict[str, Any]) -> LiveClient:
+        if number not in self.clients:
+            self.clients[number] = LiveClient(number, f"{entry['path']}/{entry['connection']}")
+        return self.clients[number]
+
+    def paths(self) -> dict[str, list[LiveClient]]:
+        """The clients of each path, named as in service/new. A client without one decided operation is not there."""
+        paths: dict[str, list[LiveClient]] = {}
+        for client in self.clients.values():
+            paths.setdefault(client.path, []).append(client)
+        return paths
+
+    def recovered(self, since_ns: int, stable_ns: int, now_ns: int) -> dict[str, bool]:
+        """Of each path: whether every client of it has recovered (`LiveClient.recovered`)."""
+        return {
+            name: all(client.recovered(since_ns, stable_ns, now_ns) for client in clients)
+            for name, clients in self.paths().items()
+        }
+
+
+class _Growing:
+    """One file that grows and whose rows are completed in place."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self._clients: dict[int, dict[str, Any]] = {}
+
+    def new(self) -> list[tuple[Row, dict[str, Any]]]:
+        with self._path.open("rb") as file:
+            if not self._offset and not self._read_header(file.read(HEADER_LIMIT_BYTES)):
+                return []
+            file.seek(self._offset)
+            data = file.read()
+        decided = data[: settled(data)]
+        self._offset += len(decided)
+        return [(row, self._clients[row.client]) for row in unpack_rows(decided)]
+
+    def _read_header(self, start: bytes) -> bool:
+        """False while the header itself is still on its way."""
+        if len(start) < ROW.size:
+            return False
+        header, self._offset = parse_header(start, str(self._path))
+        self._clients = {entry["number"]: entry for entry in header["clients"]}
+        return True
