@@ -1,0 +1,234 @@
+"""What is known of the system now, folded from the event stream, and whether that is a healthy start for a trial.
+
+Pure: it reads events of docs/file-formats.md, whoever wrote them, so that both kinds of cluster share one gate. It is
+not a verdict on the system: after the fault nobody asks it but to choose a target or to say who is master.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+from chaos.cluster.base import Members
+from chaos.model import Event, Member, MemberKind
+from chaos.scenario.model import System
+
+State = dict[str, Any]
+DOWN = {"s_down", "o_down", "disconnected"}
+IN_SYNC = "up"
+"""The `link` of a `role` event whose replica receives the stream."""
+
+
+class Facts:
+    """The latest word of every source. A source that went silent has none: its old word is not a fact."""
+
+    def __init__(self) -> None:
+        self.members: Members = {}
+        self.pods: dict[str, State] = {}
+        self.endpoints: dict[str, list[State]] = {}
+        self.services: dict[str, State] = {}
+        self.roles: dict[str, State] = {}
+        self.addresses: dict[str, str | None] = {}
+        self.sentinels: dict[str, State] = {}
+        self.settings: dict[str, State] = {}
+        self._folds: dict[str, Callable[[State], None]] = {
+            "members": self._members,
+            "pod": self._pod,
+            "endpoints": lambda seen: self.endpoints.update({seen["service"]: seen["endpoints"]}),
+            "service": lambda seen: self.services.update({seen["service"]: seen}),
+            "role": lambda seen: self.roles.update({seen["member"]: seen}),
+            "role.lost": self._role_lost,
+            "sentinel.address": lambda seen: self.addresses.update({seen["sentinel"]: seen["address"]}),
+            "sentinel.state": lambda seen: self.sentinels.update({seen["sentinel"]: seen}),
+            "sentinel.lost": self._sentinel_lost,
+            "settings": lambda seen: self.settings.update({seen["member"]: seen}),
+        }
+
+    def apply(self, event: Event) -> None:
+        """Fold one event in; a kind that says nothing of the system's state is ignored."""
+        fold = self._folds.get(event.kind)
+        if fold is not None:
+            fold(event.fields)
+
+    def of(self, kind: MemberKind) -> list[Member]:
+        return sorted((one for one in self.members.values() if one.kind == kind), key=lambda one: one.name)
+
+    def role(self, member: Member) -> State | None:
+        """Its own word, unless that was said at an address which the member no longer has."""
+        said = self.roles.get(member.name)
+        return said if said is not None and said["address"] == _address(member) else None
+
+    def _members(self, seen: State) -> None:
+        self.members = {one["name"]: Member.from_json(one) for one in seen["members"]}
+
+    def _pod(self, seen: State) -> None:
+        if not seen.get("gone"):
+            self.pods[seen["name"]] = seen
+        elif self.pods.get(seen["name"], {}).get("uid") == seen["uid"]:
+            del self.pods[seen["name"]]
+
+    def _role_lost(self, seen: State) -> None:
+        self.roles.pop(seen["member"], None)
+
+    def _sentinel_lost(self, seen: State) -> None:
+        self.sentinels.pop(seen["sentinel"], None)
+        self.addresses.pop(seen["sentinel"], None)
+
+
+def master(facts: Facts) -> Member | None:
+    """The one Redis that says it is master; None while none does, or more than one."""
+    found = masters(facts)
+    return found[0] if len(found) == 1 else None
+
+
+def masters(facts: Facts) -> list[Member]:
+    return [one for one in facts.of(MemberKind.REDIS) if (facts.role(one) or {}).get("role") == "master"]
+
+
+def replicas(facts: Facts) -> list[Member]:
+    return [one for one in facts.of(MemberKind.REDIS) if (facts.role(one) or {}).get("role") == "slave"]
+
+
+def settings(facts: Facts) -> dict[str, dict[str, State]]:
+    """The effective settings in the shape of settings.json."""
+    shape: dict[str, dict[str, State]] = {"sentinel": {}, "redis": {}}
+    for name, said in sorted(facts.settings.items()):
+        shape[said["component"]][name] = said["settings"]
+    return shape
+
+
+def summary(facts: Facts) -> str:
+    """One line for the user, once the gate is open."""
+    chosen = master(facts)
+    if chosen is None:
+        return f"{len(masters(facts))} masters"
+    agree = sum(address == _address(chosen) for address in facts.addresses.values())
+    synced = sum((facts.role(one) or {}).get("link") == IN_SYNC for one in replicas(facts))
+    parts = [f"master {chosen.name}", f"{synced} replicas in sync", f"{agree} sentinels agree"]
+    right = any(_pods(facts, service) == [chosen.name] for service in facts.endpoints)
+    return " · ".join([*parts, "endpoint right"] if right else parts)
+
+
+def unhealthy(facts: Facts, system: System, services: Collection[str]) -> list[str]:
+    """Sentences of what is still wrong; none is a healthy start.
+
+    `services` are names that clients use. Of these the ones that exist, and select by the master label, have to name
+    the master; one that does not exist is a finding of the trial and holds nothing up.
+    """
+    return [
+        *_pods_wrong(facts, system),
+        *_roles_wrong(facts),
+        *_sentinels_wrong(facts, system),
+        *_label_wrong(facts, system),
+        *_endpoints_wrong(facts, system, services),
+        *_settings_wrong(facts, system),
+    ]
+
+
+def follows_label(facts: Facts, system: System, service: str) -> bool:
+    """A Service of this name exists and selects by the master label."""
+    label = (system.kube.master_label or "=").split("=", 1)
+    selector = facts.services.get(service, {}).get("selector") or {}
+    return label[0] in selector and selector[label[0]] == label[1]
+
+
+def _pods_wrong(facts: Facts, system: System) -> Iterator[str]:
+    for kind, wanted in ((MemberKind.REDIS, system.replicas + 1), (MemberKind.SENTINEL, system.sentinels)):
+        there = len(facts.of(kind))
+        if there != wanted:
+            yield f"{there} of {wanted} {kind} pods are there"
+    for name, pod in sorted(facts.pods.items()):
+        if pod.get("deleting"):
+            yield f"pod {name} is being deleted"
+        elif not pod.get("ready"):
+            yield f"pod {name} is not Ready (phase {pod.get('phase')})"
+
+
+def _roles_wrong(facts: Facts) -> Iterator[str]:
+    for member in facts.of(MemberKind.REDIS):
+        if facts.role(member) is None:
+            yield f"{member.name} does not answer ROLE"
+    found = masters(facts)
+    if len(found) != 1:
+        names = ", ".join(one.name for one in found) or "none"
+        yield f"{len(found)} Redis say they are master ({names})"
+        return
+    for member in replicas(facts):
+        yield from _replica_wrong(member.name, facts.roles[member.name], _address(found[0]))
+
+
+def _replica_wrong(name: str, said: State, address: str) -> Iterator[str]:
+    if said["master"] != address:
+        yield f"{name} follows {said['master']}, not the master {address}"
+    elif said.get("syncing") or said["link"] != IN_SYNC:
+        yield f"{name} is not in sync (link {said['link']})"
+
+
+def _sentinels_wrong(facts: Facts, system: System) -> Iterator[str]:
+    chosen = master(facts)
+    for name in (one.name for one in facts.of(MemberKind.SENTINEL)):
+        state = facts.sentinels.get(name)
+        if state is None:
+            yield f"sentinel {name} has not answered"
+            continue
+        address = facts.addresses.get(name)
+        if chosen is not None and address != _address(chosen):
+            yield f"sentinel {name} says that the master is {address}, not {_address(chosen)}"
+        yield from _counts_wrong(name, state, system)
+        yield from _flags_wrong(name, state)
+
+
+def _counts_wrong(name: str, state: State, system: System) -> Iterator[str]:
+    if state["num_slaves"] != system.replicas:
+        yield f"sentinel {name} knows {state['num_slaves']} replicas, not {system.replicas}"
+    if state["num_other_sentinels"] != system.sentinels - 1:
+        yield f"sentinel {name} knows {state['num_other_sentinels']} other sentinels, not {system.sentinels - 1}"
+
+
+def _flags_wrong(name: str, state: State) -> Iterator[str]:
+    if down := _down(state["flags"]):
+        yield f"sentinel {name} holds the master for {down}"
+    for replica in state["replicas"]:
+        if down := _down(replica["flags"]):
+            yield f"sentinel {name} holds replica {replica['address']} for {down}"
+
+
+def _label_wrong(facts: Facts, system: System) -> Iterator[str]:
+    label = system.kube.master_label
+    if label is None:
+        return
+    value = label.partition("=")[2]
+    labelled = sorted(name for name, pod in facts.pods.items() if pod.get("role") == value)
+    chosen = master(facts)
+    if chosen is not None and labelled != [chosen.name]:
+        yield f"the label {label} is on {', '.join(labelled) or 'no pod'}, not on {chosen.name} alone"
+
+
+def _endpoints_wrong(facts: Facts, system: System, services: Collection[str]) -> Iterator[str]:
+    chosen = master(facts)
+    for service in sorted(services):
+        if chosen is None or not follows_label(facts, system, service):
+            continue
+        named = _pods(facts, service)
+        if named != [chosen.name]:
+            yield f"Service {service} names {', '.join(named) or 'no pod'}, not {chosen.name} alone"
+
+
+def _settings_wrong(facts: Facts, system: System) -> Iterator[str]:
+    wanted = ((MemberKind.SENTINEL, system.settings.sentinel), (MemberKind.REDIS, system.settings.redis))
+    for kind, expected in wanted:
+        for member in facts.of(kind):
+            said = facts.settings.get(member.name, {}).get("settings", {})
+            for key, value in expected.items():
+                if str(said.get(key)) != str(value):
+                    yield f"{member.name}: {key} is {said.get(key, 'not known yet')}, not {value}"
+
+
+def _pods(facts: Facts, service: str) -> list[str]:
+    return sorted(one["pod"] for one in facts.endpoints.get(service, []) if one.get("ready"))
+
+
+def _down(flags: str) -> str:
+    return ",".join(sorted(DOWN & set(flags.split(","))))
+
+
+def _address(member: Member) -> str:
+    return f"{member.address}:{member.port}"

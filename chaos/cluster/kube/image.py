@@ -1,0 +1,107 @@
+"""The image that agent and node helper run from, made of the installed package: no registry, no network in the build.
+
+Its tag is a hash of everything that goes into it, so that an image that is there is the right one, and a changed line
+of code is never measured with the old one. On a cluster whose nodes we cannot load, `--agent-image` names one instead.
+"""
+
+import hashlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import chaos
+from chaos.cluster.kube.command import ran, run
+from chaos.cluster.kube.kind import ASK_S, IMAGE_S, cache, ensure_image
+from chaos.errors import SetupError
+
+BASE = "python:3.13-slim-bookworm"
+PYTHON = "3.13"
+GLIBC = 36
+"""The minor version of the base's glibc (Debian 12): wheels built for a newer one would not load."""
+LIBRARIES = ("hiredis", "pyroute2", "redis", "uvloop")
+CODE = ("__init__", "clock", "errors", "linux", "model", "resp", "until", "agent", "client", "net", "observe", "record")
+HOST_ONLY = {"record/reader.py", "record/parquet.py"}
+"""What reads recordings needs pandas, which the image leaves out."""
+ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
+DOCKERFILE = f"""\
+FROM {BASE}
+COPY wheels /wheels
+RUN pip install --no-index --no-deps --no-cache-dir --root-user-action=ignore /wheels/*.whl
+COPY chaos /app/chaos
+RUN python -m compileall -q /app
+ENV PYTHONPATH=/app PYTHONUNBUFFERED=1
+WORKDIR /app
+"""
+
+
+async def agent_image() -> str:
+    """The reference of the agent's image, which the engine holds when this returns."""
+    architecture = ARCHITECTURES[await _architecture()]
+    wheels = await _wheels(architecture)
+    reference = f"failover-agent:{_digest(wheels)}"
+    if not (await ran("docker", "image", "inspect", reference, within_s=ASK_S)).ok:
+        await ensure_image(BASE)
+        await _build(reference, wheels)
+    return reference
+
+
+async def _architecture() -> str:
+    said = (await run("docker", "version", "--format", "{{.Server.Arch}}", within_s=ASK_S)).strip()
+    if said not in ARCHITECTURES:
+        raise SetupError(
+            f"the container engine runs on {said}; the agent's image is made for {', '.join(ARCHITECTURES)}"
+        )
+    return said
+
+
+async def _wheels(architecture: str) -> Path:
+    """A folder with one wheel a library, in the versions installed here; downloaded once."""
+    wanted = [f"{name}=={version(name)}" for name in LIBRARIES]
+    key = hashlib.sha256(" ".join([architecture, PYTHON, *wanted]).encode()).hexdigest()[:12]
+    folder = cache() / "wheels" / key
+    if folder.exists():
+        return folder
+    folder.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as fresh:
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
+        fits = [f"--platform=manylinux_2_{minor}_{architecture}" for minor in range(GLIBC, 16, -1)]
+        fits += [f"--platform=manylinux2014_{architecture}", f"--python-version={PYTHON}", "--only-binary=:all:"]
+        await run(*pip, *fits, "--dest", fresh, *wanted, within_s=IMAGE_S)
+        shutil.copytree(fresh, folder)
+    return folder
+
+
+def _digest(wheels: Path) -> str:
+    """The same files give the same tag wherever the package is installed."""
+    content = hashlib.sha256(DOCKERFILE.encode())
+    for name in sorted(wheel.name for wheel in wheels.iterdir()):
+        content.update(name.encode())
+    for name, path in code():
+        content.update(name.encode() + b"\0" + path.read_bytes())
+    return content.hexdigest()[:12]
+
+
+def code() -> Iterator[tuple[str, Path]]:
+    """Every file of the package that the pods need: its name below `chaos/`, and where it is."""
+    root = Path(chaos.__file__).parent
+    for part in CODE:
+        single = root / f"{part}.py"
+        for path in [single] if single.exists() else sorted((root / part).rglob("*.py")):
+            name = str(path.relative_to(root))
+            if name not in HOST_ONLY:
+                yield name, path
+
+
+async def _build(reference: str, wheels: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        context = Path(folder)
+        (context / "Dockerfile").write_text(DOCKERFILE)
+        shutil.copytree(wheels, context / "wheels")
+        for name, path in code():
+            target = context / "chaos" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+        await run("docker", "build", "--network", "none", "--tag", reference, folder, within_s=IMAGE_S)

@@ -1,0 +1,163 @@
+"""A kind cluster that belongs to this checkout: made where there is none, reused where there is one.
+
+kind is the only program needed beside the container engine, and no command of it ever sees the user's own kubeconfig.
+What runs in the cluster is not decided here.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaos.cluster.kube.command import Ran, ran, run
+from chaos.errors import SetupError
+
+NODE_IMAGE = "FAILOVER_KIND_NODE_IMAGE"
+CREATE_S, DELETE_S, IMAGE_S, ASK_S = 300.0, 120.0, 120.0, 20.0
+CONFIG = """\
+kind: Cluster
+apiVersion: kind.x-k8s.io/v1alpha4
+nodes: [{role: control-plane}, {role: worker}, {role: worker}, {role: worker}]
+"""
+NEEDS_GIB = 2
+WORKERS = 3
+
+
+def cache() -> Path:
+    """Where kubeconfigs, locks and wheels of ours are kept between runs."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = home / "failover-harness"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def checkout(start: Path) -> Path:
+    """The folder that names the cluster: the nearest one above with a repository in it, else `start` itself."""
+    start = start.resolve()
+    return next((folder for folder in (start, *start.parents) if (folder / ".git").exists()), start)
+
+
+def name_of(folder: Path) -> str:
+    """Two checkouts on one machine do not share a cluster, and one checkout finds its own again."""
+    return f"failover-{hashlib.sha256(str(folder).encode()).hexdigest()[:4]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind cluster by name. `kubeconfig` is a file of ours that holds this cluster alone."""
+
+    name: str
+
+    @property
+    def kubeconfig(self) -> Path:
+        return cache() / f"{self.name}.kubeconfig"
+
+    @property
+    def context(self) -> str:
+        return f"kind-{self.name}"
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Held for a whole campaign. SetupError where another run has it: two would measure each other."""
+        with (cache() / f"{self.name}.lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                file.seek(0)
+                holder = file.read().strip()
+                raise SetupError(f"cluster {self.name} is in use by process {holder}; wait until it ends") from error
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+    async def exists(self) -> bool:
+        return self.name in (await run("kind", "get", "clusters", within_s=ASK_S)).split()
+
+    async def create(self, node_image: str | None) -> None:
+        """Bring four nodes up. Where that fails kind takes away what it made, and its last words are the error's."""
+        config = cache() / f"{self.name}.kind.yaml"
+        config.write_text(CONFIG)
+        image = os.environ.get(NODE_IMAGE) or node_image
+        chosen = ["--image", image] if image else []
+        command = ["kind", "create", "cluster", "--name", self.name, "--config", str(config), *chosen]
+        done = await ran(*command, *self._file, "--wait", "120s", within_s=CREATE_S)
+        if not done.ok:
+            raise SetupError(f"kind could not make cluster {self.name}: {_why(done)}")
+
+    async def refresh(self) -> None:
+        """Write the kubeconfig again: after a restart of the engine the API server may listen on another port."""
+        await run("kind", "export", "kubeconfig", "--name", self.name, *self._file, within_s=ASK_S)
+
+    async def delete(self) -> None:
+        await run("kind", "delete", "cluster", "--name", self.name, *self._file, within_s=DELETE_S)
+        self.kubeconfig.unlink(missing_ok=True)
+
+    async def nodes(self) -> list[str]:
+        return sorted((await run("kind", "get", "nodes", "--name", self.name, within_s=ASK_S)).split())
+
+    async def load(self, images: Iterable[str], nodes: Iterable[str]) -> list[str]:
+        """Bring images of the engine to the nodes that lack them; returns the images that had to be brought.
+
+        The engine pulls what it lacks itself. An image that cannot be had is a SetupError that names it.
+        """
+        absent: dict[str, list[str]] = {}
+        for node in nodes:
+            there = await self._images(node)
+            for image in images:
+                if full_name(image) not in there:
+                    absent.setdefault(image, []).append(node)
+        for image, where in absent.items():
+            await ensure_image(image)
+            given = ["--name", self.name, "--nodes", ",".join(where)]
+            await run("kind", "load", "docker-image", image, *given, within_s=IMAGE_S)
+        return list(absent)
+
+    async def _images(self, node: str) -> set[str]:
+        """What containerd has there; asked of ctr, since every node image has it and not every one has crictl."""
+        ctr = ["ctr", "--namespace", "k8s.io", "images", "list", "--quiet"]
+        return set((await run("docker", "exec", node, *ctr, within_s=ASK_S)).split())
+
+    @property
+    def _file(self) -> tuple[str, str]:
+        return ("--kubeconfig", str(self.kubeconfig))
+
+
+def full_name(image: str) -> str:
+    """An image's name as containerd has it: registry and tag said."""
+    first, slash, _ = image.partition("/")
+    if not slash:
+        image = f"docker.io/library/{image}"
+    elif "." not in first and ":" not in first and first != "localhost":
+        image = f"docker.io/{image}"
+    return image if ":" in image.rpartition("/")[2] else f"{image}:latest"
+
+
+async def ensure_image(image: str) -> None:
+    """Have the engine hold an image, pulling it where it is not there."""
+    if (await ran("docker", "image", "inspect", image, within_s=ASK_S)).ok:
+        return
+    pulled = await ran("docker", "pull", image, within_s=IMAGE_S)
+    if not pulled.ok:
+        raise SetupError(f"image {image} is missing and could not be pulled ({pulled.last_line}): docker pull {image}")
+
+
+async def require_engine() -> None:
+    """SetupError where no container engine answers, or kind is not installed; each with what fixes it."""
+    hint = "kind needs Docker: https://docs.docker.com/engine/install/"
+    if shutil.which("docker") is None:
+        raise SetupError(f"no container engine: there is no docker command. {hint}")
+    asked = await ran("docker", "version", "--format", "{{.Server.Version}}", within_s=ASK_S)
+    if not asked.ok:
+        raise SetupError(f"no container engine: {asked.last_line}. {hint}")
+    if shutil.which("kind") is None:
+        raise SetupError("kind is not installed: https://kind.sigs.k8s.io/docs/user/quick-start/#installation")
+
+
+def _why(done: Ran) -> str:
+    lines = [line for line in done.err.splitlines() if line.startswith("ERROR")]
+    return lines[0].removeprefix("ERROR: ") if lines else done.last_line
