@@ -48,6 +48,8 @@ class Resp:
         self._timeout_s = timeout_s
         self._parser: hiredis.Reader | None = hiredis.Reader(encoding="utf-8", errors="surrogateescape")
         self._read_ns = 0
+        self.quiet_ns = 0
+        """When the last ping of `messages` that was answered was sent: what was published before it has been read."""
 
     @classmethod
     @asynccontextmanager
@@ -85,6 +87,7 @@ class Resp:
 
     async def psubscribe(self, *patterns: str) -> Any:  # noqa: ANN401
         """Subscribe and return the first pattern's reply; from here on only `messages` may be used."""
+        self.quiet_ns = mono_ns()
         return await self.call("PSUBSCRIBE", *patterns)
 
     async def messages(self, idle_s: float = 1.0) -> AsyncIterator[Message]:
@@ -93,15 +96,19 @@ class Resp:
         Raises OSError when the connection ends, TimeoutError when even the ping is not answered: a black hole is
         noticed within `idle_s` and the time-out of a call.
         """
+        pinged_ns = self.quiet_ns
         while True:
             try:
                 async with asyncio.timeout(idle_s):
                     reply = await self._reply()
             except TimeoutError:
+                pinged_ns = mono_ns()
                 reply = await self.call("PING")
             if isinstance(reply, hiredis.ReplyError):
                 raise ConnectionAbortedError(str(reply))
-            if reply[0] == "pmessage":
+            if reply[0] == "pong":
+                self.quiet_ns = pinged_ns
+            elif reply[0] == "pmessage":
                 yield Message(channel=reply[2], payload=reply[3], at_ns=self._read_ns)
 
     async def _reply(self) -> Any:  # noqa: ANN401
