@@ -6,6 +6,8 @@ import sys
 
 TFD_TIMER_ABSTIME = 1
 CLOCK_MONOTONIC = 1
+CLONE_NEWNET = 0x40000000
+"""Of <sched.h>: the kind of a network namespace."""
 
 
 class _Timespec(ctypes.Structure):
@@ -47,3 +49,11 @@ def expirations(fd: int) -> int:
         return int.from_bytes(os.read(fd, 8), sys.byteorder)
     except BlockingIOError:
         return 0
+
+
+def setns(fd: int, kind: int) -> None:
+    """Move the calling thread into the namespace behind `fd`; `os.setns` from Python 3.12 on.
+
+    Raises OSError: EPERM without CAP_SYS_ADMIN, EINVAL where `fd` is no namespace of this kind.
+    """
+    _checked(_libc.setns(fd, kind))
