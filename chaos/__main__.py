@@ -1,0 +1,6 @@
+"""`python -m chaos` is `failover`: the script `chaos` belongs to chaostoolkit."""
+
+from chaos.cli import main
+
+if __name__ == "__main__":
+    main()

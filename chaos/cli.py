@@ -1,0 +1,164 @@
+"""The command line: `failover run | analyse | report | check | doctor`.
+
+Reads options, calls one function, renders, and turns the outcome into an exit code. What needs pandas, matplotlib or
+chaostoolkit is imported by the command that uses it: together they cost seconds that `--help` need not take.
+"""
+
+import sys
+import traceback
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from chaos import __version__
+from chaos.analysis.result import Verdict
+from chaos.cli_options import campaign_options, parse_settings
+from chaos.errors import FAIL, INCONCLUSIVE, PASS, HarnessError, RecordingError, ScenarioError
+from chaos.scenario.lookup import shipped
+
+EXIT = {Verdict.PASS: PASS, Verdict.FAIL: FAIL, Verdict.INCONCLUSIVE: INCONCLUSIVE}
+REPORTS = Path("reports")
+REPORT, SUMMARY = "report.html", "summary.json"
+
+directory = click.argument("directory", type=click.Path(path_type=Path))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, message="failover %(version)s")
+def cli() -> None:
+    """Find out where every second of a Redis Sentinel failover goes, and whether the recovery claim holds.
+
+    \b
+    Exit codes: 0 pass · 1 fail · 5 inconclusive
+                2 a bad file or option · 3 something missing, or no healthy start · 4 the harness failed
+    """
+
+
+@cli.command()
+@campaign_options
+def run(**given: Any) -> int:  # noqa: ANN401  # click hands over what campaign_options declares
+    """Play experiments on a scenario, and report."""
+    from chaos import campaign
+    from chaos.report import Terminal
+
+    quiet, settings = given.pop("quiet"), parse_settings(given.pop("settings"))
+    options = campaign.Options(**given, settings=settings, command=shown(sys.argv))
+    terminal = Terminal(quiet=quiet)
+    result, folder = campaign.run(options, terminal.tell)
+    terminal.closing(result, folder / REPORT)
+    return EXIT[result.verdict]
+
+
+@cli.command()
+@directory
+@click.option("--parquet", is_flag=True, help="Also write each trial's operations as Parquet.")
+def analyse(directory: Path, parquet: bool) -> int:
+    """Make a campaign's report again, from its raw files."""
+    from chaos.analysis import analyse as analysed
+    from chaos.record.parquet import export
+    from chaos.report import Terminal, write
+
+    trials = _trials(directory)
+    result = analysed(directory)
+    report = write(directory, result)
+    for trial in trials if parquet else ():
+        export(trial)
+    Terminal().closing(result, report)
+    return EXIT[result.verdict]
+
+
+@cli.command()
+@click.argument("directory", type=click.Path(path_type=Path), required=False)
+@click.option("--sample", is_flag=True, help="Open the report that comes with failover: one real campaign.")
+def report(directory: Path | None, sample: bool) -> int:
+    """Open a campaign's report, or the newest under reports/."""
+    page = shipped() / REPORTS / "sample" / REPORT if sample else newest(directory or REPORTS)
+    if not page.is_file():
+        raise ScenarioError(f"{page} is not there; `failover analyse {page.parent}` makes it")
+    click.echo(page)
+    webbrowser.open(page.resolve().as_uri())
+    return PASS
+
+
+@cli.command()
+@directory
+@click.option(
+    "--require",
+    type=click.Choice(["conclusive", "pass"]),
+    default="pass",
+    show_default=True,
+    help="conclusive: a fail is fine too, for then the harness did its work.",
+)
+def check(directory: Path, require: str) -> int:
+    """Say a campaign's verdict by the exit code."""
+    from chaos.analysis import summary
+
+    path = directory / SUMMARY
+    if not path.is_file():
+        raise RecordingError(f"{path} is not there; `failover analyse {directory}` makes it")
+    result = summary.from_json(path.read_text())
+    click.echo(f"{result.verdict}: {result.headline.get('verdict', result.rule)}")
+    conclusive = result.verdict is not Verdict.INCONCLUSIVE
+    return PASS if conclusive and require == "conclusive" else EXIT[result.verdict]
+
+
+@cli.command()
+def doctor() -> int:
+    """Say what is missing here, and what brings it."""
+    from chaos.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        click.echo(finding.line())
+    return PASS if all(finding.ok for finding in findings) else 3
+
+
+def newest(folder: Path) -> Path:
+    """The report of `folder`, or of the newest campaign in it: their names begin with the time."""
+    pages = [folder / REPORT, *sorted(folder.glob(f"[0-9]*/{REPORT}"), reverse=True)]
+    found = next((page for page in pages if page.is_file()), None)
+    if found is None:
+        raise ScenarioError(
+            f"no report in {folder}/; `failover run` makes one, and `failover report --sample` shows one"
+        )
+    return found
+
+
+def shown(command: Sequence[str]) -> str:
+    """The command as a user types it again."""
+    return " ".join(["failover", *command[1:]])
+
+
+def _trials(folder: Path) -> list[Path]:
+    trials = sorted(folder.glob("trial-*/"))
+    if not trials:
+        raise RecordingError(f"{folder} is no campaign's directory: there is no trial-000 in it")
+    return trials
+
+
+def entry(arguments: Sequence[str]) -> int:
+    """Run one command to its exit code. No traceback leaves here but that of a mistake of ours, said to be one."""
+    try:
+        return cli.main(list(arguments), prog_name="failover", standalone_mode=False) or PASS
+    except click.ClickException as error:
+        error.show()
+        return ScenarioError.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _failed("interrupted", 130)
+    except HarnessError as error:
+        return _failed(str(error), error.exit_code)
+    except Exception as error:  # noqa: BLE001  # the last place that can still say it in a sentence
+        traceback.print_exc()
+        return _failed(f"a mistake in failover itself, not in your system: {error!r}", HarnessError.exit_code)
+
+
+def _failed(text: str, code: int) -> int:
+    click.echo(f"error: {text}", err=True)
+    return code
+
+
+def main() -> None:
+    sys.exit(entry(sys.argv[1:]))

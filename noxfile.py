@@ -1,0 +1,96 @@
+"""Everything a developer does, a session each: `nox -l` lists them, `nox` runs what every change must pass."""
+
+import os
+import sys
+from pathlib import Path
+
+if sys.version_info < (3, 11):  # noqa: UP036  # nox itself may run on an older Python than the project asks for
+    sys.exit(f"Python 3.11 or newer is needed, and nox runs on {sys.version.split()[0]}: python3.13 -m venv .venv")
+
+import nox
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "layers", "tests"]
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+PYTHONS = sorted({"3.11", "3.13", HERE})
+"""The two that are promised, and the one that nox runs on: that one is always there."""
+HEAL_S, REMOVE_S = 300, 120
+"""What a Ctrl-C may take until faults are healed, and a SIGTERM until everything of ours is gone."""
+
+
+def install(session: nox.Session, *what: str, groups: tuple[str, ...] = ()) -> None:
+    """Install; within the versions of the file that FAILOVER_CONSTRAINTS names, as CI does."""
+    constraints = os.environ.get("FAILOVER_CONSTRAINTS")
+    grouped = [item for group in groups for item in nox.project.dependency_groups(PYPROJECT, group)]
+    session.install(*what, *grouped, *(["--constraint", constraints] if constraints else []))
+
+
+@nox.session(default=False)
+def failover(session: nox.Session) -> None:
+    """Find out where every second of a failover goes; options as in `-- --experiment kill-master --trials 3`."""
+    install(session, "-e", ".")
+    session.run("failover", "run", *session.posargs, interrupt_timeout=HEAL_S, terminate_timeout=REMOVE_S)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and formatting; `-- --fix` mends what can be mended."""
+    install(session, groups=("lint",))
+    fix = "--fix" in session.posargs
+    session.run("ruff", "check", *(["--fix"] if fix else []), ".")
+    session.run("ruff", "format", *([] if fix else ["--check"]), ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types, strictly."""
+    install(session, "-e", ".", "nox", groups=("types", "test"))
+    session.run("mypy")
+
+
+@nox.session
+def layers(session: nox.Session) -> None:
+    """A layer imports only those below it."""
+    install(session, "--no-deps", "-e", ".")
+    install(session, groups=("layers",))
+    session.run("lint-imports")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """All tests but those on a cluster; what a machine lacks (Redis, root, Chromium) is skipped with a sentence."""
+    install(session, "-e", ".", groups=("test",))
+    session.run("pytest", "-m", "not kind", *session.posargs)
+
+
+@nox.session(default=False)
+def kind(session: nox.Session) -> None:
+    """The tests on a real cluster; needs a container engine and kind."""
+    install(session, "-e", ".", groups=("test",))
+    session.run("pytest", "-m", "kind", *session.posargs, interrupt_timeout=HEAL_S, terminate_timeout=REMOVE_S)
+
+
+@nox.session(default=False)
+def wheel(session: nox.Session) -> None:
+    """Build the wheel, install it elsewhere, and use it there."""
+    install(session, "-e", ".", groups=("test",))
+    session.run("pytest", "tests/test_wheel.py", *session.posargs)
+
+
+@nox.session(default=False)
+def schema(session: nox.Session) -> None:
+    """Write scenarios/schema.json from the model of a scenario."""
+    install(session, "-e", ".")
+    text = session.run("python", "-c", "from chaos.scenario.schema import dumps; print(dumps(), end='')", silent=True)
+    Path("scenarios/schema.json").write_text(str(text))
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Print the figures that the project holds itself to: load and its lag, a fault's effect, analysis and report."""
+    install(session, "-e", ".", groups=("test",))
+    for script in sorted(Path("benchmarks").glob("*.py")):
+        session.run("python", str(script), *session.posargs)
