@@ -1,0 +1,132 @@
+"""A trial's directory as values: what the analysis and the reports read, and nothing else.
+
+Reads what is there and says what is missing. A trial that was cut off anywhere is read all the same: rows up to the
+last one written, events up to the last whole line. It judges nothing and places nothing on a common clock; that is
+`chaos.analysis.align`. Raises RecordingError where a file is not what its name says.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from chaos.errors import RecordingError
+from chaos.model import Event, Outcome
+from chaos.record.events import read_events
+from chaos.record.layout import AUDIT, CLOSED, EVENTS, FORMAT, LOGS, MANIFEST, OPS, ROW, SETTINGS
+from chaos.record.rows import read_header
+
+Rows = npt.NDArray[np.void]
+Bits = npt.NDArray[np.bool_]
+
+ROW_TYPE = np.dtype(
+    [
+        ("client", "<u2"),
+        ("connection", "<u2"),
+        ("seq", "<u4"),
+        ("intended_ns", "<i8"),
+        ("sent_us", "<u4"),
+        ("done_us", "<u4"),
+        ("outcome", "u1"),
+        ("error", "u1"),
+        ("node", "u1"),
+        ("target", "u1"),
+        ("flags", "<u4"),
+    ]
+)
+"""`layout.ROW` as numpy sees it."""
+
+CAMPAIGN = "campaign.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpsFile:
+    """One writer's operations, in the order they were sent. `header` names the clock and the clients."""
+
+    header: dict[str, Any]
+    rows: Rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """One trial as it was written. `closed` is None where the trial was cut off."""
+
+    directory: Path
+    manifest: dict[str, Any]
+    settings: dict[str, Any]
+    closed: dict[str, Any] | None
+    events: tuple[Event, ...]
+    ops: tuple[OpsFile, ...]
+    audit: dict[int, Bits]
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        return cls(
+            directory=directory,
+            manifest=_json(directory / MANIFEST) or {},
+            settings=_json(directory / SETTINGS) or {},
+            closed=_json(directory / CLOSED),
+            events=tuple(event for path in _files(directory / EVENTS, "*.jsonl") for event in read_events(path)),
+            ops=tuple(read_ops(path) for path in _files(directory / OPS, "*.rows")),
+            audit={int(path.stem): read_bits(path) for path in _files(directory / AUDIT, "*.bits")},
+        )
+
+    @cached_property
+    def logs(self) -> dict[str, Path]:
+        """The container logs by file name, to be searched and not loaded as a whole."""
+        return {path.name: path for path in _files(self.directory / LOGS, "*.log")}
+
+    def frame(self) -> pd.DataFrame:
+        """Every operation as a table with one row each, for whoever wants to look for himself."""
+        parts = [pd.DataFrame(file.rows).assign(domain=file.header.get("domain", "")) for file in self.ops]
+        if not parts:
+            return pd.DataFrame(columns=[*(ROW_TYPE.names or ()), "domain"])
+        return pd.concat(parts, ignore_index=True)
+
+
+def read_ops(path: Path) -> OpsFile:
+    """One ops file; rows that were never begun, and a row cut in two, are left out."""
+    header, offset = read_header(path)
+    data = path.read_bytes()
+    whole = (len(data) - offset) // ROW.size
+    rows = np.frombuffer(data, dtype=ROW_TYPE, count=whole, offset=offset)
+    return OpsFile(header=header, rows=rows[rows["outcome"] != Outcome.EMPTY])
+
+
+def read_bits(path: Path) -> Bits:
+    """Which operations of a client left their key: bit n is operation n."""
+    return np.unpackbits(np.frombuffer(path.read_bytes(), dtype=np.uint8), bitorder="little").astype(bool)
+
+
+def trials(campaign: Path) -> list[Path]:
+    """The trials' directories of a campaign, in their order."""
+    return sorted(path for path in campaign.glob("trial-*") if path.is_dir())
+
+
+def campaign_manifest(campaign: Path) -> dict[str, Any]:
+    """What was asked for; raises RecordingError where the directory holds no campaign."""
+    manifest = _json(campaign / CAMPAIGN)
+    if manifest is None:
+        raise RecordingError(f"{campaign} holds no campaign: it has no {CAMPAIGN}")
+    if manifest.get("format") != FORMAT:
+        raise RecordingError(f"{campaign / CAMPAIGN} is of format {manifest.get('format')}; this reads {FORMAT}")
+    return manifest
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    if not path.exists():
+        return None
+    try:
+        value: dict[str, Any] = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise RecordingError(f"{path} is not JSON: {error}") from error
+    return value
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    return sorted(folder.glob(pattern))
