@@ -1,0 +1,137 @@
+"""The phase bars: one bar a trial and path, laid out in per cent so that the same bar fits a desk and a phone.
+
+Geometry only: the template draws it, as shapes with presentation attributes, patterns and a table of the same figures.
+"""
+
+from dataclasses import dataclass
+
+from chaos.analysis.result import CampaignResult, PathResult, TrialResult, Window
+from chaos.report import words
+
+UNATTRIBUTED, LATER = "unattributed", "later window"
+ROOM = 1.04
+"""The axis ends this much after the longest bar, so that an open end and the target's label can be seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of a bar, in per cent of the axis; `text` is its figure with its error."""
+
+    name: str
+    x: float
+    width: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    trial: int
+    experiment: str
+    path: str
+    total: str
+    segments: tuple[Segment, ...]
+    open_end: bool
+    end: float
+
+    def text_of(self, name: str) -> str:
+        """What a phase took in this bar, as the chart's table says it."""
+        return ", ".join(segment.text for segment in self.segments if segment.name == name) or "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """All bars on one axis. `limits` are (per cent, text) of the promised times; `ticks` of round seconds."""
+
+    bars: tuple[Bar, ...]
+    phases: tuple[str, ...]
+    limits: tuple[tuple[float, str], ...]
+    ticks: tuple[tuple[float, str], ...]
+    left_out: int
+
+
+def chart(result: CampaignResult, most: int = 48) -> Chart:
+    """The longest `most` bars, grouped by experiment and path in the order of the paths, longest first."""
+    drawn = [(trial, path) for trial in result.trials for path in trial.paths.values() if first(path)]
+    longest = sorted(drawn, key=lambda item: -end_s(item[1]))[:most]
+    axis_s = max([end_s(path) for _, path in longest] + _limits_s(result) + [1.0]) * ROOM
+    order = {path: place for place, path in enumerate(dict.fromkeys(path.name for _, path in drawn))}
+    longest.sort(key=lambda item: (item[0].experiment, order[item[1].name], -end_s(item[1])))
+    bars = tuple(_bar(trial, path, axis_s) for trial, path in longest)
+    return Chart(
+        bars=bars,
+        phases=tuple(dict.fromkeys(segment.name for bar in bars for segment in bar.segments)),
+        limits=tuple((100 * limit / axis_s, f"{words.number(limit, 0)} s promised") for limit in _limits_s(result)),
+        ticks=ticks(axis_s),
+        left_out=len(drawn) - len(longest),
+    )
+
+
+def first(path: PathResult) -> Window | None:
+    """The window that a path's phases are about: its first durable one, or the first that was seen."""
+    durable = [window for window in path.windows if window.kind == "durable"]
+    return next(iter(durable or path.windows), None)
+
+
+def end_s(path: PathResult) -> float:
+    return max(_edges(window)[1] for window in _same_kind(path))
+
+
+def ticks(axis_s: float) -> tuple[tuple[float, str], ...]:
+    """Round seconds, five to ten of them, 0 first."""
+    step = next(step for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600) if axis_s / step <= 9)
+    return tuple((100 * n * step / axis_s, f"{n * step:g}") for n in range(int(axis_s / step) + 1))
+
+
+def _limits_s(result: CampaignResult) -> list[float]:
+    """The gating limits that clients were promised."""
+    held = [target for trial in result.trials for path in trial.paths.values() for target in path.targets.values()]
+    return sorted({target.limit_s for target in held if target.gate})
+
+
+def _same_kind(path: PathResult) -> list[Window]:
+    """A path's windows without those that say the same in the other kind."""
+    kind = next(window.kind for window in [first(path)] if window)
+    return [window for window in path.windows if window.kind == kind]
+
+
+def _bar(trial: TrialResult, path: PathResult, axis_s: float) -> Bar:
+    head, *later = _same_kind(path)
+    stretches = _stretches(head) + [(LATER, *_edges(window), words.span(window.length_s)) for window in later]
+    segments = tuple(
+        Segment(name, round(100 * start / axis_s, 3), round(100 * (stop - start) / axis_s, 3), text)
+        for name, start, stop, text in stretches
+        if stop > start
+    )
+    end = round(100 * end_s(path) / axis_s, 3)
+    return Bar(
+        trial=trial.number,
+        experiment=trial.experiment,
+        path=path.name,
+        total=words.span(head.length_s),
+        segments=segments,
+        open_end=any(window.end_s is None for window in _same_kind(path)),
+        end=end,
+    )
+
+
+def _stretches(window: Window) -> list[tuple[str, float, float, str]]:
+    """(name, from, to, text) of a window's phases, and of what no phase explains between and after them."""
+    onset, end = _edges(window)
+    found, at = [], onset
+    for phase in sorted(window.phases, key=lambda phase: phase.start_s):
+        if phase.start_s - at > 0.005:
+            found.append((UNATTRIBUTED, at, phase.start_s, words.span((phase.start_s - at,) * 2)))
+        error = (phase.most - phase.least) / 2
+        text = f"{words.number(phase.seconds)} ± {words.number(words.error((0, 2 * error)))} s"
+        found.append((phase.name, max(at, phase.start_s), phase.end_s, text))
+        at = max(at, phase.end_s)
+    if end - at > 0.005:
+        found.append((UNATTRIBUTED, at, end, words.span((end - at,) * 2)))
+    return found
+
+
+def _edges(window: Window) -> tuple[float, float]:
+    """A window's middle edges; one without an end is drawn as long as it was watched."""
+    onset = max(0.0, sum(window.onset_s) / 2)
+    end = onset + window.length_s[0] if window.end_s is None else sum(window.end_s) / 2
+    return onset, max(onset, end)

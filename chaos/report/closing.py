@@ -1,0 +1,126 @@
+"""The closing block of the terminal as lines of words and tones: what became of each trial, in the order of time."""
+
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+from chaos.analysis.result import CampaignResult, Milestone, PathResult, State, TargetResult, TrialResult
+from chaos.report import words
+from chaos.report.claims import MILESTONE_OF
+from chaos.report.words import TONES, Tone
+
+Line = list[tuple[str, Tone]]
+WIDTH, INDENT = 110, 7
+
+CLAIM_OF = {milestone: claim for claim, milestone in MILESTONE_OF.items()}
+SHOWN = ("effect", "first_failed", *CLAIM_OF, "healed")
+
+
+def trial_lines(result: CampaignResult, trial: TrialResult) -> list[Line]:
+    """Its title, what happened when, and the outage of each path."""
+    found = sorted((*_milestones(trial), *_recoveries(trial)), key=lambda item: item[0])
+    outages: list[Line] = [[(line, "plain")] for line in _outages(trial)]
+    doubts: list[Line] = [[("  doubt    ", "open"), (doubt.text, "plain")] for doubt in trial.doubts if doubt.gates]
+    return [[], _title(result, trial), *(line for _, line in found), *outages, *doubts]
+
+
+def _outages(trial: TrialResult) -> list[str]:
+    texts = [f"{path.name} {words.span(path.outage_s, none=_no_outage(path))}" for path in trial.paths.values()]
+    text = " · ".join([*texts, losses_text(trial)]).replace(" ", "\N{NO-BREAK SPACE}").replace("\N{NO-BREAK SPACE}·\N{NO-BREAK SPACE}", " · ")
+    lines = textwrap.wrap(text, WIDTH, initial_indent="  outage   ", subsequent_indent=" " * 11, break_on_hyphens=False)
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
+
+
+def losses_text(trial: TrialResult) -> str:
+    losses = trial.losses
+    if losses.lost is None:
+        return f"lost: undecided ({losses.undecided})"
+    return f"lost {words.count(losses.lost)} of {words.count(losses.acknowledged)} acknowledged"
+
+
+def verdict_lines(result: CampaignResult, report: Path) -> list[Line]:
+    """Verdict, why, do, expect, and the path: what `--quiet` leaves."""
+    lines: list[Line] = [[], *_paragraph(result.verdict.upper(), result.headline.get("verdict", ""), TONES[result.verdict])]
+    for key in ("why", "do", "expect"):
+        lines += _paragraph(key.title(), result.headline.get(key, ""), "plain")
+    return [*lines, [(f"{'':<{INDENT}}{report}", "plain")]]
+
+
+def _paragraph(word: str, text: str, tone: Tone) -> list[Line]:
+    """A word and its text; the text goes on under itself."""
+    first, *rest = textwrap.wrap(text, WIDTH - INDENT) or [""]
+    if not first:
+        return []
+    more: list[Line] = [[(f"{'':<{INDENT}}{line}", "plain")] for line in rest]
+    return [[(f"{word:<{INDENT - 1}} ", tone), (first, "plain")], *more]
+
+
+def _title(result: CampaignResult, trial: TrialResult) -> Line:
+    same = [each.number for each in result.trials if each.experiment == trial.experiment]
+    place = f"{trial.experiment} {same.index(trial.number) + 1}/{len(same)}"
+    targets = ", ".join(f"{fault.name} of {fault.target.name}" for fault in trial.faults if fault.target)
+    head = f"{words.SIGNS[trial.verdict]} {place}"
+    return [(head, TONES[trial.verdict]), (f"   seed {trial.seed}   T0 {trial.t0}   {targets}", "plain")]
+
+
+def _milestones(trial: TrialResult) -> Iterator[tuple[float, Line]]:
+    for name in SHOWN:
+        milestone = trial.milestones.get(name)
+        if milestone and milestone.state not in (State.NOT_APPLICABLE,):
+            yield _when(milestone), _milestone_line(trial, name, milestone)
+
+
+def _milestone_line(trial: TrialResult, name: str, milestone: Milestone) -> Line:
+    claim = CLAIM_OF.get(name, "")
+    title = words.CLAIMS.get(claim, words.milestone_name(name))
+    held = trial.targets.get(claim)
+    start = _start(words.at(milestone), title)
+    if milestone.state is not State.SEEN:
+        return [(f"{start} {words.milestone(milestone):<50}", "plain"), *_held(held, claim)]
+    return [(f"{start} {_short(milestone.evidence):<50}", "plain"), *_held(held, claim)]
+
+
+def _recoveries(trial: TrialResult) -> Iterator[tuple[float, Line]]:
+    for path in trial.paths.values():
+        held = path.targets.get("reconnect")
+        if path.recovered_s and path.recovered_s[1] is not None:
+            start = _start(path.recovered_s, f"recovered, {path.name}")
+            yield words.middle(path.recovered_s), [(f"{start} {'':<50}", "plain"), *_held(held, "reconnect")]
+        elif path.recovered_s:
+            text = f"           {f'not recovered, {path.name}':<32} {words.span(path.recovered_s):<50}"
+            yield path.recovered_s[0], [(text, "plain"), *_held(held, "reconnect")]
+
+
+def _start(at: words.Measured | None, title: str) -> str:
+    when = "    –      " if at is None else f"{words.middle(at):7.2f} ±{words.error(at):5.2f}"[:15]
+    return f" {when:<15} {title:<26}"
+
+
+def _held(target: TargetResult | None, claim: str) -> Line:
+    if target is None:
+        return []
+    mark = words.judged(target, claim)
+    floor = "" if target.floor_s is None or mark.tone != "bad" else f" (floor {words.number(target.floor_s, 1)})"
+    gates = " (gates)" if target.gate else ""
+    return [
+        (f" target {words.number(target.limit_s, 1):>5}  ", "plain"),
+        (f"{mark.sign} {mark.text}{floor}{gates}", mark.tone),
+    ]
+
+
+def _when(milestone: Milestone) -> float:
+    return milestone.earliest_s if milestone.earliest_s is not None else milestone.limit_s or float("inf")
+
+
+def _short(text: str) -> str:
+    return textwrap.shorten(text, 50, placeholder=" …") if text else ""
+
+
+def _no_outage(path: PathResult) -> str:
+    if path.never_worked_because:
+        return f"never worked: {path.never_worked_because}"
+    return (
+        f"longest blocked call {words.number(path.longest_blocked_s)} s"
+        if path.longest_blocked_s is not None
+        else "none"
+    )

@@ -1,0 +1,102 @@
+"""JUnit for build servers: one test case an experiment, path and gating target, over all its trials.
+
+Failed in one trial is a failure. Undecided in one, and failed in none, is an error: a machine that only looks at
+failures must not read "we do not know" as a pass, nor as the system's fault. Nothing is ever skipped.
+"""
+
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from chaos.analysis.result import CampaignResult, TargetResult, TrialResult, Verdict
+from chaos.report import words
+from chaos.report.claims import targets
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One test case: every trial's text, and how the case ends."""
+
+    experiment: str
+    name: str
+    lines: tuple[str, ...]
+    verdict: Verdict
+
+
+def junit(result: CampaignResult) -> bytes:
+    """The whole file; `tests`, `failures` and `errors` are counted as JUnit's readers expect."""
+    root = Element("testsuites", name=result.name)
+    for experiment in dict.fromkeys(trial.experiment for trial in result.trials):
+        suite = [trial for trial in result.trials if trial.experiment == experiment]
+        _suite(root, result, experiment, cases(experiment, suite))
+    if not result.trials:
+        _suite(root, result, "campaign", [_campaign(result)])
+    indent(root)
+    return bytes(tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def cases(experiment: str, trials: list[TrialResult]) -> list[Case]:
+    """A case for each gating target, and one for the experiment where no such case says what its verdict does."""
+    held: dict[str, list[tuple[TrialResult, TargetResult]]] = {}
+    for trial in trials:
+        for path, name, target in targets(trial):
+            if target.gate:
+                held.setdefault(f"{path or 'system'} {words.CLAIMS[name]}", []).append((trial, target))
+    found = [_case(experiment, name, each) for name, each in held.items()]
+    whole = worst([trial.verdict for trial in trials])
+    told = found and worst([case.verdict for case in found]) == whole
+    return found if told else [*found, _verdict(experiment, trials, whole)]
+
+
+def worst(verdicts: list[Verdict]) -> Verdict:
+    return next((verdict for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE) if verdict in verdicts), Verdict.PASS)
+
+
+def _case(experiment: str, name: str, held: list[tuple[TrialResult, TargetResult]]) -> Case:
+    ends = [_end(trial, target) for trial, target in held]
+    return Case(experiment, name, tuple(_line(trial, target) for trial, target in held), worst(ends))
+
+
+def _end(trial: TrialResult, target: TargetResult) -> Verdict:
+    """A pass in a trial that is itself in doubt is no pass."""
+    if target.verdict == "fail":
+        return Verdict.FAIL
+    return Verdict.INCONCLUSIVE if "undecided" in (target.verdict, _open(trial)) else Verdict.PASS
+
+
+def _open(trial: TrialResult) -> str:
+    return "undecided" if trial.verdict is Verdict.INCONCLUSIVE else ""
+
+
+def _line(trial: TrialResult, target: TargetResult) -> str:
+    measured = words.span(target.measured_s, none=target.why or "no outage")
+    doubts = "".join(f"; {why}" for why in trial.because if trial.verdict is Verdict.INCONCLUSIVE)
+    return f"trial {trial.number}: {measured}, promised {words.number(target.limit_s, 1)} s: {target.verdict}{doubts}"
+
+
+def _verdict(experiment: str, trials: list[TrialResult], whole: Verdict) -> Case:
+    lines = tuple(f"trial {trial.number}: {trial.verdict}: {'; '.join(trial.because)}" for trial in trials)
+    return Case(experiment, "verdict", lines, whole)
+
+
+def _campaign(result: CampaignResult) -> Case:
+    return Case("campaign", "verdict", (result.headline.get("verdict", result.rule),), Verdict.INCONCLUSIVE)
+
+
+def _suite(root: Element, result: CampaignResult, experiment: str, found: list[Case]) -> None:
+    counts = {
+        "tests": len(found),
+        "failures": sum(case.verdict is Verdict.FAIL for case in found),
+        "errors": sum(case.verdict is Verdict.INCONCLUSIVE for case in found),
+        "skipped": 0,
+    }
+    suite = SubElement(root, "testsuite", {"name": experiment} | {key: str(value) for key, value in counts.items()})
+    for case in found:
+        element = SubElement(suite, "testcase", classname=f"{result.scenario}.{case.experiment}", name=case.name)
+        tag = {Verdict.FAIL: "failure", Verdict.INCONCLUSIVE: "error"}.get(case.verdict)
+        if tag:
+            SubElement(element, tag, message=_message(case), type=str(case.verdict)).text = "\n".join(case.lines)
+        SubElement(element, "system-out").text = "\n".join(case.lines)
+
+
+def _message(case: Case) -> str:
+    return case.lines[0] if len(case.lines) == 1 else f"{case.lines[0]} (and {len(case.lines) - 1} more trials)"

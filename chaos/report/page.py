@@ -1,0 +1,96 @@
+"""What the HTML page shows, in the order it shows it: values in words, gathered from the result and the recording."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from chaos.analysis.result import CampaignResult, Group, TrialResult
+from chaos.report import rows
+from chaos.report.bars import Chart, chart
+from chaos.report.claims import ORDERS, Claim, claims
+from chaos.report.rows import Row
+from chaos.report.worst import worst_first
+
+EVERYWHERE = (
+    "One machine's clients saw this: they are on no side of a cut, and their own lag is measured and part of every error.",
+    "Each meter sends at a fixed rate: an outage is known to about two of its periods, and to the error that is printed.",
+)
+LEAVES_OUT = {
+    "kind": (
+        "Measured on kind: all nodes are containers of one machine, with one clock, one disk and one kernel.",
+        "There is no real network between the nodes: no latency, no loss, no switch that must learn a new address.",
+        "Nothing else ran there. A busy node detects, elects and relabels later than an idle one.",
+    ),
+}
+"""What the place of measuring leaves out, by the kind of cluster."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """What the page shows from the recordings themselves. `figure` is SVG; its words are already safe."""
+
+    figure: str = ""
+    lanes: Sequence[Row] = ()
+    raw: Sequence[Row] = ()
+    failed: Sequence[Row] = ()
+    failed_total: int = 0
+    settings: Sequence[Row] = ()
+    versions: Sequence[Row] = ()
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """A group's claims: the system's first, then a block a path."""
+
+    title: str
+    strength: str
+    many: bool
+    blocks: list[list[Claim]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    result: CampaignResult
+    evidence: Evidence
+    worst: TrialResult | None
+    full: Sequence[TrialResult]
+    short: Sequence[Row]
+    chart: Chart
+    groups: Sequence[GroupView]
+    doubts: Sequence[Row]
+    covariates: Sequence[Row]
+    leaves_out: Sequence[str]
+
+    @property
+    def trials_text(self) -> str:
+        started = min((trial.t0 for trial in self.result.trials if trial.t0), default="")
+        text = f"{len(self.result.trials)} trial{'s' * (len(self.result.trials) != 1)}"
+        return f"{text} · first T0 {started}" if started else text
+
+
+def page(result: CampaignResult, evidence: Evidence, most: int) -> Page:
+    """The page with at most `most` trials told in full, the worst of them first to stay."""
+    worst = worst_first(result)
+    full = sorted(worst[:most], key=lambda trial: trial.number)
+    shown = {trial.number for trial in full}
+    rest = [trial for trial in result.trials if trial.number not in shown]
+    return Page(
+        result=result,
+        evidence=evidence,
+        worst=worst[0] if worst else None,
+        full=full,
+        short=[(str(trial.number), trial.experiment, trial.verdict, "; ".join(trial.because)) for trial in rest],
+        chart=chart(result),
+        groups=[group_view(result, group) for group in result.groups],
+        doubts=rows.doubt_rows(result.trials),
+        covariates=rows.covariate_rows(tuple(full)),
+        leaves_out=(*LEAVES_OUT.get(result.cluster, ()), *EVERYWHERE),
+    )
+
+
+def group_view(result: CampaignResult, group: Group) -> GroupView:
+    found = claims(result, group)
+    blocks = [[claim for claim in found if claim.path == path] for path in dict.fromkeys(claim.path for claim in found)]
+    n = len(group.trials)
+    named = (group.experiment, f"{n} trial{'s' * (n != 1)}", ORDERS[group.order])
+    return GroupView(", ".join(part for part in named if part), group.strength, n > 1, blocks)

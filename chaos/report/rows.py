@@ -1,0 +1,106 @@
+"""A trial's values as the rows of the page's tables: text only, in the words of `chaos.report.words`."""
+
+from chaos.analysis.result import Failover, FaultRecord, Milestone, Node, PathResult, TrialResult, Window
+from chaos.report import words
+
+Row = tuple[str, ...]
+
+
+def fault_text(trial: TrialResult) -> str:
+    return ", ".join(f"{fault.name} of {fault.target.name}" if fault.target else fault.name for fault in trial.faults)
+
+
+def fault_rows(trial: TrialResult) -> list[Row]:
+    return [_fault(fault) for fault in trial.faults]
+
+
+def _fault(fault: FaultRecord) -> Row:
+    healed = "–" if fault.heal_requested_s is None else f"{_s(fault.heal_requested_s)}, done {_s(fault.heal_confirmed_s)}"
+    times = (_s(fault.requested_s), _s(fault.accepted_s), words.span(fault.effect_s, none="not seen"))
+    return (fault.name, _node(fault.target), *times, _s(fault.confirmed_s, "not proved"), healed, fault.evidence or "–")
+
+
+def failover_rows(trial: TrialResult) -> list[Row]:
+    return [_failover(failover) for failover in trial.failovers]
+
+
+def _failover(failover: Failover) -> Row:
+    who = (str(failover.epoch), failover.kind, failover.leader or "–", _node(failover.successor), failover.aborted or "no")
+    return (*who, _each(failover.per_sentinel), _each(failover.per_replica))
+
+
+def window_rows(trial: TrialResult) -> list[Row]:
+    return [_window(path, window) for path in trial.paths.values() for window in path.windows]
+
+
+def _window(path: PathResult, window: Window) -> Row:
+    kind = f"{window.kind}, after heal" if window.after_heal else window.kind
+    end = words.span(window.end_s, none=f"not over at {window.censored}")
+    phases = ", ".join(f"{phase.name} {words.number(phase.seconds)}" for phase in window.phases) or "–"
+    length = words.span(window.length_s) + (f" ({window.undecided})" if window.undecided else "")
+    unattributed = f"{words.number(window.unattributed_s)} s" if window.phases else "–"
+    return (path.name, kind, words.span(window.onset_s), end, length, phases, unattributed)
+
+
+def loss_rows(trial: TrialResult) -> list[Row]:
+    return [tuple(_cell(value) for value in place.values()) for place in trial.losses.places]
+
+
+def losses(trial: TrialResult) -> str:
+    known = trial.losses
+    if known.lost is None:
+        return f"undecided: {known.undecided}"
+    kept = f"{words.count(known.recovered)} of those whose outcome was unknown were there" if known.recovered else ""
+    text = f"{words.count(known.lost)} of {words.count(known.acknowledged)} acknowledged writes were missing at the audit"
+    return "; ".join(part for part in (text, kept) if part)
+
+
+def not_ok(path: PathResult) -> str:
+    counts = path.operations
+    known = {"failed": counts.failed, "unknown": counts.unknown, "missed": counts.missed}
+    text = ", ".join(f"{words.count(value)} {name}" for name, value in known.items() if value) or "none"
+    errors = ", ".join(f"{name} {words.count(value)}" for name, value in sorted(path.errors.items(), key=lambda it: -it[1]))
+    return f"{text} ({errors})" if errors else text
+
+
+def covariate_rows(trials: tuple[TrialResult, ...]) -> list[Row]:
+    return [(str(trial.number), name, value) for trial in trials for name, value in flat(trial.covariates)]
+
+
+def doubt_rows(trials: tuple[TrialResult, ...]) -> list[Row]:
+    return [
+        (str(trial.number), doubt.name, doubt.path or "the trial", doubt.text, "inconclusive" if doubt.gates else "no")
+        for trial in trials
+        for doubt in trial.doubts
+    ]
+
+
+def flat(value: object, name: str = "") -> list[tuple[str, str]]:
+    """A tree of values as lines of (where, value), in the order of its keys."""
+    if isinstance(value, dict) and value:
+        return [line for key in value for line in flat(value[key], f"{name} {key}".strip().replace("_", " "))]
+    return [(name, _cell(value))] if name else []
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:g}" if abs(value) >= 1e6 else words.number(value).rstrip("0").rstrip(".")
+    if isinstance(value, list | tuple):
+        return ", ".join(_cell(each) for each in value) or "–"
+    return str(value)
+
+
+def _node(node: Node | None) -> str:
+    if node is None:
+        return "–"
+    return f"{node.name} ({node.address})" if node.address else node.name
+
+
+def _each(milestones: dict[str, Milestone]) -> str:
+    return ", ".join(f"{name} {words.milestone(milestone)}" for name, milestone in milestones.items()) or "–"
+
+
+def _s(value: float | None, none: str = "–") -> str:
+    return none if value is None else f"{words.number(value)} s"

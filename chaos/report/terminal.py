@@ -1,0 +1,112 @@
+"""The terminal: lines as they become known, and the closing block in the order of time.
+
+Renders messages and results; it never computes a figure. On a terminal the line that says what is waited for is
+redrawn in place; elsewhere the same words come as lines of their own, no more often than every `AGAIN_S` seconds.
+"""
+
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+
+from chaos.analysis.result import CampaignResult
+from chaos.progress import Message, Tell
+from chaos.report.closing import Line, trial_lines, verdict_lines
+
+AGAIN_S = 30.0
+STYLES = {"good": "green", "bad": "red bold", "open": "yellow", "plain": "default"}
+
+
+class Terminal:
+    """What the command line and the pytest plugin talk to. `quiet`: nothing but the verdict's block."""
+
+    def __init__(self, *, quiet: bool = False, file: TextIO | None = None) -> None:
+        self.quiet = quiet
+        self.console = Console(file=file, highlight=False, soft_wrap=True)
+        self._status: Status | None = None
+        self._waiting: tuple[str, float] = ("", 0.0)
+
+    def tell(self, message: Message) -> None:
+        """Render one message now."""
+        if self.quiet and message.tell is not Tell.FAILED:
+            return
+        if message.tell is Tell.WAITING:
+            self._wait(message.data)
+            return
+        self._settle()
+        for line in _LINES[message.tell](message.data):
+            self.console.print(line)
+
+    def closing(self, result: CampaignResult, report: Path) -> None:
+        """Every trial in the order of time, then verdict, why, what to do and where the report is."""
+        self._settle()
+        if not self.quiet:
+            for trial in result.trials:
+                self._lines(trial_lines(result, trial))
+        self._lines(verdict_lines(result, report))
+
+    def _lines(self, lines: list[Line]) -> None:
+        for line in lines:
+            self.console.print("".join(f"[{STYLES[tone]}]{escape(text)}[/]" for text, tone in line).rstrip())
+
+    def _wait(self, data: dict[str, Any]) -> None:
+        text = f"  {data['name']:<10} waiting for {data['text']}  {data['seconds']:.0f} s"
+        if self.console.is_terminal:
+            self._redraw(text)
+        elif (data["name"] != self._waiting[0]) or data["seconds"] >= self._waiting[1] + AGAIN_S:
+            self._waiting = (data["name"], data["seconds"])
+            self.console.print(escape(text))
+
+    def _redraw(self, text: str) -> None:
+        if self._status is None:
+            self._status = self.console.status("")
+            self._status.start()
+        self._status.update(escape(text))
+
+    def _settle(self) -> None:
+        """Take the redrawn line away before a line that stays."""
+        self._waiting = ("", 0.0)
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+
+def _step(data: dict[str, Any]) -> list[str]:
+    return [f"  [cyan]{escape(data['name']):<10}[/] {escape(data['text']):<82} [dim]{data['seconds']:6.1f} s[/]"]
+
+
+def _trial(data: dict[str, Any]) -> list[str]:
+    return ["", f"[bold]{escape(data['experiment'])} {data['number']}/{data['of']}[/]   seed {data['seed']}"]
+
+
+def _effect(data: dict[str, Any]) -> list[str]:
+    return [f"  T0 {escape(data['t0'])}   {escape(data['text'])}"]
+
+
+def _seen(data: dict[str, Any]) -> list[str]:
+    return [f"  {data['at_s']:7.2f}  {escape(data['name']):<22} {escape(data['text'])}".rstrip()]
+
+
+def _note(data: dict[str, Any]) -> list[str]:
+    return [f"  [yellow]note[/]       {escape(data['text'])}"]
+
+
+def _closed(data: dict[str, Any]) -> list[str]:
+    return [f"  [dim]recorded in {escape(data['directory'])}[/]"]
+
+
+def _failed(data: dict[str, Any]) -> list[str]:
+    return [f"[red bold]error:[/] {escape(data['text'])}"]
+
+
+_LINES = {
+    Tell.STEP: _step,
+    Tell.TRIAL: _trial,
+    Tell.EFFECT: _effect,
+    Tell.SEEN: _seen,
+    Tell.NOTE: _note,
+    Tell.CLOSED: _closed,
+    Tell.FAILED: _failed,
+}

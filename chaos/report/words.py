@@ -1,0 +1,127 @@
+"""How a figure is said, the same in every report: value, error, limit, verdict. Rounding happens here and nowhere else.
+
+Errors are rounded up, never down; what was not over when we stopped looking is said as `> x`.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from chaos.analysis.result import Milestone, State, TargetResult, Verdict
+
+Measured = tuple[float, float | None]
+Tone = Literal["good", "bad", "open", "plain"]
+
+CLAIMS = {
+    "detection": "detection",
+    "quorum": "quorum",
+    "election": "election",
+    "promotion": "promotion",
+    "reconfiguration": "reconfiguration",
+    "endpoint_update": "endpoint update",
+    "reconnect": "reconnect",
+    "total": "total downtime",
+    "lost_acknowledged": "lost acknowledged writes",
+}
+"""The claims in the order in which they are promised, and what a report calls them."""
+
+SIGNS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE: "?"}
+"""Colour is never the only sign."""
+TONES: dict[Verdict, Tone] = {Verdict.PASS: "good", Verdict.FAIL: "bad", Verdict.INCONCLUSIVE: "open"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A judgement as a reader meets it: a sign, words, and a tone that colour may repeat."""
+
+    sign: str
+    text: str
+    tone: Tone
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Fixed digits, thousands apart, and no minus before a zero."""
+    text = f"{value:,.{digits}f}".replace(",", " ")
+    return text.removeprefix("-") if not any(digit in "123456789" for digit in text) else text
+
+
+def count(value: int) -> str:
+    return number(value, 0)
+
+
+def middle(measured: Measured) -> float:
+    """The value a span is quoted by: its middle, or its least where it has no end."""
+    least, most = measured
+    return least if most is None else (least + most) / 2
+
+
+def error(measured: Measured) -> float:
+    """Half the span, rounded up to 10 ms."""
+    least, most = measured
+    return math.ceil(round(((least if most is None else most) - least) * 50, 6)) / 100
+
+
+def plain(measured: Measured | None, digits: int = 2) -> str:
+    """A span without its error and unit, for a table whose other columns have them."""
+    if measured is None:
+        return "–"
+    return f"> {number(measured[0], digits)}" if measured[1] is None else number(middle(measured), digits)
+
+
+def span(measured: Measured | None, none: str = "–") -> str:
+    """`51.99 ± 0.04 s`, or `> 90.0 s` where it was not over."""
+    if measured is None:
+        return none
+    if measured[1] is None:
+        return f"> {number(measured[0])} s"
+    return f"{number(middle(measured))} ± {number(error(measured))} s"
+
+
+def limit(target: TargetResult, name: str) -> str:
+    return count(round(target.limit_s)) if name == "lost_acknowledged" else f"{number(target.limit_s, 1)} s"
+
+
+def at(milestone: Milestone) -> Measured | None:
+    """When a milestone was seen, as a span; None when it was not."""
+    if milestone.earliest_s is None or milestone.latest_s is None:
+        return None
+    return milestone.earliest_s, milestone.latest_s
+
+
+def milestone(value: Milestone) -> str:
+    if value.state is State.NOT_YET:
+        return "not seen" if value.limit_s is None else f"> {number(value.limit_s)} s"
+    return span(at(value), none=value.state.value.replace("-", " "))
+
+
+def milestone_name(name: str) -> str:
+    """`try_failover` is Sentinel's `try-failover`; the rest are words."""
+    return name.replace("_", "-") if name == "try_failover" else name.replace("_", " ")
+
+
+def judged(target: TargetResult, name: str = "") -> Mark:
+    """A target's verdict, with how early or late it is."""
+    if target.verdict in ("not-applicable", "undecided"):
+        sign = "–" if target.verdict == "not-applicable" else "?"
+        return Mark(sign, target.verdict.replace("-", " "), "plain" if sign == "–" else "open")
+    if target.measured_s is None:
+        return Mark("✗", "false", "bad") if target.verdict == "fail" else Mark("✓", "no outage", "good")
+    return _lost(target) if name == "lost_acknowledged" else _late_or_early(target)
+
+
+def _lost(target: TargetResult) -> Mark:
+    return Mark("✗", "lost", "bad") if target.verdict == "fail" else Mark("✓", "none lost", "good")
+
+
+def _late_or_early(target: TargetResult) -> Mark:
+    assert target.measured_s is not None
+    if target.measured_s[1] is None:
+        return Mark("✗", "not within the trial", "bad")
+    late_s = middle(target.measured_s) - target.limit_s
+    if target.verdict == "fail":
+        return Mark("✗", f"late {number(late_s)}", "bad")
+    return Mark("✓", f"early {number(-late_s)}", "good")
+
+
+def share(part: int, whole: int) -> str:
+    return "–" if not whole else f"{100 * part / whole:.1f} %"
