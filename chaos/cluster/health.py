@@ -29,6 +29,7 @@ class Facts:
         self.addresses: dict[str, str | None] = {}
         self.sentinels: dict[str, State] = {}
         self.settings: dict[str, State] = {}
+        self._silent: set[str] = set()
         self._folds: dict[str, Callable[[State], None]] = {
             "members": self._members,
             "pod": self._pod,
@@ -38,7 +39,8 @@ class Facts:
             "role.lost": self._role_lost,
             "sentinel.address": lambda seen: self.addresses.update({seen["sentinel"]: seen["address"]}),
             "sentinel.state": lambda seen: self.sentinels.update({seen["sentinel"]: seen}),
-            "sentinel.lost": self._sentinel_lost,
+            "sentinel.lost": lambda seen: self._silent.add(seen["sentinel"]),
+            "sentinel.back": lambda seen: self._silent.discard(seen["sentinel"]),
             "settings": lambda seen: self.settings.update({seen["member"]: seen}),
         }
 
@@ -56,6 +58,10 @@ class Facts:
         said = self.roles.get(member.name)
         return said if said is not None and said["address"] == _address(member) else None
 
+    def sentinel(self, member: Member) -> State | None:
+        """What it said last, unless it does not answer."""
+        return None if member.name in self._silent else self.sentinels.get(member.name)
+
     def _members(self, seen: State) -> None:
         self.members = {one["name"]: Member.from_json(one) for one in seen["members"]}
 
@@ -67,10 +73,6 @@ class Facts:
 
     def _role_lost(self, seen: State) -> None:
         self.roles.pop(seen["member"], None)
-
-    def _sentinel_lost(self, seen: State) -> None:
-        self.sentinels.pop(seen["sentinel"], None)
-        self.addresses.pop(seen["sentinel"], None)
 
 
 def master(facts: Facts) -> Member | None:
@@ -100,7 +102,7 @@ def summary(facts: Facts) -> str:
     chosen = master(facts)
     if chosen is None:
         return f"{len(masters(facts))} masters"
-    agree = sum(address == _address(chosen) for address in facts.addresses.values())
+    agree = sum(facts.addresses.get(one.name) == _address(chosen) for one in facts.of(MemberKind.SENTINEL))
     synced = sum((facts.role(one) or {}).get("link") == IN_SYNC for one in replicas(facts))
     parts = [f"master {chosen.name}", f"{synced} replicas in sync", f"{agree} sentinels agree"]
     right = any(_pods(facts, service) == [chosen.name] for service in facts.endpoints)
@@ -164,10 +166,10 @@ def _replica_wrong(name: str, said: State, address: str) -> Iterator[str]:
 
 def _sentinels_wrong(facts: Facts, system: System) -> Iterator[str]:
     chosen = master(facts)
-    for name in (one.name for one in facts.of(MemberKind.SENTINEL)):
-        state = facts.sentinels.get(name)
+    for member in facts.of(MemberKind.SENTINEL):
+        name, state = member.name, facts.sentinel(member)
         if state is None:
-            yield f"sentinel {name} has not answered"
+            yield f"sentinel {name} does not answer"
             continue
         address = facts.addresses.get(name)
         if chosen is not None and address != _address(chosen):

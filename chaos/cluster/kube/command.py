@@ -1,8 +1,6 @@
 """Run a program of the host to its end: bounded, its output kept. For kind and the container engine, nothing else."""
 
 import asyncio
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chaos.errors import SetupError
@@ -25,12 +23,15 @@ class Ran:
         return lines[-1] if lines else f"exit code {self.code}, and nothing said"
 
 
-async def ran(*words: str, within_s: float, env: Mapping[str, str] | None = None) -> Ran:
-    """Run and report, whatever its exit code; a program that overruns is killed. A missing one is a SetupError."""
-    pipe = asyncio.subprocess.PIPE
+async def ran(*words: str, within_s: float) -> Ran:
+    """Run and report, whatever its exit code; a program that overruns is killed. A missing one is a SetupError.
+
+    It has a session of its own: a Ctrl-C is ours to act on, in our own order.
+    """
+    pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     try:
         process = await asyncio.create_subprocess_exec(
-            *words, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe, env={**os.environ, **(env or {})}
+            *words, stdin=null, stdout=pipe, stderr=pipe, start_new_session=True
         )
     except FileNotFoundError as error:
         raise SetupError(f"{words[0]}: command not found") from error
@@ -46,9 +47,9 @@ async def ran(*words: str, within_s: float, env: Mapping[str, str] | None = None
     return Ran(code=process.returncode or 0, out=out.decode(errors="replace"), err=err.decode(errors="replace"))
 
 
-async def run(*words: str, within_s: float, env: Mapping[str, str] | None = None) -> str:
+async def run(*words: str, within_s: float) -> str:
     """Run, and give its output; anything but success is a SetupError with its last line."""
-    done = await ran(*words, within_s=within_s, env=env)
+    done = await ran(*words, within_s=within_s)
     if not done.ok:
         raise SetupError(f"`{' '.join(words)}` failed: {done.last_line}")
     return done.out

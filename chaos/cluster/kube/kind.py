@@ -111,10 +111,11 @@ class Kind:
             for image in images:
                 if full_name(image) not in there:
                     absent.setdefault(image, []).append(node)
-        for image, where in absent.items():
-            await ensure_image(image)
-            given = ["--name", self.name, "--nodes", ",".join(where)]
-            await run("kind", "load", "docker-image", image, *given, within_s=IMAGE_S)
+        if absent:
+            for image in absent:
+                await ensure_image(image)
+            where = ",".join(sorted({node for lacking in absent.values() for node in lacking}))
+            await run("kind", "load", "docker-image", *absent, "--name", self.name, "--nodes", where, within_s=IMAGE_S)
         return list(absent)
 
     async def _images(self, node: str) -> set[str]:

@@ -1,0 +1,179 @@
+"""`--on kind`: the platform that a campaign holds, from an empty machine to nodes with every image on them.
+
+What takes long runs side by side: the agent's image is built while kind makes its nodes, and brought to them while the
+system's pods start.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from chaos.clock import mono_ns
+from chaos.cluster.base import Versions
+from chaos.cluster.kube.api import Api, ApiError, Object
+from chaos.cluster.kube.command import run
+from chaos.cluster.kube.deploy import Deployment
+from chaos.cluster.kube.image import agent_image
+from chaos.cluster.kube.kind import ASK_S, NEEDS_GIB, Kind, checkout, ensure_image, name_of, require_engine
+from chaos.cluster.kube.ready import Readiness, is_ready
+from chaos.progress import Message, Tell
+from chaos.scenario.model import Scenario
+from chaos.until import until
+
+NODES_S = 60.0
+Say = Callable[[Message], None]
+
+
+class KubePlatform:
+    """A kind cluster of this checkout. Entered, it is up; left, it is gone again if this run made it and may."""
+
+    kind = "kind"
+
+    def __init__(self, scenario: Scenario, folder: Path, say: Say, agent: str | None = None) -> None:
+        self._scenario = scenario
+        self._folder = folder
+        self._say = say
+        self._agent = agent
+        self._kind = Kind(name_of(checkout(Path.cwd())))
+        self._held = ExitStack()
+        self._nodes: list[Object] = []
+        self._versions = Versions()
+        self._image = ""
+        self._unready = ""
+        self._made = False
+        self.keep = False
+
+    @property
+    def name(self) -> str:
+        return self._kind.name
+
+    async def __aenter__(self) -> Self:
+        await require_engine()
+        self._held.enter_context(self._kind.lock())
+        try:
+            await self._bring_up()
+        except BaseException:
+            await self._leave()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._leave()
+
+    async def deploy(self, *, fresh: bool = False) -> None:
+        """Apply the system and wait until its pods are Ready; meanwhile the agent's image is brought to the nodes."""
+        begun_ns = mono_ns()
+        deployment = Deployment(self._api, self._scenario, self._folder)
+        if fresh:
+            await deployment.remove()
+        await deployment.apply()
+        self._step("deploy", deployment.text, begun_ns)
+        loading = asyncio.create_task(self._kind.load([self._image], self._names))
+        try:
+            await asyncio.gather(loading, Readiness(self._api, self._scenario.system, self._say).wait())
+        finally:
+            loading.cancel()
+
+    def ref(self) -> dict[str, str]:
+        return {
+            "module": "chaos.cluster.kube.cluster",
+            "kind": self.kind,
+            "name": self.name,
+            "kubeconfig": str(self._kind.kubeconfig),
+            "context": self._kind.context,
+            "agent_image": self._image,
+        }
+
+    def versions(self) -> Versions:
+        return self._versions
+
+    async def _bring_up(self) -> None:
+        begun_ns = mono_ns()
+        building = asyncio.create_task(self._agent_image())
+        try:
+            await self._cluster()
+            self._api = self._held.enter_context(Api(self._kind.kubeconfig, self._kind.context))
+            await until(self._all_ready, within_s=NODES_S, because=lambda: self._unready)
+            self._step("cluster", f"{self.name}  {len(self._nodes)} nodes ready", begun_ns)
+            begun_ns = mono_ns()
+            brought = await self._kind.load(self._scenario.system.kube.images, self._names)
+            self._image = await building
+            self._step(
+                "images", f"{len(brought)} brought to the nodes" if brought else "on the nodes already", begun_ns
+            )
+        finally:
+            building.cancel()
+        self._versions = await self._read_versions()
+
+    async def _cluster(self) -> None:
+        if await self._kind.exists():
+            await self._kind.refresh()
+            return
+        self._say(Message(Tell.NOTE, {"text": f"kind makes a cluster: needs {NEEDS_GIB} GiB, takes about a minute"}))
+        self._made = True
+        await self._kind.create(self._scenario.system.kube.node_image)
+
+    async def _agent_image(self) -> str:
+        """Ours, or the one that the user named, which then has to be had like any other."""
+        if self._agent is None:
+            return await agent_image()
+        await ensure_image(self._agent)
+        return self._agent
+
+    async def _all_ready(self) -> bool:
+        """A cluster of an earlier run may be broken, and then only a new one helps: the sentence says how."""
+        hint = f"`kind delete cluster --name {self.name}` makes room for a new one"
+        try:
+            self._nodes = await self._api.items("/api/v1/nodes")
+        except ApiError as error:
+            self._unready = f"{error}; {hint}"
+            return False
+        self._unready = f"not every node of {self.name} is Ready; {hint}"
+        return bool(self._nodes) and all(is_ready(node) for node in self._nodes)
+
+    @property
+    def _names(self) -> list[str]:
+        return [node["metadata"]["name"] for node in self._nodes]
+
+    async def _read_versions(self) -> Versions:
+        images = [*self._scenario.system.kube.images, self._image]
+        ids = [await run("docker", "image", "inspect", "--format", "{{.Id}}", one, within_s=ASK_S) for one in images]
+        info = self._nodes[0]["status"]["nodeInfo"]
+        platform = {
+            "kubernetes": info["kubeletVersion"],
+            "kind": (await run("kind", "version", within_s=ASK_S)).split()[1],
+            "docker": (await run("docker", "version", "--format", "{{.Server.Version}}", within_s=ASK_S)).strip(),
+            "node image": await self._node_image(),
+            "kernel": info["kernelVersion"],
+            "container runtime": info["containerRuntimeVersion"],
+            "nodes": str(len(self._nodes)),
+        }
+        return Versions(platform=platform, images={name: one.strip() for name, one in zip(images, ids, strict=True)})
+
+    async def _node_image(self) -> str:
+        return (await run("docker", "inspect", "--format", "{{.Config.Image}}", self._names[0], within_s=ASK_S)).strip()
+
+    async def _leave(self) -> None:
+        """Take away what this run made. What the API client holds goes first, the lock last."""
+        try:
+            if self._made and not self.keep:
+                await self._kind.delete()
+        finally:
+            self._held.close()
+
+    def _step(self, name: str, text: str, begun_ns: int) -> None:
+        self._say(Message(Tell.STEP, {"name": name, "text": text, "seconds": (mono_ns() - begun_ns) / 1e9}))
+
+
+def kind_platform(
+    scenario: Scenario, folder: Path, *, keep: bool, say: Say, agent_image: str | None = None
+) -> KubePlatform:
+    """The platform of `--on kind`; `folder` is the scenario's, where its manifests are."""
+    platform = KubePlatform(scenario, folder, say, agent_image)
+    platform.keep = keep
+    return platform
