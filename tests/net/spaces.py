@@ -2,12 +2,17 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any
+
+from chaos.linux import CLONE_NEWNET, setns
 
 HERE, THERE = "10.231.0.1", "10.231.0.2"
 
@@ -29,6 +34,33 @@ class Space:
     def run(self, *command: str) -> str:
         inside = ["nsenter", "-t", str(self.pid), "-n", *command]
         return subprocess.run(inside, check=True, capture_output=True, text=True, timeout=10).stdout
+
+    def reaches(self, address: str) -> bool:
+        """Does a packet from here reach `address`, and its answer come back? Nobody listens there: it refuses."""
+        with self._socket() as probe:
+            probe.settimeout(0.2)
+            try:
+                probe.connect((address, 9))
+            except ConnectionRefusedError:
+                return True
+            except TimeoutError:
+                return False
+        raise AssertionError(f"somebody listens at {address}:9")
+
+    def _socket(self) -> socket.socket:
+        """A socket belongs to the namespace that it was made in; the thread that goes there ends at once."""
+        made: Future[socket.socket] = Future()
+
+        def go_and_make() -> None:
+            descriptor = self.open()
+            setns(descriptor, CLONE_NEWNET)
+            os.close(descriptor)
+            made.set_result(socket.socket())
+
+        thread = Thread(target=go_and_make)
+        thread.start()
+        thread.join()
+        return made.result(0)
 
     def open(self) -> int:
         return os.open(f"/proc/{self.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)

@@ -1,0 +1,140 @@
+"""Faults as leases: what is held on a node, until when, and how it is undone without anybody's help.
+
+A hold is undone when no renewal came for its lease, at its longest, when the helper is told to, ends, or comes back
+after a crash: its state file names what the helper before it held. What is undone stays readable as `healed`.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from chaos.clock import mono_ns
+from chaos.errors import FaultError
+
+STATE = "held.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """How long a fault may last: `lease_s` without a renewal, `longest_s` in all."""
+
+    lease_s: float
+    longest_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One fault in force. `namespace` is the inode of the network namespace that is cut; a pause has None."""
+
+    container: str
+    namespace: int | None
+
+    @property
+    def what(self) -> str:
+        return "pause" if self.namespace is None else "cut"
+
+
+@dataclass(frozen=True, slots=True)
+class Healed:
+    """A fault that was undone, by whom (`because`), and the stamps around it."""
+
+    what: str
+    container: str
+    because: str
+    before_ns: int
+    after_ns: int
+
+
+@dataclass(slots=True)
+class _Held:
+    undo: Callable[[], object]
+    term: Term
+    taken_ns: int
+    renewed_ns: int
+
+    def overdue(self, now_ns: int) -> str | None:
+        if now_ns - self.taken_ns >= self.term.longest_s * 1e9:
+            return f"it had lasted its longest, {self.term.longest_s:g} s"
+        if now_ns - self.renewed_ns >= self.term.lease_s * 1e9:
+            return f"no renewal for {self.term.lease_s:g} s"
+        return None
+
+
+@dataclass(slots=True)
+class Leases:
+    """Not thread-safe: one event loop owns it. `directory` outlives the process, but not the pod."""
+
+    directory: Path
+    clock: Callable[[], int] = mono_ns
+    healed: list[Healed] = field(default_factory=list)
+    _held: dict[Hold, _Held] = field(default_factory=dict)
+
+    def take(self, hold: Hold, term: Term, undo: Callable[[], object]) -> None:
+        """Hold before the fault is made, so that a crash in between is undone too. `undo` must be good at any time.
+
+        It replaces the same hold, and any other cut of the same network namespace: their end would be this one's.
+        """
+        now_ns = self.clock()
+        for other in list(self._held):
+            if other == hold or (hold.namespace is not None and other.namespace == hold.namespace):
+                del self._held[other]
+        self._held[hold] = _Held(undo, term, now_ns, now_ns)
+        self._save()
+
+    def holds(self) -> list[Hold]:
+        return list(self._held)
+
+    def release(self, hold: Hold) -> None:
+        """Whoever asked has undone it by a request of its own."""
+        if self._held.pop(hold, None):
+            self._save()
+
+    def renew(self) -> None:
+        """The host lives. Nothing is renewed beyond its longest."""
+        now_ns = self.clock()
+        for held in self._held.values():
+            held.renewed_ns = now_ns
+
+    def expire(self) -> None:
+        """Undo what is overdue; raises as `heal` does."""
+        now_ns = self.clock()
+        overdue = {hold: held.overdue(now_ns) for hold, held in self._held.items()}
+        self._undo({hold: because for hold, because in overdue.items() if because})
+
+    def heal(self, because: str) -> None:
+        """Undo everything. Whatever cannot be undone stays held, and the FaultError names it."""
+        self._undo(dict.fromkeys(self._held, because))
+
+    def status(self) -> dict[str, Any]:
+        held = [{**asdict(hold), "what": hold.what} for hold in self._held]
+        return {"held": held, "healed": [asdict(healed) for healed in self.healed]}
+
+    def left_behind(self) -> Iterator[Hold]:
+        """What the process before this one held when it ended."""
+        state = self.directory / STATE
+        if state.exists():
+            yield from (Hold(**raw) for raw in json.loads(state.read_text()))
+
+    def _undo(self, overdue: dict[Hold, str]) -> None:
+        failures = []
+        for hold, because in overdue.items():
+            before_ns = self.clock()
+            try:
+                self._held[hold].undo()
+            except OSError as error:
+                failures.append(f"{hold.what} of {hold.container[:12]}: {error}")
+                continue
+            del self._held[hold]
+            self.healed.append(Healed(hold.what, hold.container, because, before_ns, self.clock()))
+        if overdue:
+            self._save()
+        if failures:
+            raise FaultError(f"not undone: {'; '.join(failures)}")
+
+    def _save(self) -> None:
+        """Atomically, so that whoever comes after reads the whole of it."""
+        written = self.directory / f"{STATE}.new"
+        written.write_text(json.dumps([asdict(hold) for hold in self._held]))
+        written.replace(self.directory / STATE)

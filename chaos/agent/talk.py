@@ -1,0 +1,56 @@
+"""What the host runs in a helper's pod: copies bytes between its standard streams and the helper's socket.
+
+It ends when one of them ends, and does not read what it copies: the helper answers, and outlives it.
+"""
+
+import os
+import selectors
+import socket
+import sys
+from pathlib import Path
+
+DIRECTORY = Path("/run/failover")
+"""The pod's emptyDir: it outlives the helper's container."""
+SOCKET = "helper.sock"
+CHUNK = 1 << 16
+
+
+def talk(path: Path) -> int:
+    """Returns the exit code: 0 when the other side of the standard streams ended, 1 when the socket did."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(path))
+            return _copy(connection)
+    except OSError as error:
+        sys.stderr.write(f"the node helper does not answer at {path}: {error}\n")
+        return 1
+
+
+def _copy(connection: socket.socket) -> int:
+    with selectors.DefaultSelector() as both:
+        both.register(sys.stdin, selectors.EVENT_READ)
+        both.register(connection, selectors.EVENT_READ)
+        while True:
+            for key, _ in both.select():
+                asked = key.fileobj is sys.stdin
+                data = os.read(key.fd, CHUNK)
+                if not data:
+                    return 0 if asked else 1
+                if asked:
+                    connection.sendall(data)
+                else:
+                    _write(data)
+
+
+def _write(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def main() -> None:
+    directory = Path(sys.argv[1]) if len(sys.argv) > 1 else DIRECTORY
+    sys.exit(talk(directory / SOCKET))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""The node helper, on real processes in real namespaces."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chaos.clock import identity
+from tests.agent.containers import Container, container
+from tests.agent.helping import Serve, Talk, wait
+from tests.net.spaces import THERE, Space, pair
+
+pytestmark = pytest.mark.netns
+
+SLEEPER = ("sh", "-c", "echo ready; sleep 600 & wait")
+REDIS = ("redis-server", "--port", "7000", "--save", "", "--bind", "0.0.0.0")
+TERM = {"lease_s": 30, "longest_s": 600}
+
+
+@pytest.fixture(scope="module")
+def spaces() -> Iterator[tuple[Space, Space]]:
+    with pair() as both:
+        yield both
+
+
+@pytest.fixture
+def target(spaces: tuple[Space, Space]) -> Iterator[Container]:
+    with container(spaces[0], *SLEEPER) as running:
+        yield running
+
+
+@pytest.fixture
+def helper(tmp_path: Path) -> Iterator[Serve]:
+    serving = Serve(tmp_path)
+    yield serving
+    serving.end()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """A helper for the tests that leave it alive."""
+    serving = Serve(tmp_path_factory.mktemp("helper"))
+    yield serving
+    serving.end()
+
+
+@pytest.fixture
+def talk(shared: Serve) -> Iterator[Talk]:
+    talking = shared.talk()
+    yield talking
+    talking.ask("heal")
+
+
+def state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_the_clock_is_that_of_this_kernel(talk: Talk) -> None:
+    answer = talk.ask("clock")
+
+    assert {key: answer[key] for key in ("boot_id", "timens")} == identity()
+    assert answer["mono_ns"] > 0
+
+
+def test_a_container_is_found_by_its_id(talk: Talk, target: Container) -> None:
+    """It is the one that is number 1 of its own pid namespace, not its child."""
+    assert talk.ask("find", container=target.id)["pid"] == target.pid
+
+
+def test_a_pods_processes_are_named(talk: Talk, target: Container) -> None:
+    answer = talk.ask("processes", uid=target.uid)
+
+    assert {process["name"] for process in answer["processes"]} == {"unshare", "sh", "sleep"}
+    assert all(target.id in process["cgroup"] for process in answer["processes"])
+
+
+@pytest.mark.redis
+def test_kill_shows_redis_gone_within_50_ms(talk: Talk, spaces: tuple[Space, Space]) -> None:
+    with container(spaces[0], *REDIS) as target:
+        answer = talk.ask("signal", container=target.id, signal="KILL")
+
+        assert answer["seen"] == "gone"
+        assert answer["pid"] == target.pid
+        assert answer["after_ns"] - answer["before_ns"] < 50e6
+        target.outer.wait(5)
+        assert "no process of container" in talk.ask("find", container=target.id)["error"]
+
+
+def test_stop_and_continue_show(talk: Talk, target: Container) -> None:
+    """Every process of the container stops, its forked child too."""
+    answer = talk.ask("signal", container=target.id, signal="STOP", **TERM)
+    assert answer["seen"] == "stopped"
+    assert answer["after_ns"] - answer["before_ns"] < 50e6
+    assert state(target.pid) == "T"
+    assert talk.ask("status")["held"] == [{"container": target.id, "namespace": None, "what": "pause"}]
+
+    assert talk.ask("signal", container=target.id, signal="CONT")["seen"] == "running"
+    assert state(target.pid) != "T"
+    assert talk.ask("status")["held"] == []
+
+
+def test_a_cut_is_made_counted_and_healed(talk: Talk, target: Container, spaces: tuple[Space, Space]) -> None:
+    assert spaces[0].reaches(THERE)
+    cut = talk.ask("cut", container=target.id, peers=[THERE], **TERM)
+    assert cut["after_ns"] - cut["before_ns"] < 50e6
+    assert not spaces[0].reaches(THERE)
+    assert talk.ask("dropped", container=target.id)["dropped"] == 1
+
+    assert talk.ask("heal")["held"] == []
+    assert spaces[0].reaches(THERE)
+    assert talk.ask("dropped", container=target.id)["dropped"] is None
+    healed = talk.ask("heal")["healed"]
+    assert (healed[-1]["what"], healed[-1]["because"]) == ("cut", "asked")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_lease_ends_without_its_host(shared: Serve, target: Container, spaces: tuple[Space, Space], how: int) -> None:
+    """Whether the host's end of the stream is gone or only silent."""
+    talk = shared.talk()
+    talk.ask("cut", container=target.id, peers=[THERE], lease_s=1, longest_s=600)
+    talk.ask("signal", container=target.id, signal="STOP", lease_s=1, longest_s=600)
+    talk.process.send_signal(how)
+    assert not spaces[0].reaches(THERE)
+    assert wait(lambda: spaces[0].reaches(THERE), 3) < 2
+    assert state(target.pid) != "T"
+    healed = shared.talk().ask("status")["healed"]
+    assert [item["because"] for item in healed[-2:]] == ["no renewal for 1 s"] * 2
+
+
+def test_a_renewal_keeps_a_fault_up_to_its_longest(talk: Talk, target: Container, spaces: tuple[Space, Space]) -> None:
+    talk.ask("cut", container=target.id, peers=[THERE], lease_s=0.6, longest_s=1.8)
+
+    def healed() -> bool:
+        return not talk.ask("renew")["held"]
+
+    assert 1.5 < wait(healed, 5) < 2.5
+    assert talk.ask("status")["healed"][-1]["because"] == "it had lasted its longest, 1.8 s"
+    assert spaces[0].reaches(THERE)
+
+
+def test_the_helper_heals_before_it_ends(helper: Serve, target: Container, spaces: tuple[Space, Space]) -> None:
+    helper.talk().ask("cut", container=target.id, peers=[THERE], **TERM)
+    helper.process.terminate()
+    assert helper.process.wait(5) == 0
+    assert spaces[0].reaches(THERE)
+
+
+def test_a_killed_helpers_faults_are_undone_by_the_next(
+    helper: Serve, target: Container, spaces: tuple[Space, Space]
+) -> None:
+    """Its state outlives it, and the namespaces are found again by their number."""
+    talk = helper.talk()
+    talk.ask("cut", container=target.id, peers=[THERE], **TERM)
+    talk.ask("signal", container=target.id, signal="STOP", **TERM)
+    helper.process.kill()
+    helper.process.wait(5)
+    assert helper.process.stderr is not None
+    helper.process.stderr.close()
+    assert not spaces[0].reaches(THERE)
+    helper.start()
+    assert spaces[0].reaches(THERE)
+    assert state(target.pid) != "T"
+    assert {item["because"] for item in helper.talk().ask("status")["healed"]} == {"the helper was started again"}
+
+
+def test_a_container_that_was_restarted_is_healed_too(talk: Talk, spaces: tuple[Space, Space]) -> None:
+    """The namespace belongs to the pod: the cut outlives the container that it was made for."""
+    with container(spaces[0], *SLEEPER) as target:
+        talk.ask("cut", container=target.id, peers=[THERE], **TERM)
+        talk.ask("signal", container=target.id, signal="KILL")
+    assert not spaces[0].reaches(THERE)
+    talk.ask("heal")
+    assert spaces[0].reaches(THERE)
+
+
+def test_a_newer_cut_of_the_namespace_outlives_the_older_ones_lease(
+    talk: Talk, target: Container, spaces: tuple[Space, Space]
+) -> None:
+    with container(spaces[0], *SLEEPER) as before:
+        talk.ask("cut", container=before.id, peers=["10.231.0.99"], lease_s=0, longest_s=600)
+        talk.ask("cut", container=target.id, peers=[THERE], **TERM)
+        assert [hold["container"] for hold in talk.ask("status")["held"]] == [target.id]
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        ({"do": "reboot"}, "'reboot' is not one of clock, find"),
+        ({"do": "find", "container": "beef"}, "no process of container beef on this node"),
+        ({"do": "find", "container": ""}, "a container without an id cannot be found"),
+        ({"do": "cut", "container": "beef"}, "cut needs 'peers'"),
+        ({"do": "cut", "container": "beef", "peers": []}, "a cut from nobody is no cut"),
+        ({"do": "signal", "container": "beef", "signal": "HUP"}, "SIGHUP is not sent to containers"),
+        ({"do": "signal", "container": "beef", "signal": "NONE"}, "needs 'SIGNONE'"),
+    ],
+)
+def test_a_request_that_cannot_be_done_is_answered_with_why(
+    talk: Talk, request_: dict[str, object], error: str
+) -> None:
+    assert error in talk.ask(**request_)["error"]  # type: ignore[arg-type]
+
+
+def test_talk_says_when_nobody_serves(tmp_path: Path) -> None:
+    talk = Talk(tmp_path)
+    assert talk.process.wait(10) == 1
+    assert "the node helper does not answer at" in talk.end()
