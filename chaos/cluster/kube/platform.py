@@ -146,7 +146,7 @@ class KubePlatform:
         info = self._nodes[0]["status"]["nodeInfo"]
         platform = {
             "kubernetes": info["kubeletVersion"],
-            "kind": (await run("kind", "version", within_s=ASK_S)).split()[1],
+            "kind": (await run("kind", "version", "--quiet", within_s=ASK_S)).strip(),
             "docker": (await run("docker", "version", "--format", "{{.Server.Version}}", within_s=ASK_S)).strip(),
             "node image": await self._node_image(),
             "kernel": info["kernelVersion"],
