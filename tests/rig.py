@@ -192,9 +192,10 @@ def launch(command: list[str], log: Path) -> subprocess.Popen[bytes]:
 def call(port: int, *command: str | int) -> Any:
     """The reply of one command, or None while nobody answers at this port."""
     reader = hiredis.Reader(encoding="utf-8")
+    words: Any = tuple(str(word) for word in command)
     try:
         with socket.create_connection((LOOPBACK, port), timeout=2) as connection:
-            connection.sendall(hiredis.pack_command(tuple(str(word) for word in command)))
+            connection.sendall(hiredis.pack_command(words))
             while (reply := reader.gets()) is False:
                 data = connection.recv(65536)
                 if not data:

@@ -1,0 +1,21 @@
+"""`python -m chaos.agent SPEC.json RECORD_DIR`: see chaos.agent.main. Exits with 1 when the agent itself failed."""
+
+import argparse
+from pathlib import Path
+
+import uvloop
+
+from chaos.agent.main import run
+from chaos.agent.spec import AgentSpec
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m chaos.agent", description="Observes a system and meters it.")
+    parser.add_argument("spec", type=Path, metavar="SPEC.json")
+    parser.add_argument("directory", type=Path, metavar="RECORD_DIR")
+    options = parser.parse_args()
+    uvloop.run(run(AgentSpec.loads(options.spec.read_text()), options.directory))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""The agent: observers and clients beside the system, told what to do by files, recording into its own directory.
+
+It needs no host: it ends by itself at its limit, and what it recorded until then is on disk. It judges nothing.
+"""
+
+import asyncio
+import signal
+from pathlib import Path
+
+from chaos.agent.clients import Clients
+from chaos.agent.control import Command, Control
+from chaos.agent.spec import AUDIT, MEMBERS, QUIT, START, STOP, AgentSpec
+from chaos.client.crew import Crew
+from chaos.client.names import Names
+from chaos.clock import AGENT
+from chaos.model import Member
+from chaos.observe.itself import HiccupMeter, pulse
+from chaos.observe.observers import Observers
+from chaos.record.events import EventWriter
+from chaos.record.layout import EVENTS
+from chaos.resp import password_from_environment
+
+
+async def run(spec: AgentSpec, directory: Path) -> None:
+    """Record until told to quit, by file or by signal, or until the limit. What breaks it is written, and raised."""
+    events = EventWriter(directory / EVENTS / f"{AGENT}.jsonl", AGENT)
+    try:
+        async with Names(spec.names, events) as names, asyncio.TaskGroup() as group:
+            observers = Observers(group, spec.load.master, events, password_from_environment())
+            clients = Clients(Crew(spec.clients, spec.load, directory, events, names), spec, directory, events)
+            tasks = [group.create_task(HiccupMeter(events).run()), group.create_task(pulse(events))]
+            why = await Agent(observers, clients, group).work(Control(directory), spec.limit_s)
+            for task in tasks:
+                task.cancel()
+            events.write("note", text=f"the agent ends: {why}")
+    except BaseException as error:
+        events.write("gap", source="agent", text=f"the agent failed: {described(error)}")
+        raise
+    finally:
+        events.close()
+
+
+def described(error: BaseException) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(described(one) for one in error.exceptions)
+    return f"{type(error).__name__}: {error}"
+
+
+class Agent:
+    """What each command does. Commands are acted on in their order, and each is done before the next is looked at."""
+
+    def __init__(self, observers: Observers, clients: Clients, group: asyncio.TaskGroup) -> None:
+        self._observers = observers
+        self._clients = clients
+        self._group = group
+        self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def work(self, control: Control, limit_s: float) -> str:
+        """Obey until the end, and return why it came. Whatever happens, the clients are stopped first."""
+        self._observers.follow(self._clients.members)
+        self._end_at(limit_s)
+        obeying = self._group.create_task(self._obey(control))
+        try:
+            return await self._end
+        finally:
+            obeying.cancel()
+            await asyncio.wait([obeying])
+            await self._clients.stop()
+            self._observers.stop()
+
+    def _end_at(self, limit_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._because, number.name)
+        loop.call_later(limit_s, self._because, f"its limit of {limit_s:g} s")
+
+    def _because(self, why: str) -> None:
+        if not self._end.done():
+            self._end.set_result(why)
+
+    async def _obey(self, control: Control) -> None:
+        async for command in control.commands():
+            await self._do(command)
+
+    async def _do(self, command: Command) -> None:
+        if command.file == MEMBERS:
+            self._clients.members = tuple(Member.from_json(item) for item in command.data)
+            self._observers.follow(self._clients.members)
+        elif command.file == START:
+            await self._clients.start(command.data["deadline_s"])
+        elif command.file == STOP:
+            await self._clients.stop()
+        elif command.file == AUDIT:
+            await self._clients.audit(command.data["address"])
+        elif command.file == QUIT:
+            self._because("told to quit")

@@ -1,0 +1,90 @@
+"""All observers of one trial: which members are watched follows what the platform says of them."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from chaos.model import Member, MemberKind
+from chaos.observe.roles import RoleObserver
+from chaos.observe.sentinels import PublishedObserver, SentinelObserver
+from chaos.observe.settings import SettingsLog
+from chaos.observe.watch import Fact, Source, supervised
+from chaos.record.events import EventWriter
+
+Identity = tuple[str, str, str, int]
+
+GONE = "no longer a member"
+
+
+def identity(member: Member) -> Identity:
+    """What makes it another member to watch. A process restarted in place is the same one: its observer reconnects."""
+    return member.name, member.uid, member.address, member.port
+
+
+class Observer(Protocol):
+    async def observe(self) -> None:
+        """Watch until something breaks."""
+
+    def lost(self, error: str) -> None:
+        """Write that nothing is seen any more, if that is news."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What watches one member."""
+
+    observers: tuple[Observer, ...]
+    tasks: tuple[asyncio.Task[None], ...]
+
+    def cancel(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+
+
+class Observers:
+    """Runs in `group`, which fails as a whole where an event cannot be written, and never by what is observed.
+
+    `master` is Sentinel's name for the master, `password` that of Redis.
+    """
+
+    def __init__(self, group: asyncio.TaskGroup, master: str, events: EventWriter, password: str | None) -> None:
+        self._group = group
+        self._master = master
+        self._events = events
+        self._password = password
+        self._watched: dict[Identity, Watch] = {}
+        self._roles: defaultdict[str, Fact] = defaultdict(Fact)
+        self._settings: defaultdict[str, Fact] = defaultdict(Fact)
+
+    def follow(self, members: Iterable[Member]) -> None:
+        """Watch exactly these from now on. What stays is left alone, connections and all."""
+        wanted = {identity(member): member for member in members if member.kind is not MemberKind.OPERATOR}
+        for gone in self._watched.keys() - wanted.keys():
+            watch = self._watched.pop(gone)
+            watch.cancel()
+            for observer in watch.observers:
+                observer.lost(GONE)
+        for new in wanted.keys() - self._watched.keys():
+            self._watched[new] = self._watch(wanted[new])
+
+    def stop(self) -> None:
+        for watch in self._watched.values():
+            watch.cancel()
+        self._watched.clear()
+
+    def _watch(self, member: Member) -> Watch:
+        observers = self._redis(member) if member.kind is MemberKind.REDIS else self._sentinel(member)
+        tasks = (self._group.create_task(supervised(one.observe, one.lost), name=member.name) for one in observers)
+        return Watch(observers, tuple(tasks))
+
+    def _redis(self, member: Member) -> tuple[Observer, ...]:
+        source = Source(member, self._events, self._password)
+        settings = SettingsLog(source, self._settings[member.name])
+        return (RoleObserver(source, self._roles[member.name], settings),)
+
+    def _sentinel(self, member: Member) -> tuple[Observer, ...]:
+        source = Source(member, self._events)
+        settings = SettingsLog(source, self._settings[member.name])
+        return SentinelObserver(source, self._master, settings), PublishedObserver(source)

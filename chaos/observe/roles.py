@@ -1,0 +1,84 @@
+"""Watches one Redis: its role every 50 ms on a kept connection, its settings every 5 s.
+
+It tells what ROLE says and not whether the service works: that is what clients are for.
+"""
+
+from typing import Any
+
+from hiredis import ReplyError
+
+from chaos.clock import mono_ns
+from chaos.observe.settings import SettingsLog
+from chaos.observe.watch import Fact, Pace, Source
+from chaos.resp import Resp
+
+ROLE_S = 0.05
+AGAIN_NS = 1_000_000_000
+"""A role is written again after this long without news, so that silence means a dead watch and not a steady role."""
+SETTINGS_POLLS = 100
+"""Settings are read at every hundredth poll of the role."""
+
+
+class RoleObserver:
+    """`fact` belongs to the member's name and outlives its pods: a change across a replacement has its interval."""
+
+    def __init__(self, source: Source, fact: Fact, settings: SettingsLog) -> None:
+        self._source = source
+        self._fact = fact
+        self._settings = settings
+        self._sent_ns = mono_ns()
+        self._written_ns = 0
+
+    async def observe(self) -> None:
+        """Poll until the connection ends. It belongs to one process, so that the run id is asked once."""
+        self._sent_ns = mono_ns()
+        async with self._source.connect() as redis:
+            run_id = await run_id_of(redis)
+            pace, polls = Pace(ROLE_S), 0
+            while True:
+                await self._poll(redis, run_id)
+                if polls % SETTINGS_POLLS == 0:
+                    await self._settings.read(redis)
+                polls += 1
+                await pace.beat()
+
+    def lost(self, error: str) -> None:
+        change = self._fact.failed(self._sent_ns)
+        if change:
+            self._write("role.lost", change.since_ns, error=error)
+
+    async def _poll(self, redis: Resp, run_id: str) -> None:
+        self._sent_ns = mono_ns()
+        told = {"run_id": run_id, **role_in(await redis.call("ROLE"))}
+        offset = told.pop("offset")
+        change = self._fact.shown(told, self._sent_ns)
+        if change or mono_ns() - self._written_ns >= AGAIN_NS:
+            self._written_ns = mono_ns()
+            self._write("role", change.since_ns if change else None, **told, offset=offset)
+
+    def _write(self, kind: str, since_ns: int | None, **fields: Any) -> None:  # noqa: ANN401  as its kind says
+        source = self._source
+        source.events.write(kind, since_ns=since_ns, member=source.member.name, address=source.address, **fields)
+
+
+async def run_id_of(redis: Resp) -> str:
+    """Raises ConnectionError where INFO is refused: without its run id a Redis cannot be told from its successor."""
+    reply = await redis.call("INFO", "server")
+    if isinstance(reply, ReplyError):
+        raise ConnectionError(f"INFO: {reply}")
+    info = dict(line.split(":", 1) for line in reply.splitlines() if ":" in line)
+    return str(info["run_id"])
+
+
+def role_in(reply: Any) -> dict[str, Any]:  # noqa: ANN401  a reply is any of RESP's types
+    """What ROLE says. `link` is up when a replica is connected to its master; ROLE's own word for it otherwise.
+
+    Of the words, `sync` is the transfer of a full resynchronisation.
+    """
+    if isinstance(reply, ReplyError):
+        raise ConnectionError(f"ROLE: {reply}")
+    if reply[0] == "master":
+        return {"role": "master", "master": None, "link": None, "syncing": False, "offset": reply[1]}
+    _, host, port, state, offset = reply
+    link = "up" if state == "connected" else state
+    return {"role": "slave", "master": f"{host}:{port}", "link": link, "syncing": state == "sync", "offset": offset}

@@ -1,0 +1,148 @@
+"""Watches one Sentinel: whom it names as the master, what it knows, and every event that it publishes.
+
+A Sentinel publishes its own events only, so that each is watched by itself.
+"""
+
+from typing import Any
+
+from hiredis import ReplyError
+
+from chaos.clock import mono_ns
+from chaos.observe.settings import SENTINEL_SETTINGS, SettingsLog
+from chaos.observe.watch import Fact, Pace, Source, pairs
+from chaos.resp import Resp
+
+ADDRESS_S = 0.05
+STATE_POLLS = 20
+"""The state is read at every twentieth poll of the address."""
+
+
+class SentinelObserver:
+    """Polls one Sentinel for the master named `master`: its address every 50 ms, its state every second."""
+
+    def __init__(self, source: Source, master: str, settings: SettingsLog) -> None:
+        self._source = source
+        self._master = master
+        self._settings = settings
+        self._there = Fact()
+        self._address = Fact()
+        self._state = Fact()
+        self._sent_ns = mono_ns()
+
+    async def observe(self) -> None:
+        self._sent_ns = mono_ns()
+        async with self._source.connect() as sentinel:
+            pace, polls = Pace(ADDRESS_S), 0
+            while True:
+                await self._poll_address(sentinel)
+                if polls % STATE_POLLS == 0:
+                    await self._poll_state(sentinel)
+                polls += 1
+                await pace.beat()
+
+    def lost(self, error: str) -> None:
+        change = self._there.failed(self._sent_ns)
+        if change:
+            self._write("sentinel.lost", change.since_ns, error=error)
+
+    async def _poll_address(self, sentinel: Resp) -> None:
+        self._sent_ns = mono_ns()
+        reply = await sentinel.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._master)
+        if isinstance(reply, ReplyError):
+            raise ConnectionError(f"SENTINEL GET-MASTER-ADDR-BY-NAME: {reply}")
+        back = self._there.shown("there", self._sent_ns)
+        if back and back.since_ns:
+            self._write("sentinel.back", back.since_ns, error=None)
+        address = ":".join(reply) if reply else None
+        change = self._address.shown(address, self._sent_ns)
+        if change:
+            self._write("sentinel.address", change.since_ns, address=address)
+
+    async def _poll_state(self, sentinel: Resp) -> None:
+        sent_ns = mono_ns()
+        master = await sentinel.call("SENTINEL", "MASTER", self._master)
+        replicas = await sentinel.call("SENTINEL", "REPLICAS", self._master)
+        known = not isinstance(master, ReplyError) and not isinstance(replicas, ReplyError)
+        state = state_in(pairs(master), [pairs(one) for one in replicas]) if known else NOT_MONITORED
+        change = self._state.shown(state, sent_ns)
+        if change:
+            self._write("sentinel.state", change.since_ns, **state)
+        if known:
+            self._settings.shown({name: pairs(master)[name] for name in SENTINEL_SETTINGS}, sent_ns)
+
+    def _write(self, kind: str, since_ns: int | None, **fields: Any) -> None:  # noqa: ANN401  as its kind says
+        self._source.events.write(kind, since_ns=since_ns, sentinel=self._source.member.name, **fields)
+
+
+class PublishedObserver:
+    """Writes every event that one Sentinel publishes, and a `gap` over each time when nobody listened to it.
+
+    The connection is pinged as often as the address is polled: an event lies between the last answered ping and its
+    arrival, and a connection that has gone silent is noticed.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._sentinel: Resp | None = None
+        self._deaf_ns = 0
+
+    async def observe(self) -> None:
+        async with self._source.connect() as sentinel:
+            reply = await sentinel.psubscribe("*")
+            if isinstance(reply, ReplyError):
+                raise ConnectionError(f"PSUBSCRIBE: {reply}")
+            self._listening(sentinel)
+            async for message in sentinel.messages(idle_s=ADDRESS_S):
+                self._source.events.write(
+                    "sentinel.event",
+                    at_ns=message.at_ns,
+                    since_ns=sentinel.quiet_ns,
+                    sentinel=self._source.member.name,
+                    channel=message.channel,
+                    payload=message.payload,
+                )
+
+    def lost(self, error: str) -> None:
+        if self._sentinel:
+            self._deaf_ns, self._sentinel = self._sentinel.quiet_ns, None
+            self._gap(error)
+
+    def _listening(self, sentinel: Resp) -> None:
+        self._sentinel = sentinel
+        if self._deaf_ns:
+            self._gap("listened to again")
+
+    def _gap(self, text: str) -> None:
+        """Silence so far: told when it begins to be known, and again, whole, when it is over."""
+        source = f"sentinel.event/{self._source.member.name}"
+        self._source.events.write("gap", since_ns=self._deaf_ns, source=source, text=text)
+
+
+NOT_MONITORED: dict[str, Any] = {
+    "flags": "not-monitored",
+    "num_slaves": 0,
+    "num_other_sentinels": 0,
+    "quorum": 0,
+    "address": None,
+    "replicas": [],
+}
+"""What a Sentinel's state is that knows no master of this name: the operator removes and adds it to change it."""
+
+
+def state_in(master: dict[str, str], replicas: list[dict[str, str]]) -> dict[str, Any]:
+    return {
+        "flags": master["flags"],
+        "num_slaves": int(master["num-slaves"]),
+        "num_other_sentinels": int(master["num-other-sentinels"]),
+        "quorum": int(master["quorum"]),
+        "address": f"{master['ip']}:{master['port']}",
+        "replicas": sorted(map(replica_in, replicas), key=lambda replica: replica["address"]),
+    }
+
+
+def replica_in(replica: dict[str, str]) -> dict[str, str]:
+    return {
+        "address": f"{replica['ip']}:{replica['port']}",
+        "flags": replica["flags"],
+        "master": f"{replica['master-host']}:{replica['master-port']}",
+    }
