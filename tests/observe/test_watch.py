@@ -83,7 +83,7 @@ async def test_missed_beats_are_left_out():
 
 async def test_whatever_ends_an_observer_is_told_and_it_begins_again():
     errors = [OSError("reset"), KeyError("a bug of ours"), TimeoutError()]
-    told = []
+    told: list[str] = []
 
     async def observe():
         if not errors:
