@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from chaos.agent.spec import AgentSpec
-from chaos.client.audit import audit, sanity
+from chaos.client.audit import audit
 from chaos.client.crew import Crew
+from chaos.client.sanity import sanity
 from chaos.record.events import EventWriter
 
 
@@ -25,7 +26,7 @@ class Clients:
         if deadline_s == self._deadline_s:
             return
         await self.stop()
-        await sanity(self.members, self._load, self._events)
+        await sanity(self.members, self._events)
         self._crew.start(deadline_s)
         self._deadline_s = deadline_s
         self._events.write("clients.started", deadline_s=deadline_s)

@@ -15,6 +15,9 @@ from chaos.model import ErrorCode, Outcome
 from chaos.record.layout import OPS, ROW, Row
 from chaos.record.rows import HEADER_LIMIT_BYTES, parse_header, settled, unpack_rows
 
+FRESH_NS = 3_000_000_000
+"""A client from which no good operation arrived for this long is not good now; the files arrive every second."""
+
 
 class Good(NamedTuple):
     sent_ns: int
@@ -38,7 +41,7 @@ class LiveClient:
             self.last_good = Good(row.intended_ns + row.sent_us * 1000, row.intended_ns + row.done_us * 1000)
         else:
             self.bad_ns.append(row.intended_ns)
-            self.errors.append(row.error if row.outcome != Outcome.MISSED else ErrorCode.NOT_SENT)
+            self.errors.append(row.error)
 
     def ok(self, since_ns: int = 0) -> int:
         """How many operations due since then were good."""
@@ -66,7 +69,7 @@ class LiveClient:
         Counted up to the last good operation that is recorded, so that a record that lags is never taken for calm.
         """
         good = self.last_good
-        if good is None or now_ns - good.done_ns > stable_ns:
+        if good is None or now_ns - good.done_ns > FRESH_NS:
             return False
         return good.done_ns - max(since_ns, self.last_bad_ns() or 0) >= stable_ns
 

@@ -1,0 +1,189 @@
+"""An application client: redis-py as the system's users run it, in a process of its own. The only door to redis-py.
+
+A closed loop: what its library retries and how long a call blocks is what is measured. A meter measures the service;
+this measures what an application sees beside it. Run as `python -m chaos.client.application`, its job on the first
+line of standard input; the end of standard input ends it.
+"""
+
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import redis
+
+from chaos.client.bench import ops_header
+from chaos.client.outcome import OK, Decision, of_errno, of_reply
+from chaos.client.process import STOP_S, Job
+from chaos.client.spec import key_of
+from chaos.clock import mono_ns
+from chaos.model import ErrorCode, Outcome, RowFlag
+from chaos.record.events import EventWriter
+from chaos.record.layout import NOBODY, Row
+from chaos.record.rows import RowWriter
+from chaos.resp import password_from_environment
+
+LONG_NS = 1_000_000_000
+"""A call that took longer is an event of its own."""
+
+Said = Callable[[str], None]
+
+
+class Connection(redis.Connection):
+    """redis-py's own connection, which also says when it was opened and closed."""
+
+    def __init__(self, said: Said, **arguments: Any) -> None:  # noqa: ANN401  redis-py's arguments, passed on
+        super().__init__(**arguments)  # type: ignore[no-untyped-call]
+        self._said = said
+        self.register_connect_callback(self._was_opened)  # type: ignore[no-untyped-call]
+
+    def _was_opened(self, _: redis.Connection) -> None:
+        self._said("connection.opened")
+
+    def disconnect(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
+        was_open = self.is_connected
+        super().disconnect(*arguments, **named)  # type: ignore[no-untyped-call]
+        if was_open:
+            self._said("connection.closed")
+
+
+def redis_py_pool(address: str, database: int, said: Said) -> redis.Redis:
+    """A client as target systems configure it; every other setting is the library's default, retries included."""
+    pool = redis.ConnectionPool.from_url(
+        f"redis://{address}/{database}",
+        password=password_from_environment(),
+        connection_class=Connection,
+        said=said,
+        max_connections=20,
+        retry_on_timeout=True,
+        socket_keepalive=True,
+        health_check_interval=30,
+    )
+    return redis.Redis(connection_pool=pool)
+
+
+LIBRARIES = {"redis-py-pool": redis_py_pool}
+
+
+class Application:
+    """One client and its record."""
+
+    def __init__(self, job: Job, rows: RowWriter, events: EventWriter) -> None:
+        self._job = job
+        self._rows = rows
+        self._events = events
+        self._seq = job.first_seq
+        self._connections = 0
+        self._opened = False
+        self._value = b"x" * job.load.value_bytes
+        self._redis = LIBRARIES[job.spec.library](job.spec.address, job.load.database, self._said)
+
+    def run(self, stop: threading.Event) -> None:
+        """Call at the client's rate until `stop`; after a call that took longer, go on at once and from there."""
+        period_ns = round(1e9 / self._job.spec.rate_hz)
+        due_ns = mono_ns()
+        while not stop.wait(max(0, due_ns - mono_ns()) / 1e9):
+            self.call()
+            due_ns = max(due_ns + period_ns, mono_ns())
+
+    def call(self) -> None:
+        """One write, as long as the library takes over it; every call is a row."""
+        job, seq, begun_ns = self._job, self._seq, mono_ns()
+        self._seq += 1
+        self._opened = False
+        row = Row(job.spec.number, self._number(), seq, begun_ns, 1, 0, Outcome.IN_FLIGHT, 0, NOBODY, job.target, 0)
+        slot = self._rows.put(row)
+        try:
+            self._redis.set(key_of(job.load, job.spec.number, seq), self._value, px=job.load.ttl_s * 1000)
+            decision = OK
+        except (redis.RedisError, OSError) as error:
+            decision = Decision(Outcome.UNKNOWN, code_of(error))
+        self._decided(slot, begun_ns, decision)
+
+    def _decided(self, slot: int, begun_ns: int, decision: Decision) -> None:
+        now_ns = mono_ns()
+        self._rows.ask(slot, self._number(), self._job.target, RowFlag.OPENED if self._opened else 0)
+        self._rows.finish(slot, (now_ns - begun_ns) // 1000, decision.outcome, decision.error, NOBODY)
+        if now_ns - begun_ns > LONG_NS:
+            fields: dict[str, Any] = {"client": self._job.spec.number, "error": decision.error.name}
+            blocked_s = (now_ns - begun_ns) / 1e9
+            self._events.write("application.call", at_ns=now_ns, since_ns=begun_ns, blocked_s=blocked_s, **fields)
+
+    def _number(self) -> int:
+        """Of the connection opened last, from 0."""
+        return max(0, self._connections - 1) & 0xFFFF
+
+    def _said(self, kind: str) -> None:
+        if kind == "connection.opened":
+            self._connections += 1
+            self._opened = True
+        who: dict[str, Any] = {
+            "client": self._job.spec.number,
+            "connection": self._number(),
+            "target": self._job.target,
+        }
+        self._events.write(kind, **who, node=None, because="")
+
+
+REPLIES = {
+    redis.ReadOnlyError: ErrorCode.READONLY,
+    redis.BusyLoadingError: ErrorCode.LOADING,
+    redis.exceptions.MasterDownError: ErrorCode.MASTERDOWN,
+    redis.AuthenticationError: ErrorCode.AUTH,
+    redis.exceptions.NoPermissionError: ErrorCode.AUTH,
+}
+"""Error replies that redis-py turns into classes, taking their first word away."""
+
+
+def code_of(error: BaseException) -> ErrorCode:
+    """Why the last attempt of a call failed.
+
+    That the outcome of a failed call is unknown, whatever its code, is for the caller: an attempt that the library
+    made before the last one may have been applied.
+    """
+    for kind, code in REPLIES.items():
+        if isinstance(error, kind):
+            return code
+    if isinstance(error, redis.TimeoutError):
+        return ErrorCode.CONNECT_TIMEOUT if "connect" in str(error) else ErrorCode.REPLY_TIMEOUT
+    if isinstance(error, redis.ResponseError):
+        return of_reply(str(error)).error
+    return _code_of_cause(error)
+
+
+def _code_of_cause(error: BaseException) -> ErrorCode:
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, socket.gaierror):
+        return ErrorCode.NAME_NOT_FOUND
+    if isinstance(cause, OSError) and cause.errno:
+        return of_errno(cause.errno)
+    return ErrorCode.CLOSED if "closed" in str(error).lower() else ErrorCode.OTHER
+
+
+def end_with_input(stop: threading.Event, ended: threading.Event) -> None:
+    """Runs beside the calls: stop at the end of input, and end the process where a call goes on blocking."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    stop.set()
+    if not ended.wait(STOP_S):
+        os._exit(0)  # what is recorded is in the kernel; the call's row stays in flight
+
+
+def main() -> None:
+    job = Job.loads(sys.stdin.readline())
+    client = asdict(job.spec) | {"library": f"{job.spec.library} {redis.__version__}"}
+    rows = RowWriter(job.rows_path, ops_header(job.domain, [client]))
+    events = EventWriter(job.events_path, job.domain)
+    stop, ended = threading.Event(), threading.Event()
+    threading.Thread(target=end_with_input, args=(stop, ended), daemon=True).start()
+    Application(job, rows, events).run(stop)
+    ended.set()
+    rows.close()
+    events.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""Reading every key back after the trial: what was acknowledged and is not there was lost.
+
+Says where it cannot tell, and judges nothing else: which losses, and when, is computed from the bits and the rows.
+"""
+
+import asyncio
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import hiredis
+
+from chaos.client.names import split
+from chaos.client.sanity import Reading, fields_of, sanity
+from chaos.client.spec import Load, key_of
+from chaos.clock import mono_ns
+from chaos.model import Member, Outcome
+from chaos.record.events import EventWriter, read_events
+from chaos.record.layout import AUDIT, OPS
+from chaos.record.rows import read_rows
+from chaos.resp import Resp, password_from_environment
+
+BATCH = 500
+"""Keys a command: Redis is held up for less than a millisecond."""
+TIMEOUT_S = 5.0
+
+
+@dataclass(slots=True)
+class Sent:
+    """What may be in the database: each client's operations that were sent, or whose writer died over them."""
+
+    seqs: dict[int, array[int]] = field(default_factory=dict)
+    oldest_ns: int | None = None
+
+    def __len__(self) -> int:
+        return sum(map(len, self.seqs.values()))
+
+    def batches(self) -> Iterator[tuple[int, array[int]]]:
+        for client, seqs in sorted(self.seqs.items()):
+            for at in range(0, len(seqs), BATCH):
+                yield client, seqs[at : at + BATCH]
+
+
+@dataclass(slots=True)
+class Found:
+    """What the master said. Without `run_id` it said nothing."""
+
+    run_id: str = ""
+    bits: dict[int, bytearray] = field(default_factory=dict)
+    present: int = 0
+    doubts: list[str] = field(default_factory=list)
+
+
+async def audit(directory: Path, load: Load, address: str, members: Sequence[Member], events: EventWriter) -> None:
+    """Ask the master at `address` (ip:port) for every key that was sent, write the bits, and remove the keys.
+
+    Ends with the `audit` event, whose `undecided` says why the bits are no proof of losses; empty where they are.
+    """
+    begun_ns = mono_ns()
+    sent = await asyncio.to_thread(read_sent, directory)
+    before = await asyncio.to_thread(first_readings, events.path)
+    after = await sanity(members, events)
+    found = await read_back(load, address, sent)
+    await asyncio.to_thread(write_bits, directory, found.bits)
+    undecided = [*found.doubts, *doubts(address, before, after), *expired(sent, load)]
+    took_s = (mono_ns() - begun_ns) / 1e9
+    keys: dict[str, Any] = {"keys": len(sent), "present": found.present, "took_s": took_s}
+    events.write("audit", address=address, run_id=found.run_id, **keys, undecided="; ".join(undecided))
+
+
+# What was sent.
+
+
+def read_sent(directory: Path) -> Sent:
+    sent = Sent()
+    for path in sorted((directory / OPS).glob("*.rows")):
+        for row in read_rows(path):
+            if row.sent_us or row.outcome == Outcome.IN_FLIGHT:
+                sent.seqs.setdefault(row.client, array("I")).append(row.seq)
+                sent.oldest_ns = min(sent.oldest_ns or row.intended_ns, row.intended_ns)
+    return sent
+
+
+# What is there.
+
+
+async def read_back(load: Load, address: str, sent: Sent) -> Found:
+    found = Found()
+    host, port = split(address)
+    try:
+        async with Resp.connect(host, port, TIMEOUT_S, password_from_environment()) as redis:
+            await _introduce(redis, load, found)
+            for client, seqs in sent.batches():
+                await _read_batch(redis, load, client, seqs, found)
+            for client, seqs in sent.batches():
+                checked(await redis.call("UNLINK", *(key_of(load, client, seq) for seq in seqs)))
+    except OSError as error:
+        found.bits = {}
+        found.doubts.append(f"the keys could not be read back from {address}: {error!r}")
+    return found
+
+
+async def _introduce(redis: Resp, load: Load, found: Found) -> None:
+    checked(await redis.call("SELECT", load.database))
+    found.run_id = fields_of(checked(await redis.call("INFO", "server")))["run_id"]
+    role = checked(await redis.call("ROLE"))[0]
+    if role != "master":
+        raise ConnectionAbortedError(f"it is a {role}")
+
+
+async def _read_batch(redis: Resp, load: Load, client: int, seqs: array[int], found: Found) -> None:
+    values = checked(await redis.call("MGET", *(key_of(load, client, seq) for seq in seqs)))
+    bits = found.bits.setdefault(client, bytearray())
+    bits.extend(bytes(max(seqs) // 8 + 1 - len(bits)))
+    for seq, value in zip(seqs, values, strict=True):
+        if value is not None and len(value) == load.value_bytes:
+            bits[seq // 8] |= 1 << seq % 8
+            found.present += 1
+
+
+def checked(reply: Any) -> Any:  # noqa: ANN401  a reply is any of RESP's types
+    """Raises OSError where Redis refuses: an audit goes on no further."""
+    if isinstance(reply, hiredis.ReplyError):
+        raise ConnectionAbortedError(str(reply))
+    return reply
+
+
+def write_bits(directory: Path, bits: dict[int, bytearray]) -> None:
+    folder = directory / AUDIT
+    folder.mkdir(parents=True, exist_ok=True)
+    for client, present in bits.items():
+        (folder / f"{client}.bits").write_bytes(present)
+
+
+# Why it may prove nothing.
+
+
+def first_readings(path: Path) -> dict[str, int]:
+    """Evicted keys by run id, as each Redis said when the clients were first started."""
+    readings: dict[str, int] = {}
+    for event in read_events(path):
+        if event.kind == "sanity" and event.fields["evicted_keys"] is not None:
+            readings.setdefault(event.fields["run_id"], event.fields["evicted_keys"])
+    return readings
+
+
+def doubts(address: str, before: dict[str, int], after: Sequence[Reading]) -> list[str]:
+    """Two masters, or keys that Redis evicted. One that was started anew since counts from 0."""
+    masters = [reading.address for reading in after if reading.role == "master"]
+    found = [f"masters answer at {', '.join(masters)}"] if masters != [address] else []
+    for reading in after:
+        evicted = (reading.evicted_keys or 0) - before.get(reading.run_id, 0)
+        if evicted:
+            found.append(f"{reading.member} evicted {evicted} keys")
+    return found
+
+
+def expired(sent: Sent, load: Load) -> list[str]:
+    """Our own keys live as long as their TTL: an older one may be gone for no other reason."""
+    age_s = (mono_ns() - (sent.oldest_ns or mono_ns())) / 1e9
+    return [f"the first keys were {age_s:.0f} s old, their TTL is {load.ttl_s} s"] if age_s >= load.ttl_s else []

@@ -1,0 +1,31 @@
+"""What all clients of one run share."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from chaos.client.names import Names
+from chaos.client.tables import Tables
+from chaos.client.wire import Wire
+from chaos.clock import identity
+from chaos.record.events import EventWriter
+from chaos.record.layout import FORMAT
+from chaos.record.rows import RowWriter
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bench:
+    """The surroundings of every meter."""
+
+    loop: asyncio.AbstractEventLoop
+    rows: RowWriter
+    events: EventWriter
+    names: Names
+    tables: Tables
+    wire: Wire
+    deadline_ns: int
+
+
+def ops_header(domain: str, clients: list[dict[str, Any]]) -> dict[str, Any]:
+    """What an ops file that this process writes begins with."""
+    return {"format": FORMAT, "agent": domain, **identity(), "domain": domain, "clients": clients}

@@ -1,0 +1,114 @@
+"""All clients of a trial: started together, stopped together, recorded in ops/."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from chaos.client.bench import Bench, ops_header
+from chaos.client.meter import Meter
+from chaos.client.names import Names
+from chaos.client.process import ApplicationProcess, Job
+from chaos.client.schedule import phase_ns
+from chaos.client.spec import ClientSpec, Load
+from chaos.client.tables import Tables
+from chaos.client.wire import Wire
+from chaos.clock import mono_ns
+from chaos.record.events import EventWriter
+from chaos.record.layout import OPS
+from chaos.record.rows import RowWriter
+from chaos.resp import password_from_environment
+from chaos.until import until
+
+LEAD_NS = 50_000_000
+"""From the start to the first period, so that no slot is due before all clients are set up."""
+
+
+class Crew:
+    """May be started again after a stop: that run has files of its own, and every client counts its operations on."""
+
+    def __init__(
+        self, clients: Sequence[ClientSpec], load: Load, directory: Path, events: EventWriter, names: Names
+    ) -> None:
+        self._meters = [Meter(spec) for spec in clients if spec.kind == "meter"]
+        self._applications = [spec for spec in clients if spec.kind == "application"]
+        self._load = load
+        self._directory = directory
+        self._events = events
+        self._names = names
+        self._tables = Tables(events)
+        self._wire = Wire(load, password_from_environment())
+        self._next_seq: dict[int, int] = {}
+        self._processes: dict[int, ApplicationProcess] = {}
+        self._runs = 0
+        self._deadline_s = 0.0
+        self._rows: RowWriter | None = None
+
+    def start(self, deadline_s: float) -> None:
+        """Start every client. The password, if there is one, is taken from the environment."""
+        assert self._rows is None, "the clients run already"
+        self._deadline_s = deadline_s
+        self._rows = self._open_rows()
+        for meter in self._meters:
+            self._names.follow(meter.spec.address)
+        self._start_applications()
+        self._start_meters(self._rows)
+        self._runs += 1
+
+    async def stop(self) -> None:
+        """No new operation; what is under way ends or times out, within twice the deadline; then the files are closed.
+
+        An application client's call that blocks is given some seconds more. Safe where nothing runs.
+        """
+        if self._rows is None:
+            return
+        for meter in self._meters:
+            meter.stop()
+        for process in self._processes.values():
+            process.ask_to_stop()
+        await until(self._idle, within_s=2 * self._deadline_s + 1, because="operations still under way", every_s=0.005)
+        for meter in self._meters:
+            meter.close()
+        self._rows.close()
+        self._rows = None
+        await self._await_applications()
+
+    async def _idle(self) -> bool:
+        return not any(meter.in_flight for meter in self._meters)
+
+    async def _await_applications(self) -> None:
+        numbers = await asyncio.gather(*(process.stopped() for process in self._processes.values()))
+        self._next_seq |= dict(zip(self._processes, numbers, strict=True))
+        self._processes = {}
+
+    def _open_rows(self) -> RowWriter:
+        name = f"meters-{self._runs}.rows" if self._runs else "meters.rows"
+        clients = [asdict(meter.spec) for meter in self._meters]
+        return RowWriter(self._directory / OPS / name, ops_header(self._events.domain, clients))
+
+    def _start_meters(self, rows: RowWriter) -> None:
+        bench = Bench(
+            loop=asyncio.get_running_loop(),
+            rows=rows,
+            events=self._events,
+            names=self._names,
+            tables=self._tables,
+            wire=self._wire,
+            deadline_ns=round(self._deadline_s * 1e9),
+        )
+        begin_ns = mono_ns() + LEAD_NS
+        for index, meter in enumerate(self._meters):
+            meter.start(bench, begin_ns + phase_ns(index, meter.period_ns))
+
+    def _start_applications(self) -> None:
+        for spec in self._applications:
+            job = Job(
+                spec=spec,
+                load=self._load,
+                directory=str(self._directory),
+                domain=self._events.domain,
+                target=self._tables.target(spec.address),
+                run=self._runs,
+                first_seq=self._next_seq.get(spec.number, 0),
+            )
+            self._processes[spec.number] = ApplicationProcess(job, self._events)

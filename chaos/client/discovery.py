@@ -1,0 +1,101 @@
+"""Asking Sentinel where the master is, on behalf of one operation: its time counts inside that operation's deadline."""
+
+from collections.abc import Callable
+from typing import Any
+
+import hiredis
+
+from chaos.client.bench import Bench
+from chaos.client.link import Link
+from chaos.client.names import is_literal
+from chaos.client.spec import ClientSpec
+from chaos.clock import mono_ns
+from chaos.model import ErrorCode
+
+Found = Callable[[str], None]
+"""Called with the master's address, as host:port."""
+Failed = Callable[[ErrorCode], None]
+
+
+class Sentinel:
+    """The Sentinel service as one client sees it; remembers what it was told last, so that only changes are events."""
+
+    def __init__(self, spec: ClientSpec, bench: Bench) -> None:
+        self.spec = spec
+        self.bench = bench
+        self._last: tuple[str | None, str] | None = None
+
+    def say(self, began_ns: int, address: str | None, error: str) -> None:
+        if (address, error) == self._last:
+            return
+        self._last = (address, error)
+        asked: dict[str, Any] = {"client": self.spec.number, "sentinel": self.spec.address}
+        took_us = (mono_ns() - began_ns) // 1000
+        self.bench.events.write("discovery", since_ns=began_ns, **asked, address=address, took_us=took_us, error=error)
+
+
+class Discovery:
+    """One question, on a connection of its own. Exactly one of `found` and `failed` is called, unless it is ended."""
+
+    def __init__(self, sentinel: Sentinel, found: Found, failed: Failed) -> None:
+        self._sentinel = sentinel
+        self._found = found
+        self._failed = failed
+        self._began_ns = mono_ns()
+        self._parser = hiredis.Reader(encoding="utf-8", errors="replace")
+        self._link: Link | None = None
+
+    def begin(self) -> None:
+        """May fail within the call, where the name of the service is not found."""
+        bench = self._sentinel.bench
+        address = bench.names.address(self._sentinel.spec.address)
+        if address is None:
+            self._fail(ErrorCode.NAME_NOT_FOUND, "name not found")
+        else:
+            self._link = Link(bench.loop, address, self)
+
+    def opened(self) -> None:
+        self._write(self._sentinel.bench.wire.ask_master)
+
+    def received(self, data: bytes) -> None:
+        self._parser.feed(data)
+        try:
+            reply = self._parser.gets()
+        except hiredis.ProtocolError as error:
+            self._fail(ErrorCode.DISCOVERY_FAILED, f"not RESP: {error}")
+            return
+        if reply is None:
+            self._fail(ErrorCode.NO_MASTER, "no such master")
+        elif isinstance(reply, list) and len(reply) == 2:
+            self._tell(*reply)
+        elif reply is not False:
+            self._fail(ErrorCode.DISCOVERY_FAILED, str(reply))
+
+    def lost(self, error: ErrorCode) -> None:
+        self._fail(ErrorCode.DISCOVERY_FAILED, error.name)
+
+    def end(self, because: str) -> None:
+        """Give up: its operation's time is over."""
+        self._sentinel.say(self._began_ns, None, because)
+        self.close()
+
+    def close(self) -> None:
+        if self._link is not None:
+            self._link.close()
+
+    def _write(self, data: bytes) -> None:
+        assert self._link is not None
+        self._link.write(data)
+
+    def _tell(self, host: str, port: str) -> None:
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._sentinel.say(self._began_ns, address, "")
+        self.close()
+        if not is_literal(host):
+            self._sentinel.bench.names.follow(address)
+        self._found(address)
+
+    def _fail(self, code: ErrorCode, text: str) -> None:
+        self._sentinel.say(self._began_ns, None, text)
+        self.close()
+        self._failed(code)

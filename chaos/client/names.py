@@ -1,0 +1,104 @@
+"""Names to addresses once a second, beside the operations: a resolver that hangs must not delay a meter's schedule."""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from chaos.clock import mono_ns
+from chaos.record.events import EventWriter
+
+EVERY_S = 1.0
+NOT_FOUND = (socket.EAI_NONAME, socket.EAI_NODATA)
+
+
+@dataclass(slots=True)
+class Answer:
+    """What the resolver said last. `asked_ns` is when it was asked; None until it has answered once."""
+
+    addresses: tuple[str, ...] = ()
+    error: str = ""
+    asked_ns: int | None = None
+    turn: int = 0
+
+
+class Names:
+    """Use as `async with Names(...)`. `names` are hosts, or host:port as clients are given them.
+
+    A name with several addresses gives them in turn, as a DNS server that rotates its answers would. A resolver that
+    fails otherwise than by "not found" leaves the last addresses in use, and an event says so.
+    """
+
+    def __init__(self, names: Iterable[str], events: EventWriter) -> None:
+        self._names = tuple(names)
+        self._events = events
+        self._answers: dict[str, Answer] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> "Names":
+        for name in self._names:
+            self.follow(name)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def follow(self, name: str) -> None:
+        """Resolve this name, too, from now on."""
+        host, _ = split(name)
+        if host not in self._answers and not is_literal(host):
+            self._answers[host] = Answer()
+            self._tasks.append(asyncio.get_running_loop().create_task(self._resolve_forever(host)))
+
+    def address(self, name: str) -> tuple[str, int] | None:
+        """Where to connect for `host:port`; None where the name is not found, not answered yet, or not followed."""
+        host, port = split(name)
+        if is_literal(host):
+            return host, port
+        answer = self._answers.get(host)
+        if answer is None or not answer.addresses:
+            return None
+        answer.turn += 1
+        return answer.addresses[answer.turn % len(answer.addresses)], port
+
+    async def _resolve_forever(self, host: str) -> None:
+        while True:
+            await self.resolve(host)
+            await asyncio.sleep(EVERY_S)
+
+    async def resolve(self, host: str) -> None:
+        """Ask once. Bounded by the resolver's own time-outs; until then the last answer stays in use."""
+        last = self._answers[host]
+        asked_ns = mono_ns()
+        addresses, error = await look_up(host, last.addresses)
+        if last.asked_ns is None or (addresses, error) != (last.addresses, last.error):
+            self._events.write("resolved", since_ns=last.asked_ns, name=host, addresses=addresses, error=error)
+        last.addresses, last.error, last.asked_ns = addresses, error, asked_ns
+
+
+async def look_up(host: str, otherwise: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """The addresses of `host`, and the resolver's words where it has none; `otherwise` where it could not say."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        return (() if error.errno in NOT_FOUND else otherwise), str(error.strerror)
+    return tuple(sorted({str(address[0]) for *_, address in found})), ""
+
+
+def split(name: str) -> tuple[str, int]:
+    """`host:port`, `[v6]:port` or a bare host, whose port is 0."""
+    host, colon, port = name.rpartition(":")
+    if not colon:
+        return name, 0
+    return host.strip("[]"), int(port)
+
+
+def is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,61 @@
+"""What a reply or an error of the kernel says of an operation: three tables, and nothing else decides an outcome."""
+
+import errno
+from typing import NamedTuple
+
+from chaos.model import ErrorCode, Outcome
+
+
+class Decision(NamedTuple):
+    outcome: Outcome
+    error: ErrorCode
+
+
+OK = Decision(Outcome.OK, ErrorCode.NONE)
+
+REPLIES = {
+    "READONLY": Decision(Outcome.FAILED, ErrorCode.READONLY),
+    "LOADING": Decision(Outcome.FAILED, ErrorCode.LOADING),
+    "MASTERDOWN": Decision(Outcome.FAILED, ErrorCode.MASTERDOWN),
+    "NOREPLICAS": Decision(Outcome.FAILED, ErrorCode.NOREPLICAS),
+    "MISCONF": Decision(Outcome.FAILED, ErrorCode.MISCONF),
+    "NOAUTH": Decision(Outcome.FAILED, ErrorCode.AUTH),
+    "WRONGPASS": Decision(Outcome.FAILED, ErrorCode.AUTH),
+    "NOPERM": Decision(Outcome.FAILED, ErrorCode.AUTH),
+    "OOM": Decision(Outcome.FAILED, ErrorCode.OTHER_REPLY),
+    "BUSY": Decision(Outcome.FAILED, ErrorCode.OTHER_REPLY),
+    "UNBLOCKED": Decision(Outcome.FAILED, ErrorCode.OTHER_REPLY),
+}
+"""By the first word of an error reply. Redis checks each of these before it executes a write (processCommand)."""
+
+OTHER_REPLY = Decision(Outcome.UNKNOWN, ErrorCode.OTHER_REPLY)
+"""Any other error reply: a proxy may have said it, after the write."""
+
+ERRNOS = {
+    errno.ECONNREFUSED: ErrorCode.REFUSED,
+    errno.ECONNRESET: ErrorCode.RESET,
+    errno.EPIPE: ErrorCode.RESET,
+    errno.EHOSTUNREACH: ErrorCode.UNREACHABLE,
+    errno.ENETUNREACH: ErrorCode.UNREACHABLE,
+    errno.EHOSTDOWN: ErrorCode.UNREACHABLE,
+    errno.ETIMEDOUT: ErrorCode.CONNECT_TIMEOUT,
+}
+
+
+def of_reply(text: str) -> Decision:
+    """The decision on an operation that was answered with this error."""
+    return REPLIES.get(text.partition(" ")[0], OTHER_REPLY)
+
+
+def of_errno(number: int | None) -> ErrorCode:
+    return ERRNOS.get(number or 0, ErrorCode.OTHER)
+
+
+def unanswered(sent: bool, error: ErrorCode) -> Decision:
+    """The decision on an operation that got no reply: what was sent may have been applied, what was not was not.
+
+    An operation that still waited for a connection that the meter then closed was not sent, for no other reason.
+    """
+    if sent:
+        return Decision(Outcome.UNKNOWN, error)
+    return Decision(Outcome.FAILED, ErrorCode.NOT_SENT if error is ErrorCode.CLOSED else error)

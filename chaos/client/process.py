@@ -1,0 +1,99 @@
+"""An application client from the outside: its process, started, watched and ended. End of file tells it to stop."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+from chaos.client.spec import ClientSpec, Load
+from chaos.record.events import EventWriter
+from chaos.record.layout import EVENTS, OPS
+from chaos.record.rows import read_rows
+
+STOP_S = 5.0
+"""How long a call that blocks may go on after the stop. The process then ends itself, and its row stays in flight."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """What the process is told, as one line on its standard input. `target` is the index of its address in the rows.
+
+    `run` counts the starts of the clients; a later one writes files of its own and counts its operations on.
+    """
+
+    spec: ClientSpec
+    load: Load
+    directory: str
+    domain: str
+    target: int
+    run: int
+    first_seq: int
+
+    @property
+    def rows_path(self) -> Path:
+        return Path(self.directory) / OPS / f"{self._name}.rows"
+
+    @property
+    def events_path(self) -> Path:
+        return Path(self.directory) / EVENTS / f"{self._name}.jsonl"
+
+    @property
+    def _name(self) -> str:
+        return f"app-{self.spec.number}" + (f"-{self.run}" if self.run else "")
+
+    def dumps(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def loads(cls, text: str) -> Self:
+        data = json.loads(text)
+        return cls(**{**data, "spec": ClientSpec.from_json(data["spec"]), "load": Load.from_json(data["load"])})
+
+
+class ApplicationProcess:
+    """The process of one application client in one run. Its end before it is told to is an event: a gap."""
+
+    def __init__(self, job: Job, events: EventWriter) -> None:
+        self._job = job
+        self._events = events
+        self._stopping = False
+        self._ended = asyncio.Event()
+        command = [sys.executable, "-m", "chaos.client.application"]
+        self._popen = subprocess.Popen(command, stdin=subprocess.PIPE, text=True, start_new_session=True)
+        self._pidfd = os.pidfd_open(self._popen.pid)
+        asyncio.get_running_loop().add_reader(self._pidfd, self._gone)
+        self._tell(job.dumps() + "\n")
+
+    def _tell(self, line: str) -> None:
+        assert self._popen.stdin is not None
+        self._popen.stdin.write(line)
+        self._popen.stdin.flush()
+
+    def _gone(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        code = self._popen.wait(timeout=1)
+        self._ended.set()
+        if not self._stopping:
+            source = f"client {self._job.spec.number}, {self._job.spec.library}"
+            self._events.write("gap", source=source, text=f"its process ended by itself with {code}")
+
+    def ask_to_stop(self) -> None:
+        """No new call from now on."""
+        self._stopping = True
+        assert self._popen.stdin is not None
+        self._popen.stdin.close()
+
+    async def stopped(self) -> int:
+        """Wait until it has ended, by force where it does not by itself; the number of its next operation."""
+        try:
+            async with asyncio.timeout(STOP_S + 1):
+                await self._ended.wait()
+        except TimeoutError:
+            self._popen.kill()
+            await self._ended.wait()
+        return self._job.first_seq + sum(1 for _ in read_rows(self._job.rows_path))

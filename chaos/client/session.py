@@ -1,0 +1,202 @@
+"""One connection of a meter to the master, from finding it to its end, and the operations that go over it."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import hiredis
+
+from chaos.client.bench import Bench
+from chaos.client.discovery import Discovery, Sentinel
+from chaos.client.link import Link
+from chaos.client.outcome import OK, OTHER_REPLY, Decision, of_reply, unanswered
+from chaos.client.spec import ClientSpec
+from chaos.clock import mono_ns
+from chaos.model import ErrorCode, RowFlag
+from chaos.record.layout import NOBODY
+
+
+@dataclass(slots=True, eq=False)
+class Operation:
+    """One slot that was not missed. `row` is its place in the file; `timer` ends it at its deadline."""
+
+    seq: int
+    row: int
+    due_ns: int
+    flags: int = 0
+    sent: bool = False
+    timer: asyncio.TimerHandle = field(init=False)
+    session: "Session" = field(init=False)
+
+
+Decide = Callable[[Operation, Decision, int], None]
+"""Called once for each operation, with the index of the node that answered."""
+
+
+class Session:
+    """Begins with its first operation. Any trouble ends it; to open another is the meter's business.
+
+    Operations wait while the master is found and connected to, then go out in one write behind the opening commands;
+    later ones are pipelined. What was sent when it ends is unknown, what was not has surely failed.
+    """
+
+    def __init__(self, spec: ClientSpec, bench: Bench, sentinel: Sentinel | None, number: int, decide: Decide) -> None:
+        self._spec = spec
+        self._bench = bench
+        self._sentinel = sentinel
+        self._number = number & 0xFFFF
+        self._decide = decide
+        self._waiting: deque[Operation] = deque()
+        self._pending: deque[Operation] = deque()
+        self._discovery: Discovery | None = None
+        self._link: Link | None = None
+        self._parser = hiredis.Reader()
+        self._openings_due = bench.wire.opening_replies
+        self._refusal: Decision | None = None
+        self._trouble = ""
+        self._address = ""
+        self._target = NOBODY
+        self._node = NOBODY
+        self._connecting_ns = 0
+        self._open = False
+        self.ended = False
+
+    def submit(self, operation: Operation) -> None:
+        """Send it now, or as soon as the connection is there. May decide it within the call."""
+        operation.session = self
+        first = self._discovery is None and self._link is None
+        if first:
+            operation.flags = RowFlag.OPENED | (RowFlag.DISCOVERED if self._sentinel else 0)
+        self._assign(operation)
+        if self._open:
+            self._send([operation])
+            return
+        self._waiting.append(operation)
+        if first:
+            self._find()
+
+    def time_out(self, operation: Operation) -> None:
+        """The operation's deadline has come: it ends, and the connection with it."""
+        stage = ErrorCode.CONNECT_TIMEOUT if self._link else ErrorCode.DISCOVERY_TIMEOUT
+        error = ErrorCode.REPLY_TIMEOUT if operation.sent else stage
+        (self._pending if operation.sent else self._waiting).remove(operation)
+        self.end(ErrorCode.CLOSED, because=error.name)
+        self._decide(operation, unanswered(operation.sent, error), NOBODY)
+
+    def end(self, error: ErrorCode, because: str) -> None:
+        """Close, and decide whatever is not decided yet."""
+        if self.ended:
+            return
+        self.ended = True
+        if self._link is not None:
+            self._link.close()
+        elif self._discovery is not None:
+            self._discovery.end(because)
+        if self._open:
+            self._say("connection.closed", because=because)
+        for operation in [*self._pending, *self._waiting]:
+            self._decide(operation, unanswered(operation.sent, error), NOBODY)
+
+    # Finding the master.
+
+    def _find(self) -> None:
+        if self._sentinel is None:
+            self._connect(self._spec.address)
+        else:
+            self._discovery = Discovery(self._sentinel, self._connect, self._not_found)
+            self._discovery.begin()
+
+    def _not_found(self, error: ErrorCode) -> None:
+        self._discovery = None
+        self.end(error, because=error.name)
+
+    def _connect(self, name: str) -> None:
+        address = self._bench.names.address(name)
+        if address is None:
+            self._not_found(ErrorCode.NAME_NOT_FOUND)
+            return
+        self._address = f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
+        self._target = self._bench.tables.target(self._address)
+        self._connecting_ns = mono_ns()
+        self._link = Link(self._bench.loop, address, self)
+        for operation in self._waiting:
+            self._assign(operation)
+
+    def _assign(self, operation: Operation) -> None:
+        self._bench.rows.ask(operation.row, self._number, self._target, operation.flags)
+
+    # What the link says.
+
+    def opened(self) -> None:
+        self._open = True
+        waiting, self._waiting = self._waiting, deque()
+        self._send(waiting, opening=self._bench.wire.opening)
+
+    def received(self, data: bytes) -> None:
+        self._parser.feed(data)
+        try:
+            while not self.ended and (reply := self._parser.gets()) is not False:
+                if self._openings_due:
+                    self._opening_reply(reply)
+                else:
+                    self._reply(reply)
+        except hiredis.ProtocolError:
+            self.lost(ErrorCode.OTHER)
+        if self._trouble:
+            self.end(ErrorCode.CLOSED, because=self._trouble)
+
+    def lost(self, error: ErrorCode) -> None:
+        self.end(error, because=error.name)
+
+    # Operations.
+
+    def _send(self, operations: Sequence[Operation] | deque[Operation], opening: bytes = b"") -> None:
+        assert self._link is not None
+        wire, rows, client = self._bench.wire, self._bench.rows, self._spec.number
+        data = opening + b"".join(wire.operation(client, operation.seq) for operation in operations)
+        now_ns = mono_ns()
+        for operation in operations:
+            operation.sent = True
+            rows.sent(operation.row, max(1, (now_ns - operation.due_ns) // 1000))
+        self._pending.extend(operations)
+        self._link.write(data)
+
+    def _opening_reply(self, reply: Any) -> None:  # noqa: ANN401  a reply is any of RESP's types
+        self._openings_due -= 1
+        if isinstance(reply, hiredis.ReplyError):
+            self._refusal = self._refusal or (of_reply(str(reply)) if self._openings_due else None)
+        elif not self._openings_due:
+            self._node = self._bench.tables.node(reply, self._address if self._sentinel else "")
+        if not self._openings_due:
+            self._say("connection.opened", because="")
+
+    def _reply(self, reply: Any) -> None:  # noqa: ANN401
+        if not self._pending:
+            self.lost(ErrorCode.OTHER)
+            return
+        decision = self._refusal or judge(reply)
+        self._decide(self._pending.popleft(), decision, self._node)
+        if decision is not OK:
+            self._trouble = decision.error.name
+
+    def _say(self, kind: str, because: str) -> None:
+        if self._spec.connection == "new":
+            return
+        node = None if self._node == NOBODY else self._node
+        since_ns = self._connecting_ns if kind == "connection.opened" else None
+        fields: dict[str, Any] = {
+            "client": self._spec.number,
+            "connection": self._number,
+            "target": self._target,
+            "node": node,
+        }
+        self._bench.events.write(kind, since_ns=since_ns, because=because, **fields)
+
+
+def judge(reply: Any) -> Decision:  # noqa: ANN401
+    """The decision on a write by its reply."""
+    if isinstance(reply, hiredis.ReplyError):
+        return of_reply(str(reply))
+    return OK if reply == b"OK" else OTHER_REPLY
