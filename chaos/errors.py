@@ -5,7 +5,8 @@ HarnessError
 ├─ SetupError         something missing, or no healthy start; names the command that fixes it    exit 3
 ├─ FaultError         a heal that failed, an effect that could not be undone                     exit 4
 ├─ RecordingError     a truncated recording, or one of an unknown format                         exit 4
-└─ ExperimentError    chaostoolkit did not play the experiment as written                        exit 4
+├─ ExperimentError    chaostoolkit did not play the experiment as written                        exit 4
+└─ InterruptedTrial   a signal ended it early; what was recorded is kept                         exit 130
 """
 
 from typing import ClassVar
@@ -39,6 +40,12 @@ class RecordingError(HarnessError):
 
 class ExperimentError(HarnessError):
     """An experiment that was not played as it is written."""
+
+
+class InterruptedTrial(HarnessError):
+    """A signal, or the end of whoever started it, ended a trial early. What was done to the system is undone."""
+
+    exit_code = 130
 
 
 PASS, FAIL, INCONCLUSIVE = 0, 1, 5

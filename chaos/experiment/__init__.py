@@ -1,1 +1,4 @@
-"""The only door to chaoslib: the open trial, and what an experiment can call."""
+"""The only door to chaostoolkit: the open trial, the activities that experiments name, and the playing of one.
+
+Only `play` imports chaoslib; activities are plain functions, so that `chaos run` finds them too.
+"""

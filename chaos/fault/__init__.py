@@ -1,1 +1,1 @@
-"""One file a kind of fault, target selection, proof."""
+"""What is done to the system: one file a kind of fault, the choice of its target, and its proof as events."""

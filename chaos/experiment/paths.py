@@ -1,0 +1,90 @@
+"""How each path fares while a trial runs: what it did in the baseline, when it failed first, and when it is back.
+
+It steers the trial and tells whoever watches. The verdict's own states and stamps are computed later, from the files.
+"""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from chaos.experiment.observed import Observed
+from chaos.model import ErrorCode
+from chaos.record.live import LiveClient
+
+LATE = (
+    ErrorCode.REPLY_TIMEOUT,
+    ErrorCode.CONNECT_TIMEOUT,
+    ErrorCode.DISCOVERY_TIMEOUT,
+    ErrorCode.NOT_SENT,
+)
+"""Bad because the deadline was over and not because of an answer."""
+WORKS_SHARE = 0.9
+"""Of a baseline's operations, how many are good on a path that works. A name that reaches one pod of three is below."""
+LATE_SHARE = 0.002
+"""Above this share of late operations in a calm system, it is the machine that needs a longer deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What the clients of one path did before any fault."""
+
+    good: int
+    bad: int
+    late: int
+    error: str
+
+    @property
+    def works(self) -> bool:
+        return self.good > 0 and self.good >= WORKS_SHARE * (self.good + self.bad)
+
+    @property
+    def is_late(self) -> bool:
+        return self.works and self.late > LATE_SHARE * (self.good + self.bad)
+
+    def sentence(self, path: str) -> str:
+        """What the user should know of a path that does not work, or not always."""
+        if self.good == 0:
+            return f"{path} never worked: {self.error}, 0 of {self.bad}"
+        return f"{path} is unreliable: {self.good} of {self.good + self.bad}, {self.error}"
+
+
+def baselines(observed: Observed, since_ns: int) -> dict[str, Baseline]:
+    """By path, of all operations due since then on the agent's clock."""
+    return {path: _baseline(clients, since_ns) for path, clients in sorted(observed.ops.paths().items())}
+
+
+def mark(observed: Observed, proven: frozenset[str], gap_ns: int) -> None:
+    """Tell the first failed operation after t = 0, and each path that is back."""
+    if observed.seen.effect_ns is None:
+        return
+    since_ns = observed.at_agent(observed.seen.effect_ns)
+    good = observed.ops.recovered(since_ns, gap_ns, observed.now_at_agent())
+    for path in sorted(proven):
+        failed = [client for client in observed.ops.paths()[path] if client.bad(since_ns)]
+        if failed:
+            _mark_failed(observed, path, failed, since_ns)
+        if failed and good[path]:
+            observed.seen.mark(f"recovered, {path}", observed.agent_at_host(max(map(_back_ns, failed))), "")
+
+
+def _mark_failed(observed: Observed, path: str, failed: list[LiveClient], since_ns: int) -> None:
+    at_ns = min(client.first_bad_ns(since_ns) or 0 for client in failed)
+    text = f"{path}: {_error(failed, since_ns)}"
+    observed.seen.mark("first failed operation", observed.agent_at_host(at_ns), text)
+
+
+def _back_ns(client: LiveClient) -> int:
+    """When the first good operation after the last bad one was due."""
+    after = bisect_right(client.good_ns, client.last_bad_ns() or 0)
+    return client.good_ns[after]
+
+
+def _baseline(clients: list[LiveClient], since_ns: int) -> Baseline:
+    late = sum(client.errors_since(since_ns)[code] for client in clients for code in LATE)
+    good, bad = sum(client.ok(since_ns) for client in clients), sum(client.bad(since_ns) for client in clients)
+    return Baseline(good, bad, late, _error(clients, since_ns))
+
+
+def _error(clients: list[LiveClient], since_ns: int) -> str:
+    """The first kind of error, in words."""
+    codes = (code for client in clients for code in client.errors_since(since_ns))
+    return next(codes, ErrorCode.NONE).name.lower().replace("_", " ")

@@ -1,0 +1,93 @@
+"""Waiting in a trial: until it is healthy, until it has recovered, for a time; watching the recording all the while.
+
+Not recovering within the limit is a result and raises nothing. Losing the agent is our own failing and raises.
+"""
+
+import asyncio
+
+from chaos.clock import mono_ns
+from chaos.cluster.health import unhealthy
+from chaos.experiment import paths
+from chaos.experiment.session import Session
+from chaos.progress import Message, Tell
+
+LOOK_S = 0.25
+"""How often what came is looked at; the operations' own stamps say when a path was back, not this."""
+FRESH_NS = 3_000_000_000
+"""A recording from which no good operation came for this long is not live: the agent's files arrive every second."""
+
+
+async def look(session: Session) -> None:
+    """Bring what the agent has recorded, and tell what is new in it; raises SetupError when the agent is gone."""
+    await session.agent.pull()
+    session.observed.follow()
+    paths.mark(session.observed, session.proven, int(session.scenario.gap * 1e9))
+
+
+async def is_live(session: Session) -> bool:
+    """Whether good operations of every path that works have just arrived."""
+    await look(session)
+    observed = session.observed
+    since_ns = observed.now_at_agent() - FRESH_NS
+    clients = (one for path in session.proven for one in observed.ops.paths().get(path, []))
+    return bool(session.proven) and all(client.ok(since_ns) for client in clients)
+
+
+async def wait(session: Session, seconds: float) -> None:
+    """For so long from now."""
+    end_ns = mono_ns() + int(seconds * 1e9)
+    while (left_ns := end_ns - mono_ns()) > 0:
+        await look(session)
+        await asyncio.sleep(min(LOOK_S, left_ns / 1e9))
+
+
+async def hold(session: Session, seconds: float) -> None:
+    """Until `seconds` after t = 0."""
+    gone_s = (mono_ns() - session.effect_ns) / 1e9 if session.effect_ns else 0.0
+    await wait(session, seconds - gone_s)
+
+
+async def recovered(session: Session) -> str:
+    """Wait until every path that worked is good and stable and the failover is over, or until the limit."""
+    since_ns, limit_s = session.effect_ns or mono_ns(), session.scenario.limits.recovery
+    while missing := outstanding(session, since_ns):
+        waited_s = (mono_ns() - since_ns) / 1e9
+        if waited_s >= limit_s:
+            return f"not recovered within {limit_s:g} s: {'; '.join(missing)}"
+        session.tell(Message(Tell.WAITING, {"name": "recovery", "text": missing[0], "seconds": waited_s}))
+        await asyncio.sleep(LOOK_S)
+        await look(session)
+    session.recovered_ns = mono_ns()
+    return f"recovered, and stable for {session.scenario.limits.stable:g} s"
+
+
+async def healthy(session: Session) -> list[str]:
+    """What is not as it should be. After a fault it has until the end of watching to become so."""
+    seconds = session.scenario.limits.watch if session.effect_ns is not None else 0.0
+    end_ns = (session.recovered_ns or mono_ns()) + int(seconds * 1e9)
+    while wrong := sick(session):
+        if mono_ns() >= end_ns:
+            return wrong
+        await asyncio.sleep(LOOK_S)
+        await look(session)
+    return []
+
+
+def sick(session: Session) -> list[str]:
+    return unhealthy(session.scene.facts, session.scenario.system, services(session))
+
+
+def services(session: Session) -> tuple[str, ...]:
+    """Names of the Services that the scenario's clients write through."""
+    addresses = (client.address for client in session.scenario.clients.values() if client.address)
+    return tuple(sorted({address.partition(":")[0].partition(".")[0] for address in addresses}))
+
+
+def outstanding(session: Session, since_ns: int) -> list[str]:
+    """What a recovered system would have and this one has not, as sentences."""
+    observed, stable_ns = session.observed, int(session.scenario.limits.stable * 1e9)
+    good = observed.ops.recovered(observed.at_agent(since_ns), stable_ns, observed.now_at_agent())
+    missing = [f"{path} to be back and stable" for path in sorted(session.proven) if not good[path]]
+    if session.expects in ("detected", "requested") and not observed.seen.over:
+        missing.append("a failover to be seen to its end")
+    return missing

@@ -1,0 +1,99 @@
+"""Tells what becomes known after t = 0, as it arrives, for whoever watches. No figure of a report comes from here.
+
+It also answers the one question that the trial itself asks of the Sentinels: is the failover over?
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from chaos.model import Event
+from chaos.progress import Message, Tell
+
+Endpoints = dict[str, frozenset[str]]
+
+_OVER = ("+failover-end", "+failover-end-for-timeout")
+
+
+@dataclass
+class Seen:
+    """Each mark is told once. Armed just before a fault, so that what comes before its proof is not missed."""
+
+    tell: Callable[[Message], None]
+    effect_ns: int | None = None
+    _armed: bool = False
+    _master: str = ""
+    _marks: dict[str, tuple[int, str]] = field(default_factory=dict)
+    _endpoints: Endpoints = field(default_factory=dict)
+    _following: frozenset[str] = frozenset()
+
+    def arm(self, master: str) -> None:
+        """From now on marks count. `master` is the address (ip:port) that a failover would move away from."""
+        self._armed = True
+        self._master = master
+        self._following = frozenset(name for name, ips in self._endpoints.items() if ips == {_ip(master)})
+
+    def begin(self, effect_ns: int) -> None:
+        """t = 0 is known: tell what was seen meanwhile."""
+        self.effect_ns = effect_ns
+        for name, (at_ns, text) in sorted(self._marks.items(), key=lambda item: item[1]):
+            self._say(name, at_ns, text)
+
+    @property
+    def switched(self) -> bool:
+        return "switched" in self._marks
+
+    @property
+    def over(self) -> bool:
+        """A failover was seen to its end: switched, and the leader has had every replica reconfigured."""
+        return self.switched and "reconfiguration" in self._marks
+
+    def mark(self, name: str, at_ns: int, text: str) -> None:
+        if not self._armed or name in self._marks:
+            return
+        self._marks[name] = (at_ns, text)
+        if self.effect_ns is not None:
+            self._say(name, at_ns, text)
+
+    def apply(self, event: Event, at_ns: int) -> None:
+        """Take an event whose stamp on the host's clock is `at_ns`."""
+        if event.kind == "sentinel.event":
+            self._sentinel(event, at_ns)
+        elif event.kind == "role":
+            self._role(event, at_ns)
+        elif event.kind == "endpoints":
+            self._service(event, at_ns)
+
+    def _sentinel(self, event: Event, at_ns: int) -> None:
+        channel, payload = event.fields["channel"], event.fields["payload"]
+        by, of_master = event.fields["sentinel"], payload.startswith("master ")
+        if channel == "+sdown" and of_master:
+            self.mark("detection", at_ns, f"+sdown by {by}")
+        elif channel == "+odown" and of_master:
+            self.mark("quorum", at_ns, f"+odown {payload.partition('#quorum ')[2]} by {by}")
+        elif channel == "+try-failover":
+            self.mark("election", at_ns, f"try-failover by {by}")
+        elif channel == "+switch-master":
+            self.mark("switched", at_ns, f"by {by}: {payload}")
+        elif channel in _OVER:
+            self.mark("reconfiguration", at_ns, f"{channel} by {by}")
+
+    def _role(self, event: Event, at_ns: int) -> None:
+        if event.fields["role"] == "master" and event.fields["address"] != self._master:
+            self.mark("promotion", at_ns, f"{event.fields['member']} is master")
+
+    def _service(self, event: Event, at_ns: int) -> None:
+        service = event.fields["service"]
+        ips = frozenset(item["ip"] for item in event.fields["endpoints"] if item["ready"])
+        self._endpoints[service] = ips
+        if service in self._following and len(ips) == 1 and ips != {_ip(self._master)}:
+            pods = ", ".join(item["pod"] or item["ip"] for item in event.fields["endpoints"] if item["ready"])
+            self.mark(f"endpoint of {service}", at_ns, f"now {pods}")
+
+    def _say(self, name: str, at_ns: int, text: str) -> None:
+        assert self.effect_ns is not None
+        at_s = (at_ns - self.effect_ns) / 1e9
+        self.tell(Message(Tell.SEEN, {"at_s": at_s, "name": name, "text": text}))
+
+
+def _ip(address: str) -> str:
+    return address.rpartition(":")[0]

@@ -1,0 +1,3 @@
+from chaos.trial.worker import main
+
+main()

@@ -1,0 +1,131 @@
+"""What a worker is told of its trial, and what follows from it: the clients, the agent's spec, the manifest."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import count
+from platform import python_version
+from typing import Any, Literal, Self
+
+from chaos import __version__
+from chaos.agent.spec import AgentSpec
+from chaos.client.spec import ClientSpec, Connection, Load
+from chaos.clock import AGENT, HOST, identity
+from chaos.cluster.base import Members
+from chaos.experiment.play import Experiment
+from chaos.record.layout import FORMAT
+from chaos.scenario import Scenario
+from chaos.scenario.model import Client
+
+LIBRARIES = {"chaostoolkit-lib": "chaostoolkit-lib", "redis-py": "redis", "hiredis": "hiredis"}
+BEYOND_S = 1800.0
+"""What the agent may live beyond all the limits of its trial: it ends by itself, whatever becomes of its host."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialSpec:
+    """One line of JSON. `number` counts in the campaign, `nth` of `of` among the trials of this experiment.
+
+    `scenario` is its JSON dump, `ref` what the platform gives to connect with, `cluster` what the manifest says of it.
+    """
+
+    campaign: str
+    number: int
+    nth: int
+    of: int
+    experiment: str
+    seed: int
+    directory: str
+    scenario: dict[str, Any]
+    ref: dict[str, str]
+    cluster: dict[str, Any]
+    system: Literal["fresh", "re-used"]
+
+    def line(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def parse(cls, line: str) -> Self:
+        return cls(**json.loads(line))
+
+
+def agent_spec(spec: TrialSpec, scenario: Scenario, members: Members) -> AgentSpec:
+    clients = tuple(client_specs(scenario))
+    limit_s = limits_s(scenario)
+    load = Load(
+        deadline_s=scenario.deadline,
+        keys=f"failover:{spec.campaign}:{spec.number}:",
+        ttl_s=int(limit_s + BEYOND_S),
+        database=scenario.database,
+        master=scenario.system.kube.sentinel.master,
+    )
+    return AgentSpec(
+        trial=f"{spec.campaign}/{spec.number}",
+        clients=clients,
+        load=load,
+        members=tuple(members.values()),
+        names=tuple(sorted({client.address for client in clients})),
+        limit_s=limit_s,
+    )
+
+
+def limits_s(scenario: Scenario) -> float:
+    """The longest that a trial may take by its own limits, and half an hour for the experiment's own waits."""
+    limits = scenario.limits
+    waits = (limits.healthy, limits.baseline, scenario.system.period, 2 * limits.recovery, 2 * limits.watch)
+    return sum(waits) + BEYOND_S
+
+
+def client_specs(scenario: Scenario) -> Iterator[ClientSpec]:
+    """Numbered in the scenario's order. A meter's path is driven in both ways, an application's as its library does."""
+    numbers = count()
+    for path, client in scenario.clients.items():
+        ways: tuple[Connection, ...] = ("kept",) if client.library else ("new", "kept")
+        for way in ways:
+            for _ in range(client.count):
+                yield _client(next(numbers), path, way, client)
+
+
+def _client(number: int, path: str, connection: Connection, client: Client) -> ClientSpec:
+    return ClientSpec(
+        number=number,
+        kind="application" if client.library else "meter",
+        path=path,
+        connection=connection,
+        address=client.address or client.sentinel or "",
+        rate_hz=client.rate_each,
+        via_sentinel=client.sentinel is not None,
+        library=client.library or "",
+    )
+
+
+def manifest(spec: TrialSpec, scenario: Scenario, experiment: Experiment, agent: AgentSpec) -> dict[str, Any]:
+    """What is known when the trial opens. Durations of the scenario are seconds."""
+    return {
+        "format": FORMAT,
+        "campaign": spec.campaign,
+        "trial": spec.number,
+        "experiment": experiment.as_json(),
+        "scenario": scenario.model_dump(),
+        "cluster": spec.cluster,
+        "seed": spec.seed,
+        "versions": versions(),
+        "clients": [asdict(client) for client in agent.clients],
+        "members": [member.as_json() for member in agent.members],
+        "domains": {HOST: identity(), AGENT: {}},
+        "deadline_s": agent.load.deadline_s,
+        "keys": agent.load.keys,
+        "system": spec.system,
+        "started": utc_now(),
+    }
+
+
+def versions() -> dict[str, str]:
+    libraries = {name: version(distribution) for name, distribution in LIBRARIES.items()}
+    return {"failover": __version__, "python": python_version(), **libraries}
+
+
+def utc_now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

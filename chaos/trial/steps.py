@@ -1,0 +1,163 @@
+"""The steps of a trial beside the experiment itself. Each wait has its limit; what a limit means is said where it is.
+
+Pure waiting and asking: the order, and what ends a trial, are in `chaos.trial.trial`.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from chaos.agent.spec import AUDIT, START, STOP
+from chaos.clock import AGENT, HOST, mono_ns
+from chaos.cluster.health import master, masters, settings, summary
+from chaos.errors import SetupError
+from chaos.experiment import paths, recovery
+from chaos.experiment.play import Experiment, Journal
+from chaos.experiment.session import HEAL_S, Session
+from chaos.progress import Message, Tell
+from chaos.trial.record import Record
+from chaos.until import until
+
+STARTED_S, STOPPED_S, AUDIT_S, CLOSE_S = 60.0, 10.0, 60.0, 30.0
+"""How long the agent may take to start its clients, to stop them, to read every key back, and to go."""
+WARM_UP_S = 2.0
+DEADLINES_S = (0.1, 0.2, 0.5)
+"""A scenario's own deadline, and where a calm system is late at that, the next of these."""
+
+Player = Callable[[Experiment, Session], Awaitable[Journal]]
+"""Plays an experiment in chaoslib's thread, wherever that is, and gives its journal."""
+
+
+async def healthy(session: Session, record: Record, said: list[str]) -> None:
+    """Until every word agrees. Raises SetupError with what is still wrong when the limit passes."""
+    begun_ns = mono_ns()
+
+    async def looked() -> bool:
+        await recovery.look(session)
+        wrong = recovery.sick(session)
+        if wrong:
+            waited_s = (mono_ns() - begun_ns) / 1e9
+            session.tell(Message(Tell.WAITING, {"name": "healthy", "text": wrong[0], "seconds": waited_s}))
+        return not wrong
+
+    def sentence() -> str:
+        return f"the system is not healthy: {'; '.join(recovery.sick(session))}"
+
+    await until(looked, within_s=session.scenario.limits.healthy, because=sentence, every_s=recovery.LOOK_S)
+    record.settings(settings(session.scene.facts))
+    said.append(summary(session.scene.facts))
+
+
+async def baseline(session: Session, record: Record, said: list[str]) -> None:
+    """Start the clients and judge each path. Raises SetupError where none works: there is nothing to measure."""
+    deadline_s = session.scenario.deadline
+    found = await _driven(session, deadline_s)
+    late = sorted(path for path, one in found.items() if one.is_late)
+    longer_s = next((one for one in DEADLINES_S if one > deadline_s), None)
+    if late and longer_s is not None:
+        session.note(
+            f"late at {deadline_s * 1000:g} ms in a calm system: {', '.join(late)}; now {longer_s * 1000:g} ms"
+        )
+        deadline_s = longer_s
+        found = await _driven(session, deadline_s)
+    for path, one in found.items():
+        if not one.works:
+            session.note(one.sentence(path))
+    session.proven = frozenset(path for path, one in found.items() if one.works)
+    if not session.proven:
+        raise SetupError("no path to the master works: " + "; ".join(one.sentence(path) for path, one in found.items()))
+    identities = {name: session.observed.identities.get(name, {}) for name in (HOST, AGENT)}
+    record.manifest(deadline_s=deadline_s, domains=identities)
+    said.extend(f"{path} {one.good} of {one.good + one.bad}" for path, one in found.items())
+
+
+async def _driven(session: Session, deadline_s: float) -> dict[str, paths.Baseline]:
+    """Have the clients run with this deadline, and say how each path fared once they were warm."""
+    await _ask(session, START, {"deadline_s": deadline_s}, Answer("clients.started", STARTED_S))
+    await recovery.wait(session, WARM_UP_S)
+    since_ns = session.observed.now_at_agent()
+    await recovery.wait(session, session.scenario.limits.baseline)
+    return paths.baselines(session.observed, since_ns)
+
+
+async def random_wait(session: Session, seed: int, said: list[str]) -> None:
+    """Uniform over the scenario's longest period: the health gate tends to open just after a tick of the operator."""
+    period_s = session.scenario.system.period
+    seconds = random.Random(seed).uniform(0.0, period_s)
+    session.events.write("random-wait", seconds=seconds, period_s=period_s)
+    await recovery.wait(session, seconds)
+    said.append(f"{seconds:.1f} s of at most {period_s:g} s, by seed {seed}")
+
+
+async def watch(session: Session) -> None:
+    """Watch on after recovery, so that a second outage is seen; then stop the clients."""
+    begun_ns = session.recovered_ns or mono_ns()
+    session.events.write("watch.begin", at_ns=begun_ns)
+    left_s = session.scenario.limits.watch - (mono_ns() - begun_ns) / 1e9
+    await recovery.wait(session, left_s)
+    session.events.write("watch.end")
+    await stop_clients(session)
+
+
+async def stop_clients(session: Session) -> None:
+    """By flag: operations under way end or time out."""
+    counts = session.observed.counts
+    if counts["clients.started"] > counts["clients.stopped"]:
+        await _ask(session, STOP, {}, Answer("clients.stopped", STOPPED_S))
+
+
+async def audit(session: Session) -> None:
+    """Heal, and read every key back from the one master. Where that cannot be had, the losses are undecided."""
+    await session.heal()
+
+    async def one_master() -> bool:
+        await recovery.look(session)
+        return master(session.scene.facts) is not None
+
+    def sentence() -> str:
+        names = ", ".join(member.name for member in masters(session.scene.facts))
+        return f"no single master to audit: {names or 'none'}"
+
+    try:
+        await until(one_master, within_s=HEAL_S, because=sentence, every_s=recovery.LOOK_S)
+        chosen = master(session.scene.facts)
+        assert chosen is not None
+        await _ask(session, AUDIT, {"address": f"{chosen.address}:{chosen.port}"}, Answer("audit", AUDIT_S))
+    except SetupError as error:
+        session.note(f"no audit: {error}")
+
+
+async def undo(session: Session) -> None:
+    """Whatever happened: undo the fault, stop the clients, bring what was recorded, remove the agent; each in turn."""
+    problems: list[Exception] = []
+    parts = ((session.heal, HEAL_S), (lambda: stop_clients(session), STOPPED_S), (session.agent.close, CLOSE_S))
+    for part, within_s in parts:
+        try:
+            async with asyncio.timeout(within_s):
+                await part()
+        except Exception as problem:  # noqa: BLE001  # every part has its turn; all are raised together
+            problems.append(problem)
+    if problems:
+        raise ExceptionGroup("not everything could be undone", problems)
+
+
+class Answer(NamedTuple):
+    """The event by which the agent says that it has done what it was asked, and how long that may take."""
+
+    kind: str
+    within_s: float
+
+
+async def _ask(session: Session, file: str, data: dict[str, Any], answer: Answer) -> None:
+    """Raises SetupError when the answer does not come in time, or the agent is gone."""
+    before = session.observed.counts[answer.kind]
+    await session.agent.put(file, json.dumps(data))
+
+    async def answered() -> bool:
+        await recovery.look(session)
+        return session.observed.counts[answer.kind] > before
+
+    because = f"the agent has not said {answer.kind}"
+    await until(answered, within_s=answer.within_s, because=because, every_s=recovery.LOOK_S)

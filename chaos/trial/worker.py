@@ -1,0 +1,91 @@
+"""The worker process of a trial: chaostoolkit in the main thread, the trial in the event loop of another.
+
+It reads its spec as the first line of standard input and writes messages on standard output. A signal, or the end of
+whoever holds the other end of its input, interrupts the trial; a second one changes nothing.
+"""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from chaos.errors import HarnessError
+from chaos.experiment import play
+from chaos.experiment.session import Session
+from chaos.experiment.threads import LoopThread, MainThread
+from chaos.progress import Message, Tell
+from chaos.trial.spec import TrialSpec
+from chaos.trial.trial import Trial
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def work(given: TextIO, out: TextIO) -> int:
+    """Play the trial of the first line, and return the exit code."""
+    spec = TrialSpec.parse(given.readline())
+
+    def tell(message: Message) -> None:
+        out.write(message.line() + "\n")
+        out.flush()
+
+    try:
+        _played(spec, tell, given)
+    except (HarnessError, ExceptionGroup) as error:
+        text, code = told(error)
+        tell(Message(Tell.FAILED, {"error": type(error).__name__, "text": text, "exit_code": code}))
+        return code
+    return 0
+
+
+def told(error: HarnessError | ExceptionGroup[Exception]) -> tuple[str, int]:
+    """The sentence and the exit code of an error; of several, every sentence."""
+    if isinstance(error, ExceptionGroup):
+        parts = [str(one) or type(one).__name__ for one in (error.__context__, *error.exceptions) if one is not None]
+        return f"{error.message}: {'; '.join(parts)}", HarnessError.exit_code
+    return str(error), error.exit_code
+
+
+@contextmanager
+def signals(interrupt: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+    """Have signals interrupt the trial, and give what says so again: chaoslib sets a handler of its own."""
+
+    def handle(number: int, _frame: object) -> None:
+        interrupt(f"interrupted by {signal.Signals(number).name}")
+
+    def install() -> None:
+        for number in SIGNALS:
+            signal.signal(number, handle)
+
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    install()
+    try:
+        yield install
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _played(spec: TrialSpec, tell: Callable[[Message], None], given: TextIO) -> None:
+    main = MainThread()
+
+    async def player(experiment: play.Experiment, _session: Session) -> play.Journal:
+        return await main.call(lambda: play.play(experiment, install))
+
+    trial = Trial(spec, player, tell)
+    with LoopThread() as loop, signals(trial.interrupt) as install:
+        threading.Thread(target=_orphaned, args=(given, trial.interrupt), daemon=True).start()
+        ended = loop.submit(trial.run())
+        main.serve(until=ended)
+        ended.result()
+
+
+def _orphaned(given: TextIO, interrupt: Callable[[str], None]) -> None:
+    """Waits for the end of the input, which comes when the campaign is gone, whatever ended it."""
+    given.read()
+    interrupt("interrupted: the campaign is gone")
+
+
+def main() -> None:
+    sys.exit(work(sys.stdin, sys.stdout))
