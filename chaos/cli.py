@@ -41,10 +41,11 @@ def cli() -> None:
 @campaign_options
 def run(**given: Any) -> int:  # noqa: ANN401  # click hands over what campaign_options declares
     """Play experiments on a scenario, and report."""
+    quiet, settings = given.pop("quiet"), parse_settings(given.pop("settings"))
+
     from chaos import campaign
     from chaos.report import Terminal
 
-    quiet, settings = given.pop("quiet"), parse_settings(given.pop("settings"))
     options = campaign.Options(**given, settings=settings, command=shown(sys.argv))
     terminal = Terminal(quiet=quiet)
     result, folder = campaign.run(options, terminal.tell)
@@ -57,11 +58,12 @@ def run(**given: Any) -> int:  # noqa: ANN401  # click hands over what campaign_
 @click.option("--parquet", is_flag=True, help="Also write each trial's operations as Parquet.")
 def analyse(directory: Path, parquet: bool) -> int:
     """Make a campaign's report again, from its raw files."""
+    trials = _trials(directory)
+
     from chaos.analysis import analyse as analysed
     from chaos.record.parquet import export
     from chaos.report import Terminal, write
 
-    trials = _trials(directory)
     result = analysed(directory)
     report = write(directory, result)
     for trial in trials if parquet else ():
@@ -94,11 +96,12 @@ def report(directory: Path | None, sample: bool) -> int:
 )
 def check(directory: Path, require: str) -> int:
     """Say a campaign's verdict by the exit code."""
-    from chaos.analysis import summary
-
     path = directory / SUMMARY
     if not path.is_file():
         raise RecordingError(f"{path} is not there; `failover analyse {directory}` makes it")
+
+    from chaos.analysis import summary
+
     result = summary.from_json(path.read_text())
     click.echo(f"{result.verdict}: {result.headline.get('verdict', result.rule)}")
     conclusive = result.verdict is not Verdict.INCONCLUSIVE

@@ -117,3 +117,16 @@ def test_every_example_in_the_readme_is_an_option_that_exists():
     used = set(re.findall(r"nox -s failover -- (--[\w-]+)", (ROOT / "README.md").read_text()))
     assert used
     assert {option for option in used if option not in known} == set()
+
+
+def test_nothing_is_left_for_later_and_no_comment_is_a_banner():
+    wrong = re.compile(r"\b(TODO|FIXME|XXX)\b|#\s*[-=*#]{4,}|\bMagicMock\b")
+    found = {named(path): wrong.findall(path.read_text()) for path in [*SOURCES, *TESTS] if path != Path(__file__)}
+    assert {name: words for name, words in found.items() if words} == {}
+
+
+def test_a_checkout_needs_nothing_that_lies_beside_it():
+    """Only .ci/run looks beside, and goes on where there is nothing."""
+    beside = re.compile(r"\.\./shared|kind-offline")
+    texts = [path for path in tracked() if path.suffix in {".py", ".md", ".yaml", ".yml", ".toml", ".txt"}]
+    assert [named(path) for path in texts if path != Path(__file__) and beside.search(path.read_text())] == []

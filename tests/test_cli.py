@@ -1,0 +1,163 @@
+"""The command line: its options, its exit codes, and that nothing but a sentence reaches the user."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from chaos.analysis.result import Verdict
+from chaos.cli import EXIT, cli, entry, newest
+from chaos.cli_options import DEFAULT_EXPERIMENTS, campaign_options, parse_settings
+from chaos.errors import FaultError, ScenarioError, SetupError
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def raising():
+    """A command that raises what it is given, as every part below may."""
+
+    def register(problem):
+        @cli.command("raising")
+        def command() -> int:
+            raise problem
+
+        return ["raising"]
+
+    yield register
+    del cli.commands["raising"]
+
+
+@pytest.fixture
+def options():
+    """What the options of a campaign become."""
+
+    @click.command()
+    @campaign_options
+    def command(**given):
+        return given
+
+    def parse(*arguments):
+        return command.main(list(arguments), standalone_mode=False)
+
+    return parse
+
+
+def test_every_verb_says_what_it_does(capsys):
+    for verb in ("run", "analyse", "report", "check", "doctor"):
+        assert entry([verb, "--help"]) == 0
+        assert "Usage: failover " + verb in capsys.readouterr().out
+
+
+def test_a_verdict_has_an_exit_code_of_its_own():
+    assert {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 5} == EXIT
+
+
+@pytest.mark.parametrize(
+    ("problem", "code"), [(ScenarioError("so"), 2), (SetupError("so"), 3), (FaultError("so"), 4)], ids=repr
+)
+def test_an_error_of_the_harness_is_a_sentence_and_its_exit_code(raising, capsys, problem, code):
+    assert entry(raising(problem)) == code
+    assert capsys.readouterr() == ("", "error: so\n")
+
+
+def test_a_mistake_of_ours_is_said_to_be_one(raising, capsys):
+    assert entry(raising(ZeroDivisionError("oops"))) == 4
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert said.splitlines()[-1] == "error: a mistake in failover itself, not in your system: ZeroDivisionError('oops')"
+
+
+def test_an_interrupt_is_said_in_a_word(raising, capsys):
+    assert entry(raising(KeyboardInterrupt())) == 130
+    assert capsys.readouterr().err.strip() == "error: interrupted"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["rn", "run --trails 3", "run --trials 0", "run --on moon", "run --set x", "run a --scenario b", "check"],
+)
+def test_a_wrong_option_is_exit_code_2(arguments, capsys):
+    assert entry(arguments.split()) == 2
+    assert "Error" in capsys.readouterr().err
+
+
+def test_the_defaults_are_those_that_the_help_says(options):
+    given = options()
+    assert given["scenario"] == "redis-operator"
+    assert given["experiments"] == DEFAULT_EXPERIMENTS == ("kill-master", "partition-master")
+    assert (given["on"], given["trials"], given["seed"], given["keep"]) == ("kind", 1, None, False)
+
+
+def test_a_scenario_is_given_by_argument_or_by_option(options):
+    assert options("scenarios/mine")["scenario"] == "scenarios/mine"
+    assert options("--scenario", "mine")["scenario"] == "mine"
+    assert options("--scenario", "mine", "mine")["scenario"] == "mine"
+    with pytest.raises(click.BadParameter, match="two scenarios"):
+        options("--scenario", "mine", "ours")
+
+
+def test_an_experiment_can_be_given_more_than_once(options):
+    assert options("--experiment", "a", "--experiment", "b")["experiments"] == ("a", "b")
+
+
+def test_settings_are_pairs_and_the_last_one_wins():
+    assert parse_settings(["a.b=1", "c=d=e", "a.b=2"]) == {"a.b": "2", "c": "d=e"}
+    with pytest.raises(click.BadParameter, match="is no setting"):
+        parse_settings(["=1"])
+
+
+@pytest.mark.parametrize("given", [["nix"], ["--experiment", "kil-master"], ["--set", "limits.wacth=5s"]])
+def test_what_nobody_knows_is_exit_code_2_before_anything_is_started(given, tmp_path, capsys):
+    assert entry(["run", *given, "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_experiment_is_told_the_nearest_one(tmp_path, capsys):
+    entry(["run", "--experiment", "kil-master", "--out", str(tmp_path)])
+    assert "did you mean kill-master?" in capsys.readouterr().err
+
+
+def test_without_a_container_engine_a_run_is_exit_code_3_and_says_what_to_install(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert entry(["run", "--out", str(tmp_path)]) == 3
+    assert "https://docs.docker.com/engine/install/" in capsys.readouterr().err
+
+
+def test_a_directory_that_is_no_campaign_is_exit_code_4(tmp_path, capsys):
+    assert entry(["analyse", str(tmp_path)]) == 4
+    assert "there is no trial-000 in it" in capsys.readouterr().err
+    assert entry(["check", str(tmp_path)]) == 4
+    assert "failover analyse" in capsys.readouterr().err
+
+
+def test_the_newest_report_is_the_one_whose_name_is_the_latest_time(tmp_path):
+    for name in ("2026-11-22T0912-a", "2026-11-23T0912-a", "sample"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.html").touch()
+    assert newest(tmp_path).parent.name == "2026-11-23T0912-a"
+    assert newest(tmp_path / "2026-11-22T0912-a").parent.name == "2026-11-22T0912-a"
+
+
+def test_where_there_is_no_report_the_commands_that_give_one_are_named(tmp_path):
+    with pytest.raises(ScenarioError, match="failover run"):
+        newest(tmp_path)
+
+
+def test_report_prints_the_page_and_opens_it(tmp_path):
+    page = tmp_path / "reports" / "2026-11-23T0912-a" / "report.html"
+    page.parent.mkdir(parents=True)
+    page.touch()
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    browser.chmod(0o755)
+    command = [sys.executable, "-m", "chaos", "report"]
+    env = {**os.environ, "BROWSER": f"{browser} %s", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{page.relative_to(tmp_path)}\n"
+    assert opened.read_text().strip() == page.as_uri()
