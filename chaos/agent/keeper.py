@@ -32,9 +32,16 @@ def main() -> None:
     )
     options = parser.parse_args()
     if options.idle:
-        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+        idle()
         return
     serve(options.directory, sys.stdin.buffer, sys.stdout.buffer)
+
+
+def idle() -> None:
+    """Wait for SIGTERM. Blocked first: to a container's first process the kernel delivers no signal by default."""
+    ends = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    signal.sigwait(ends)
 
 
 def serve(directory: Path, requests: Iterable[bytes], answers: BinaryIO) -> None:

@@ -164,8 +164,7 @@ async def test_a_changed_setting_is_seen_within_its_poll(rig, tmp_path):
         rig.call(SENTINELS[0], "SENTINEL", "SET", MASTER_NAME, "down-after-milliseconds", 5000)
 
         async def changed() -> bool:
-            return (
-                watch.seen("settings", member=SENTINELS[0])[-1].fields["settings"]["down-after-milliseconds"] == "5000"
-            )
+            settings = watch.seen("settings", member=SENTINELS[0])[-1].fields["settings"]
+            return str(settings["down-after-milliseconds"]) == "5000"
 
         await until(changed, within_s=3, because="the new down-after in the record")
