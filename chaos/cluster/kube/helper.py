@@ -1,0 +1,234 @@
+"""The host's side of a node helper: its pod, its stream, and the renewals that keep its leases.
+
+One helper a node that holds targets. It turns what the helper saw into effects; what a fault is, and when one is made,
+is decided above. Nothing here retries a fault: after a break it is not known whether it was made.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from chaos.clock import HOST, mono_ns, node_domain
+from chaos.cluster.base import Effect
+from chaos.cluster.kube.api import MANAGED_BY, MANAGER, Api, Object
+from chaos.cluster.kube.ready import is_ready, state_of
+from chaos.cluster.kube.stream import Answer, LineStream, Program, StreamBroken, clock_offset
+from chaos.errors import FaultError
+from chaos.model import Event
+from chaos.until import until
+
+LEASE_S = 30.0
+"""A fault outlives a silent host by this much, and no more."""
+RENEW_S = 1.0
+"""Every renewal also brings a clock pair, which is wanted once a second."""
+ASK_S, HEAL_S, PROOF_S, START_S = 4.0, 5.0, 5.0, 60.0
+LIFE_S = 4 * 3600
+"""The pod ends after this long, whatever became of us; it heals before it ends."""
+GRACE_S = 10
+CONTAINER = "helper"
+
+
+class NodeHelper:
+    """Everything may be called from one event loop only. Effects are on the node's clock, `domain`."""
+
+    def __init__(self, api: Api, namespace: str, node: str, image: str, put: Callable[[Event], None]) -> None:
+        self.node = node
+        self.domain = node_domain(node)
+        self._api = api
+        self._put = put
+        self._pod = pod_manifest(namespace, node, image)
+        self._path = f"/api/v1/namespaces/{namespace}/pods"
+        command = ["python", "-m", "chaos.agent.talk"]
+        self._program = Program(namespace, self._pod["metadata"]["name"], CONTAINER, command)
+        self._stream: LineStream | None = None
+        self._opening = asyncio.Lock()
+        self._renewing: asyncio.Task[None] | None = None
+        self._heard_ns = mono_ns()
+        self._told: set[int] = set()
+
+    async def start(self, within_s: float = START_S) -> None:
+        """Raises SetupError naming what its pod waits for."""
+        await self._api.request("POST", self._path, self._pod)
+        seen: Object = {}
+
+        async def ready() -> bool:
+            seen.update(await self._api.request("GET", f"{self._path}/{self._program.pod}"))
+            return is_ready(seen)
+
+        def because() -> str:
+            return f"the helper's pod {self._program.pod} is not Ready: {state_of(seen)}"
+
+        await until(ready, within_s=within_s, because=because, every_s=0.2)
+        for event in await clock_offset(await self._open(), self.domain):
+            self._put(event)
+        self._heard_ns = mono_ns()
+        self._renewing = asyncio.create_task(self._renew())
+
+    async def kill(self, container: str) -> Effect:
+        """SIGKILL to the container's own process; confirmed because it was seen gone."""
+        return self._effect(await self._do("signal", container=container, signal="KILL"))
+
+    async def pause(self, container: str, longest_s: float) -> Effect:
+        """SIGSTOP to all processes of the container, on a lease."""
+        term = {"lease_s": LEASE_S, "longest_s": longest_s}
+        return self._effect(await self._do("signal", container=container, signal="STOP", **term))
+
+    async def resume(self, container: str) -> None:
+        await self._do("signal", container=container, signal="CONT")
+
+    async def cut(self, container: str, peers: tuple[str, ...], longest_s: float) -> Effect:
+        """Cut the container's pod from `peers`, both ways, on a lease; confirmed once a packet was dropped."""
+        term = {"lease_s": LEASE_S, "longest_s": longest_s}
+        answer = await self._do("cut", container=container, peers=list(peers), **term)
+        accepted_ns = mono_ns()
+        dropped = await self._dropped(container)
+        return Effect(
+            domain=self.domain,
+            earliest_ns=answer["before_ns"],
+            latest_ns=answer["after_ns"],
+            accepted_ns=accepted_ns,
+            confirmed_ns=mono_ns() if dropped else None,
+            evidence=f"{dropped} packets between it and {len(peers)} peers were dropped"
+            if dropped
+            else f"no packet between it and {len(peers)} peers was dropped within {PROOF_S:g} s",
+        )
+
+    async def processes(self, uid: str) -> list[dict[str, Any]]:
+        """The processes that a pod has on this node now: {pid, name, cgroup}; the cgroup holds the container's id."""
+        found: list[dict[str, Any]] = (await self._do("processes", uid=uid))["processes"]
+        return found
+
+    async def heal(self) -> None:
+        """Undo every cut and pause on this node; idempotent, within 5 s. Raises FaultError when that is not known."""
+        try:
+            async with asyncio.timeout(HEAL_S):
+                await self._healed()
+        except TimeoutError:
+            text = f"the helper on {self.node} did not say within {HEAL_S:g} s that it healed"
+            raise FaultError(f"{text}; its leases end by themselves within {LEASE_S:g} s") from None
+
+    async def close(self) -> None:
+        """Remove the pod, which heals before it ends. Safe after a start that failed."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
+        if self._stream is not None:
+            await self._stream.close()
+        await self._api.delete(f"{self._path}/{self._program.pod}", GRACE_S)
+
+    async def _dropped(self, container: str) -> int:
+        """Packets dropped so far, as soon as there is one; 0 when there was none in time."""
+        limit_ns = mono_ns() + int(PROOF_S * 1e9)
+        while True:
+            dropped = int((await self._do("dropped", container=container))["dropped"] or 0)
+            if dropped or mono_ns() > limit_ns:
+                return dropped
+            await asyncio.sleep(0.05)
+
+    async def _healed(self) -> None:
+        """A broken stream is opened again: healing twice does no harm."""
+        while True:
+            try:
+                answer = await (await self._open()).ask({"do": "heal"}, ASK_S)
+            except StreamBroken:
+                await asyncio.sleep(0.2)
+                continue
+            if "error" in answer:
+                raise FaultError(f"the helper on {self.node}: {answer['error']}")
+            self._tell(answer["healed"])
+            return
+
+    async def _do(self, do: str, **fields: object) -> Answer:
+        """One request; raises FaultError for the helper's error, or when its answer never came."""
+        try:
+            answer = await (await self._open()).ask({"do": do, **fields}, ASK_S)
+        except StreamBroken as error:
+            raise FaultError(f"{do} on {self.node}: {error}") from error
+        if "error" in answer:
+            raise FaultError(f"{do} on {self.node}: {answer['error']}")
+        return answer
+
+    def _effect(self, answer: Answer) -> Effect:
+        now_ns = mono_ns()
+        return Effect(
+            domain=self.domain,
+            earliest_ns=answer["before_ns"],
+            latest_ns=answer["after_ns"],
+            accepted_ns=now_ns,
+            confirmed_ns=now_ns,
+            evidence=f"process {answer['pid']} seen {answer['seen']}",
+        )
+
+    async def _open(self) -> LineStream:
+        """The stream; a new one where the last broke. Raises StreamBroken."""
+        async with self._opening:
+            if self._stream is None or self._stream.broken:
+                stream = LineStream(self._api, self._program)
+                await stream.open()
+                self._stream = stream
+            return self._stream
+
+    async def _renew(self) -> None:
+        """Renew the leases for as long as the host lives; a stream that broke is opened again at the next renewal."""
+        silent = ""
+        while True:
+            try:
+                answer = await (await self._open()).ask({"do": "renew"}, ASK_S)
+            except StreamBroken as error:
+                silent = str(error)
+            else:
+                self._heard(answer, silent)
+                silent = ""
+            await asyncio.sleep(RENEW_S)
+
+    def _heard(self, answer: Answer, silent: str) -> None:
+        now_ns = mono_ns()
+        if silent:
+            fields = {"source": f"helper on {self.node}", "text": silent}
+            self._put(Event(kind="gap", domain=HOST, at_ns=now_ns, since_ns=self._heard_ns, fields=fields))
+        self._heard_ns = now_ns
+        pair = {"wall_ns": answer["wall_ns"]}
+        self._put(Event(kind="clock.pair", domain=self.domain, at_ns=answer["mono_ns"], fields=pair))
+        self._tell(answer["healed"])
+
+    def _tell(self, healed: list[dict[str, Any]]) -> None:
+        """What the helper undid without being asked is a finding about the harness: once, in the record."""
+        for one in healed:
+            if one["because"] == "asked" or one["after_ns"] in self._told:
+                continue
+            self._told.add(one["after_ns"])
+            text = f"the helper on {self.node} undid a {one['what']} by itself: {one['because']}"
+            stamps = {"at_ns": one["after_ns"], "since_ns": one["before_ns"]}
+            self._put(Event(kind="note", domain=self.domain, fields={"text": text}, **stamps))
+
+
+def pod_manifest(namespace: str, node: str, image: str) -> Object:
+    """Privileged and in the node's pid namespace; its grace lets it heal before it ends."""
+    name = f"helper-{node[:50].rstrip('-.')}-{secrets.token_hex(2)}"
+    labels = {MANAGED_BY: MANAGER, "app.kubernetes.io/component": "node-helper"}
+    probe = {"exec": {"command": ["test", "-S", "/run/failover/helper.sock"]}, "periodSeconds": 1}
+    container = {
+        "name": CONTAINER,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python", "-m", "chaos.agent.node"],
+        "securityContext": {"privileged": True, "runAsUser": 0},
+        "resources": {"requests": {"cpu": "10m", "memory": "48Mi"}, "limits": {"memory": "192Mi"}},
+        "volumeMounts": [{"name": "held", "mountPath": "/run/failover"}],
+        "startupProbe": probe | {"failureThreshold": int(START_S)},
+    }
+    spec = {
+        "nodeName": node,
+        "hostPID": True,
+        "restartPolicy": "Always",
+        "terminationGracePeriodSeconds": GRACE_S,
+        "activeDeadlineSeconds": LIFE_S,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "tolerations": [{"operator": "Exists"}],
+        "containers": [container],
+        "volumes": [{"name": "held", "emptyDir": {}}],
+    }
+    metadata = {"name": name, "namespace": namespace, "labels": labels}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}

@@ -1,0 +1,168 @@
+"""A program in a pod that answers JSON lines, kept open: one exec for a whole trial instead of one a question.
+
+Questions are asked one after the other. A break is the caller's to mend, by opening another stream: only the caller
+knows whether a question may be asked twice.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from typing import Any, Protocol, TypeVar
+
+import websocket
+from kubernetes.stream.ws_client import ERROR_CHANNEL, WSClient, get_websocket_url
+
+from chaos.clock import identity, mono_ns, offset_event
+from chaos.cluster.kube.api import Api
+from chaos.errors import SetupError
+from chaos.model import Event
+
+Answer = dict[str, Any]
+T = TypeVar("T")
+SOCKET_S = 10.0
+"""How long one read or write of the socket may stall; the library's default is to wait for ever."""
+CLOCK_ROUNDS = 8
+
+
+class _Socket(Protocol):
+    """What is used of the library's WSClient, which has no annotations. Time-outs are in seconds."""
+
+    def write_stdin(self, data: bytes) -> None: ...
+
+    def readline_stdout(self, timeout: float) -> bytes: ...
+
+    def read_stderr(self) -> bytes: ...
+
+    def read_channel(self, channel: int) -> bytes: ...
+
+    def is_open(self) -> bool: ...
+
+    def close(self) -> None: ...
+
+
+_dial: Callable[..., _Socket] = WSClient
+_websocket_url: Callable[[str], str] = get_websocket_url
+
+
+class StreamBroken(SetupError):
+    """The stream ended, or did not answer in time. It is closed; whether the question arrived is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is run, and where."""
+
+    namespace: str
+    pod: str
+    container: str
+    command: Sequence[str]
+
+
+class LineStream:
+    """One exec. Its blocking calls run in one thread of its own, which also puts the questions in a row."""
+
+    def __init__(self, api: Api, program: Program) -> None:
+        self._api = api
+        self._program = program
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"exec-{program.pod}")
+        self._numbers = count(1)
+        self._socket: _Socket | None = None
+
+    @property
+    def broken(self) -> bool:
+        """Nothing can be asked any more, or not yet."""
+        return self._socket is None
+
+    async def open(self) -> None:
+        await self._run(self._open)
+
+    async def ask(self, request: dict[str, Any], within_s: float) -> Answer:
+        """The answer to one request. Raises StreamBroken when none came within `within_s` of being asked.
+
+        What the program answers as an error is an answer. A caller that is cancelled leaves the stream usable: its
+        answer is read and dropped before the next question is asked.
+        """
+        return await self._run(partial(self._ask, request, within_s))
+
+    async def close(self) -> None:
+        await self._run(self._close)
+        self._thread.shutdown(wait=False)
+
+    async def _run(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+    def _open(self) -> None:
+        websocket.setdefaulttimeout(SOCKET_S)
+        client = self._api.client
+        flags = [("container", self._program.container), ("stdin", "true"), ("stdout", "true"), ("stderr", "true")]
+        _, url, headers, *_ = client.param_serialize(
+            "GET",
+            f"/api/v1/namespaces/{self._program.namespace}/pods/{self._program.pod}/exec",
+            query_params=[*flags, *(("command", word) for word in self._program.command)],
+            auth_settings=["BearerToken"],
+        )
+        try:
+            self._socket = _dial(client.configuration, _websocket_url(url), headers, False, binary=True)
+        except (websocket.WebSocketException, OSError) as error:
+            raise StreamBroken(f"cannot run {self._spoken()}: {_first_line(error)}") from error
+
+    def _ask(self, request: dict[str, Any], within_s: float) -> Answer:
+        if self._socket is None:
+            raise StreamBroken(f"{self._spoken()} is not open")
+        number = next(self._numbers)
+        limit_s = time.monotonic() + within_s
+        try:
+            self._socket.write_stdin(json.dumps({**request, "id": number}).encode() + b"\n")
+            while True:
+                answer = self._line(self._socket, limit_s)
+                if answer.get("id") == number:
+                    return answer
+        except (websocket.WebSocketException, OSError, ValueError) as error:
+            self._close()
+            raise StreamBroken(f"{self._spoken()} broke off: {_first_line(error)}") from error
+
+    def _line(self, socket: _Socket, limit_s: float) -> Answer:
+        """The next answer; raises TimeoutError, or ConnectionError with what the program said last."""
+        line = socket.readline_stdout(timeout=max(0.0, limit_s - time.monotonic()))
+        if line:
+            answer: Answer = json.loads(line)
+            return answer
+        if socket.is_open():
+            raise TimeoutError("no answer in time")
+        said = [socket.read_stderr(), socket.read_channel(ERROR_CHANNEL)]
+        raise ConnectionError(" ".join(text.decode(errors="replace").strip() for text in said) or "it ended")
+
+    def _close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _spoken(self) -> str:
+        return f"{' '.join(self._program.command)} in pod {self._program.pod}"
+
+
+async def clock_offset(stream: LineStream, domain: str, within_s: float = 2.0) -> list[Event]:
+    """Whose clock the program reads, and how far it is from the host's: the best of a few round trips.
+
+    Where both clocks are one, `clock.domain` says so, and the offset only confirms it.
+    """
+    best: Event | None = None
+    for _ in range(CLOCK_ROUNDS):
+        sent_ns = mono_ns()
+        theirs = await stream.ask({"do": "clock"}, within_s)
+        event = offset_event(domain, sent_ns, theirs["mono_ns"], mono_ns())
+        if best is None or event.fields["error_ns"] < best.fields["error_ns"]:
+            best = event
+    assert best is not None
+    known = {key: theirs[key] for key in (*identity(), "mono_ns", "wall_ns")}
+    return [Event(kind="clock.domain", domain=domain, at_ns=theirs["mono_ns"], fields=known), best]
+
+
+def _first_line(error: Exception) -> str:
+    """A refused handshake carries the whole response after its first line."""
+    return str(error).partition(" -+-+- ")[0].partition("\n")[0] or type(error).__name__
