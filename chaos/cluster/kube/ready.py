@@ -41,7 +41,8 @@ class Readiness:
             try:
                 await until(self._ready, within_s=within_s, because=lambda: self._lacking, every_s=POLL_S)
             except SetupError as error:
-                raise SetupError(f"{error}; {await self._last_event()}") from error
+                name = self._pod["metadata"]["name"] if self._pod else None
+                raise SetupError(f"{error}; {await last_event(self._api, self._namespace, name)}") from error
 
     async def _ready(self) -> bool:
         for namespace, selector, count in self._wanted:
@@ -55,15 +56,6 @@ class Readiness:
                 self._lacking = f"{len(pods)} of {count} pods with {selector} are there in {namespace}"
                 return False
         return True
-
-    async def _last_event(self) -> str:
-        """Of the pod that is not Ready, or of its namespace where there is no pod at all."""
-        query = {"fieldSelector": f"involvedObject.name={self._pod['metadata']['name']}"} if self._pod else {}
-        found = await self._api.items(f"/api/v1/namespaces/{self._namespace}/events", **query)
-        if not found:
-            return "no event says why"
-        last = max(found, key=lambda one: str(one.get("lastTimestamp") or one.get("eventTime") or ""))
-        return f"last event: {last['reason']}: {last['message']}"
 
     @asynccontextmanager
     async def _telling(self) -> AsyncIterator[None]:
@@ -81,6 +73,16 @@ class Readiness:
             yield
         finally:
             task.cancel()
+
+
+async def last_event(api: Api, namespace: str, pod: str | None) -> str:
+    """What Kubernetes said last of a pod, or of its namespace where there is no pod at all."""
+    query = {"fieldSelector": f"involvedObject.name={pod}"} if pod else {}
+    found = await api.items(f"/api/v1/namespaces/{namespace}/events", **query)
+    if not found:
+        return "no event says why"
+    last = max(found, key=lambda one: str(one.get("lastTimestamp") or one.get("eventTime") or ""))
+    return f"last event: {last['reason']}: {last['message']}"
 
 
 def is_ready(pod: Object) -> bool:

@@ -1,0 +1,211 @@
+"""The agent in its pod, as its host sees it: told by files, and mirrored into the trial's directory.
+
+The stream to it may break: it is opened again, and the gap is an event. The agent itself needs none of this and goes
+on recording meanwhile.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from chaos.agent.spec import QUIT
+from chaos.agent.transfer import Mirror
+from chaos.clock import AGENT, HOST, mono_ns
+from chaos.cluster.kube import agentpod
+from chaos.cluster.kube.api import Api, ApiError, Object
+from chaos.cluster.kube.pods import wait_running
+from chaos.cluster.kube.stream import Answer, LineStream, Program, StreamBroken, clock_offset
+from chaos.errors import HarnessError, SetupError
+from chaos.model import Event
+from chaos.until import until
+
+PULL_S = 0.5
+"""Half of what a record may lag behind, so that one slow round is still in time."""
+STATUS_S = 2.0
+ANSWER_S, BACK_S, END_S = 10.0, 30.0, 15.0
+"""Limits of one answer, of a break, and of the agent's own end."""
+KEEPER = ("python", "-m", "chaos.agent.keeper", agentpod.RECORD)
+LOG = "agent.log"
+Put = Callable[[Event], None]
+
+
+class KubeAgent:
+    """Keeps `chaos.cluster.base.Agent`. `put` takes the events that only the host can write about it."""
+
+    domain = AGENT
+
+    def __init__(self, api: Api, pod: Object, directory: Path, put: Put) -> None:
+        self._api = api
+        self._name = pod["metadata"]["name"]
+        self._namespace = pod["metadata"]["namespace"]
+        self._directory = directory
+        self._put = put
+        self._mirror = Mirror(directory)
+        self._stream: LineStream | None = None
+        self._turn = asyncio.Lock()
+        self._answered_ns = mono_ns()
+        self._failure: HarnessError | None = None
+        self._following: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Called once the pod runs: the clocks are compared, and the mirror begins to follow."""
+        await self._compare_clocks()
+        self._following = asyncio.create_task(self._follow())
+
+    async def put(self, path: str, text: str) -> None:
+        """Safe to repeat, so that a break in the middle of it is mended by asking again."""
+        answer = await self._ask({"do": "put", "path": path, "data": text})
+        if "error" in answer:
+            raise SetupError(f"the agent did not take {path}: {answer['error']}")
+
+    async def pull(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        await self._pull()
+
+    async def close(self) -> None:
+        """Let it end, fetch the rest, remove it. The pod goes whatever becomes of the first two."""
+        if self._following is not None:
+            self._following.cancel()
+        try:
+            if self._failure is None:
+                await self.put(QUIT, "{}")
+                await until(self._ended, within_s=END_S, because="the agent does not end", every_s=0.2)
+                await self._pull()
+                await self._compare_clocks()
+        finally:
+            await self.remove()
+
+    async def _follow(self) -> None:
+        """Pull until closed. What ends it before is kept for the next caller of `pull`, and is an event."""
+        looked_ns = mono_ns()
+        try:
+            while True:
+                await asyncio.sleep(PULL_S)
+                await self._pull()
+                if mono_ns() - looked_ns > STATUS_S * 1e9:
+                    await self._look()
+                    looked_ns = mono_ns()
+        except HarnessError as error:
+            self._failure = error
+            self._gap(str(error))
+
+    async def _pull(self) -> None:
+        """One round is many answers where much is new; nobody else's question may come between them."""
+        async with self._turn:
+            while True:
+                self._mirror.accept(await self._exchange(self._mirror.request()))
+                if self._mirror.complete:
+                    return
+
+    async def _ask(self, request: Answer) -> Answer:
+        async with self._turn:
+            return await self._exchange(request)
+
+    async def _exchange(self, request: Answer) -> Answer:
+        """One question, asked again over a new stream for as long as a break may last."""
+        broke: list[StreamBroken] = []
+
+        async def answered() -> Answer | None:
+            try:
+                if self._stream is None:
+                    self._stream = await self._opened()
+                return await self._stream.ask(request, ANSWER_S)
+            except StreamBroken as error:
+                broke.append(error)
+                await self._close_stream()
+                return None
+
+        answer = await until(answered, within_s=BACK_S, because=lambda: str(broke[-1]), every_s=0.2)
+        if broke:
+            self._gap(f"the stream to the agent broke: {broke[0]}")
+        self._answered_ns = mono_ns()
+        return answer
+
+    async def _opened(self) -> LineStream:
+        stream = LineStream(self._api, Program(self._namespace, self._name, agentpod.KEEPER, KEEPER))
+        await stream.open()
+        return stream
+
+    async def _close_stream(self) -> None:
+        if self._stream is not None:
+            stream, self._stream = self._stream, None
+            await stream.close()
+
+    async def _compare_clocks(self) -> None:
+        """The offset is measured at both ends of a trial, since clocks drift."""
+        async with self._turn:
+            if self._stream is None:
+                self._stream = await self._opened()
+            for event in await clock_offset(self._stream, AGENT):
+                self._put(event)
+
+    async def _look(self) -> None:
+        """Raises SetupError when the agent's process, or its pod, is gone. An API server that is away says nothing."""
+        try:
+            ended = await self._terminated()
+        except ApiError:
+            return
+        if ended is not None:
+            await self._pull()
+            raise SetupError(f"the agent ended by itself: {_described(ended)}")
+
+    async def _ended(self) -> bool:
+        return await self._terminated() is not None
+
+    async def _terminated(self) -> Object | None:
+        """How the agent's container ended; None while it runs."""
+        found = await self._api.get(self._path)
+        if found is None:
+            return {"reason": "its pod is gone"}
+        states = {one["name"]: one["state"] for one in found["status"].get("containerStatuses", [])}
+        ended: Object | None = states.get(agentpod.AGENT, {}).get("terminated")
+        return ended
+
+    async def _remove(self) -> None:
+        await self._close_stream()
+        try:
+            await self._keep_log()
+        finally:
+            await self._api.delete(self._path, grace_s=0)
+            await self._api.delete(f"/api/v1/namespaces/{self._namespace}/configmaps/{self._name}")
+
+    async def _keep_log(self) -> None:
+        """What its processes said on stderr: nothing, unless something went wrong."""
+        read = partial(self._api.core.read_namespaced_pod_log, self._name, self._namespace, container=agentpod.AGENT)
+        try:
+            said = await self._api.run(read)
+        except ApiError as error:
+            said = f"its log could not be read: {error}\n"
+        if said:
+            (self._directory / LOG).write_text(said)
+
+    @property
+    def _path(self) -> str:
+        return f"/api/v1/namespaces/{self._namespace}/pods/{self._name}"
+
+    def _gap(self, text: str) -> None:
+        """Silent since the last answer until now, as the host's clock has it."""
+        fields = {"source": AGENT, "text": text}
+        self._put(Event(kind="gap", domain=HOST, at_ns=mono_ns(), since_ns=self._answered_ns, fields=fields))
+
+
+async def launch(api: Api, manifests: tuple[Object, Object], directory: Path, put: Put) -> KubeAgent:
+    """Bring up the agent that `manifests` (its ConfigMap, its pod) describe; what was made goes again if it fails."""
+    configuration, pod = manifests
+    agent = KubeAgent(api, pod, directory, put)
+    try:
+        await api.apply(configuration)
+        await api.apply(pod)
+        await wait_running(api, pod["metadata"]["namespace"], pod["metadata"]["name"])
+        await agent.start()
+    except BaseException:
+        await agent.remove()
+        raise
+    return agent
+
+
+def _described(ended: Object) -> str:
+    words = [str(ended.get("reason", "")), f"exit code {ended['exitCode']}" if "exitCode" in ended else ""]
+    return ", ".join(word for word in words if word) or "nobody says why"

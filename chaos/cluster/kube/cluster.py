@@ -1,0 +1,210 @@
+"""A system on Kubernetes, as a trial's worker reaches it: `connect` keeps `chaos.cluster.base.Cluster`.
+
+Faults go through the node helpers and the API server. Effects are stamped by whoever causes them, on its own node;
+that a pod is gone or being deleted is what the watch says. Nothing is retried: a fault that broke half-way is an error.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from chaos.agent.spec import AgentSpec
+from chaos.clock import HOST, mono_ns
+from chaos.cluster.base import Ability, Cut, Effect, Members, Stop
+from chaos.cluster.kube import agentpod
+from chaos.cluster.kube.agent import KubeAgent, launch
+from chaos.cluster.kube.api import Api, Object
+from chaos.cluster.kube.helper import NodeHelper
+from chaos.cluster.kube.pods import NAMESPACE, namespace_object, remove_ours
+from chaos.cluster.kube.ready import is_ready
+from chaos.cluster.kube.watch import Watcher
+from chaos.errors import FaultError, HarnessError
+from chaos.model import Event, Member, MemberKind
+from chaos.scenario.model import Scenario
+from chaos.until import until
+
+MEMBERS_S, PROOF_S = 10.0, 5.0
+PAUSE_S = 300.0
+"""The longest pause: a helper ends it by itself then."""
+TARGETS = {MemberKind.REDIS, MemberKind.SENTINEL}
+
+
+class KubeCluster:
+    """One event loop owns it; what the watches' threads say is handed over to that loop."""
+
+    kind = "kube"
+    can = frozenset(Ability)
+
+    def __init__(self, api: Api, scenario: Scenario, directory: Path, ref: Mapping[str, str]) -> None:
+        self.name = ref["name"]
+        self._api = api
+        self._kube = scenario.system.kube
+        self._image = ref["agent_image"]
+        self._directory = directory
+        self._loop = asyncio.get_running_loop()
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._pods: dict[str, Object] = {}
+        self._helpers: dict[str, NodeHelper] = {}
+        self._agents: list[KubeAgent] = []
+        self._watcher = Watcher(api, scenario, directory, self._put)
+
+    async def open(self) -> None:
+        """Take away what a killed run left, begin to watch, and have a helper on every node with a target."""
+        await self._api.apply(namespace_object())
+        await remove_ours(self._api, (NAMESPACE, self._kube.namespace))
+        await self._watcher.start()
+        because = f"no pod of the system is there in namespace {self._kube.namespace}"
+        members = await until(self.members, within_s=MEMBERS_S, because=because)
+        nodes = {one.node for one in members.values() if one.kind in TARGETS and one.node}
+        await asyncio.gather(*(self._helper(node) for node in nodes))
+
+    async def close(self) -> None:
+        """Remove everything of ours. Every part is tried; what failed is raised together at the end."""
+        ending: list[Awaitable[object]] = [agent.remove() for agent in self._agents]
+        ending += [helper.close() for helper in self._helpers.values()]
+        try:
+            await _all(ending, "not everything of ours could be removed")
+        finally:
+            await self._watcher.stop()
+
+    async def members(self) -> Members:
+        return self._watcher.members()
+
+    def events(self) -> AsyncIterator[Event]:
+        return self._said()
+
+    async def stop(self, member: Member, how: Stop) -> Effect:
+        if how is Stop.DELETE:
+            return await self._delete(member)
+        helper = await self._helper(member.node)
+        match how:
+            case Stop.KILL:
+                return await helper.kill(member.container)
+            case Stop.CRASH:
+                return await self._crash(member, helper)
+            case _:
+                return await helper.pause(member.container, PAUSE_S)
+
+    async def resume(self, member: Member) -> None:
+        await (await self._helper(member.node)).resume(member.container)
+
+    async def cut(self, cut: Cut) -> Effect:
+        helper = await self._helper(cut.member.node)
+        await _all([one.heal() for one in self._helpers.values() if one is not helper], "the present cut stays")
+        return await helper.cut(cut.member.container, cut.peers, cut.longest_s)
+
+    async def heal(self) -> None:
+        await _all([helper.heal() for helper in self._helpers.values()], "not everything was undone")
+
+    async def launch(self, spec: AgentSpec) -> KubeAgent:
+        """On a node without a Redis, where there is one."""
+        name = f"failover-agent-{secrets.token_hex(3)}"
+        pod = agentpod.placed(agentpod.pod(name, spec, self._kube, self._image), await self._free_node())
+        configuration = agentpod.configuration(name, spec, self._kube.namespace)
+        agent = await launch(self._api, (configuration, pod), self._directory, self._put)
+        self._agents.append(agent)
+        return agent
+
+    async def _crash(self, member: Member, helper: NodeHelper) -> Effect:
+        """SIGKILL, then the pod deleted at once: before the kubelet notices and restarts the process in place."""
+        ran_before = {one["cgroup"] for one in await helper.processes(member.uid)}
+        restarts = self._pods.get(member.uid, {}).get("restarts")
+        await self._api.get(self._path(member))  # so that a connection is open when the delete has to go
+        effect = await helper.kill(member.container)
+        killed_ns = mono_ns()
+        await self._delete_pod(member, grace_s=0)
+        after_ms = (mono_ns() - killed_ns) / 1e6
+        try:
+            await until(
+                lambda: self._gone(member.uid), within_s=PROOF_S, because="its pod is still there", every_s=0.01
+            )
+            ran_after = {one["cgroup"] for one in await helper.processes(member.uid)}
+        except HarnessError as error:
+            return replace(effect, confirmed_ns=None, evidence=f"{effect.evidence}; {error}")
+        said = f"{effect.evidence}, its pod deleted {after_ms:.0f} ms later"
+        if ran_after - ran_before or self._pods[member.uid].get("restarts") != restarts:
+            return replace(effect, confirmed_ns=None, evidence=f"{said}, but a container of it was started again")
+        return replace(effect, confirmed_ns=mono_ns(), evidence=f"{said} and gone, no container of it started again")
+
+    async def _delete(self, member: Member) -> Effect:
+        """A graceful delete: it is in effect once the request is answered, and proved by the object's own time-stamp."""
+        before_ns = mono_ns()
+        answer = await self._delete_pod(member)
+        after_ns = mono_ns()
+        deleting = answer.get("metadata", {}).get("deletionTimestamp")
+        return Effect(
+            domain=HOST,
+            earliest_ns=before_ns,
+            latest_ns=after_ns,
+            accepted_ns=after_ns,
+            confirmed_ns=after_ns if deleting else None,
+            evidence=f"deletionTimestamp {deleting}" if deleting else "the answer has no deletionTimestamp",
+        )
+
+    async def _delete_pod(self, member: Member, grace_s: int | None = None) -> Object:
+        """This pod and no successor under its name: the uid is a precondition."""
+        options: Object = {"preconditions": {"uid": member.uid}}
+        if grace_s is not None:
+            options["gracePeriodSeconds"] = grace_s
+        try:
+            return await self._api.request("DELETE", self._path(member), options)
+        except HarnessError as error:
+            raise FaultError(f"pod {member.name} was not deleted: {error}") from error
+
+    async def _helper(self, node: str) -> NodeHelper:
+        """The helper of a node; started where a target came to a node that had none."""
+        if node not in self._helpers:
+            helper = NodeHelper(self._api, NAMESPACE, node, self._image, self._put)
+            self._helpers[node] = helper
+            await helper.start()
+        return self._helpers[node]
+
+    async def _free_node(self) -> str | None:
+        busy: dict[str, set[MemberKind]] = {}
+        for member in self._watcher.members().values():
+            busy.setdefault(member.node, set()).add(member.kind)
+        nodes = [node for node in await self._api.items("/api/v1/nodes") if is_ready(node)]
+        return agentpod.free_node(nodes, busy)
+
+    async def _gone(self, uid: str) -> bool:
+        return bool(self._pods.get(uid, {}).get("gone"))
+
+    async def _said(self) -> AsyncIterator[Event]:
+        while True:
+            yield await self._events.get()
+
+    def _put(self, event: Event) -> None:
+        """From any thread."""
+        self._loop.call_soon_threadsafe(self._take, event)
+
+    def _take(self, event: Event) -> None:
+        if event.kind == "pod":
+            self._pods[event.fields["uid"]] = event.fields
+        self._events.put_nowait(event)
+
+    def _path(self, member: Member) -> str:
+        return f"/api/v1/namespaces/{self._kube.namespace}/pods/{member.name}"
+
+
+async def _all(steps: list[Awaitable[object]], failed: str) -> None:
+    """Every step is tried, side by side; those that failed are one FaultError, each of them its cause."""
+    results = await asyncio.gather(*steps, return_exceptions=True)
+    errors = [result for result in results if isinstance(result, Exception)]
+    if errors:
+        sentences = "; ".join(str(error) for error in errors)
+        raise FaultError(f"{failed}: {sentences}") from ExceptionGroup(failed, errors)
+
+
+@asynccontextmanager
+async def connect(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> AsyncIterator[KubeCluster]:
+    """The cluster that `ref` names; `directory` is the trial's. Leaving removes everything of ours but the system."""
+    with Api(Path(ref["kubeconfig"]), ref["context"]) as api:
+        cluster = KubeCluster(api, scenario, directory, ref)
+        try:
+            await cluster.open()
+            yield cluster
+        finally:
+            await cluster.close()
