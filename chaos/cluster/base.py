@@ -38,7 +38,8 @@ class Stop(StrEnum):
 class Effect:
     """When a fault took effect: an interval on the clock of `domain`, and its proof.
 
-    `accepted_ns` is a host stamp. `confirmed_ns` is None, and `evidence` says why, where the proof never came.
+    `accepted_ns` and `confirmed_ns` are host stamps. `confirmed_ns` is None, and `evidence` says why, where the proof
+    never came.
     """
 
     domain: str

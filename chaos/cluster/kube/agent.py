@@ -47,6 +47,7 @@ class KubeAgent:
         self._answered_ns = mono_ns()
         self._failure: HarnessError | None = None
         self._following: asyncio.Task[None] | None = None
+        self._removed = False
 
     async def start(self) -> None:
         """Called once the pod runs: the clocks are compared, and the mirror begins to follow."""
@@ -76,6 +77,18 @@ class KubeAgent:
                 await self._compare_clocks()
         finally:
             await self.remove()
+
+    async def remove(self) -> None:
+        """Without its leave. Harmless where it is removed already."""
+        if self._removed:
+            return
+        self._removed = True
+        await self._close_stream()
+        try:
+            await self._keep_log()
+        finally:
+            await self._api.delete(self._path, grace_s=0)
+            await self._api.delete(f"/api/v1/namespaces/{self._namespace}/configmaps/{self._name}")
 
     async def _follow(self) -> None:
         """Pull until closed. What ends it before is kept for the next caller of `pull`, and is an event."""
@@ -162,14 +175,6 @@ class KubeAgent:
         states = {one["name"]: one["state"] for one in found["status"].get("containerStatuses", [])}
         ended: Object | None = states.get(agentpod.AGENT, {}).get("terminated")
         return ended
-
-    async def _remove(self) -> None:
-        await self._close_stream()
-        try:
-            await self._keep_log()
-        finally:
-            await self._api.delete(self._path, grace_s=0)
-            await self._api.delete(f"/api/v1/namespaces/{self._namespace}/configmaps/{self._name}")
 
     async def _keep_log(self) -> None:
         """What its processes said on stderr: nothing, unless something went wrong."""

@@ -49,6 +49,7 @@ class KubeCluster:
         self._pods: dict[str, Object] = {}
         self._helpers: dict[str, NodeHelper] = {}
         self._agents: list[KubeAgent] = []
+        self._cut: str | None = None
         self._watcher = Watcher(api, scenario, directory, self._put)
 
     async def open(self) -> None:
@@ -93,7 +94,9 @@ class KubeCluster:
 
     async def cut(self, cut: Cut) -> Effect:
         helper = await self._helper(cut.member.node)
-        await _all([one.heal() for one in self._helpers.values() if one is not helper], "the present cut stays")
+        if self._cut not in {None, cut.member.container}:
+            await self.heal()
+        self._cut = cut.member.container
         return await helper.cut(cut.member.container, cut.peers, cut.longest_s)
 
     async def heal(self) -> None:
@@ -130,7 +133,7 @@ class KubeCluster:
         return replace(effect, confirmed_ns=mono_ns(), evidence=f"{said} and gone, no container of it started again")
 
     async def _delete(self, member: Member) -> Effect:
-        """A graceful delete: it is in effect once the request is answered, and proved by the object's own time-stamp."""
+        """A graceful delete: in effect once the request is answered, and proved by the object's own time-stamp."""
         before_ns = mono_ns()
         answer = await self._delete_pod(member)
         after_ns = mono_ns()
