@@ -170,7 +170,7 @@ class Story:
         """`more` is `since_s`, and for a replica its `master`, whom it then follows."""
         since_s, master = more.get("since_s"), more.get("master")
         who = {"member": PODS[ordinal], "address": f"{ip}:6379", "run_id": run_id(ordinal), "role": role}
-        state = {"master": master, "link": "connected" if master else None, "syncing": False, "offset": 1000}
+        state = {"master": master, "link": "up" if master else None, "syncing": False, "offset": 1000}
         return self.event("role", at_s, AGENT, since_s, **who, **state)
 
     def labelled(self, at_s: float) -> Self:
@@ -201,7 +201,7 @@ class Story:
     def sanity(self, at_s: float, **changes: Any) -> Self:
         """What each Redis says of evictions, expiry and of who is master."""
         master = self.killed if at_s < 0 or self.switched_s is None else self.successor
-        said = {"evicted_keys": 0, "expired_keys": 0, "masters": [f"{IPS[master]}:6379"]} | changes
+        said: dict[str, Any] = {"evicted_keys": 0, "expired_keys": 0, "masters": [f"{IPS[master]}:6379"]} | changes
         for member in members():
             if member.kind is MemberKind.REDIS:
                 self.event("sanity", at_s, AGENT, member=member.name, **said)

@@ -1,0 +1,126 @@
+"""Placing what was stamped on other clocks on the host's: every stamp becomes an interval that holds its error.
+
+Equal identities are one clock, with error 0. Otherwise the offsets that were exchanged before and after a stamp bound
+it, each ± half its round trip. A log line carries the wall clock; the (monotonic, wall) pairs around it place it. What
+cannot be placed is None, and whatever depends on it is undecided: nothing is guessed here.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from chaos.clock import HOST
+from chaos.model import Event
+
+Nanoseconds = tuple[int, int]
+"""An interval on the host's monotonic clock: earliest and latest."""
+
+_Column = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Offset:
+    """One exchange: `domain`'s clock minus the host's was within `least_ns` … `most_ns` at `at_ns`."""
+
+    at_ns: int
+    least_ns: int
+    most_ns: int
+
+
+class Clocks:
+    """The clock domains of one trial."""
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self._identities: dict[str, tuple[str, str]] = {}
+        self._offsets: dict[str, list[Offset]] = {}
+        pairs: dict[str, list[tuple[int, int]]] = {}
+        for event in events:
+            self._learn(event, pairs)
+        self._pairs = {domain: _columns(self._on_host(domain, found)) for domain, found in pairs.items()}
+
+    def _learn(self, event: Event, pairs: dict[str, list[tuple[int, int]]]) -> None:
+        fields = event.fields
+        if event.kind == "clock.domain":
+            self._identities[event.domain] = (fields["boot_id"], fields["timens"])
+            pairs.setdefault(event.domain, []).append((fields["mono_ns"], fields["wall_ns"]))
+        elif event.kind == "clock.pair":
+            pairs.setdefault(event.domain, []).append((event.at_ns, fields["wall_ns"]))
+        elif event.kind == "clock.offset":
+            least, most = fields["offset_ns"] - fields["error_ns"], fields["offset_ns"] + fields["error_ns"]
+            self._offsets.setdefault(fields["of"], []).append(Offset(at_ns=event.at_ns, least_ns=least, most_ns=most))
+
+    @property
+    def domains(self) -> list[str]:
+        return sorted(self._identities)
+
+    def same(self, domain: str) -> bool:
+        """Whether that domain is the host's own clock."""
+        return domain == HOST or (domain in self._identities and self._identities[domain] == self._identities.get(HOST))
+
+    def error_ns(self, domain: str) -> int | None:
+        """The largest error of a stamp of that domain; None where it cannot be placed."""
+        if self.same(domain):
+            return 0
+        offsets = self._offsets.get(domain)
+        return max(offset.most_ns - offset.least_ns for offset in offsets) // 2 if offsets else None
+
+    def place(self, domain: str, at_ns: int) -> Nanoseconds | None:
+        """Where a monotonic stamp of that domain lies on the host's clock."""
+        if self.same(domain):
+            return at_ns, at_ns
+        offsets = self._offsets.get(domain)
+        if not offsets:
+            return None
+        around = _around(offsets, at_ns)
+        return at_ns - max(o.most_ns for o in around), at_ns - min(o.least_ns for o in around)
+
+    def place_wall(self, domain: str, wall_ns: int) -> Nanoseconds | None:
+        """Where a wall-clock stamp of that domain lies, by the pairs before and after it."""
+        pairs = self._pairs.get(domain)
+        if pairs is None or len(pairs[0]) < 2:
+            pairs = self._pairs.get(HOST) if self.same(domain) else pairs
+        if pairs is None:
+            return None
+        lows, highs, walls = pairs
+        after = int(np.searchsorted(walls, wall_ns))
+        around = [index for index in (after - 1, after) if 0 <= index < len(walls)]
+        return (
+            min(int(lows[i]) - int(walls[i]) for i in around) + wall_ns,
+            max(int(highs[i]) - int(walls[i]) for i in around) + wall_ns,
+        )
+
+    def wall_ns(self, host_ns: int) -> int | None:
+        """What the host's wall clock said then."""
+        pairs = self._pairs.get(HOST)
+        if pairs is None:
+            return None
+        lows, _, walls = pairs
+        nearest = int(np.argmin(np.abs(lows - host_ns)))
+        return int(walls[nearest]) + host_ns - int(lows[nearest])
+
+    def step_ns(self, domain: str = HOST) -> int:
+        """The largest jump of that domain's wall clock against its monotonic one during the trial."""
+        pairs = self._pairs.get(domain)
+        if pairs is None or len(pairs[0]) < 2:
+            return 0
+        return int(np.abs(np.diff(pairs[2] - pairs[0])).max())
+
+    def _on_host(self, domain: str, pairs: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
+        placed = [(self.place(domain, mono_ns), wall_ns) for mono_ns, wall_ns in pairs]
+        return sorted((span[0], span[1], wall_ns) for span, wall_ns in placed if span is not None)
+
+
+def _around(offsets: list[Offset], at_ns: int) -> list[Offset]:
+    """The exchanges before and after a stamp: between them the clocks drift, and both bound where they stood."""
+    before = [offset for offset in offsets if offset.at_ns + offset.least_ns <= at_ns]
+    after = [offset for offset in offsets if offset.at_ns + offset.least_ns > at_ns]
+    return before[-1:] + after[:1]
+
+
+def _columns(pairs: list[tuple[int, int, int]]) -> tuple[_Column, _Column, _Column] | None:
+    if not pairs:
+        return None
+    columns = np.array(pairs, dtype=np.int64).T
+    return columns[0], columns[1], columns[2]

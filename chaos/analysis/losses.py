@@ -1,0 +1,114 @@
+"""Acknowledged and missing: which writes the system said it had, and did not have at the audit.
+
+Undecided, and then not a number, where the audit cannot tell: it never came, keys were evicted or expired, or more
+than one master answered. An operation of unknown outcome that is found is `recovered`, and no fault of anybody.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from chaos.analysis.history import Fact, History
+from chaos.analysis.operations import Client
+from chaos.analysis.result import Losses
+from chaos.model import Outcome
+
+COUNTERS = ("evicted_keys", "expired_keys")
+
+
+def losses(history: History) -> Losses:
+    ops = history.ops
+    ok = ops.outcome == Outcome.OK
+    undecided = why_undecided(history)
+    return Losses(
+        acknowledged=int(ok.sum()),
+        lost=None if undecided else int(ops.lost.sum()),
+        recovered=int(((ops.outcome == Outcome.UNKNOWN) & ops.kept).sum()),
+        undecided=undecided,
+        places=() if undecided else tuple(places(history)),
+    )
+
+
+def why_undecided(history: History) -> str:
+    """Empty where the audit decides."""
+    audit = history.last("audit")
+    if audit is None:
+        return "there was no audit"
+    if audit.get("undecided"):
+        return str(audit.get("undecided"))
+    masters = several_masters(history)
+    if masters:
+        return f"{len(masters)} masters answered at the audit: {', '.join(masters)}"
+    moved = [text for name in COUNTERS for text in _moved(history, name)]
+    ok = history.ops.outcome == Outcome.OK
+    unread = int((ok & history.ops.unaudited).sum())
+    unread_text = [f"{unread} acknowledged operations were not looked for"] if unread else []
+    return "; ".join([*moved, *unread_text])
+
+
+def several_masters(history: History) -> list[str]:
+    """The masters that answered at the audit, where they were more than one."""
+    after = [fact for fact in history.facts("sanity") if fact.latest_s > 0]
+    masters = sorted({master for fact in after for master in fact.get("masters")})
+    return masters if len(masters) > 1 else []
+
+
+def phantoms(history: History) -> int:
+    """Operations that we said were surely not applied and whose keys are there: a fault of our outcome table."""
+    failed = np.isin(history.ops.outcome, [Outcome.FAILED, Outcome.MISSED])
+    return int((failed & history.ops.kept).sum())
+
+
+def lost_of(history: History, client: Client) -> int:
+    return int(history.ops.lost[history.ops.of(client.number)].sum())
+
+
+def places(history: History) -> list[dict[str, Any]]:
+    """Where losses lie: each path's, in spells of at most `gap` between two, by who acknowledged them."""
+    found = []
+    for name, clients in _by_path(history).items():
+        sent_s, node = _lost_ops(history, clients)
+        for answered in np.unique(node):
+            found += _spells(name, _node_name(history, int(answered)), sent_s[node == answered], history.gap_s)
+    return sorted(found, key=lambda place: (place["from_s"], place["path"], place["node"]))
+
+
+def _spells(path: str, node: str, sent_s: np.ndarray, gap_s: float) -> list[dict[str, Any]]:
+    parts = np.split(sent_s, np.flatnonzero(np.diff(sent_s) > gap_s) + 1)
+    return [
+        {"path": path, "from_s": float(part[0]), "to_s": float(part[-1]), "count": len(part), "node": node}
+        for part in parts
+    ]
+
+
+def _lost_ops(history: History, clients: list[Client]) -> tuple[np.ndarray, np.ndarray]:
+    ops = history.ops
+    mine = np.isin(ops.client, [client.number for client in clients]) & ops.lost
+    order = np.argsort(ops.sent_s[mine], kind="stable")
+    return ops.sent_s[mine][order], ops.node[mine][order]
+
+
+def _by_path(history: History) -> dict[str, list[Client]]:
+    found: dict[str, list[Client]] = {}
+    for client in history.clients.values():
+        found.setdefault(client.name, []).append(client)
+    return found
+
+
+def _node_name(history: History, index: int) -> str:
+    known = (fact for fact in history.facts("node") if fact.get("index") == index)
+    node = next(known, None)
+    return history.node(str(node.get("address"))).name if node and node.get("address") else "unknown"
+
+
+def _moved(history: History, counter: str) -> list[str]:
+    """A counter that is higher at the audit than at the start; a restarted Redis counts from 0."""
+    start = {fact.get("member"): fact for fact in history.facts("sanity") if fact.latest_s <= 0}
+    after = [fact for fact in history.facts("sanity") if fact.latest_s > 0]
+    return [text for fact in after if (text := _difference(start.get(fact.get("member")), fact, counter))]
+
+
+def _difference(start: Fact | None, after: Fact, counter: str) -> str:
+    before = start.get(counter) if start else 0
+    moved = after.get(counter) - before if after.get(counter) >= before else after.get(counter)
+    return f"{counter} of {after.get('member')} moved by {moved}" if moved else ""

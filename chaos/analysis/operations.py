@@ -1,0 +1,137 @@
+"""The operations of a trial as columns on its axis. The hot path: numpy, never a row at a time."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from chaos.analysis.align import Clocks
+from chaos.model import Outcome
+from chaos.record.reader import OpsFile, Recording, Rows
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Client:
+    """One client as the record's table names it. A path in a verdict is `<path>/<connection>`."""
+
+    number: int
+    kind: str
+    path: str
+    connection: str
+    address: str
+    rate_hz: float
+    via_sentinel: bool
+    library: str
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Self:
+        return cls(**{name: raw.get(name, "") for name in cls.__slots__})
+
+    @property
+    def name(self) -> str:
+        return f"{self.path}/{self.connection}"
+
+    @property
+    def is_meter(self) -> bool:
+        return self.kind == "meter"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Operations:
+    """Columns of equal length, by client and then in order of sending.
+
+    `due_s`, `sent_s` and `done_s` are seconds from t = 0; an operation that was never sent counts as sent when it was
+    due. `good` is ok within the deadline; `lost` is acknowledged and missing at the audit; `kept` is there at it.
+    """
+
+    client: Ints
+    seq: Ints
+    due_s: Floats
+    sent_s: Floats
+    done_s: Floats
+    outcome: npt.NDArray[np.uint8]
+    error: npt.NDArray[np.uint8]
+    node: npt.NDArray[np.uint8]
+    target: npt.NDArray[np.uint8]
+    good: Bools
+    lost: Bools
+    kept: Bools
+    unaudited: Bools
+    clock_error_s: float
+    unplaced: int
+
+    @classmethod
+    def load(cls, recording: Recording, clocks: Clocks, t0_ns: int, deadline_s: float) -> Self:
+        files = [(file, _shift(file, clocks)) for file in recording.ops]
+        placed = [(file.rows, shift) for file, shift in files if shift is not None]
+        rows = np.concatenate([rows for rows, _ in placed]) if placed else np.zeros(0, dtype=_EMPTY)
+        shift_ns = np.concatenate([np.full(len(rows), s[0]) for rows, s in placed]) if placed else np.zeros(0, np.int64)
+        order = np.argsort((rows["client"].astype(np.int64) << 32) | rows["seq"], kind="stable")
+        rows, shift_ns = rows[order], shift_ns[order]
+        due_s = (rows["intended_ns"] + shift_ns - t0_ns) / 1e9
+        kept, unaudited = _audited(rows, recording)
+        ok = rows["outcome"] == Outcome.OK
+        return cls(
+            client=rows["client"].astype(np.int64),
+            seq=rows["seq"].astype(np.int64),
+            due_s=due_s,
+            sent_s=due_s + rows["sent_us"] / 1e6,
+            done_s=due_s + rows["done_us"] / 1e6,
+            outcome=np.where(rows["outcome"] == Outcome.IN_FLIGHT, Outcome.UNKNOWN, rows["outcome"]).astype(np.uint8),
+            error=rows["error"].copy(),
+            node=rows["node"].copy(),
+            target=rows["target"].copy(),
+            good=ok & (rows["done_us"] <= deadline_s * 1e6),
+            lost=ok & ~kept & ~unaudited,
+            kept=kept,
+            unaudited=unaudited,
+            clock_error_s=max((s[1] for _, s in placed), default=0) / 1e9,
+            unplaced=sum(len(file.rows) for file, shift in files if shift is None),
+        )
+
+    def __len__(self) -> int:
+        return len(self.client)
+
+    @property
+    def end_s(self) -> float:
+        """When the last operation was due."""
+        return float(self.due_s.max()) if len(self) else 0.0
+
+    def of(self, client: int) -> slice:
+        """Where the rows of a client are."""
+        first, last = np.searchsorted(self.client, [client, client + 1])
+        return slice(int(first), int(last))
+
+
+def _shift(file: OpsFile, clocks: Clocks) -> tuple[int, int] | None:
+    """Host's clock minus the file's, in the middle of the file, and half the error of that."""
+    domain = str(file.header.get("domain", ""))
+    middle = int(file.rows["intended_ns"][len(file.rows) // 2]) if len(file.rows) else 0
+    placed = clocks.place(domain, middle)
+    if placed is None:
+        return None
+    return (placed[0] + placed[1]) // 2 - middle, (placed[1] - placed[0] + 1) // 2
+
+
+def _audited(rows: Rows, recording: Recording) -> tuple[Bools, Bools]:
+    """Which keys were there at the audit, and which were not looked for."""
+    kept, unaudited = np.zeros(len(rows), bool), np.ones(len(rows), bool)
+    for client, bits in recording.audit.items():
+        first, last = np.searchsorted(rows["client"], [client, client + 1])
+        seq = rows["seq"][first:last]
+        known = seq < len(bits)
+        kept[first:last][known] = bits[seq[known]]
+        unaudited[first:last] = ~known
+    return kept, unaudited
+
+
+_EMPTY = np.dtype(
+    [(name, "<i8") for name in ("client", "seq", "intended_ns")]
+    + [(name, "<u4") for name in ("sent_us", "done_us")]
+    + [(name, "u1") for name in ("outcome", "error", "node", "target")]
+)

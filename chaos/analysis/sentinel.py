@@ -1,0 +1,169 @@
+"""What the Sentinels said, from their pub/sub and their logs, and the failovers that it tells of.
+
+Redis writes the same text to both in one call. The log's stamp is the truth, to a millisecond; pub/sub stands in where
+there is no log. Each Sentinel says its own events only. A failover is an epoch with +try-failover; without a +sdown of
+the master before it somebody requested it, and it has no detection and no quorum.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from chaos.analysis.history import History
+from chaos.analysis.result import Span
+
+_NEAR_S = 2.0
+"""A published event and a logged one with the same words are one if they are this near."""
+_PATTERN = r":X .*? [.\-*#] [+-][a-z]"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Said:
+    """One event of one Sentinel. `evidence` is the raw line, or the channel and payload as published."""
+
+    sentinel: str
+    channel: str
+    payload: str
+    span: Span
+    source: str
+    evidence: str
+
+    @property
+    def words(self) -> list[str]:
+        return self.payload.split()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """One epoch with try-failover, and what was said from then until the next one."""
+
+    epoch: int
+    started: Said
+    elected: Said | None
+    during: tuple[Said, ...]
+    sdown: Said | None
+    odown: Said | None
+    ends_s: float
+
+    @property
+    def leader(self) -> str:
+        return (self.elected or self.started).sentinel
+
+    @property
+    def requested(self) -> bool:
+        return self.sdown is None
+
+    @property
+    def aborted(self) -> str:
+        said = next((said for said in self.during if said.channel.startswith("-failover-abort")), None)
+        return said.channel.removeprefix("-failover-abort-") if said else ""
+
+    @property
+    def successor(self) -> str:
+        """The promoted replica's ip:port, as chosen or as switched to; empty where neither was said."""
+        switch = self.said("+switch-master")
+        if switch:
+            return f"{switch.words[3]}:{switch.words[4]}"
+        chosen = self.said("+promoted-slave") or self.said("+selected-slave")
+        return chosen.words[1] if chosen and not self.aborted else ""
+
+    @property
+    def completed(self) -> bool:
+        return bool(self.said("+switch-master") or self.said("+promoted-slave"))
+
+    def said(self, channel: str) -> Said | None:
+        """The first such event of this attempt, whoever said it."""
+        return next((said for said in self.during if said.channel == channel), None)
+
+    def switches(self) -> dict[str, Said]:
+        """When each Sentinel switched, by its name."""
+        found: dict[str, Said] = {}
+        for said in self.during:
+            if said.channel == "+switch-master":
+                found.setdefault(said.sentinel, said)
+        return found
+
+
+def everything_said(history: History) -> list[Said]:
+    """Every event of every Sentinel once, in order, since the trial began: a re-used system's logs are older."""
+    published = list(_published(history))
+    logged = list(_logged(history))
+    known: dict[tuple[str, str, str], list[float]] = {}
+    for said in logged:
+        known.setdefault((said.sentinel, said.channel, said.payload), []).append(said.span[0])
+    alone = [said for said in published if not _among(known, said)]
+    mine = (said for said in [*logged, *alone] if said.span[1] >= history.begin_s)
+    return sorted(mine, key=lambda said: (said.span, said.sentinel))
+
+
+def attempts(said: list[Said]) -> list[Attempt]:
+    """Every failover that was tried, in order; tries of several Sentinels in one epoch are one."""
+    tried: dict[int, Said] = {}
+    for one in said:
+        if one.channel == "+try-failover":
+            tried.setdefault(_epoch(said, one), one)
+    starts = sorted(tried.items(), key=lambda item: item[1].span)
+    ends = [one.span[0] for _, one in starts[1:]] + [float("inf")]
+    return [_attempt(said, epoch, one, end) for (epoch, one), end in zip(starts, ends, strict=True)]
+
+
+def _attempt(said: list[Said], epoch: int, started: Said, ends_s: float) -> Attempt:
+    during = tuple(one for one in said if started.span[0] <= one.span[0] < ends_s)
+    elected = next((one for one in during if one.channel == "+elected-leader"), None)
+    leader = (elected or started).sentinel
+    before = [one for one in said if one.span[0] <= started.span[0]]
+    return Attempt(
+        epoch=epoch,
+        started=started,
+        elected=elected,
+        during=tuple(one for one in during if one.sentinel == leader or one.channel == "+switch-master"),
+        sdown=_standing(before, "sdown"),
+        odown=_standing([one for one in before if one.sentinel == leader], "odown"),
+        ends_s=ends_s,
+    )
+
+
+def _standing(said: list[Said], state: str) -> Said | None:
+    """The first +sdown (or +odown) of the master that its Sentinel has not taken back."""
+    standing: dict[str, Said] = {}
+    for one in said:
+        if one.channel == f"+{state}" and one.words[:1] == ["master"]:
+            standing.setdefault(one.sentinel, one)
+        elif one.channel in (f"-{state}", "+switch-master"):
+            standing.pop(one.sentinel, None)
+    return min(standing.values(), key=lambda one: one.span, default=None)
+
+
+def _epoch(said: list[Said], tried: Said) -> int:
+    """+new-epoch comes just before +try-failover; the vote for itself, after it, names the epoch too."""
+    mine = [one for one in said if one.sentinel == tried.sentinel]
+    at = mine.index(tried)
+    votes = (one.words[-1] for one in mine[at : at + 4] if one.channel == "+vote-for-leader")
+    epochs = (one.payload for one in reversed(mine[:at]) if one.channel == "+new-epoch")
+    text = next(votes, None) or next(epochs, "0")
+    return int(text) if text.isdigit() else 0
+
+
+def _published(history: History) -> Iterator[Said]:
+    for fact in history.facts("sentinel.event"):
+        channel, payload = str(fact.get("channel")), str(fact.get("payload"))
+        evidence = f"{fact.get('sentinel')}: {channel} {payload}"
+        who = str(fact.get("sentinel"))
+        yield Said(sentinel=who, channel=channel, payload=payload, span=fact.span, source="sentinel", evidence=evidence)
+
+
+def _logged(history: History) -> Iterator[Said]:
+    for line in history.lines("sentinel", _PATTERN):
+        channel, _, payload = line.message.partition(" ")
+        yield Said(
+            sentinel=line.pod,
+            channel=channel,
+            payload=payload,
+            span=line.span,
+            source="sentinel-log",
+            evidence=line.text,
+        )
+
+
+def _among(known: dict[tuple[str, str, str], list[float]], said: Said) -> bool:
+    near = known.get((said.sentinel, said.channel, said.payload), [])
+    return any(abs(at - said.span[1]) < _NEAR_S for at in near)
