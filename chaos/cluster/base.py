@@ -120,6 +120,6 @@ class Platform(Protocol):
         """Apply the scenario's system, idempotent; `fresh` removes it first. Does not wait until it is healthy."""
 
     def ref(self) -> dict[str, str]:
-        """What a worker needs to connect: `module`, whose `connect(ref, scenario, directory)` gives a Cluster, and more."""
+        """What a worker connects with: `module`, whose `connect(ref, scenario, directory)` gives a Cluster, and more."""
 
     def versions(self) -> Versions: ...
