@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 from chaos.agent.spec import AgentSpec
 from chaos.model import Event, Member
@@ -114,12 +115,20 @@ class Platform(Protocol):
     """
 
     kind: str
-    name: str
+
+    @property
+    def name(self) -> str: ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
     async def deploy(self, *, fresh: bool = False) -> None:
         """Apply the scenario's system, idempotent; `fresh` removes it first. Does not wait until it is healthy."""
 
     def ref(self) -> dict[str, str]:
-        """What a worker connects with: `module`, whose `connect(ref, scenario, directory)` gives a Cluster, and more."""
+        """What a worker connects with: `module`, whose `connect(ref, scenario, directory)` gives a Cluster."""
 
     def versions(self) -> Versions: ...
