@@ -30,9 +30,9 @@ class LiveClient:
 
     number: int
     path: str
-    good_ns: array[int] = field(default_factory=lambda: array("q"))
-    bad_ns: array[int] = field(default_factory=lambda: array("q"))
-    errors: array[int] = field(default_factory=lambda: array("B"))
+    good_ns: "array[int]" = field(default_factory=lambda: array("q"))
+    bad_ns: "array[int]" = field(default_factory=lambda: array("q"))
+    errors: "array[int]" = field(default_factory=lambda: array("B"))
     last_good: Good | None = None
 
     def add(self, row: Row) -> None:
