@@ -31,13 +31,13 @@ TIMEOUT_S = 5.0
 class Sent:
     """What may be in the database: each client's operations that were sent, or whose writer died over them."""
 
-    seqs: dict[int, array[int]] = field(default_factory=dict)
+    seqs: dict[int, "array[int]"] = field(default_factory=dict)
     oldest_ns: int | None = None
 
     def __len__(self) -> int:
         return sum(map(len, self.seqs.values()))
 
-    def batches(self) -> Iterator[tuple[int, array[int]]]:
+    def batches(self) -> Iterator[tuple[int, "array[int]"]]:
         for client, seqs in sorted(self.seqs.items()):
             for at in range(0, len(seqs), BATCH):
                 yield client, seqs[at : at + BATCH]
@@ -110,7 +110,7 @@ async def _introduce(redis: Resp, load: Load, found: Found) -> None:
         raise ConnectionAbortedError(f"it is a {role}")
 
 
-async def _read_batch(redis: Resp, load: Load, client: int, seqs: array[int], found: Found) -> None:
+async def _read_batch(redis: Resp, load: Load, client: int, seqs: "array[int]", found: Found) -> None:
     values = checked(await redis.call("MGET", *(key_of(load, client, seq) for seq in seqs)))
     bits = found.bits.setdefault(client, bytearray())
     bits.extend(bytes(max(seqs) // 8 + 1 - len(bits)))
