@@ -30,8 +30,9 @@ class Names:
     fails otherwise than by "not found" leaves the last addresses in use, and an event says so.
     """
 
-    def __init__(self, names: Iterable[str], events: EventWriter) -> None:
+    def __init__(self, names: Iterable[str], events: EventWriter, every_s: float = EVERY_S) -> None:
         self._names = tuple(names)
+        self._every_s = every_s
         self._events = events
         self._answers: dict[str, Answer] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -66,10 +67,10 @@ class Names:
 
     async def _resolve_forever(self, host: str) -> None:
         while True:
-            await self.resolve(host)
-            await asyncio.sleep(EVERY_S)
+            await self._resolve(host)
+            await asyncio.sleep(self._every_s)
 
-    async def resolve(self, host: str) -> None:
+    async def _resolve(self, host: str) -> None:
         """Ask once. Bounded by the resolver's own time-outs; until then the last answer stays in use."""
         last = self._answers[host]
         asked_ns = mono_ns()
