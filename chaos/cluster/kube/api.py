@@ -40,6 +40,8 @@ class ApiError(SetupError):
 class _TimedClient(client.ApiClient):
     """Requests that name no time-out of their own get ours; the library's default is to wait for ever."""
 
+    request_s = REQUEST_S
+
     def call_api(
         self,
         method: object,
@@ -49,16 +51,17 @@ class _TimedClient(client.ApiClient):
         post_params: object = None,
         _request_timeout: object = None,
     ) -> rest.RESTResponse:
-        within = _request_timeout or (CONNECT_S, REQUEST_S)
+        within = _request_timeout or (CONNECT_S, self.request_s)
         return super().call_api(method, url, header_params, body, post_params, within)
 
 
 class Api:
     """Blocking calls run in threads of its own, so that a server that hangs does not hold up unrelated work."""
 
-    def __init__(self, kubeconfig: Path, context: str | None = None) -> None:
+    def __init__(self, kubeconfig: Path, context: str | None = None, request_s: float = REQUEST_S) -> None:
         self.kubeconfig = kubeconfig
         self.context = context
+        self._request_s = request_s
         self.client = self.new_client()
         self.core = client.CoreV1Api(self.client)
         self.discovery = client.DiscoveryV1Api(self.client)
@@ -71,12 +74,14 @@ class Api:
         """A client that shares nothing with the others: an exec stream alters the one it runs on while it opens."""
         settings = client.Configuration()
         settings.retries = False
+        settings.proxy = None  # of the environment; a proxy that the kubeconfig names is used
         try:
             new_client_from_config(str(self.kubeconfig), self.context, False, settings)  # type: ignore[no-untyped-call]
         except (ConfigException, OSError) as error:
             raise SetupError(f"cannot use context {self.context} of kubeconfig {self.kubeconfig}: {error}") from error
-        settings.proxy = None
-        return _TimedClient(settings)
+        timed = _TimedClient(settings)
+        timed.request_s = self._request_s
+        return timed
 
     async def run(self, call: Callable[[], T]) -> T:
         """Run a blocking call in a thread, and turn the library's errors into an `ApiError`."""

@@ -40,8 +40,9 @@ def _files(folder: Path, manifests: Iterable[str]) -> Iterator[Path]:
 def _documents(path: Path) -> Iterator[Object]:
     try:
         documents = list(yaml.safe_load_all(path.read_text()))
-    except yaml.YAMLError as error:
-        raise ScenarioError(f"{path}: {error}") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ScenarioError(f"{path}:{line}: not YAML: {error.problem}") from error
     for one in documents:
         if one is None:
             continue
