@@ -1,1 +1,5 @@
 """What people read: HTML, terminal, JUnit, Markdown, JSON. Renders; decides nothing."""
+
+from chaos.report.terminal import Terminal
+
+__all__ = ["Terminal"]

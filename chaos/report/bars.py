@@ -120,14 +120,19 @@ def _stretches(window: Window) -> list[tuple[str, float, float, str]]:
     found, at = [], onset
     for phase in sorted(window.phases, key=lambda phase: phase.start_s):
         if phase.start_s - at > 0.005:
-            found.append((UNATTRIBUTED, at, phase.start_s, words.span((phase.start_s - at,) * 2)))
+            found.append((UNATTRIBUTED, at, phase.start_s, _without_error(phase.start_s - at)))
         error = (phase.most - phase.least) / 2
-        text = f"{words.number(phase.seconds)} ± {words.number(words.error((0, 2 * error)))} s"
+        text = words.joined(words.number(phase.seconds), "±", words.number(words.error((0, 2 * error))), "s")
         found.append((phase.name, max(at, phase.start_s), phase.end_s, text))
         at = max(at, phase.end_s)
     if end - at > 0.005:
-        found.append((UNATTRIBUTED, at, end, words.span((end - at,) * 2)))
+        found.append((UNATTRIBUTED, at, end, _without_error(end - at)))
     return found
+
+
+def _without_error(seconds: float) -> str:
+    """What is left over has no error of its own: those of the phases around it are its."""
+    return words.joined(words.number(seconds), "s")
 
 
 def _edges(window: Window) -> tuple[float, float]:

@@ -60,7 +60,7 @@ class Claim:
     @property
     def floor(self) -> str:
         floors = [one.target.floor_s for one in self.held if one.target.floor_s is not None]
-        return f"settings allow from {words.number(min(floors), 1)} s" if floors else ""
+        return f"settings allow from {words.joined(words.number(min(floors), 1), 's')}" if floors else ""
 
     @property
     def values(self) -> list[Measured]:
@@ -128,10 +128,11 @@ def spread(values: list[Measured]) -> str:
     middle_known = len(ordered) // 2 not in more
     texts = [
         words.plain(ordered[0]),
-        words.number(median(ends)) if middle_known else f"> {words.number(ends[(len(ends) - 1) // 2])}",
+        words.number(median(ends)) if middle_known else words.joined(">", words.number(ends[(len(ends) - 1) // 2])),
         words.plain(ordered[-1]),
     ]
-    return f"{' · '.join(texts)} s ± {words.number(worst)}, n {len(values)}"
+    values_text = words.joined(" · ".join(texts), "s")
+    return f"{values_text} {words.joined('±', words.number(worst))}, {words.joined('n', str(len(values)))}"
 
 
 def _lost(held: tuple[Held, ...]) -> str:
@@ -164,4 +165,4 @@ def _median_of(mark: Mark, claim: Claim) -> Mark:
         return mark
     ends = [words.middle(value) for value in claim.values]
     late_s = median(ends) - claim.held[0].target.limit_s
-    return Mark(mark.sign, f"{'late' if late_s > 0 else 'early'} {words.number(abs(late_s))}", mark.tone)
+    return Mark(mark.sign, words.joined("late" if late_s > 0 else "early", words.number(abs(late_s))), mark.tone)

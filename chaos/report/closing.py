@@ -26,9 +26,10 @@ def trial_lines(result: CampaignResult, trial: TrialResult) -> list[Line]:
 
 def _outages(trial: TrialResult) -> list[str]:
     texts = [f"{path.name} {words.span(path.outage_s, none=_no_outage(path))}" for path in trial.paths.values()]
-    text = " · ".join([*texts, losses_text(trial)]).replace(" ", "\N{NO-BREAK SPACE}").replace("\N{NO-BREAK SPACE}·\N{NO-BREAK SPACE}", " · ")
-    lines = textwrap.wrap(text, WIDTH, initial_indent="  outage   ", subsequent_indent=" " * 11, break_on_hyphens=False)
-    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
+    whole = [text.replace(" ", words.NBSP) for text in [*texts, losses_text(trial)]]
+    return textwrap.wrap(
+        " · ".join(whole), WIDTH, initial_indent="  outage   ", subsequent_indent=" " * 11, break_on_hyphens=False
+    )
 
 
 def losses_text(trial: TrialResult) -> str:
@@ -40,7 +41,10 @@ def losses_text(trial: TrialResult) -> str:
 
 def verdict_lines(result: CampaignResult, report: Path) -> list[Line]:
     """Verdict, why, do, expect, and the path: what `--quiet` leaves."""
-    lines: list[Line] = [[], *_paragraph(result.verdict.upper(), result.headline.get("verdict", ""), TONES[result.verdict])]
+    lines: list[Line] = [
+        [],
+        *_paragraph(result.verdict.upper(), result.headline.get("verdict", ""), TONES[result.verdict]),
+    ]
     for key in ("why", "do", "expect"):
         lines += _paragraph(key.title(), result.headline.get(key, ""), "plain")
     return [*lines, [(f"{'':<{INDENT}}{report}", "plain")]]

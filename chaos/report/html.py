@@ -45,8 +45,10 @@ def css() -> str:
 
 def _render(view: page.Page) -> str:
     template = _environment().get_template("report.html")
-    figure = Markup(view.evidence.figure)  # noqa: S704 - made by figures.py, where every text is escaped
-    return template.render(page=view, result=view.result, evidence=view.evidence, figure=figure, css=Markup(css())) + "\n"
+    figure = Markup(view.evidence.figure)
+    return (
+        template.render(page=view, result=view.result, evidence=view.evidence, figure=figure, css=Markup(css())) + "\n"
+    )
 
 
 @cache

@@ -4,12 +4,15 @@ Failed in one trial is a failure. Undecided in one, and failed in none, is an er
 failures must not read "we do not know" as a pass, nor as the system's fault. Nothing is ever skipped.
 """
 
+import re
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from chaos.analysis.result import CampaignResult, TargetResult, TrialResult, Verdict
 from chaos.report import words
 from chaos.report.claims import targets
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,8 @@ def cases(experiment: str, trials: list[TrialResult]) -> list[Case]:
                 held.setdefault(f"{path or 'system'} {words.CLAIMS[name]}", []).append((trial, target))
     found = [_case(experiment, name, each) for name, each in held.items()]
     whole = worst([trial.verdict for trial in trials])
-    told = found and worst([case.verdict for case in found]) == whole
+    said = [case.verdict for case in found]
+    told = found and worst(said) == worst([*said, whole])
     return found if told else [*found, _verdict(experiment, trials, whole)]
 
 
@@ -53,7 +57,7 @@ def worst(verdicts: list[Verdict]) -> Verdict:
 
 def _case(experiment: str, name: str, held: list[tuple[TrialResult, TargetResult]]) -> Case:
     ends = [_end(trial, target) for trial, target in held]
-    return Case(experiment, name, tuple(_line(trial, target) for trial, target in held), worst(ends))
+    return Case(experiment, name, tuple(_clean(_line(trial, target)) for trial, target in held), worst(ends))
 
 
 def _end(trial: TrialResult, target: TargetResult) -> Verdict:
@@ -74,12 +78,17 @@ def _line(trial: TrialResult, target: TargetResult) -> str:
 
 
 def _verdict(experiment: str, trials: list[TrialResult], whole: Verdict) -> Case:
-    lines = tuple(f"trial {trial.number}: {trial.verdict}: {'; '.join(trial.because)}" for trial in trials)
+    lines = tuple(_clean(f"trial {trial.number}: {trial.verdict}: {'; '.join(trial.because)}") for trial in trials)
     return Case(experiment, "verdict", lines, whole)
 
 
 def _campaign(result: CampaignResult) -> Case:
-    return Case("campaign", "verdict", (result.headline.get("verdict", result.rule),), Verdict.INCONCLUSIVE)
+    return Case("campaign", "verdict", (_clean(result.headline.get("verdict", result.rule)),), Verdict.INCONCLUSIVE)
+
+
+def _clean(text: str) -> str:
+    """Without what XML cannot hold: a log line may carry control characters."""
+    return _NOT_XML.sub("", words.breakable(text))
 
 
 def _suite(root: Element, result: CampaignResult, experiment: str, found: list[Case]) -> None:

@@ -47,7 +47,7 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def clean(text: str) -> str:
     """Text that stays in its line and in its cell, and is no HTML."""
-    one_line = " ".join(text.split())
+    one_line = " ".join(words.breakable(text).split())
     return one_line.replace("|", "\\|").replace("<", "&lt;")
 
 

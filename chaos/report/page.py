@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from chaos.analysis.result import CampaignResult, Group, TrialResult
 from chaos.report import rows
 from chaos.report.bars import Chart, chart
-from chaos.report.claims import ORDERS, Claim, claims
+from chaos.report.claims import ORDERS, Claim, claims, slug
 from chaos.report.rows import Row
 from chaos.report.worst import worst_first
 
 EVERYWHERE = (
-    "One machine's clients saw this: they are on no side of a cut, and their own lag is measured and part of every error.",
-    "Each meter sends at a fixed rate: an outage is known to about two of its periods, and to the error that is printed.",
+    "The clients were on no side of a cut. Their own lag is measured, and is part of every error.",
+    "Each meter sends at a fixed rate: an outage is known to about two of its periods, as its error says.",
 )
 LEAVES_OUT = {
     "kind": (
@@ -54,12 +54,18 @@ class Page:
     evidence: Evidence
     worst: TrialResult | None
     full: Sequence[TrialResult]
-    short: Sequence[Row]
+    short: Sequence[TrialResult]
     chart: Chart
     groups: Sequence[GroupView]
     doubts: Sequence[Row]
     covariates: Sequence[Row]
     leaves_out: Sequence[str]
+
+    @property
+    def anchors(self) -> frozenset[str]:
+        """What a claim can point at: the milestones, paths and losses of the trials told in full."""
+        parts = ((trial, (*trial.milestones, *trial.paths, "losses")) for trial in self.full)
+        return frozenset(f"trial-{trial.number}-{slug(part)}" for trial, each in parts for part in each)
 
     @property
     def trials_text(self) -> str:
@@ -79,7 +85,7 @@ def page(result: CampaignResult, evidence: Evidence, most: int) -> Page:
         evidence=evidence,
         worst=worst[0] if worst else None,
         full=full,
-        short=[(str(trial.number), trial.experiment, trial.verdict, "; ".join(trial.because)) for trial in rest],
+        short=rest,
         chart=chart(result),
         groups=[group_view(result, group) for group in result.groups],
         doubts=rows.doubt_rows(result.trials),

@@ -15,7 +15,9 @@ def fault_rows(trial: TrialResult) -> list[Row]:
 
 
 def _fault(fault: FaultRecord) -> Row:
-    healed = "–" if fault.heal_requested_s is None else f"{_s(fault.heal_requested_s)}, done {_s(fault.heal_confirmed_s)}"
+    healed = (
+        "–" if fault.heal_requested_s is None else f"{_s(fault.heal_requested_s)}, done {_s(fault.heal_confirmed_s)}"
+    )
     times = (_s(fault.requested_s), _s(fault.accepted_s), words.span(fault.effect_s, none="not seen"))
     return (fault.name, _node(fault.target), *times, _s(fault.confirmed_s, "not proved"), healed, fault.evidence or "–")
 
@@ -25,7 +27,13 @@ def failover_rows(trial: TrialResult) -> list[Row]:
 
 
 def _failover(failover: Failover) -> Row:
-    who = (str(failover.epoch), failover.kind, failover.leader or "–", _node(failover.successor), failover.aborted or "no")
+    who = (
+        str(failover.epoch),
+        failover.kind,
+        failover.leader or "–",
+        _node(failover.successor),
+        failover.aborted or "no",
+    )
     return (*who, _each(failover.per_sentinel), _each(failover.per_replica))
 
 
@@ -38,7 +46,7 @@ def _window(path: PathResult, window: Window) -> Row:
     end = words.span(window.end_s, none=f"not over at {window.censored}")
     phases = ", ".join(f"{phase.name} {words.number(phase.seconds)}" for phase in window.phases) or "–"
     length = words.span(window.length_s) + (f" ({window.undecided})" if window.undecided else "")
-    unattributed = f"{words.number(window.unattributed_s)} s" if window.phases else "–"
+    unattributed = _s(window.unattributed_s) if window.phases else "–"
     return (path.name, kind, words.span(window.onset_s), end, length, phases, unattributed)
 
 
@@ -51,7 +59,9 @@ def losses(trial: TrialResult) -> str:
     if known.lost is None:
         return f"undecided: {known.undecided}"
     kept = f"{words.count(known.recovered)} of those whose outcome was unknown were there" if known.recovered else ""
-    text = f"{words.count(known.lost)} of {words.count(known.acknowledged)} acknowledged writes were missing at the audit"
+    text = (
+        f"{words.count(known.lost)} of {words.count(known.acknowledged)} acknowledged writes were missing at the audit"
+    )
     return "; ".join(part for part in (text, kept) if part)
 
 
@@ -59,7 +69,9 @@ def not_ok(path: PathResult) -> str:
     counts = path.operations
     known = {"failed": counts.failed, "unknown": counts.unknown, "missed": counts.missed}
     text = ", ".join(f"{words.count(value)} {name}" for name, value in known.items() if value) or "none"
-    errors = ", ".join(f"{name} {words.count(value)}" for name, value in sorted(path.errors.items(), key=lambda it: -it[1]))
+    errors = ", ".join(
+        f"{name} {words.count(value)}" for name, value in sorted(path.errors.items(), key=lambda it: -it[1])
+    )
     return f"{text} ({errors})" if errors else text
 
 
@@ -103,4 +115,4 @@ def _each(milestones: dict[str, Milestone]) -> str:
 
 
 def _s(value: float | None, none: str = "–") -> str:
-    return none if value is None else f"{words.number(value)} s"
+    return none if value is None else words.joined(words.number(value), "s")

@@ -14,6 +14,7 @@ from rich.status import Status
 from chaos.analysis.result import CampaignResult
 from chaos.progress import Message, Tell
 from chaos.report.closing import Line, trial_lines, verdict_lines
+from chaos.report.words import breakable
 
 AGAIN_S = 30.0
 STYLES = {"good": "green", "bad": "red bold", "open": "yellow", "plain": "default"}
@@ -49,7 +50,8 @@ class Terminal:
 
     def _lines(self, lines: list[Line]) -> None:
         for line in lines:
-            self.console.print("".join(f"[{STYLES[tone]}]{escape(text)}[/]" for text, tone in line).rstrip())
+            text = "".join(f"[{STYLES[tone]}]{escape(text)}[/]" for text, tone in line)
+            self.console.print(breakable(text))
 
     def _wait(self, data: dict[str, Any]) -> None:
         text = f"  {data['name']:<10} waiting for {data['text']}  {data['seconds']:.0f} s"

@@ -9,6 +9,9 @@ from typing import Literal
 
 from chaos.analysis.result import Milestone, State, TargetResult, Verdict
 
+NBSP = "\N{NO-BREAK SPACE}"
+"""Between a figure, its error and its unit. What is read as plain text has them back by `breakable`."""
+
 Measured = tuple[float, float | None]
 Tone = Literal["good", "bad", "open", "plain"]
 
@@ -41,12 +44,21 @@ class Mark:
 
 def number(value: float, digits: int = 2) -> str:
     """Fixed digits, thousands apart, and no minus before a zero."""
-    text = f"{value:,.{digits}f}".replace(",", " ")
+    text = f"{value:,.{digits}f}".replace(",", NBSP)
     return text.removeprefix("-") if not any(digit in "123456789" for digit in text) else text
 
 
 def count(value: int) -> str:
     return number(value, 0)
+
+
+def joined(*parts: str) -> str:
+    """Parts that a line's end must not part."""
+    return NBSP.join(parts)
+
+
+def breakable(text: str) -> str:
+    return text.replace(NBSP, " ")
 
 
 def middle(measured: Measured) -> float:
@@ -65,7 +77,7 @@ def plain(measured: Measured | None, digits: int = 2) -> str:
     """A span without its error and unit, for a table whose other columns have them."""
     if measured is None:
         return "–"
-    return f"> {number(measured[0], digits)}" if measured[1] is None else number(middle(measured), digits)
+    return joined(">", number(measured[0], digits)) if measured[1] is None else number(middle(measured), digits)
 
 
 def span(measured: Measured | None, none: str = "–") -> str:
@@ -73,12 +85,12 @@ def span(measured: Measured | None, none: str = "–") -> str:
     if measured is None:
         return none
     if measured[1] is None:
-        return f"> {number(measured[0])} s"
-    return f"{number(middle(measured))} ± {number(error(measured))} s"
+        return joined(">", number(measured[0]), "s")
+    return joined(number(middle(measured)), "±", number(error(measured)), "s")
 
 
 def limit(target: TargetResult, name: str) -> str:
-    return count(round(target.limit_s)) if name == "lost_acknowledged" else f"{number(target.limit_s, 1)} s"
+    return count(round(target.limit_s)) if name == "lost_acknowledged" else joined(number(target.limit_s, 1), "s")
 
 
 def at(milestone: Milestone) -> Measured | None:
@@ -90,7 +102,7 @@ def at(milestone: Milestone) -> Measured | None:
 
 def milestone(value: Milestone) -> str:
     if value.state is State.NOT_YET:
-        return "not seen" if value.limit_s is None else f"> {number(value.limit_s)} s"
+        return "not seen" if value.limit_s is None else joined(">", number(value.limit_s), "s")
     return span(at(value), none=value.state.value.replace("-", " "))
 
 
@@ -119,9 +131,5 @@ def _late_or_early(target: TargetResult) -> Mark:
         return Mark("✗", "not within the trial", "bad")
     late_s = middle(target.measured_s) - target.limit_s
     if target.verdict == "fail":
-        return Mark("✗", f"late {number(late_s)}", "bad")
-    return Mark("✓", f"early {number(-late_s)}", "good")
-
-
-def share(part: int, whole: int) -> str:
-    return "–" if not whole else f"{100 * part / whole:.1f} %"
+        return Mark("✗", joined("late", number(late_s)), "bad")
+    return Mark("✓", joined("early", number(-late_s)), "good")

@@ -55,8 +55,12 @@ def phases(*steps: tuple[str, float, str]) -> tuple[Phase, ...]:
     return tuple(made)
 
 
-def window(end_s: float, parts: tuple[Phase, ...] = (), **more: Any) -> Window:
-    edges = {"onset_s": (-0.01, 0.03), "end_s": (end_s - 0.02, end_s + 0.02), "length_s": (end_s - 0.05, end_s + 0.03)}
+def window(back_s: float, parts: tuple[Phase, ...] = (), **more: Any) -> Window:
+    edges = {
+        "onset_s": (-0.01, 0.03),
+        "end_s": (back_s - 0.02, back_s + 0.02),
+        "length_s": (back_s - 0.05, back_s + 0.03),
+    }
     return Window(**({"kind": "durable", "censored": None, "client": 0, "phases": parts} | edges | more))
 
 

@@ -1,0 +1,130 @@
+"""What a report takes from the recordings themselves: pictures, failed operations, raw lines, settings, versions."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from chaos.analysis.result import CampaignResult, TrialResult
+from chaos.model import Event
+from chaos.record.reader import Recording, campaign_manifest
+from chaos.report import figures, svg, words
+from chaos.report.failures import as_csv, failures, grouped
+from chaos.report.lanes import timeline
+from chaos.report.page import Evidence
+from chaos.report.placed import Placed
+from chaos.report.rows import Row, flat
+from chaos.report.timeline import Timeline
+from chaos.report.worst import worst_first
+
+RAW_KINDS = ("sentinel.event", "endpoints", "pod", "fault.effect", "fault.confirmed", "fault.unproved", "gap", "note")
+RAW_MOST, LINE_MOST = 160, 400
+"""Lines of the page's raw section, and characters of each; the trial's folder has them all."""
+
+
+@dataclass(kw_only=True)
+class Gathered:
+    """The derived files' contents beside the page's own evidence. `png` is empty where there is no axis."""
+
+    page: Evidence
+    csv: bytes = b""
+    png: bytes = b""
+    tables: list[pd.DataFrame] = field(default_factory=list)
+
+
+def gather(campaign: Path, result: CampaignResult) -> Gathered:
+    """Read each trial once, the worst one in full."""
+    worst = next(iter(worst_first(result)), None)
+    tables, settings, versions = [], [], []
+    picture: Timeline | None = None
+    raw: list[Row] = []
+    for trial in result.trials:
+        placed = Placed(Recording.load(campaign / trial.directory))
+        tables.append(failures(placed, trial.number))
+        settings += _settings(placed.recording, trial.number)
+        versions += _versions(placed.recording)
+        if trial is worst:
+            picture, raw = timeline(placed, trial), raw_lines(placed, trial)
+    vector, png = figures.pictures(picture) if picture else ("", b"")
+    evidence = Evidence(
+        figure=svg.inline(vector, picture.title, picture.description) if picture else "",
+        lanes=lane_rows(picture) if picture else (),
+        raw=raw,
+        failed=grouped(tables),
+        failed_total=sum(map(len, tables)),
+        settings=_once(settings),
+        versions=list(dict.fromkeys(versions)),
+        command=command(campaign_manifest(campaign)),
+    )
+    return Gathered(page=evidence, csv=as_csv(tables), png=png)
+
+
+def lane_rows(picture: Timeline) -> list[Row]:
+    """The picture's table: every run and mark, and how many operations of each kind a path had."""
+    lanes = [
+        (lane.title, run.start_s, run.end_s, run.text)
+        for lane in (picture.faults, *picture.states)
+        for run in lane.runs
+    ]
+    marks = [("Sentinel", mark.at_s, mark.at_s, mark.text) for mark in picture.sentinel]
+    rows: list[Row] = [
+        (title, words.number(start), words.number(end), text) for title, start, end, text in [*lanes, *marks]
+    ]
+    for path in picture.operations:
+        counts = ", ".join(f"{words.count(value)} {name}" for name, value in path.counts.items() if value)
+        rows.append((path.title, words.number(picture.start_s), words.number(picture.end_s), counts))
+    return rows
+
+
+def raw_lines(placed: Placed, trial: TrialResult) -> list[Row]:
+    """The worst trial's evidence and the events around it, in the order of time."""
+    seen: list[tuple[float, float, str, str]] = []
+    for milestone in trial.milestones.values():
+        at = words.at(milestone)
+        if at and milestone.evidence:
+            seen.append((words.middle(at), words.error(at), milestone.source, milestone.evidence))
+    for at_s, event in placed.events(*RAW_KINDS):
+        if at_s > -1.0 and _said(event) not in {line for *_, line in seen}:
+            seen.append((at_s, 0.0, event.kind, _said(event)))
+    ordered = sorted(seen, key=lambda line: line[0])[:RAW_MOST]
+    return [(words.number(at_s, 3), words.number(error), who, line[:LINE_MOST]) for at_s, error, who, line in ordered]
+
+
+def command(manifest: dict[str, Any]) -> str:
+    """What was typed, with the seed that it was given or took."""
+    typed = str(manifest.get("command") or "failover run")
+    return typed if "--seed" in typed else f"{typed} --seed {manifest['seed']}"
+
+
+def _said(event: Event) -> str:
+    if event.kind == "sentinel.event":
+        return f"{event.fields['sentinel']}: {event.fields['channel']} {event.fields['payload']}"
+    return json.dumps(event.fields, separators=(", ", ": "))
+
+
+def _settings(recording: Recording, trial: int) -> list[tuple[int, str, str, str]]:
+    each = [
+        (f"{kind} {name}", values) for kind, members in recording.settings.items() for name, values in members.items()
+    ]
+    return [(trial, who, name, value) for who, values in each for name, value in flat(values)]
+
+
+def _versions(recording: Recording) -> list[Row]:
+    cluster = recording.manifest.get("cluster", {})
+    parts = (recording.manifest.get("versions", {}), cluster.get("platform", {}), cluster.get("images", {}))
+    return [line for part in parts for line in flat(part)]
+
+
+def _once(settings: list[tuple[int, str, str, str]]) -> list[Row]:
+    """Settings that are the same in several trials, or of several members, as one row."""
+    trials: dict[tuple[str, str, str], list[int]] = {}
+    for trial, who, name, value in settings:
+        trials.setdefault((who, name, value), []).append(trial)
+    members: dict[tuple[str, str, tuple[int, ...]], list[str]] = {}
+    for (who, name, value), numbers in trials.items():
+        members.setdefault((name, value, tuple(numbers)), []).append(who)
+    return [
+        (", ".join(map(str, numbers)), ", ".join(who), name, value) for (name, value, numbers), who in members.items()
+    ]

@@ -1,0 +1,209 @@
+"""The time line as a picture: the only module that knows matplotlib.
+
+Draws a `Timeline` in the light inks, as SVG for the page and as PNG for whoever cannot show SVG. The bytes depend on
+the values alone: no date, no random ids. `chaos.report.svg` makes the SVG fit for the page.
+"""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("agg")
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from chaos.report.palette import INKS
+from chaos.report.timeline import Curve, Lane, Mark, Operations, Timeline
+
+WIDTH_IN = 12.8
+ROW_IN = 0.27
+RC: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "failover",
+    "svg.image_inline": True,
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.linewidth": 0.6,
+    "path.simplify": True,
+    "path.simplify_threshold": 0.3,
+}
+SHAPES = {"failed": "x", "unknown": "o", "late": "^", "missed": "_"}
+"""Of operations that are not good: never told apart by colour alone."""
+HEIGHTS = {"failed": 0.16, "unknown": -0.16, "late": 0.0, "missed": -0.3}
+"""Where in its lane each shape stands."""
+
+
+def ink(name: str) -> str:
+    return INKS[name].light
+
+
+def draw(timeline: Timeline) -> Figure:
+    """Five blocks on one axis: what was done, states, operations, latency, the harness's lag."""
+    rows = (2, len(timeline.states), len(timeline.operations), 3.2, 2.0)
+    figure = Figure(figsize=(WIDTH_IN, ROW_IN * sum(rows) + 1.3), facecolor=ink("paper"))
+    blocks = figure.subplots(len(rows), 1, sharex=True, height_ratios=[max(each, 1) for each in rows])
+    figure.subplots_adjust(left=0.135, right=0.985, top=0.985, bottom=0.42 / figure.get_figheight(), hspace=0.12)
+    for axes in blocks:
+        _frame(axes, timeline)
+        axes.tick_params(axis="x", length=3 if axes is blocks[-1] else 0)
+    events, states, operations, latency, lag = blocks
+    _events(events, timeline)
+    _lanes(states, timeline.states)
+    _operations(operations, timeline.operations)
+    _curve(latency, timeline.latency, "latency of good\noperations, ms")
+    _curve(lag, timeline.lag, "harness lag, ms")
+    lag.set_xlabel("seconds from t = 0", color=ink("text"))
+    return figure
+
+
+def pictures(timeline: Timeline) -> tuple[str, bytes]:
+    """The same drawing as SVG and as PNG."""
+    with matplotlib.rc_context(RC):
+        figure = draw(timeline)
+        vector = _saved(figure, "svg", {"Date": None, "Creator": None})
+        return vector.decode(), _saved(figure, "png", {"Software": None})
+
+
+def _saved(figure: Figure, kind: str, metadata: dict[str, None]) -> bytes:
+    """The bytes of one picture; what would name its day or its maker is left out."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=110, metadata=metadata)
+    return buffer.getvalue()
+
+
+def _frame(axes: Axes, timeline: Timeline) -> None:
+    """What every block has: the band, the promised limits, t = 0, and no more lines than it needs."""
+    axes.set_xlim(timeline.start_s, timeline.end_s)
+    axes.set_facecolor(ink("paper"))
+    axes.axvspan(*timeline.band, facecolor=ink("band"), edgecolor="none", zorder=0)
+    axes.axvline(0, color=ink("text"), linewidth=1)
+    for limit_s in timeline.limits:
+        axes.axvline(limit_s, color=ink("bad"), linewidth=1.2, linestyle=(0, (4, 2)))
+    axes.tick_params(which="both", length=0, colors=ink("text"), labelsize=9)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_color(ink("line"))
+
+
+def _rows(axes: Axes, titles: list[str]) -> None:
+    axes.set_ylim(len(titles) - 0.5, -0.5)
+    axes.set_yticks(range(len(titles)), titles)
+
+
+def _events(axes: Axes, timeline: Timeline) -> None:
+    _rows(axes, [timeline.faults.title, "Sentinel"])
+    _bars(axes, 0, timeline.faults, outside=True)
+    at = [mark.at_s for mark in timeline.sentinel]
+    axes.plot(at, [1.0] * len(at), linestyle="none", marker="|", markersize=9, color=ink("text"))
+    span_s = timeline.end_s - timeline.start_s
+    for at_s, text in clusters(timeline.sentinel, span_s * 0.012):
+        left = at_s > timeline.end_s - span_s * 0.3
+        _beside(axes, at_s, 1.0, text, left=left)
+
+
+def _beside(axes: Axes, at_s: float, row: float, text: str, *, left: bool = False) -> None:
+    """Words beside what they name, on a ground of their own so that a line behind does not strike them through."""
+    ground = {"facecolor": ink("paper"), "edgecolor": "none", "pad": 0.8}
+    offset = (-6, 0) if left else (6, 0)
+    side = "right" if left else "left"
+    axes.annotate(
+        text,
+        (at_s, row),
+        offset,
+        textcoords="offset points",
+        ha=side,
+        va="center",
+        color=ink("text"),
+        size=8,
+        bbox=ground,
+    )
+
+
+def clusters(marks: tuple[Mark, ...], near_s: float) -> Iterator[tuple[float, str]]:
+    """Marks that stand too near to be read apart, under one text at the last of them."""
+    group: list[Mark] = []
+    for mark in sorted(marks, key=lambda mark: mark.at_s):
+        if group and mark.at_s - group[-1].at_s > near_s:
+            yield group[-1].at_s, _names(group)
+            group = []
+        group.append(mark)
+    if group:
+        yield group[-1].at_s, _names(group)
+
+
+def _names(group: list[Mark]) -> str:
+    names = list(dict.fromkeys(mark.text for mark in group))
+    return " ".join(names[:4]) + (f" … {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _lanes(axes: Axes, lanes: tuple[Lane, ...]) -> None:
+    _rows(axes, [lane.title for lane in lanes] or [""])
+    for row, lane in enumerate(lanes):
+        _bars(axes, row, lane)
+
+
+def _bars(axes: Axes, row: int, lane: Lane, *, outside: bool = False) -> None:
+    """A lane's runs; a name that does not fit into its run is put beside it, or cut to what tells it apart."""
+    start, end = axes.get_xlim()
+    for run in lane.runs:
+        at, until = max(run.start_s, start), min(run.end_s, end)
+        width = max(until - at, (end - start) * 0.001)
+        axes.barh(row, width, left=at, height=0.66, color=ink(run.ink), edgecolor=ink("text"), linewidth=0.5)
+        text = fitting(run.text, width / (end - start))
+        if text:
+            colour = ink("text" if run.ink in ("replica", "line") else "paper")
+            axes.text(at + (end - start) * 0.004, row, text, va="center_baseline", size=8, color=colour)
+        elif outside:
+            _beside(axes, until, row, run.text)
+
+
+def fitting(text: str, share: float) -> str:
+    """The text, or its last part, as far as a run of that share of the axis has room for it."""
+    short = f"…-{text.rpartition('-')[2]}" if "-" in text else ""
+    return next((each for each in (text, short) if share > 0.012 + 0.0062 * len(each)), "")
+
+
+def _operations(axes: Axes, paths: tuple[Operations, ...]) -> None:
+    _rows(axes, [path.title for path in paths] or [""])
+    for row, path in enumerate(paths):
+        for name, stretches in (("ok", path.good), ("stray", path.stray)):
+            for start, end in stretches:
+                style = "solid" if name == "ok" else (0, (1.5, 1))
+                axes.plot(
+                    [start, end], [row, row], color=ink(name), linewidth=4, linestyle=style, solid_capstyle="butt"
+                )
+        for name, at in path.bad.items():
+            _shapes(axes, row, name, at)
+
+
+def _shapes(axes: Axes, row: int, name: str, at: tuple[float, ...]) -> None:
+    axes.plot(
+        at,
+        [row + HEIGHTS[name]] * len(at),
+        linestyle="none",
+        marker=SHAPES[name],
+        markersize=4,
+        markerfacecolor="none",
+        markeredgecolor=ink("open" if name == "late" else name),
+        markeredgewidth=1,
+    )
+
+
+def _curve(axes: Axes, curve: Curve, title: str) -> None:
+    axes.set_yscale("log")
+    known = np.concatenate([curve.middle, curve.worst])
+    known = known[np.isfinite(known) & (known > 0)]
+    least, most = (known.min(), known.max()) if len(known) else (0.1, 10.0)
+    axes.set_ylim(10 ** np.floor(np.log10(least / 1.2)), 10 ** np.ceil(np.log10(most * 1.2)))
+    axes.fill_between(curve.at_s, curve.middle, curve.worst, step="mid", color=ink("ok"), alpha=0.25, linewidth=0)
+    axes.plot(curve.at_s, curve.worst, color=ink("ok"), linewidth=0.8)
+    axes.plot(curve.at_s, curve.middle, color=ink("text"), linewidth=0.8)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.grid(visible=True, axis="y", color=ink("line"), linewidth=0.5)
+    axes.set_ylabel(title, rotation=0, ha="right", va="center", labelpad=30, color=ink("text"))

@@ -1,0 +1,27 @@
+"""Writes what is derived from a campaign: the same bytes for the same recording, whoever asks and how often."""
+
+from pathlib import Path
+
+from chaos.analysis.result import CampaignResult
+from chaos.analysis.summary import to_json
+from chaos.report.evidence import gather
+from chaos.report.html import html
+from chaos.report.junit import junit
+from chaos.report.markdown import markdown
+
+
+def write(campaign_dir: Path, result: CampaignResult) -> Path:
+    """Write every derived file of the campaign and return the HTML report's path.
+
+    summary.json comes first: it is there for a machine even if a recording cannot be drawn.
+    """
+    (campaign_dir / "summary.json").write_text(to_json(result), encoding="utf-8")
+    (campaign_dir / "summary.md").write_text(markdown(result), encoding="utf-8")
+    (campaign_dir / "junit.xml").write_bytes(junit(result))
+    gathered = gather(campaign_dir, result)
+    (campaign_dir / "failed-operations.csv").write_bytes(gathered.csv)
+    if gathered.png:
+        (campaign_dir / "timeline.png").write_bytes(gathered.png)
+    report = campaign_dir / "report.html"
+    report.write_text(html(result, gathered.page), encoding="utf-8")
+    return report

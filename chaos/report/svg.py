@@ -1,0 +1,118 @@
+"""Makes matplotlib's SVG fit to stand in the page: attributes instead of styles, no ids of its own, few digits.
+
+A page whose styles are blocked still has its attributes; and a colour that is an attribute can be mapped to its dark
+counterpart by the page's style sheet.
+"""
+
+import re
+from xml.etree.ElementTree import Element, SubElement, fromstring, register_namespace, tostring
+
+SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+_NUMBER = re.compile(r"-?\d+\.\d+")
+_FONT = re.compile(r"(?P<size>[\d.]+)px")
+_COMMAND = re.compile(r" ?([MLQCz]) ?")
+_DROPPED = {"stroke-linejoin", "stroke-miterlimit", "stroke-dashoffset"}
+_HOISTED = ("fill", "fill-opacity", "stroke", "stroke-width", "font-size")
+
+
+def inline(source: str, title: str, description: str, prefix: str = "axis") -> str:
+    """The picture as an element of the page, with its title and description for who cannot see it."""
+    register_namespace("", SVG)
+    root = fromstring(source)
+    _drop(root, ("metadata", "style"))
+    for element in root.iter():
+        _attributes(element)
+    _ids(root, prefix)
+    _hoist(root)
+    _flatten(root)
+    _name(root, title, description)
+    return tostring(root, encoding="unicode").replace("\n", "").replace(" />", "/>")
+
+
+def _drop(root: Element, names: tuple[str, ...]) -> None:
+    tags = [f"{{{SVG}}}{name}" for name in names]
+    for parent in list(root.iter()):
+        for child in [child for child in parent if child.tag in tags]:
+            parent.remove(child)
+
+
+def _hoist(root: Element) -> None:
+    """What all children of a group say alike is said once, by the group."""
+    for group in root.iter(f"{{{SVG}}}g"):
+        for name in _HOISTED if len(group) > 1 else ():
+            values = {child.get(name) for child in group}
+            if len(values) == 1 and None not in values and name not in group.attrib:
+                group.set(name, values.pop() or "")
+                for child in group:
+                    del child.attrib[name]
+
+
+def _flatten(element: Element) -> None:
+    """Groups that say nothing give their children to their parent."""
+    for child in list(element):
+        _flatten(child)
+    children = [each for child in element for each in (list(child) if _says_nothing(child) else [child])]
+    for child in list(element):
+        element.remove(child)
+    element.extend(children)
+
+
+def _says_nothing(element: Element) -> bool:
+    if element.tag == f"{{{SVG}}}defs":
+        return len(element) == 0
+    return element.tag == f"{{{SVG}}}g" and not element.attrib
+
+
+def _attributes(element: Element) -> None:
+    """`style` as attributes, short numbers, plain href, and no white space of the source."""
+    element.text, element.tail = (element.text or "").strip(), ""
+    for name, value in _declarations(element.attrib.pop("style", "")):
+        element.attrib.update(_font(value) if name == "font" else {} if name in _DROPPED else {name: value})
+    reference = element.attrib.pop(f"{{{XLINK}}}href", None)
+    if reference:
+        element.set("href", reference)
+    for name in ("d", "x", "y", "transform", "width", "height"):
+        if name in element.attrib:
+            short = _NUMBER.sub(_short, " ".join(element.attrib[name].split()))
+            element.set(name, _COMMAND.sub(r"\1", short).strip() if name == "d" else short)
+    if element.get("transform", "").startswith("rotate(-0"):
+        del element.attrib["transform"]
+
+
+def _declarations(style: str) -> list[tuple[str, str]]:
+    pairs = (part.split(":", 1) for part in style.split(";") if ":" in part)
+    return [(name.strip(), value.strip()) for name, value in pairs]
+
+
+def _font(value: str) -> dict[str, str]:
+    """`font` is no attribute of SVG; its size is, and the family is the whole picture's."""
+    size = _FONT.search(value)
+    return {"font-size": size["size"] if size else "9"}
+
+
+def _short(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.1f}".removesuffix(".0")
+
+
+def _ids(root: Element, prefix: str) -> None:
+    """Only ids that are referred to, under names that the page does not use."""
+    text = tostring(root, encoding="unicode")
+    used = dict.fromkeys(re.findall(r'(?:url\(#|href="#)([^)"]+)', text))
+    names = {name: f"{prefix}-{number}" for number, name in enumerate(used)}
+    for element in root.iter():
+        for key, value in element.attrib.items():
+            element.set(key, re.sub(r"#([\w-]+)", lambda found: f"#{names.get(found[1], found[1])}", value))
+        known = names.get(element.attrib.pop("id", ""))
+        if known:
+            element.set("id", known)
+
+
+def _name(root: Element, title: str, description: str) -> None:
+    for key in ("width", "height", "version"):
+        root.attrib.pop(key, None)
+    root.attrib.update({"role": "img", "width": "100%", "font-family": "system-ui, DejaVu Sans, sans-serif"})
+    for place, (tag, text) in enumerate((("title", title), ("desc", description))):
+        element = SubElement(root, f"{{{SVG}}}{tag}")
+        element.text = text
+        root.remove(element)
+        root.insert(place, element)

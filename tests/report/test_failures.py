@@ -1,0 +1,54 @@
+"""failed-operations.csv and its groups."""
+
+import csv
+import io
+
+import pytest
+
+from chaos.model import ErrorCode, Outcome
+from chaos.record.reader import Recording
+from chaos.report.failures import as_csv, failures, grouped
+from chaos.report.placed import Placed
+from tests.recordings import Story, write_trial
+
+
+def story() -> Story:
+    told = Story(length_s=20.0).fault("crash")
+    return (
+        told.out("service", 1.0, 2.0, error=ErrorCode.REFUSED, connection="new")
+        .out("service", 3.0, 3.5, outcome=Outcome.UNKNOWN, error=ErrorCode.REPLY_TIMEOUT, connection="kept")
+        .out("service", 5.0, 5.2, outcome=Outcome.OK, error=ErrorCode.NONE, takes_s=0.25, connection="kept")
+        .out("sentinel", 6.0, 6.1, outcome=Outcome.MISSED, error=ErrorCode.NONE, connection="new")
+    )
+
+
+@pytest.fixture
+def table(tmp_path):
+    return failures(Placed(Recording.load(write_trial(story(), tmp_path))), 7)
+
+
+def test_every_operation_that_was_not_good_in_time_is_a_line(table):
+    lines = list(csv.DictReader(io.StringIO(as_csv([table]).decode())))
+    by_outcome = {
+        name: sum(line["outcome"] == name for line in lines) for name in ("failed", "unknown", "late", "missed")
+    }
+    assert by_outcome == {"failed": 50, "unknown": 25, "late": 10, "missed": 5}
+    assert {line["trial"] for line in lines} == {"7"}
+    assert lines[0]["error"] == "REFUSED"
+    assert 1.0 <= float(lines[0]["at_s"]) < 1.03
+
+
+def test_groups_say_when_and_whom(table):
+    groups = {(row[1], row[2], row[3]): row for row in grouped([table])}
+    refused = groups["service/new", "failed", "REFUSED"]
+    assert refused[5] == "50"
+    assert float(refused[6]) == pytest.approx(1.0, abs=0.03)
+    assert refused[4] == "10.96.71.10:6379"
+
+
+def test_a_trial_without_failures_leaves_a_head_and_nothing_else(tmp_path):
+    quiet = failures(Placed(Recording.load(write_trial(Story().fault("crash"), tmp_path))), 0)
+    assert as_csv([quiet]).decode().splitlines() == [
+        '"trial","path","client","seq","at_s","sent_after_ms","decided_after_ms","outcome","error","asked","answered"'
+    ]
+    assert grouped([quiet]) == []

@@ -1,0 +1,103 @@
+"""The page's text: what it holds, what it must not hold, and how large it may become."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+from chaos.analysis.result import Doubt, Losses
+from chaos.report.html import ROOM, html
+from chaos.report.page import Evidence
+from tests.report.results import HEADLINE, campaign, trial, undecided
+
+EVIDENCE = Evidence(
+    failed=[("0", "service/new", "failed", "REFUSED", "10.96.71.10:6379", "20", "0.01", "51.20")],
+    failed_total=20,
+    raw=[("5.470", "0.05", "sentinel", "+sdown master mymaster 10.244.2.3 6379")],
+    settings=[("0", "sentinel bj7p4", "down-after-milliseconds", "5000")],
+    versions=[("redis-py", "8.1.0")],
+    command="failover run --seed 4711",
+)
+
+
+class Tags(HTMLParser):
+    """Names of the tags, ids, and targets of links."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        known = dict(attrs)
+        self.ids += [known["id"]] if known.get("id") else []
+        self.links += [known["href"]] if known.get("href") else []
+
+
+def test_the_page_has_the_order_of_a_reader_in_a_hurry():
+    text = html(campaign(), EVIDENCE)
+    order = ["<h1>", "Why", "Do", "Expect", 'id="claims"', 'id="phases"', 'id="trials"', 'id="failed"', 'id="raw"']
+    order += ['id="believe"', 'id="settings"', 'id="versions"', 'id="again"']
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
+    assert all(sentence in text for sentence in HEADLINE.values())
+
+
+def test_there_is_no_script_and_nothing_to_load():
+    page = Tags(html(campaign(), EVIDENCE))
+    assert not page.tags & {"script", "img", "iframe", "object", "embed"}
+    assert {link for link in page.links if not link.startswith("#")} == {"data:,", "failed-operations.csv"}
+
+
+def test_every_link_within_the_page_leads_somewhere():
+    page = Tags(html(campaign(), EVIDENCE))
+    assert len(page.ids) == len(set(page.ids))
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+
+
+def test_words_of_the_system_are_text():
+    one = trial(0, 51.9, 51.99, cause='<img src=x onerror="alert(1)">')
+    assert "<img" not in html(campaign(one), EVIDENCE)
+
+
+def test_every_duration_has_its_error_and_quantiles_their_n():
+    text = html(campaign(), EVIDENCE).replace("\N{NO-BREAK SPACE}", " ")
+    assert "50.90 · 51.99 · 53.10 s ± 0.04, n 3" in text
+    assert "51.98 ± 0.04 s" in text
+
+
+def test_doubts_and_what_the_place_leaves_out_are_said():
+    text = html(campaign(undecided()), EVIDENCE)
+    assert "no process was seen to end" in text
+    assert "one clock, one disk and one kernel" in text
+
+
+def test_losses_that_are_undecided_are_no_number():
+    one = trial(0, 51.9, 51.99, losses=Losses(acknowledged=100, lost=None, recovered=0, undecided="two masters"))
+    assert "undecided: two masters" in html(campaign(one), EVIDENCE)
+
+
+def test_a_trial_that_is_told_in_short_can_be_linked_to():
+    page = Tags(html(campaign(*(trial(number, 51.9, 51.99) for number in range(40))), EVIDENCE))
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+
+
+def test_a_large_campaign_keeps_to_its_room_and_says_what_is_left_out():
+    doubt = Doubt(name="loop lag", text="late " * 40, gates=False)
+    many = [replace(trial(number, 51.9, 51.99), doubts=(doubt,)) for number in range(40)]
+    text = html(campaign(*many), EVIDENCE)
+    assert len(text.encode()) <= ROOM
+    assert "more trials are in summary.json" in text
+
+
+def test_a_campaign_without_trials_is_a_page():
+    result = replace(campaign(), trials=(), groups=())
+    assert "<h1>" in html(result, Evidence())
+
+
+def test_dark_inks_exist_for_every_light_one():
+    text = html(campaign(), EVIDENCE)
+    assert "prefers-color-scheme:dark" in text
+    assert len(re.findall(r"--[a-z]+:#", text)) % 2 == 0

@@ -1,0 +1,89 @@
+"""The terminal: live lines, the closing block, and what is left of both when quiet or not a terminal."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from chaos.analysis.result import Milestone, State
+from chaos.progress import Message, Tell
+from chaos.report import Terminal
+from tests.report.results import campaign, milestones, path, trial
+
+LIVE = [
+    Message(Tell.STEP, {"name": "cluster", "text": "failover-7f3a 4 nodes ready", "seconds": 37.1}),
+    Message(Tell.NOTE, {"text": "the address given to clients never worked"}),
+    Message(Tell.TRIAL, {"experiment": "kill-master", "number": 1, "of": 3, "seed": 4711}),
+    Message(Tell.EFFECT, {"t0": "2026-11-23T09:14:31.482Z", "text": "rfr-redis-cluster-0 [10.244.2.3]: SIGKILL"}),
+    Message(Tell.SEEN, {"at_s": 5.47, "name": "detection", "text": "+sdown by sentinel bj7p4"}),
+    Message(Tell.CLOSED, {"directory": "reports/x/trial-000"}),
+]
+
+
+def waiting(seconds: float) -> Message:
+    return Message(Tell.WAITING, {"name": "deploy", "text": "rfr-redis-cluster-2 to be ready", "seconds": seconds})
+
+
+def told(*messages: Message, quiet: bool = False) -> str:
+    file = io.StringIO()
+    terminal = Terminal(quiet=quiet, file=file)
+    for message in messages:
+        terminal.tell(message)
+    return file.getvalue()
+
+
+def closed(result, *, quiet: bool = False) -> str:
+    file = io.StringIO()
+    Terminal(quiet=quiet, file=file).closing(result, Path("reports/x/report.html"))
+    return file.getvalue()
+
+
+def test_every_message_is_a_line_and_without_a_terminal_there_are_no_escapes():
+    text = told(*LIVE)
+    assert "\x1b" not in text
+    assert "failover-7f3a 4 nodes ready" in text
+    assert "rfr-redis-cluster-0 [10.244.2.3]: SIGKILL" in text
+    assert "   5.47  detection" in text
+
+
+def test_waiting_says_what_for_and_how_long_and_does_not_flood_a_log():
+    lines = told(*(waiting(second) for second in range(0, 65))).splitlines()
+    assert [line.split()[-2] for line in lines] == ["0", "30", "60"]
+    assert all("rfr-redis-cluster-2 to be ready" in line for line in lines)
+
+
+def test_on_a_terminal_waiting_is_redrawn_and_leaves_no_line():
+    file = io.StringIO()
+    terminal = Terminal(file=file)
+    terminal.console = Console(file=file, force_terminal=True, width=120)
+    for message in (waiting(1.0), waiting(2.0), LIVE[0]):
+        terminal.tell(message)
+    assert "waiting for rfr-redis-cluster-2" in file.getvalue()
+    assert terminal._status is None
+
+
+def test_quiet_leaves_failures_and_the_verdict():
+    assert told(*LIVE, waiting(40.0), quiet=True) == ""
+    failed = Message(Tell.FAILED, {"error": "SetupError", "text": "no container engine", "exit_code": 3})
+    assert told(failed, quiet=True) == "error: no container engine\n"
+    text = closed(campaign(), quiet=True)
+    assert text.split()[0] == "FAIL"
+    assert "detection" not in text
+
+
+def test_the_closing_block_is_in_the_order_of_time_and_ends_with_the_path():
+    text = closed(campaign(trial(0, 51.9, 51.99)))
+    places = [text.index(word) for word in ("effect", "detection", "recovered, sentinel/new", "endpoint update")]
+    assert places == sorted(places)
+    assert "late 36.99 (gates)" in text
+    assert "lost 0 of 2 114 acknowledged" in text
+    assert text.splitlines()[-1].strip() == "reports/x/report.html"
+
+
+def test_what_never_came_is_told_by_its_limit():
+    known = milestones(51.9) | {"pointer": Milestone(state=State.NOT_YET, limit_s=180.0)}
+    stuck = path("service/new", 180.0, recovered_s=(180.0, None), outage_s=(180.0, None))
+    text = closed(campaign(replace(trial(0, 51.9, 51.99), milestones=known, paths={stuck.name: stuck})))
+    assert "not recovered, service/new" in text
+    assert "> 180.00 s" in text
