@@ -43,9 +43,12 @@ def test_a_line_is_flat_and_plain_json(writer: EventWriter):
 def test_listeners_hear_events_in_the_order_of_the_file(writer: EventWriter):
     heard: list[Event] = []
     writer.subscribe(heard.append)
-    threads = [
-        threading.Thread(target=lambda n=n: [writer.write("note", text=f"{n}") for _ in range(50)]) for n in "ab"
-    ]
+
+    def write(text: str) -> None:
+        for _ in range(50):
+            writer.write("note", text=text)
+
+    threads = [threading.Thread(target=write, args=(text,)) for text in "ab"]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -76,8 +79,7 @@ def test_a_last_line_that_was_cut_off_is_left_out(writer: EventWriter):
 @pytest.mark.parametrize("line", ["{", "[]", '"x"', '{"kind": "note"}', "null"])
 def test_any_other_broken_line_is_refused_with_its_number(line: str, writer: EventWriter):
     with writer.path.open("a") as file:
-        file.write(line + "\n")
-    writer.write("note", text="after")
+        file.write(line + '\n{"kind":"note","domain":"agent","at_ns":1}\n')
     with pytest.raises(RecordingError, match=r"agent\.jsonl:2: not an event"):
         list(read_events(writer.path))
     with pytest.raises(RecordingError, match="not an event"):

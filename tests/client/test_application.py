@@ -1,0 +1,135 @@
+"""The application client: redis-py in a process of its own, with its own retries, and always stoppable."""
+
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+import redis
+
+from chaos.client.application import code_of
+from chaos.client.process import STOP_S
+from chaos.model import ErrorCode, Outcome, RowFlag
+from chaos.record.layout import NOBODY
+from chaos.record.rows import read_header, read_rows
+from chaos.until import until
+from tests.client.conftest import Start
+from tests.client.play import Play, good, playing, seconds, spec
+
+
+async def calling(play: Play, calls: int = 10, run: int = 0) -> None:
+    """Wait until the process has started and made some calls."""
+    path = play.directory / "ops" / ("app-5-1.rows" if run else "app-5.rows")
+
+    async def enough() -> bool:
+        return path.exists() and len(good(list(read_rows(path)))) >= calls
+
+    await until(enough, within_s=30, because=f"{calls} good calls in {path}", every_s=0.05)
+
+
+def application(address: str, **changes):
+    usual = {"number": 5, "kind": "application", "path": "app", "connection": "kept", "rate_hz": 20.0}
+    return spec(address, **(usual | {"library": "redis-py-pool"} | changes))
+
+
+@pytest.mark.redis
+async def test_calls_are_rows_and_its_name_says_the_version(start: Start, tmp_path: Path):
+    server = start()
+    async with playing(tmp_path, [application(server.address)]) as play:
+        await calling(play)
+    header, _ = read_header(tmp_path / "ops" / "app-5.rows")
+    assert [client["library"] for client in header["clients"]] == [f"redis-py-pool {redis.__version__}"]
+    assert [row.seq for row in play.rows] == list(range(len(play.rows)))
+    assert {row.outcome for row in play.rows} == {Outcome.OK}
+    assert {(row.node, row.target) for row in play.rows} == {(NOBODY, 0)}
+    assert play.rows[0].flags == RowFlag.OPENED
+    assert play.kinds("target")[0].fields["address"] == server.address
+    assert [event.fields["client"] for event in play.kinds("connection.opened")] == [5]
+
+
+@pytest.mark.redis
+async def test_a_call_blocks_through_an_outage_and_is_told(start: Start, tmp_path: Path):
+    """The library retries in the call, so that an outage of seconds is one long call and no error."""
+    server = start()
+    async with playing(tmp_path, [application(server.address)]) as play:
+        await calling(play)
+        server.kill()
+        await seconds(1.6)
+        server.start()
+        await seconds(1.5)
+    (call,) = play.kinds("application.call")
+    assert call.fields["client"] == 5
+    assert 1.0 < call.fields["blocked_s"] < 4
+    assert call.since_ns is not None
+    assert call.at_ns - call.since_ns == pytest.approx(call.fields["blocked_s"] * 1e9, abs=1e6)
+    assert max(row.done_us for row in play.rows) == pytest.approx(call.fields["blocked_s"] * 1e6, abs=1e3)
+    assert len(play.kinds("connection.opened")) == 2
+    assert good(play.rows)[-1] == play.rows[-1]
+
+
+@pytest.mark.redis
+async def test_a_call_that_blocks_at_the_stop_is_left_in_flight(start: Start, tmp_path: Path):
+    server = start()
+    async with playing(tmp_path, [application(server.address)]) as play:
+        await calling(play)
+        server.signal(signal.SIGSTOP)
+        await seconds(0.2)
+        begun = time.monotonic()
+    assert time.monotonic() - begun < STOP_S + 3
+    assert play.rows[-1].outcome == Outcome.IN_FLIGHT
+    assert {row.outcome for row in play.rows[:-1]} == {Outcome.OK}
+
+
+@pytest.mark.redis
+async def test_a_second_run_counts_its_operations_on(start: Start, tmp_path: Path):
+    server = start()
+    async with playing(tmp_path, [application(server.address), spec(server.address)]) as play:
+        await calling(play)
+        await play.crew.stop()
+        play.crew.start(0.2)
+        await calling(play, run=1)
+    for client in (0, 5):
+        rows = play.of(client)
+        assert [row.seq for row in rows] == list(range(len(rows)))
+    names = sorted(path.name for path in (tmp_path / "ops").iterdir())
+    assert names == ["app-5-1.rows", "app-5.rows", "meters-1.rows", "meters.rows"]
+
+
+async def test_a_process_that_ends_by_itself_is_a_gap(tmp_path: Path):
+    async with playing(tmp_path, [application("nowhere:1", library="no-such-library")]) as play:
+
+        async def ended() -> bool:
+            return "ended by itself" in play.events_file.path.read_text()
+
+        await until(ended, within_s=30, because="the gap that says so")
+    (gap,) = play.kinds("gap")
+    assert gap.fields["source"] == "client 5, no-such-library"
+
+
+def raised_from(cause: Exception) -> redis.ConnectionError:
+    try:
+        raise redis.ConnectionError("Error connecting") from cause
+    except redis.ConnectionError as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (redis.ReadOnlyError("You can't write against a read only replica."), ErrorCode.READONLY),
+        (redis.BusyLoadingError("Redis is loading the dataset in memory"), ErrorCode.LOADING),
+        (redis.exceptions.MasterDownError("Link with MASTER is down"), ErrorCode.MASTERDOWN),
+        (redis.AuthenticationError("invalid username-password pair"), ErrorCode.AUTH),
+        (redis.ResponseError("NOREPLICAS Not enough good replicas to write."), ErrorCode.NOREPLICAS),
+        (redis.ResponseError("ERR something"), ErrorCode.OTHER_REPLY),
+        (redis.TimeoutError("Timeout connecting to server"), ErrorCode.CONNECT_TIMEOUT),
+        (redis.TimeoutError("Timeout reading from socket"), ErrorCode.REPLY_TIMEOUT),
+        (redis.ConnectionError("Connection closed by server."), ErrorCode.CLOSED),
+        (redis.ConnectionError("what?"), ErrorCode.OTHER),
+        (raised_from(ConnectionRefusedError(111, "refused")), ErrorCode.REFUSED),
+        (raised_from(socket.gaierror(-2, "not known")), ErrorCode.NAME_NOT_FOUND),
+    ],
+)
+def test_an_exception_of_the_library_says_why(error: Exception, code: ErrorCode):
+    assert code_of(error) is code
