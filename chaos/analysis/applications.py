@@ -35,7 +35,7 @@ def _took(history: History, client: Client) -> list[float]:
     ops = history.ops
     mine = ops.of(client.number)
     late = ops.done_s[mine] > 0
-    return (ops.done_s[mine] - ops.sent_s[mine])[late].tolist()
+    return [float(seconds) for seconds in (ops.done_s[mine] - ops.sent_s[mine])[late]]
 
 
 def _first_good(history: History, client: Client) -> Span | None:

@@ -151,11 +151,9 @@ class History:
     @property
     def end_s(self) -> float:
         """When watching ended: the clients' stop, or the last thing that was recorded."""
-        stopped = self.last("clients.stopped")
-        if stopped:
-            return stopped.latest_s
+        stopped = [fact.latest_s for fact in self.facts("clients.stopped") if fact.latest_s > (self.started_s or 0.0)]
         last = [facts[-1].latest_s for facts in self._facts.values()]
-        return max([*last, self.ops.end_s])
+        return stopped[-1] if stopped else max([*last, self.ops.end_s])
 
     @property
     def heal_s(self) -> float | None:

@@ -1,19 +1,17 @@
 """Acknowledged and missing: which writes the system said it had, and did not have at the audit.
 
-Undecided, and then not a number, where the audit cannot tell: it never came, keys were evicted or expired, or more
-than one master answered. An operation of unknown outcome that is found is `recovered`, and no fault of anybody.
+Undecided, and then not a number, where the audit cannot tell: it never came, keys were evicted or outlived their TTL,
+or more than one master answered. An operation of unknown outcome that is found is `recovered`, and nobody's fault.
 """
 
 from typing import Any
 
 import numpy as np
 
-from chaos.analysis.history import Fact, History
+from chaos.analysis.history import History
 from chaos.analysis.operations import Client
 from chaos.analysis.result import Losses
 from chaos.model import Outcome
-
-COUNTERS = ("evicted_keys", "expired_keys")
 
 
 def losses(history: History) -> Losses:
@@ -39,11 +37,11 @@ def why_undecided(history: History) -> str:
     masters = several_masters(history)
     if masters:
         return f"{len(masters)} masters answered at the audit: {', '.join(masters)}"
-    moved = [text for name in COUNTERS for text in _moved(history, name)]
+    evicted = _evicted(history)
     ok = history.ops.outcome == Outcome.OK
     unread = int((ok & history.ops.unaudited).sum())
     unread_text = [f"{unread} acknowledged operations were not looked for"] if unread else []
-    return "; ".join([*moved, *unread_text])
+    return "; ".join([*evicted, *unread_text])
 
 
 def several_masters(history: History) -> list[str]:
@@ -101,14 +99,11 @@ def _node_name(history: History, index: int) -> str:
     return history.node(str(node.get("address"))).name if node and node.get("address") else "unknown"
 
 
-def _moved(history: History, counter: str) -> list[str]:
-    """A counter that is higher at the audit than at the start; a restarted Redis counts from 0."""
-    start = {fact.get("member"): fact for fact in history.facts("sanity") if fact.latest_s <= 0}
+def _evicted(history: History) -> list[str]:
+    """Keys that Redis evicted since the start. A counter belongs to a process: one started anew counts from 0."""
+    start = {
+        fact.get("run_id"): fact.get("evicted_keys") or 0 for fact in history.facts("sanity") if fact.latest_s <= 0
+    }
     after = [fact for fact in history.facts("sanity") if fact.latest_s > 0]
-    return [text for fact in after if (text := _difference(start.get(fact.get("member")), fact, counter))]
-
-
-def _difference(start: Fact | None, after: Fact, counter: str) -> str:
-    before = start.get(counter) if start else 0
-    moved = after.get(counter) - before if after.get(counter) >= before else after.get(counter)
-    return f"{counter} of {after.get('member')} moved by {moved}" if moved else ""
+    moved = [(fact.get("member"), (fact.get("evicted_keys") or 0) - start.get(fact.get("run_id"), 0)) for fact in after]
+    return [f"{member} evicted {count} keys" for member, count in moved if count > 0]

@@ -132,6 +132,7 @@ class PathResult:
 
     `windows` are the worst client's; `full` (nobody succeeds) and `any` are (least, most) lengths of the first window.
     `application` paths carry their longest blocked call and their first good durable call instead of gates.
+    `address` is what its clients were given; `allowed_s` is what the settings allow the outage to be.
     """
 
     name: str
@@ -153,6 +154,8 @@ class PathResult:
     first_good_s: Span | None = None
     pointer: Milestone | None = None
     routable: Milestone | None = None
+    address: str = ""
+    allowed_s: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -200,7 +200,7 @@ def _turned(history: History, attempt: Attempt | None, who: Node | None = None) 
 
 
 def _is_master(role: Fact) -> bool:
-    return role.get("role") == "master"
+    return bool(role.get("role") == "master")
 
 
 def _turns(facts: list[Fact], holds: Callable[[Fact], bool], since_s: float) -> Fact | None:

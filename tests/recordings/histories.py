@@ -22,7 +22,7 @@ def kill_master(number: int = 0, *, back_s: float = 51.9, **story: Any) -> Story
     told.failover(sdown_s=5.47, try_s=5.64, promoted_s=5.91)
     ticks(told, back_s)
     silent = {"error": ErrorCode.CONNECT_TIMEOUT, "takes_s": 0.1}
-    told.out("service", 0.004, back_s, **silent).out("sentinel", 0.004, 6.46, target=old, **silent)
+    told.out("service", 0.004, back_s, **silent).out("sentinel", 0.004, told.switched_s or 0.0, target=old, **silent)
     return told.out("app", 0.004, back_s, error=ErrorCode.REFUSED, takes_s=4.5)
 
 
@@ -35,7 +35,7 @@ def delete_master(number: int = 1, *, back_s: float = 76.0, **story: Any) -> Sto
     told.failover(sdown_s=None, try_s=0.21, promoted_s=0.36)
     told.pod(32.1, old, gone=True, ready=False, deleting=True).pod(33.5, old, uid="uid-new", ip=NEW_IP, role="slave")
     ticks(told, back_s)
-    for path, demoted_s in (("service", 11.3), ("app", 11.3), ("sentinel", 0.9)):
+    for path, demoted_s in (("service", 11.3), ("app", 11.3), ("sentinel", told.switched_s or 0.9)):
         told.acknowledged_then_lost(path, 0.37, demoted_s)
     for path in ("service", "app"):
         told.out(path, 11.3, back_s, error=ErrorCode.READONLY, node=old)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from chaos.clock import AGENT, HOST
-from chaos.model import ErrorCode, Event, MemberKind, Outcome
+from chaos.model import ErrorCode, Event, Outcome
 from tests.recordings.documents import scenario_json, settings_json
 from tests.recordings.load import Load, Spell
 from tests.recordings.world import (
@@ -163,7 +163,7 @@ class Story:
             self.sentinel(at_s + switch, who, "+switch-master", line)
         for ordinal in {0, 1, 2} - {self.killed, self.successor}:
             self.role(at_s + 0.95, ordinal, "slave", IPS[ordinal], since_s=at_s + 0.9, master=f"{new}:6379")
-        self.switched_s = at_s + 0.08
+        self.switched_s = at_s + 0.05
         return self
 
     def role(self, at_s: float, ordinal: int, role: str, ip: str, **more: Any) -> Self:
@@ -202,9 +202,8 @@ class Story:
         """What each Redis says of evictions, expiry and of who is master."""
         master = self.killed if at_s < 0 or self.switched_s is None else self.successor
         said: dict[str, Any] = {"evicted_keys": 0, "expired_keys": 0, "masters": [f"{IPS[master]}:6379"]} | changes
-        for member in members():
-            if member.kind is MemberKind.REDIS:
-                self.event("sanity", at_s, AGENT, member=member.name, **said)
+        for ordinal, name in enumerate(PODS):
+            self.event("sanity", at_s, AGENT, **({"member": name, "run_id": run_id(ordinal)} | said))
         return self
 
     def _pods(self) -> None:

@@ -47,7 +47,7 @@ def write_campaign(directory: Path, stories: Iterable[Story]) -> Path:
         "version": "0.1.0",
         "command": "failover run",
         "scenario": "redis-operator",
-        "cluster": {"kind": "kind", "name": "failover-7f3a"},
+        "cluster": "kind",
         "experiments": list(dict.fromkeys(story.experiment for story in stories)),
         "trials": 1,
         "seed": 4711,

@@ -1,0 +1,220 @@
+"""Why an outage was as long as it was: a sentence made by rules from the record, naming a mechanism only where shown.
+
+The dominating phase is what the clock says. The mechanism behind it is said when the record holds its traces: the
+label's line in the operator's log, a resync that only repaired a pod, a pod that was terminating, aborted elections.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from chaos.analysis.allowed import gone_s, replaced, resync_s
+from chaos.analysis.history import History
+from chaos.analysis.logs import LogLine
+from chaos.analysis.result import Failover, Losses, Milestone, Node, PathResult, Phase, Window
+from chaos.analysis.timeline import LABEL_LINE
+
+REPAIR_LINE = "Making pod"
+"""How the operator's log begins the line that says that a pod was made a replica."""
+TICK_SLACK_S = 3.0
+"""How far two resyncs may be from their period: each takes a while."""
+ACKNOWLEDGED_S = 1.0
+"""Spells of lost acknowledged writes longer than this come from a demoted master, not from the last moments of one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Told:
+    """What a cause is made from."""
+
+    history: History
+    failover: Failover | None
+    aborted: int
+    target: Node | None
+    losses: Losses
+
+
+def cause(told: Told, paths: Iterable[PathResult]) -> str:
+    """Of the path that was out longest; empty where none was out."""
+    path = longest(paths)
+    if path is None:
+        return ""
+    head = first(path, "durable")
+    assert head is not None
+    parts = [_dominated(told, path, head), _durable(told, path, head)]
+    return " ".join(part for part in parts if part)
+
+
+def longest(paths: Iterable[PathResult]) -> PathResult | None:
+    out = [path for path in paths if path.state == "works" and path.outage_s is not None]
+    return max(out, key=_length, default=None)
+
+
+def first(path: PathResult, kind: str) -> Window | None:
+    return next((window for window in path.windows if window.kind == kind and not window.after_heal), None)
+
+
+def dominating(window: Window) -> Phase | None:
+    """The longest phase, where it is longer than what is unattributed."""
+    phase = max(window.phases, key=lambda phase: phase.seconds, default=None)
+    return phase if phase and phase.seconds > window.unattributed_s else None
+
+
+def share(window: Window, seconds: float) -> str:
+    total = sum(phase.seconds for phase in window.phases) + window.unattributed_s
+    return f"{100 * seconds / total:.0f} %" if total else "–"
+
+
+def _dominated(told: Told, path: PathResult, head: Window) -> str:
+    if head.end_s is None:
+        return _never_back(told, path, head)
+    phase = dominating(head)
+    if phase is None:
+        lacking = share(head, head.unattributed_s)
+        return f"{lacking} of the outage through {path.address} is unattributed: what would show it was not recorded."
+    why = _MECHANISMS[phase.name](told, path) if phase.name in _MECHANISMS else ""
+    return (
+        f"{share(head, phase.seconds)} of the outage through {path.address} is {phase.name}{': ' + why if why else ''}."
+    )
+
+
+def _never_back(told: Told, path: PathResult, head: Window) -> str:
+    limit = "while the fault lasted" if head.censored == "heal" else "while the trial watched"
+    text = f"{path.address} did not come back {limit} ({head.length_s[0]:.1f} s)"
+    pointer = path.pointer
+    if pointer and pointer.state == "not-yet" and told.failover and told.failover.successor:
+        return f"{text}: it never named {told.failover.successor.name}, which was promoted{_after(told)}."
+    return f"{text}."
+
+
+def _after(told: Told) -> str:
+    at = _middle(told.failover.milestones.get("promoted")) if told.failover else None
+    return "" if at is None else f" at {at:.1f} s"
+
+
+def _pointer(told: Told, path: PathResult) -> str:
+    if "sentinel" in path.name.partition("/")[0] or path.pointer is None or path.pointer.source != "endpoints":
+        return "the Sentinel that was asked named the new master that much later than it was promoted"
+    label = _label_line(told)
+    if label is None:
+        return "the Service named the new master that much later than it was promoted"
+    return "; ".join(part for part in (_labelled(told, label), _resync(told, label), _terminating(told)) if part)
+
+
+def _labelled(told: Told, label: LogLine) -> str:
+    promoted = _middle(told.failover.milestones.get("promoted")) if told.failover else None
+    after = f" {label.span[1] - promoted:.1f} s after the promotion" if promoted is not None else ""
+    return f"the operator wrote the master label{after}, at {label.span[1]:.1f} s"
+
+
+def _resync(told: Told, label: LogLine) -> str:
+    """Whether that was a resync later than one that only repaired the killed pod, as its log shows."""
+    period_s = resync_s(told.history)
+    repairs = [line.span[1] for line in told.history.lines("operator", REPAIR_LINE) if 0 < line.span[1] < label.span[1]]
+    late_s = label.span[1] - repairs[-1] if repairs else 0.0
+    if period_s is None or abs(late_s - period_s) > TICK_SLACK_S:
+        return f"it labels only in its {period_s:.0f} s resync" if period_s else ""
+    return f"one {period_s:.0f} s resync after the one that only made a pod a replica{_ordinals(told)}"
+
+
+def _ordinals(told: Told) -> str:
+    new, killed = told.failover.successor if told.failover else None, told.target
+    if new is None or killed is None or new.ordinal is None or killed.ordinal is None:
+        return ""
+    if killed.ordinal < new.ordinal:
+        order = f"killed {killed.ordinal} is before new {new.ordinal}"
+        return f" (it stops at the first pod that has just come back, and {order})"
+    return ""
+
+
+def _terminating(told: Told) -> str:
+    if told.failover is None or told.failover.kind != "requested":
+        return ""
+    gone = gone_s(told.history, told.target)
+    return f"it does nothing while a pod is terminating, here until {gone:.1f} s" if gone and gone > 5 else ""
+
+
+def _detection(told: Told, _path: PathResult) -> str:
+    target = told.target
+    if target and not replaced(told.history) and _back_as_replica(told, target):
+        return (
+            f"{target.name} was back at its address as a replica of itself before Sentinel missed it, "
+            "and Sentinel waits 20 s more for a master that says it is a replica"
+        )
+    return "Sentinel calls a master down only after down-after-milliseconds"
+
+
+def _back_as_replica(told: Told, target: Node) -> bool:
+    roles = [role for role in told.history.facts("role") if role.get("member") == target.name and role.latest_s > 0]
+    sdown_s = _middle(told.failover.milestones.get("sdown")) if told.failover else None
+    return any(role.get("role") == "slave" and (sdown_s is None or role.latest_s < sdown_s) for role in roles)
+
+
+def _election(told: Told, _path: PathResult) -> str:
+    if not told.aborted:
+        return "the Sentinels took that long to agree on a leader"
+    return f"{told.aborted} failover{'s were' if told.aborted > 1 else ' was'} aborted before the one that succeeded"
+
+
+def _promotion(_told: Told, _path: PathResult) -> str:
+    return "the elected leader took that long until the replica was a master"
+
+
+def _routable(_told: Told, path: PathResult) -> str:
+    return f"the slice named the new master, and {path.address} led there only that much later"
+
+
+def _reconnect(_told: Told, path: PathResult) -> str:
+    return f"the address was right, and the {path.connection} connections took that long to use it"
+
+
+def _durable(told: Told, path: PathResult, head: Window) -> str:
+    """What a demoted master's promises add to the outage that clients saw."""
+    spells = [place for place in told.losses.places if place["path"] == path.name and _lasting(place)]
+    if not spells:
+        return ""
+    spell = max(spells, key=lambda place: float(place["to_s"]) - float(place["from_s"]))
+    lasted_s = spell["to_s"] - spell["from_s"]
+    seen = first(path, "seen")
+    seen_text = (
+        f"; clients saw {_middle_length(seen)}"
+        if seen and seen.length_s != head.length_s
+        else "; clients saw no outage"
+    )
+    demoted = " after it was demoted" if told.target and spell["node"] == told.target.name else ""
+    promised = f"{spell['node']} went on saying OK for {lasted_s:.1f} s{demoted}"
+    return f"{promised}, and {spell['count']} such writes are lost{seen_text}."
+
+
+def _lasting(place: dict[str, object]) -> bool:
+    return float(str(place["to_s"])) - float(str(place["from_s"])) > ACKNOWLEDGED_S
+
+
+def _label_line(told: Told) -> LogLine | None:
+    who = told.failover.successor if told.failover else None
+    lines = told.history.lines("operator", LABEL_LINE)
+    return next((line for line in lines if who and who.name in line.text and line.span[1] > 0), None)
+
+
+def _middle(milestone: Milestone | None) -> float | None:
+    if milestone is None or milestone.earliest_s is None or milestone.latest_s is None:
+        return None
+    return (milestone.earliest_s + milestone.latest_s) / 2
+
+
+def _middle_length(window: Window) -> str:
+    least, most = window.length_s
+    return f"over {least:.1f} s" if most is None else f"{(least + most) / 2:.1f} s"
+
+
+def _length(path: PathResult) -> float:
+    least, most = path.outage_s or (0.0, 0.0)
+    return float("inf") if most is None else (least + most) / 2
+
+
+_MECHANISMS = {
+    "pointer": _pointer,
+    "detection": _detection,
+    "election": _election,
+    "promotion": _promotion,
+    "routable": _routable,
+    "reconnect": _reconnect,
+}

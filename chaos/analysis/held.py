@@ -1,0 +1,93 @@
+"""A trial's figures held against what its scenario promises: the targets of the system and of every path."""
+
+from dataclasses import replace
+
+from chaos.analysis import verdict
+from chaos.analysis.allowed import least_down_after_s
+from chaos.analysis.happened import Happened
+from chaos.analysis.result import Milestone, PathResult, State, TargetResult, Window
+from chaos.analysis.verdict import MILESTONE_OF, Promise
+from chaos.scenario.floors import floors
+
+PATH_CLAIMS = {"reconnect": "recovered_s", "total": "downtime_s"}
+"""The claims that are about a path, and the figure of it that they are held against."""
+
+
+def held(happened: Happened, results: dict[str, PathResult]) -> tuple[dict[str, TargetResult], dict[str, PathResult]]:
+    """The targets of the system, and the paths with theirs."""
+    history = happened.history
+    promises = verdict.promises(history.scenario, history.experiment, _floors(happened))
+    paths = {name: replace(path, targets=_of_path(happened, path, promises)) for name, path in results.items()}
+    return _of_system(happened, results, promises), paths
+
+
+def pointer(results: dict[str, PathResult]) -> Milestone | None:
+    """When the Services that worked named the new master: the last of them; None where no path leads through one."""
+    found = [path.pointer for path in results.values() if path.pointer and _through_service(path)]
+    absent = [milestone for milestone in found if milestone.state is not State.SEEN]
+    return absent[0] if absent else max(found, key=lambda milestone: milestone.latest_s or 0.0, default=None)
+
+
+def _of_system(
+    happened: Happened, results: dict[str, PathResult], promises: dict[str, Promise]
+) -> dict[str, TargetResult]:
+    history, slices = happened.history, pointer(results)
+    milestones = {**happened.milestones, **({"pointer": slices} if slices else {})}
+    found = {
+        name: verdict.of_milestone(milestones[key], promises[name], history.width_s)
+        for name, key in MILESTONE_OF.items()
+        if name in promises and key in milestones
+    }
+    if "lost_acknowledged" in promises:
+        found["lost_acknowledged"] = verdict.of_losses(happened.losses, promises["lost_acknowledged"])
+    expected = history.scenario.get("experiments", {}).get(history.experiment, {}).get("failovers")
+    if expected is not None:
+        after = [attempt for attempt in happened.attempts if attempt.started.span[1] > 0]
+        found["failovers"] = verdict.of_count(len(after), int(expected))
+    return found
+
+
+def _of_path(happened: Happened, path: PathResult, promises: dict[str, Promise]) -> dict[str, TargetResult]:
+    if path.longest_blocked_s is not None or path.first_good_s is not None:
+        return {}
+    gates = bool(happened.history.scenario.get("clients", {}).get(path.name.partition("/")[0], {}).get("gate", True))
+    if happened.history.expects == "nothing":
+        return _of_control(path, gates)
+    return {
+        name: _claim(happened, path, name, replace(promises[name], gate=promises[name].gate and gates))
+        for name in PATH_CLAIMS
+        if name in promises
+    }
+
+
+def _claim(happened: Happened, path: PathResult, name: str, promise: Promise) -> TargetResult:
+    no_measure = verdict.of_path(path.state, path.never_worked_because, promise)
+    if no_measure:
+        return no_measure
+    measured = getattr(path, PATH_CLAIMS[name])
+    if name == "reconnect" and measured and measured[1] is not None:
+        measured = verdict.since_effect(measured, happened.history.width_s)
+    return verdict.of_outage(measured, promise, _undecided(path.windows))
+
+
+def _of_control(path: PathResult, gates: bool) -> dict[str, TargetResult]:
+    promise = Promise(limit_s=0.0, gate=gates)
+    known = verdict.of_path(path.state, path.never_worked_because, promise)
+    durable = [window for window in path.windows if window.kind == "durable"]
+    return {"reconnect": known or verdict.of_control(durable, _undecided(path.windows), gates)}
+
+
+def _undecided(windows: tuple[Window, ...]) -> str:
+    return next((window.undecided for window in windows if window.undecided), "")
+
+
+def _through_service(path: PathResult) -> bool:
+    return path.routable is not None and path.routable.state is not State.NOT_APPLICABLE
+
+
+def _floors(happened: Happened) -> dict[str, float]:
+    """What the settings allow at best. A failover that was requested has no detection, and so no floor."""
+    down_after_s = least_down_after_s(happened.history)
+    if down_after_s is None or happened.failover is None or happened.failover.kind == "requested":
+        return {}
+    return {str(name): floor_s for name, floor_s in floors(down_after_s).items()}

@@ -1,0 +1,108 @@
+"""Figures over trials: spreads, intervals by order statistics, and how much so many passes say.
+
+Never one number for a distribution. A trial that did not recover is censored: it counts as the longest and is never
+dropped. Trials with the lower and the higher ordinal killed are two distributions and are never pooled.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from statistics import median
+from typing import Literal
+
+from scipy import stats
+
+from chaos.analysis.result import Group, Spread, TrialResult, Verdict
+from chaos.analysis.verdict import MILESTONE_OF
+
+CONFIDENCE = 0.95
+Measured = tuple[float, float | None]
+
+
+def strength(passed: int, n: int) -> str:
+    """What so many passes support, as a one-sided Clopper-Pearson bound at 95 %."""
+    if n == 0:
+        return "no trial was conclusive"
+    share = 0.0 if passed == 0 else float(stats.beta.ppf(1 - CONFIDENCE, passed, n - passed + 1))
+    return f'{passed} of {n} supports "at least {math.floor(100 * share + 0.5)} % of such failovers" at 95 %'
+
+
+def median_interval(values: Sequence[float]) -> tuple[float | None, float | None]:
+    """The 95 % interval of the median by order statistics; None where so few values do not bound it."""
+    n = len(values)
+    if n == 0:
+        return None, None
+    ordered = sorted(values)
+    low = int(stats.binom.ppf((1 - CONFIDENCE) / 2, n, 0.5))
+    high = int(stats.binom.ppf((1 + CONFIDENCE) / 2, n, 0.5)) + 1
+    return (ordered[low - 1] if low >= 1 else None), (_finite(ordered[high - 1]) if high <= n else None)
+
+
+def spread(values: Iterable[Measured | None]) -> Spread:
+    """Of the middles. None in `values` never happened; one without a most is censored and longer than all others."""
+    found = list(values)
+    known = [value for value in found if value is not None]
+    middles = sorted(math.inf if most is None else (least + most) / 2 for least, most in known)
+    return Spread(
+        n=len(known),
+        minimum=_finite(middles[0]) if middles else None,
+        median=_finite(median(middles)) if middles else None,
+        maximum=_finite(middles[-1]) if middles else None,
+        interval=median_interval(middles),
+        censored=sum(most is None for _, most in known),
+        missing=len(found) - len(known),
+    )
+
+
+def groups(trials: Sequence[TrialResult]) -> tuple[Group, ...]:
+    """Trials that may be pooled, in the order of their first ones."""
+    by_kind: dict[tuple[str, Literal["lower", "higher", ""]], list[TrialResult]] = {}
+    for trial in trials:
+        by_kind.setdefault((trial.experiment, order(trial)), []).append(trial)
+    return tuple(_group(experiment, which, members) for (experiment, which), members in by_kind.items())
+
+
+def order(trial: TrialResult) -> Literal["lower", "higher", ""]:
+    """Whether the killed ordinal is lower or higher than its successor's: it decides which resync relabels."""
+    killed = trial.faults[0].target.ordinal if trial.faults and trial.faults[0].target else None
+    done = next((failover for failover in trial.failovers if failover.successor and not failover.aborted), None)
+    new = done.successor.ordinal if done and done.successor else None
+    if killed is None or new is None or killed == new:
+        return ""
+    return "lower" if killed < new else "higher"
+
+
+def _group(experiment: str, which: Literal["lower", "higher", ""], trials: list[TrialResult]) -> Group:
+    of = {verdict: sum(trial.verdict is verdict for trial in trials) for verdict in Verdict}
+    return Group(
+        experiment=experiment,
+        order=which,
+        trials=tuple(trial.number for trial in trials),
+        passed=of[Verdict.PASS],
+        failed=of[Verdict.FAIL],
+        inconclusive=of[Verdict.INCONCLUSIVE],
+        strength=strength(of[Verdict.PASS], of[Verdict.PASS] + of[Verdict.FAIL]),
+        figures=figures(trials),
+    )
+
+
+def figures(trials: Sequence[TrialResult]) -> dict[str, Spread]:
+    """By name: the claims of the system, and of every path its outage, recovery and downtime (`service/new outage`)."""
+    found = {name: spread(_milestone(trial, key) for trial in trials) for name, key in MILESTONE_OF.items()}
+    for path in dict.fromkeys(name for trial in trials for name in trial.paths):
+        mine = [trial.paths[path] for trial in trials if path in trial.paths and trial.paths[path].state == "works"]
+        if mine:
+            found[f"{path} outage"] = spread(each.outage_s for each in mine)
+            found[f"{path} recovered"] = spread(each.recovered_s for each in mine)
+            found[f"{path} downtime"] = spread(each.downtime_s for each in mine)
+    return found
+
+
+def _milestone(trial: TrialResult, key: str) -> Measured | None:
+    milestone = trial.milestones.get(key)
+    if milestone is None or milestone.earliest_s is None or milestone.latest_s is None:
+        return (milestone.limit_s, None) if milestone and milestone.limit_s is not None else None
+    return milestone.earliest_s, milestone.latest_s
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
