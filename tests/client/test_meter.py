@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 from itertools import pairwise
 from pathlib import Path
 
@@ -63,6 +64,20 @@ async def test_a_refused_port_fails_and_was_never_sent(tmp_path: Path):
         await seconds(0.3)
     assert outcomes(play.rows) == {(Outcome.FAILED, ErrorCode.REFUSED)}
     assert {(row.sent_us, row.node) for row in play.rows} == {(0, NOBODY)}
+
+
+async def test_a_peer_that_does_not_take_connections_was_never_sent_to(tmp_path: Path):
+    """Linux drops what would not fit a listener's queue, as a black hole does."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        address = listener.getsockname()
+        queue = [socket.create_connection(address, timeout=1)]
+        async with playing(tmp_path, new_and_kept(f"127.0.0.1:{address[1]}")) as play:
+            await seconds(0.6)
+        for waiting in queue:
+            waiting.close()
+    assert outcomes(play.of(0)) == {(Outcome.FAILED, ErrorCode.CONNECT_TIMEOUT)}
+    assert outcomes(play.of(1)) == {(Outcome.FAILED, ErrorCode.CONNECT_TIMEOUT), (Outcome.FAILED, ErrorCode.NOT_SENT)}
+    assert {row.sent_us for row in play.rows} == {0}
 
 
 async def test_a_replica_refuses_writes_and_says_who_it_is(start: Start, tmp_path: Path):
