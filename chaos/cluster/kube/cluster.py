@@ -115,7 +115,7 @@ class KubeCluster:
         """SIGKILL, then the pod deleted at once: before the kubelet notices and restarts the process in place."""
         ran_before = {one["cgroup"] for one in await helper.processes(member.uid)}
         restarts = self._pods.get(member.uid, {}).get("restarts")
-        await self._api.get(self._path(member))  # so that a connection is open when the delete has to go
+        await self._open_connection(member)
         effect = await helper.kill(member.container)
         killed_ns = mono_ns()
         await self._delete_pod(member, grace_s=0)
@@ -134,6 +134,7 @@ class KubeCluster:
 
     async def _delete(self, member: Member) -> Effect:
         """A graceful delete: in effect once the request is answered, and proved by the object's own time-stamp."""
+        await self._open_connection(member)
         before_ns = mono_ns()
         answer = await self._delete_pod(member)
         after_ns = mono_ns()
@@ -146,6 +147,10 @@ class KubeCluster:
             confirmed_ns=after_ns if deleting else None,
             evidence=f"deletionTimestamp {deleting}" if deleting else "the answer has no deletionTimestamp",
         )
+
+    async def _open_connection(self, member: Member) -> None:
+        """So that the delete does not begin with a handshake: its time is the effect's, or the kubelet's to restart."""
+        await self._api.get(self._path(member))
 
     async def _delete_pod(self, member: Member, grace_s: int | None = None) -> Object:
         """This pod and no successor under its name: the uid is a precondition."""

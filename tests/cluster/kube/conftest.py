@@ -1,11 +1,16 @@
 """What the tests of the Kubernetes side share: an API server of cardboard, programs of our own on the PATH."""
 
+import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from chaos.cluster.kube.api import Api
+from chaos.cluster.kube.platform import kind_platform
+from chaos.progress import Message
+from chaos.scenario import Scenario, load
 from tests.cluster.kube.server import Server, serving
 
 
@@ -35,3 +40,29 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, s
         path.chmod(0o755)
 
     return put
+
+
+@dataclass
+class System:
+    """The scenario redis-operator, deployed on kind, its pods Ready; `said` is what the platform told its user."""
+
+    scenario: Scenario
+    folder: Path
+    ref: dict[str, str] = field(default_factory=dict)
+    said: list[Message] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def system() -> System:
+    """The cluster stays: `nox -s failover`, and the next run of these tests, find it warm."""
+    loaded = load("redis-operator")
+    one = System(loaded.scenario, loaded.folder)
+
+    async def bring_up() -> None:
+        platform = kind_platform(one.scenario, one.folder, keep=True, say=one.said.append)
+        async with platform:
+            await platform.deploy()
+            one.ref = platform.ref()
+
+    asyncio.run(bring_up())
+    return one
