@@ -1,1 +1,6 @@
-"""Pure functions of a recording: what happened, when, and whether it was as promised."""
+"""What a campaign's directory says: pure functions of the files, the same answer tomorrow and with Redis off."""
+
+from chaos.analysis.campaign import analyse
+from chaos.analysis.trial import analyse_trial
+
+__all__ = ["analyse", "analyse_trial"]

@@ -91,7 +91,7 @@ def _after(told: Told) -> str:
 
 
 def _pointer(told: Told, path: PathResult) -> str:
-    if "sentinel" in path.name.partition("/")[0] or path.pointer is None or path.pointer.source != "endpoints":
+    if path.via_sentinel:
         return "the Sentinel that was asked named the new master that much later than it was promoted"
     label = _label_line(told)
     if label is None:

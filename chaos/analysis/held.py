@@ -23,7 +23,7 @@ def held(happened: Happened, results: dict[str, PathResult]) -> tuple[dict[str, 
 
 def pointer(results: dict[str, PathResult]) -> Milestone | None:
     """When the Services that worked named the new master: the last of them; None where no path leads through one."""
-    found = [path.pointer for path in results.values() if path.pointer and _through_service(path)]
+    found = [path.pointer for path in results.values() if path.pointer and not path.via_sentinel]
     absent = [milestone for milestone in found if milestone.state is not State.SEEN]
     return absent[0] if absent else max(found, key=lambda milestone: milestone.latest_s or 0.0, default=None)
 
@@ -48,7 +48,7 @@ def _of_system(
 
 
 def _of_path(happened: Happened, path: PathResult, promises: dict[str, Promise]) -> dict[str, TargetResult]:
-    if path.longest_blocked_s is not None or path.first_good_s is not None:
+    if path.application:
         return {}
     gates = bool(happened.history.scenario.get("clients", {}).get(path.name.partition("/")[0], {}).get("gate", True))
     if happened.history.expects == "nothing":
@@ -79,10 +79,6 @@ def _of_control(path: PathResult, gates: bool) -> dict[str, TargetResult]:
 
 def _undecided(windows: tuple[Window, ...]) -> str:
     return next((window.undecided for window in windows if window.undecided), "")
-
-
-def _through_service(path: PathResult) -> bool:
-    return path.routable is not None and path.routable.state is not State.NOT_APPLICABLE
 
 
 def _floors(happened: Happened) -> dict[str, float]:

@@ -62,6 +62,7 @@ def _path(happened: Happened, path: Path) -> PathResult:
         pointer=pointer,
         routable=routable,
         address=path.clients[0].address,
+        via_sentinel=path.via_sentinel,
         allowed_s=_allowed(happened, path),
     )
     return found if path.is_meter else _application(happened, path, found)
@@ -70,6 +71,7 @@ def _path(happened: Happened, path: Path) -> PathResult:
 def _application(happened: Happened, path: Path, found: PathResult) -> PathResult:
     return replace(
         found,
+        application=True,
         longest_blocked_s=applications.longest_blocked_s(happened.history, path.clients),
         first_good_s=applications.first_good_s(happened.history, path.clients),
     )

@@ -132,7 +132,8 @@ class PathResult:
 
     `windows` are the worst client's; `full` (nobody succeeds) and `any` are (least, most) lengths of the first window.
     `application` paths carry their longest blocked call and their first good durable call instead of gates.
-    `address` is what its clients were given; `allowed_s` is what the settings allow the outage to be.
+    `address` is what its clients were given, a Sentinel's where `via_sentinel`. `allowed_s` is what the settings allow
+    the outage to be.
     """
 
     name: str
@@ -155,6 +156,8 @@ class PathResult:
     pointer: Milestone | None = None
     routable: Milestone | None = None
     address: str = ""
+    via_sentinel: bool = False
+    application: bool = False
     allowed_s: tuple[float, float] | None = None
 
 

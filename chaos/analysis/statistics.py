@@ -22,7 +22,9 @@ def strength(passed: int, n: int) -> str:
     """What so many passes support, as a one-sided Clopper-Pearson bound at 95 %."""
     if n == 0:
         return "no trial was conclusive"
-    share = 0.0 if passed == 0 else float(stats.beta.ppf(1 - CONFIDENCE, passed, n - passed + 1))
+    if passed == 0:
+        return f"none of {n} passed"
+    share = float(stats.beta.ppf(1 - CONFIDENCE, passed, n - passed + 1))
     return f'{passed} of {n} supports "at least {math.floor(100 * share + 0.5)} % of such failovers" at 95 %'
 
 
@@ -89,7 +91,8 @@ def figures(trials: Sequence[TrialResult]) -> dict[str, Spread]:
     """By name: the claims of the system, and of every path its outage, recovery and downtime (`service/new outage`)."""
     found = {name: spread(_milestone(trial, key) for trial in trials) for name, key in MILESTONE_OF.items()}
     for path in dict.fromkeys(name for trial in trials for name in trial.paths):
-        mine = [trial.paths[path] for trial in trials if path in trial.paths and trial.paths[path].state == "works"]
+        each_trial = [trial.paths[path] for trial in trials if path in trial.paths]
+        mine = [each for each in each_trial if each.state == "works" and not each.application]
         if mine:
             found[f"{path} outage"] = spread(each.outage_s for each in mine)
             found[f"{path} recovered"] = spread(each.recovered_s for each in mine)

@@ -1,0 +1,68 @@
+"""summary.json: a campaign's result as text, the same bytes for the same result, and back."""
+
+import dataclasses
+import json
+import types
+from collections.abc import Mapping
+from enum import Enum
+from functools import cache
+from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
+
+from chaos.analysis.result import VERSION, CampaignResult
+from chaos.errors import RecordingError
+
+DIGITS = 6
+"""Seconds are written to a microsecond: what a row is precise to."""
+
+
+def to_json(result: CampaignResult) -> str:
+    return json.dumps(_plain(result), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def from_json(text: str) -> CampaignResult:
+    """Raises RecordingError on anything but a summary of this version."""
+    try:
+        raw = json.loads(text)
+        if raw["version"] != VERSION:
+            raise RecordingError(f"a summary of version {raw['version']}; this reads {VERSION}")
+        return cast(CampaignResult, _value(CampaignResult, raw))
+    except (ValueError, KeyError, TypeError) as error:
+        raise RecordingError(f"not a summary: {error!r}") from error
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  # a tree of anything that JSON has a word for
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, Enum):
+        return value.value
+    return _rounded(value) if isinstance(value, float) else value
+
+
+def _rounded(value: float) -> float:
+    """Without a minus before 0."""
+    return round(value, DIGITS) + 0.0
+
+
+def _value(kind: Any, raw: Any) -> Any:  # noqa: ANN401  # by its annotation
+    origin, arguments = get_origin(kind), get_args(kind)
+    if raw is None or kind is Any or origin is Literal:
+        return raw
+    if origin is types.UnionType:
+        return _value(next(one for one in arguments if one is not type(None)), raw)
+    if origin is tuple:
+        each = arguments[:1] * len(raw) if arguments[-1] is Ellipsis else arguments
+        return tuple(_value(one, item) for one, item in zip(each, raw, strict=True))
+    if origin is dict:
+        return {key: _value(arguments[1], item) for key, item in raw.items()}
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        return kind(**{name: _value(_hints(kind)[name], item) for name, item in raw.items()})
+    return kind(raw) if issubclass(kind, Enum) else raw
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
