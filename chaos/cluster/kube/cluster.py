@@ -56,7 +56,7 @@ class KubeCluster:
         """Take away what a killed run left, begin to watch, and have a helper on every node with a target."""
         await self._api.apply(namespace_object())
         await remove_ours(self._api, (NAMESPACE, self._kube.namespace))
-        await self._watcher.start()
+        await asyncio.to_thread(self._watcher.start)
         because = f"no pod of the system is there in namespace {self._kube.namespace}"
         members = await until(self.members, within_s=MEMBERS_S, because=because)
         nodes = {one.node for one in members.values() if one.kind in TARGETS and one.node}
@@ -69,7 +69,7 @@ class KubeCluster:
         try:
             await _all(ending, "not everything of ours could be removed")
         finally:
-            await self._watcher.stop()
+            await asyncio.to_thread(self._watcher.stop)
 
     async def members(self) -> Members:
         return self._watcher.members()

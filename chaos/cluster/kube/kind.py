@@ -57,6 +57,11 @@ class Kind:
         return cache() / f"{self.name}.kubeconfig"
 
     @property
+    def make_room(self) -> str:
+        """What helps against a broken one of an earlier run."""
+        return f"`kind delete cluster --name {self.name}` makes room for a new one"
+
+    @property
     def context(self) -> str:
         return f"kind-{self.name}"
 
@@ -91,7 +96,9 @@ class Kind:
 
     async def refresh(self) -> None:
         """Write the kubeconfig again: after a restart of the engine the API server may listen on another port."""
-        await run("kind", "export", "kubeconfig", "--name", self.name, *self._file, within_s=ASK_S)
+        done = await ran("kind", "export", "kubeconfig", "--name", self.name, *self._file, within_s=ASK_S)
+        if not done.ok:
+            raise SetupError(f"cluster {self.name} is broken ({_why(done)}); {self.make_room}")
 
     async def delete(self) -> None:
         await run("kind", "delete", "cluster", "--name", self.name, *self._file, within_s=DELETE_S)

@@ -111,12 +111,17 @@ class KubePlatform:
         self._versions = await self._read_versions()
 
     async def _cluster(self) -> None:
+        """Reuse what is there, or make it; half a cluster, of a kind that failed or was interrupted, does not stay."""
         if await self._kind.exists():
             await self._kind.refresh()
             return
         self._say(Message(Tell.NOTE, {"text": f"kind makes a cluster: needs {NEEDS_GIB} GiB, takes about a minute"}))
+        try:
+            await self._kind.create(self._scenario.system.kube.node_image)
+        except BaseException:
+            await self._kind.delete()
+            raise
         self._made = True
-        await self._kind.create(self._scenario.system.kube.node_image)
 
     async def _agent_image(self) -> str:
         """Ours, or the one that the user named, which then has to be had like any other."""
@@ -126,14 +131,12 @@ class KubePlatform:
         return self._agent
 
     async def _all_ready(self) -> bool:
-        """A cluster of an earlier run may be broken, and then only a new one helps: the sentence says how."""
-        hint = f"`kind delete cluster --name {self.name}` makes room for a new one"
         try:
             self._nodes = await self._api.items("/api/v1/nodes")
         except ApiError as error:
-            self._unready = f"{error}; {hint}"
+            self._unready = f"{error}; {self._kind.make_room}"
             return False
-        self._unready = f"not every node of {self.name} is Ready; {hint}"
+        self._unready = f"not every node of {self.name} is Ready; {self._kind.make_room}"
         return bool(self._nodes) and all(is_ready(node) for node in self._nodes)
 
     @property

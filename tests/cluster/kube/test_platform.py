@@ -1,0 +1,111 @@
+"""What `--on kind` leaves behind: nothing that it made, everything that was there. kind and docker are scripts here."""
+
+import pytest
+
+from chaos.cluster.kube.image import agent_image
+from chaos.cluster.kube.kind import checkout, name_of
+from chaos.cluster.kube.platform import KubePlatform, kind_platform
+from chaos.errors import SetupError
+from chaos.progress import Message, Tell
+from chaos.scenario import load
+
+DOCKER = """
+case "$1 $2" in
+  "version --format") case "$3" in *Arch*) echo amd64;; *) echo 28.2.2;; esac;;
+  "image inspect") echo sha256:1234;;
+  "inspect --format") echo node:v1.34.4;;
+  exec*) /bin/cat {here}/images;;
+esac
+"""
+KIND = """
+echo "$@" >> {here}/said
+case "$1 $2" in
+  "get clusters") /bin/cat {here}/clusters;;
+  "create cluster") test -e {here}/broken && echo "ERROR: no space left" >&2 && exit 1; echo {name} > {here}/clusters;;
+  "version --quiet") echo 0.33.0;;
+esac
+exit 0
+"""
+
+
+@pytest.fixture
+def made(program, server, tmp_path, monkeypatch):
+    """A machine where Docker and kind work, and every image is on the nodes."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FAILOVER_KIND_NODE_IMAGE", raising=False)
+    name = name_of(checkout(tmp_path))
+    (tmp_path / "clusters").write_text("")
+    (tmp_path / "images").write_text(
+        "docker.io/library/redis:7.0.15-alpine\nquay.io/spotahome/redis-operator:v1.3.0-rc1\n"
+    )
+    program("docker", DOCKER.format(here=tmp_path))
+    program("kind", KIND.format(here=tmp_path, name=name))
+    config = server.kubeconfig(tmp_path).read_text().replace('"fake"', f'"kind-{name}"')
+    cache = tmp_path / "cache" / "failover-harness"
+    cache.mkdir(parents=True)
+    (cache / f"{name}.kubeconfig").write_text(config)
+    ready = [{"type": "Ready", "status": "True"}]
+    info = {"kubeletVersion": "v1.34.4", "kernelVersion": "6.18", "containerRuntimeVersion": "containerd://2"}
+    server.items("/api/v1/nodes", {"metadata": {"name": "one"}, "status": {"conditions": ready, "nodeInfo": info}})
+    return name
+
+
+def platform(said: list[Message], *, keep: bool = False) -> KubePlatform:
+    loaded = load("redis-operator")
+    return kind_platform(loaded.scenario, loaded.folder, keep=keep, say=said.append, agent_image="mine:1")
+
+
+def deleted(tmp_path) -> bool:
+    return any(line.startswith("delete cluster") for line in (tmp_path / "said").read_text().splitlines())
+
+
+async def test_a_cluster_of_this_run_is_announced_and_taken_away(made, tmp_path):
+    said: list[Message] = []
+    async with platform(said) as one:
+        assert one.ref()["agent_image"] == "mine:1"
+        assert one.versions().platform["kind"] == "0.33.0"
+        assert not deleted(tmp_path)
+
+    assert [message.tell for message in said] == [Tell.NOTE, Tell.STEP, Tell.STEP]
+    assert "needs 2 GiB" in said[0].data["text"]
+    assert said[1].data["text"] == f"{made}  1 nodes ready"
+    assert deleted(tmp_path)
+
+
+async def test_it_stays_where_the_user_keeps_it(made, tmp_path):
+    async with platform([], keep=True):
+        pass
+
+    assert not deleted(tmp_path)
+
+
+async def test_a_cluster_that_was_there_stays(made, tmp_path):
+    (tmp_path / "clusters").write_text(made)
+    said: list[Message] = []
+    async with platform(said):
+        pass
+
+    assert not deleted(tmp_path)
+    assert Tell.NOTE not in {message.tell for message in said}
+
+
+async def test_half_a_cluster_does_not_stay(made, tmp_path):
+    (tmp_path / "broken").touch()
+    with pytest.raises(SetupError, match=r"could not make cluster .*no space left"):
+        async with platform([], keep=True):
+            pytest.fail("it came up")
+
+    assert deleted(tmp_path)
+
+
+async def test_a_second_campaign_does_not_begin(made):
+    async with platform([], keep=True):
+        with pytest.raises(SetupError, match="in use by process"):
+            await platform([]).__aenter__()
+
+
+async def test_an_engine_whose_machine_the_image_is_not_made_for_is_named(program):
+    program("docker", "echo riscv64")
+
+    with pytest.raises(SetupError, match=r"runs on riscv64; .*amd64, arm64"):
+        await agent_image()
