@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from chaos.analysis.result import CampaignResult, PathResult, TrialResult, Window
 from chaos.report import words
+from chaos.report.palette import PHASES
 
 UNATTRIBUTED, LATER = "unattributed", "later window"
 ROOM = 1.04
@@ -59,7 +60,7 @@ def chart(result: CampaignResult, most: int = 48) -> Chart:
     bars = tuple(_bar(trial, path, axis_s) for trial, path in longest)
     return Chart(
         bars=bars,
-        phases=tuple(dict.fromkeys(segment.name for bar in bars for segment in bar.segments)),
+        phases=tuple(name for name in PHASES if any(segment.name == name for bar in bars for segment in bar.segments)),
         limits=tuple((100 * limit / axis_s, f"{words.number(limit, 0)} s promised") for limit in _limits_s(result)),
         ticks=ticks(axis_s),
         left_out=len(drawn) - len(longest),

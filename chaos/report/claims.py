@@ -60,7 +60,9 @@ class Claim:
     @property
     def floor(self) -> str:
         floors = [one.target.floor_s for one in self.held if one.target.floor_s is not None]
-        return f"settings allow from {words.joined(words.number(min(floors), 1), 's')}" if floors else ""
+        return (
+            f"settings allow from {words.joined(words.number(min(floors), 1), 's')}" if floors and self.values else ""
+        )
 
     @property
     def values(self) -> list[Measured]:
@@ -90,7 +92,8 @@ class Claim:
         """Who says so, in the record's word."""
         milestone = MILESTONE_OF.get(self.name, "")
         known = [one.trial.milestones[milestone].source for one in self.held if milestone in one.trial.milestones]
-        return next((source for source in known if source), "audit" if self.name == "lost_acknowledged" else "client")
+        usual = "client" if self.path else "audit" if self.name == "lost_acknowledged" else "–"
+        return next((source for source in known if source), usual)
 
 
 def slug(text: str) -> str:

@@ -1,5 +1,6 @@
 """The closing block of the terminal as lines of words and tones: what became of each trial, in the order of time."""
 
+import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ WIDTH, INDENT = 110, 7
 
 CLAIM_OF = {milestone: claim for claim, milestone in MILESTONE_OF.items()}
 SHOWN = ("effect", "first_failed", *CLAIM_OF, "healed")
+
+_STAMPS = re.compile(r'^\S+Z (?:\d+:\w \d+ \w+ \d+ [\d:.]+ [#*.-] |time="\S+" level=\w+ msg=)?')
+"""What the kubelet, Redis and the operator write before the words of a log line."""
 
 
 def trial_lines(result: CampaignResult, trial: TrialResult) -> list[Line]:
@@ -117,7 +121,9 @@ def _when(milestone: Milestone) -> float:
 
 
 def _short(text: str) -> str:
-    return textwrap.shorten(text, 50, placeholder=" …") if text else ""
+    """What a line says, without the stamps before it."""
+    said = _STAMPS.sub("", text)
+    return textwrap.shorten(said, 50, placeholder=" …") if said else ""
 
 
 def _no_outage(path: PathResult) -> str:

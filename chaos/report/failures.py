@@ -54,7 +54,11 @@ def grouped(tables: Sequence[pd.DataFrame], most: int = 400) -> list[Row]:
         times = table.groupby(keys, sort=False, observed=True)["at_s"].agg(["size", "min", "max"]).reset_index()
         for line in times.sort_values(["path", "min"], kind="stable").itertuples(index=False):
             *named, size, first, last = line
-            found.append((*map(str, named), words.count(int(size)), words.number(first), words.number(last)))
+            trial, path, outcome, error, asked = map(str, named)
+            said = error.lower().replace("_", " ") or "–"
+            found.append(
+                (trial, path, outcome, said, asked, words.count(int(size)), words.number(first), words.number(last))
+            )
     return found[:most]
 
 

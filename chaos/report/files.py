@@ -20,8 +20,8 @@ def write(campaign_dir: Path, result: CampaignResult) -> Path:
     (campaign_dir / "junit.xml").write_bytes(junit(result))
     gathered = gather(campaign_dir, result)
     (campaign_dir / "failed-operations.csv").write_bytes(gathered.csv)
-    if gathered.png:
-        (campaign_dir / "timeline.png").write_bytes(gathered.png)
+    picture = campaign_dir / "timeline.png"
+    picture.write_bytes(gathered.png) if gathered.png else picture.unlink(missing_ok=True)
     report = campaign_dir / "report.html"
     report.write_text(html(result, gathered.page), encoding="utf-8")
     return report

@@ -4,6 +4,7 @@ The page must stay under 250 KB. Trials are told in full as far as there is room
 their verdict here and everything else in summary.json.
 """
 
+from collections.abc import Callable
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -19,11 +20,20 @@ ROOM = 250_000
 
 def html(result: CampaignResult, evidence: page.Evidence) -> str:
     """The page with as many trials in full as there is room for."""
-    most = len(result.trials)
-    text = _render(page.page(result, evidence, most))
-    while len(text.encode()) > ROOM and most > 1:
-        most //= 2
-        text = _render(page.page(result, evidence, most))
+    return fitting(lambda most: _render(page.page(result, evidence, most)), len(result.trials))
+
+
+def fitting(render: Callable[[int], str], most: int) -> str:
+    """The page with at most `most` trials that fits. How many to leave out is reckoned first: rendering is slow."""
+    text = render(most)
+    if len(text.encode()) <= ROOM or most < 2:
+        return text
+    least = len(render(1).encode())
+    each = (len(text.encode()) - least) / (most - 1)
+    for fewer in range(max(1, min(most - 1, 1 + int((ROOM - least) / each))), 0, -1):
+        text = render(fewer)
+        if len(text.encode()) <= ROOM:
+            break
     return text
 
 
@@ -66,6 +76,7 @@ def _environment() -> Environment:
         "slug": slug,
         "not_ok": rows.not_ok,
         "losses": rows.losses,
+        "milestones": rows.milestones,
         "fault_text": rows.fault_text,
         "fault_rows": rows.fault_rows,
         "failover_rows": rows.failover_rows,

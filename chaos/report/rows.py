@@ -10,6 +10,14 @@ def fault_text(trial: TrialResult) -> str:
     return ", ".join(f"{fault.name} of {fault.target.name}" if fault.target else fault.name for fault in trial.faults)
 
 
+def milestones(trial: TrialResult) -> list[tuple[str, Milestone]]:
+    """In the order of time; what was not seen comes last."""
+    never = float("inf")
+    return sorted(
+        trial.milestones.items(), key=lambda item: never if item[1].earliest_s is None else item[1].earliest_s
+    )
+
+
 def fault_rows(trial: TrialResult) -> list[Row]:
     return [_fault(fault) for fault in trial.faults]
 
@@ -76,7 +84,12 @@ def not_ok(path: PathResult) -> str:
 
 
 def covariate_rows(trials: tuple[TrialResult, ...]) -> list[Row]:
-    return [(str(trial.number), name, value) for trial in trials for name, value in flat(trial.covariates)]
+    return [(str(trial.number), name, value) for trial in trials for name, value in flat(_beside(trial))]
+
+
+def _beside(trial: TrialResult) -> dict[str, object]:
+    """The covariates but for the settings, which have a section of their own."""
+    return {name: value for name, value in trial.covariates.items() if name != "settings"}
 
 
 def doubt_rows(trials: tuple[TrialResult, ...]) -> list[Row]:

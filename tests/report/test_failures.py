@@ -40,7 +40,7 @@ def test_every_operation_that_was_not_good_in_time_is_a_line(table):
 
 def test_groups_say_when_and_whom(table):
     groups = {(row[1], row[2], row[3]): row for row in grouped([table])}
-    refused = groups["service/new", "failed", "REFUSED"]
+    refused = groups["service/new", "failed", "refused"]
     assert refused[5] == "50"
     assert float(refused[6]) == pytest.approx(1.0, abs=0.03)
     assert refused[4] == "10.96.71.10:6379"

@@ -5,7 +5,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 from chaos.analysis.result import Doubt, Losses
-from chaos.report.html import ROOM, html
+from chaos.report.html import ROOM, fitting, html
 from chaos.report.page import Evidence
 from tests.report.results import HEADLINE, campaign, trial, undecided
 
@@ -90,6 +90,17 @@ def test_a_large_campaign_keeps_to_its_room_and_says_what_is_left_out():
     text = html(campaign(*many), EVIDENCE)
     assert len(text.encode()) <= ROOM
     assert "more trials are in summary.json" in text
+
+
+def test_what_fits_is_reckoned_and_then_tried():
+    asked: list[int] = []
+
+    def render(most: int) -> str:
+        asked.append(most)
+        return "x" * (100_000 + 40_000 * most)
+
+    assert len(fitting(render, 10)) == 220_000
+    assert asked == [10, 1, 3]
 
 
 def test_a_campaign_without_trials_is_a_page():

@@ -12,6 +12,12 @@ from tests.recordings import Story, delete_master, kill_master, no_fault, write_
 from tests.report.results import trial
 
 
+def drawn(placed, one):
+    picture = timeline(placed, one)
+    assert picture
+    return picture
+
+
 @pytest.fixture
 def placed(tmp_path):
     return lambda story: Placed(Recording.load(write_trial(story, tmp_path)))
@@ -22,7 +28,7 @@ def lanes(picture):
 
 
 def test_the_label_and_the_endpoint_are_shown_where_they_were(placed):
-    shown = lanes(timeline(placed(kill_master(back_s=51.9)), trial(0, 51.9, 51.99)))
+    shown = lanes(drawn(placed(kill_master(back_s=51.9)), trial(0, 51.9, 51.99)))
     named = [run.text for run in shown["rfrm-redis-cluster →"]]
     assert named == ["rfr-redis-cluster-0", "nobody", "rfr-redis-cluster-1"]
     assert shown["rfrm-redis-cluster →"][-1].start_s == pytest.approx(51.85, abs=0.2)
@@ -31,22 +37,21 @@ def test_the_label_and_the_endpoint_are_shown_where_they_were(placed):
 
 
 def test_sentinel_is_marked_by_its_own_words(placed):
-    marks = [mark.text for mark in timeline(placed(kill_master()), trial(0, 51.9, 51.99)).sentinel]
+    marks = [mark.text for mark in drawn(placed(kill_master()), trial(0, 51.9, 51.99)).sentinel]
     assert marks[0] == "+sdown"
     assert "+switch-master" in marks
 
 
 def test_good_answers_of_the_demoted_master_are_a_band_of_their_own(placed):
-    promoted = trial(1, 75.9, 76.0).milestones | {}
-    one = trial(1, 75.9, 76.0, milestones=promoted)
-    paths = {path.title: path for path in timeline(placed(delete_master(back_s=76.0)), one).operations}
+    one = trial(1, 75.9, 76.0)
+    paths = {path.title: path for path in drawn(placed(delete_master(back_s=76.0)), one).operations}
     assert paths["service/new"].stray
     assert not paths["sentinel/kept"].bad["failed"]
     assert paths["service/new"].counts["failed"] > 100
 
 
 def test_operations_are_told_by_kind(placed):
-    paths = {path.title: path for path in timeline(placed(kill_master()), trial(0, 51.9, 51.99)).operations}
+    paths = {path.title: path for path in drawn(placed(kill_master()), trial(0, 51.9, 51.99)).operations}
     assert paths["given/new"].good == ()
     assert paths["service/new"].good[0][1] == pytest.approx(0, abs=0.3)
     assert paths["service/new"].good[-1][0] == pytest.approx(51.9, abs=0.3)
