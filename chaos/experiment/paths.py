@@ -38,13 +38,18 @@ class Baseline:
 
     @property
     def is_late(self) -> bool:
-        return self.works and self.late > LATE_SHARE * (self.good + self.bad)
+        """It answers, but not always in time: whatever else is wrong with it is not for a deadline to mend."""
+        count = self.good + self.bad
+        answered = self.good > 0 and self.good + self.late >= WORKS_SHARE * count
+        return answered and self.late > LATE_SHARE * count
 
-    def sentence(self, path: str) -> str:
-        """What the user should know of a path that does not work, or not always."""
+    @property
+    def sentence(self) -> str:
+        """What the user should know of a path that does not work, or not always; the path's name goes before it."""
         if self.good == 0:
-            return f"{path} never worked: {self.error}, 0 of {self.bad}"
-        return f"{path} is unreliable: {self.good} of {self.good + self.bad}, {self.error}"
+            return f"never worked: {self.error}"
+        share = self.good / (self.good + self.bad)
+        return f"is unreliable: {share:.0%} of its operations were good, others {self.error}"
 
 
 def baselines(observed: Observed, since_ns: int) -> dict[str, Baseline]:

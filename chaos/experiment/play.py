@@ -79,12 +79,6 @@ def check(journal: Journal, experiment: Experiment) -> None:
         raise ExperimentError(f"{experiment.name} was not played to its end: chaostoolkit says {journal['status']}")
 
 
-def deviation(journal: Journal) -> str:
-    """What was not back in its steady state after the method, as a sentence; empty where all was."""
-    after = journal["steady_states"]["after"]
-    return _unmet(after) if after and not after["steady_state_met"] else ""
-
-
 class _Started(RunEventHandler):  # type: ignore[misc]  # chaoslib has no types
     def __init__(self, started: Callable[[], None]) -> None:
         self._started = started

@@ -24,7 +24,7 @@ def healthy() -> bool:
     session = current()
     wrong = session.call(recovery.healthy(session), within_s=session.scenario.limits.watch + BEYOND_S)
     if wrong:
-        session.note(f"not healthy: {'; '.join(wrong)}")
+        session.note(f"not healthy{' after the method' if session.effect_ns else ''}: {'; '.join(wrong)}")
     return not wrong
 
 

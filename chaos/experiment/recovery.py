@@ -39,6 +39,7 @@ async def wait(session: Session, seconds: float) -> None:
     while (left_ns := end_ns - mono_ns()) > 0:
         await look(session)
         await asyncio.sleep(min(LOOK_S, left_ns / 1e9))
+    await look(session)
 
 
 async def hold(session: Session, seconds: float) -> None:

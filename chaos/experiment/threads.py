@@ -31,6 +31,10 @@ class LoopThread:
         self._thread.join(10)
         self.loop.close()
 
+    def call(self, function: Callable[[], None]) -> None:
+        """Have a plain function called in the loop, soon; from any thread, and from a signal handler."""
+        self.loop.call_soon_threadsafe(function)
+
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
 

@@ -7,12 +7,13 @@ import asyncio
 import json
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from chaos.agent.spec import AUDIT, START, STOP
-from chaos.clock import AGENT, HOST, mono_ns
+from chaos.clock import AGENT, HOST, identity, mono_ns
 from chaos.cluster.health import master, masters, settings, summary
-from chaos.errors import SetupError
+from chaos.errors import FaultError, SetupError
 from chaos.experiment import paths, recovery
 from chaos.experiment.play import Experiment, Journal
 from chaos.experiment.session import HEAL_S, Session
@@ -22,7 +23,10 @@ from chaos.until import until
 
 STARTED_S, STOPPED_S, AUDIT_S, CLOSE_S = 60.0, 10.0, 60.0, 30.0
 """How long the agent may take to start its clients, to stop them, to read every key back, and to go."""
-WARM_UP_S = 2.0
+MASTER_S = 60.0
+"""How long after the last heal an audit waits for a single master."""
+WARM_UP_SHARE = 0.2
+"""How long clients run before the baseline begins, as a share of it: 2 s of 10 s."""
 DEADLINES_S = (0.1, 0.2, 0.5)
 """A scenario's own deadline, and where a calm system is late at that, the next of these."""
 
@@ -62,23 +66,29 @@ async def baseline(session: Session, record: Record, said: list[str]) -> None:
         )
         deadline_s = longer_s
         found = await _driven(session, deadline_s)
-    for path, one in found.items():
-        if not one.works:
-            session.note(one.sentence(path))
+    for sentence in sorted({_poor(session, path, one) for path, one in found.items() if not one.works}):
+        session.note(sentence)
     session.proven = frozenset(path for path, one in found.items() if one.works)
     if not session.proven:
-        raise SetupError("no path to the master works: " + "; ".join(one.sentence(path) for path, one in found.items()))
-    identities = {name: session.observed.identities.get(name, {}) for name in (HOST, AGENT)}
-    record.manifest(deadline_s=deadline_s, domains=identities)
+        raise SetupError("no path to the master works")
+    domains = {HOST: identity(), AGENT: session.observed.identities.get(AGENT, {})}
+    record.manifest(deadline_s=deadline_s, domains=domains)
     said.extend(f"{path} {one.good} of {one.good + one.bad}" for path, one in found.items())
+
+
+def _poor(session: Session, path: str, one: paths.Baseline) -> str:
+    """One sentence for both ways of driving a path that never worked."""
+    client = session.scenario.clients[path.partition("/")[0]]
+    return f"{client.about or path.partition('/')[0]} ({client.address or client.sentinel}) {one.sentence}"
 
 
 async def _driven(session: Session, deadline_s: float) -> dict[str, paths.Baseline]:
     """Have the clients run with this deadline, and say how each path fared once they were warm."""
     await _ask(session, START, {"deadline_s": deadline_s}, Answer("clients.started", STARTED_S))
-    await recovery.wait(session, WARM_UP_S)
+    seconds = session.scenario.limits.baseline
+    await recovery.wait(session, WARM_UP_SHARE * seconds)
     since_ns = session.observed.now_at_agent()
-    await recovery.wait(session, session.scenario.limits.baseline)
+    await recovery.wait(session, seconds)
     return paths.baselines(session.observed, since_ns)
 
 
@@ -121,7 +131,8 @@ async def audit(session: Session) -> None:
         return f"no single master to audit: {names or 'none'}"
 
     try:
-        await until(one_master, within_s=HEAL_S, because=sentence, every_s=recovery.LOOK_S)
+        within_s = min(MASTER_S, session.scenario.limits.recovery)
+        await until(one_master, within_s=within_s, because=sentence, every_s=recovery.LOOK_S)
         chosen = master(session.scene.facts)
         assert chosen is not None
         await _ask(session, AUDIT, {"address": f"{chosen.address}:{chosen.port}"}, Answer("audit", AUDIT_S))
@@ -132,13 +143,17 @@ async def audit(session: Session) -> None:
 async def undo(session: Session) -> None:
     """Whatever happened: undo the fault, stop the clients, bring what was recorded, remove the agent; each in turn."""
     problems: list[Exception] = []
-    parts = ((session.heal, HEAL_S), (lambda: stop_clients(session), STOPPED_S), (session.agent.close, CLOSE_S))
-    for part, within_s in parts:
+    parts = (
+        (session.heal, HEAL_S, FaultError, "a fault could not be undone"),
+        (partial(stop_clients, session), STOPPED_S, SetupError, "the clients could not be stopped"),
+        (session.agent.close, CLOSE_S, SetupError, "the agent could not be removed"),
+    )
+    for part, within_s, error, sentence in parts:
         try:
             async with asyncio.timeout(within_s):
                 await part()
         except Exception as problem:  # noqa: BLE001  # every part has its turn; all are raised together
-            problems.append(problem)
+            problems.append(error(f"{sentence}: {str(problem) or f'not within {within_s:g} s'}"))
     if problems:
         raise ExceptionGroup("not everything could be undone", problems)
 

@@ -29,6 +29,7 @@ from chaos.progress import Message, Tell
 from chaos.scenario import Scenario
 from chaos.trial import steps
 from chaos.trial.attend import Attendant
+from chaos.trial.ending import worst
 from chaos.trial.record import Record
 from chaos.trial.spec import TrialSpec, agent_spec, manifest
 from chaos.trial.steps import Player
@@ -64,9 +65,10 @@ class Trial:
             ended, error = ("failed", str(self._failure)) if self._failure else ("interrupted", self._interrupted)
             raise self._failure or InterruptedTrial(self._interrupted) from None
         except BaseException as problem:
-            error = str(problem)
+            error = str(worst(problem))
             raise
         finally:
+            self._task = self._session = None
             record.close(ended, error)
             self._tell(Message(Tell.CLOSED, {"directory": spec.directory}))
 
@@ -158,5 +160,3 @@ class Trial:
         if session.failure is not None:
             raise session.failure
         play.check(journal, self._experiment)
-        if sentence := play.deviation(journal):
-            session.note(f"after the method the system was not back in its steady state: {sentence}")

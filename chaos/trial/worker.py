@@ -9,20 +9,29 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from chaos.errors import HarnessError
 from chaos.experiment import play
 from chaos.experiment.session import Session
 from chaos.experiment.threads import LoopThread, MainThread
 from chaos.progress import Message, Tell
+from chaos.trial.ending import worst
 from chaos.trial.spec import TrialSpec
 from chaos.trial.trial import Trial
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def work(given: TextIO, out: TextIO) -> int:
+class Out(Protocol):
+    """Where messages go, a line each."""
+
+    def write(self, line: str, /) -> object: ...
+
+    def flush(self) -> object: ...
+
+
+def work(given: TextIO, out: Out) -> int:
     """Play the trial of the first line, and return the exit code."""
     spec = TrialSpec.parse(given.readline())
 
@@ -33,18 +42,11 @@ def work(given: TextIO, out: TextIO) -> int:
     try:
         _played(spec, tell, given)
     except (HarnessError, ExceptionGroup) as error:
-        text, code = told(error)
-        tell(Message(Tell.FAILED, {"error": type(error).__name__, "text": text, "exit_code": code}))
-        return code
+        gravest = worst(error)
+        failed = {"error": type(gravest).__name__, "text": str(gravest), "exit_code": gravest.exit_code}
+        tell(Message(Tell.FAILED, failed))
+        return gravest.exit_code
     return 0
-
-
-def told(error: HarnessError | ExceptionGroup[Exception]) -> tuple[str, int]:
-    """The sentence and the exit code of an error; of several, every sentence."""
-    if isinstance(error, ExceptionGroup):
-        parts = [str(one) or type(one).__name__ for one in (error.__context__, *error.exceptions) if one is not None]
-        return f"{error.message}: {'; '.join(parts)}", HarnessError.exit_code
-    return str(error), error.exit_code
 
 
 @contextmanager

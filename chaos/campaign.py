@@ -1,0 +1,281 @@
+"""A campaign: all trials of one invocation, from a scenario's name to a report.
+
+`run` does it all. The pieces (`plan`, `play`, `result`, `close`) are for the pytest plugin and for `chaos run`, which
+have loops of their own. Whatever ends a campaign, what was recorded by then is analysed and reported.
+"""
+
+import json
+import random
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import CancelledError, Future
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from importlib import import_module
+from itertools import chain, count
+from pathlib import Path
+from typing import Any, Self
+
+from chaos import __version__, report
+from chaos.analysis import analyse
+from chaos.analysis.result import CampaignResult, TrialResult
+from chaos.cluster.base import Platform
+from chaos.errors import InterruptedTrial, ScenarioError, SetupError
+from chaos.experiment.play import Experiment
+from chaos.experiment.play import load as load_experiment
+from chaos.experiment.threads import LoopThread
+from chaos.progress import Message, Tell
+from chaos.record.layout import CLOSED, FORMAT
+from chaos.scenario import load
+from chaos.scenario.lookup import find_experiments
+from chaos.scenario.words import instead
+from chaos.trial.process import Worker
+from chaos.trial.record import write_json
+from chaos.trial.spec import TrialSpec, limits_s, utc_now
+from chaos.trial.steps import Player
+from chaos.trial.trial import Trial
+from chaos.trial.worker import signals
+
+Tells = Callable[[Message], None]
+
+PLATFORMS = {"kind": "chaos.cluster.kube.platform:kind_platform"}
+"""Where the system runs, by the name of `--on`; imported only when used."""
+CAMPAIGN = "campaign.json"
+GATE = 3
+"""The step of a trial that waits until the system is healthy."""
+LEAVE_S = 120.0
+"""How long taking the platform away may take."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """What was asked for, as the command line, the pytest plugin and `chaos run` ask alike. None: chosen here."""
+
+    on: str = "kind"
+    scenario: str = "redis-operator"
+    experiments: tuple[str, ...] = ("kill-master", "partition-master")
+    trials: int = 1
+    seed: int | None = None
+    keep: bool = False
+    out: Path = Path("reports")
+    settings: Mapping[str, str] = field(default_factory=dict)
+    agent_image: str | None = None
+    command: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Planned:
+    """A trial to come. `number` counts in the campaign, `nth` among those of its experiment."""
+
+    number: int
+    nth: int
+    experiment: Experiment
+    seed: int
+
+
+class Campaign:
+    """A context: inside it the platform is up and the system deployed. To be used in the main thread: it takes signals.
+
+    What can be known to be wrong before anything is deployed is raised when it is made.
+    """
+
+    def __init__(self, options: Options, tell: Tells) -> None:
+        self.options = options
+        self.tell = tell
+        self.loop = LoopThread()
+        self.loaded = load(options.scenario, options.settings)
+        self.experiments = [load_experiment(path) for path in find_experiments(options.experiments)]
+        self.seed = random.SystemRandom().getrandbits(31) if options.seed is None else options.seed
+        self._platform = self._make_platform()
+        self.started = utc_now()
+        self.directory = unused(options.out / f"{self.started[:16].replace(':', '')}-{self.loaded.scenario.name}")
+        self._write_down()
+        self._numbers = count()
+        self._held = ExitStack()
+        self._interrupted = ""
+        self._ending: Callable[[str], None] = lambda _why: None
+        self._fresh = False
+
+    def __enter__(self) -> Self:
+        for warning in self.loaded.warnings:
+            self.tell(Message(Tell.NOTE, {"text": warning}))
+        with ExitStack() as held:
+            held.enter_context(self.loop)
+            self._wait(self._platform.__aenter__())
+            held.callback(self._leave)
+            self._wait(self._platform.deploy())
+            self._held = held.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def plan(self) -> list[Planned]:
+        """Every trial, the experiments in turn, so that a drift of the machine meets them alike."""
+        rounds = [(nth, one) for nth in range(self.options.trials) for one in self.experiments]
+        return [self._plan(nth, experiment) for nth, experiment in rounds]
+
+    def another(self, experiment: str) -> Planned:
+        """One more trial, of an experiment's name or path; for whoever learns only by and by what to play."""
+        [path] = find_experiments([experiment])
+        loaded = load_experiment(path)
+        nth = sum(one.name == loaded.name for one in self.experiments)
+        self.experiments.append(loaded)
+        self._write_down()
+        return self._plan(nth, loaded)
+
+    def play(self, planned: Planned) -> None:
+        """One trial, in a worker. Where the system never became healthy it is deployed anew, once, and tried again."""
+        try:
+            self._play(planned)
+        except SetupError as error:
+            if not self._gate_stayed_shut(planned):
+                raise
+            self.tell(Message(Tell.NOTE, {"text": f"{error}; deployed anew"}))
+            self._set_aside(planned)
+            self._wait(self._platform.deploy(fresh=True))
+            self._fresh = True
+            self._play(planned)
+        self._fresh = False
+
+    def play_here(self, planned: Planned, player: Player) -> "Future[None]":
+        """One trial in this process: `player` has its experiment played by a chaostoolkit that already runs."""
+        trial = Trial(self.spec(planned), player, self.tell)
+        self._ending = trial.interrupt
+        return self.loop.submit(trial.run())
+
+    def result(self, planned: Planned) -> TrialResult:
+        """What the recording of a played trial says."""
+        return next(trial for trial in analyse(self.directory).trials if trial.number == planned.number)
+
+    def close(self) -> CampaignResult:
+        """Analyse what was recorded, whatever ended it, and write the report."""
+        result = analyse(self.directory)
+        report.write(self.directory, result)
+        return result
+
+    def interrupt(self, why: str) -> None:
+        """End the campaign early: the trial under way undoes its fault first. A second call changes nothing."""
+        if not self._interrupted:
+            self._interrupted = why
+            self._ending(why)
+
+    def spec(self, planned: Planned) -> TrialSpec:
+        versions = self._platform.versions()
+        return TrialSpec(
+            campaign=self.directory.name,
+            number=planned.number,
+            nth=planned.nth + 1,
+            of=self.options.trials,
+            experiment=str(planned.experiment.path.resolve()),
+            seed=planned.seed,
+            directory=str(self._directory(planned)),
+            scenario=self.loaded.scenario.model_dump(mode="json"),
+            ref=self._platform.ref(),
+            cluster={"kind": self._platform.kind, "name": self._platform.name, **asdict(versions)},
+            system="fresh" if self._fresh else "re-used",
+        )
+
+    def _plan(self, nth: int, experiment: Experiment) -> Planned:
+        number = next(self._numbers)
+        return Planned(number=number, nth=nth, experiment=experiment, seed=seed_of(self.seed, number))
+
+    def _play(self, planned: Planned) -> None:
+        worker = Worker(self.tell)
+        played = worker.run(self.spec(planned), limits_s(self.loaded.scenario))
+        self._wait(played, ending=lambda _why: self.loop.call(worker.interrupt))
+
+    def _wait(self, work: Coroutine[Any, Any, Any], ending: Callable[[str], None] | None = None) -> None:
+        """Have the loop do this. An interruption cancels it, unless `ending` is how it ends."""
+        if self._interrupted:
+            work.close()
+            raise InterruptedTrial(self._interrupted)
+        future = self.loop.submit(work)
+        self._ending = ending or partial(_cancel, future)
+        try:
+            with signals(self.interrupt):
+                future.result()
+        except CancelledError:
+            raise InterruptedTrial(self._interrupted) from None
+
+    def _leave(self) -> None:
+        """Not to be interrupted: it takes away what this campaign made."""
+        self._ending = lambda _why: None
+        with signals(self.interrupt):
+            self.loop.submit(self._platform.__aexit__(None, None, None)).result(LEAVE_S)
+
+    def _make_platform(self) -> Platform:
+        if self.options.on not in PLATFORMS:
+            raise ScenarioError(
+                f'--on: no platform is called "{self.options.on}"; {instead(self.options.on, PLATFORMS)}'
+            )
+        module, _, name = PLATFORMS[self.options.on].partition(":")
+        image = {"agent_image": self.options.agent_image} if self.options.agent_image else {}
+        make: Callable[..., Platform] = getattr(import_module(module), name)
+        return make(self.loaded.scenario, self.loaded.folder, keep=self.options.keep, say=self.tell, **image)
+
+    def _write_down(self) -> None:
+        """What was asked for; it grows where trials are asked for one by one."""
+        asked = asdict(self.options) | {"out": str(self.options.out), "settings": dict(self.options.settings)}
+        content = {
+            "format": FORMAT,
+            "name": self.directory.name,
+            "version": __version__,
+            "command": self.options.command,
+            "scenario": self.loaded.scenario.name,
+            "cluster": self.options.on,
+            "experiments": list(dict.fromkeys(experiment.name for experiment in self.experiments)),
+            "trials": self.options.trials,
+            "seed": self.seed,
+            "started": self.started,
+            "options": asked,
+        }
+        write_json(self.directory / CAMPAIGN, content)
+
+    def _directory(self, planned: Planned) -> Path:
+        return self.directory / f"trial-{planned.number:03d}"
+
+    def _gate_stayed_shut(self, planned: Planned) -> bool:
+        closed = self._directory(planned) / CLOSED
+        return closed.exists() and json.loads(closed.read_text())["step"] == GATE
+
+    def _set_aside(self, planned: Planned) -> None:
+        """A trial that never began is none; what it recorded is kept beside the trials."""
+        self._directory(planned).rename(self.directory / f"unhealthy-{planned.number:03d}")
+
+
+def run(options: Options, tell: Tells) -> tuple[CampaignResult, Path]:
+    """Play every trial, analyse, report; the result and the campaign's directory.
+
+    Raises HarnessError when the harness failed or was interrupted, after what was recorded is reported.
+    """
+    campaign = Campaign(options, tell)
+    tell(Message(Tell.NOTE, {"text": f"campaign {campaign.directory}, seed {campaign.seed}"}))
+    try:
+        with signals(campaign.interrupt), campaign:
+            for planned in campaign.plan():
+                campaign.play(planned)
+    finally:
+        result = campaign.close()
+    return result, campaign.directory
+
+
+def _cancel(future: "Future[Any]", _why: str) -> None:
+    future.cancel()
+
+
+def seed_of(seed: int, number: int) -> int:
+    """The seed of one trial: all follow from the campaign's."""
+    return random.Random(f"{seed}:{number}").getrandbits(31)
+
+
+def unused(directory: Path) -> Path:
+    """This directory, made; where another campaign of the same minute has it, the next with a number."""
+    numbered = (directory.with_name(f"{directory.name}-{number}") for number in count(2))
+    for one in chain([directory], numbered):
+        try:
+            one.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return one
+    raise AssertionError("unreachable: numbers do not end")

@@ -1,0 +1,104 @@
+"""A campaign of one trial, whose experiment is played by a chaostoolkit that already runs (`chaos run`).
+
+Options come from the environment (`FAILOVER_SCENARIO`, `FAILOVER_ON`, `FAILOVER_SEED`, `FAILOVER_KEEP`,
+`FAILOVER_OUT`), or from the experiment's configuration under the same names in small letters.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+from chaos.analysis.result import Verdict
+from chaos.campaign import Campaign, Options
+from chaos.errors import HarnessError, InterruptedTrial, ScenarioError
+from chaos.experiment.play import Experiment, Journal
+from chaos.experiment.session import Session
+from chaos.progress import Message, Tell
+from chaos.report import Terminal
+from chaos.trial.spec import limits_s
+from chaos.trial.worker import signals
+
+PREFIX = "FAILOVER_"
+SUFFIXES = (".yaml", ".yml", ".json")
+
+
+class OneTrial:
+    """`begin` returns when the experiment may be played; `ended` is given its journal."""
+
+    def __init__(self, options: Options) -> None:
+        self._terminal = Terminal()
+        self._campaign = Campaign(options, self._terminal.tell)
+        self._held = ExitStack()
+        self._ready: Future[None] = Future()
+        self._journal: Future[Journal] = Future()
+        self._trial: Future[None] = Future()
+
+    @classmethod
+    def begun(cls, experiment: Mapping[str, Any], configuration: Mapping[str, Any]) -> Self:
+        """Raises HarnessError when there is no trial to play in; what was recorded until then is reported."""
+        one = cls(options(experiment, {**configuration, **os.environ}))
+        try:
+            one._begin()
+        except BaseException:
+            one._close()
+            raise
+        return one
+
+    def ended(self, journal: Journal) -> bool:
+        """Let the trial go on to its end, and report; whether its verdict is a pass. What failed is told here."""
+        self._journal.set_result(journal)
+        try:
+            self._trial.result(limits_s(self._campaign.loaded.scenario))
+        except HarnessError as error:
+            self._terminal.tell(Message(Tell.FAILED, {"error": type(error).__name__, "text": str(error)}))
+        return self._close() is Verdict.PASS
+
+    def _begin(self) -> None:
+        self._held.enter_context(signals(self._campaign.interrupt))
+        self._held.enter_context(self._campaign)
+        [planned] = self._campaign.plan()
+        self._trial = self._campaign.play_here(planned, self._play)
+        self._trial.add_done_callback(self._ended_early)
+        self._ready.result(limits_s(self._campaign.loaded.scenario))
+
+    def _close(self) -> Verdict:
+        self._held.close()
+        result = self._campaign.close()
+        self._terminal.closing(result, self._campaign.directory / "report.html")
+        return result.verdict
+
+    async def _play(self, _experiment: Experiment, _session: Session) -> Journal:
+        self._ready.set_result(None)
+        return await asyncio.wrap_future(self._journal)
+
+    def _ended_early(self, trial: "Future[None]") -> None:
+        if not self._ready.done():
+            early = InterruptedTrial("the trial ended before its experiment")
+            self._ready.set_exception(early if trial.cancelled() else trial.exception() or early)
+
+
+def options(experiment: Mapping[str, Any], given: Mapping[str, Any]) -> Options:
+    """The environment's word holds over the configuration's."""
+    said = {name: given.get(PREFIX + name.upper(), given.get((PREFIX + name).lower())) for name in Options.__slots__}
+    return Options(
+        experiments=(str(source(experiment)),),
+        on=said["on"] or Options().on,
+        scenario=said["scenario"] or Options().scenario,
+        seed=int(said["seed"]) if said["seed"] is not None else None,
+        keep=str(said["keep"]).lower() in ("1", "true", "yes"),
+        out=Path(said["out"] or Options().out),
+        command=" ".join(["chaos", *sys.argv[1:]]),
+    )
+
+
+def source(experiment: Mapping[str, Any]) -> Path:
+    """The experiment's file, from the command line: chaostoolkit does not say where it had it from."""
+    files = [Path(word) for word in sys.argv[1:] if word.endswith(SUFFIXES) and Path(word).is_file()]
+    if len(files) != 1:
+        raise ScenarioError(f'"{experiment.get("title")}": give its file, alone, as in `chaos run experiments/x.yaml`')
+    return files[0]

@@ -1,0 +1,114 @@
+"""What tests of the pipeline share: a small scenario for the cluster in memory, and a trial of it in this process."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from chaos.model import Event
+from chaos.progress import Message, Tell
+from chaos.record.events import read_events
+from chaos.scenario import Scenario, load
+from chaos.trial.spec import TrialSpec
+from chaos.trial.worker import work
+from tests.fake_cluster import UNDONE
+
+SCENARIO = """
+about: A cluster in memory
+system:
+  kube:
+    manifests: []
+    namespace: fake
+    images: []
+    redis: {selector: app=redis}
+    sentinel: {selector: app=sentinel, service: rfs-redis-cluster}
+    master_label: redisfailovers-role=master
+  period: 200ms
+clients:
+  service: {address: "rfrm-redis-cluster:6379", count: 1, rate_each: 20/s}
+  sentinel: {sentinel: "rfs-redis-cluster:26379", count: 1, rate_each: 20/s}
+  given: {address: "rfr-redis-cluster:6379", count: 1, rate_each: 20/s}
+targets:
+  reconnect: {limit: 15s, gate: true}
+  lost_acknowledged: {limit: 0}
+limits: {recovery: 2s, stable: 300ms, watch: 600ms, baseline: 300ms, healthy: 1500ms}
+gap: 200ms
+"""
+
+HERE = Path(__file__).parent.parent
+
+
+def scenario_file(folder: Path) -> Path:
+    file = folder / "small" / "scenario.yaml"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(SCENARIO)
+    return file
+
+
+def small(folder: Path) -> Scenario:
+    return load(str(scenario_file(folder))).scenario
+
+
+def trial_spec(folder: Path, script: str = "", experiment: str | Path = "kill-master") -> TrialSpec:
+    """A trial of the cluster in memory; `experiment` is one of ours by name, or a file."""
+    path = HERE / "experiments" / f"{experiment}.yaml" if isinstance(experiment, str) else experiment
+    return TrialSpec(
+        campaign="2026-01-02T0304-small",
+        number=0,
+        nth=1,
+        of=1,
+        experiment=str(path),
+        seed=7,
+        directory=str(folder / "trial-000"),
+        scenario=small(folder).model_dump(mode="json"),
+        ref={"module": "tests.fake_cluster", "script": script},
+        cluster={"kind": "fake", "name": "in memory", "platform": {}, "images": {}},
+        system="fresh",
+    )
+
+
+class Played:
+    """A trial that was played here, in this process and its main thread, as its worker plays it."""
+
+    def __init__(self, spec: TrialSpec, tell: Callable[[Message], None] = lambda _message: None) -> None:
+        self.directory = Path(spec.directory)
+        self.messages: list[Message] = []
+        self._tell = tell
+        reading, writing = os.pipe()
+        with os.fdopen(reading) as given, os.fdopen(writing, "w") as held:
+            held.write(spec.line() + "\n")
+            held.flush()
+            self.code = work(given, self)
+
+    def write(self, line: str) -> None:
+        """Called with every line that the worker writes."""
+        self.messages.append(Message.parse(line))
+        self._tell(self.messages[-1])
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    @property
+    def closed(self) -> dict[str, Any]:
+        return read(self.directory / "closed")
+
+    @property
+    def undone(self) -> list[str]:
+        return [json.loads(line) for line in (self.directory.parent / UNDONE).read_text().splitlines()]
+
+    @property
+    def events(self) -> list[Event]:
+        files = sorted((self.directory / "events").glob("*.jsonl"))
+        return sorted((event for file in files for event in read_events(file)), key=lambda event: event.at_ns)
+
+    def kinds(self, begin: str) -> list[str]:
+        return [event.kind for event in self.events if event.kind.startswith(begin)]
+
+    def told(self, tell: Tell) -> list[dict[str, Any]]:
+        return [message.data for message in self.messages if message.tell is tell]
+
+
+def read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content

@@ -1,0 +1,78 @@
+"""Trials that cannot be played: each a clear sentence, the right exit code, everything undone, the record readable."""
+
+from pathlib import Path
+
+import pytest
+
+from chaos.progress import Tell
+from tests.fakes import Played, trial_spec
+
+
+def failed(played: Played) -> str:
+    [data] = played.told(Tell.FAILED)
+    text: str = data["text"]
+    return text
+
+
+def test_an_experiment_that_the_cluster_cannot_play_is_refused_at_the_first_step(tmp_path: Path) -> None:
+    played = Played(trial_spec(tmp_path, "cannot-cut", "partition-master"))
+
+    assert played.code == 3
+    assert failed(played) == "partition-master needs cut, which in memory cannot do"
+    assert played.closed["step"] == 1
+
+
+def test_a_system_that_never_becomes_healthy_is_named_with_what_is_wrong(tmp_path: Path) -> None:
+    played = Played(trial_spec(tmp_path, "never-healthy"))
+
+    assert played.code == 3
+    assert "gave up after 1.5 s: the system is not healthy: sentinel rfs-redis-cluster-a holds the master" in failed(
+        played
+    )
+    assert (played.closed["ended"], played.closed["step"]) == ("failed", 3)
+    assert played.undone[-2:] == ["agent closed", "disconnected"]
+
+
+def test_without_any_path_that_works_there_is_nothing_to_measure(tmp_path: Path) -> None:
+    played = Played(trial_spec(tmp_path, "nothing-works"))
+
+    assert played.code == 3
+    assert failed(played) == "no path to the master works"
+    assert played.kinds("fault") == []
+
+
+def test_a_heal_that_fails_is_an_error_of_ours_and_the_agent_is_removed_all_the_same(tmp_path: Path) -> None:
+    played = Played(trial_spec(tmp_path, "heal-fails"))
+
+    assert played.code == 4
+    assert "the node helper does not answer" in failed(played)
+    assert played.undone == ["agent closed", "disconnected"]
+    assert played.closed["ended"] == "failed"
+
+
+def test_a_platform_that_falls_silent_for_good_ends_the_trial(tmp_path: Path) -> None:
+    played = Played(trial_spec(tmp_path, "platform-breaks"))
+
+    assert played.code == 3
+    assert failed(played) == "the API server answers no more"
+    assert played.closed["ended"] == "failed"
+    assert played.undone[-2:] == ["agent closed", "disconnected"]
+
+
+@pytest.mark.parametrize("step", ["healthy", "baseline", "watch"])
+def test_an_agent_that_dies_fails_the_trial_wherever_it_is(tmp_path: Path, step: str) -> None:
+    played = Played(trial_spec(tmp_path, f"agent-dies-at-{step}"))
+
+    assert played.code == 3
+    assert "the agent is gone" in failed(played)
+    assert played.closed["ended"] == "failed"
+    assert "heal" in played.undone
+
+
+def test_an_agent_that_dies_while_chaostoolkit_plays_is_not_hidden_by_it(tmp_path: Path) -> None:
+    """chaostoolkit would call the experiment completed; the agent's own error comes through."""
+    played = Played(trial_spec(tmp_path, "agent-dies-at-experiment"))
+
+    assert played.code == 3
+    assert failed(played) == "the agent is gone"
+    assert (played.directory / "journal.json").exists()
