@@ -9,6 +9,7 @@ import click
 import pytest
 
 from chaos.analysis.result import Verdict
+from chaos.campaign import Options
 from chaos.cli import EXIT, cli, entry, newest
 from chaos.cli_options import DEFAULT_EXPERIMENTS, campaign_options, parse_settings
 from chaos.errors import FaultError, ScenarioError, SetupError
@@ -161,3 +162,9 @@ def test_report_prints_the_page_and_opens_it(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
     assert done.stdout == f"{page.relative_to(tmp_path)}\n"
     assert opened.read_text().strip() == page.as_uri()
+
+
+def test_the_options_of_a_campaign_have_the_same_defaults_whoever_asks(options):
+    given = options()
+    assert given.pop("quiet") is False
+    assert Options(**given | {"settings": parse_settings(given["settings"])}) == Options()
