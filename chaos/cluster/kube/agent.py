@@ -82,13 +82,13 @@ class KubeAgent:
         """Without its leave. Harmless where it is removed already."""
         if self._removed:
             return
-        self._removed = True
         await self._close_stream()
         try:
             await self._keep_log()
         finally:
             await self._api.delete(self._path, grace_s=0)
             await self._api.delete(f"/api/v1/namespaces/{self._namespace}/configmaps/{self._name}")
+            self._removed = True
 
     async def _follow(self) -> None:
         """Pull until closed. What ends it before is kept for the next caller of `pull`, and is an event."""
