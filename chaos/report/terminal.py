@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
+from rich.control import Control
 from rich.markup import escape
-from rich.status import Status
+from rich.segment import ControlType
 
 from chaos.analysis.result import CampaignResult
 from chaos.progress import Message, Tell
@@ -17,6 +18,7 @@ from chaos.report.closing import Line, trial_lines, verdict_lines
 from chaos.report.words import breakable
 
 AGAIN_S = 30.0
+CLEARED = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
 STYLES = {"good": "green", "bad": "red bold", "open": "yellow", "plain": "default"}
 
 
@@ -26,7 +28,7 @@ class Terminal:
     def __init__(self, *, quiet: bool = False, file: TextIO | None = None) -> None:
         self.quiet = quiet
         self.console = Console(file=file, highlight=False, soft_wrap=True)
-        self._status: Status | None = None
+        self._redrawn = False
         self._waiting: tuple[str, float] = ("", 0.0)
 
     def tell(self, message: Message) -> None:
@@ -37,6 +39,7 @@ class Terminal:
             self._wait(message.data)
             return
         self._settle()
+        self._waiting = ("", 0.0)
         for line in _LINES[message.tell](message.data):
             self.console.print(line)
 
@@ -54,25 +57,20 @@ class Terminal:
             self.console.print(breakable(text))
 
     def _wait(self, data: dict[str, Any]) -> None:
-        text = f"  {data['name']:<10} waiting for {data['text']}  {data['seconds']:.0f} s"
+        text = f"  {data['name']:<10} waiting {data['seconds']:.0f} s: {data['text']}"
         if self.console.is_terminal:
-            self._redraw(text)
-        elif (data["name"] != self._waiting[0]) or data["seconds"] >= self._waiting[1] + AGAIN_S:
+            self._settle()
+            self.console.print(escape(text[: self.console.width - 1]), end="")
+            self._redrawn = True
+        elif data["name"] != self._waiting[0] or data["seconds"] >= self._waiting[1] + AGAIN_S:
             self._waiting = (data["name"], data["seconds"])
             self.console.print(escape(text))
 
-    def _redraw(self, text: str) -> None:
-        if self._status is None:
-            self._status = self.console.status("")
-            self._status.start()
-        self._status.update(escape(text))
-
     def _settle(self) -> None:
-        """Take the redrawn line away before a line that stays."""
-        self._waiting = ("", 0.0)
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
+        """Take the redrawn line away before another one."""
+        if self._redrawn:
+            self.console.control(CLEARED)
+            self._redrawn = False
 
 
 def _step(data: dict[str, Any]) -> list[str]:
