@@ -21,7 +21,7 @@ def installed(tmp_path_factory) -> Path:
     subprocess.run(build, check=True, capture_output=True)
     with zipfile.ZipFile(next(out.glob("*.whl"))) as wheel:
         wheel.extractall(out / "site")
-    return out / "site"
+    return Path(out / "site")
 
 
 @pytest.fixture
