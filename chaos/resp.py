@@ -8,7 +8,7 @@ the connection is of no more use.
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple, Self
 
 import hiredis
@@ -67,6 +67,8 @@ class Resp:
             yield connection
         finally:
             writer.transport.abort()
+            with suppress(OSError):  # what ended the connection was raised by the call that met it
+                await writer.wait_closed()
 
     async def _authenticate(self, password: str) -> None:
         answer = await self.call("AUTH", password)

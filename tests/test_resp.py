@@ -2,15 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
 from pathlib import Path
 
 import hiredis
 import pytest
 
 from chaos.resp import Message, Resp, password_from_environment
-from tests.client.play import Server
+from tests.client.play import Server, peer
 from tests.rig import LOOPBACK, free_port
 
 
@@ -19,26 +18,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
     server = Server(tmp_path / "redis")
     yield server
     server.kill()
-
-
-@asynccontextmanager
-async def peer(*answers: bytes) -> AsyncIterator[int]:
-    """A server that gives one of these after each read, and then stays silent; empty closes."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            for answer in answers:
-                await reader.read(1024)
-                if not answer:
-                    break
-                writer.write(answer)
-            else:
-                await reader.read()
-        writer.close()
-
-    listener = await asyncio.start_server(serve, LOOPBACK, port := free_port())
-    async with listener:
-        yield port
 
 
 @pytest.mark.redis

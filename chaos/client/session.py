@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -152,7 +152,7 @@ class Session:
 
     # Operations.
 
-    def _send(self, operations: Sequence[Operation] | deque[Operation], opening: bytes = b"") -> None:
+    def _send(self, operations: Collection[Operation], opening: bytes = b"") -> None:
         assert self._link is not None
         wire, rows, client = self._bench.wire, self._bench.rows, self._spec.number
         data = opening + b"".join(wire.operation(client, operation.seq) for operation in operations)

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,3 +134,29 @@ def good(rows: list[Row]) -> list[Row]:
 async def seconds(some: float) -> None:
     """Let the clients work; the only thing that these tests wait for is time itself."""
     await asyncio.sleep(some)
+
+
+@asynccontextmanager
+async def peer(*answers: bytes) -> AsyncIterator[int]:
+    """The port of a server that gives one of these after each read and then stays silent; an empty one closes."""
+    connections: set[asyncio.Task[None] | None] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.add(asyncio.current_task())
+        with suppress(ConnectionError):
+            for answer in answers:
+                await reader.read(1024)
+                if not answer:
+                    break
+                writer.write(answer)
+            else:
+                await reader.read()
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    listener = await asyncio.start_server(serve, LOOPBACK, 0)
+    async with listener:
+        yield listener.sockets[0].getsockname()[1]
+        if connections:
+            await asyncio.wait([task for task in connections if task], timeout=2)

@@ -1,15 +1,12 @@
 """Meters that ask Sentinel for the master, against the real thing and against one that misbehaves."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from chaos.model import ErrorCode, Outcome, RowFlag
 from chaos.record.layout import NOBODY
-from tests.client.play import good, new_and_kept, outcomes, playing, seconds
+from tests.client.play import good, new_and_kept, outcomes, peer, playing, seconds
 from tests.rig import LOOPBACK, REDIS, SENTINELS, Rig, free_port
 
 ASKED = RowFlag.OPENED | RowFlag.DISCOVERED
@@ -27,7 +24,7 @@ async def test_new_asks_for_each_operation_and_kept_for_each_connection(rig: Rig
     (target,), (node,) = play.kinds("target"), play.kinds("node")
     assert target.fields["address"] == node.fields["address"] == master
     told = play.kinds("discovery")
-    assert [(event.fields["client"], event.fields["address"]) for event in told] == [(0, master), (1, master)]
+    assert sorted((event.fields["client"], event.fields["address"]) for event in told) == [(0, master), (1, master)]
     assert all(0 < event.fields["took_us"] < 100_000 for event in told)
 
 
@@ -46,38 +43,23 @@ async def test_after_a_failover_both_are_told_the_new_master(rig: Rig, tmp_path:
         assert told[-1] != told[0]
 
 
-@asynccontextmanager
-async def sentinel_that(answers: bytes | None) -> AsyncIterator[str]:
-    """A server that answers anything with these bytes, or with nothing at all, or (empty) by closing."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            await reader.read(1024)
-            if answers is None:
-                await reader.read()
-        writer.write(answers or b"")
-        writer.close()
-
-    server = await asyncio.start_server(serve, LOOPBACK, port := free_port())
-    async with server:
-        yield f"{LOOPBACK}:{port}"
-
-
 @pytest.mark.parametrize(
     ("answers", "error"),
     [
-        (b"*-1\r\n", ErrorCode.NO_MASTER),
-        (b"-ERR unknown\r\n", ErrorCode.DISCOVERY_FAILED),
-        (b"?\r\n", ErrorCode.DISCOVERY_FAILED),
-        (b"", ErrorCode.DISCOVERY_FAILED),
-        (None, ErrorCode.DISCOVERY_TIMEOUT),
+        ((b"*-1\r\n",), ErrorCode.NO_MASTER),
+        ((b"-ERR unknown\r\n",), ErrorCode.DISCOVERY_FAILED),
+        ((b"?\r\n",), ErrorCode.DISCOVERY_FAILED),
+        ((b"",), ErrorCode.DISCOVERY_FAILED),
+        ((), ErrorCode.DISCOVERY_TIMEOUT),
     ],
 )
 async def test_a_sentinel_that_does_not_say_fails_the_operation(
-    answers: bytes | None, error: ErrorCode, tmp_path: Path
+    answers: tuple[bytes, ...], error: ErrorCode, tmp_path: Path
 ):
-    async with sentinel_that(answers) as address, playing(tmp_path, new_and_kept(address, via_sentinel=True)) as play:
-        await seconds(0.6)
+    async with peer(*answers) as port:
+        clients = new_and_kept(f"{LOOPBACK}:{port}", via_sentinel=True)
+        async with playing(tmp_path, clients) as play:
+            await seconds(0.6)
     assert (Outcome.FAILED, error) in outcomes(play.rows)
     assert outcomes(play.rows) <= {(Outcome.FAILED, error), (Outcome.FAILED, ErrorCode.NOT_SENT)}
     assert {(row.sent_us, row.target, row.node) for row in play.rows} == {(0, NOBODY, NOBODY)}
@@ -89,4 +71,4 @@ async def test_a_refused_sentinel_fails_the_operation(tmp_path: Path):
         await seconds(0.2)
     assert outcomes(play.rows) == {(Outcome.FAILED, ErrorCode.DISCOVERY_FAILED)}
     said = play.kinds("discovery")
-    assert [(event.fields["client"], event.fields["error"]) for event in said] == [(0, "REFUSED"), (1, "REFUSED")]
+    assert sorted((event.fields["client"], event.fields["error"]) for event in said) == [(0, "REFUSED"), (1, "REFUSED")]

@@ -1,8 +1,8 @@
 """Rows: what is written is read, in the state in which it was left."""
 
 import multiprocessing
-import os
 import signal
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
@@ -66,24 +66,23 @@ def test_rows_are_read_while_the_file_still_grows(path: Path):
     writer.close()
 
 
-def write_and_hang(path: Path, ready: int) -> None:
+def write_and_hang(path: Path, ready: Event) -> None:
     writer = RowWriter(path, HEADER)
     for seq in range(1000):
         writer.finish(writer.put(in_flight(seq)), 1, Outcome.OK, 0, 0)
     writer.put(in_flight(1000))
-    os.write(ready, b"x")
+    ready.set()
     signal.pause()
 
 
 def test_what_was_put_survives_the_death_of_its_writer(path: Path):
-    ready, write = os.pipe()
-    process = multiprocessing.get_context("fork").Process(target=write_and_hang, args=(path, write))
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    process = context.Process(target=write_and_hang, args=(path, ready))
     process.start()
-    os.read(ready, 1)
+    assert ready.wait(30)
     process.kill()
     process.join(5)
-    os.close(ready)
-    os.close(write)
     rows = list(read_rows(path))
     assert len(rows) == 1001
     assert [row.outcome for row in rows[-2:]] == [Outcome.OK, Outcome.IN_FLIGHT]
