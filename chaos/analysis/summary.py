@@ -6,7 +6,7 @@ import types
 from collections.abc import Mapping
 from enum import Enum
 from functools import cache
-from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from chaos.analysis.result import VERSION, CampaignResult
 from chaos.errors import RecordingError
@@ -51,7 +51,7 @@ def _value(kind: Any, raw: Any) -> Any:  # noqa: ANN401  # by its annotation
     origin, arguments = get_origin(kind), get_args(kind)
     if raw is None or kind is Any or origin is Literal:
         return raw
-    if origin is types.UnionType:
+    if origin in (types.UnionType, Union):
         return _value(next(one for one in arguments if one is not type(None)), raw)
     if origin is tuple:
         each = arguments[:1] * len(raw) if arguments[-1] is Ellipsis else arguments
