@@ -46,10 +46,12 @@ def divided(window: Window, milestones: dict[str, Milestone], effect_s: Span, ex
     """The window with its phases. `milestones` are the path's own, pointer and routable among them, in any order.
 
     `explained_s` is what the client's period and time-out explain of the last phase. A window without an end is left
-    as it is: its phases are not over.
+    as it is: its phases are not over. Without any milestone all of it is unattributed.
     """
     if window.end_s is None:
         return window
+    if not milestones:
+        return replace(window, unattributed_s=_middle(window.end_s) - _middle(window.onset_s))
     bounds = _clipped(_boundaries(milestones, effect_s), window, window.end_s)
     phases = [phase for last, this in _seen_pairs(bounds) if (phase := _phase(bounds, last, this))]
     found = tuple(phase for phase in phases if phase.seconds > 0)

@@ -102,8 +102,8 @@ def attempts(said: list[Said]) -> list[Attempt]:
         if one.channel == "+try-failover":
             tried.setdefault(_epoch(said, one), one)
     starts = sorted(tried.items(), key=lambda item: item[1].span)
-    ends = [one.span[0] for _, one in starts[1:]] + [float("inf")]
-    return [_attempt(said, epoch, one, end) for (epoch, one), end in zip(starts, ends, strict=True)]
+    ends = [*(one.span[0] for _, one in starts[1:]), float("inf")]
+    return [_attempt(said, epoch, one, ends[n]) for n, (epoch, one) in enumerate(starts)]
 
 
 def _attempt(said: list[Said], epoch: int, started: Said, ends_s: float) -> Attempt:

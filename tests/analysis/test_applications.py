@@ -1,0 +1,33 @@
+"""What an application met, beside what the service did."""
+
+import pytest
+
+from tests.analysis.conftest import Analysed
+from tests.recordings import Story, delete_master, kill_master
+
+
+def test_its_longest_blocked_call_and_its_first_good_one(analysed: Analysed):
+    app = analysed(kill_master()).paths["app/kept"]
+    assert app.application
+    assert app.longest_blocked_s == pytest.approx(4.5, abs=0.001)
+    assert app.first_good_s == pytest.approx((51.95, 51.95), abs=0.06)
+
+
+def test_an_acknowledged_call_that_is_lost_is_not_good(analysed: Analysed):
+    app = analysed(delete_master()).paths["app/kept"]
+    assert app.first_good_s is not None
+    assert app.first_good_s[0] > 75
+
+
+def test_a_call_that_never_returned_is_told_by_its_event(analysed: Analysed):
+    story = (
+        Story(paths=("service", "app"))
+        .fault()
+        .event("application.call", 9.0, "agent", client=2, blocked_s=33.0, error="")
+    )
+    assert analysed(story).paths["app/kept"].longest_blocked_s == pytest.approx(33.0)
+
+
+def test_one_that_never_succeeded_again_has_no_first_good_call(analysed: Analysed):
+    story = Story(paths=("service", "app")).fault().out("app", 0.0, 99.0)
+    assert analysed(story).paths["app/kept"].first_good_s is None

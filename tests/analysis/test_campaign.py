@@ -1,0 +1,149 @@
+"""A campaign from its directory to the first lines of its report."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from chaos.analysis import analyse
+from chaos.analysis.result import CampaignResult, Verdict
+from chaos.errors import RecordingError
+from tests.recordings import Story, build_sample_campaign, kill_master, no_fault, write_campaign
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> CampaignResult:
+    return analyse(build_sample_campaign(tmp_path_factory.mktemp("campaign")))
+
+
+def test_the_first_sentence_says_what_failed_and_what_never_worked(sample: CampaignResult):
+    first = sample.headline["verdict"].partition(" 1 of 1 delete")[0]
+    assert first == (
+        "1 of 1 kill-master trial was back later than 15 s through rfrm-redis-cluster: 51.9 s; the address that "
+        "clients were given, rfr-redis-cluster:6379, never worked (name not found, 0 of 39)."
+    )
+
+
+def test_what_did_better_in_the_same_trials_is_advised(sample: CampaignResult):
+    assert "Let clients ask Sentinel: 6.5 s in kill-master; 0.9 s in delete-master" in sample.headline["do"]
+    assert "min-replicas-to-write" in sample.headline["do"]
+
+
+def test_what_the_settings_allow_stands_beside_what_was_seen(sample: CampaignResult):
+    assert (
+        "kill-master: 36 to 67 s through rfrm-redis-cluster from these settings (seen 51.9 s in 1)"
+        in sample.headline["expect"]
+    )
+    assert "delete-master: 62 to 98 s" in sample.headline["expect"]
+    assert "Lost writes: 1365 of " in sample.headline["expect"]
+
+
+def test_it_fails_by_a_rule_that_it_names(sample: CampaignResult):
+    assert sample.verdict is Verdict.FAIL
+    assert sample.rule == "a gate failed in 2 of 2 trials"
+
+
+def test_three_trials_alike_share_their_phase(tmp_path: Path):
+    result = analyse(write_campaign(tmp_path, [kill_master(n, back_s=50.9 + n) for n in range(3)]))
+    assert result.headline["verdict"].startswith("3 of 3 kill-master trials were back later than 15 s")
+    assert "50.9 to 52.9 s" in result.headline["verdict"]
+    assert result.headline["why"].startswith("pointer is 88 % of the outage in all 3. In the longest: 89 %")
+    assert "6.5 s in kill-master, worst 6.5 s" in result.headline["do"]
+
+
+def test_a_pass_says_its_strength(tmp_path: Path):
+    result = analyse(
+        write_campaign(tmp_path, [kill_master(n, back_s=10.0, paths=("service", "sentinel")) for n in range(3)])
+    )
+    assert result.verdict is Verdict.PASS
+    assert '3 of 3 supports "at least 37 % of such failovers"' in result.headline["do"]
+    assert result.groups[0].strength.startswith("3 of 3 supports")
+
+
+def test_an_inconclusive_one_says_what_is_not_known(tmp_path: Path):
+    result = analyse(write_campaign(tmp_path, [kill_master(0), kill_master(1, audited=False)]))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.headline["verdict"].startswith("1 of 2 trials proves nothing: there was no audit")
+
+
+def test_the_control_has_nothing_to_explain(tmp_path: Path):
+    result = analyse(write_campaign(tmp_path, [no_fault(n) for n in range(2)]))
+    assert result.verdict is Verdict.PASS
+    assert result.headline["why"] == "No path that worked had an outage."
+    assert "2 of 2 no-fault trials, no outage" in result.headline["verdict"]
+
+
+def test_an_outage_in_the_control_is_said_so(tmp_path: Path):
+    result = analyse(write_campaign(tmp_path, [no_fault().out("service", 3.0, 3.5)]))
+    assert "had an outage through rfrm-redis-cluster though nothing was done" in result.headline["verdict"]
+
+
+def test_a_campaign_without_trials_is_inconclusive(tmp_path: Path):
+    result = analyse(write_campaign(tmp_path, []))
+    assert (result.verdict, result.trials) == (Verdict.INCONCLUSIVE, ())
+    assert result.headline["verdict"] == "No trial was recorded."
+
+
+def test_what_is_no_campaign_is_refused(tmp_path: Path):
+    with pytest.raises(RecordingError):
+        analyse(tmp_path)
+
+
+def test_the_same_directory_gives_the_same_result(tmp_path: Path):
+    campaign = build_sample_campaign(tmp_path)
+    assert analyse(campaign) == analyse(campaign)
+
+
+class TestCutOff:
+    """Whatever step a trial dies at, it has a result: inconclusive, and where it died."""
+
+    def dead(self, tmp_path: Path, *gone: str) -> CampaignResult:
+        campaign = write_campaign(
+            tmp_path, [kill_master().event("step", -3.0, number=4, name="baseline", state="begun")]
+        )
+        trial = campaign / "trial-000"
+        for pattern in ("closed", *gone):
+            for path in trial.glob(pattern):
+                path.unlink()
+        return analyse(campaign)
+
+    @pytest.mark.parametrize(
+        "gone",
+        [
+            (),
+            ("audit/*",),
+            ("logs/*",),
+            ("ops/*", "audit/*"),
+            ("events/agent.jsonl",),
+            ("events/host.jsonl",),
+            ("events/*", "ops/*", "audit/*", "logs/*"),
+            ("events/*", "ops/*", "audit/*", "logs/*", "*.json"),
+        ],
+        ids=lambda gone: "-".join(gone) or "whole",
+    )
+    def test_without(self, tmp_path: Path, gone: tuple[str, ...]):
+        (trial,) = self.dead(tmp_path, *gone).trials
+        assert trial.verdict is Verdict.INCONCLUSIVE
+        assert trial.ended.startswith("cut off")
+
+    def test_says_where(self, tmp_path: Path):
+        assert self.dead(tmp_path).trials[0].ended == "cut off in step 4, baseline"
+
+    @pytest.mark.parametrize("share", [0.02, 0.1, 0.5, 0.9])
+    def test_in_the_middle_of_every_file(self, tmp_path: Path, share: float):
+        campaign = write_campaign(tmp_path, [kill_master()])
+        trial = campaign / "trial-000"
+        (trial / "closed").unlink()
+        for path in [*trial.glob("events/*"), *trial.glob("ops/*"), *trial.glob("logs/*")]:
+            data = path.read_bytes()
+            path.write_bytes(data[: max(4096, int(len(data) * share))])
+        assert analyse(campaign).trials[0].verdict is Verdict.INCONCLUSIVE
+
+
+def test_ten_trials_of_the_usual_size_take_seconds(tmp_path: Path):
+    """The budget is 5 s with the report, on two cores; here for one trial, with room for a busy machine."""
+    story: Story = kill_master(meters=6, length_s=150.0)
+    campaign = write_campaign(tmp_path, [story])
+    begun = time.process_time()
+    analyse(campaign)
+    assert time.process_time() - begun < 0.8

@@ -1,0 +1,77 @@
+"""Sentences of cause, each only where the record shows its mechanism."""
+
+from chaos.model import ErrorCode
+from tests.analysis.conftest import Analysed
+from tests.recordings import Story, delete_master, kill_master
+from tests.recordings.world import IPS, PODS
+
+OLD = f"master mymaster {IPS[0]} 6379"
+
+
+def test_a_lower_ordinal_is_labelled_a_resync_later(analysed: Analysed):
+    cause = analysed(kill_master()).cause
+    assert cause.startswith("88 % of the outage through rfrm-redis-cluster:6379 is pointer")
+    assert "wrote the master label 45.8 s after the promotion" in cause
+    assert "one 30 s resync after the one that only made a pod a replica" in cause
+    assert "killed 0 is before new 1" in cause
+
+
+def test_a_higher_ordinal_is_labelled_in_the_next_resync(analysed: Analysed):
+    story = Story(killed=2, successor=1, length_s=40.0).fault().failover(sdown_s=5.4, try_s=5.6, promoted_s=5.9)
+    cause = analysed(story.out("service", 0.0, 25.0).labelled(24.8)).cause
+    assert "it labels only in its 30 s resync" in cause
+    assert "is before" not in cause
+
+
+def test_without_the_operators_log_no_mechanism_is_told(analysed: Analysed):
+    cause = analysed(kill_master().without("operator")).cause
+    assert "resync" not in cause
+    assert "pointer" in cause
+
+
+def test_what_was_not_recorded_is_not_guessed(analysed: Analysed):
+    cause = analysed(kill_master().without("operator", "endpoints")).cause
+    assert "89 % of the outage through rfrm-redis-cluster:6379 is unattributed" in cause
+
+
+def test_a_terminating_pod_holds_the_operator_up(analysed: Analysed):
+    assert "nothing while a pod is terminating, here until 32.1 s" in analysed(delete_master()).cause
+
+
+def test_a_demoted_masters_promises_explain_durable_minus_seen(analysed: Analysed):
+    cause = analysed(delete_master()).cause
+    assert f"{PODS[0]} went on saying OK for 10.9 s after it was demoted" in cause
+    assert "clients saw 64.7 s" in cause
+
+
+def test_a_process_that_came_back_in_place_delays_detection(analysed: Analysed):
+    story = Story(length_s=50.0).fault()
+    for event in story.events:
+        if event.kind == "fault.requested":
+            event.fields["arguments"] = {"replace": False}
+    story.role(1.2, 0, "slave", IPS[0], master="127.0.0.1:6379")
+    story.failover(sdown_s=32.4, try_s=32.6, promoted_s=32.9).labelled(34.0)
+    cause = analysed(story.out("service", 0.0, 34.2).out("sentinel", 0.0, 33.6)).cause
+    assert "detection" in cause
+    assert "as a replica of itself before Sentinel missed it" in cause
+
+
+def test_aborted_elections_are_counted(analysed: Analysed):
+    story = Story(length_s=50.0).fault().down(5.4, 5.5)
+    story.sentinel(5.6, 1, "+new-epoch", "1").sentinel(5.61, 1, "+try-failover", OLD)
+    story.sentinel(15.6, 1, "-failover-abort-not-elected", OLD)
+    story.failover(sdown_s=None, try_s=25.6, promoted_s=25.9, epoch=2).labelled(26.0)
+    cause = analysed(story.out("service", 0.0, 27.0)).cause
+    assert "is election: 1 failover was aborted before the one that succeeded" in cause
+
+
+def test_what_never_came_back_names_what_never_came(analysed: Analysed):
+    story = Story(length_s=60.0).fault("partition").failover(sdown_s=5.4, try_s=5.6, promoted_s=5.9)
+    story.out("service", 0.0, 45.0, error=ErrorCode.REFUSED).healed(40.0)
+    cause = analysed(story).cause
+    assert cause.startswith("rfrm-redis-cluster:6379 did not come back while the fault lasted (40.0 s)")
+    assert f"it never named {PODS[1]}, which was promoted at 5.9 s" in cause
+
+
+def test_nothing_is_explained_where_nothing_was_out(analysed: Analysed):
+    assert analysed(Story().fault()).cause == ""

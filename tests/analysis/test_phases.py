@@ -1,0 +1,97 @@
+"""Where the seconds went."""
+
+import pytest
+
+from chaos.analysis.result import PathResult, Window
+from tests.analysis.conftest import Analysed
+from tests.recordings import Story, delete_master, kill_master
+
+
+def head(path: PathResult) -> Window:
+    return path.windows[0]
+
+
+def seconds(path: PathResult) -> dict[str, float]:
+    return {phase.name: phase.seconds for phase in head(path).phases}
+
+
+def attributed(path: PathResult) -> float:
+    total = sum(seconds(path).values()) + head(path).unattributed_s
+    return sum(seconds(path).values()) / total
+
+
+def test_a_crash_through_the_service_is_mostly_pointer(analysed: Analysed):
+    path = analysed(kill_master()).paths["service/new"]
+    assert (
+        list(seconds(path))
+        == ["detection", "quorum", "election", "promotion", "pointer", "routable", "reconnect"][: len(seconds(path))]
+    )
+    assert seconds(path)["pointer"] == pytest.approx(45.87, abs=0.02)
+    assert seconds(path)["detection"] == pytest.approx(5.46, abs=0.03)
+
+
+def test_phases_sum_to_the_window(analysed: Analysed):
+    for path in analysed(kill_master()).paths.values():
+        if path.outage_s is None or path.outage_s[1] is None:
+            continue
+        total = sum(seconds(path).values()) + head(path).unattributed_s
+        assert path.outage_s[0] <= total <= path.outage_s[1]
+        assert attributed(path) >= 0.95
+
+
+def test_sentinel_has_no_routable(analysed: Analysed):
+    path = analysed(kill_master()).paths["sentinel/new"]
+    assert "routable" not in seconds(path)
+    assert seconds(path)["pointer"] == pytest.approx(0.55, abs=0.05)
+
+
+def test_every_phase_lies_between_its_least_and_most(analysed: Analysed):
+    for path in analysed(kill_master()).paths.values():
+        for phase in head(path).phases if path.windows else ():
+            assert phase.least <= phase.seconds + 1e-9
+            assert phase.seconds <= phase.most + 1e-9
+
+
+def test_a_requested_failover_has_a_trigger(analysed: Analysed):
+    story = Story(expects="requested").fault("delete").failover(sdown_s=None, try_s=2.0, promoted_s=2.3)
+    path = analysed(story.out("service", 0.0, 4.0)).paths["service/new"]
+    assert next(iter(seconds(path))) == "trigger"
+    assert "detection" not in seconds(path)
+
+
+def test_phases_are_clipped_to_the_window(analysed: Analysed):
+    """A graceful delete is out only from the promotion on: nothing before that is part of the outage."""
+    path = analysed(delete_master()).paths["service/new"]
+    assert next(iter(seconds(path))) == "pointer"
+    assert head(path).phases[0].start_s == pytest.approx(0.37, abs=0.02)
+
+
+def test_without_slices_and_operator_log_the_span_is_unattributed(analysed: Analysed):
+    path = analysed(kill_master().without("endpoints", "operator")).paths["service/new"]
+    assert "pointer" not in seconds(path)
+    assert head(path).unattributed_s == pytest.approx(45.9, abs=0.2)
+    assert attributed(path) < 0.95
+
+
+def test_two_unseen_neighbours_leave_one_unattributed_span(analysed: Analysed):
+    path = analysed(kill_master().without("redis", "role", "endpoints")).paths["service/new"]
+    assert list(seconds(path))[:3] == ["detection", "quorum", "election"]
+    assert head(path).unattributed_s > 45
+
+
+def test_reconnect_is_attributed_no_further_than_period_and_time_out_explain(analysed: Analysed):
+    """The kept connections of a broken client stay out for 9 s after new ones are fine."""
+    story = kill_master().out("service", 51.8, 61.0, connection="kept")
+    path = analysed(story).paths["service/kept"]
+    assert seconds(path)["reconnect"] == pytest.approx(0.12)
+    assert head(path).unattributed_s == pytest.approx(9.0, abs=0.1)
+
+
+def test_a_window_without_an_end_has_no_phases(analysed: Analysed):
+    assert head(analysed(Story().fault().out("service", 0.0, 99.0)).paths["service/new"]).phases == ()
+
+
+def test_a_later_window_has_no_phases(analysed: Analysed):
+    story = kill_master().out("service", 60.0, 60.5)
+    windows = [window for window in analysed(story).paths["service/new"].windows if window.kind == "durable"]
+    assert [bool(window.phases) for window in windows] == [True, False]

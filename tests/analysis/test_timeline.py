@@ -1,0 +1,129 @@
+"""Milestones: seen by whom and when, not applicable, not yet, unobserved."""
+
+import pytest
+
+from chaos.analysis.result import Milestone, State
+from chaos.model import Event
+from tests.analysis.conftest import Analysed
+from tests.recordings import Story, delete_master, kill_master
+from tests.recordings.world import IPS, PODS, SENTINELS, ns
+
+NAMES = ["sdown", "odown", "try_failover", "elected", "promoted", "switched", "reconfigured", "labelled", "pointer"]
+
+
+def at(milestone: Milestone) -> tuple[float, float]:
+    assert milestone.state is State.SEEN
+    assert milestone.earliest_s is not None
+    assert milestone.latest_s is not None
+    return milestone.earliest_s, milestone.latest_s
+
+
+def late_endpoints(event: Event) -> bool:
+    return event.kind == "endpoints" and event.at_ns > ns(10.0)
+
+
+def test_a_crash_has_them_all_in_their_order(analysed: Analysed):
+    milestones = analysed(kill_master()).milestones
+    latest = [at(milestones[name])[1] for name in NAMES if name not in ("switched", "reconfigured")]
+    assert latest == sorted(latest)
+    assert [milestones[name].state for name in NAMES] == [State.SEEN] * len(NAMES)
+
+
+def test_a_requested_failover_has_no_detection_and_no_quorum(analysed: Analysed):
+    milestones = analysed(delete_master()).milestones
+    assert [milestones[name].state for name in ("sdown", "odown")] == [State.NOT_APPLICABLE] * 2
+    assert at(milestones["try_failover"]) == pytest.approx((0.21, 0.211))
+
+
+def test_the_replicas_own_log_says_when_it_was_promoted(analysed: Analysed):
+    promoted = analysed(kill_master()).milestones["promoted"]
+    assert at(promoted) == pytest.approx((5.91, 5.911))
+    assert promoted.source == "redis-log"
+    assert "MASTER MODE enabled" in promoted.evidence
+
+
+def test_without_that_log_its_role_does_as_an_interval(analysed: Analysed):
+    promoted = analysed(kill_master().without("redis")).milestones["promoted"]
+    assert promoted.source == "role"
+    assert at(promoted) == pytest.approx((5.89, 5.94))
+
+
+def test_with_neither_nobody_saw_it(analysed: Analysed):
+    assert analysed(kill_master().without("redis", "role")).milestones["promoted"].state is State.UNOBSERVED
+
+
+def test_every_sentinel_and_every_replica_has_its_own(analysed: Analysed):
+    (failover,) = analysed(kill_master()).failovers
+    assert set(failover.per_sentinel) == set(SENTINELS)
+    assert set(failover.per_replica) == {PODS[0], PODS[2]}
+    assert at(failover.milestones["switched"]) == max(at(one) for one in failover.per_sentinel.values())
+
+
+def test_reconfigured_does_not_wait_for_the_pod_that_was_killed(analysed: Analysed):
+    trial = analysed(kill_master())
+    assert at(trial.milestones["reconfigured"]) == pytest.approx((7.31, 7.36))
+    assert at(trial.failovers[0].per_replica[PODS[0]])[1] > 20
+
+
+def test_a_replica_that_is_still_loading_its_copy_does_not_follow_yet(analysed: Analysed):
+    story = kill_master()
+    for event in story.events:
+        if event.kind == "role" and event.fields["member"] == PODS[2]:
+            event.fields["syncing"] = True
+    assert analysed(story).milestones["reconfigured"].state is State.NOT_YET
+
+
+def test_the_label_is_narrowed_by_the_operators_log(analysed: Analysed):
+    with_log = at(analysed(kill_master()).milestones["labelled"])
+    without = at(analysed(kill_master().without("operator")).milestones["labelled"])
+    assert with_log == pytest.approx((51.7, 51.72))
+    assert without == pytest.approx((46.7, 51.72))
+
+
+def test_a_scenario_without_a_master_label_has_no_such_milestone(analysed: Analysed):
+    story = kill_master()
+    story.scenario["system"]["kube"]["master_label"] = None
+    assert analysed(story).milestones["labelled"].state is State.NOT_APPLICABLE
+
+
+def test_the_pointer_is_the_slice_naming_the_new_master(analysed: Analysed):
+    pointer = analysed(kill_master()).milestones["pointer"]
+    assert at(pointer) == pytest.approx((51.72, 51.85))
+    assert IPS[1] in pointer.evidence
+
+
+def test_a_pointer_that_was_watched_for_and_did_not_come_is_not_yet(analysed: Analysed):
+    story = kill_master()
+    story.events = [event for event in story.events if not late_endpoints(event)]
+    pointer = analysed(story).milestones["pointer"]
+    assert pointer.state is State.NOT_YET
+    assert pointer.limit_s == pytest.approx(89.9)
+
+
+def test_without_slices_nobody_saw_the_pointer(analysed: Analysed):
+    assert analysed(kill_master().without("endpoints")).milestones["pointer"].state is State.UNOBSERVED
+
+
+def test_a_watch_that_died_for_good_saw_nothing_either(analysed: Analysed):
+    story = kill_master()
+    story.events = [event for event in story.events if not late_endpoints(event)]
+    story.event("gap", 88.0, since_s=2.0, source="endpoints", text="connection refused")
+    assert analysed(story).milestones["pointer"].state is State.UNOBSERVED
+
+
+def test_sentinel_that_never_acted_is_not_yet_and_without_a_watch_unobserved(analysed: Analysed):
+    silent = Story(length_s=30.0).fault().out("service", 0.0, 99.0)
+    assert analysed(silent).milestones["sdown"].state is State.NOT_YET
+    assert analysed(silent.without("sentinel.address")).milestones["sdown"].state is State.UNOBSERVED
+
+
+def test_clients_see_their_own_milestones(analysed: Analysed):
+    milestones = analysed(kill_master()).milestones
+    assert at(milestones["first_failed"])[1] < 0.03
+    assert at(milestones["first_good"]) == pytest.approx((6.45, 6.47), abs=0.03)
+    assert at(milestones["stable"]) == pytest.approx((51.88, 51.91), abs=0.03)
+
+
+def test_what_is_out_at_the_end_is_not_stable(analysed: Analysed):
+    story = Story(length_s=30.0).fault().out("service", 0.0, 99.0)
+    assert analysed(story).milestones["stable"].state is State.NOT_YET
