@@ -88,6 +88,14 @@ def schema(session: nox.Session) -> None:
     Path("scenarios/schema.json").write_text(str(text))
 
 
+@nox.session(default=False, venv_backend="none")
+def picture(session: nox.Session) -> None:
+    """Take the README's picture of the sample report; needs Chromium."""
+    page = Path("reports/sample/report.html").resolve().as_uri()
+    size = ["--hide-scrollbars", "--window-size=1280,860"]
+    session.run("chromium", "--headless", "--no-sandbox", *size, "--screenshot=docs/report.png", page, external=True)
+
+
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Print the figures that the project holds itself to: load and its lag, a fault's effect, analysis and report."""

@@ -13,6 +13,7 @@ from chaos.campaign import Options
 from chaos.cli import EXIT, cli, entry, newest
 from chaos.cli_options import DEFAULT_EXPERIMENTS, campaign_options, parse_settings
 from chaos.errors import FaultError, ScenarioError, SetupError
+from tests.recordings import kill_master, no_fault, write_campaign
 
 ROOT = Path(__file__).parent.parent
 
@@ -134,6 +135,41 @@ def test_a_directory_that_is_no_campaign_is_exit_code_4(tmp_path, capsys):
     assert "there is no trial-000 in it" in capsys.readouterr().err
     assert entry(["check", str(tmp_path)]) == 4
     assert "failover analyse" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def campaigns(tmp_path_factory):
+    """A folder of campaigns that passed, failed, and do not know: that one was cut off in the middle."""
+    stories = {"passed": no_fault(), "failed": kill_master(), "cut-off": kill_master(closed=None)}
+    folder = tmp_path_factory.mktemp("campaigns")
+    for name, story in stories.items():
+        assert entry(["analyse", str(write_campaign(folder / name, [story]))]) in set(EXIT.values())
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "require", "code"),
+    [
+        ("passed", "pass", 0),
+        ("passed", "conclusive", 0),
+        ("failed", "pass", 1),
+        ("failed", "conclusive", 0),
+        ("cut-off", "pass", 5),
+        ("cut-off", "conclusive", 5),
+    ],
+)
+def test_check_says_by_its_exit_code_what_a_machine_asks(campaigns, name, require, code):
+    assert entry(["check", str(campaigns / name), "--require", require]) == code
+
+
+def test_analysing_again_gives_the_same_bytes(campaigns):
+    derived = {path: path.read_bytes() for path in (campaigns / "failed").iterdir() if path.is_file()}
+    assert {"report.html", "summary.json", "summary.md", "junit.xml"} <= {path.name for path in derived}
+    for path in derived:
+        if path.name != "campaign.json":
+            path.unlink()
+    assert entry(["analyse", str(campaigns / "failed")]) == 1
+    assert {path: path.read_bytes() for path in (campaigns / "failed").iterdir() if path.is_file()} == derived
 
 
 def test_the_newest_report_is_the_one_whose_name_is_the_latest_time(tmp_path):

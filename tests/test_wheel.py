@@ -29,7 +29,7 @@ def run(installed, tmp_path):
     """Run Python in an empty folder with the wheel before everything else."""
 
     def python(*arguments):
-        env = {**os.environ, "PYTHONPATH": str(installed)}
+        env = {**os.environ, "PYTHONPATH": str(installed), "BROWSER": "true"}
         return subprocess.run(
             [sys.executable, *arguments], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
         )
@@ -62,6 +62,13 @@ def test_every_experiment_of_the_checkout_is_found(run):
 def test_every_file_beside_the_code_is_in_the_wheel(installed):
     beside = [path for path in (ROOT / "chaos").rglob("*") if path.suffix in {".j2", ".html", ".css", ".svg", ".typed"}]
     assert [path for path in beside if not (installed / path.relative_to(ROOT)).is_file()] == []
+
+
+def test_the_sample_report_can_be_opened(run):
+    """Headless there is no browser to open it, but the page is named, and it is there."""
+    done = run("-m", "chaos", "report", "--sample")
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).is_file()
 
 
 def test_a_bad_option_is_exit_code_2_there_too(run):
