@@ -49,14 +49,21 @@ class Chart:
     ticks: tuple[tuple[float, str], ...]
     left_out: int
 
+    @property
+    def experiments(self) -> dict[str, list[Bar]]:
+        """The bars by experiment, in the order in which the experiments were played."""
+        names = dict.fromkeys(bar.experiment for bar in self.bars)
+        return {name: [bar for bar in self.bars if bar.experiment == name] for name in names}
+
 
 def chart(result: CampaignResult, most: int = 48) -> Chart:
     """The longest `most` bars, grouped by experiment and path in the order of the paths, longest first."""
     drawn = [(trial, path) for trial in result.trials for path in trial.paths.values() if first(path)]
     longest = sorted(drawn, key=lambda item: -end_s(item[1]))[:most]
     axis_s = max([end_s(path) for _, path in longest] + _limits_s(result) + [1.0]) * ROOM
-    order = {path: place for place, path in enumerate(dict.fromkeys(path.name for _, path in drawn))}
-    longest.sort(key=lambda item: (item[0].experiment, order[item[1].name], -end_s(item[1])))
+    experiments = list(dict.fromkeys(trial.experiment for trial, _ in drawn))
+    paths = list(dict.fromkeys(path.name for _, path in drawn))
+    longest.sort(key=lambda item: (experiments.index(item[0].experiment), paths.index(item[1].name), -end_s(item[1])))
     bars = tuple(_bar(trial, path, axis_s) for trial, path in longest)
     return Chart(
         bars=bars,

@@ -72,6 +72,8 @@ class Claim:
     def measured(self) -> str:
         if self.name == "lost_acknowledged":
             return _lost(self.held)
+        if self.name in words.COUNTED:
+            return ", ".join(words.count(round(least)) for least, _ in self.values) or "–"
         if not self.values:
             return next((one.target.why for one in self.held if one.target.why), "–")
         return words.span(self.values[0]) if len(self.values) == 1 else spread(self.values)

@@ -25,7 +25,7 @@ def trial_lines(result: CampaignResult, trial: TrialResult) -> list[Line]:
     found = sorted((*_milestones(trial), *_recoveries(trial)), key=lambda item: item[0])
     outages: list[Line] = [[(line, "plain")] for line in _outages(trial)]
     doubts: list[Line] = [[("  doubt    ", "open"), (doubt.text, "plain")] for doubt in trial.doubts if doubt.gates]
-    return [[], _title(result, trial), *(line for _, line in found), *outages, *doubts]
+    return [[], _title(result, trial), *(line for _, line in found), *_counted(trial), *outages, *doubts]
 
 
 def _outages(trial: TrialResult) -> list[str]:
@@ -34,6 +34,13 @@ def _outages(trial: TrialResult) -> list[str]:
     return textwrap.wrap(
         " · ".join(whole), WIDTH, initial_indent="  outage   ", subsequent_indent=" " * 11, break_on_hyphens=False
     )
+
+
+def _counted(trial: TrialResult) -> list[Line]:
+    """The gates that count instead of timing."""
+    held = [(name, target) for name, target in trial.targets.items() if name in words.COUNTED and target.gate]
+    titles = [f"  {words.CLAIMS[name]} {words.measured(target, name)}" for name, target in held]
+    return [[(title, "plain"), *_held(target, name)] for title, (name, target) in zip(titles, held, strict=True)]
 
 
 def losses_text(trial: TrialResult) -> str:
@@ -56,7 +63,7 @@ def verdict_lines(result: CampaignResult, report: Path) -> list[Line]:
 
 def _paragraph(word: str, text: str, tone: Tone) -> list[Line]:
     """A word and its text; the text goes on under itself."""
-    first, *rest = textwrap.wrap(text, WIDTH - INDENT) or [""]
+    first, *rest = textwrap.wrap(text, WIDTH - INDENT, break_on_hyphens=False) or [""]
     if not first:
         return []
     more: list[Line] = [[(f"{'':<{INDENT}}{line}", "plain")] for line in rest]
@@ -111,9 +118,13 @@ def _held(target: TargetResult | None, claim: str) -> Line:
     floor = "" if target.floor_s is None or mark.tone != "bad" else f" (floor {words.number(target.floor_s, 1)})"
     gates = " (gates)" if target.gate else ""
     return [
-        (f" target {words.number(target.limit_s, 1):>5}  ", "plain"),
+        (f" target {_limit(target, claim):>5}  ", "plain"),
         (f"{mark.sign} {mark.text}{floor}{gates}", mark.tone),
     ]
+
+
+def _limit(target: TargetResult, claim: str) -> str:
+    return words.limit(target, claim).removesuffix(f"{words.NBSP}s")
 
 
 def _when(milestone: Milestone) -> float:

@@ -13,6 +13,7 @@ from chaos.report import words
 from chaos.report.claims import targets
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ENDS = {"fail": Verdict.FAIL, "undecided": Verdict.INCONCLUSIVE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,12 @@ def junit(result: CampaignResult) -> bytes:
 
 def cases(experiment: str, trials: list[TrialResult]) -> list[Case]:
     """A case for each gating target, and one for the experiment where no such case says what its verdict does."""
-    held: dict[str, list[tuple[TrialResult, TargetResult]]] = {}
+    held: dict[tuple[str, str], list[tuple[TrialResult, TargetResult]]] = {}
     for trial in trials:
         for path, name, target in targets(trial):
             if target.gate:
-                held.setdefault(f"{path or 'system'} {words.CLAIMS[name]}", []).append((trial, target))
-    found = [_case(experiment, name, each) for name, each in held.items()]
+                held.setdefault((path, name), []).append((trial, target))
+    found = [_case(experiment, key, each) for key, each in held.items()]
     whole = worst([trial.verdict for trial in trials])
     said = [case.verdict for case in found]
     told = found and worst(said) == worst([*said, whole])
@@ -55,26 +56,23 @@ def worst(verdicts: list[Verdict]) -> Verdict:
     return next((verdict for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE) if verdict in verdicts), Verdict.PASS)
 
 
-def _case(experiment: str, name: str, held: list[tuple[TrialResult, TargetResult]]) -> Case:
-    ends = [_end(trial, target) for trial, target in held]
-    return Case(experiment, name, tuple(_clean(_line(trial, target)) for trial, target in held), worst(ends))
+def _case(experiment: str, key: tuple[str, str], held: list[tuple[TrialResult, TargetResult]]) -> Case:
+    path, claim = key
+    lines = tuple(_clean(_line(trial, claim, target)) for trial, target in held)
+    return Case(experiment, f"{path or 'system'} {words.CLAIMS[claim]}", lines, worst([_end(*one) for one in held]))
 
 
 def _end(trial: TrialResult, target: TargetResult) -> Verdict:
-    """A pass in a trial that is itself in doubt is no pass."""
-    if target.verdict == "fail":
-        return Verdict.FAIL
-    return Verdict.INCONCLUSIVE if "undecided" in (target.verdict, _open(trial)) else Verdict.PASS
+    """Whatever a trial measured that is itself in doubt, it is no pass and no failure of the system's."""
+    if trial.verdict is Verdict.INCONCLUSIVE:
+        return Verdict.INCONCLUSIVE
+    return _ENDS.get(target.verdict, Verdict.PASS)
 
 
-def _open(trial: TrialResult) -> str:
-    return "undecided" if trial.verdict is Verdict.INCONCLUSIVE else ""
-
-
-def _line(trial: TrialResult, target: TargetResult) -> str:
-    measured = words.span(target.measured_s, none=target.why or "no outage")
+def _line(trial: TrialResult, name: str, target: TargetResult) -> str:
+    measured = words.measured(target, name)
     doubts = "".join(f"; {why}" for why in trial.because if trial.verdict is Verdict.INCONCLUSIVE)
-    return f"trial {trial.number}: {measured}, promised {words.number(target.limit_s, 1)} s: {target.verdict}{doubts}"
+    return f"trial {trial.number}: {measured}, promised {words.limit(target, name)}: {target.verdict}{doubts}"
 
 
 def _verdict(experiment: str, trials: list[TrialResult], whole: Verdict) -> Case:

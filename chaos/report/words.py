@@ -25,8 +25,12 @@ CLAIMS = {
     "reconnect": "reconnect",
     "total": "total downtime",
     "lost_acknowledged": "lost acknowledged writes",
+    "failovers": "failovers",
 }
 """The claims in the order in which they are promised, and what a report calls them."""
+
+COUNTED = {"lost_acknowledged": ("none lost", "lost"), "failovers": ("as expected", "not as expected")}
+"""The claims that count instead of timing, and what a pass and a fail of them are called."""
 
 SIGNS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE: "?"}
 """Colour is never the only sign."""
@@ -90,7 +94,17 @@ def span(measured: Measured | None, none: str = "–") -> str:
 
 
 def limit(target: TargetResult, name: str) -> str:
-    return count(round(target.limit_s)) if name == "lost_acknowledged" else joined(number(target.limit_s, 1), "s")
+    """What was promised; a limit of no time at all is that of a control."""
+    if name in COUNTED:
+        return count(round(target.limit_s))
+    return joined(number(target.limit_s, 1), "s") if target.limit_s else "no outage"
+
+
+def measured(target: TargetResult, name: str) -> str:
+    """What was measured of a claim, in its unit; without a measure, why."""
+    if name in COUNTED and target.measured_s is not None:
+        return count(round(target.measured_s[0]))
+    return span(target.measured_s, none=target.why or "no outage")
 
 
 def at(milestone: Milestone) -> Measured | None:
@@ -117,12 +131,12 @@ def judged(target: TargetResult, name: str = "") -> Mark:
         sign = "–" if target.verdict == "not-applicable" else "?"
         return Mark(sign, target.verdict.replace("-", " "), "plain" if sign == "–" else "open")
     if target.measured_s is None:
-        return Mark("✗", "false", "bad") if target.verdict == "fail" else Mark("✓", "no outage", "good")
-    return _lost(target) if name == "lost_acknowledged" else _late_or_early(target)
+        return _mark(target, "no outage", "false")
+    return _mark(target, *COUNTED[name]) if name in COUNTED else _late_or_early(target)
 
 
-def _lost(target: TargetResult) -> Mark:
-    return Mark("✗", "lost", "bad") if target.verdict == "fail" else Mark("✓", "none lost", "good")
+def _mark(target: TargetResult, passed: str, failed: str) -> Mark:
+    return Mark("✗", failed, "bad") if target.verdict == "fail" else Mark("✓", passed, "good")
 
 
 def _late_or_early(target: TargetResult) -> Mark:

@@ -80,13 +80,13 @@ def test_losses_that_are_undecided_are_no_number():
 
 
 def test_a_trial_that_is_told_in_short_can_be_linked_to():
-    page = Tags(html(campaign(*(trial(number, 51.9, 51.99) for number in range(40))), EVIDENCE))
+    page = Tags(html(campaign(*(trial(number, 51.9, 51.99) for number in range(16))), EVIDENCE))
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
 
 
 def test_a_large_campaign_keeps_to_its_room_and_says_what_is_left_out():
     doubt = Doubt(name="loop lag", text="late " * 40, gates=False)
-    many = [replace(trial(number, 51.9, 51.99), doubts=(doubt,)) for number in range(40)]
+    many = [replace(trial(number, 51.9, 51.99), doubts=(doubt,)) for number in range(16)]
     text = html(campaign(*many), EVIDENCE)
     assert len(text.encode()) <= ROOM
     assert "more trials are in summary.json" in text

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from chaos.analysis.result import Milestone, State
+from chaos.analysis.result import Milestone, State, TargetResult
 from chaos.progress import Message, Tell
 from chaos.report import Terminal
 from tests.report.results import campaign, milestones, path, trial
@@ -82,6 +82,12 @@ def test_the_closing_block_is_in_the_order_of_time_and_ends_with_the_path():
     assert "late 36.99 (gates)" in text
     assert "lost 0 of 2 114 acknowledged" in text
     assert text.splitlines()[-1].strip() == "reports/x/report.html"
+
+
+def test_a_gate_that_counts_is_told_too():
+    counted = TargetResult(limit_s=0, measured_s=(1, 1), verdict="fail", gate=True)
+    text = closed(campaign(trial(0, 51.9, 51.99, targets={"failovers": counted})))
+    assert "failovers 1 target     0  ✗ not as expected (gates)" in text
 
 
 def test_what_never_came_is_told_by_its_limit():

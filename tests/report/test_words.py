@@ -58,6 +58,14 @@ def test_losses_are_counted_not_timed():
     held = TargetResult(limit_s=0, measured_s=(3, 3), verdict="fail", gate=False)
     assert words.judged(held, "lost_acknowledged").text == "lost"
     assert words.limit(held, "lost_acknowledged") == "0"
+    assert words.measured(held, "lost_acknowledged") == "3"
+    assert words.judged(held, "failovers").text == "not as expected"
+
+
+def test_a_control_is_promised_no_outage():
+    held = TargetResult(limit_s=0, measured_s=None, verdict="pass", gate=True)
+    assert words.limit(held, "reconnect") == "no outage"
+    assert words.judged(held, "reconnect").text == "no outage"
 
 
 @pytest.mark.parametrize(
