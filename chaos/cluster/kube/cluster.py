@@ -8,11 +8,9 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from chaos.agent.spec import AgentSpec
-from chaos.clock import HOST, mono_ns
 from chaos.cluster.base import Ability, Cut, Effect, Members, Stop
 from chaos.cluster.kube import agentpod
 from chaos.cluster.kube.agent import KubeAgent, launch
@@ -20,13 +18,14 @@ from chaos.cluster.kube.api import Api, Object
 from chaos.cluster.kube.helper import NodeHelper
 from chaos.cluster.kube.pods import NAMESPACE, namespace_object, remove_ours
 from chaos.cluster.kube.ready import is_ready
+from chaos.cluster.kube.stops import Pods
 from chaos.cluster.kube.watch import Watcher
-from chaos.errors import FaultError, HarnessError
+from chaos.errors import FaultError
 from chaos.model import Event, Member, MemberKind
 from chaos.scenario.model import Scenario
 from chaos.until import until
 
-MEMBERS_S, PROOF_S = 10.0, 5.0
+MEMBERS_S = 10.0
 PAUSE_S = 300.0
 """The longest pause: a helper ends it by itself then."""
 TARGETS = {MemberKind.REDIS, MemberKind.SENTINEL}
@@ -46,7 +45,8 @@ class KubeCluster:
         self._directory = directory
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
-        self._pods: dict[str, Object] = {}
+        self._seen: dict[str, Object] = {}
+        self._pods = Pods(api, self._kube.namespace, lambda uid: self._seen.get(uid, {}))
         self._helpers: dict[str, NodeHelper] = {}
         self._agents: list[KubeAgent] = []
         self._cut: str | None = None
@@ -79,13 +79,13 @@ class KubeCluster:
 
     async def stop(self, member: Member, how: Stop) -> Effect:
         if how is Stop.DELETE:
-            return await self._delete(member)
+            return await self._pods.delete(member)
         helper = await self._helper(member.node)
         match how:
             case Stop.KILL:
                 return await helper.kill(member.container)
             case Stop.CRASH:
-                return await self._crash(member, helper)
+                return await self._pods.crash(member, helper)
             case _:
                 return await helper.pause(member.container, PAUSE_S)
 
@@ -111,57 +111,6 @@ class KubeCluster:
         self._agents.append(agent)
         return agent
 
-    async def _crash(self, member: Member, helper: NodeHelper) -> Effect:
-        """SIGKILL, then the pod deleted at once: before the kubelet notices and restarts the process in place."""
-        ran_before = {one["cgroup"] for one in await helper.processes(member.uid)}
-        restarts = self._pods.get(member.uid, {}).get("restarts")
-        await self._open_connection(member)
-        effect = await helper.kill(member.container)
-        killed_ns = mono_ns()
-        await self._delete_pod(member, grace_s=0)
-        after_ms = (mono_ns() - killed_ns) / 1e6
-        try:
-            await until(
-                lambda: self._gone(member.uid), within_s=PROOF_S, because="its pod is still there", every_s=0.01
-            )
-            ran_after = {one["cgroup"] for one in await helper.processes(member.uid)}
-        except HarnessError as error:
-            return replace(effect, confirmed_ns=None, evidence=f"{effect.evidence}; {error}")
-        said = f"{effect.evidence}, its pod deleted {after_ms:.0f} ms later"
-        if ran_after - ran_before or self._pods[member.uid].get("restarts") != restarts:
-            return replace(effect, confirmed_ns=None, evidence=f"{said}, but a container of it was started again")
-        return replace(effect, confirmed_ns=mono_ns(), evidence=f"{said} and gone, no container of it started again")
-
-    async def _delete(self, member: Member) -> Effect:
-        """A graceful delete: in effect once the request is answered, and proved by the object's own time-stamp."""
-        await self._open_connection(member)
-        before_ns = mono_ns()
-        answer = await self._delete_pod(member)
-        after_ns = mono_ns()
-        deleting = answer.get("metadata", {}).get("deletionTimestamp")
-        return Effect(
-            domain=HOST,
-            earliest_ns=before_ns,
-            latest_ns=after_ns,
-            accepted_ns=after_ns,
-            confirmed_ns=after_ns if deleting else None,
-            evidence=f"deletionTimestamp {deleting}" if deleting else "the answer has no deletionTimestamp",
-        )
-
-    async def _open_connection(self, member: Member) -> None:
-        """So that the delete does not begin with a handshake: its time is the effect's, or the kubelet's to restart."""
-        await self._api.get(self._path(member))
-
-    async def _delete_pod(self, member: Member, grace_s: int | None = None) -> Object:
-        """This pod and no successor under its name: the uid is a precondition."""
-        options: Object = {"preconditions": {"uid": member.uid}}
-        if grace_s is not None:
-            options["gracePeriodSeconds"] = grace_s
-        try:
-            return await self._api.request("DELETE", self._path(member), options)
-        except HarnessError as error:
-            raise FaultError(f"pod {member.name} was not deleted: {error}") from error
-
     async def _helper(self, node: str) -> NodeHelper:
         """The helper of a node; started where a target came to a node that had none."""
         if node not in self._helpers:
@@ -177,9 +126,6 @@ class KubeCluster:
         nodes = [node for node in await self._api.items("/api/v1/nodes") if is_ready(node)]
         return agentpod.free_node(nodes, busy)
 
-    async def _gone(self, uid: str) -> bool:
-        return bool(self._pods.get(uid, {}).get("gone"))
-
     async def _said(self) -> AsyncIterator[Event]:
         while True:
             yield await self._events.get()
@@ -190,11 +136,8 @@ class KubeCluster:
 
     def _take(self, event: Event) -> None:
         if event.kind == "pod":
-            self._pods[event.fields["uid"]] = event.fields
+            self._seen[event.fields["uid"]] = event.fields
         self._events.put_nowait(event)
-
-    def _path(self, member: Member) -> str:
-        return f"/api/v1/namespaces/{self._kube.namespace}/pods/{member.name}"
 
 
 async def _all(steps: list[Awaitable[object]], failed: str) -> None:

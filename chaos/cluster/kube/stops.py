@@ -1,0 +1,94 @@
+"""How a pod is stopped, and the proof that it was: a crash, and a graceful delete.
+
+Each names its pod by uid, so that a successor under the same name is never hit. Nothing is retried.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from chaos.clock import HOST, mono_ns
+from chaos.cluster.base import Effect
+from chaos.cluster.kube.api import Api, Object
+from chaos.errors import FaultError, HarnessError
+from chaos.model import Member
+from chaos.until import until
+
+PROOF_S = 5.0
+
+
+class Killer(Protocol):
+    """What is needed of the helper on the member's node."""
+
+    async def kill(self, container: str) -> Effect: ...
+
+    async def processes(self, uid: str) -> list[dict[str, Any]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """`latest` gives the last `pod` event's fields of a uid, as the watch said them; empty before the first."""
+
+    api: Api
+    namespace: str
+    latest: Callable[[str], Object]
+
+    async def crash(self, member: Member, helper: Killer, within_s: float = PROOF_S) -> Effect:
+        """SIGKILL, then the pod deleted at once: before the kubelet notices and restarts the process in place.
+
+        Proved when the process and the pod's object are gone, and no container of the pod was started again.
+        """
+        before, restarts = await _containers(helper, member), self.latest(member.uid).get("restarts")
+        await self._open_connection(member)
+        effect = await helper.kill(member.container)
+        killed_ns = mono_ns()
+        await self._request_deletion(member, grace_s=0)
+        said = f"{effect.evidence}, its pod deleted {(mono_ns() - killed_ns) / 1e6:.0f} ms later"
+        try:
+            await until(lambda: self._gone(member), within_s=within_s, because="its pod is still there", every_s=0.01)
+            started = await _containers(helper, member) - before
+        except HarnessError as error:
+            return replace(effect, confirmed_ns=None, evidence=f"{said}; {error}")
+        if started or self.latest(member.uid).get("restarts") != restarts:
+            return replace(effect, confirmed_ns=None, evidence=f"{said}, but a container of it was started again")
+        return replace(effect, confirmed_ns=mono_ns(), evidence=f"{said} and gone, no container of it started again")
+
+    async def delete(self, member: Member) -> Effect:
+        """A graceful delete: in effect once the request is answered, and proved by the object's own time-stamp."""
+        await self._open_connection(member)
+        before_ns = mono_ns()
+        answer = await self._request_deletion(member)
+        after_ns = mono_ns()
+        deleting = answer.get("metadata", {}).get("deletionTimestamp")
+        return Effect(
+            domain=HOST,
+            earliest_ns=before_ns,
+            latest_ns=after_ns,
+            accepted_ns=after_ns,
+            confirmed_ns=after_ns if deleting else None,
+            evidence=f"deletionTimestamp {deleting}" if deleting else "the answer has no deletionTimestamp",
+        )
+
+    async def _open_connection(self, member: Member) -> None:
+        """So that the delete does not begin with a handshake: its time would be the effect's, or the kubelet's."""
+        await self.api.get(self._path(member))
+
+    async def _request_deletion(self, member: Member, grace_s: int | None = None) -> Object:
+        options: Object = {"preconditions": {"uid": member.uid}}
+        if grace_s is not None:
+            options["gracePeriodSeconds"] = grace_s
+        try:
+            return await self.api.request("DELETE", self._path(member), options)
+        except HarnessError as error:
+            raise FaultError(f"pod {member.name} was not deleted: {error}") from error
+
+    async def _gone(self, member: Member) -> bool:
+        return bool(self.latest(member.uid).get("gone"))
+
+    def _path(self, member: Member) -> str:
+        return f"/api/v1/namespaces/{self.namespace}/pods/{member.name}"
+
+
+async def _containers(helper: Killer, member: Member) -> set[str]:
+    """Every container of the pod that has a process, by its cgroup: one that is started again has another id."""
+    return {one["cgroup"] for one in await helper.processes(member.uid)}

@@ -1,0 +1,105 @@
+"""A crash and a delete are proved, or said not to be: for each proof a system that withholds it."""
+
+from typing import Any
+
+import pytest
+
+from chaos.clock import HOST, mono_ns
+from chaos.cluster.base import Effect
+from chaos.cluster.kube.stops import Pods
+from chaos.errors import FaultError
+from chaos.model import Member, MemberKind
+
+PATH = "/api/v1/namespaces/saasodoo/pods/rfr-0"
+TARGET = Member(
+    name="rfr-0",
+    kind=MemberKind.REDIS,
+    address="10.0.0.1",
+    port=6379,
+    node="worker",
+    domain="node/worker",
+    uid="uid-0",
+    container="c0",
+    ordinal=0,
+)
+
+
+class Helper:
+    """A node where the kill works; `after` is what runs of the pod once it was killed."""
+
+    def __init__(self, after: list[str]) -> None:
+        self.running = ["pause", "c0"]
+        self.after = after
+
+    async def kill(self, container: str) -> Effect:
+        assert container == "c0"
+        self.running = self.after
+        now_ns = mono_ns()
+        stamps = {"earliest_ns": now_ns, "latest_ns": now_ns, "accepted_ns": now_ns, "confirmed_ns": now_ns}
+        return Effect(domain="node/worker", evidence="process 7 seen gone", **stamps)
+
+    async def processes(self, uid: str) -> list[dict[str, Any]]:
+        assert uid == "uid-0"
+        return [{"pid": number, "name": "x", "cgroup": cgroup} for number, cgroup in enumerate(self.running)]
+
+
+@pytest.fixture
+def watch(api, server):
+    """A watch by whose word the pod is gone once it is deleted, and its container was started `restarts` times."""
+    server.answers["DELETE", PATH] = {"metadata": {"deletionTimestamp": "2026-11-23T09:00:00Z"}}
+    said: dict[str, Any] = {"gone": True, "restarts": 0}
+    return said, Pods(api, "saasodoo", lambda _: said)
+
+
+async def test_a_crash_is_a_kill_and_at_once_a_forced_delete_of_that_very_pod(watch, server):
+    effect = await watch[1].crash(TARGET, Helper(after=["pause"]))
+
+    assert effect.confirmed_ns is not None
+    assert effect.confirmed_ns >= effect.latest_ns
+    assert effect.evidence.startswith("process 7 seen gone, its pod deleted ")
+    assert server.asked[-1][3] == {"preconditions": {"uid": "uid-0"}, "gracePeriodSeconds": 0}
+
+
+async def test_a_pod_that_stays_is_no_crash(watch):
+    watch[0]["gone"] = False
+    effect = await watch[1].crash(TARGET, Helper(after=["pause"]), within_s=0.05)
+
+    assert effect.confirmed_ns is None
+    assert "its pod is still there" in effect.evidence
+
+
+async def test_a_container_that_runs_again_is_no_crash(watch):
+    effect = await watch[1].crash(TARGET, Helper(after=["pause", "c1"]))
+
+    assert effect.confirmed_ns is None
+    assert effect.evidence.endswith("but a container of it was started again")
+
+
+async def test_a_container_that_ran_again_for_a_moment_is_no_crash(api, server):
+    """It is gone by the time the node is asked; the watch counted it."""
+    server.answers["DELETE", PATH] = {"metadata": {}}
+    counts = iter([0, 1, 1, 1])
+    pods = Pods(api, "saasodoo", lambda _: {"gone": True, "restarts": next(counts)})
+
+    assert (await pods.crash(TARGET, Helper(after=["pause"]))).confirmed_ns is None
+
+
+async def test_a_delete_that_is_refused_is_an_error(watch, server):
+    del server.answers["DELETE", PATH]
+
+    with pytest.raises(FaultError, match=r"pod rfr-0 was not deleted: .*404"):
+        await watch[1].delete(TARGET)
+
+
+async def test_a_graceful_delete_keeps_the_pods_own_grace(watch, server):
+    effect = await watch[1].delete(TARGET)
+
+    assert effect.domain == HOST
+    assert effect.confirmed_ns == effect.latest_ns
+    assert server.asked[-1][3] == {"preconditions": {"uid": "uid-0"}}
+
+
+async def test_a_delete_without_a_time_stamp_is_not_proved(watch, server):
+    server.answers["DELETE", PATH] = {"status": "Success"}
+
+    assert (await watch[1].delete(TARGET)).confirmed_ns is None
