@@ -195,8 +195,8 @@ class Campaign:
         try:
             with signals(self.interrupt):
                 future.result()
-        except CancelledError:
-            raise InterruptedTrial(self._interrupted) from None
+        except (CancelledError, InterruptedTrial):
+            raise InterruptedTrial(f"{self._interrupted}; what was recorded is in {self.directory}") from None
 
     def _leave(self) -> None:
         """Not to be interrupted: it takes away what this campaign made."""

@@ -91,19 +91,14 @@ class ExperimentItem(pytest.Item):
     measured: "Measured"
 
     def setup(self) -> None:
-        self.measured = opened(self.config).run(str(self.path))
+        try:
+            self.measured = opened(self.config).run(str(self.path))
+        except HarnessError as error:
+            pytest.fail(str(error), pytrace=False)
 
     def runtest(self) -> None:
-        self.measured.require()
-
-    def repr_failure(
-        self, excinfo: pytest.ExceptionInfo[BaseException], style: str | None = None
-    ) -> str:
-        from chaos.testing import Late
-
-        if isinstance(excinfo.value, (Late, HarnessError)):
-            return str(excinfo.value)
-        return str(super().repr_failure(excinfo))
+        if not self.measured.passed:
+            pytest.fail(self.measured.explain(), pytrace=False)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         return self.path, None, self.name

@@ -12,10 +12,6 @@ from chaos.errors import HarnessError, InterruptedTrial, ScenarioError
 from chaos.report import Terminal
 
 
-class Late(AssertionError):
-    """The system did not do what it promises."""
-
-
 class Inconclusive(HarnessError):
     """We do not know: the trial's own evidence is not good enough for a verdict."""
 
@@ -56,6 +52,11 @@ class Measured:
         return MeasuredPath(name, ways)
 
     @property
+    def passed(self) -> bool:
+        """By the scenario's own gates."""
+        return self.result.verdict is Verdict.PASS
+
+    @property
     def lost_acknowledged(self) -> int | None:
         """Writes that were acknowledged and are gone; None where that could not be decided."""
         return self.result.losses.lost
@@ -64,11 +65,6 @@ class Measured:
         """Why, in the sentences of the report, and where the evidence is."""
         sentences = [*self.result.because, self.result.cause, str(self.directory)]
         return "\n".join(sentence for sentence in sentences if sentence)
-
-    def require(self) -> None:
-        """Raises Late unless the trial passed by the scenario's own gates."""
-        if self.result.verdict is not Verdict.PASS:
-            raise Late(self.explain())
 
 
 class Failover:

@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import signal
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from chaos.errors import SetupError
 from chaos.model import ErrorCode, Event, Member, MemberKind, Outcome
 from chaos.progress import Message
 from chaos.record.events import EventWriter
+from chaos.record.layout import AUDIT as AUDIT_FOLDER
 from chaos.record.layout import EVENTS, OPS, Row
 from chaos.record.rows import RowWriter
 from chaos.scenario import Scenario
@@ -195,7 +197,8 @@ class FakeAgent:
         self.spec = spec
         self.events = EventWriter(world.directory / EVENTS / "agent.jsonl", AGENT)
         self.load: asyncio.Task[None] | None = None
-        self.runs = 0
+        self.runs = self.seq = 0
+        self.applied: dict[int, list[int]] = defaultdict(list)
         self.gone = False
         world.agent = self.events
         world.say_roles()
@@ -239,6 +242,7 @@ class FakeAgent:
         self.load = asyncio.create_task(self._write(rows, data["deadline_s"]))
         self.events.write("clients.started", deadline_s=data["deadline_s"])
         self.runs += 1
+        self._say_sane()
 
     def _stop(self, _data: dict[str, Any]) -> None:
         assert self.load is not None
@@ -247,16 +251,30 @@ class FakeAgent:
         self.events.write("clients.stopped", deadline_s=0.1)
 
     def _audit(self, data: dict[str, Any]) -> None:
-        self.events.write("audit", **data, run_id="run", keys=0, present=0, took_s=0.0, undecided="")
+        """Every key that was applied is there."""
+        folder = self.world.directory / AUDIT_FOLDER
+        folder.mkdir()
+        for client in self.spec.clients:
+            bits = sum(1 << seq for seq in self.applied[client.number])
+            (folder / f"{client.number}.bits").write_bytes(bits.to_bytes(self.seq // 8 + 1, "little"))
+        keys = sum(map(len, self.applied.values()))
+        self.events.write("audit", **data, run_id="run", keys=keys, present=keys, took_s=0.0, undecided="")
+        self._say_sane()
+
+    def _say_sane(self) -> None:
+        for name, member in self.world.members().items():
+            if member.kind is MemberKind.REDIS:
+                masters = [self.world.address(name)] if name == self.world.master else []
+                self.events.write("sanity", member=name, evicted_keys=0, expired_keys=0, masters=masters)
 
     async def _write(self, rows: RowWriter, deadline_s: float) -> None:
         """20 operations a second and client; the path `given` never works."""
-        seq = 0
         try:
             while True:
                 for client in self.spec.clients:
-                    rows.put(self._row(client.number, client.path, seq, deadline_s))
-                seq += 1
+                    rows.put(self._row(client.number, client.path, self.seq, deadline_s))
+                self.seq += 1
+                self.events.write("hiccups", worst_ns=0, ticks=50)
                 await asyncio.sleep(0.05)
         finally:
             rows.close()
@@ -269,6 +287,8 @@ class FakeAgent:
             outcome, error = Outcome.FAILED, ErrorCode.REFUSED
         elif self.world.script == "slow" and deadline_s < 0.2 and seq % 5 == 0:
             outcome, error = Outcome.UNKNOWN, ErrorCode.REPLY_TIMEOUT
+        if outcome is not Outcome.FAILED:
+            self.applied[client].append(seq)
         return Row(client, 0, seq, mono_ns(), 10, 300, outcome, error, 0, 0, 0)
 
 

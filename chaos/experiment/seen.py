@@ -22,7 +22,7 @@ class Seen:
     effect_ns: int | None = None
     _armed: bool = False
     _master: str = ""
-    _marks: dict[str, tuple[int, str]] = field(default_factory=dict)
+    _marks: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     _endpoints: Endpoints = field(default_factory=dict)
     _following: frozenset[str] = frozenset()
 
@@ -35,22 +35,23 @@ class Seen:
     def begin(self, effect_ns: int) -> None:
         """t = 0 is known: tell what was seen meanwhile."""
         self.effect_ns = effect_ns
-        for name, (at_ns, text) in sorted(self._marks.items(), key=lambda item: item[1]):
+        for (name, _), (at_ns, text) in sorted(self._marks.items(), key=lambda item: item[1]):
             self._say(name, at_ns, text)
 
     @property
     def switched(self) -> bool:
-        return "switched" in self._marks
+        return ("switched", "") in self._marks
 
     @property
     def over(self) -> bool:
         """A failover was seen to its end: switched, and the leader has had every replica reconfigured."""
-        return self.switched and "reconfiguration" in self._marks
+        return self.switched and ("reconfiguration", "") in self._marks
 
-    def mark(self, name: str, at_ns: int, text: str) -> None:
-        if not self._armed or name in self._marks:
+    def mark(self, name: str, at_ns: int, text: str, of: str = "") -> None:
+        """Note it, once for each that it is said `of`, and tell it if t = 0 is known."""
+        if not self._armed or (name, of) in self._marks:
             return
-        self._marks[name] = (at_ns, text)
+        self._marks[name, of] = (at_ns, text)
         if self.effect_ns is not None:
             self._say(name, at_ns, text)
 
@@ -87,7 +88,7 @@ class Seen:
         self._endpoints[service] = ips
         if service in self._following and len(ips) == 1 and ips != {_ip(self._master)}:
             pods = ", ".join(item["pod"] or item["ip"] for item in event.fields["endpoints"] if item["ready"])
-            self.mark(f"endpoint of {service}", at_ns, f"now {pods}")
+            self.mark("endpoint update", at_ns, f"{service} → {pods}", of=service)
 
     def _say(self, name: str, at_ns: int, text: str) -> None:
         assert self.effect_ns is not None

@@ -15,13 +15,13 @@ Job = Callable[[], None]
 
 
 class LoopThread:
-    """An event loop in a background thread; leaving the context ends it."""
+    """An event loop in a background thread, made on entering the context and ended on leaving it."""
 
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, name="loop", daemon=True)
+    loop: asyncio.AbstractEventLoop
 
     def __enter__(self) -> "LoopThread":
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="loop", daemon=True)
         self._thread.start()
         return self
 

@@ -74,7 +74,7 @@ def test_who_watches_hears_of_everything_once(killed: Played) -> None:
     assert {"detection", "quorum", "election", "promotion", "first failed operation", "recovered, service/new"} <= set(
         seen
     )
-    assert "endpoint of rfrm-redis-cluster" in seen
+    assert "endpoint update" in seen
     assert len(seen) == len(set(seen))
 
 

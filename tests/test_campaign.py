@@ -1,0 +1,181 @@
+"""Campaigns on the cluster in memory, each trial in a worker process of its own, up to the report."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chaos import campaign
+from chaos.analysis import summary
+from chaos.analysis.result import Verdict
+from chaos.campaign import Campaign, Options, run, seed_of, unused
+from chaos.errors import HarnessError, ScenarioError, SetupError
+from chaos.progress import Message, Tell
+from tests import fake_cluster
+from tests.fakes import HERE, read, scenario_file
+
+
+@pytest.fixture(autouse=True)
+def _on_the_fake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--on fake` is a line in the table of platforms; workers find `tests` from the checkout."""
+    monkeypatch.setitem(campaign.PLATFORMS, "fake", "tests.fake_cluster:platform")
+    monkeypatch.chdir(HERE)
+
+
+def options(folder: Path, **changes: object) -> Options:
+    asked = {"on": "fake", "scenario": str(scenario_file(folder)), "experiments": ("kill-master",), "seed": 7}
+    return Options(**(asked | {"out": folder / "reports"} | changes))  # type: ignore[arg-type]
+
+
+def test_a_campaign_ends_in_a_verdict_and_a_report(tmp_path: Path) -> None:
+    told: list[Message] = []
+    result, directory = run(options(tmp_path), told.append)
+
+    assert [trial.ended for trial in result.trials] == ["complete"]
+    assert directory.parent == tmp_path / "reports"
+    assert {"campaign.json", "summary.json", "summary.md", "junit.xml", "report.html"} <= set(os.listdir(directory))
+    assert summary.from_json((directory / "summary.json").read_text()).verdict is result.verdict
+    assert fake_cluster.made[-1].asked == ["up", "deploy", "down"]
+    assert Tell.EFFECT in {message.tell for message in told}
+
+
+def test_what_was_asked_for_is_written_down(tmp_path: Path) -> None:
+    opened = Campaign(options(tmp_path, settings={"limits.watch": "1s"}, command="failover run"), lambda _: None)
+    content = read(opened.directory / "campaign.json")
+
+    assert content["experiments"] == ["kill-master"]
+    assert (content["seed"], content["trials"], content["cluster"]) == (7, 1, "fake")
+    assert content["command"] == "failover run"
+    assert content["options"]["settings"] == {"limits.watch": "1s"}
+
+
+def test_experiments_take_turns_and_every_seed_follows_from_one(tmp_path: Path) -> None:
+    opened = Campaign(options(tmp_path, experiments=("kill-master", "no-fault"), trials=2), lambda _: None)
+    planned = opened.plan()
+
+    assert [(one.experiment.name, one.nth) for one in planned] == [
+        *(("kill-master", 0), ("no-fault", 0)),
+        *(("kill-master", 1), ("no-fault", 1)),
+    ]
+    assert [one.seed for one in planned] == [seed_of(7, number) for number in range(4)]
+    assert len({one.seed for one in planned}) == 4
+
+
+def test_without_a_seed_one_is_chosen_and_written_down(tmp_path: Path) -> None:
+    opened = Campaign(options(tmp_path, seed=None), lambda _: None)
+
+    assert read(opened.directory / "campaign.json")["seed"] == opened.seed
+
+
+def test_two_campaigns_of_one_minute_have_directories_of_their_own(tmp_path: Path) -> None:
+    assert [unused(tmp_path / "2026").name for _ in range(3)] == ["2026", "2026-2", "2026-3"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"on": "fkae"}, 'no platform is called "fkae"; did you mean fake?'),
+        ({"experiments": ("kil-master",)}, 'no experiment is called "kil-master"; did you mean kill-master?'),
+        ({"scenario": "nowhere"}, 'no scenario is called "nowhere"'),
+    ],
+)
+def test_a_wrong_word_is_an_error_before_anything_is_made(
+    tmp_path: Path, changes: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(ScenarioError) as error:
+        Campaign(options(tmp_path, **changes), lambda _: None)
+
+    assert sentence in str(error.value)
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_system_that_is_not_healthy_is_deployed_anew_once_and_the_trial_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_SCRIPT", "healthy-when-fresh")
+    result, directory = run(options(tmp_path), lambda _: None)
+
+    assert fake_cluster.made[-1].asked == ["up", "deploy", "deploy fresh", "down"]
+    assert [trial.ended for trial in result.trials] == ["complete"]
+    assert read(directory / "trial-000" / "manifest.json")["system"] == "fresh"
+    assert read(directory / "unhealthy-000" / "closed")["step"] == 3
+
+
+def test_a_system_that_stays_unhealthy_is_given_up_and_said_in_the_summary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_SCRIPT", "never-healthy")
+    with pytest.raises(SetupError) as error:
+        run(options(tmp_path), lambda _: None)
+
+    [directory] = (tmp_path / "reports").iterdir()
+    assert "the system is not healthy" in str(error.value)
+    assert fake_cluster.made[-1].asked == ["up", "deploy", "deploy fresh", "down"]
+    assert summary.from_json((directory / "summary.json").read_text()).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_worker_that_dies_without_a_word_is_an_error_with_what_is_left_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_SCRIPT", "worker-dies")
+    with pytest.raises(HarnessError) as error:
+        run(options(tmp_path), lambda _: None)
+
+    [directory] = (tmp_path / "reports").iterdir()
+    assert "the trial's worker died (SIGKILL)" in str(error.value)
+    assert str(directory / "trial-000" / "worker.log") in str(error.value)
+    assert (directory / "summary.json").exists()
+
+
+PROGRAM = """
+import sys
+from chaos import campaign, cli
+campaign.PLATFORMS["fake"] = "tests.fake_cluster:platform"
+cli_options = cli.run.params
+next(one for one in cli_options if one.name == "on").type = cli.click.STRING
+sys.exit(cli.entry(sys.argv[1:]))
+"""
+"""`failover` in a process of its own, with one more platform."""
+
+
+def signalled(folder: Path, script: str, when: str, number: signal.Signals) -> tuple[int, str]:
+    """`failover run` of two trials, signalled twice once it has printed `when`; its exit code and all that it printed."""
+    asked = ["--on", "fake", "--scenario", str(scenario_file(folder)), "--out", str(folder / "reports")]
+    command = [sys.executable, "-c", PROGRAM, "run", *asked, "--experiment", "kill-master", "--trials", "2"]
+    environment = {**os.environ, "FAKE_SCRIPT": script, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, cwd=HERE, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout is not None
+        printed = []
+        for line in process.stdout:
+            printed.append(line)
+            if when and when in line:
+                when = ""
+                process.send_signal(number)
+                process.send_signal(number)
+        return process.wait(30), "".join(printed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_in_a_trial_it_undoes_reports_and_says_so(tmp_path: Path, number: signal.Signals) -> None:
+    code, printed = signalled(tmp_path, "", "T0 ", number)
+
+    [directory] = (tmp_path / "reports").iterdir()
+    assert code == 130, printed
+    assert f"error: interrupted by {number.name}" in printed
+    assert "heal" in (directory / "undone.jsonl").read_text()
+    assert read(directory / "trial-000" / "closed")["ended"] == "interrupted"
+    assert summary.from_json((directory / "summary.json").read_text()).verdict is Verdict.INCONCLUSIVE
+    assert not (directory / "trial-001").exists()
+
+
+def test_interrupted_while_the_platform_comes_up_it_reports_too(tmp_path: Path) -> None:
+    code, printed = signalled(tmp_path, "up-hangs", "campaign", signal.SIGINT)
+
+    [directory] = (tmp_path / "reports").iterdir()
+    assert code == 130, printed
+    assert (directory / "summary.json").exists()
