@@ -12,11 +12,10 @@ from typing import Any
 from chaos.clock import HOST, mono_ns, node_domain
 from chaos.cluster.base import Effect
 from chaos.cluster.kube.api import MANAGED_BY, MANAGER, Api, Object
-from chaos.cluster.kube.ready import is_ready, state_of
+from chaos.cluster.kube.pods import wait_running
 from chaos.cluster.kube.stream import Answer, LineStream, Program, StreamBroken, clock_offset
 from chaos.errors import FaultError
 from chaos.model import Event
-from chaos.until import until
 
 LEASE_S = 30.0
 """A fault outlives a silent host by this much, and no more."""
@@ -47,19 +46,10 @@ class NodeHelper:
         self._heard_ns = mono_ns()
         self._told: set[int] = set()
 
-    async def start(self, within_s: float = START_S) -> None:
+    async def start(self) -> None:
         """Raises SetupError naming what its pod waits for."""
         await self._api.request("POST", self._path, self._pod)
-        seen: Object = {}
-
-        async def ready() -> bool:
-            seen.update(await self._api.request("GET", f"{self._path}/{self._program.pod}"))
-            return is_ready(seen)
-
-        def because() -> str:
-            return f"the helper's pod {self._program.pod} is not Ready: {state_of(seen)}"
-
-        await until(ready, within_s=within_s, because=because, every_s=0.2)
+        await wait_running(self._api, self._program.namespace, self._program.pod)
         for event in await clock_offset(await self._open(), self.domain):
             self._put(event)
         self._heard_ns = mono_ns()

@@ -26,11 +26,14 @@ Answer = dict[str, Any]
 T = TypeVar("T")
 SOCKET_S = 10.0
 """How long one read or write of the socket may stall; the library's default is to wait for ever."""
+CLOSE_S = 0.5
 CLOCK_ROUNDS = 8
 
 
 class _Socket(Protocol):
     """What is used of the library's WSClient, which has no annotations. Time-outs are in seconds."""
+
+    sock: websocket.WebSocket
 
     def write_stdin(self, data: bytes) -> None: ...
 
@@ -42,7 +45,7 @@ class _Socket(Protocol):
 
     def is_open(self) -> bool: ...
 
-    def close(self) -> None: ...
+    def close(self, *, timeout: float) -> None: ...
 
 
 _dial: Callable[..., _Socket] = WSClient
@@ -134,12 +137,12 @@ class LineStream:
             return answer
         if socket.is_open():
             raise TimeoutError("no answer in time")
-        said = [socket.read_stderr(), socket.read_channel(ERROR_CHANNEL)]
-        raise ConnectionError(" ".join(text.decode(errors="replace").strip() for text in said) or "it ended")
+        raise ConnectionError(_last_words(socket.read_stderr(), socket.read_channel(ERROR_CHANNEL)))
 
     def _close(self) -> None:
         if self._socket is not None:
-            self._socket.close()
+            self._socket.close(timeout=CLOSE_S)
+            self._socket.sock.shutdown()  # type: ignore[no-untyped-call]  # else it stays open where the pod closed first
             self._socket = None
 
     def _spoken(self) -> str:
@@ -161,6 +164,14 @@ async def clock_offset(stream: LineStream, domain: str, within_s: float = 2.0) -
     assert best is not None
     known = {key: theirs[key] for key in (*identity(), "mono_ns", "wall_ns")}
     return [Event(kind="clock.domain", domain=domain, at_ns=theirs["mono_ns"], fields=known), best]
+
+
+def _last_words(stderr: bytes, status: bytes) -> str:
+    """What the program wrote last, else what the kubelet says of its end (a Status object)."""
+    said = stderr.decode(errors="replace").strip().splitlines()
+    if said:
+        return said[-1]
+    return str(json.loads(status).get("message", "it ended")) if status else "it ended"
 
 
 def _first_line(error: Exception) -> str:

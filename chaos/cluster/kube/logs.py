@@ -1,0 +1,145 @@
+"""The logs of the system's containers, as the kubelet gives them, each line begun by its time-stamp: raw, on disk.
+
+One file a pod; a container that is restarted in place goes on in the same file. Lines are neither parsed nor stamped
+here: their own stamps are on the node's clock.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubernetes import client
+
+from chaos.clock import HOST, mono_ns, node_domain
+from chaos.cluster.kube.api import ApiError
+from chaos.cluster.kube.lines import Lines, Silent
+from chaos.model import Event
+
+SILENT_S = 60.0
+"""A log may well be silent for longer; then it is opened again where it stopped."""
+REST_S = 5.0
+RETRY_S = 0.5
+BEFORE_S = 1
+"""Of a container that ran before we came, this much is read."""
+NOT_THERE = frozenset({400, 404})
+"""The API's answers for a container that has not started, or whose log is gone with its pod."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose log it is."""
+
+    namespace: str
+    pod: str
+    uid: str
+    component: str
+    container: str
+    node: str
+
+    @property
+    def file(self) -> str:
+        return f"{self.component}-{self.pod}-{self.uid[:8]}.log"
+
+
+class PodLog:
+    """Follows one pod's log in a thread, over restarts and breaks, until the pod is gone or it is told to stop."""
+
+    def __init__(self, api: client.ApiClient, origin: Origin, directory: Path, put: Callable[[Event], None]) -> None:
+        self._api = api
+        self._origin = origin
+        self._path = directory / origin.file
+        self._put = put
+        self._stamp = b""
+        self._since: dict[str, str] = {}
+        self._restarts = self._followed = 0
+        self._broken, self._broken_ns = "", 0
+        self._changed = threading.Event()
+        self._last = False
+        self._lines: Lines | None = None
+        self._thread = threading.Thread(target=self._run, name=f"log-{origin.pod}", daemon=True)
+
+    def start(self, *, restarts: int, ran_before: bool) -> None:
+        self._restarts = self._followed = restarts
+        if ran_before:
+            self._since = {"sinceSeconds": str(BEFORE_S)}
+        self._thread.start()
+
+    def restarted(self, restarts: int) -> None:
+        """The watch says how often the container was restarted; a greater number is another container."""
+        if restarts > self._restarts:
+            self._restarts = restarts
+            self._changed.set()
+
+    def gone(self) -> None:
+        """The pod's object is gone. Its last container may still be writing: the stream ends by itself."""
+        self._last = True
+        self._changed.set()
+
+    def stop(self) -> None:
+        self.gone()
+        lines = self._lines
+        if lines is not None:
+            lines.end()
+        self._thread.join(REST_S)
+
+    def _run(self) -> None:
+        self._say("log.opened")
+        with self._path.open("ab", buffering=0) as file:
+            while self._round(file.write) or not self._last:
+                self._changed.wait(RETRY_S)
+                self._changed.clear()
+        if self._broken:
+            self._mended()
+        self._say("log.closed")
+
+    def _round(self, write: Callable[[bytes], object]) -> bool:
+        """Follow until the stream ends; true when the log may go on although the pod is gone."""
+        try:
+            self._follow(write)
+        except Silent:
+            return True
+        except ApiError as error:
+            if error.status not in NOT_THERE and not self._broken:
+                self._broken, self._broken_ns = str(error), mono_ns()
+            return False
+        if self._broken:
+            self._mended()
+        return False
+
+    def _follow(self, write: Callable[[bytes], object]) -> None:
+        """The end of the container before this one, where it was replaced; then this one's lines until they end."""
+        if self._followed < self._restarts:
+            self._followed, self._since = self._restarts, {}
+            try:
+                self._copy(write, REST_S, {"previous": "true"})
+            except ApiError as error:
+                if error.status not in NOT_THERE:
+                    raise
+        self._copy(write, SILENT_S, {"follow": "true"})
+
+    def _copy(self, write: Callable[[bytes], object], silent_s: float, how: dict[str, str]) -> None:
+        """Append lines that are younger than the last one we have."""
+        origin, known = self._origin, self._stamp
+        since = {"sinceTime": known.decode()} if known else self._since
+        path = f"/api/v1/namespaces/{origin.namespace}/pods/{origin.pod}/log"
+        with Lines(self._api, path, silent_s, container=origin.container, timestamps="true", **how, **since) as lines:
+            self._lines = lines
+            for line in lines:
+                stamp = line.partition(b" ")[0]
+                if stamp > known:
+                    write(line + b"\n")
+                    self._stamp = stamp
+
+    def _say(self, kind: str) -> None:
+        """On the clock of the log's own stamps, as far as it matters: the node's."""
+        origin = self._origin
+        fields = {"file": origin.file, "component": origin.component, "pod": origin.pod, "uid": origin.uid}
+        fields["container"] = origin.container
+        self._put(Event(kind=kind, domain=node_domain(origin.node), at_ns=mono_ns(), fields=fields))
+
+    def _mended(self) -> None:
+        """Whatever was written meanwhile has been read by now, unless the pod went with its log."""
+        fields = {"source": f"log {self._origin.file}", "text": self._broken}
+        self._put(Event(kind="gap", domain=HOST, at_ns=mono_ns(), since_ns=self._broken_ns, fields=fields))
+        self._broken = ""

@@ -1,0 +1,166 @@
+"""What the platform says of the system: pods, EndpointSlices, Services and logs, as events; and who its members are.
+
+It only tells what it sees. Which of it matters is the analysis's to say, and whether it is healthy the gate's.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaos.clock import HOST
+from chaos.cluster.base import Members
+from chaos.cluster.kube.api import Api, Object
+from chaos.cluster.kube.kept import Kept, Seen, Source
+from chaos.cluster.kube.logs import Origin, PodLog
+from chaos.cluster.kube.objects import (
+    Fields,
+    container_status,
+    endpoints,
+    member_of,
+    pod_fields,
+    service_fields,
+    service_of,
+)
+from chaos.model import Event, MemberKind
+from chaos.record.layout import LOGS
+from chaos.scenario.model import KubeSystem, Scenario
+
+SLICES_S, PODS_S = 0.25, 0.5
+"""How often a list says that nothing changed: the width of what is known about when a Service or a label moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """The pods of one part of the system. An empty `container` is a pod's first, a port of 0 is nobody's."""
+
+    kind: MemberKind
+    namespace: str
+    selector: str
+    container: str = ""
+    port: int = 0
+
+
+class Watcher:
+    """Threads do the watching. `put` is called from them, one call at a time, from `start` until `stop` returns."""
+
+    def __init__(self, api: Api, scenario: Scenario, directory: Path, put: Callable[[Event], None]) -> None:
+        kube = scenario.system.kube
+        self._client = api.new_client()
+        self._directory = directory / LOGS
+        self._sink = put
+        self._lock = threading.Lock()
+        self._role_key = (kube.master_label or "").partition("=")[0]
+        self._pods: dict[str, tuple[Component, Object, Fields]] = {}
+        self._slices: dict[str, dict[str, Object]] = {}
+        self._said: dict[str, Fields] = {}
+        self._logs: dict[str, PodLog] = {}
+        self._began = False
+        self._kept = [self._pods_of(component) for component in components(kube)]
+        within = f"namespaces/{kube.namespace}"
+        slices = Source("endpointslices", f"/apis/discovery.k8s.io/v1/{within}/endpointslices", resync_s=SLICES_S)
+        services = Source("services", f"/api/v1/{within}/services")
+        self._kept.append(Kept(self._client, slices, self._slice, self._put))
+        self._kept.append(Kept(self._client, services, self._service, self._put))
+
+    def start(self) -> None:
+        """Returns once everything was listed; raises ApiError when that failed."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        for kept in self._kept:
+            kept.start()
+        self._began = True
+
+    def stop(self) -> None:
+        """End every thread, the logs last."""
+        for kept in self._kept:
+            kept.stop()
+        for log in list(self._logs.values()):
+            log.stop()
+        self._client.rest_client.close()
+
+    def members(self) -> Members:
+        """Every pod of the system that has an address and a container now."""
+        with self._lock:
+            pods = list(self._pods.values())
+        found = [
+            member_of(pod, fields, component.port)
+            for component, pod, fields in pods
+            if fields["ip"] and fields["container"] and fields["node"]
+        ]
+        return {member.name: member for member in found}
+
+    def _pods_of(self, component: Component) -> Kept:
+        path = f"/api/v1/namespaces/{component.namespace}/pods"
+        resync_s = PODS_S if component.kind is MemberKind.REDIS else 0.0
+        source = Source(f"{component.kind} pods", path, component.selector, resync_s)
+        return Kept(self._client, source, lambda seen: self._pod(component, seen), self._put)
+
+    def _pod(self, component: Component, seen: Seen) -> None:
+        fields = pod_fields(seen.object, component.kind, component.container, self._role_key)
+        uid = fields["uid"]
+        with self._lock:
+            if seen.gone:
+                self._pods.pop(uid, None)
+            else:
+                self._pods[uid] = (component, seen.object, fields)
+        self._changed("pod", uid, fields | {"gone": seen.gone}, seen)
+        self._log(component, seen, fields)
+
+    def _log(self, component: Component, seen: Seen, fields: Fields) -> None:
+        """A log is followed from its pod's first container on. A pod that came after us is read from its beginning."""
+        log = self._logs.get(fields["uid"])
+        if seen.gone:
+            if log is not None:
+                log.gone()
+        elif log is not None:
+            log.restarted(fields["restarts"])
+        elif fields["container"]:
+            container = component.container or container_status(seen.object, "")["name"]
+            origin = Origin(
+                namespace=component.namespace,
+                pod=fields["name"],
+                uid=fields["uid"],
+                component=component.kind,
+                container=container,
+                node=fields["node"],
+            )
+            self._logs[fields["uid"]] = PodLog(self._client, origin, self._directory, self._put)
+            self._logs[fields["uid"]].start(restarts=fields["restarts"], ran_before=not self._began)
+
+    def _slice(self, seen: Seen) -> None:
+        service = service_of(seen.object)
+        if not service:
+            return
+        slices = self._slices.setdefault(service, {})
+        if seen.gone:
+            slices.pop(seen.object["metadata"]["uid"], None)
+        else:
+            slices[seen.object["metadata"]["uid"]] = seen.object
+        self._changed("endpoints", service, {"service": service, "endpoints": endpoints(slices.values())}, seen)
+
+    def _service(self, seen: Seen) -> None:
+        if not seen.gone:
+            fields = service_fields(seen.object)
+            self._changed("service", fields["service"], fields, seen)
+
+    def _changed(self, kind: str, name: str, fields: Fields, seen: Seen) -> None:
+        """An object changes more often than what we tell of it."""
+        key = f"{kind} {name}"
+        if self._said.get(key) != fields:
+            self._said[key] = fields
+            self._put(Event(kind=kind, domain=HOST, at_ns=seen.at_ns, since_ns=seen.since_ns, fields=fields))
+
+    def _put(self, event: Event) -> None:
+        with self._lock:
+            self._sink(event)
+
+
+def components(kube: KubeSystem) -> list[Component]:
+    redis, sentinel = kube.redis, kube.sentinel
+    found = [
+        Component(MemberKind.REDIS, kube.namespace, redis.selector, redis.container, redis.port),
+        Component(MemberKind.SENTINEL, kube.namespace, sentinel.selector, sentinel.container, sentinel.port),
+    ]
+    if kube.operator is not None:
+        found.append(Component(MemberKind.OPERATOR, kube.operator.namespace, kube.operator.selector))
+    return found
