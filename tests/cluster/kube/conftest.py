@@ -52,17 +52,17 @@ class System:
     said: list[Message] = field(default_factory=list)
 
 
-@pytest.fixture(scope="session")
-def system() -> System:
-    """The cluster stays: `nox -s failover`, and the next run of these tests, find it warm."""
+@pytest.fixture(scope="module")
+def system() -> Iterator[System]:
+    """Held by one module at a time. The cluster stays: the next one, and `nox -s failover`, find it warm."""
     loaded = load("redis-operator")
     one = System(loaded.scenario, loaded.folder)
-
-    async def bring_up() -> None:
-        platform = kind_platform(one.scenario, one.folder, keep=True, say=one.said.append)
-        async with platform:
-            await platform.deploy()
+    platform = kind_platform(one.scenario, one.folder, keep=True, say=one.said.append)
+    with asyncio.Runner() as runner:
+        runner.run(platform.__aenter__())
+        try:
+            runner.run(platform.deploy())
             one.ref = platform.ref()
-
-    asyncio.run(bring_up())
-    return one
+            yield one
+        finally:
+            runner.run(platform.__aexit__(None, None, None))
