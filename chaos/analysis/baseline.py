@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from chaos.analysis.history import History
-from chaos.analysis.operations import Client
+from chaos.analysis.operations import Bools, Client
 from chaos.model import ErrorCode, Outcome
 
 PathState = Literal["works", "unreliable", "never worked", "unproved"]
@@ -19,7 +19,7 @@ PathState = Literal["works", "unreliable", "never worked", "unproved"]
 WORKS_SHARE = 0.9
 """Of a baseline's operations on a path that works; a name that reaches one pod of three is far below."""
 LEAST_SHARE = 0.5
-"""Of the operations that a client's rate demands: with fewer in the baseline it proves nothing."""
+"""Of the operations that a client's rate demands: with fewer that count it proves nothing."""
 SHORTEST_S = 1.0
 """A baseline shorter than this proves nothing."""
 
@@ -34,12 +34,12 @@ class Baseline:
     why: str = ""
 
 
-def baseline(history: History, clients: Iterable[Client]) -> Baseline:
-    """The baseline of one path, from all its clients."""
+def baseline(history: History, clients: Iterable[Client], suspect: Bools) -> Baseline:
+    """The baseline of one path, from all its clients. What our own stalls made bad counts neither way."""
     span = history.baseline_s
     if span is None or span[1] - span[0] < SHORTEST_S:
         return Baseline("unproved", 0, 0, "there was no baseline")
-    counted = [(client, *_count(history, client)) for client in clients]
+    counted = [(client, *_count(history, client, suspect)) for client in clients]
     good, sent = sum(good for _, good, _ in counted), sum(sent for _, _, sent in counted)
     error = _error(history, [client for client, _, _ in counted])
     if any(sent < LEAST_SHARE * client.rate_hz * (span[1] - span[0]) for client, _, sent in counted):
@@ -56,11 +56,11 @@ def words(code: int) -> str:
     return ErrorCode(code).name.lower().replace("_", " ")
 
 
-def _count(history: History, client: Client) -> tuple[int, int]:
+def _count(history: History, client: Client, suspect: Bools) -> tuple[int, int]:
     assert history.baseline_s is not None
     ops, (start, end) = history.ops, history.baseline_s
     mine = ops.of(client.number)
-    within = (ops.due_s[mine] >= start) & (ops.due_s[mine] < end)
+    within = (ops.due_s[mine] >= start) & (ops.due_s[mine] < end) & ~suspect[mine]
     return int((ops.good[mine] & within).sum()), int(within.sum())
 
 

@@ -13,6 +13,7 @@ from chaos.analysis.baseline import Baseline, baseline, words
 from chaos.analysis.history import History
 from chaos.analysis.operations import Bools, Client
 from chaos.analysis.result import Counts, Window
+from chaos.analysis.stalls import suspects
 from chaos.analysis.windows import Kind, Outage, Sent, judged, outages
 from chaos.model import Outcome
 
@@ -116,19 +117,8 @@ def errors(history: History, clients: Iterable[Client]) -> dict[str, int]:
     return {words(int(code)): int(found[code]) for code in np.flatnonzero(found) if code}
 
 
-def suspects(history: History) -> Bools:
-    """The bad operations that met a stall of the agent of half the deadline or more."""
-    ops = history.ops
-    suspect = np.zeros(len(ops), bool)
-    for hiccup in history.facts("hiccup"):
-        late_s = hiccup.fields["late_ns"] / 1e9
-        if late_s >= history.deadline_s / 2:
-            suspect |= ~ops.good & (ops.due_s < hiccup.latest_s) & (ops.done_s > hiccup.latest_s - late_s)
-    return suspect
-
-
 def _path(history: History, name: str, clients: list[Client], how: tuple[Bools, bool]) -> Path:
-    known = baseline(history, clients)
+    known = baseline(history, clients, how[0])
     measured = clients[0].is_meter and known.state in ("works", "unproved")
     windows = tuple(_windows(history, client, *how) for client in clients) if measured else ()
     return Path(name=name, clients=tuple(clients), baseline=known, windows=windows)

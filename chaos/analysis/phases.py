@@ -14,7 +14,7 @@ from chaos.analysis.history import History
 from chaos.analysis.operations import Client
 from chaos.analysis.paths import Path
 from chaos.analysis.result import Milestone, Node, Phase, Span, State, Window
-from chaos.analysis.timeline import NOT_APPLICABLE, missing, seen
+from chaos.analysis.timeline import NOT_APPLICABLE, answering, missing, seen
 
 NAMES = {
     "sdown": "detection",
@@ -169,17 +169,12 @@ def _first_good(history: History, client: Client, who: Node | None) -> Span | No
     """[sent of the operation before, done] of the first durable one after the effect that the successor answered."""
     ops = history.ops
     mine = ops.of(client.number)
-    answered = np.isin(ops.node[mine], _nodes(history, who))
+    answered = np.isin(ops.node[mine], answering(history, who))
     right = answered & ops.good[mine] & ~ops.lost[mine] & (ops.sent_s[mine] > 0)
     if not right.any():
         return None
     first = int(np.argmax(right))
     return float(ops.sent_s[mine][max(0, first - 1)]), float(ops.done_s[mine][first])
-
-
-def _nodes(history: History, who: Node | None) -> list[int]:
-    """The index of the successor among those who answered: by run id, which tells a process from its successors."""
-    return [fact.get("index") for fact in history.facts("node") if who and fact.get("run_id") == who.run_id]
 
 
 def _targets(history: History, who: Node | None) -> list[int]:

@@ -7,10 +7,11 @@ are results and no doubts.
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 
-from chaos.analysis.history import History
+from chaos.analysis.history import Fact, History
 from chaos.analysis.losses import phantoms, why_undecided
 from chaos.analysis.paths import Path
-from chaos.analysis.result import Doubt, Failover
+from chaos.analysis.result import Doubt, Failover, Span
+from chaos.analysis.stalls import long_stalls
 
 STEP_S = 0.05
 """A wall clock that jumps by more than this is worth telling."""
@@ -68,15 +69,15 @@ def clocks(history: History) -> Iterable[Doubt]:
 
 
 def agent(history: History) -> Iterable[Doubt]:
-    """The agent tells of its hiccups once a second: where it did not, it was not there, or starved."""
+    """The agent tells of its hiccups once a second: where it did not, and had not stalled, it was not there."""
     if history.started_s is None:
         yield gating("no load", "the clients were never started")
         return
     told = [fact.latest_s for fact in history.facts("hiccups") if fact.latest_s >= history.started_s]
-    silent = _longest_silence([history.started_s, *told, history.end_s])
-    if silent[1] - silent[0] > SILENCE_S:
-        text = f"the agent was silent from {silent[0]:.1f} to {silent[1]:.1f} s"
-        yield gating("agent silent", text)
+    for begin_s, end_s in pairwise(sorted([history.started_s, *told, history.end_s])):
+        stalled_s = sum(min(end, end_s) - max(begin, begin_s) for begin, end in _across(history, begin_s, end_s))
+        if end_s - begin_s - stalled_s > SILENCE_S:
+            yield gating("agent silent", f"the agent was silent from {begin_s:.1f} to {end_s:.1f} s")
 
 
 def losses(history: History) -> Iterable[Doubt]:
@@ -89,14 +90,10 @@ def losses(history: History) -> Iterable[Doubt]:
 
 
 def lag(history: History) -> Iterable[Doubt]:
-    late = [
-        fact.fields["late_ns"] / 1e9 for fact in history.facts("hiccup") if fact.latest_s > (history.started_s or 0)
-    ]
-    long = [late_s for late_s in late if late_s >= history.deadline_s / 2]
-    if long:
-        yield remark(
-            "lag", f"the agent stalled {len(long)} times by half the deadline or more, {max(long):.3f} s at worst"
-        )
+    late = [end - begin for begin, end in long_stalls(history) if end > (history.started_s or 0)]
+    if late:
+        text = f"the agent stalled {len(late)} times by half the deadline or more, {max(late):.3f} s at worst"
+        yield remark("lag", text)
 
 
 def machine(history: History) -> Iterable[Doubt]:
@@ -108,12 +105,12 @@ def machine(history: History) -> Iterable[Doubt]:
 
 
 def gaps(history: History) -> Iterable[Doubt]:
+    by_source: dict[str, list[Fact]] = {}
     for gap in history.facts("gap"):
         if gap.latest_s > 0:
-            text = (
-                f"{gap.get('source')} was silent from {gap.earliest_s:.1f} to {gap.latest_s:.1f} s: {gap.get('text')}"
-            )
-            yield remark("gap", text)
+            by_source.setdefault(str(gap.get("source")), []).append(gap)
+    for source, found in sorted(by_source.items()):
+        yield remark("gap", _silences(source, found))
 
 
 def began_early(history: History, _paths: list[Path], failovers: tuple[Failover, ...]) -> Iterable[Doubt]:
@@ -171,9 +168,18 @@ def _after_effect(failover: Failover) -> bool:
     return at is not None and at > 0
 
 
-def _longest_silence(stamps: list[float]) -> tuple[float, float]:
-    ordered = sorted(stamps)
-    return max(pairwise(ordered), key=lambda pair: pair[1] - pair[0])
+def _across(history: History, begin_s: float, end_s: float) -> list[Span]:
+    """The stalls of the agent that reach into that time."""
+    return [span for span in long_stalls(history) if span[1] > begin_s and span[0] < end_s]
+
+
+def _silences(source: str, gaps: list[Fact]) -> str:
+    """A gap may be told twice: when it is noticed, and whole when it is over."""
+    whole = {gap.earliest_s: gap for gap in gaps}
+    longest = max(whole.values(), key=lambda gap: gap.latest_s - gap.earliest_s)
+    span = f"from {longest.earliest_s:.1f} to {longest.latest_s:.1f} s"
+    times = "" if len(whole) == 1 else f"{len(whole)} times, longest "
+    return f"{source} was silent {times}{span}: {gaps[0].get('text')}"
 
 
 def _differences(history: History, kind: str, key: str, values: tuple[str, ...]) -> dict[str, tuple[object, object]]:

@@ -7,6 +7,8 @@ not come) or `unobserved` (its source was not there): the first three are result
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+import numpy as np
+
 from chaos.analysis.history import Fact, History
 from chaos.analysis.result import Failover, Milestone, Node, Span, State
 from chaos.analysis.sentinel import Attempt, Said
@@ -15,6 +17,8 @@ NOT_APPLICABLE = Milestone(state=State.NOT_APPLICABLE)
 LABEL_LINE = "Update pod label"
 """How the operator's log begins the line that says that a label was written."""
 _LATE_LOG_S = 1.0
+ENDING_S = 1.0
+"""A gap that reaches into the last second of a trial was not over."""
 
 
 def failover(history: History, attempt: Attempt) -> Failover:
@@ -63,14 +67,15 @@ def milestones(
 
 
 def promoted(history: History, who: Node | None, attempt: Attempt | None) -> Milestone:
-    """The replica's own log, else its role as polled."""
-    since_s = _since(attempt)
+    """The replica's own log, else its role as polled; a good operation that it answered proves either earlier."""
+    since_s, proved_s = _since(attempt), _first_answer(history, who)
     for line in history.lines("redis", "MASTER MODE enabled"):
         if who and line.pod == who.name and line.span[1] >= since_s and line.span[0] < _until(attempt):
             return seen(line.span, "redis-log", line.text)
     turned = _turned(history, attempt, who)
     if turned:
-        return seen(turned.span, "role", f"{turned.get('member')}: ROLE says master")
+        span = (min(turned.earliest_s, proved_s), min(turned.latest_s, proved_s))
+        return seen(span, "role", f"{turned.get('member')}: ROLE says master")
     return missing(history, "role", who)
 
 
@@ -86,7 +91,7 @@ def switching(history: History, attempt: Attempt | None) -> dict[str, Milestone]
     """When each Sentinel switched, by name."""
     switches = attempt.switches() if attempt else {}
     names = history.names("sentinel") or list(switches)
-    return {name: _said(history, switches.get(name)) for name in names}
+    return {name: _switched(history, name, switches.get(name), attempt) for name in names}
 
 
 def labelled(history: History, who: Node | None, attempt: Attempt | None) -> Milestone:
@@ -135,16 +140,32 @@ def missing(history: History, source: str, known: object = True) -> Milestone:
 
 
 def blind(history: History, source: str) -> bool:
-    """Whether the source fell silent after t = 0 and was not heard of again."""
-    gaps = [gap for gap in history.facts("gap") if source in str(gap.get("source")) and gap.latest_s > 0]
-    heard = [fact.latest_s for fact in history.facts(_WATCHED[source])]
-    return bool(gaps) and max(heard, default=0.0) < gaps[-1].latest_s
+    """Whether a source was silent when the trial ended: a gap is told when it is over, or when nothing more comes."""
+    gaps = [gap for gap in history.facts("gap") if source in str(gap.get("source"))]
+    return any(gap.latest_s >= history.end_s - ENDING_S for gap in gaps)
+
+
+def deaf(history: History, sentinel: str, since_s: float) -> bool:
+    """Whether nobody listened to that Sentinel for a while after `since_s`: what it said then is not known."""
+    source = f"sentinel.event/{sentinel}"
+    return any(gap.get("source") == source and gap.latest_s > since_s for gap in history.facts("gap"))
 
 
 def narrowed(span: Span, others: list[Span]) -> Span:
     """`span` with the last of the others within it as its earliest edge."""
     within = [other for other in others if span[0] < other[1] <= span[1] + _LATE_LOG_S]
     return (min(within[-1][0], span[1]), span[1]) if within else span
+
+
+def _switched(history: History, name: str, said: Said | None, attempt: Attempt | None) -> Milestone:
+    """By its own word; where nobody listened to it, by the address that it then told."""
+    if said or attempt is None or not deaf(history, name, attempt.started.span[0]):
+        return _said(history, said)
+    told = [fact for fact in history.facts("sentinel.address") if fact.get("sentinel") == name]
+    new = _turns(told, lambda fact: fact.get("address") == attempt.successor, _since(attempt))
+    if new is None:
+        return Milestone(state=State.UNOBSERVED)
+    return seen(new.span, "address", f"{name}: GET-MASTER-ADDR-BY-NAME says {attempt.successor}")
 
 
 def _detected(history: History, attempt: Attempt | None, said: Said | None) -> Milestone:
@@ -197,6 +218,18 @@ def _turned(history: History, attempt: Attempt | None, who: Node | None = None) 
         for name in names
     ]
     return min((fact for fact in turned if fact), key=lambda fact: fact.latest_s, default=None)
+
+
+def _first_answer(history: History, who: Node | None) -> float:
+    """When the successor first acknowledged a write; infinite where it never did."""
+    ops = history.ops
+    mine = np.isin(ops.node, answering(history, who)) & ops.good & (ops.done_s > 0)
+    return float(ops.done_s[mine].min()) if mine.any() else float("inf")
+
+
+def answering(history: History, who: Node | None) -> list[int]:
+    """The indices that a node's answers carry: by run id, which tells a process from its successors."""
+    return [fact.get("index") for fact in history.facts("node") if who and fact.get("run_id") == who.run_id]
 
 
 def _is_master(role: Fact) -> bool:

@@ -36,6 +36,12 @@ class TestBaseline:
         story = Story(baseline_s=1.2).fault()
         assert by_name(placed, story)["service/new"].baseline.state == "unproved"
 
+    def test_what_our_own_stalls_made_bad_counts_neither_way(self, placed: Placed):
+        story = Story().fault().out("service", -3.0, -2.0)
+        assert by_name(placed, story)["service/new"].baseline.state == "unreliable"
+        story.event("hiccup", -2.0, "agent", late_ns=1_100_000_000)
+        assert by_name(placed, story)["service/new"].baseline.state == "works"
+
     def test_no_outage_is_measured_on_a_path_that_does_not_work(self, placed: Placed):
         path = by_name(placed, Story(paths=("given",)).fault())["given/new"]
         assert path.windows == ()

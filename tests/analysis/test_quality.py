@@ -170,6 +170,18 @@ class TestRemarks:
         assert remarks(trial) == ["gap"]
         assert "pods was silent from 2.0 to 4.0 s" in trial.doubts[0].text
 
+    def test_a_source_that_was_silent_often_is_one_remark(self, analysed: Analysed):
+        story = crash()
+        for end_s in (4.0, 4.5, 9.0):
+            story.event("gap", end_s, since_s=3.0 if end_s < 5 else 8.0, source="watch pods", text="410 Gone")
+        assert analysed(story).doubts[0].text == "watch pods was silent 2 times, longest from 3.0 to 4.5 s: 410 Gone"
+
+    def test_a_stall_that_explains_its_silence_is_no_absence_of_the_agent(self, analysed: Analysed):
+        story = crash(length_s=30.0)
+        story.events.append(Event(kind="clients.stopped", domain="agent", at_ns=ns(33.8), fields={"deadline_s": 0.1}))
+        assert gating(analysed(story)) == ["agent silent"]
+        assert remarks(analysed(story.event("hiccup", 33.0, "agent", late_ns=2_500_000_000))) == ["lag"]
+
     def test_they_come_after_what_gates(self, analysed: Analysed):
         story = kill_master(audited=False).event("hiccup", 3.0, "agent", late_ns=80_000_000)
         assert [doubt.gates for doubt in analysed(story).doubts] == [True, False]

@@ -1,5 +1,7 @@
 """Milestones: seen by whom and when, not applicable, not yet, unobserved."""
 
+from dataclasses import replace
+
 import pytest
 
 from chaos.analysis.result import Milestone, State
@@ -107,7 +109,7 @@ def test_without_slices_nobody_saw_the_pointer(analysed: Analysed):
 def test_a_watch_that_died_for_good_saw_nothing_either(analysed: Analysed):
     story = kill_master()
     story.events = [event for event in story.events if not late_endpoints(event)]
-    story.event("gap", 88.0, since_s=2.0, source="endpoints", text="connection refused")
+    story.event("gap", 89.5, since_s=2.0, source="endpoints", text="connection refused")
     assert analysed(story).milestones["pointer"].state is State.UNOBSERVED
 
 
@@ -127,3 +129,25 @@ def test_clients_see_their_own_milestones(analysed: Analysed):
 def test_what_is_out_at_the_end_is_not_stable(analysed: Analysed):
     story = Story(length_s=30.0).fault().out("service", 0.0, 99.0)
     assert analysed(story).milestones["stable"].state is State.NOT_YET
+
+
+def test_a_sentinel_that_nobody_listened_to_switched_when_it_told_the_new_address(analysed: Analysed):
+    name = list(SENTINELS)[1]
+    story = kill_master().without("sentinel")
+    story.events = [
+        event for event in story.events if (event.kind, event.fields.get("sentinel")) != ("sentinel.event", name)
+    ]
+    assert analysed(story).failovers[0].per_sentinel[name].state is State.NOT_YET
+    story.event("gap", 9.0, "agent", since_s=5.0, source=f"sentinel.event/{name}", text="no answer within 1 s")
+    switched = analysed(story).failovers[0].per_sentinel[name]
+    assert switched.source == "address"
+    assert at(switched) == pytest.approx((6.46, 6.51))
+
+
+def test_a_write_that_it_acknowledged_proves_a_promotion_earlier_than_a_poll(analysed: Analysed):
+    """The poll met a stall and saw the role 2 s late; a client did not."""
+    story = Story().fault().failover(sdown_s=5.4, try_s=5.6, promoted_s=5.9).without("redis")
+    for number, event in enumerate(story.events):
+        if event.kind == "role" and event.fields["role"] == "master" and event.at_ns > ns(0):
+            story.events[number] = replace(event, at_ns=ns(8.0))
+    assert at(analysed(story).milestones["promoted"])[1] < 6.5
