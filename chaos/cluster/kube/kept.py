@@ -104,8 +104,9 @@ class Kept:
         query = {"watch": "true", "resourceVersion": str(self._version), "timeoutSeconds": str(WATCH_S)}
         with Lines(self._api, self._source.path, SILENT_S, **query, **self._query) as lines:
             self._watch = lines
-            for line in lines:
-                self._arrived(json.loads(line))
+            if not self._ended.is_set():  # else nobody was told to end this one
+                for line in lines:
+                    self._arrived(json.loads(line))
 
     def _arrived(self, message: Object) -> None:
         one = message["object"]

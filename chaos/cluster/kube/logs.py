@@ -55,7 +55,7 @@ class PodLog:
         self._restarts = self._followed = 0
         self._broken, self._broken_ns = "", 0
         self._changed = threading.Event()
-        self._last = False
+        self._last = self._stopped = False
         self._lines: Lines | None = None
         self._thread = threading.Thread(target=self._run, name=f"log-{origin.pod}", daemon=True)
 
@@ -77,6 +77,7 @@ class PodLog:
         self._changed.set()
 
     def stop(self) -> None:
+        self._stopped = True
         self.gone()
         lines = self._lines
         if lines is not None:
@@ -125,6 +126,8 @@ class PodLog:
         path = f"/api/v1/namespaces/{origin.namespace}/pods/{origin.pod}/log"
         with Lines(self._api, path, silent_s, container=origin.container, timestamps="true", **how, **since) as lines:
             self._lines = lines
+            if self._stopped:
+                return
             for line in lines:
                 stamp = line.partition(b" ")[0]
                 if stamp > known:

@@ -96,7 +96,7 @@ class Watcher:
         return Kept(self._client, source, lambda seen: self._pod(component, seen), self._put)
 
     def _pod(self, component: Component, seen: Seen) -> None:
-        fields = pod_fields(seen.object, component.kind, component.container, self._role_key)
+        fields = pod_fields(seen.object, component.kind.value, component.container, self._role_key)
         uid = fields["uid"]
         with self._lock:
             if seen.gone:
@@ -120,7 +120,7 @@ class Watcher:
                 namespace=component.namespace,
                 pod=fields["name"],
                 uid=fields["uid"],
-                component=component.kind,
+                component=component.kind.value,
                 container=container,
                 node=fields["node"],
             )

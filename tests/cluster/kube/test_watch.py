@@ -1,0 +1,187 @@
+"""What the watcher tells of a platform that works, breaks, and comes back."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chaos.clock import mono_ns
+from chaos.cluster.kube.api import Api, ApiError
+from chaos.cluster.kube.watch import Watcher
+from chaos.model import Event
+from chaos.scenario import load
+from tests.cluster.kube.fake_api import FakeApi, serving
+
+NS = "saasodoo"
+PODS = f"/api/v1/namespaces/{NS}/pods"
+SLICES = f"/apis/discovery.k8s.io/v1/namespaces/{NS}/endpointslices"
+SERVICES = f"/api/v1/namespaces/{NS}/services"
+
+
+def pod(name: str, **changes: Any) -> dict[str, Any]:
+    """A Redis pod that runs; `role` is its master label, `uid` and `container` its identities."""
+    labels = {"app.kubernetes.io/component": "redis"}
+    if "role" in changes:
+        labels["redisfailovers-role"] = changes["role"]
+    state = {"running": {"startedAt": "2026-11-23T14:00:00Z"}}
+    own = {"name": "redis", "containerID": f"containerd://{changes.get('container', 'c0')}", "state": state}
+    conditions = [{"type": "Ready", "status": "True"}]
+    status = {"podIP": "10.244.2.3", "phase": "Running", "conditions": conditions}
+    status["containerStatuses"] = [{**own, "restartCount": changes.get("restarts", 0)}]
+    owner = [{"kind": "StatefulSet", "name": "rfr-redis-cluster"}]
+    metadata = {"name": name, "uid": changes.get("uid", f"uid-of-{name}"), "labels": labels, "ownerReferences": owner}
+    return {"metadata": metadata, "spec": {"nodeName": "worker-1"}, "status": status}
+
+
+def endpoint_slice(name: str, service: str, *pods: str) -> dict[str, Any]:
+    found = [{"addresses": ["10.244.2.3"], "conditions": {"ready": True}, "targetRef": {"name": one}} for one in pods]
+    labels = {"kubernetes.io/service-name": service}
+    return {"metadata": {"name": name, "uid": f"uid-{name}", "labels": labels}, "endpoints": found}
+
+
+class Watching:
+    """A watcher of the fake, and what it told."""
+
+    def __init__(self, fake: FakeApi, api: Api, directory: Path) -> None:
+        self.fake = fake
+        self.events: list[Event] = []
+        self.directory = directory
+        self.watcher = Watcher(api, load("redis-operator").scenario, directory, self.events.append)
+
+    def of(self, kind: str) -> list[Event]:
+        return [event for event in self.events if event.kind == kind]
+
+    def wait(self, kind: str, fits: Callable[[Event], bool] = lambda _: True) -> Event:
+        limit = time.monotonic() + 5
+        while True:
+            found = [event for event in self.of(kind) if fits(event)]
+            if found:
+                return found[-1]
+            assert time.monotonic() < limit, [(event.kind, event.fields) for event in self.events]
+            time.sleep(0.005)
+
+
+@pytest.fixture
+def watching(tmp_path: Path) -> Iterator[Watching]:
+    with serving(tmp_path) as (fake, api):
+        fake.put(PODS, pod("rfr-redis-cluster-0", role="master"))
+        fake.put(SLICES, endpoint_slice("one", "rfrm-redis-cluster", "rfr-redis-cluster-0"))
+        fake.logs["rfr-redis-cluster-0"] = []
+        seen = Watching(fake, api, tmp_path)
+        seen.watcher.start()
+        yield seen
+        seen.watcher.stop()
+
+
+def test_what_was_there_is_told_once(watching: Watching) -> None:
+    time.sleep(0.7)  # some lists later
+
+    assert [event.fields["role"] for event in watching.of("pod")] == ["master"]
+    assert [event.since_ns for event in watching.of("pod")] == [None]
+    assert len(watching.of("endpoints")) == 1
+
+
+def test_members_are_the_pods_with_an_address_and_a_container(watching: Watching) -> None:
+    watching.fake.put(PODS, {**pod("rfr-redis-cluster-1"), "status": {"phase": "Pending"}})
+    watching.wait("pod", lambda event: event.fields["name"] == "rfr-redis-cluster-1")
+    (member,) = watching.watcher.members().values()
+
+    assert (member.name, member.ordinal, member.address, member.port) == ("rfr-redis-cluster-0", 0, "10.244.2.3", 6379)
+    assert (member.node, member.domain, member.container) == ("worker-1", "node/worker-1", "c0")
+
+
+def test_a_moved_endpoint_is_known_to_a_list_and_an_arrival(watching: Watching) -> None:
+    time.sleep(0.6)
+    before_ns = mono_ns()
+    watching.fake.put(SLICES, endpoint_slice("one", "rfrm-redis-cluster", "rfr-redis-cluster-1"))
+    moved = watching.wait("endpoints", lambda event: event.fields["endpoints"][0]["pod"] == "rfr-redis-cluster-1")
+
+    assert moved.since_ns is not None
+    assert moved.since_ns < before_ns < moved.at_ns
+    assert moved.at_ns - moved.since_ns < 0.6e9
+
+
+def test_a_service_is_all_its_slices(watching: Watching) -> None:
+    watching.fake.put(SLICES, endpoint_slice("two", "rfrm-redis-cluster", "rfr-redis-cluster-1"))
+    both = watching.wait("endpoints", lambda event: len(event.fields["endpoints"]) == 2)
+    watching.fake.delete(SLICES, "one")
+    rest = watching.wait("endpoints", lambda event: len(event.fields["endpoints"]) == 1 and event.at_ns > both.at_ns)
+
+    assert rest.fields["endpoints"][0]["pod"] == "rfr-redis-cluster-1"
+
+
+def test_a_service_tells_its_address_and_selector(watching: Watching) -> None:
+    spec = {"clusterIP": "10.96.0.9", "selector": {"redisfailovers-role": "master"}}
+    watching.fake.put(SERVICES, {"metadata": {"name": "rfrm-redis-cluster", "uid": "s"}, "spec": spec})
+    told = watching.wait("service")
+
+    assert told.fields == {"service": "rfrm-redis-cluster", "cluster_ip": "10.96.0.9", "selector": spec["selector"]}
+
+
+def test_a_replaced_pod_is_gone_and_another(watching: Watching) -> None:
+    watching.fake.delete(PODS, "rfr-redis-cluster-0")
+    gone = watching.wait("pod", lambda event: event.fields["gone"])
+    assert watching.watcher.members() == {}
+    watching.fake.put(PODS, pod("rfr-redis-cluster-0", uid="another", container="c1"))
+    watching.wait("pod", lambda event: event.fields["uid"] == "another")
+
+    assert gone.fields["uid"] == "uid-of-rfr-redis-cluster-0"
+    assert watching.watcher.members()["rfr-redis-cluster-0"].container == "c1"
+
+
+def test_a_change_of_nothing_that_we_tell_is_not_told(watching: Watching) -> None:
+    watching.fake.put(PODS, pod("rfr-redis-cluster-0", role="master") | {"kind": "Pod"})
+    watching.fake.put(PODS, pod("rfr-redis-cluster-0", role="slave"))
+    watching.wait("pod", lambda event: event.fields["role"] == "slave")
+
+    assert len(watching.of("pod")) == 2
+
+
+def test_an_older_view_of_a_list_is_ignored(watching: Watching) -> None:
+    """Of several API servers one may lag: what it does not know yet is not gone."""
+    watching.fake.set(stale=True)
+    time.sleep(0.7)
+
+    assert not [event for event in watching.of("pod") if event.fields["gone"]]
+
+
+@pytest.mark.parametrize("trouble", ["broken", "expired"])
+def test_a_break_is_a_gap_and_the_state_is_caught_up(watching: Watching, trouble: str) -> None:
+    """Also when the server no longer knows where we were (410)."""
+    watching.fake.set(expired=trouble == "expired")
+    watching.fake.cut_streams()
+    gap = watching.wait("gap")
+    watching.fake.put(PODS, pod("rfr-redis-cluster-0", role="slave"))
+    watching.wait("pod", lambda event: event.fields["role"] == "slave")
+
+    assert gap.fields["source"].startswith("watch")
+    assert gap.since_ns is not None
+    assert gap.since_ns < gap.at_ns
+    watching.fake.set(expired=False)
+
+
+def test_an_api_server_that_is_away_is_one_gap_a_source(watching: Watching) -> None:
+    """And what happened meanwhile is known to have happened within it."""
+    time.sleep(0.6)
+    away_ns = mono_ns()
+    watching.fake.set(away=True)
+    watching.fake.put(SLICES, endpoint_slice("one", "rfrm-redis-cluster", "rfr-redis-cluster-2"))
+    time.sleep(1.5)
+    assert not watching.of("gap")
+    watching.fake.set(away=False)
+    moved = watching.wait("endpoints", lambda event: event.fields["endpoints"][0]["pod"] == "rfr-redis-cluster-2")
+    gap = watching.wait("gap", lambda event: event.fields["source"] == "watch endpointslices")
+
+    assert moved.since_ns is not None
+    assert gap.since_ns is not None
+    assert moved.since_ns < away_ns + 0.1e9
+    assert gap.at_ns - gap.since_ns > 1.4e9
+
+
+def test_a_server_that_does_not_answer_at_first_is_an_error(tmp_path: Path) -> None:
+    with serving(tmp_path) as (fake, api):
+        fake.set(away=True)
+        with pytest.raises(ApiError, match="/pods"):
+            Watching(fake, api, tmp_path).watcher.start()
