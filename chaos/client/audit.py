@@ -113,7 +113,7 @@ async def _introduce(redis: Resp, load: Load, found: Found) -> None:
 async def _read_batch(redis: Resp, load: Load, client: int, seqs: "array[int]", found: Found) -> None:
     values = checked(await redis.call("MGET", *(key_of(load, client, seq) for seq in seqs)))
     bits = found.bits.setdefault(client, bytearray())
-    bits.extend(bytes(max(seqs) // 8 + 1 - len(bits)))
+    bits.extend(bytes(max(0, max(seqs) // 8 + 1 - len(bits))))
     for seq, value in zip(seqs, values, strict=True):
         if value is not None and len(value) == load.value_bytes:
             bits[seq // 8] |= 1 << seq % 8
