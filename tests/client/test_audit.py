@@ -62,6 +62,21 @@ async def test_every_key_is_found_and_then_removed(audited: Audited):
     assert audited.server.call("DBSIZE") == 0
 
 
+async def test_clients_that_were_started_twice_are_audited_whole(audited: Audited):
+    """The second run's file sorts before the first's, so that a client's numbers do not come in their order."""
+    audited.events = EventWriter(audited.directory / "events" / "audit.jsonl", "agent")
+    await sanity(audited.members, audited.events)
+    async with playing(audited.directory, new_and_kept(audited.server.address), audited.load) as audited.play:
+        await seconds(0.3)
+        await audited.play.crew.stop()
+        audited.play.crew.start(audited.load.deadline_s)
+        await seconds(0.3)
+    said = await audited.audit()
+    assert said["keys"] == said["present"] == len(audited.play.rows)
+    assert len(list((audited.directory / "ops").glob("*.rows"))) == 2
+    assert [audited.missing(client) for client in (0, 1)] == [[], []]
+
+
 async def test_a_missing_key_is_a_missing_bit(audited: Audited):
     await audited.run()
     audited.server.call("DEL", "failover:t:0:0:3", "failover:t:0:1:9")
