@@ -36,7 +36,8 @@ def test_a_campaign_ends_in_a_verdict_and_a_report(tmp_path: Path) -> None:
 
     assert [trial.ended for trial in result.trials] == ["complete"]
     assert directory.parent == tmp_path / "reports"
-    assert {"campaign.json", "summary.json", "summary.md", "junit.xml", "report.html"} <= set(os.listdir(directory))
+    written = {path.name for path in directory.iterdir()}
+    assert {"campaign.json", "summary.json", "summary.md", "junit.xml", "report.html"} <= written
     assert summary.from_json((directory / "summary.json").read_text()).verdict is result.verdict
     assert fake_cluster.made[-1].asked == ["up", "deploy", "down"]
     assert Tell.EFFECT in {message.tell for message in told}
@@ -142,7 +143,7 @@ sys.exit(cli.entry(sys.argv[1:]))
 
 
 def signalled(folder: Path, script: str, when: str, number: signal.Signals) -> tuple[int, str]:
-    """`failover run` of two trials, signalled twice once it has printed `when`; its exit code and all that it printed."""
+    """`failover run` of two trials, signalled twice once it has printed `when`; its exit code and its output."""
     asked = ["--on", "fake", "--scenario", str(scenario_file(folder)), "--out", str(folder / "reports")]
     command = [sys.executable, "-c", PROGRAM, "run", *asked, "--experiment", "kill-master", "--trials", "2"]
     environment = {**os.environ, "FAKE_SCRIPT": script, "PYTHONUNBUFFERED": "1"}

@@ -1,8 +1,6 @@
 """The plugin as a foreign repository has it: its own folder, our entry point, and the cluster in memory."""
 
-import os
 import shutil
-from pathlib import Path
 
 import pytest
 

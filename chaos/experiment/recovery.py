@@ -13,24 +13,31 @@ from chaos.progress import Message, Tell
 
 LOOK_S = 0.25
 """How often what came is looked at; the operations' own stamps say when a path was back, not this."""
+PULL_NS = 1_000_000_000
 FRESH_NS = 3_000_000_000
-"""A recording from which no good operation came for this long is not live: the agent's files arrive every second."""
+"""A recording to which nothing was added for this long is not live: the agent's files arrive every second."""
 
 
 async def look(session: Session) -> None:
-    """Bring what the agent has recorded, and tell what is new in it; raises SetupError when the agent is gone."""
-    await session.agent.pull()
+    """Take what the agent has recorded, and tell what is new in it; raises SetupError when the agent is gone.
+
+    What it records comes by itself; asking for it once a second is how its end is noticed.
+    """
+    if mono_ns() - session.pulled_ns >= PULL_NS:
+        await session.agent.pull()
+        session.pulled_ns = mono_ns()
     session.observed.follow()
     paths.mark(session.observed, session.proven, int(session.scenario.gap * 1e9))
 
 
 async def is_live(session: Session) -> bool:
-    """Whether good operations of every path that works have just arrived."""
+    """Whether operations of every path that works have just arrived; after a fault, good ones or bad."""
     await look(session)
     observed = session.observed
     since_ns = observed.now_at_agent() - FRESH_NS
-    clients = (one for path in session.proven for one in observed.ops.paths().get(path, []))
-    return bool(session.proven) and all(client.ok(since_ns) for client in clients)
+    clients = [one for path in session.proven for one in observed.ops.paths().get(path, [])]
+    faulty = session.effect_ns is not None
+    return bool(clients) and all(one.ok(since_ns) or (faulty and one.bad(since_ns)) for one in clients)
 
 
 async def wait(session: Session, seconds: float) -> None:

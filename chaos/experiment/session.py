@@ -53,6 +53,7 @@ class Session:
     proven: frozenset[str] = frozenset()
     effect_ns: int | None = None
     recovered_ns: int | None = None
+    pulled_ns: int = 0
     failure: HarnessError | None = None
     interrupted: str = ""
     _calls: set["Future[Any]"] = field(default_factory=set)

@@ -21,7 +21,7 @@ from chaos.progress import Message, Tell
 from chaos.trial.record import Record
 from chaos.until import until
 
-STARTED_S, STOPPED_S, AUDIT_S, CLOSE_S = 60.0, 10.0, 60.0, 30.0
+STARTED_S, STOPPED_S, AUDIT_S, CLOSE_S = 60.0, 20.0, 60.0, 60.0
 """How long the agent may take to start its clients, to stop them, to read every key back, and to go."""
 MASTER_S = 60.0
 """How long after the last heal an audit waits for a single master."""

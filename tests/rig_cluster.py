@@ -1,0 +1,111 @@
+"""A cluster of real processes on loopback: the rig as a trial sees it, with the real agent beside it.
+
+For one thing the cluster in memory cannot show: that a whole trial measures a real failover. There are no Services
+here; clients ask Sentinel, or write to the first master's own address.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from chaos.agent.spec import QUIT, AgentSpec
+from chaos.clock import AGENT, domain_event, mono_ns, node_domain
+from chaos.cluster.base import Ability, Agent, Cut, Effect, Members, Stop
+from chaos.errors import SetupError
+from chaos.model import Event, Member
+from chaos.scenario import Scenario
+from tests.rig import NODE, Rig, running
+
+
+class RigAgent:
+    """The real agent, which records straight into the trial's directory: nothing has to be carried."""
+
+    domain = AGENT
+
+    def __init__(self, process: asyncio.subprocess.Process, directory: Path) -> None:
+        self._process = process
+        self._directory = directory
+
+    async def put(self, path: str, text: str) -> None:
+        file = self._directory / path
+        file.parent.mkdir(exist_ok=True)
+        new = file.with_suffix(".new")
+        new.write_text(text)
+        new.replace(file)
+
+    async def pull(self) -> None:
+        if self._process.returncode is not None:
+            raise SetupError(f"the agent ended with {self._process.returncode}")
+
+    async def close(self) -> None:
+        await self.put(QUIT, "{}")
+        await asyncio.wait_for(self._process.wait(), 10)
+
+
+class RigCluster:
+    name, kind, can = "loopback", "rig", frozenset({Ability.KILL, Ability.DELETE, Ability.PAUSE})
+
+    def __init__(self, rig: Rig, directory: Path) -> None:
+        self.rig = rig
+        self.directory = directory
+
+    async def members(self) -> Members:
+        return {member.name: member for member in self.rig.members()}
+
+    async def stop(self, member: Member, how: Stop) -> Effect:
+        before = mono_ns()
+        await asyncio.to_thread(self.rig.kill, member.name)
+        after = mono_ns()
+        return Effect(
+            domain=node_domain(NODE),
+            earliest_ns=before,
+            latest_ns=after,
+            accepted_ns=after,
+            confirmed_ns=after,
+            evidence=f"{member.name} was killed and waited for",
+        )
+
+    async def resume(self, member: Member) -> None:
+        self.rig.resume(member.name)
+
+    async def cut(self, cut: Cut) -> Effect:
+        raise NotImplementedError
+
+    async def heal(self) -> None:
+        """Nothing is held: a killed process stays dead."""
+
+    async def events(self) -> AsyncIterator[Event]:
+        yield domain_event(node_domain(NODE))
+        for member in self.rig.members():
+            yield Event(kind="pod", domain="host", at_ns=mono_ns(), fields=_pod(member))
+        await asyncio.Event().wait()
+
+    async def launch(self, spec: AgentSpec) -> Agent:
+        given = self.directory / "agent.json"
+        given.write_text(spec.dumps())
+        command = (sys.executable, "-m", "chaos.agent", str(given), str(self.directory))
+        return RigAgent(await asyncio.create_subprocess_exec(*command), self.directory)
+
+
+@asynccontextmanager
+async def connect(ref: dict[str, str], _scenario: Scenario, directory: Path) -> AsyncIterator[RigCluster]:
+    """Takes the rig that the test holds open in this process."""
+    yield RigCluster(_open[ref["rig"]], directory)
+
+
+_open: dict[str, Rig] = {}
+
+
+def held(name: str, rig: Rig) -> None:
+    """Have `connect` find this rig; trials that use it are played in the process that holds it."""
+    _open[name] = rig
+
+
+def _pod(member: Member) -> dict[str, object]:
+    state = {"phase": "Running", "ready": True, "role": ""}
+    return {"name": member.name, "uid": member.uid, "component": str(member.kind), "ip": member.address, **state}
+
+
+__all__ = ["RigCluster", "connect", "held", "running"]

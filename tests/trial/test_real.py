@@ -1,0 +1,70 @@
+"""A whole trial on real Redis, real Sentinels and the real agent: the master is killed and the failover measured."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chaos.analysis import analyse_trial
+from chaos.model import MemberKind
+from chaos.progress import Tell
+from chaos.scenario import load
+from tests.fakes import Played, trial_spec
+from tests.rig import Rig
+from tests.rig_cluster import held
+
+SCENARIO = """
+about: Real processes on loopback
+system:
+  kube:
+    manifests: []
+    namespace: loopback
+    images: []
+    redis: {{selector: app=redis}}
+    sentinel: {{selector: app=sentinel, service: rfs}}
+  settings: {{sentinel: {{down-after-milliseconds: 1000}}}}
+  period: 1s
+clients:
+  sentinel: {{sentinel: "127.0.0.1:{sentinel}", count: 2, rate_each: 50/s}}
+  first: {{address: "127.0.0.1:{master}", count: 1, rate_each: 50/s}}
+targets:
+  promotion: {{limit: 4s}}
+  reconnect: {{limit: 6s, gate: true}}
+limits: {{recovery: 6s, stable: 1s, watch: 1s, baseline: 3s, healthy: 20s}}
+"""
+
+
+@pytest.mark.redis
+def test_every_second_of_a_real_failover_is_measured(rig: Rig, tmp_path: Path) -> None:
+    """Detection takes the down-after of 1 s; clients of Sentinel are back after it, those of the dead address never."""
+    ports = {member.kind: member.port for member in rig.members() if not member.name.endswith(("-1", "-2", "-b", "-c"))}
+    folder = tmp_path / "loopback"
+    folder.mkdir()
+    file = folder / "scenario.yaml"
+    file.write_text(SCENARIO.format(sentinel=ports[MemberKind.SENTINEL], master=ports[MemberKind.REDIS]))
+    held("rig", rig)
+    played = Played(
+        replace(
+            trial_spec(tmp_path),
+            scenario=load(str(file)).scenario.model_dump(mode="json"),
+            ref={"module": "tests.rig_cluster", "rig": "rig"},
+        )
+    )
+
+    assert played.code == 0, played.messages
+    result = analyse_trial(played.directory)
+    [failover] = result.failovers
+    sdown, switched = (failover.milestones[name] for name in ("sdown", "switched"))
+    assert failover.kind == "detected"
+    assert sdown.earliest_s is not None
+    assert switched.latest_s is not None
+    assert 0.8 < sdown.earliest_s < switched.latest_s < 6
+    assert "promotion" in {data["name"] for data in played.told(Tell.SEEN)}
+    for name in ("sentinel/new", "sentinel/kept"):
+        path = result.paths[name]
+        assert path.state == "works"
+        assert path.recovered_s is not None
+        assert path.recovered_s[1] is not None
+        assert sdown.earliest_s < path.recovered_s[1] < 8
+    assert result.paths["first/new"].recovered_s is None or result.paths["first/new"].recovered_s[1] is None
+    assert result.losses.lost == 0
