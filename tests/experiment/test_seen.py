@@ -1,0 +1,107 @@
+"""What is told while a trial runs, and when a failover counts as over."""
+
+from typing import Any
+
+from chaos.experiment.seen import Seen
+from chaos.model import Event
+from chaos.progress import Message
+
+OLD, NEW = "10.0.0.1:6379", "10.0.0.2:6379"
+
+
+def event(kind: str, **fields: Any) -> Event:
+    return Event(kind=kind, domain="agent", at_ns=0, fields=fields)
+
+
+def said(channel: str, payload: str = "master mymaster 10.0.0.1 6379") -> Event:
+    return event("sentinel.event", sentinel="a", channel=channel, payload=payload)
+
+
+def endpoints(service: str, *ips: str) -> Event:
+    return event("endpoints", service=service, endpoints=[{"ip": ip, "pod": f"pod-{ip}", "ready": True} for ip in ips])
+
+
+class Watched:
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.seen = Seen(self.messages.append)
+
+    @property
+    def told(self) -> list[tuple[str, float]]:
+        return [(one.data["name"], one.data["at_s"]) for one in self.messages]
+
+
+def test_what_comes_before_t0_is_known_is_told_once_it_is() -> None:
+    """A proof takes longer than the first effects do."""
+    watched = Watched()
+    watched.seen.arm(OLD)
+    watched.seen.apply(said("+sdown"), 6_000_000_000)
+    assert watched.told == []
+
+    watched.seen.begin(1_000_000_000)
+    watched.seen.apply(said("+sdown"), 7_000_000_000)
+    assert watched.told == [("detection", 5.0)]
+
+
+def test_nothing_counts_before_a_fault() -> None:
+    watched = Watched()
+    watched.seen.apply(said("+sdown"), 1)
+    watched.seen.arm(OLD)
+    watched.seen.begin(2)
+
+    assert watched.told == []
+
+
+def test_a_replica_that_is_down_is_no_detection() -> None:
+    watched = Watched()
+    watched.seen.arm(OLD)
+    watched.seen.begin(0)
+    watched.seen.apply(said("+sdown", "slave 10.0.0.3:6379 10.0.0.3 6379 @ mymaster 10.0.0.1 6379"), 1)
+
+    assert watched.told == []
+
+
+def test_a_failover_is_over_when_it_switched_and_every_replica_was_reconfigured() -> None:
+    seen = Watched().seen
+    seen.arm(OLD)
+    for channel in ("+try-failover", "+switch-master"):
+        seen.apply(said(channel), 1)
+    assert not seen.over
+
+    seen.apply(said("+failover-end"), 2)
+    assert seen.over
+
+
+def test_an_aborted_failover_is_not_over() -> None:
+    seen = Watched().seen
+    seen.arm(OLD)
+    for channel in ("+try-failover", "-failover-abort-no-good-slave"):
+        seen.apply(said(channel), 1)
+
+    assert not seen.over
+
+
+def test_a_master_that_still_calls_itself_one_is_no_promotion() -> None:
+    watched = Watched()
+    watched.seen.arm(OLD)
+    watched.seen.begin(0)
+    watched.seen.apply(event("role", member="zero", address=OLD, role="master"), 1)
+    assert watched.told == []
+
+    watched.seen.apply(event("role", member="one", address=NEW, role="master"), 2_000_000_000)
+    assert watched.told == [("promotion", 2.0)]
+
+
+def test_only_services_that_named_the_master_alone_are_watched_for_their_endpoint() -> None:
+    """A headless Service names every pod before and after."""
+    watched = Watched()
+    watched.seen.apply(endpoints("master", "10.0.0.1"), 0)
+    watched.seen.apply(endpoints("all", "10.0.0.1", "10.0.0.2"), 0)
+    watched.seen.arm(OLD)
+    watched.seen.begin(0)
+    watched.seen.apply(endpoints("all", "10.0.0.2"), 1)
+    watched.seen.apply(endpoints("master"), 2)
+    watched.seen.apply(endpoints("master", "10.0.0.2"), 3_000_000_000)
+
+    assert watched.told == [("endpoint update", 3.0)]
+    assert watched.messages[0].data["text"] == "master → pod-10.0.0.2"

@@ -1,0 +1,109 @@
+"""The way between chaoslib's thread and the trial's loop: bounded, interruptible, and healing all the same."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from chaos.errors import ExperimentError, SetupError
+from chaos.experiment import session as door
+from chaos.experiment.session import Interrupted, Session
+from chaos.experiment.threads import LoopThread, MainThread
+
+
+class Heals:
+    """A cluster of which only healing is asked."""
+
+    def __init__(self) -> None:
+        self.healed = 0
+
+    async def heal(self) -> None:
+        self.healed += 1
+
+
+@pytest.fixture
+def loop() -> Iterator[LoopThread]:
+    with LoopThread() as thread:
+        yield thread
+
+
+@pytest.fixture
+def session(loop: LoopThread) -> Session:
+    part: Any = None
+    scene: Any = SimpleNamespace(cluster=Heals(), held=[], events=None)
+    return Session(part, "any", scene, part, part, part, part, loop.loop)
+
+
+def test_a_call_gives_what_the_coroutine_returned(session: Session) -> None:
+    assert session.call(asyncio.sleep(0, 7), within_s=1) == 7
+
+
+def test_a_call_that_takes_too_long_is_an_error(session: Session) -> None:
+    with pytest.raises(ExperimentError, match=r"did not end within 0\.05 s"):
+        session.call(asyncio.sleep(5), within_s=0.05)
+
+
+def test_an_error_of_ours_is_kept_for_the_trial_since_chaoslib_passes_on_only_its_text(session: Session) -> None:
+    async def fails() -> None:
+        raise SetupError("the agent is gone")
+
+    with pytest.raises(SetupError):
+        session.call(fails(), within_s=1)
+    assert isinstance(session.failure, SetupError)
+
+
+def test_an_interruption_ends_the_call_under_way_and_heals_at_once(session: Session) -> None:
+    threading.Timer(0.1, session.interrupt, ["told to"]).start()
+    begun = time.monotonic()
+    with pytest.raises(Interrupted, match="told to"):
+        session.call(asyncio.sleep(5), within_s=10)
+
+    assert time.monotonic() - begun < 1
+    assert session.call(asyncio.sleep(0), within_s=1, healing=True) is None
+    assert session.scene.cluster.healed == 1  # type: ignore[attr-defined]
+
+
+def test_after_an_interruption_only_healing_is_done(session: Session) -> None:
+    session.interrupt("told to")
+    with pytest.raises(Interrupted):
+        session.call(asyncio.sleep(0), within_s=1)
+
+    session.call(session.heal(), within_s=1, healing=True)
+    assert session.scene.cluster.healed == 2  # type: ignore[attr-defined]
+
+
+def test_a_second_interruption_changes_nothing(session: Session) -> None:
+    session.interrupt("first")
+    session.interrupt("second")
+
+    assert session.interrupted == "first"
+
+
+def test_activities_get_the_open_session_and_an_error_where_there_is_none(session: Session) -> None:
+    with pytest.raises(ExperimentError, match="no trial is open here"):
+        door.current()
+    with door.opened(session):
+        assert door.current() is session
+        assert door.is_open()
+    assert not door.is_open()
+
+
+def test_the_main_thread_does_what_the_loop_asks_and_gives_back_what_it_raised(loop: LoopThread) -> None:
+    main = MainThread()
+
+    async def asks() -> tuple[str, str]:
+        name = await main.call(lambda: threading.current_thread().name)
+        try:
+            await main.call(lambda: [][0])
+        except IndexError as error:
+            return name, str(error)
+        raise AssertionError("no error came back")
+
+    ended = loop.submit(asks())
+    main.serve(until=ended)
+
+    assert ended.result(1) == (threading.main_thread().name, "list index out of range")

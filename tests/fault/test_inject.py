@@ -1,0 +1,220 @@
+"""What a fault writes of itself, whom it aims at, and what it asks of the cluster."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chaos.clock import HOST
+from chaos.cluster.base import Ability, Cut, Effect, Stop
+from chaos.cluster.health import Facts
+from chaos.errors import FaultError, SetupError
+from chaos.fault.inject import heal, inject
+from chaos.fault.registry import FAULTS
+from chaos.fault.scene import Scene
+from chaos.fault.target import select
+from chaos.model import Event, Member, MemberKind
+from chaos.record.events import EventWriter, read_events
+
+
+def member(name: str, kind: MemberKind = MemberKind.REDIS, last: int = 0) -> Member:
+    return Member(
+        name=name,
+        kind=kind,
+        address=f"10.0.{len(kind)}.{last}",
+        port=6379,
+        node="n",
+        domain="node/n",
+        uid=name,
+        container=name,
+        ordinal=last if kind is MemberKind.REDIS else None,
+    )
+
+
+MEMBERS = {
+    one.name: one
+    for one in [
+        *(member(f"rfr-{n}", last=n) for n in range(3)),
+        member("rfs-a", MemberKind.SENTINEL),
+        member("operator", MemberKind.OPERATOR),
+    ]
+}
+EFFECT = Effect(
+    domain="node/n", earliest_ns=10, latest_ns=20, accepted_ns=21, confirmed_ns=30, evidence="process 7 is gone"
+)
+
+
+class Remembers:
+    """A cluster that does nothing and remembers what it was asked for."""
+
+    name, kind, can = "remembers", "fake", frozenset(Ability)
+
+    def __init__(self, effect: Effect = EFFECT, error: Exception | None = None) -> None:
+        self.effect = effect
+        self.error = error
+        self.asked: list[Any] = []
+
+    async def members(self) -> dict[str, Member]:
+        return MEMBERS
+
+    async def stop(self, target: Member, how: Stop) -> Effect:
+        return self._did(target.name, how)
+
+    async def cut(self, cut: Cut) -> Effect:
+        return self._did(cut)
+
+    async def heal(self) -> None:
+        self._did("heal")
+
+    def _did(self, *what: Any) -> Effect:
+        self.asked.append(what[0] if len(what) == 1 else what)
+        if self.error is not None:
+            raise self.error
+        return self.effect
+
+
+def facts(masters: tuple[str, ...] = ("rfr-1",)) -> Facts:
+    known = Facts()
+    known.apply(event("members", members=[one.as_json() for one in MEMBERS.values()]))
+    for name in ("rfr-0", "rfr-1", "rfr-2"):
+        role = "master" if name in masters else "slave"
+        known.apply(event("role", member=name, address=f"{MEMBERS[name].address}:6379", role=role, run_id=f"id-{name}"))
+    return known
+
+
+def event(kind: str, **fields: Any) -> Event:
+    return Event(kind=kind, domain=HOST, at_ns=0, fields=fields)
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[EventWriter]:
+    events = EventWriter(tmp_path / "faults.jsonl", HOST)
+    yield events
+    events.close()
+
+
+def scene(cluster: Remembers, writer: EventWriter) -> Scene:
+    return Scene(cluster, facts(), writer)  # type: ignore[arg-type]  # the part of a cluster that faults use
+
+
+def written(writer: EventWriter) -> list[Event]:
+    return [one for one in read_events(writer.path) if one.kind.startswith("fault.")]
+
+
+async def test_a_fault_is_requested_accepted_in_effect_and_confirmed_each_on_its_own_clock(writer: EventWriter) -> None:
+    await inject(scene(Remembers(), writer), "crash", MEMBERS["rfr-1"], {"replace": True})
+
+    requested, accepted, effect, confirmed = written(writer)
+    assert requested.fields == {
+        "fault": "crash",
+        "target": {"name": "rfr-1", "ordinal": 1, "address": "10.0.5.1:6379", "run_id": "id-rfr-1"},
+        "arguments": {"replace": True},
+    }
+    assert (accepted.kind, accepted.domain, accepted.at_ns) == ("fault.accepted", HOST, 21)
+    assert (effect.kind, effect.domain, effect.since_ns, effect.at_ns) == ("fault.effect", "node/n", 10, 20)
+    assert (confirmed.kind, confirmed.at_ns, confirmed.fields["evidence"]) == (
+        "fault.confirmed",
+        30,
+        "process 7 is gone",
+    )
+
+
+async def test_without_a_proof_it_is_written_as_unproved_and_nothing_is_raised(writer: EventWriter) -> None:
+    unproved = replace(EFFECT, confirmed_ns=None, evidence="it was started again")
+    await inject(scene(Remembers(unproved), writer), "delete", MEMBERS["rfr-1"], {})
+
+    assert [one.kind for one in written(writer)][-1] == "fault.unproved"
+    assert written(writer)[-1].fields["evidence"] == "it was started again"
+
+
+async def test_an_error_of_ours_is_raised_and_the_fault_counts_as_unproved(writer: EventWriter) -> None:
+    broken = scene(Remembers(error=SetupError("the helper is gone")), writer)
+    with pytest.raises(SetupError):
+        await inject(broken, "delete", MEMBERS["rfr-1"], {})
+
+    assert [one.kind for one in written(writer)] == ["fault.requested", "fault.unproved"]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "asked"),
+    [
+        ("crash", {"replace": True}, ("rfr-1", Stop.CRASH)),
+        ("crash", {"replace": False}, ("rfr-1", Stop.KILL)),
+        ("delete", {}, ("rfr-1", Stop.DELETE)),
+    ],
+)
+async def test_each_fault_asks_for_what_it_is(
+    writer: EventWriter, name: str, arguments: dict[str, Any], asked: tuple[str, Stop]
+) -> None:
+    cluster = Remembers()
+    await inject(scene(cluster, writer), name, MEMBERS["rfr-1"], arguments)
+
+    assert cluster.asked == [asked]
+
+
+async def test_a_partition_cuts_off_from_every_redis_sentinel_and_the_operator_but_itself(writer: EventWriter) -> None:
+    cluster = Remembers()
+    await inject(scene(cluster, writer), "partition", MEMBERS["rfr-1"], {"longest_s": 120})
+
+    [cut] = cluster.asked
+    assert cut.member == MEMBERS["rfr-1"]
+    assert set(cut.peers) == {one.address for one in MEMBERS.values()} - {MEMBERS["rfr-1"].address}
+    assert cut.longest_s == 120
+
+
+async def test_a_heal_is_an_event_only_where_something_was_held_and_asks_the_cluster_always(
+    writer: EventWriter,
+) -> None:
+    cluster = Remembers()
+    field = scene(cluster, writer)
+    await heal(field)
+    await inject(field, "partition", MEMBERS["rfr-1"], {"longest_s": 120})
+    await heal(field)
+    await heal(field)
+
+    heals = [one.kind for one in written(writer) if "heal" in one.kind]
+    assert heals == ["fault.heal_requested", "fault.heal_confirmed"]
+    assert cluster.asked.count("heal") == 3
+
+
+async def test_a_heal_that_failed_leaves_the_fault_held(writer: EventWriter) -> None:
+    cluster = Remembers()
+    field = scene(cluster, writer)
+    await inject(field, "partition", MEMBERS["rfr-1"], {"longest_s": 120})
+    cluster.error = FaultError("no answer")
+    with pytest.raises(FaultError):
+        await heal(field)
+
+    assert field.held == ["partition"]
+    assert "fault.heal_confirmed" not in [one.kind for one in written(writer)]
+
+
+async def test_nothing_is_done_at_an_instant_and_to_nobody(writer: EventWriter) -> None:
+    cluster = Remembers()
+    effect = await inject(scene(cluster, writer), "nothing", None, {})
+
+    assert effect.earliest_ns == effect.latest_ns == effect.confirmed_ns
+    assert cluster.asked == []
+    assert written(writer)[0].fields["target"] is None
+
+
+def test_targets_are_decided_from_what_is_known_now() -> None:
+    known = facts()
+
+    assert select("master", known).name == "rfr-1"
+    assert select("replica", known).name == "rfr-0"
+    assert select("rfs-a", known).name == "rfs-a"
+
+
+@pytest.mark.parametrize(("which", "masters"), [("master", ()), ("master", ("rfr-0", "rfr-1")), ("nobody", ("rfr-0",))])
+def test_without_a_target_there_is_no_fault(which: str, masters: tuple[str, ...]) -> None:
+    with pytest.raises(FaultError, match=f"there is no {which} to aim at; here are operator"):
+        select(which, facts(masters))
+
+
+def test_what_each_fault_needs_of_a_cluster_is_said_before_it_is_tried() -> None:
+    assert FAULTS["partition"].needs == {Ability.CUT}
+    assert FAULTS["nothing"].needs == frozenset()
+    assert all(fault.needs <= set(Ability) for fault in FAULTS.values())
