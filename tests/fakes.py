@@ -12,7 +12,7 @@ from chaos.record.events import read_events
 from chaos.scenario import Scenario, load
 from chaos.trial.spec import TrialSpec
 from chaos.trial.worker import work
-from tests.fake_cluster import UNDONE
+from tests.fake_world import UNDONE
 
 SCENARIO = """
 about: A cluster in memory

@@ -18,7 +18,7 @@ def test_it_ends_complete_and_leaves_every_part_of_a_recording(killed: Played) -
     assert killed.closed["ended"] == "complete"
     assert killed.closed["step"] == 8
     assert {path.name for path in killed.directory.iterdir()} == {
-        *("manifest.json", "settings.json", "journal.json", "closed", "ops", "events")
+        *("manifest.json", "settings.json", "journal.json", "closed", "ops", "events", "audit")
     }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chaos.progress import Tell
-from tests.fakes import Played, trial_spec
+from tests.fakes import HERE, Played, trial_spec
 
 
 def failed(played: Played) -> str:
@@ -71,7 +71,9 @@ def test_an_agent_that_dies_fails_the_trial_wherever_it_is(tmp_path: Path, step:
 
 def test_an_agent_that_dies_while_chaostoolkit_plays_is_not_hidden_by_it(tmp_path: Path) -> None:
     """chaostoolkit would call the experiment completed; the agent's own error comes through."""
-    played = Played(trial_spec(tmp_path, "agent-dies-at-experiment"))
+    file = tmp_path / "no-fault.yaml"
+    file.write_text((HERE / "experiments" / file.name).read_text().replace("seconds: 60", "seconds: 3"))
+    played = Played(trial_spec(tmp_path, "agent-dies-at-experiment", file))
 
     assert played.code == 3
     assert failed(played) == "the agent is gone"
