@@ -13,7 +13,8 @@ from typing import Any, Self
 from chaos.analysis.align import Clocks, Nanoseconds
 from chaos.analysis.logs import LogLine, find
 from chaos.analysis.operations import Client, Operations
-from chaos.analysis.result import Node, Span
+from chaos.analysis.result import Span
+from chaos.analysis.roster import Roster
 from chaos.model import Event
 from chaos.record.reader import Recording
 
@@ -182,39 +183,19 @@ class History:
         return {event.fields["file"]: event.fields | {"log_domain": event.domain} for event in events}
 
     @cached_property
-    def nodes(self) -> dict[str, Node]:
-        """Who has had which address, by address without its port."""
-        found: dict[str, Node] = {}
-        for member in self.members:
-            found[member["address"]] = _node(member["name"], member.get("ordinal"), member["address"])
-        for pod in self.facts("pod"):
-            if pod.get("ip"):
-                found[pod.get("ip")] = _node(pod.get("name"), self._ordinals.get(pod.get("name")), pod.get("ip"))
-        for role in self.facts("role"):
-            host = _host(str(role.get("address")))
-            known = found.get(host, _node(role.get("member"), self._ordinals.get(role.get("member")), host))
-            found[host] = Node(name=known.name, ordinal=known.ordinal, address=host, run_id=role.get("run_id") or "")
-        return found
+    def roster(self) -> Roster:
+        return Roster(self.members, *([fact.fields for fact in self.facts(kind)] for kind in ("pod", "role")))
 
     @cached_property
     def members(self) -> list[dict[str, Any]]:
         """Every member that was ever told of, the earliest of a name first."""
         return [member for fact in self.facts("members") for member in fact.get("members")]
 
-    @cached_property
-    def _ordinals(self) -> dict[str, int | None]:
-        return {member["name"]: member.get("ordinal") for member in self.members}
-
     def names(self, kind: str) -> list[str]:
         """The members of a kind that were there before the effect."""
         before = [fact for fact in self.facts("members") if fact.latest_s <= 0] or self.facts("members")
         listed = before[-1].get("members") if before else []
         return [member["name"] for member in listed if member["kind"] == kind]
-
-    def node(self, address: str) -> Node:
-        """Who has that address, with or without a port; a node that only has an address where nobody is known."""
-        host = _host(address)
-        return self.nodes.get(host, _node(host, None, host))
 
     def _effect(self) -> Nanoseconds | None:
         for event in self.recording.events:
@@ -252,11 +233,3 @@ class Wall:
     def __call__(self, wall_ns: int) -> Span | None:
         placed = self.history.clocks.place_wall(self.domain, wall_ns)
         return self.history.span(placed) if placed else None
-
-
-def _node(name: str, ordinal: int | None, address: str) -> Node:
-    return Node(name=name, ordinal=ordinal, address=address)
-
-
-def _host(address: str) -> str:
-    return address.rpartition(":")[0] or address

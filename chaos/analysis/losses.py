@@ -96,7 +96,7 @@ def _by_path(history: History) -> dict[str, list[Client]]:
 def _node_name(history: History, index: int) -> str:
     known = (fact for fact in history.facts("node") if fact.get("index") == index)
     node = next(known, None)
-    return history.node(str(node.get("address"))).name if node and node.get("address") else "unknown"
+    return history.roster.node(str(node.get("address"))).name if node and node.get("address") else "unknown"
 
 
 def _evicted(history: History) -> list[str]:

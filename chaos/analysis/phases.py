@@ -14,6 +14,7 @@ from chaos.analysis.history import History
 from chaos.analysis.operations import Client
 from chaos.analysis.paths import Path
 from chaos.analysis.result import Milestone, Node, Phase, Span, State, Window
+from chaos.analysis.roster import is_at
 from chaos.analysis.timeline import NOT_APPLICABLE, answering, missing, seen
 
 NAMES = {
@@ -178,18 +179,12 @@ def _first_good(history: History, client: Client, who: Node | None) -> Span | No
 
 
 def _targets(history: History, who: Node | None) -> list[int]:
-    host = who.address.rpartition(":")[0] or who.address if who else ""
-    return [
-        fact.get("index") for fact in history.facts("target") if str(fact.get("address")).rpartition(":")[0] == host
-    ]
+    return [fact.get("index") for fact in history.facts("target") if is_at(who, fact.get("address"))]
 
 
 def _first_told(history: History, who: Node, otherwise_s: float) -> float:
     """When the first Sentinel can have named the successor."""
-    host = who.address.rpartition(":")[0] or who.address
-    told = [
-        fact.earliest_s for fact in history.facts("sentinel.address") if str(fact.get("address")).startswith(f"{host}:")
-    ]
+    told = [fact.earliest_s for fact in history.facts("sentinel.address") if is_at(who, fact.get("address"))]
     return min((at for at in told if at > 0), default=otherwise_s)
 
 

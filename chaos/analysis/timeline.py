@@ -11,6 +11,7 @@ import numpy as np
 
 from chaos.analysis.history import Fact, History
 from chaos.analysis.result import Failover, Milestone, Node, Span, State
+from chaos.analysis.roster import host, is_at
 from chaos.analysis.sentinel import Attempt, Said
 
 NOT_APPLICABLE = Milestone(state=State.NOT_APPLICABLE)
@@ -41,9 +42,9 @@ def failover(history: History, attempt: Attempt) -> Failover:
 def successor(history: History, attempt: Attempt | None) -> Node | None:
     """Who was promoted: by Sentinel's word, else the first replica whose role turned."""
     if attempt and attempt.successor:
-        return history.node(attempt.successor)
+        return history.roster.node(attempt.successor)
     turned = _turned(history, attempt)
-    return history.node(turned.fields["address"]) if turned else None
+    return history.roster.node(turned.fields["address"]) if turned else None
 
 
 def milestones(
@@ -113,8 +114,7 @@ def pointer(history: History, service: str, who: Node | None, attempt: Attempt |
     facts = [fact for fact in history.facts("endpoints") if fact.get("service") == service]
     if not facts:
         return Milestone(state=State.UNOBSERVED)
-    host = who.address.rpartition(":")[0] or who.address if who else ""
-    named = _turns(facts, lambda fact: host in ready(fact), _since(attempt))
+    named = _turns(facts, lambda fact: who is not None and host(who.address) in ready(fact), _since(attempt))
     if named is None:
         return missing(history, "endpoints", who)
     label = labelled(history, who, attempt)
@@ -195,11 +195,9 @@ def _others(history: History, replicas: dict[str, Milestone]) -> list[Milestone]
 
 def _follows(history: History, name: str, who: Node, attempt: Attempt | None) -> Milestone:
     roles = [fact for fact in history.facts("role") if fact.get("member") == name]
-    host = who.address.rpartition(":")[0] or who.address
 
     def follows(role: Fact) -> bool:
-        master = str(role.get("master")).rpartition(":")[0]
-        return bool(master == host and role.get("link") == "up" and not role.get("syncing"))
+        return is_at(who, role.get("master")) and role.get("link") == "up" and not role.get("syncing")
 
     turned = _turns(roles, follows, _since(attempt))
     return (

@@ -115,7 +115,7 @@ class Story:
 
     def fault(self, name: str = "crash", *, width_s: float = 0.012, confirmed_s: float | None = 0.31) -> Self:
         killed = self.killed
-        target = {"name": PODS[killed], "ordinal": killed, "address": IPS[killed], "run_id": run_id(killed)}
+        target = {"name": PODS[killed], "ordinal": killed, "address": f"{IPS[killed]}:6379", "run_id": run_id(killed)}
         self.event("fault.requested", -0.05, fault=name, target=target, arguments={})
         self.event("fault.accepted", 0.02, fault=name)
         self.event("fault.effect", width_s, NODE, since_s=0.0, fault=name)
