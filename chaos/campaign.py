@@ -4,13 +4,13 @@
 have loops of their own. Whatever ends a campaign, what was recorded by then is analysed and reported.
 """
 
+import asyncio
 import json
 import random
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from importlib import import_module
 from itertools import chain, count
 from pathlib import Path
@@ -101,7 +101,7 @@ class Campaign:
             self.tell(Message(Tell.NOTE, {"text": warning}))
         with ExitStack() as held:
             held.enter_context(self.loop)
-            self._wait(self._platform.__aenter__())
+            self._wait(self._up())
             held.callback(self._leave)
             self._wait(self._platform.deploy())
             self._held = held.pop_all()
@@ -185,18 +185,25 @@ class Campaign:
         played = worker.run(self.spec(planned), limits_s(self.loaded.scenario))
         self._wait(played, ending=lambda _why: self.loop.call(worker.interrupt))
 
-    def _wait(self, work: Coroutine[Any, Any, Any], ending: Callable[[str], None] | None = None) -> None:
-        """Have the loop do this. An interruption cancels it, unless `ending` is how it ends."""
-        if self._interrupted:
-            work.close()
-            raise InterruptedTrial(self._interrupted)
-        future = self.loop.submit(work)
-        self._ending = ending or partial(_cancel, future)
+    def _wait(self, work: Coroutine[Any, Any, None], ending: Callable[[str], None] | None = None) -> None:
+        """Have the loop do this. An interruption cancels it, unless `ending` is how it ends, and waits for its end."""
+        future = self.loop.submit(self._interruptible(work, ending))
         try:
             with signals(self.interrupt):
                 future.result()
         except (CancelledError, InterruptedTrial):
             raise InterruptedTrial(f"{self._interrupted}; what was recorded is in {self.directory}") from None
+
+    async def _interruptible(self, work: Coroutine[Any, Any, None], ending: Callable[[str], None] | None) -> None:
+        """Cancelled from inside the loop: whoever waits outside goes on only when all of `work` has been undone."""
+        task = asyncio.create_task(work)
+        self._ending = ending or (lambda _why: self.loop.call(task.cancel))
+        if self._interrupted:
+            task.cancel()
+        await task
+
+    async def _up(self) -> None:
+        await self._platform.__aenter__()
 
     def _leave(self) -> None:
         """Not to be interrupted: it takes away what this campaign made."""
@@ -250,18 +257,15 @@ def run(options: Options, tell: Tells) -> tuple[CampaignResult, Path]:
     Raises HarnessError when the harness failed or was interrupted, after what was recorded is reported.
     """
     campaign = Campaign(options, tell)
-    tell(Message(Tell.NOTE, {"text": f"campaign {campaign.directory}, seed {campaign.seed}"}))
     try:
-        with signals(campaign.interrupt), campaign:
-            for planned in campaign.plan():
-                campaign.play(planned)
+        with signals(campaign.interrupt):
+            tell(Message(Tell.NOTE, {"text": f"campaign {campaign.directory}, seed {campaign.seed}"}))
+            with campaign:
+                for planned in campaign.plan():
+                    campaign.play(planned)
     finally:
         result = campaign.close()
     return result, campaign.directory
-
-
-def _cancel(future: "Future[Any]", _why: str) -> None:
-    future.cancel()
 
 
 def seed_of(seed: int, number: int) -> int:

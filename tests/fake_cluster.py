@@ -15,7 +15,7 @@ from chaos.clock import HOST, mono_ns
 from chaos.cluster.base import Ability, Agent, Cut, Effect, Members, Stop, Versions
 from chaos.errors import SetupError
 from chaos.model import Event, Member
-from chaos.progress import Message
+from chaos.progress import Message, Tell
 from chaos.scenario import Scenario
 from tests.fake_agent import FakeAgent
 from tests.fake_world import World
@@ -78,15 +78,25 @@ class FakePlatform:
 
     kind, name = "fake", "in memory"
 
-    def __init__(self, script: str) -> None:
+    def __init__(self, script: str, say: Callable[[Message], None]) -> None:
         self.script = script
+        self._say = say
         self.asked: list[str] = []
 
     async def __aenter__(self) -> "FakePlatform":
         self.asked.append("up")
         if self.script == "up-hangs":
-            await asyncio.Event().wait()
+            await self._hang()
         return self
+
+    async def _hang(self) -> None:
+        """What was half made takes its time to be taken away again."""
+        self._say(Message(Tell.NOTE, {"text": "coming up, and hanging"}))
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.5)
+            self._say(Message(Tell.NOTE, {"text": "the half made platform is gone"}))
 
     async def __aexit__(self, *_: object) -> None:
         self.asked.append("down")
@@ -110,7 +120,7 @@ made: list[FakePlatform] = []
 
 def platform(_scenario: Scenario, _folder: Path, *, keep: bool, say: Callable[[Message], None]) -> FakePlatform:
     """Its script is taken from the environment, as the options have no place for one."""
-    made.append(FakePlatform(os.environ.get("FAKE_SCRIPT", "")))
+    made.append(FakePlatform(os.environ.get("FAKE_SCRIPT", ""), say))
     return made[-1]
 
 

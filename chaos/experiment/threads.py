@@ -31,7 +31,7 @@ class LoopThread:
         self._thread.join(10)
         self.loop.close()
 
-    def call(self, function: Callable[[], None]) -> None:
+    def call(self, function: Callable[[], object]) -> None:
         """Have a plain function called in the loop, soon; from any thread, and from a signal handler."""
         self.loop.call_soon_threadsafe(function)
 
