@@ -43,7 +43,7 @@ class NodeHelper:
         self._stream: LineStream | None = None
         self._opening = asyncio.Lock()
         self._renewing: asyncio.Task[None] | None = None
-        self._heard_ns = mono_ns()
+        self._heard_ns, self._silent = mono_ns(), ""
         self._told: set[int] = set()
 
     async def start(self) -> None:
@@ -154,30 +154,28 @@ class NodeHelper:
         """The stream; a new one where the last broke. Raises StreamBroken."""
         async with self._opening:
             if self._stream is None or self._stream.broken:
-                stream = LineStream(self._api, self._program)
-                await stream.open()
-                self._stream = stream
+                if self._stream is not None:
+                    await self._stream.close()
+                    self._silent = self._silent or "its stream broke and was opened again"
+                self._stream = LineStream(self._api, self._program)  # held first, so that `close` finds it half-open
+                await self._stream.open()
             return self._stream
 
     async def _renew(self) -> None:
         """Renew the leases for as long as the host lives; a stream that broke is opened again at the next renewal."""
-        silent = ""
         while True:
             try:
-                answer = await (await self._open()).ask({"do": "renew"}, ASK_S)
+                self._heard(await (await self._open()).ask({"do": "renew"}, ASK_S))
             except StreamBroken as error:
-                silent = str(error)
-            else:
-                self._heard(answer, silent)
-                silent = ""
+                self._silent = str(error)
             await asyncio.sleep(RENEW_S)
 
-    def _heard(self, answer: Answer, silent: str) -> None:
+    def _heard(self, answer: Answer) -> None:
         now_ns = mono_ns()
-        if silent:
-            fields = {"source": f"helper on {self.node}", "text": silent}
+        if self._silent:
+            fields = {"source": f"helper on {self.node}", "text": self._silent}
             self._put(Event(kind="gap", domain=HOST, at_ns=now_ns, since_ns=self._heard_ns, fields=fields))
-        self._heard_ns = now_ns
+        self._heard_ns, self._silent = now_ns, ""
         pair = {"wall_ns": answer["wall_ns"]}
         self._put(Event(kind="clock.pair", domain=self.domain, at_ns=answer["mono_ns"], fields=pair))
         self._tell(answer["healed"])
