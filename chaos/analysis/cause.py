@@ -195,9 +195,8 @@ def _label_line(told: Told) -> LogLine | None:
 
 
 def _middle(milestone: Milestone | None) -> float | None:
-    if milestone is None or milestone.earliest_s is None or milestone.latest_s is None:
-        return None
-    return (milestone.earliest_s + milestone.latest_s) / 2
+    span = milestone.span if milestone else None
+    return (span[0] + span[1]) / 2 if span else None
 
 
 def _middle_length(window: Window) -> str:

@@ -72,27 +72,28 @@ def routable(history: History, path: Path, siblings: list[Path], who: Node | Non
     if not new or who is None:
         return Milestone(state=State.UNOBSERVED)
     if first is None:
-        return missing(history, "role")
+        return Milestone(state=State.NOT_YET, limit_s=history.end_s, source="client")
     return seen(first, "client", f"first good operation of {new[0].name} answered by {who.name}")
 
 
 def told_by_sentinel(history: History, window: Window, who: Node | None) -> Milestone:
-    """When the Sentinel that this client asked named the successor: between two operations of the client itself.
+    """When every Sentinel that this client asked named the successor: between two operations of the client itself.
 
-    An operation that went elsewhere shows the old answer; the first to go to the successor, the new one.
+    The last operation that went elsewhere shows the old answer, and the one after it the new one.
     """
     targets = _targets(history, who)
     if who is None or not targets:
         return missing(history, "sentinel", known=who)
     ops = history.ops
     mine = ops.of(window.client)
-    right = np.isin(ops.target[mine], targets) & (ops.sent_s[mine] > max(0.0, window.onset_s[0]))
-    if not right.any():
+    due_s, sent_s, right = ops.due_s[mine], ops.sent_s[mine], np.isin(ops.target[mine], targets)
+    until_s = window.end_s[1] if window.end_s else np.inf
+    wrong = np.flatnonzero(~right & (sent_s < until_s))
+    last = int(wrong[-1]) if len(wrong) else 0
+    if last + 1 >= len(right) or not right[last + 1]:
         return missing(history, "sentinel")
-    first = int(np.argmax(right))
-    earliest = float(ops.due_s[mine][first - 1]) if first else window.onset_s[0]
-    span = (max(earliest, _first_told(history, who, earliest)), float(ops.sent_s[mine][first]))
-    text = f"the first operation that was sent to {who.name} ({who.address}) on Sentinel's word"
+    span = (max(float(due_s[last]), _first_told(history, who, window.onset_s[0])), float(sent_s[last + 1]))
+    text = f"from then on operations were sent to {who.name} ({who.address}) on Sentinel's word"
     return seen((min(span), span[1]), "address", text)
 
 
@@ -105,14 +106,8 @@ def _boundaries(milestones: dict[str, Milestone], effect_s: Span) -> list[Bounda
     """Those that apply, in order. A requested failover has a trigger instead of detection and quorum."""
     requested = milestones["sdown"].state is State.NOT_APPLICABLE
     order = [name for name in NAMES if name in milestones and (name != "try_failover" or requested)]
-    found = [Boundary("effect", effect_s)]
-    for name in order:
-        milestone = milestones[name]
-        if milestone.state is State.NOT_APPLICABLE:
-            continue
-        known = milestone.earliest_s is not None and milestone.latest_s is not None
-        found.append(Boundary(name, (milestone.earliest_s, milestone.latest_s) if known else None))  # type: ignore[arg-type]
-    return found
+    due = [name for name in order if milestones[name].state is not State.NOT_APPLICABLE]
+    return [Boundary("effect", effect_s), *(Boundary(name, milestones[name].span) for name in due)]
 
 
 def _clipped(bounds: list[Boundary], window: Window, end_s: Span) -> list[Boundary]:

@@ -40,6 +40,13 @@ class Milestone:
     source: str = ""
     evidence: str = ""
 
+    @property
+    def span(self) -> Span | None:
+        """When it was seen; None when it was not."""
+        if self.earliest_s is None or self.latest_s is None:
+            return None
+        return self.earliest_s, self.latest_s
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Node:

@@ -102,9 +102,9 @@ def figures(trials: Sequence[TrialResult]) -> dict[str, Spread]:
 
 def _milestone(trial: TrialResult, key: str) -> Measured | None:
     milestone = trial.milestones.get(key)
-    if milestone is None or milestone.earliest_s is None or milestone.latest_s is None:
-        return (milestone.limit_s, None) if milestone and milestone.limit_s is not None else None
-    return milestone.earliest_s, milestone.latest_s
+    if milestone is None or milestone.span:
+        return milestone.span if milestone else None
+    return None if milestone.limit_s is None else (milestone.limit_s, None)
 
 
 def _finite(value: float) -> float | None:

@@ -57,8 +57,8 @@ def since_effect(span: Span, width_s: float) -> Span:
 
 
 def of_milestone(milestone: Milestone, promise: Promise, width_s: float) -> TargetResult:
-    if milestone.state is State.SEEN and milestone.earliest_s is not None and milestone.latest_s is not None:
-        measured: Measured = since_effect((milestone.earliest_s, milestone.latest_s), width_s)
+    if milestone.span:
+        measured: Measured = since_effect(milestone.span, width_s)
         return _target(promise, measured, judge(measured, promise.limit_s))
     if milestone.state is State.NOT_YET and milestone.limit_s is not None:
         measured = (milestone.limit_s, None)

@@ -3,6 +3,7 @@
 import pytest
 
 from chaos.analysis.result import PathResult, Window
+from chaos.model import ErrorCode
 from tests.analysis.conftest import Analysed
 from tests.recordings import Story, delete_master, kill_master
 
@@ -95,3 +96,13 @@ def test_a_later_window_has_no_phases(analysed: Analysed):
     story = kill_master().out("service", 60.0, 60.5)
     windows = [window for window in analysed(story).paths["service/new"].windows if window.kind == "durable"]
     assert [bool(window.phases) for window in windows] == [True, False]
+
+
+def test_sentinels_that_disagree_hold_the_pointer_until_the_last_one_asked(analysed: Analysed):
+    """One operation in between was sent to the new master; the next Sentinel still named the old one."""
+    story = kill_master()
+    old = {"error": ErrorCode.CONNECT_TIMEOUT, "takes_s": 0.1, "target": 0, "connection": "new"}
+    story.out("sentinel", 6.4, 6.42, connection="new", target=1).out("sentinel", 6.42, 7.4, **old)
+    pointer = analysed(story).paths["sentinel/new"].pointer
+    assert pointer is not None
+    assert pointer.latest_s == pytest.approx(7.41, abs=0.02)
