@@ -1,0 +1,64 @@
+"""The watcher on a real API server: a container that restarts in place, and a pod that is force-deleted."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from chaos.cluster.kube.stream import LineStream, Program
+from chaos.cluster.kube.watch import Watcher
+from chaos.model import Event
+from chaos.scenario import load
+from chaos.until import until
+from tests.cluster.kube.rig import Room, room
+
+pytestmark = [pytest.mark.kind, pytest.mark.timeout(180)]
+LABELS = {"app.kubernetes.io/component": "redis", "redisfailovers-role": "master"}
+
+
+async def terminate(there: Room, pod: str) -> None:
+    stream = LineStream(there.api, Program(there.namespace, pod, "redis", ["kill", "1"]))
+    await stream.open()
+    await stream.close()
+
+
+async def test_a_pods_life_is_told_and_its_log_is_whole(tmp_path: Path) -> None:
+    async with room() as there:
+        events: list[Event] = []
+        await there.redis("one", LABELS)
+        scenario = load("redis-operator", {"system.kube.namespace": there.namespace}).scenario
+        watcher = Watcher(there.api, scenario, tmp_path, events.append)
+        await asyncio.to_thread(watcher.start)
+        try:
+            await told(events, tmp_path, there)
+        finally:
+            await asyncio.to_thread(watcher.stop)
+    assert not [event for event in events if event.kind == "gap"]
+    assert {event.kind for event in events} >= {"pod", "log.opened", "log.closed"}
+
+
+async def told(events: list[Event], directory: Path, there: Room) -> None:
+    async def found(**wanted: object) -> Event | None:
+        pods = [event for event in events if event.kind == "pod" and event.fields["name"] == "one"]
+        return next((event for event in pods if wanted.items() <= event.fields.items()), None)
+
+    first = await until(found, within_s=5, because="the pod is told")
+    assert first.fields["role"] == "master"
+    await terminate(there, "one")
+    again = await until(lambda: found(restarts=1, ready=True), within_s=40, because="the restart is told")
+    assert again.fields["container"] != first.fields["container"]
+    log = directory / "logs" / f"redis-one-{first.fields['uid'][:8]}.log"
+
+    async def written() -> str | None:
+        text = log.read_text()
+        return text if "bye bye" in text and "Ready to accept connections" in text else None
+
+    text = await until(written, within_s=10, because="both containers' lines are on disk")
+    lines = text.splitlines()
+    assert lines == sorted(set(lines), key=lines.index)
+    stamps = [line.partition(" ")[0] for line in lines]
+    assert stamps == sorted(stamps)
+    await there.api.delete(f"{there.pods}/one", 0)
+    gone = await until(lambda: found(gone=True), within_s=10, because="the end is told")
+    assert gone.since_ns is not None
+    assert gone.at_ns - gone.since_ns < 2e9
