@@ -174,9 +174,6 @@ class History:
                 if placed is not None:
                     yield placed
 
-    def has_logs(self, component: str) -> bool:
-        return any(opened.get("component") == component for opened in self._opened.values())
-
     @cached_property
     def _opened(self) -> dict[str, dict[str, Any]]:
         events = (event for event in self.recording.events if event.kind == "log.opened")
