@@ -21,6 +21,8 @@ from kubernetes.config import ConfigException, new_client_from_config
 from chaos.errors import SetupError
 
 CONNECT_S, REQUEST_S = 5.0, 30.0
+CONNECTIONS = 32
+"""Kept open by one client: every watch and every log that is followed takes one for as long as it runs."""
 MANAGER = "failover-harness"
 """Our field manager, and the value of the label that marks every object of ours."""
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -74,6 +76,7 @@ class Api:
         """A client that shares nothing with the others: an exec stream alters the one it runs on while it opens."""
         settings = client.Configuration()
         settings.retries = False
+        settings.connection_pool_maxsize = CONNECTIONS
         settings.proxy = None  # of the environment; a proxy that the kubeconfig names is used
         try:
             new_client_from_config(str(self.kubeconfig), self.context, False, settings)  # type: ignore[no-untyped-call]

@@ -20,13 +20,15 @@ from chaos.cluster.kube.helper import NodeHelper
 from chaos.cluster.kube.pods import NAMESPACE
 from chaos.errors import SetupError
 from chaos.model import Event, Member
-from chaos.record.events import read_events
+from chaos.record.events import Tail
 from chaos.record.rows import read_rows
 from chaos.until import until
 from tests.cluster.kube.conftest import System
 
 pytestmark = [pytest.mark.kind, pytest.mark.timeout(400)]
 SERVICE = "rfrm-redis-cluster"
+WIDEST_MS = 1000.0
+"""Of an effect here. On a calm machine it is below 50; these tests share theirs with whatever else runs."""
 
 
 class Open:
@@ -36,7 +38,7 @@ class Open:
         self.cluster, self.system, self.directory = cluster, system, directory
         self.events: list[Event] = []
         self.facts = Facts()
-        self._read = 0
+        self._agent = Tail(directory / "events" / "agent.jsonl")
 
     async def follow(self) -> None:
         async for event in self.cluster.events():
@@ -71,10 +73,8 @@ class Open:
         """Wait for the gate as a trial does: from the agent's events and the platform's."""
 
         async def nothing_wrong() -> bool:
-            found = list(read_events(self.directory / "events" / "agent.jsonl"))
-            for event in found[self._read :]:
+            for event in self._agent.new():
                 self.facts.apply(event)
-            self._read = len(found)
             return not unhealthy(self.facts, self.system.scenario.system, [SERVICE])
 
         def because() -> str:
@@ -135,7 +135,7 @@ async def pause(one: Open) -> None:
     await one.cluster.resume(await one.replica())
 
     assert effect.confirmed_ns is not None
-    assert width_ms(effect) < 50
+    assert width_ms(effect) < WIDEST_MS
 
 
 async def cut(one: Open) -> None:
@@ -148,7 +148,7 @@ async def cut(one: Open) -> None:
     await one.cluster.heal()
 
     assert effect.confirmed_ns is not None, effect.evidence
-    assert width_ms(effect) < 50
+    assert width_ms(effect) < WIDEST_MS
     assert (effect.confirmed_ns - asked_ns) / 1e9 < 2
     assert (mono_ns() - began_ns) / 1e9 < 5
 
@@ -158,7 +158,7 @@ async def crash(one: Open) -> None:
     effect = await one.cluster.stop(target, Stop.CRASH)
 
     assert effect.confirmed_ns is not None, effect.evidence
-    assert width_ms(effect) < 50
+    assert width_ms(effect) < WIDEST_MS
     assert "no container of it started again" in effect.evidence
 
     async def successor() -> bool:
