@@ -1,0 +1,65 @@
+"""Finding a container's own process, where it has no pid namespace of its own (`shareProcessNamespace`)."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chaos.agent import reach
+from chaos.errors import FaultError
+from tests.agent.containers import CGROUPS
+
+pytestmark = pytest.mark.netns
+
+ID = "5ca1ab1e" * 8
+FREEZER = Path("/sys/fs/cgroup/freezer")
+
+
+@pytest.fixture
+def shared() -> Iterator[subprocess.Popen[bytes]]:
+    """A process with a child, both in the container's cgroup, in this pid namespace."""
+    group = CGROUPS / f"cri-containerd-{ID}.scope"
+    group.mkdir()
+    program = f"echo $$ > {group}/cgroup.procs; trap '' TERM; sleep 600 & echo ready; wait"
+    process = subprocess.Popen(["sh", "-c", program], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    yield process
+    for pid in reach.processes(ID):
+        os.kill(pid, signal.SIGKILL)
+    process.communicate(timeout=10)
+    group.rmdir()
+
+
+def test_the_one_whose_parent_is_outside_is_the_containers_own(shared: subprocess.Popen[bytes]) -> None:
+    assert len(reach.processes(ID)) == 2
+    assert reach.main_process(ID) == shared.pid
+
+
+@pytest.fixture
+def frozen(shared: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """The same, frozen: such a process takes no signal, not even SIGKILL."""
+    group = FREEZER / f"test-{shared.pid}"
+    group.mkdir()
+    (group / "cgroup.procs").write_text(str(shared.pid))
+    (group / "freezer.state").write_text("FROZEN")
+    yield shared
+    (group / "freezer.state").write_text("THAWED")
+    shared.wait(10)
+    group.rmdir()
+
+
+@pytest.mark.skipif(not FREEZER.exists(), reason="a version 2 cgroup lets a frozen process be killed")
+async def test_a_kill_that_does_not_show_is_an_error(frozen: subprocess.Popen[bytes]) -> None:
+    with pytest.raises(FaultError, match=r"is still there 0.1 s after SIGKILL"):
+        await reach.send(ID, signal.SIGKILL, within_s=0.1)
+
+
+@pytest.mark.skipif(not FREEZER.exists(), reason="a version 2 cgroup lets a frozen process be killed")
+async def test_a_stop_that_does_not_show_is_an_error(frozen: subprocess.Popen[bytes]) -> None:
+    with pytest.raises(FaultError, match="is not yet stopped after SIGSTOP"):
+        await reach.send(ID, signal.SIGSTOP, within_s=0.1)
+    frozen.kill()
