@@ -102,7 +102,7 @@ class KubeAgent:
                     looked_ns = mono_ns()
         except HarnessError as error:
             self._failure = error
-            self._gap(str(error))
+            self._gap(AGENT, str(error))
 
     async def _pull(self) -> None:
         """One round is many answers where much is new; nobody else's question may come between them."""
@@ -132,7 +132,7 @@ class KubeAgent:
 
         answer = await until(answered, within_s=BACK_S, because=lambda: str(broke[-1]), every_s=0.2)
         if broke:
-            self._gap(f"the stream to the agent broke: {broke[0]}")
+            self._gap("the stream to the agent", f"{broke[0]}; it was opened again, and nothing is missing")
         self._answered_ns = mono_ns()
         return answer
 
@@ -190,9 +190,9 @@ class KubeAgent:
     def _path(self) -> str:
         return f"/api/v1/namespaces/{self._namespace}/pods/{self._name}"
 
-    def _gap(self, text: str) -> None:
+    def _gap(self, source: str, text: str) -> None:
         """Silent since the last answer until now, as the host's clock has it."""
-        fields = {"source": AGENT, "text": text}
+        fields = {"source": source, "text": text}
         self._put(Event(kind="gap", domain=HOST, at_ns=mono_ns(), since_ns=self._answered_ns, fields=fields))
 
 
