@@ -94,9 +94,11 @@ def _by_path(history: History) -> dict[str, list[Client]]:
 
 
 def _node_name(history: History, index: int) -> str:
-    known = (fact for fact in history.facts("node") if fact.get("index") == index)
-    node = next(known, None)
-    return history.roster.node(str(node.get("address"))).name if node and node.get("address") else "unknown"
+    said = next((fact for fact in history.facts("node") if fact.get("index") == index), None)
+    if said is None:
+        return "unknown"
+    known = history.roster.ran(str(said.get("run_id")))
+    return known.name if known else history.roster.node(str(said.get("address"))).name or "unknown"
 
 
 def _evicted(history: History) -> list[str]:

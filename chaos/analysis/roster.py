@@ -29,6 +29,10 @@ class Roster:
         known = self._nodes.get(address) or self._nodes.get(host(address))
         return replace(known, address=address) if known else Node(name=host(address), ordinal=None, address=address)
 
+    def ran(self, run_id: str) -> Node | None:
+        """Who ran under this id. A Service hides the address of who answered; the id is the server's own word."""
+        return next((node for node in self._nodes.values() if run_id and node.run_id == run_id), None)
+
     def _put(self, name: str, address: str, run_id: str = "") -> None:
         node = Node(name=name, ordinal=self._ordinals.get(name), address=address, run_id=run_id)
         self._nodes[address] = node

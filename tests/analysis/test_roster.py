@@ -29,3 +29,9 @@ def test_an_address_that_nobody_is_known_to_have_names_itself():
 def test_nobody_is_nowhere():
     assert not is_at(None, "10.0.0.1:6379")
     assert is_at(Roster([MEMBER], [], []).node("10.0.0.1:6379"), "10.0.0.1:6379")
+
+
+def test_who_answered_behind_a_service_is_known_by_its_run_id():
+    roster = Roster([MEMBER], [], [ROLE])
+    assert getattr(roster.ran("aaa"), "name", "") == "pod-0"
+    assert roster.ran("") is None
