@@ -123,7 +123,7 @@ def test_a_lease_ends_without_its_host(shared: Serve, target: Container, spaces:
     talk.process.send_signal(how)
     assert not spaces[0].reaches(THERE)
     assert wait(lambda: spaces[0].reaches(THERE), 3) < 2
-    assert state(target.pid) != "T"
+    wait(lambda: state(target.pid) != "T", 1)
     healed = shared.talk().ask("status")["healed"]
     assert [item["because"] for item in healed[-2:]] == ["no renewal for 1 s"] * 2
 
