@@ -90,7 +90,10 @@ class Kind:
         image = os.environ.get(NODE_IMAGE) or node_image
         chosen = ["--image", image] if image else []
         command = ["kind", "create", "cluster", "--name", self.name, "--config", str(config), *chosen]
-        done = await ran(*command, *self._file, "--wait", "120s", within_s=CREATE_S)
+        try:
+            done = await ran(*command, *self._file, "--wait", "120s", within_s=CREATE_S)
+        finally:
+            config.unlink()
         if not done.ok:
             raise SetupError(f"kind could not make cluster {self.name}: {_why(done)}")
 

@@ -1,5 +1,7 @@
 """What `--on kind` leaves behind: nothing that it made, everything that was there. kind and docker are scripts here."""
 
+import asyncio
+
 import pytest
 
 from chaos.cluster.kube.image import agent_image
@@ -8,6 +10,7 @@ from chaos.cluster.kube.platform import KubePlatform, kind_platform
 from chaos.errors import SetupError
 from chaos.progress import Message, Tell
 from chaos.scenario import load
+from chaos.until import until
 
 DOCKER = """
 case "$1 $2" in
@@ -21,7 +24,8 @@ KIND = """
 echo "$@" >> {here}/said
 case "$1 $2" in
   "get clusters") /bin/cat {here}/clusters;;
-  "create cluster") test -e {here}/broken && echo "ERROR: no space left" >&2 && exit 1; echo {name} > {here}/clusters;;
+  "create cluster") test -e {here}/broken && echo "ERROR: no space left" >&2 && exit 1
+    test -e {here}/slow && > {here}/making && exec /bin/sleep 30; echo {name} > {here}/clusters;;
   "version --quiet") echo 0.33.0;;
 esac
 exit 0
@@ -94,6 +98,21 @@ async def test_half_a_cluster_does_not_stay(made, tmp_path):
     with pytest.raises(SetupError, match=r"could not make cluster .*no space left"):
         async with platform([], keep=True):
             pytest.fail("it came up")
+
+    assert deleted(tmp_path)
+
+
+async def test_an_interruption_while_nodes_are_made_leaves_none(made, tmp_path):
+    (tmp_path / "slow").touch()
+    entering = asyncio.create_task(platform([]).__aenter__())
+
+    async def making() -> bool:
+        return (tmp_path / "making").exists()
+
+    await until(making, within_s=10, because="kind was not called", every_s=0.01)
+    entering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await entering
 
     assert deleted(tmp_path)
 
