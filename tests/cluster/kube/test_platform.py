@@ -107,7 +107,7 @@ async def test_an_interruption_while_nodes_are_made_leaves_none(made, tmp_path):
     entering = asyncio.create_task(platform([]).__aenter__())
 
     async def making() -> bool:
-        return (tmp_path / "making").exists()
+        return bool((tmp_path / "making").exists())
 
     await until(making, within_s=10, because="kind was not called", every_s=0.01)
     entering.cancel()
