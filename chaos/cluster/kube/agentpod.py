@@ -12,6 +12,8 @@ from chaos.scenario.model import KubeSystem, SecretKey
 
 RECORD, SPEC = "/record", "/spec"
 AGENT, KEEPER = "agent", "keeper"
+AGENT_CPU, KEEPER_CPU = "500m", "50m"
+"""What the kernel weighs them by on a busy node; with less than the control plane's own the agent's timer starves."""
 USER = 1000
 BEYOND_S = 60
 """How much longer than the agent its pod may live: so long can the record still be had from it."""
@@ -28,8 +30,9 @@ def pod(name: str, spec: AgentSpec, kube: KubeSystem, image: str) -> Object:
     """The pod without a node: `placed` gives it one."""
     record = {"name": "record", "mountPath": RECORD}
     command = ["python", "-m", "chaos.agent", f"{SPEC}/spec.json", RECORD]
-    agent = _container(AGENT, image, command, [record, {"name": "spec", "mountPath": SPEC, "readOnly": True}])
-    keep = _container(KEEPER, image, ["python", "-m", "chaos.agent.keeper", "--idle", RECORD], [record])
+    mounts = [record, {"name": "spec", "mountPath": SPEC, "readOnly": True}]
+    agent = _container(AGENT, image, command, mounts, AGENT_CPU)
+    keep = _container(KEEPER, image, ["python", "-m", "chaos.agent.keeper", "--idle", RECORD], [record], KEEPER_CPU)
     if kube.password is not None:
         agent["env"] = [_password(kube.password)]
     volumes = [{"name": "record", "emptyDir": {}}, {"name": "spec", "configMap": {"name": name}}]
@@ -70,7 +73,7 @@ def _metadata(name: str, namespace: str) -> Object:
     return {"name": name, "namespace": namespace, "labels": {MANAGED_BY: MANAGER}}
 
 
-def _container(name: str, image: str, command: list[str], mounts: list[Object]) -> Object:
+def _container(name: str, image: str, command: list[str], mounts: list[Object], cpu: str) -> Object:
     """No CPU limit: being throttled would show as lateness of the system."""
     return {
         "name": name,
@@ -78,7 +81,7 @@ def _container(name: str, image: str, command: list[str], mounts: list[Object]) 
         "imagePullPolicy": "IfNotPresent",
         "command": command,
         "volumeMounts": mounts,
-        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}},
+        "resources": {"requests": {"cpu": cpu, "memory": "64Mi"}},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
 
