@@ -97,6 +97,7 @@ class Campaign:
         self._fresh = False
 
     def __enter__(self) -> Self:
+        self.tell(Message(Tell.CAMPAIGN, self._opening()))
         for warning in self.loaded.warnings:
             self.tell(Message(Tell.NOTE, {"text": warning}))
         with ExitStack() as held:
@@ -239,6 +240,17 @@ class Campaign:
         }
         write_json(self.directory / CAMPAIGN, content)
 
+    def _opening(self) -> dict[str, Any]:
+        return {
+            "version": __version__,
+            "scenario": self.loaded.scenario.name,
+            "on": self.options.on,
+            "trials": self.options.trials,
+            "experiments": [one.name for one in self.experiments],
+            "seed": self.seed,
+            "directory": str(self.directory),
+        }
+
     def _directory(self, planned: Planned) -> Path:
         return self.directory / f"trial-{planned.number:03d}"
 
@@ -258,11 +270,9 @@ def run(options: Options, tell: Tells) -> tuple[CampaignResult, Path]:
     """
     campaign = Campaign(options, tell)
     try:
-        with signals(campaign.interrupt):
-            tell(Message(Tell.NOTE, {"text": f"campaign {campaign.directory}, seed {campaign.seed}"}))
-            with campaign:
-                for planned in campaign.plan():
-                    campaign.play(planned)
+        with signals(campaign.interrupt), campaign:
+            for planned in campaign.plan():
+                campaign.play(planned)
     finally:
         result = campaign.close()
     return result, campaign.directory

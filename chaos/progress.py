@@ -13,6 +13,8 @@ from typing import Any, Self
 class Tell(StrEnum):
     """What a message is about; each names the keys of `data`."""
 
+    CAMPAIGN = "campaign"
+    """A campaign opens: version, scenario, on, trials, experiments, seed, directory."""
     STEP = "step"
     """A step of setting up ended: name, text, seconds."""
     WAITING = "waiting"

@@ -39,7 +39,6 @@ class Terminal:
             self._wait(message.data)
             return
         self._settle()
-        self._waiting = ("", 0.0)
         for line in _LINES[message.tell](message.data):
             self.console.print(line)
 
@@ -62,7 +61,7 @@ class Terminal:
             self._settle()
             self.console.print(escape(text[: self.console.width - 1]), end="")
             self._redrawn = True
-        elif data["name"] != self._waiting[0] or data["seconds"] >= self._waiting[1] + AGAIN_S:
+        elif data["name"] != self._waiting[0] or not self._waiting[1] <= data["seconds"] < self._waiting[1] + AGAIN_S:
             self._waiting = (data["name"], data["seconds"])
             self.console.print(escape(text))
 
@@ -71,6 +70,12 @@ class Terminal:
         if self._redrawn:
             self.console.control(CLEARED)
             self._redrawn = False
+
+
+def _campaign(data: dict[str, Any]) -> list[str]:
+    what = f"failover {data['version']} · scenario {data['scenario']} · on {data['on']} · seed {data['seed']}"
+    rounds = f"{data['trials']} × {', '.join(data['experiments'])}" if data["experiments"] else "trials as tests ask"
+    return [f"[bold]{escape(what)}[/]", escape(f"{rounds}; 2 to 5 minutes each, then {data['directory']}/report.html")]
 
 
 def _step(data: dict[str, Any]) -> list[str]:
@@ -102,6 +107,7 @@ def _failed(data: dict[str, Any]) -> list[str]:
 
 
 _LINES = {
+    Tell.CAMPAIGN: _campaign,
     Tell.STEP: _step,
     Tell.TRIAL: _trial,
     Tell.EFFECT: _effect,

@@ -53,6 +53,19 @@ def test_waiting_says_what_for_and_how_long_and_does_not_flood_a_log():
     assert all("rfr-redis-cluster-2 to be ready" in line for line in lines)
 
 
+def test_what_was_waited_for_is_not_said_again_because_something_was_seen_meanwhile():
+    text = told(waiting(1.0), LIVE[0], waiting(2.0), LIVE[0], waiting(31.0))
+    assert text.count("waiting") == 2
+
+
+def test_a_campaign_opens_with_what_is_played_and_where_its_report_will_be():
+    data = {"version": "1", "scenario": "ours", "on": "kind", "trials": 3, "experiments": ["kill-master"], "seed": 7}
+    first, second = told(Message(Tell.CAMPAIGN, {**data, "directory": "reports/x"})).splitlines()
+    assert first == "failover 1 · scenario ours · on kind · seed 7"
+    assert second.startswith("3 × kill-master")
+    assert second.endswith("reports/x/report.html")
+
+
 def test_on_a_terminal_waiting_is_redrawn_and_leaves_no_line():
     file = io.StringIO()
     terminal = Terminal(file=file)
