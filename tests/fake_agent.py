@@ -79,6 +79,8 @@ class FakeAgent:
 
     def _audit(self, data: dict[str, Any]) -> None:
         """Every key that was applied is there."""
+        if self.world.script == "audit-hangs":
+            return
         folder = self.world.directory / AUDIT_FOLDER
         folder.mkdir()
         for client in self.spec.clients:

@@ -86,23 +86,27 @@ class FakePlatform:
     async def __aenter__(self) -> "FakePlatform":
         self.asked.append("up")
         if self.script == "up-hangs":
-            await self._hang()
+            await self._hang("coming up", "the half made platform")
         return self
 
-    async def _hang(self) -> None:
+    async def _hang(self, doing: str, made: str) -> None:
         """What was half made takes its time to be taken away again."""
-        self._say(Message(Tell.NOTE, {"text": "coming up, and hanging"}))
+        self._say(Message(Tell.NOTE, {"text": f"{doing}, and hanging"}))
         try:
             await asyncio.Event().wait()
         finally:
             await asyncio.sleep(0.5)
-            self._say(Message(Tell.NOTE, {"text": "the half made platform is gone"}))
+            self._say(Message(Tell.NOTE, {"text": f"{made} is gone"}))
 
     async def __aexit__(self, *_: object) -> None:
         self.asked.append("down")
+        if self.script == "deploy-hangs":
+            self._say(Message(Tell.NOTE, {"text": "the platform is gone"}))
 
     async def deploy(self, *, fresh: bool = False) -> None:
         self.asked.append("deploy fresh" if fresh else "deploy")
+        if self.script == "deploy-hangs":
+            await self._hang("deploying", "the half deployed system")
         if fresh and self.script == "healthy-when-fresh":
             self.script = ""
 

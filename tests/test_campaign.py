@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from chaos import campaign
+from chaos import campaign, cli
 from chaos.analysis import summary
 from chaos.analysis.result import Verdict
 from chaos.campaign import Campaign, Options, run, seed_of, unused
-from chaos.errors import HarnessError, ScenarioError, SetupError
+from chaos.errors import INCONCLUSIVE, HarnessError, ScenarioError, SetupError
 from chaos.progress import Message, Tell
 from tests import fake_cluster
 from tests.fakes import HERE, read, scenario_file
@@ -180,3 +180,21 @@ def test_interrupted_while_the_platform_comes_up_it_waits_until_that_is_undone(t
     assert code == 130, printed
     assert "the half made platform is gone" in printed
     assert (directory / "summary.json").exists()
+
+
+def test_interrupted_while_the_system_is_deployed_it_takes_the_platform_away(tmp_path: Path) -> None:
+    code, printed = signalled(tmp_path, "deploy-hangs", "deploying", signal.SIGINT)
+
+    assert code == 130, printed
+    assert printed.index("the half deployed system is gone") < printed.index("the platform is gone")
+    assert printed.index("the platform is gone") < printed.index("error: interrupted by SIGINT")
+
+
+def test_what_an_interruption_left_can_be_analysed_again(tmp_path: Path) -> None:
+    signalled(tmp_path, "", "T0 ", signal.SIGTERM)
+    [directory] = (tmp_path / "reports").iterdir()
+    before = (directory / "summary.json").read_bytes()
+    (directory / "summary.json").unlink()
+
+    assert cli.entry(["analyse", str(directory)]) == INCONCLUSIVE
+    assert (directory / "summary.json").read_bytes() == before

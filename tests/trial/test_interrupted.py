@@ -15,7 +15,9 @@ import pytest
 from chaos.progress import Message, Tell
 from tests.fakes import HERE, Played, read, trial_spec
 
-STEPS = ("healthy", "baseline", "experiment", "watch")
+STEPS = {"healthy": "never-healthy", "baseline": "", "wait": "", "experiment": "", "watch": "", "audit": "audit-hangs"}
+"""Those that last, and the script that makes one last long enough."""
+NUMBERS = {"healthy": 3, "baseline": 4, "wait": 5, "experiment": 6, "watch": 7, "audit": 8}
 
 
 def undone_within_s(played: Played, interrupted_ns: int) -> float:
@@ -61,12 +63,15 @@ def _survive() -> Iterator[None]:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_at_any_step_the_trial_is_closed_as_interrupted_and_nothing_is_left(tmp_path: Path, step: str) -> None:
+    spec = trial_spec(tmp_path, STEPS[step])
+    if step == "wait":
+        spec.scenario["system"]["period"] = "30s"
     interrupter = Interrupter(tmp_path, step)
-    played = Played(trial_spec(tmp_path, "never-healthy" if step == "healthy" else ""))
+    played = Played(spec)
     interrupter.join()
 
     assert played.code == 130
-    assert played.closed["ended"] == "interrupted"
+    assert (played.closed["ended"], played.closed["step"]) == ("interrupted", NUMBERS[step])
     assert played.closed["error"] == "interrupted by SIGTERM"
     assert "heal" in played.undone
     assert played.undone[-2:] == ["agent closed", "disconnected"]
