@@ -58,6 +58,13 @@ def unproved(history: History) -> Iterable[Doubt]:
         yield gating("fault unproved", "the fault was never confirmed")
 
 
+def undone(history: History) -> Iterable[Doubt]:
+    """A fault that ended before we asked was not held as the experiment says: the host was silent, or a helper died."""
+    for fact in history.facts("fault.undone"):
+        text = f"the {fact.get('what')} was undone {fact.latest_s:.1f} s after the fault, unasked: {fact.get('because')}"
+        yield gating("fault undone", text)
+
+
 def clocks(history: History) -> Iterable[Doubt]:
     for domain, count in sorted(history.unplaced.items()):
         yield gating("clock", f"{count} events of {domain} cannot be placed: its clock's offset is not known")
@@ -209,6 +216,7 @@ _STEADY = (
 CHECKS: tuple[Callable[[History], Iterable[Doubt]], ...] = (
     unfinished,
     unproved,
+    undone,
     clocks,
     agent,
     losses,

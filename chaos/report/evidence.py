@@ -19,7 +19,8 @@ from chaos.report.rows import Row, flat
 from chaos.report.timeline import Timeline
 from chaos.report.worst import worst_first
 
-RAW_KINDS = ("sentinel.event", "endpoints", "pod", "fault.effect", "fault.confirmed", "fault.unproved", "gap", "note")
+FAULT_KINDS = ("fault.effect", "fault.confirmed", "fault.unproved", "fault.undone")
+RAW_KINDS = ("sentinel.event", "endpoints", "pod", *FAULT_KINDS, "gap", "note")
 RAW_MOST, LINE_MOST = 160, 400
 """Lines of the page's raw section, and characters of each; the trial's folder has them all."""
 

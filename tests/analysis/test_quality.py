@@ -60,6 +60,13 @@ def test_a_fault_without_a_stamp_of_its_effect_or_of_its_proof(analysed: Analyse
     assert "fault unproved" in gating(analysed(crash().without(kind)))
 
 
+def test_a_fault_that_a_helper_undid_by_itself(analysed: Analysed):
+    """It was not held as the experiment says: its host was stopped, or the helper itself died."""
+    trial = analysed(crash().event("fault.undone", 6.5, since_s=6.4, what="cut", because="no renewal for 30 s"))
+    assert gating(trial) == ["fault undone"]
+    assert trial.because[0] == "the cut was undone 6.5 s after the fault, unasked: no renewal for 30 s"
+
+
 def test_a_failover_before_the_effect(analysed: Analysed):
     story = crash().sentinel(-2.0, 1, "+new-epoch", "8").sentinel(-1.9, 1, "+try-failover", OLD)
     assert "failover before effect" in gating(analysed(story))

@@ -181,14 +181,14 @@ class NodeHelper:
         self._tell(answer["healed"])
 
     def _tell(self, healed: list[dict[str, Any]]) -> None:
-        """What the helper undid without being asked is a finding about the harness: once, in the record."""
+        """What the helper undid without being asked: once, in the record. It says whether the fault was in force."""
         for one in healed:
             if one["because"] == "asked" or one["after_ns"] in self._told:
                 continue
             self._told.add(one["after_ns"])
-            text = f"the helper on {self.node} undid a {one['what']} by itself: {one['because']}"
+            fields = {"what": one["what"], "because": one["because"]}
             stamps = {"at_ns": one["after_ns"], "since_ns": one["before_ns"]}
-            self._put(Event(kind="note", domain=self.domain, fields={"text": text}, **stamps))
+            self._put(Event(kind="fault.undone", domain=self.domain, fields=fields, **stamps))
 
 
 def pod_manifest(namespace: str, node: str, image: str) -> Object:

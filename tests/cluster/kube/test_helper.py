@@ -66,7 +66,7 @@ async def test_faults_of_a_helper(there: Room) -> None:
         names = {process["name"] for process in await helper.processes(one["metadata"]["uid"])}
         assert names == {"pause", "redis-server"}
     assert [event.kind for event in events].count("clock.pair") >= 1
-    assert not [event for event in events if event.kind in ("gap", "note")]
+    assert not [event for event in events if event.kind in ("gap", "fault.undone")]
 
 
 async def paused(helper: NodeHelper, container: str) -> None:
@@ -109,10 +109,10 @@ async def test_an_unproved_cut_and_a_helper_that_was_replaced(there: Room) -> No
         with pytest.raises(FaultError, match="broke off"):
             await helper.kill(container_of(own))  # the helper itself: the kubelet starts it again
 
-        async def healed() -> list[str]:
-            return [event.fields["text"] for event in events if event.kind == "note"]
+        async def healed() -> list[dict[str, str]]:
+            return [event.fields for event in events if event.kind == "fault.undone"]
 
-        notes = await until(healed, within_s=30, because="the helper came back and said that it healed")
-        assert notes == [f"the helper on {there.node} undid a cut by itself: the helper was started again"]
+        undone = await until(healed, within_s=30, because="the helper came back and said that it healed")
+        assert undone == [{"what": "cut", "because": "the helper was started again"}]
         assert [event.fields["source"] for event in events if event.kind == "gap"] == [f"helper on {there.node}"]
         await helper.heal()
