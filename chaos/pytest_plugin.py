@@ -82,11 +82,17 @@ class ExperimentFile(pytest.File):
         if chosen and "all" not in chosen and self.path.stem not in chosen:
             return
         for nth in range(self.config.getoption("--trials")):
-            yield ExperimentItem.from_parent(self, name=f"{self.path.stem}-{nth + 1}")
+            item = ExperimentItem.from_parent(self, name=f"{self.path.stem}-{nth + 1}")
+            if self.config.pluginmanager.hasplugin("timeout"):
+                item.add_marker(pytest.mark.timeout(0))
+            yield item
 
 
 class ExperimentItem(pytest.Item):
-    """The trial is played in the set-up, where what goes wrong is an error; the call judges the system."""
+    """The trial is played in the set-up, where what goes wrong is an error; the call judges the system.
+
+    A time limit of the test run's does not hold for it: a trial has its own, and a fault that is undone at its end.
+    """
 
     measured: "Measured"
 

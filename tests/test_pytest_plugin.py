@@ -1,12 +1,18 @@
 """The plugin as a foreign repository has it: its own folder, our entry point, and the cluster in memory."""
 
+import json
 import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from chaos.analysis.result import Counts, PathResult
 from chaos.testing import MeasuredPath
-from tests.fakes import HERE, scenario_file
+from tests.fakes import HERE, read, scenario_file
+from tests.rig import wait_for
 
 CONFTEST = """
 from chaos import campaign
@@ -96,6 +102,47 @@ def test_a_wrong_word_is_an_error_in_a_sentence(foreign: pytest.Pytester) -> Non
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(['no scenario is called "nowhere"*'])
+
+
+def test_a_time_limit_of_the_test_run_does_not_cut_a_trial_off(foreign: pytest.Pytester) -> None:
+    """A trial has limits of its own, and a fault that has to be undone when it ends."""
+    result = played(foreign, "experiments/kill-master.yaml", *PROVEN, "-o", "timeout=1")
+
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_twice_with_a_cut_in_force_it_undoes_that_first_and_reports(
+    foreign: pytest.Pytester, number: signal.Signals
+) -> None:
+    cut = (HERE / "experiments" / "partition-master.yaml").read_text().replace("seconds: 90", "seconds: 15")
+    (foreign.path / "experiments" / "partition-master.yaml").write_text(cut)
+    code, printed = interrupted(foreign, number, "experiments/partition-master.yaml")
+
+    [directory] = foreign.path.glob("reports/*")
+    undone = [json.loads(line) for line in (directory / "undone.jsonl").read_text().splitlines()]
+    assert code == pytest.ExitCode.INTERRUPTED, printed
+    assert f"interrupted by {number.name}; what was recorded is in" in printed
+    assert "failover report:" in printed
+    assert undone[:2] == ["heal", "cut of rfr-redis-cluster-0"]
+    assert undone[-2:] == ["agent closed", "disconnected"]
+    assert read(directory / "trial-000" / "closed")["ended"] == "interrupted"
+
+
+def interrupted(foreign: pytest.Pytester, number: signal.Signals, *arguments: str) -> tuple[int, str]:
+    """The exit code and the output of a test run that is signalled twice once its fault is proved."""
+    asked = ("--on", "fake", "--scenario", "./small", "-p", "no:cacheprovider", *arguments)
+    command, null = [sys.executable, "-m", "pytest", *asked], subprocess.DEVNULL
+    with foreign.popen(command, stdin=null, stdout=subprocess.PIPE) as process:
+        wait_for(lambda: any("fault.confirmed" in file.read_text() for file in faults(foreign)), "a fault is proved")
+        process.send_signal(number)
+        process.send_signal(number)
+        printed, _ = process.communicate(timeout=30)
+        return process.returncode, printed.decode()
+
+
+def faults(foreign: pytest.Pytester) -> list[Path]:
+    return list(foreign.path.glob("reports/*/trial-000/events/faults.jsonl"))
 
 
 def way(state: str, recovered_s: tuple[float, float | None] | None) -> PathResult:
