@@ -12,6 +12,8 @@ from chaos.progress import Message, Tell
 Endpoints = dict[str, frozenset[str]]
 
 _OVER = ("+failover-end", "+failover-end-for-timeout")
+_FORGOTTEN = "+reset-master"
+"""The operator had a Sentinel forget its state, a failover under way included: its end will not be told."""
 
 
 @dataclass
@@ -44,8 +46,9 @@ class Seen:
 
     @property
     def over(self) -> bool:
-        """A failover was seen to its end: switched, and the leader has had every replica reconfigured."""
-        return self.switched and ("reconfiguration", "") in self._marks
+        """A failover was seen to its end: switched, and the leader has had every replica reconfigured; or forgotten."""
+        marked = {name for name, _ in self._marks}
+        return {"switched", "reconfiguration"} <= marked or "forgotten" in marked
 
     def mark(self, name: str, at_ns: int, text: str, of: str = "") -> None:
         """Note it, once for each that it is said `of`, and tell it if t = 0 is known."""
@@ -77,6 +80,8 @@ class Seen:
             self.mark("switched", at_ns, f"by {by}: {payload}")
         elif channel in _OVER:
             self.mark("reconfiguration", at_ns, f"{channel} by {by}")
+        elif channel == _FORGOTTEN and ("promotion", "") in self._marks:
+            self.mark("forgotten", at_ns, f"{channel} by {by}: the failover's end will not be told")
 
     def _role(self, event: Event, at_ns: int) -> None:
         if event.fields["role"] == "master" and event.fields["address"] != self._master:

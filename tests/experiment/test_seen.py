@@ -105,3 +105,14 @@ def test_only_services_that_named_the_master_alone_are_watched_for_their_endpoin
 
     assert watched.told == [("endpoint update", 3.0)]
     assert watched.messages[0].data["text"] == "master → pod-10.0.0.2"
+
+
+def test_a_failover_that_the_sentinels_were_made_to_forget_is_over() -> None:
+    """The operator's resync can send SENTINEL RESET between the promotion and the switch: no end is told then."""
+    watched = Watched()
+    watched.seen.arm(OLD)
+    watched.seen.apply(said("+reset-master"), 1)
+    assert not watched.seen.over
+    watched.seen.apply(event("role", member="pod-1", role="master", address=NEW), 2)
+    watched.seen.apply(said("+reset-master"), 3)
+    assert watched.seen.over
