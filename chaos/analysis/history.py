@@ -74,7 +74,7 @@ class History:
     def span(self, placed: Nanoseconds) -> Span:
         return self.seconds(placed[0]), self.seconds(placed[1])
 
-    @property
+    @cached_property
     def effect_s(self) -> Span | None:
         """The effect's interval; None where no fault is known to have taken effect."""
         return self.span(self.effect_ns) if self.effect_ns else None
@@ -124,14 +124,14 @@ class History:
     def gap_s(self) -> float:
         return float(self.scenario.get("gap", 1.0))
 
-    @property
+    @cached_property
     def deadline_s(self) -> float:
         """As the clients were last told before the effect."""
         told = [fact.get("deadline_s") for fact in self.facts("clients.started") if fact.earliest_s <= 0]
         usual = self.manifest.get("deadline_s") or self.scenario.get("deadline", 0.1)
         return float(told[-1] if told and told[-1] else usual)
 
-    @property
+    @cached_property
     def started_s(self) -> float | None:
         """When the clients last started before the effect; None where they never did."""
         told = [fact.latest_s for fact in self.facts("clients.started") if fact.earliest_s <= 0]
@@ -144,19 +144,19 @@ class History:
             return None
         return self.started_s + min(WARM_UP_S, -self.started_s / 3), -self.deadline_s
 
-    @property
+    @cached_property
     def begin_s(self) -> float:
         """The first thing that was recorded."""
         return min((facts[0].latest_s for facts in self._facts.values()), default=0.0)
 
-    @property
+    @cached_property
     def end_s(self) -> float:
         """When watching ended: the clients' stop, or the last thing that was recorded."""
         stopped = [fact.latest_s for fact in self.facts("clients.stopped") if fact.latest_s > (self.started_s or 0.0)]
         last = [facts[-1].latest_s for facts in self._facts.values()]
         return stopped[-1] if stopped else max([*last, self.ops.end_s])
 
-    @property
+    @cached_property
     def heal_s(self) -> float | None:
         """When healing of a lasting fault was first requested: what is not back by then did not recover."""
         healed = self.first("fault.heal_requested")

@@ -10,7 +10,7 @@ from itertools import pairwise
 from chaos.analysis.history import Fact, History
 from chaos.analysis.losses import phantoms, why_undecided
 from chaos.analysis.paths import Path
-from chaos.analysis.result import Doubt, Failover, Span
+from chaos.analysis.result import Doubt, Failover
 from chaos.analysis.stalls import long_stalls
 
 STEP_S = 0.05
@@ -81,8 +81,9 @@ def agent(history: History) -> Iterable[Doubt]:
         yield gating("no load", "the clients were never started")
         return
     told = [fact.latest_s for fact in history.facts("hiccups") if fact.latest_s >= history.started_s]
+    stalls = long_stalls(history)
     for begin_s, end_s in pairwise(sorted([history.started_s, *told, history.end_s])):
-        stalled_s = sum(min(end, end_s) - max(begin, begin_s) for begin, end in _across(history, begin_s, end_s))
+        stalled_s = sum(max(0.0, min(end, end_s) - max(begin, begin_s)) for begin, end in stalls)
         if end_s - begin_s - stalled_s > SILENCE_S:
             yield gating("agent silent", f"the agent was silent from {begin_s:.1f} to {end_s:.1f} s")
 
@@ -173,11 +174,6 @@ def remark(name: str, text: str) -> Doubt:
 def _after_effect(failover: Failover) -> bool:
     at = failover.milestones["try_failover"].latest_s
     return at is not None and at > 0
-
-
-def _across(history: History, begin_s: float, end_s: float) -> list[Span]:
-    """The stalls of the agent that reach into that time."""
-    return [span for span in long_stalls(history) if span[1] > begin_s and span[0] < end_s]
 
 
 def _silences(source: str, gaps: list[Fact]) -> str:
