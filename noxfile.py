@@ -1,6 +1,7 @@
 """Everything a developer does, a session each: `nox -l` lists them, `nox` runs what every change must pass."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -19,6 +20,23 @@ PYTHONS = sorted({"3.11", "3.13", HERE})
 """The two that are promised, and the one that nox runs on: that one is always there."""
 HEAL_S, REMOVE_S = 300, 120
 """What a Ctrl-C may take until faults are healed, and a SIGTERM until everything of ours is gone."""
+
+
+def interrupted(number: int, _: object) -> None:
+    """Once, and then wait for what runs: nox would die of SIGTERM, or of a second Ctrl-C, and leave it behind.
+
+    A Ctrl-C reaches the whole process group; SIGTERM only whom it is sent to, so that it is passed on.
+    """
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda *_: None)
+    for file in Path("/proc/self/task").glob("*/children") if number == signal.SIGTERM else ():
+        for child in file.read_text().split():
+            os.kill(int(child), signal.SIGTERM)
+    raise KeyboardInterrupt
+
+
+signal.signal(signal.SIGINT, interrupted)
+signal.signal(signal.SIGTERM, interrupted)
 
 
 def install(session: nox.Session, *what: str, groups: tuple[str, ...] = ()) -> None:
@@ -47,7 +65,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Types, strictly."""
-    install(session, "-e", ".", "nox", groups=("types", "test"))
+    install(session, "-e", ".", groups=("types", "test"))
     session.run("mypy")
 
 
