@@ -1,7 +1,8 @@
 """What a test holds in its hands: `failover` to play trials with, and what a trial measured to make assertions on."""
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,8 +113,19 @@ class Failover:
             self.close()
             self._scenario = scenario
             self._campaign = Campaign(replace(self._options, scenario=scenario), self._terminal.tell)
+            self._held.enter_context(_terminated_like_interrupted())
             self._held.enter_context(self._campaign)
         return self._campaign
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Between trials too SIGTERM ends a test run as Ctrl-C does: else it would die, and leave the platform behind."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _within(recovered_s: tuple[float, float | None] | None, seconds: float) -> bool:

@@ -129,16 +129,41 @@ def test_interrupted_twice_with_a_cut_in_force_it_undoes_that_first_and_reports(
     assert read(directory / "trial-000" / "closed")["ended"] == "interrupted"
 
 
+def test_terminated_between_trials_it_reports_and_takes_the_platform_away(foreign: pytest.Pytester) -> None:
+    foreign.makepyfile(
+        """
+        import time
+
+        def test_something_slow_of_theirs(failover):
+            failover.run("kill-master", scenario="./small")
+            open("played", "w").close()
+            time.sleep(20)
+        """
+    )
+    with begun(foreign, *PROVEN) as process:
+        wait_for((foreign.path / "played").exists, "a trial is over")
+        process.send_signal(signal.SIGTERM)
+        printed, _ = process.communicate(timeout=30)
+
+    assert process.returncode == pytest.ExitCode.INTERRUPTED
+    assert b"failover report:" in printed
+
+
 def interrupted(foreign: pytest.Pytester, number: signal.Signals, *arguments: str) -> tuple[int, str]:
     """The exit code and the output of a test run that is signalled twice once its fault is proved."""
-    asked = ("--on", "fake", "--scenario", "./small", "-p", "no:cacheprovider", *arguments)
-    command, null = [sys.executable, "-m", "pytest", *asked], subprocess.DEVNULL
-    with foreign.popen(command, stdin=null, stdout=subprocess.PIPE) as process:
+    with begun(foreign, *arguments) as process:
         wait_for(lambda: any("fault.confirmed" in file.read_text() for file in faults(foreign)), "a fault is proved")
         process.send_signal(number)
         process.send_signal(number)
         printed, _ = process.communicate(timeout=30)
         return process.returncode, printed.decode()
+
+
+def begun(foreign: pytest.Pytester, *arguments: str) -> subprocess.Popen[bytes]:
+    asked = ("--on", "fake", "--scenario", "./small", "-p", "no:cacheprovider", *arguments)
+    command = [sys.executable, "-m", "pytest", *asked]
+    process: subprocess.Popen[bytes] = foreign.popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    return process
 
 
 def faults(foreign: pytest.Pytester) -> list[Path]:
