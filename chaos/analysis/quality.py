@@ -61,8 +61,8 @@ def unproved(history: History) -> Iterable[Doubt]:
 def undone(history: History) -> Iterable[Doubt]:
     """A fault that ended before we asked was not held as the experiment says: the host was silent, or a helper died."""
     for fact in history.facts("fault.undone"):
-        text = f"the {fact.get('what')} was undone {fact.latest_s:.1f} s after the fault, unasked: {fact.get('because')}"
-        yield gating("fault undone", text)
+        what, because = fact.get("what"), fact.get("because")
+        yield gating("fault undone", f"the {what} was undone {fact.latest_s:.1f} s after the fault, unasked: {because}")
 
 
 def clocks(history: History) -> Iterable[Doubt]:
