@@ -10,8 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from chaos.analysis import analyse
-from chaos.report import write
+from chaos.analysis.campaign import analyse
+from chaos.report.files import write
 from tests.recordings import kill_master, write_campaign
 
 METERS = 4

@@ -1,7 +1,8 @@
 """A campaign: all trials of one invocation, from a scenario's name to a report.
 
 `run` does it all. The pieces (`plan`, `play`, `result`, `close`) are for the pytest plugin and for `chaos run`, which
-have loops of their own. Whatever ends a campaign, what was recorded by then is analysed and reported.
+have loops of their own. Whatever ends a campaign, what was recorded by then is analysed and reported; what that takes
+(numpy, matplotlib) is imported then, for it costs seconds that a sentence about a wrong option need not take.
 """
 
 import asyncio
@@ -16,8 +17,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any, Self
 
-from chaos import __version__, report
-from chaos.analysis import analyse
+from chaos import __version__
 from chaos.analysis.result import CampaignResult, TrialResult
 from chaos.cluster.base import Platform
 from chaos.errors import InterruptedTrial, ScenarioError, SetupError
@@ -147,12 +147,17 @@ class Campaign:
 
     def result(self, planned: Planned) -> TrialResult:
         """What the recording of a played trial says."""
-        return next(trial for trial in analyse(self.directory).trials if trial.number == planned.number)
+        from chaos.analysis.trial import analyse_trial
+
+        return analyse_trial(self._directory(planned))
 
     def close(self) -> CampaignResult:
         """Analyse what was recorded, whatever ended it, and write the report."""
+        from chaos.analysis.campaign import analyse
+        from chaos.report.files import write
+
         result = analyse(self.directory)
-        report.write(self.directory, result)
+        write(self.directory, result)
         return result
 
     def interrupt(self, why: str) -> None:

@@ -1,6 +1,6 @@
 """The command line: `failover run | analyse | report | check | doctor`.
 
-Reads options, calls one function, renders, and turns the outcome into an exit code. What needs pandas, matplotlib or
+Reads options, calls one function, renders, and turns the outcome into an exit code. What needs numpy, matplotlib or
 chaostoolkit is imported by the command that uses it: together they cost seconds that `--help` need not take.
 """
 
@@ -44,7 +44,7 @@ def run(**given: Any) -> int:  # noqa: ANN401  # click hands over what campaign_
     quiet, settings = given.pop("quiet"), parse_settings(given.pop("settings"))
 
     from chaos import campaign
-    from chaos.report import Terminal
+    from chaos.report.terminal import Terminal
 
     options = campaign.Options(**given, settings=settings, command=shown(sys.argv))
     terminal = Terminal(quiet=quiet)
@@ -60,9 +60,10 @@ def analyse(directory: Path, parquet: bool) -> int:
     """Make a campaign's report again, from its raw files."""
     trials = _trials(directory)
 
-    from chaos.analysis import analyse as analysed
+    from chaos.analysis.campaign import analyse as analysed
     from chaos.record.parquet import export
-    from chaos.report import Terminal, write
+    from chaos.report.files import write
+    from chaos.report.terminal import Terminal
 
     result = analysed(directory)
     report = write(directory, result)

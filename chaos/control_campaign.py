@@ -19,7 +19,7 @@ from chaos.errors import HarnessError, InterruptedTrial, ScenarioError
 from chaos.experiment.play import Experiment, Journal
 from chaos.experiment.session import Session
 from chaos.progress import Message, Tell
-from chaos.report import Terminal
+from chaos.report.terminal import Terminal
 from chaos.trial.spec import limits_s
 from chaos.trial.worker import signals
 

@@ -10,7 +10,7 @@ from typing import Any
 from chaos.analysis.result import PathResult, TrialResult, Verdict
 from chaos.campaign import Campaign, Options
 from chaos.errors import HarnessError, InterruptedTrial, ScenarioError
-from chaos.report import Terminal
+from chaos.report.terminal import Terminal
 
 
 class Inconclusive(HarnessError):

@@ -16,6 +16,7 @@ from chaos.errors import FaultError, ScenarioError, SetupError
 from tests.recordings import kill_master, no_fault, write_campaign
 
 ROOT = Path(__file__).parent.parent
+HEAVY = ("numpy", "scipy", "matplotlib", "pyarrow", "kubernetes")
 
 
 @pytest.fixture
@@ -52,6 +53,14 @@ def test_every_verb_says_what_it_does(capsys):
     for verb in ("run", "analyse", "report", "check", "doctor"):
         assert entry([verb, "--help"]) == 0
         assert "Usage: failover " + verb in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["run", "nix"], ["run", "--help"], ["check", "reports/sample"]])
+def test_a_short_answer_loads_nothing_that_takes_long(arguments):
+    program = f"from chaos.cli import entry; import sys; entry({arguments}); "
+    program += f"print('loaded', *[one for one in {HEAVY} if one in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines()[-1] == "loaded"
 
 
 def test_a_verdict_has_an_exit_code_of_its_own():

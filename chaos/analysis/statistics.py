@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Literal
 
-from scipy import stats
+import numpy as np
+from scipy import special
 
 from chaos.analysis.result import Group, Spread, TrialResult, Verdict
 from chaos.analysis.verdict import MILESTONE_OF
@@ -24,7 +25,7 @@ def strength(passed: int, n: int) -> str:
         return "no trial was conclusive"
     if passed == 0:
         return f"none of {n} passed"
-    share = float(stats.beta.ppf(1 - CONFIDENCE, passed, n - passed + 1))
+    share = float(special.betaincinv(passed, n - passed + 1, 1 - CONFIDENCE))
     return f'{passed} of {n} supports "at least {math.floor(100 * share + 0.5)} % of such failovers" at 95 %'
 
 
@@ -34,8 +35,9 @@ def median_interval(values: Sequence[float]) -> tuple[float | None, float | None
     if n == 0:
         return None, None
     ordered = sorted(values)
-    low = int(stats.binom.ppf((1 - CONFIDENCE) / 2, n, 0.5))
-    high = int(stats.binom.ppf((1 + CONFIDENCE) / 2, n, 0.5)) + 1
+    at_most = special.bdtr(np.arange(n + 1), n, 0.5)
+    low, above = (int(rank) for rank in np.searchsorted(at_most, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]))
+    high = above + 1
     return (ordered[low - 1] if low >= 1 else None), (_finite(ordered[high - 1]) if high <= n else None)
 
 

@@ -22,7 +22,7 @@ MILESTONE_OF = {
     "reconfiguration": "reconfigured",
     "endpoint_update": "pointer",
 }
-"""The milestone that each claim of the system is about."""
+"""The milestone that each claim of the system is about; the other claims are about a path, or about losses."""
 INCONCLUSIVE_SHARE = 0.1
 
 

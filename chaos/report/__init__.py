@@ -1,6 +1,5 @@
-"""What people read: HTML, terminal, JUnit, Markdown, JSON. Renders; decides nothing."""
+"""What people read: HTML, terminal, JUnit, Markdown, JSON. Renders; decides nothing.
 
-from chaos.report.files import write
-from chaos.report.terminal import Terminal
-
-__all__ = ["Terminal", "write"]
+`files.write` makes every file of a campaign, `terminal.Terminal` tells it while it runs. Nothing is imported here: the
+terminal does without matplotlib.
+"""

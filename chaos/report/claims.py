@@ -9,18 +9,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from chaos.analysis.result import CampaignResult, Group, TargetResult, TrialResult
+from chaos.analysis.verdict import MILESTONE_OF
 from chaos.report import words
 from chaos.report.words import CLAIMS, Mark, Measured
-
-MILESTONE_OF = {
-    "detection": "sdown",
-    "quorum": "odown",
-    "election": "try_failover",
-    "promotion": "promoted",
-    "reconfiguration": "reconfigured",
-    "endpoint_update": "pointer",
-}
-"""Which milestone a claim of the system is about; the other claims are about a path, or about losses."""
 
 ORDERS = {
     "lower": "the killed ordinal below its successor's",

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chaos.analysis.result import CampaignResult, Milestone, PathResult, State, TargetResult, TrialResult
+from chaos.analysis.verdict import MILESTONE_OF
 from chaos.report import words
-from chaos.report.claims import MILESTONE_OF
 from chaos.report.words import TONES, Tone
 
 Line = list[tuple[str, Tone]]

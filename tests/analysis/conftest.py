@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from chaos.analysis import analyse_trial
 from chaos.analysis.history import History
 from chaos.analysis.result import TrialResult
+from chaos.analysis.trial import analyse_trial
 from tests.recordings import Story, write_trial
 
 Analysed = Callable[[Story], TrialResult]

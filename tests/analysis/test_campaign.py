@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.analysis import analyse
+from chaos.analysis.campaign import analyse
 from chaos.analysis.result import CampaignResult, Verdict
 from chaos.errors import RecordingError
 from tests.recordings import Story, build_sample_campaign, kill_master, no_fault, write_campaign

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from chaos import report
-from chaos.analysis import analyse
+from chaos.analysis.campaign import analyse
 from chaos.analysis.result import Verdict
+from chaos.report.files import write
 from tests.recordings import Story, build_sample_campaign, kill_master, no_fault, write_campaign
 
 DERIVED = ("summary.json", "summary.md", "junit.xml", "timeline.png", "failed-operations.csv", "report.html")
@@ -20,7 +20,7 @@ def contents(directory):
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory):
     directory = build_sample_campaign(tmp_path_factory.mktemp("files") / "sample")
-    assert report.write(directory, analyse(directory)) == directory / "report.html"
+    assert write(directory, analyse(directory)) == directory / "report.html"
     return directory
 
 
@@ -34,7 +34,7 @@ def test_every_derived_file_is_there_and_within_its_room(sample):
 
 def test_a_second_analysis_writes_the_same_bytes(sample):
     first = contents(sample)
-    report.write(sample, analyse(sample))
+    write(sample, analyse(sample))
     assert contents(sample) == first
 
 
@@ -50,7 +50,7 @@ def test_a_trial_that_was_cut_off_has_a_report(tmp_path):
     directory = write_campaign(tmp_path / "cut", [Story(closed=None, audited=False)])
     result = analyse(directory)
     assert result.verdict is Verdict.INCONCLUSIVE
-    page = report.write(directory, result).read_text()
+    page = write(directory, result).read_text()
     assert "INCONCLUSIVE" in page
     assert not (directory / "timeline.png").exists()
 
@@ -58,13 +58,13 @@ def test_a_trial_that_was_cut_off_has_a_report(tmp_path):
 def test_an_older_picture_does_not_outlive_its_analysis(tmp_path):
     directory = write_campaign(tmp_path / "cut", [Story(closed=None, audited=False)])
     (directory / "timeline.png").write_bytes(b"of another analysis")
-    report.write(directory, analyse(directory))
+    write(directory, analyse(directory))
     assert not (directory / "timeline.png").exists()
 
 
 def test_a_control_passes_and_shows_its_whole_trial(tmp_path):
     directory = write_campaign(tmp_path / "control", [no_fault(0)])
-    page = report.write(directory, analyse(directory)).read_text()
+    page = write(directory, analyse(directory)).read_text()
     assert "PASS" in page
     assert 'id="phases"' not in page
     assert 'id="axis"' in page
@@ -72,7 +72,7 @@ def test_a_control_passes_and_shows_its_whole_trial(tmp_path):
 
 def test_a_campaign_without_trials_has_a_report(tmp_path):
     directory = write_campaign(tmp_path / "empty", [])
-    assert "<h1>" in report.write(directory, analyse(directory)).read_text()
+    assert "<h1>" in write(directory, analyse(directory)).read_text()
 
 
 def test_a_report_of_ten_trials_is_made_in_seconds(tmp_path):
@@ -80,6 +80,6 @@ def test_a_report_of_ten_trials_is_made_in_seconds(tmp_path):
     directory = write_campaign(tmp_path / "ten", [kill_master(number) for number in range(10)])
     result = analyse(directory)
     started_s = time.process_time()
-    page = report.write(directory, result)
+    page = write(directory, result)
     assert time.process_time() - started_s < 6
     assert page.stat().st_size <= 250_000

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from chaos.analysis.result import Milestone, State, TargetResult
 from chaos.progress import Message, Tell
-from chaos.report import Terminal
+from chaos.report.terminal import Terminal
 from tests.report.results import campaign, milestones, path, trial
 
 LIVE = [

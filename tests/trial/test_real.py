@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.analysis import analyse_trial
+from chaos.analysis.trial import analyse_trial
 from chaos.model import MemberKind
 from chaos.progress import Tell
 from chaos.scenario import load
