@@ -1,12 +1,15 @@
 """A trial's operations as Parquet, for whoever asks them with SQL or pandas. Small; not read by anything of ours."""
 
+from enum import IntEnum
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chaos.model import ErrorCode, Outcome
-from chaos.record.reader import Recording
+from chaos.record.reader import ROW_TYPE, OpsFile, Recording
 
 
 def export(directory: Path) -> Path:
@@ -14,19 +17,39 @@ def export(directory: Path) -> Path:
 
     Times are µs: `due_us` since the first operation of the trial, `sent_us` and `done_us` since due.
     """
-    frame = Recording.load(directory).frame()
-    first_ns = int(frame["intended_ns"].min()) if len(frame) else 0
-    frame["due_us"] = (frame.pop("intended_ns").astype("int64") - first_ns) // 1000
-    frame["outcome"] = frame["outcome"].map({outcome.value: outcome.name.lower() for outcome in Outcome})
-    frame["error"] = frame["error"].map({code.value: code.name.lower() for code in ErrorCode})
-    table = pa.Table.from_pandas(frame.sort_values(["client", "seq"]), preserve_index=False)
     path = directory.with_suffix(".parquet")
-    pq.write_table(
-        table, path, compression="zstd", use_dictionary=_NAMES, column_encoding=dict.fromkeys(_DELTAS, _DELTA)
-    )
+    table = operations(Recording.load(directory))
+    encoding = dict.fromkeys(_DELTAS, "DELTA_BINARY_PACKED")
+    pq.write_table(table, path, compression="zstd", use_dictionary=_NAMES, column_encoding=encoding)
     return path
 
 
+def operations(recording: Recording) -> pa.Table:
+    """Every operation, by client and in the order of sending."""
+    firsts = (file.rows["intended_ns"].min() for file in recording.ops if len(file.rows))
+    first_ns = min(firsts, default=0)
+    none = OpsFile(header={}, rows=np.zeros(0, ROW_TYPE))
+    parts = [_columns(file, first_ns) for file in recording.ops or (none,)]
+    return pa.concat_tables(parts).sort_by([("client", "ascending"), ("seq", "ascending")])
+
+
+def _columns(file: OpsFile, first_ns: int) -> pa.Table:
+    rows, domain = file.rows, str(file.header.get("domain", ""))
+    as_they_are = ("client", "connection", "seq", "sent_us", "done_us", "node", "target", "flags")
+    columns = {name: rows[name] for name in as_they_are} | {
+        "due_us": (rows["intended_ns"] - first_ns) // 1000,
+        "outcome": _OUTCOMES[rows["outcome"]],
+        "error": _ERRORS[rows["error"]],
+        "domain": np.full(len(rows), domain),
+    }
+    return pa.table({name: pa.array(column) for name, column in columns.items()})
+
+
+def _words(codes: type[IntEnum]) -> npt.NDArray[np.str_]:
+    """The names of codes in small letters, at their numbers."""
+    return np.array([code.name.lower() for code in sorted(codes)])
+
+
+_OUTCOMES, _ERRORS = _words(Outcome), _words(ErrorCode)
 _NAMES = ["outcome", "error", "domain"]
 _DELTAS = ["client", "seq", "due_us", "sent_us", "done_us"]
-_DELTA = "DELTA_BINARY_PACKED"

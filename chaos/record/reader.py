@@ -13,7 +13,6 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from chaos.errors import RecordingError
 from chaos.model import Event, Outcome
@@ -80,13 +79,6 @@ class Recording:
     def logs(self) -> dict[str, Path]:
         """The container logs by file name, to be searched and not loaded as a whole."""
         return {path.name: path for path in _files(self.directory / LOGS, "*.log")}
-
-    def frame(self) -> pd.DataFrame:
-        """Every operation as a table with one row each, for whoever wants to look for himself."""
-        parts = [pd.DataFrame(file.rows).assign(domain=file.header.get("domain", "")) for file in self.ops]
-        if not parts:
-            return pd.DataFrame(columns=[*(ROW_TYPE.names or ()), "domain"])
-        return pd.concat(parts, ignore_index=True)
 
 
 def read_ops(path: Path) -> OpsFile:

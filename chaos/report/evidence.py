@@ -1,20 +1,17 @@
 """What a report takes from the recordings themselves: pictures, failed operations, raw lines, settings, versions."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from chaos.analysis.history import Fact, History
 from chaos.analysis.result import CampaignResult, TrialResult
-from chaos.model import Event
 from chaos.record.reader import Recording, campaign_manifest
 from chaos.report import figures, svg, words
-from chaos.report.failures import as_csv, failures, grouped
-from chaos.report.lanes import timeline
+from chaos.report.failures import Failures, as_csv, failures, grouped
+from chaos.report.lanes import facts, timeline
 from chaos.report.page import Evidence
-from chaos.report.placed import Placed
 from chaos.report.rows import Row, flat
 from chaos.report.timeline import Timeline
 from chaos.report.worst import worst_first
@@ -32,34 +29,34 @@ class Gathered:
     page: Evidence
     csv: bytes = b""
     png: bytes = b""
-    tables: list[pd.DataFrame] = field(default_factory=list)
 
 
 def gather(campaign: Path, result: CampaignResult) -> Gathered:
     """Read each trial once, the worst one in full."""
     worst = next(iter(worst_first(result)), None)
-    tables, settings, versions = [], [], []
+    failed: list[Failures] = []
+    settings, versions = [], []
     picture: Timeline | None = None
     raw: list[Row] = []
     for trial in result.trials:
-        placed = Placed(Recording.load(campaign / trial.directory))
-        tables.append(failures(placed, trial.number))
-        settings += _settings(placed.recording, trial.number)
-        versions += _versions(placed.recording)
+        history = History.load(campaign / trial.directory)
+        failed.append(failures(history, trial.number))
+        settings += _settings(history.recording, trial.number)
+        versions += _versions(history.recording)
         if trial is worst:
-            picture, raw = timeline(placed, trial), raw_lines(placed, trial)
+            picture, raw = timeline(history, trial), raw_lines(history, trial)
     vector, png = figures.pictures(picture) if picture else ("", b"")
     evidence = Evidence(
         figure=svg.inline(vector, picture.title, picture.description) if picture else "",
         lanes=lane_rows(picture) if picture else (),
         raw=raw,
-        failed=grouped(tables),
-        failed_total=sum(map(len, tables)),
+        failed=grouped(failed),
+        failed_total=sum(map(len, failed)),
         settings=_once(settings),
         versions=list(dict.fromkeys(versions)),
         command=command(campaign_manifest(campaign)),
     )
-    return Gathered(page=evidence, csv=as_csv(tables), png=png)
+    return Gathered(page=evidence, csv=as_csv(failed), png=png)
 
 
 def lane_rows(picture: Timeline) -> list[Row]:
@@ -79,16 +76,19 @@ def lane_rows(picture: Timeline) -> list[Row]:
     return rows
 
 
-def raw_lines(placed: Placed, trial: TrialResult) -> list[Row]:
+def raw_lines(history: History, trial: TrialResult) -> list[Row]:
     """The worst trial's evidence and the events around it, in the order of time."""
     seen: list[tuple[float, float, str, str]] = []
     for milestone in trial.milestones.values():
         at = words.at(milestone)
         if at and milestone.evidence:
             seen.append((words.middle(at), words.error(at), milestone.source, milestone.evidence))
-    for at_s, event in placed.events(*RAW_KINDS):
-        if at_s > -1.0 and _said(event) not in {line for *_, line in seen}:
-            seen.append((at_s, 0.0, event.kind, _said(event)))
+    said = {line for *_, line in seen}
+    for fact in facts(history, *RAW_KINDS):
+        line = _said(fact)
+        if fact.latest_s > -1.0 and line not in said:
+            seen.append((fact.latest_s, 0.0, fact.kind, line))
+            said.add(line)
     ordered = sorted(seen, key=lambda line: line[0])[:RAW_MOST]
     return [(words.number(at_s, 3), words.number(error), who, line[:LINE_MOST]) for at_s, error, who, line in ordered]
 
@@ -99,10 +99,10 @@ def command(manifest: dict[str, Any]) -> str:
     return typed if "--seed" in typed else f"{typed} --seed {manifest['seed']}"
 
 
-def _said(event: Event) -> str:
-    if event.kind == "sentinel.event":
-        return f"{event.fields['sentinel']}: {event.fields['channel']} {event.fields['payload']}"
-    return json.dumps(event.fields, separators=(", ", ": "))
+def _said(fact: Fact) -> str:
+    if fact.kind == "sentinel.event":
+        return f"{fact.get('sentinel')}: {fact.get('channel')} {fact.get('payload')}"
+    return json.dumps(fact.fields, separators=(", ", ": "))
 
 
 def _settings(recording: Recording, trial: int) -> list[tuple[int, str, str, str]]:

@@ -1,19 +1,21 @@
 """Every operation that was not good in time: each as a line of a file, and together in groups for the page."""
 
+import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-from pyarrow import csv
+import numpy.typing as npt
 
+from chaos.analysis.history import History
 from chaos.model import ErrorCode
+from chaos.record.layout import NOBODY
 from chaos.report import words
-from chaos.report.placed import Client, Placed, kinds
+from chaos.report.kinds import BAD, kinds
 from chaos.report.rows import Row
 
-KINDS = ("failed", "unknown", "late", "missed")
 COLUMNS = (
     "trial",
     "path",
@@ -27,65 +29,93 @@ COLUMNS = (
     "asked",
     "answered",
 )
-"""Of failed-operations.csv. `at_s` is when it was due, from t = 0; the two after it count from there."""
+"""Of failed-operations.csv. `at_s` is when it was due, from t = 0; the two after it count from there.
+
+To a millisecond and to 10 µs, for there can be many; client and seq find it in ops/*.rows, where the rest is.
+"""
+
+Line = tuple[int, str, int, int, float, float, float, str, str, str, str]
 
 
-def failures(placed: Placed, trial: int) -> pd.DataFrame:
-    """One trial's, in the order in which they were due; without an axis there are none to place."""
-    asked, answered = _names(placed.names("target")), _names(placed.names("node"))
-    parts = [_of(placed, client, asked, answered) for client in placed.clients]
-    table = pd.concat([part for part in parts if len(part)] or [pd.DataFrame(columns=COLUMNS)], ignore_index=True)
-    return table.assign(trial=trial).sort_values(["at_s", "client", "seq"], kind="stable")[list(COLUMNS)]
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """One trial's, as columns of equal length in the order of `COLUMNS` but for the trial; the earliest due first."""
+
+    trial: int
+    columns: Sequence[npt.NDArray[Any]]
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def __iter__(self) -> Iterator[Line]:
+        for line in zip(*(column.tolist() for column in self.columns), strict=True):
+            yield (self.trial, *line)
 
 
-def as_csv(tables: Sequence[pd.DataFrame]) -> bytes:
-    """The file: a line an operation, trial after trial."""
-    whole = pd.concat([table for table in tables if len(table)] or [pd.DataFrame(columns=COLUMNS)], ignore_index=True)
-    buffer = io.BytesIO()
-    csv.write_csv(pa.Table.from_pandas(whole, preserve_index=False), buffer, csv.WriteOptions(quoting_style="needed"))
-    return buffer.getvalue()
-
-
-def grouped(tables: Sequence[pd.DataFrame], most: int = 400) -> list[Row]:
-    """The page's groups, in the order of trials, paths and first operations; never more than `most`."""
-    keys = ["trial", "path", "outcome", "error", "asked"]
-    found: list[Row] = []
-    for table in tables:
-        times = table.groupby(keys, sort=False, observed=True)["at_s"].agg(["size", "min", "max"]).reset_index()
-        for line in times.sort_values(["path", "min"], kind="stable").itertuples(index=False):
-            *named, size, first, last = line
-            trial, path, outcome, error, asked = map(str, named)
-            said = error.lower().replace("_", " ") or "–"
-            found.append(
-                (trial, path, outcome, said, asked, words.count(int(size)), words.number(first), words.number(last))
-            )
-    return found[:most]
-
-
-def _of(placed: Placed, client: Client, asked: np.ndarray, answered: np.ndarray) -> pd.DataFrame:
-    masks = kinds(placed, client, None)
-    kind = np.select([masks[name] for name in KINDS], KINDS, default="")
-    bad = kind != ""
-    rows = client.rows[bad]
-    return pd.DataFrame(
-        {
-            "path": client.path,
-            "client": rows["client"],
-            "seq": rows["seq"],
-            "at_s": np.round(client.at_s[bad], 6),
-            "sent_after_ms": rows["sent_us"] / 1000.0,
-            "decided_after_ms": rows["done_us"] / 1000.0,
-            "outcome": kind[bad],
-            "error": _ERRORS[rows["error"]],
-            "asked": asked[rows["target"]],
-            "answered": answered[rows["node"]],
-        }
+def failures(history: History, trial: int) -> Failures:
+    ops, masks = history.ops, kinds(history)
+    bad = np.flatnonzero(np.logical_or.reduce([masks[kind] for kind in BAD]))
+    bad = bad[np.argsort(ops.due_s[bad], kind="stable")]
+    due_s, client = ops.due_s[bad], ops.client[bad]
+    columns = (
+        _named(client, {number: client.name for number, client in history.clients.items()}),
+        client,
+        ops.seq[bad],
+        due_s.round(3) + 0.0,
+        ((ops.sent_s[bad] - due_s) * 1000).round(2),
+        ((ops.done_s[bad] - due_s) * 1000).round(2),
+        np.select([masks[kind][bad] for kind in BAD], [np.array(kind, object) for kind in BAD]),
+        _named(ops.error[bad], _ERRORS),
+        _named(ops.target[bad], _asked(history)),
+        _named(ops.node[bad], _answered(history)),
     )
+    return Failures(trial, columns)
 
 
-def _names(known: dict[int, str]) -> np.ndarray:
-    """Names by their index, as rows hold it: one byte."""
-    return np.array([known.get(index, f"#{index}") for index in range(256)], dtype=object)
+def as_csv(trials: Sequence[Failures]) -> bytes:
+    """The file: a line an operation, trial after trial."""
+    text = io.StringIO(newline="")
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(COLUMNS)
+    for trial in trials:
+        lines.writerows(trial)
+    return text.getvalue().encode()
 
 
-_ERRORS = _names({int(code): "" if code is ErrorCode.NONE else code.name for code in ErrorCode})
+def grouped(trials: Sequence[Failures], most: int = 400) -> list[Row]:
+    """The page's groups, in the order of trials, paths and first operations; never more than `most`."""
+    return [row for trial in trials for row in _groups(trial)][:most]
+
+
+def _groups(failures: Failures) -> Iterator[Row]:
+    """Those of one trial: what was the same but for when, how often it was met, first and last."""
+    found: dict[tuple[str, str, str, str], list[float]] = {}
+    for _, path, _, _, due_s, _, _, outcome, error, asked, _ in failures:
+        found.setdefault((path, outcome, error, asked), []).append(due_s)
+    for names, at_s in sorted(found.items(), key=lambda group: (group[0][0], group[1][0])):
+        path, outcome, error, asked = names
+        said = error.lower().replace("_", " ") or "–"
+        times = (words.number(at_s[0]), words.number(at_s[-1]))
+        yield (str(failures.trial), path, outcome, said, asked or "nobody", words.count(len(at_s)), *times)
+
+
+def _asked(history: History) -> dict[int, str]:
+    """Addresses by the index that rows use; nobody is empty."""
+    told = (event.fields for event in history.recording.events if event.kind == "target")
+    return {NOBODY: "", **{fields["index"]: fields["address"] for fields in told}}
+
+
+def _answered(history: History) -> dict[int, str]:
+    """Names of members by the index that rows use; a run id where nobody is known by it."""
+    told = (event.fields for event in history.recording.events if event.kind == "node")
+    by_id = {fields["index"]: (history.roster.ran(fields["run_id"]), fields["run_id"]) for fields in told}
+    return {NOBODY: "", **{index: node.name if node else run_id for index, (node, run_id) in by_id.items()}}
+
+
+def _named(codes: npt.NDArray[Any], names: dict[int, str]) -> npt.NDArray[np.object_]:
+    """What stands for each code."""
+    known, where = np.unique(codes, return_inverse=True)
+    return np.array([names.get(code, f"#{code}") for code in known.tolist()], dtype=object)[where]
+
+
+_ERRORS = {code.value: "" if code is ErrorCode.NONE else code.name for code in ErrorCode}

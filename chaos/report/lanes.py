@@ -1,14 +1,14 @@
 """From a recording to the values of its time line: who was master by whose word, and what each path's clients met."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
+from chaos.analysis.history import Fact, History
 from chaos.analysis.result import TrialResult
-from chaos.model import Event
 from chaos.report import words
-from chaos.report.placed import Client, Placed, kinds
+from chaos.report.kinds import clients, kinds, sent_by
 from chaos.report.timeline import CELLS, Curve, Lane, Mark, Operations, Run, Timeline, curve, operations, runs
 
 Axis = tuple[float, float]
@@ -21,12 +21,11 @@ LEAST_S = 5.0
 """The axis goes at least so far on both sides of t = 0, where there is that much."""
 
 
-def timeline(placed: Placed, trial: TrialResult) -> Timeline | None:
+def timeline(history: History, trial: TrialResult) -> Timeline | None:
     """None where no fault took effect, or nothing was sent: there is no axis then."""
-    if placed.t0_ns is None or not any(len(client.at_s) for client in placed.clients):
+    if history.effect_s is None or not len(history.ops):
         return None
-    axis = extent(placed, trial)
-    latency, lag = _latency(placed, axis), _lag(placed, axis)
+    axis = extent(history, trial)
     return Timeline(
         title=f"Trial {trial.number}, {trial.experiment}, on one time axis",
         description=f"From {axis[0]:.1f} to {axis[1]:.1f} s around t = 0. {trial.cause} The table below says the same.",
@@ -37,18 +36,17 @@ def timeline(placed: Placed, trial: TrialResult) -> Timeline | None:
             sorted({held.limit_s for path in trial.paths.values() for held in path.targets.values() if held.gate})
         ),
         faults=Lane("fault", tuple(_faults(trial))),
-        sentinel=tuple(sentinel_marks(placed, axis)),
-        states=tuple(_states(placed, axis)),
-        operations=tuple(_operations(placed, trial, axis)),
-        latency=latency,
-        lag=lag,
+        sentinel=tuple(sentinel_marks(history, axis)),
+        states=tuple(_states(history, axis)),
+        operations=tuple(_operations(history, trial, axis)),
+        latency=_latency(history, axis),
+        lag=_lag(history, axis),
     )
 
 
-def extent(placed: Placed, trial: TrialResult) -> Axis:
+def extent(history: History, trial: TrialResult) -> Axis:
     """From a little before the fault to a little after the last thing that happened because of it."""
-    first = min(float(client.at_s[0]) for client in placed.clients if len(client.at_s))
-    last = max(float(client.at_s[-1]) for client in placed.clients if len(client.at_s))
+    first, last = float(history.ops.due_s.min()), history.ops.end_s
     seen = [words.middle(at) for at in map(words.at, trial.milestones.values()) if at]
     ends = [edge for window in _windows(trial) for edge in (window if window else (last,))]
     happened = max([LEAST_S, *seen, *ends, _band_end(trial)]) if trial.expects != "nothing" else last
@@ -74,84 +72,77 @@ def _faults(trial: TrialResult) -> Iterator[Run]:
             yield Run(fault.effect_s[0], max(until, fault.effect_s[1]), f"{fault.name}{who}", "failed")
 
 
-def sentinel_marks(placed: Placed, axis: Axis) -> Iterator[Mark]:
-    for at_s, event in placed.events("sentinel.event"):
-        channel, payload = event.fields["channel"], event.fields["payload"]
+def facts(history: History, *kinds: str) -> list[Fact]:
+    """Events of these kinds, each at its latest edge, in the order of time."""
+    return sorted(itertools.chain(*map(history.facts, kinds)), key=lambda fact: fact.latest_s)
+
+
+def sentinel_marks(history: History, axis: Axis) -> Iterator[Mark]:
+    for fact in history.facts("sentinel.event"):
+        channel, payload = fact.get("channel"), fact.get("payload")
         named = channel.startswith(ALWAYS) or (channel in SHOWN and payload.startswith("master "))
-        if named and axis[0] <= at_s <= axis[1]:
-            yield Mark(at_s, channel)
+        if named and axis[0] <= fact.latest_s <= axis[1]:
+            yield Mark(fact.latest_s, channel)
 
 
-def _states(placed: Placed, axis: Axis) -> Iterator[Lane]:
+def _states(history: History, axis: Axis) -> Iterator[Lane]:
     """What each pod says it is, whom the label names, and whom each Service's slices name."""
-    said = placed.events("role", "role.lost")
-    for member, changes in _by(said, lambda event: event.fields["member"]):
-        yield Lane(f"{member} is", runs([_role(at_s, event) for at_s, event in changes], axis[1]))
-    yield Lane("master label on", runs(list(_labels(placed)), axis[1]))
-    asked = {client.about["address"].partition(":")[0] for client in placed.clients if not client.about["via_sentinel"]}
-    for service, changes in _by(placed.events("endpoints"), lambda event: event.fields["service"]):
+    for member, said in _by(facts(history, "role", "role.lost"), lambda fact: fact.get("member")):
+        yield Lane(f"{member} is", runs([_role(fact) for fact in said], axis[1]))
+    yield Lane("master label on", runs(list(_labels(history)), axis[1]))
+    asked = {client.address.partition(":")[0] for client in history.clients.values() if not client.via_sentinel}
+    for service, said in _by(history.facts("endpoints"), lambda fact: fact.get("service")):
         if service in asked:
-            yield Lane(f"{service} →", runs([_endpoints(at_s, event) for at_s, event in changes], axis[1]))
+            yield Lane(f"{service} →", runs([_endpoints(fact) for fact in said], axis[1]))
 
 
-def _by(
-    events: Iterator[tuple[float, Event]], key: Callable[[Event], str]
-) -> Iterator[tuple[str, list[tuple[float, Event]]]]:
-    """Events by whom they are about, each group in the order of time."""
-    ordered = sorted(events, key=lambda item: (key(item[1]), item[0]))
-    for name, group in itertools.groupby(ordered, key=lambda item: key(item[1])):
-        yield name, list(group)
+def _by(said: Iterable[Fact], key: Callable[[Fact], str]) -> Iterator[tuple[str, Iterator[Fact]]]:
+    """Facts by whom they are about, each group in the order of time."""
+    return itertools.groupby(sorted(said, key=key), key=key)
 
 
-def _role(at_s: float, event: Event) -> Change:
-    if event.kind == "role.lost":
-        return at_s, "no answer", "line"
-    return (at_s, "master", "master") if event.fields["role"] == "master" else (at_s, "replica", "replica")
+def _role(fact: Fact) -> Change:
+    if fact.kind == "role.lost":
+        return fact.latest_s, "no answer", "line"
+    role = "master" if fact.get("role") == "master" else "replica"
+    return fact.latest_s, role, role
 
 
-def _labels(placed: Placed) -> Iterator[Change]:
-    kube = placed.recording.manifest.get("scenario", {}).get("system", {}).get("kube", {})
+def _labels(history: History) -> Iterator[Change]:
+    kube = history.scenario.get("system", {}).get("kube", {})
     value = str(kube.get("master_label") or "=master").partition("=")[2]
     labelled: dict[str, bool] = {}
-    for at_s, event in placed.events("pod"):
-        fields = event.fields
-        labelled[fields["name"]] = fields.get("role") == value and not fields.get("gone")
+    for fact in history.facts("pod"):
+        labelled[fact.get("name")] = fact.get("role") == value and not fact.get("gone")
         names = ", ".join(sorted(name for name, here in labelled.items() if here))
-        yield at_s, names or "nobody", "master" if names else "line"
+        yield fact.latest_s, names or "nobody", "master" if names else "line"
 
 
-def _endpoints(at_s: float, event: Event) -> Change:
-    ready = [str(each.get("pod") or each["ip"]) for each in event.fields["endpoints"] if each.get("ready")]
-    return at_s, ", ".join(ready) or "nobody", "master" if ready else "line"
+def _endpoints(fact: Fact) -> Change:
+    ready = [str(each.get("pod") or each["ip"]) for each in fact.get("endpoints") if each.get("ready")]
+    return fact.latest_s, ", ".join(ready) or "nobody", "master" if ready else "line"
 
 
-def _operations(placed: Placed, trial: TrialResult, axis: Axis) -> Iterator[Operations]:
-    promoted = trial.milestones.get("promoted")
-    promoted_s = promoted.latest_s if promoted else None
-    for path, group in itertools.groupby(placed.clients, key=lambda client: client.path):
-        members = list(group)
-        each = [kinds(placed, client, promoted_s) for client in members]
-        together = {name: np.concatenate([kind[name] for kind in each]) for name in each[0]}
-        yield operations(path, np.concatenate([client.at_s for client in members]), together, axis)
+def _operations(history: History, trial: TrialResult, axis: Axis) -> Iterator[Operations]:
+    """A lane a path: the meters' first, each in the order of its clients."""
+    promoted, due_s = trial.milestones.get("promoted"), history.ops.due_s
+    masks = kinds(history, promoted.latest_s if promoted else None)
+    listed = [*clients(history, meters=True), *clients(history, meters=False)]
+    for path, members in itertools.groupby(listed, key=lambda client: client.name):
+        mine = sent_by(history, members)
+        yield operations(path, due_s[mine], {name: mask[mine] for name, mask in masks.items()}, axis)
 
 
-def _latency(placed: Placed, axis: Axis) -> Curve:
-    meters = [client for client in placed.clients if client.meter]
-    good = [(client, kinds(placed, client, None)["good"]) for client in meters]
-    at_s = np.concatenate([np.zeros(0), *(client.at_s[mask] for client, mask in good)])
-    return curve(at_s, np.concatenate([np.zeros(0), *(_took_ms(client)[mask] for client, mask in good)]), axis)
+def _latency(history: History, axis: Axis) -> Curve:
+    ops = history.ops
+    good = kinds(history)["good"] & sent_by(history, clients(history, meters=True))
+    return curve(ops.due_s[good], (ops.done_s[good] - ops.due_s[good]) * 1000, axis)
 
 
-def _took_ms(client: Client) -> np.ndarray:
-    return np.asarray(client.rows["done_us"] / 1000.0)
-
-
-def _lag(placed: Placed, axis: Axis) -> Curve:
+def _lag(history: History, axis: Axis) -> Curve:
     seen = [
-        (at_s, event.fields.get("late_ns", event.fields.get("worst_ns", 0)))
-        for at_s, event in placed.events("hiccup", "hiccups")
+        (fact.latest_s, fact.get("late_ns") or fact.get("worst_ns") or 0)
+        for fact in facts(history, "hiccup", "hiccups")
     ]
-    at_s, late_ns = (
-        (np.array(column, dtype=np.float64) for column in zip(*seen, strict=True)) if seen else (np.zeros(0),) * 2
-    )
+    at_s, late_ns = np.array(seen, dtype=np.float64).reshape(-1, 2).T
     return curve(at_s, late_ns / 1e6, axis, cells=max(1, min(CELLS, int((axis[1] - axis[0]) / 2))))

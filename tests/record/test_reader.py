@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from chaos.errors import RecordingError
-from chaos.model import Outcome
 from chaos.record.layout import ROW
 from chaos.record.reader import ROW_TYPE, Recording, campaign_manifest, read_bits, read_ops, trials
 from tests.recordings import Story, build_sample_campaign, write_trial
@@ -41,7 +40,6 @@ def test_a_trial_without_its_end_is_read_all_the_same(trial: Path):
 def test_an_empty_directory_is_a_recording_of_nothing(tmp_path: Path):
     recording = Recording.load(tmp_path)
     assert (recording.manifest, recording.events, recording.ops) == ({}, (), ())
-    assert recording.frame().empty
 
 
 def test_a_row_cut_in_two_and_rows_never_begun_are_left_out(trial: Path):
@@ -76,13 +74,6 @@ def test_audit_bits_are_in_the_order_of_operations(tmp_path: Path):
     kept = np.array([True, False, False, True, True, False, True, True, False, True])
     write_bits(tmp_path / "7.bits", kept)
     assert read_bits(tmp_path / "7.bits")[: len(kept)].tolist() == kept.tolist()
-
-
-def test_every_operation_is_a_row_of_the_frame(trial: Path):
-    frame = Recording.load(trial).frame()
-    assert set(frame["outcome"]) == {Outcome.OK}
-    assert set(frame["domain"]) == {"agent"}
-    assert frame.groupby("client").size().tolist() == [550] * 4
 
 
 def test_a_campaign_lists_its_trials_and_a_folder_that_is_none_says_so(tmp_path: Path):

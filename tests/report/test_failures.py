@@ -5,11 +5,10 @@ import io
 
 import pytest
 
+from chaos.analysis.history import History
 from chaos.model import ErrorCode, Outcome
-from chaos.record.reader import Recording
 from chaos.report.failures import as_csv, failures, grouped
-from chaos.report.placed import Placed
-from tests.recordings import Story, write_trial
+from tests.recordings import Story, delete_master, write_trial
 
 
 def story() -> Story:
@@ -24,7 +23,7 @@ def story() -> Story:
 
 @pytest.fixture
 def table(tmp_path):
-    return failures(Placed(Recording.load(write_trial(story(), tmp_path))), 7)
+    return failures(History.load(write_trial(story(), tmp_path)), 7)
 
 
 def test_every_operation_that_was_not_good_in_time_is_a_line(table):
@@ -38,6 +37,18 @@ def test_every_operation_that_was_not_good_in_time_is_a_line(table):
     assert 1.0 <= float(lines[0]["at_s"]) < 1.03
 
 
+def test_who_answered_is_a_member_by_its_run_id(tmp_path):
+    """A Service's address says nothing of who was behind it."""
+    history = History.load(write_trial(delete_master(), tmp_path))
+    names = {line[-1] for line in failures(history, 0)}
+    assert names == {"", "rfr-redis-cluster-0"}
+
+
+def test_a_trial_whose_fault_had_no_effect_has_its_failures_too(tmp_path):
+    told = Story(length_s=20.0).out("service", 1.0, 2.0, connection="new")
+    assert len(failures(History.load(write_trial(told, tmp_path)), 0)) == 50
+
+
 def test_groups_say_when_and_whom(table):
     groups = {(row[1], row[2], row[3]): row for row in grouped([table])}
     refused = groups["service/new", "failed", "refused"]
@@ -47,8 +58,8 @@ def test_groups_say_when_and_whom(table):
 
 
 def test_a_trial_without_failures_leaves_a_head_and_nothing_else(tmp_path):
-    quiet = failures(Placed(Recording.load(write_trial(Story().fault("crash"), tmp_path))), 0)
+    quiet = failures(History.load(write_trial(Story().fault("crash"), tmp_path)), 0)
     assert as_csv([quiet]).decode().splitlines() == [
-        '"trial","path","client","seq","at_s","sent_after_ms","decided_after_ms","outcome","error","asked","answered"'
+        "trial,path,client,seq,at_s,sent_after_ms,decided_after_ms,outcome,error,asked,answered"
     ]
     assert grouped([quiet]) == []

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
+from chaos.analysis.history import History
 from chaos.analysis.result import State
-from chaos.record.reader import Recording
 from chaos.report.lanes import extent, timeline
-from chaos.report.placed import Placed
 from chaos.report.timeline import Run, curve, operations, runs
 from tests.recordings import Story, delete_master, kill_master, no_fault, write_trial
 from tests.report.results import trial
@@ -20,7 +19,7 @@ def drawn(placed, one):
 
 @pytest.fixture
 def placed(tmp_path):
-    return lambda story: Placed(Recording.load(write_trial(story, tmp_path)))
+    return lambda story: History.load(write_trial(story, tmp_path))
 
 
 def lanes(picture):

@@ -24,7 +24,7 @@ GLIBC = 36
 LIBRARIES = ("hiredis", "pyroute2", "redis", "uvloop")
 CODE = ("__init__", "clock", "errors", "linux", "model", "resp", "until", "agent", "client", "net", "observe", "record")
 HOST_ONLY = {"record/reader.py", "record/parquet.py"}
-"""What reads recordings needs pandas, which the image leaves out."""
+"""What reads recordings needs numpy, which the image leaves out."""
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 DOCKERFILE = f"""\
 FROM {BASE}
