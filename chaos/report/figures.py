@@ -206,4 +206,5 @@ def _curve(axes: Axes, curve: Curve, title: str) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.grid(visible=True, axis="y", color=ink("line"), linewidth=0.5)
-    axes.set_ylabel(title, rotation=0, ha="right", va="center", labelpad=30, color=ink("text"))
+    axes.set_ylabel(title, rotation=0, ha="right", va="center", color=ink("text"))
+    axes.yaxis.set_label_coords(-0.035, 0.5)

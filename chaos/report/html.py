@@ -1,10 +1,12 @@
 """report.html: one file without scripts and without anything to load, complete where a page's styles are blocked.
 
 The page must stay under 250 KB. Trials are told in full as far as there is room, the worst first; the others keep
-their verdict here and everything else in summary.json.
+their verdict here and everything else in summary.json. Where even the worst one leaves no room, fewer of the failed
+operations' groups and of the raw lines are shown: both are files of their own.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -16,11 +18,17 @@ from chaos.report.claims import slug
 
 ROOM = 250_000
 """Bytes."""
+FEW = 40
+"""Groups and raw lines where there is no room for all."""
 
 
 def html(result: CampaignResult, evidence: page.Evidence) -> str:
     """The page with as many trials in full as there is room for."""
-    return fitting(lambda most: _render(page.page(result, evidence, most)), len(result.trials))
+    text = fitting(lambda most: _render(page.page(result, evidence, most)), len(result.trials))
+    if len(text.encode()) <= ROOM:
+        return text
+    few = replace(evidence, failed=evidence.failed[:FEW], raw=evidence.raw[:FEW])
+    return _render(page.page(result, few, most=1))
 
 
 def fitting(render: Callable[[int], str], most: int) -> str:

@@ -45,12 +45,24 @@ def _failover(failover: Failover) -> Row:
     return (*who, _each(failover.per_sentinel), _each(failover.per_replica))
 
 
-def window_rows(trial: TrialResult) -> list[Row]:
-    return [_window(path, window) for path in trial.paths.values() for window in path.windows]
+def window_rows(trial: TrialResult, most: int = 12) -> list[Row]:
+    """Of each path no more than `most`; the rest is counted."""
+    return [row for path in trial.paths.values() for row in _windows(path, most)]
 
 
-def _window(path: PathResult, window: Window) -> Row:
-    kind = f"{window.kind}, after heal" if window.after_heal else window.kind
+def _windows(path: PathResult, most: int) -> list[Row]:
+    """One that was seen and is durable alike is told once."""
+    kinds: dict[tuple[object, ...], list[Window]] = {}
+    for window in path.windows:
+        kinds.setdefault((window.onset_s, window.end_s, window.after_heal), []).append(window)
+    rows = [_window(path, same) for same in kinds.values()]
+    more = (path.name, f"{len(rows) - most} more", *"–––––")
+    return [*rows[:most], more] if len(rows) > most else rows
+
+
+def _window(path: PathResult, same: list[Window]) -> Row:
+    window, kinds = same[0], " and ".join(sorted((each.kind for each in same), reverse=True))
+    kind = f"{kinds}, after heal" if window.after_heal else kinds
     end = words.span(window.end_s, none=f"not over at {window.censored}")
     phases = ", ".join(f"{phase.name} {words.number(phase.seconds)}" for phase in window.phases) or "–"
     length = words.span(window.length_s) + (f" ({window.undecided})" if window.undecided else "")

@@ -5,6 +5,7 @@ counterpart by the page's style sheet.
 """
 
 import re
+from itertools import pairwise
 from xml.etree.ElementTree import Element, SubElement, fromstring, register_namespace, tostring
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
@@ -12,6 +13,8 @@ _NUMBER = re.compile(r"-?\d+\.\d+")
 _FONT = re.compile(r"(?P<size>[\d.]+)px")
 _COMMAND = re.compile(r" ?([MLQCz]) ?")
 _DROPPED = {"stroke-linejoin", "stroke-miterlimit", "stroke-dashoffset"}
+MANY = 5
+"""Shapes of one kind in one lane, from which on they are drawn as one line."""
 _HOISTED = ("fill", "fill-opacity", "stroke", "stroke-width", "font-size")
 
 
@@ -25,6 +28,7 @@ def inline(source: str, title: str, description: str, prefix: str = "axis") -> s
     _ids(root, prefix)
     _hoist(root)
     _flatten(root)
+    _gather(root)
     _name(root, title, description)
     return tostring(root, encoding="unicode").replace("\n", "").replace(" />", "/>")
 
@@ -55,6 +59,29 @@ def _flatten(element: Element) -> None:
     for child in list(element):
         element.remove(child)
     element.extend(children)
+
+
+def _gather(root: Element) -> None:
+    """A row of equal shapes as one line with that shape at its corners: a fifth of the bytes, where there are many."""
+    for number, group in enumerate(list(root.iter(f"{{{SVG}}}g"))):
+        shapes = {(child.tag, child.get("href")) for child in group}
+        if len(group) >= MANY and len(shapes) == 1 and group[0].tag == f"{{{SVG}}}use":
+            group[:] = _shaped_line(group, f"{group[0].get('href', '')[1:]}-{number}")
+
+
+def _shaped_line(group: Element, name: str) -> list[Element]:
+    """The inks go to the shape, since a marker does not inherit them from its line."""
+    inks = {ink: group.attrib.pop(ink) for ink in _HOISTED if ink in group.attrib}
+    marker = Element(f"{{{SVG}}}marker", id=name, overflow="visible", markerUnits="userSpaceOnUse")
+    SubElement(marker, f"{{{SVG}}}use", inks | {"href": group[0].get("href", "")})
+    at = dict.fromkeys((shape.get("x"), shape.get("y")) for shape in group)
+    corners = {f"marker-{where}": f"url(#{name})" for where in ("start", "mid", "end")}
+    return [marker, Element(f"{{{SVG}}}path", {"d": _path(list(at)), "fill": "none", **corners})]
+
+
+def _path(corners: list[tuple[str | None, str | None]]) -> str:
+    steps = (f"H{x}" if y == before else f"L{x} {y}" for (_, before), (x, y) in pairwise(corners))
+    return f"M{corners[0][0]} {corners[0][1]}{''.join(steps)}"
 
 
 def _says_nothing(element: Element) -> bool:

@@ -92,6 +92,15 @@ def test_a_large_campaign_keeps_to_its_room_and_says_what_is_left_out():
     assert "more trials are in summary.json" in text
 
 
+def test_one_trial_with_more_raw_lines_than_there_is_room_for_fits():
+    """A trial in which everything failed in every way must be readable too."""
+    long = replace(EVIDENCE, raw=[("5.470", "0.05", "sentinel", "x" * 400)] * 160, failed=list(EVIDENCE.failed) * 400)
+    noisy = replace(long, figure="<svg>" + "y" * 60_000 + "</svg>")
+    text = html(campaign(trial(0, 51.9, 51.99)), noisy)
+    assert len(text.encode()) <= ROOM
+    assert text.count("x" * 400) == 40
+
+
 def test_what_fits_is_reckoned_and_then_tried():
     asked: list[int] = []
 

@@ -1,6 +1,7 @@
 """The picture in the page: no styles, no foreign ids, every text escaped, the same bytes each time."""
 
 import re
+from dataclasses import replace
 from xml.etree.ElementTree import fromstring
 
 import numpy as np
@@ -57,6 +58,18 @@ def test_ids_are_our_own_and_every_reference_is_met(picture, drawn):
     assert len(ids) == len(set(ids))
     assert all(name.startswith("axis-") for name in ids)
     assert set(re.findall(r'(?:url\(|href=")#([^)"]+)', text)) <= set(ids)
+
+
+def test_a_row_of_many_equal_shapes_is_one_line_with_shapes_at_its_corners(picture):
+    """Otherwise a trial in which everything fails fills the page with references."""
+    failed = tuple(float(at_s) for at_s in range(40))
+    crowd = replace(picture, operations=(Operations("service/new", (), (), {"failed": failed}, {"failed": 40}),))
+    text = svg.inline(figures.pictures(crowd)[0], picture.title, picture.description)
+    root = fromstring(text)
+    [marker] = root.iter(f"{{{svg.SVG}}}marker")
+    [line] = [path for path in root.iter(f"{{{svg.SVG}}}path") if path.get("marker-mid") == f"url(#{marker.get('id')})"]
+    assert line.get("d").count("H") == 39
+    assert marker[0].get("stroke") == palette.INKS["failed"].light
 
 
 def test_a_picture_is_the_same_each_time(picture, drawn):
