@@ -7,6 +7,7 @@ from chaos.analysis.allowed import least_down_after_s
 from chaos.analysis.happened import Happened
 from chaos.analysis.result import Milestone, PathResult, State, TargetResult, Window
 from chaos.analysis.verdict import MILESTONE_OF, Promise
+from chaos.analysis.windows import met_a_stall
 from chaos.scenario.floors import floors
 
 PATH_CLAIMS = {"reconnect": "recovered_s", "total": "downtime_s"}
@@ -67,7 +68,8 @@ def _claim(happened: Happened, path: PathResult, name: str, promise: Promise) ->
     measured = getattr(path, PATH_CLAIMS[name])
     if name == "reconnect" and measured and measured[1] is not None:
         measured = verdict.since_effect(measured, happened.history.width_s)
-    return verdict.of_outage(measured, promise, _undecided(path.windows))
+    rests_on = _recovery_rests_on(path) if name == "reconnect" else _undecided(path.windows)
+    return verdict.of_outage(measured, promise, rests_on)
 
 
 def _of_control(path: PathResult, gates: bool) -> dict[str, TargetResult]:
@@ -75,6 +77,12 @@ def _of_control(path: PathResult, gates: bool) -> dict[str, TargetResult]:
     known = verdict.of_path(path.state, path.never_worked_because, promise)
     durable = [window for window in path.windows if window.kind == "durable"]
     return {"reconnect": known or verdict.of_control(durable, _undecided(path.windows), gates)}
+
+
+def _recovery_rests_on(path: PathResult) -> str:
+    """A recovery counts from t = 0 to the end of the first window: no onset and no later window is an edge of it."""
+    durable = [window for window in path.windows if window.kind == "durable" and not window.after_heal]
+    return met_a_stall(("end",)) if durable and "end" in durable[0].suspect else ""
 
 
 def _undecided(windows: tuple[Window, ...]) -> str:

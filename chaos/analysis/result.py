@@ -98,7 +98,10 @@ class Phase:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Window:
-    """One outage. `end_s` None and `censored` say that it was not over; `length_s` is (least, most or None)."""
+    """One outage. `end_s` None and `censored` say that it was not over; `length_s` is (least, most or None).
+
+    `suspect` are the edges that a stall of our own touched: what rests on one is undecided.
+    """
 
     kind: Literal["seen", "durable"]
     onset_s: Span
@@ -110,6 +113,7 @@ class Window:
     phases: tuple[Phase, ...] = ()
     unattributed_s: float = 0.0
     undecided: str = ""
+    suspect: tuple[Literal["onset", "end"], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,13 +14,14 @@ from chaos.analysis.operations import Bools, Floats
 from chaos.analysis.result import Window
 
 Kind = Literal["seen", "durable"]
+Edge = Literal["onset", "end"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outage:
     """One outage as its four operations say. `end_s` None: no good operation ended it while we watched.
 
-    `suspect` says which edge was touched by an operation that our own stall may have made bad.
+    `suspect` are the edges touched by an operation that our own stall may have made bad.
     """
 
     last_good_s: float
@@ -28,7 +29,7 @@ class Outage:
     last_bad_s: float
     first_good_s: float | None
     end_s: float | None
-    suspect: str = ""
+    suspect: tuple[Edge, ...] = ()
 
     @property
     def latest_end_s(self) -> float:
@@ -74,15 +75,14 @@ def _outage(ops: Sent, first: int, last: int, gap_s: float) -> Outage | None:
         return None
     after = last + 1
     ended = after < len(ops.sent_s) and ops.sent_s[-1] - ops.sent_s[after] >= gap_s
-    edges = {"first": bool(ops.suspect[first]), "last": bool(ops.suspect[last])}
-    touched = [name for name, suspect in edges.items() if suspect]
+    edges: dict[Edge, int] = {"onset": first, "end": last}
     return Outage(
         last_good_s=float(ops.sent_s[first - 1] if first else ops.sent_s[first]),
         first_bad_s=float(ops.sent_s[first]),
         last_bad_s=float(ops.sent_s[last]),
         first_good_s=float(ops.sent_s[after]) if ended else None,
         end_s=float(ops.done_s[after]) if ended else None,
-        suspect=f"its {' and '.join(touched)} bad operation met a stall of our own" if touched else "",
+        suspect=tuple(edge for edge, index in edges.items() if ops.suspect[index]),
     )
 
 
@@ -95,6 +95,11 @@ def judged(outage: Outage, kind: Kind, client: int, heal_s: float | None) -> lis
     return [_until_heal(outage, kind, client, heal_s), _after_heal(outage, kind, client, heal_s)]
 
 
+def met_a_stall(edges: tuple[Edge, ...]) -> str:
+    """Why what rests on these edges is undecided; empty where there are none."""
+    return f"a stall of our own touched its {' and its '.join(edges)}" if edges else ""
+
+
 def _window(outage: Outage, kind: Kind, client: int, after_heal: bool = False) -> Window:
     end, least = outage.end_s, max(0.0, outage.last_bad_s - outage.first_bad_s)
     return Window(
@@ -105,12 +110,14 @@ def _window(outage: Outage, kind: Kind, client: int, after_heal: bool = False) -
         length_s=(least, None if end is None else end - outage.last_good_s),
         client=client,
         after_heal=after_heal,
-        undecided=outage.suspect,
+        undecided=met_a_stall(outage.suspect),
+        suspect=outage.suspect,
     )
 
 
 def _until_heal(outage: Outage, kind: Kind, client: int, heal_s: float) -> Window:
     """What was not back when healing was requested did not recover while the fault lasted."""
+    suspect = tuple(edge for edge in outage.suspect if edge == "onset")
     return Window(
         kind=kind,
         onset_s=(outage.last_good_s, outage.first_bad_s),
@@ -118,12 +125,14 @@ def _until_heal(outage: Outage, kind: Kind, client: int, heal_s: float) -> Windo
         censored="heal",
         length_s=(max(0.0, heal_s - outage.first_bad_s), None),
         client=client,
-        undecided=outage.suspect,
+        undecided=met_a_stall(suspect),
+        suspect=suspect,
     )
 
 
 def _after_heal(outage: Outage, kind: Kind, client: int, heal_s: float) -> Window:
     end = outage.end_s
+    suspect = tuple(edge for edge in outage.suspect if edge == "end")
     return Window(
         kind=kind,
         onset_s=(heal_s, heal_s),
@@ -132,5 +141,6 @@ def _after_heal(outage: Outage, kind: Kind, client: int, heal_s: float) -> Windo
         length_s=(max(0.0, outage.last_bad_s - heal_s), None if end is None else end - heal_s),
         client=client,
         after_heal=True,
-        undecided=outage.suspect,
+        undecided=met_a_stall(suspect),
+        suspect=suspect,
     )

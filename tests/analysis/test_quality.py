@@ -202,3 +202,13 @@ def test_what_a_stall_touches_is_undecided(analysed: Analysed):
     trial = analysed(story)
     assert trial.paths["service/new"].targets["reconnect"].verdict == "undecided"
     assert trial.verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_stall_at_the_onset_leaves_the_recovery_decided_and_the_downtime_not(analysed: Analysed):
+    """A recovery counts from t = 0, so that the onset is no edge of it."""
+    story = Story(length_s=40.0).fault().failover(sdown_s=5.4, try_s=5.6, promoted_s=5.9)
+    story.out("service", 0.0, 30.0, error=ErrorCode.REPLY_TIMEOUT, takes_s=0.1)
+    story.event("hiccup", 0.1, "agent", late_ns=150_000_000)
+    path = analysed(story).paths["service/new"]
+    assert path.windows[0].suspect == ("onset",)
+    assert (path.targets["reconnect"].verdict, path.targets["total"].verdict) == ("fail", "undecided")

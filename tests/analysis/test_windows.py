@@ -65,13 +65,13 @@ def test_an_outage_of_our_own_stall_is_none():
     assert outages(sent([(5.0, 5.1)], suspect=[(5.0, 5.1)]), GAP_S) == []
 
 
-@pytest.mark.parametrize(("stall", "edge"), [((5.0, 5.1), "first"), ((11.9, 12.0), "last")])
+@pytest.mark.parametrize(("stall", "edge"), [((5.0, 5.1), "onset"), ((11.9, 12.0), "end")])
 def test_a_stall_at_an_edge_is_said(stall: tuple[float, float], edge: str):
     assert edge in one(outages(sent([(5.0, 12.0)], suspect=[stall]), GAP_S)).suspect
 
 
 def test_a_stall_in_the_middle_changes_nothing():
-    assert one(outages(sent([(5.0, 12.0)], suspect=[(7.0, 8.0)]), GAP_S)).suspect == ""
+    assert one(outages(sent([(5.0, 12.0)], suspect=[(7.0, 8.0)]), GAP_S)).suspect == ()
 
 
 def test_operations_are_taken_in_the_order_of_sending():
