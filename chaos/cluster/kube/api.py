@@ -97,8 +97,18 @@ class Api:
             raise ApiError(f"the API server at {host} did not answer: {error}") from error
 
     async def request(self, method: str, path: str, body: Object | None = None, **query: str) -> Object:
-        """One request, its answer as plain JSON. A PATCH is a server-side apply."""
-        return await self.run(lambda: self._request(method, path, body, query))
+        """One request, its answer as plain JSON. A PATCH is a server-side apply.
+
+        One that changes something is not left half-way by who is cancelled: what undoes it would come before it.
+        """
+        request = asyncio.create_task(self.run(lambda: self._request(method, path, body, query)))
+        try:
+            return await asyncio.shield(request)
+        except asyncio.CancelledError:
+            if method == "GET":
+                request.cancel()
+            await asyncio.gather(request, return_exceptions=True)
+            raise
 
     def _request(self, method: str, path: str, body: Object | None, query: Mapping[str, str]) -> Object:
         content = "application/apply-patch+yaml" if method == "PATCH" else "application/json"

@@ -1,11 +1,14 @@
 """The API client asks once, of the server it was given, and says in a sentence what went wrong."""
 
+import asyncio
+import threading
 import time
 
 import pytest
 
 from chaos.cluster.kube.api import Api, ApiError
 from chaos.errors import SetupError
+from chaos.until import until
 
 CORE = {"resources": [{"name": "pods", "kind": "Pod", "namespaced": True}, {"name": "pods/log", "kind": "Pod"}]}
 
@@ -41,6 +44,29 @@ async def test_a_server_that_never_answers_is_given_up(server, tmp_path):
         await hurried.request("GET", "/api/v1/nodes")
 
     assert len(server.asked) == 1
+
+
+async def test_a_change_under_way_is_over_before_a_cancelled_caller_goes_on(api, server):
+    """Else what it then deletes would not be there yet, and stay."""
+    over = threading.Event()
+
+    def slowly():
+        time.sleep(0.3)
+        over.set()
+        return {"made": True}
+
+    server.answers["POST", "/pods"] = slowly
+    making = asyncio.create_task(api.request("POST", "/pods", {}))
+
+    async def asked() -> bool:
+        return bool(server.asked)
+
+    await until(asked, within_s=5, because="the request did not arrive", every_s=0.01)
+    making.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await making
+
+    assert over.is_set()
 
 
 async def test_apply_is_server_side_and_ours(api, server):
