@@ -14,11 +14,12 @@ from chaos.cluster.kube.command import ran
 from chaos.cluster.kube.kind import Kind, checkout, name_of
 from chaos.cluster.kube.pods import KINDS, NAMESPACE
 from chaos.cluster.kube.stream import LineStream, Program
+from chaos.until import until
 from tests.cluster.kube.rig import container_of
 
 SYSTEM = "saasodoo"
 REDIS = "app.kubernetes.io/component=redis"
-ANSWER_S = 5.0
+ANSWER_S, GONE_S = 5.0, 30.0
 PONG_S = 2.0
 """Of a ping that is dropped, and of the program that brings it into the pod."""
 
@@ -33,6 +34,14 @@ class System:
         """Every object with our label that is there, also those that are on their way out."""
         paths = [f"/api/v1/namespaces/{namespace}/{kind}" for namespace in (NAMESPACE, SYSTEM) for kind in KINDS]
         return [one["metadata"]["name"] for path in paths for one in await self.api.items(path, labelSelector=OURS)]
+
+    async def nothing_of_ours_stays(self) -> None:
+        """What is deleted has its grace: a helper heals before it ends."""
+
+        async def gone() -> bool:
+            return not await self.ours()
+
+        await until(gone, within_s=GONE_S, because="something of ours is still there", every_s=0.5)
 
     async def redis(self) -> dict[str, Object]:
         """The Redis pods that have an address, by name."""

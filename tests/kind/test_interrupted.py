@@ -79,5 +79,5 @@ async def ended_in_order(run: front.Front, system: System) -> None:
     assert "; what was recorded is in " in run.printed
     assert "Traceback" not in run.printed
     assert run.closed["ended"] == "interrupted"
-    assert await system.ours() == []
+    await system.nothing_of_ours_stays()
     assert entry(["analyse", str(run.campaign)]) == INCONCLUSIVE

@@ -53,7 +53,7 @@ async def test_a_run_that_is_stopped_loses_its_cut_and_says_so_when_it_goes_on(s
 
     [trial] = run.summary().trials
     assert "fault undone" in {doubt.name for doubt in trial.doubts if doubt.gates}
-    assert await system.ours() == []
+    await system.nothing_of_ours_stays()
 
 
 async def test_a_run_that_is_killed_loses_its_cut_and_the_next_one_removes_what_it_left(
@@ -73,4 +73,4 @@ async def test_a_run_that_is_killed_loses_its_cut_and_the_next_one_removes_what_
     async with started(failover("kill-master", tmp_path / "next"), tmp_path / "next") as run:
         await run.ended()
     assert run.closed["ended"] == "complete", run.printed
-    assert await system.ours() == []
+    await system.nothing_of_ours_stays()
