@@ -89,11 +89,20 @@ def _pointers(happened: Happened, path: Path) -> tuple[Milestone | None, Milesto
         return None, None
     history, who, attempt = happened.history, happened.successor, happened.attempt
     if path.via_sentinel:
-        head = path.head
-        told = phases.told_by_sentinel(history, head, who) if head else timeline.NOT_APPLICABLE
-        return told, timeline.NOT_APPLICABLE
+        return _told(happened, path), timeline.NOT_APPLICABLE
     siblings = [each for each in happened.paths if each.service == path.service and each.works]
     return timeline.pointer(history, path.service, who, attempt), phases.routable(history, path, siblings, who)
+
+
+def _told(happened: Happened, path: Path) -> Milestone:
+    """By the client's own questions; one that keeps its connection may ask long after every Sentinel would say."""
+    if path.head is None:
+        return timeline.NOT_APPLICABLE
+    asked = phases.told_by_sentinel(happened.history, path.head, happened.successor)
+    named = timeline.named(happened.history, happened.attempt)
+    if path.connection == "new" or named.span is None:
+        return asked
+    return named if asked.span is None or named.span[1] < asked.span[1] else asked
 
 
 def _windows(happened: Happened, path: Path, own: tuple[Milestone | None, Milestone | None]) -> tuple[Window, ...]:

@@ -161,10 +161,23 @@ def _switched(history: History, name: str, said: Said | None, attempt: Attempt |
     """By its own word; where nobody listened to it, by the address that it then told."""
     if said or attempt is None or not deaf(history, name, attempt.started.span[0]):
         return _said(history, said)
+    told = _named(history, name, attempt)
+    return told if told.state is State.SEEN else Milestone(state=State.UNOBSERVED)
+
+
+def named(history: History, attempt: Attempt | None) -> Milestone:
+    """When the last Sentinel named the successor, as each was asked 20 times a second."""
+    if attempt is None:
+        return missing(history, "sentinel", known=None)
+    names = sorted({str(fact.get("sentinel")) for fact in history.facts("sentinel.address")})
+    return _all((_named(history, name, attempt) for name in names), history, "sentinel")
+
+
+def _named(history: History, name: str, attempt: Attempt) -> Milestone:
     told = [fact for fact in history.facts("sentinel.address") if fact.get("sentinel") == name]
     new = _turns(told, lambda fact: fact.get("address") == attempt.successor, _since(attempt))
     if new is None:
-        return Milestone(state=State.UNOBSERVED)
+        return missing(history, "sentinel")
     return seen(new.span, "address", f"{name}: GET-MASTER-ADDR-BY-NAME says {attempt.successor}")
 
 

@@ -106,3 +106,11 @@ def test_sentinels_that_disagree_hold_the_pointer_until_the_last_one_asked(analy
     pointer = analysed(story).paths["sentinel/new"].pointer
     assert pointer is not None
     assert pointer.latest_s == pytest.approx(7.41, abs=0.02)
+
+
+def test_a_connection_kept_to_a_demoted_master_is_no_slowness_of_sentinel(analysed: Analysed):
+    """Sentinel would have told at once; nobody asked it, and no observation explains that time."""
+    story = delete_master().acknowledged_then_lost("sentinel", 0.4, 10.9, connection="kept")
+    window = analysed(story).paths["sentinel/kept"].windows[0]
+    assert sum(phase.seconds for phase in window.phases if phase.name == "pointer") < 2.0
+    assert window.unattributed_s > 8.0
