@@ -43,15 +43,15 @@ def container(space: Space, *command: str) -> Iterator[Container]:
         outer.wait(10)
         assert outer.stdout is not None
         outer.stdout.close()
-        _leave(group)
-        _leave(pod)
+        leave(group)
+        leave(pod)
 
 
 def _child(pid: int) -> int:
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
-def _leave(group: Path) -> None:
+def leave(group: Path) -> None:
     """A cgroup can be removed once its last process is reaped."""
     for _ in range(200):
         try:

@@ -10,7 +10,7 @@ import pytest
 
 from chaos.agent import reach
 from chaos.errors import FaultError
-from tests.agent.containers import CGROUPS
+from tests.agent.containers import CGROUPS, leave
 
 pytestmark = pytest.mark.netns
 
@@ -31,7 +31,7 @@ def shared() -> Iterator[subprocess.Popen[bytes]]:
     for pid in reach.processes(ID):
         os.kill(pid, signal.SIGKILL)
     process.communicate(timeout=10)
-    group.rmdir()
+    leave(group)
 
 
 def test_the_one_whose_parent_is_outside_is_the_containers_own(shared: subprocess.Popen[bytes]) -> None:
@@ -49,7 +49,7 @@ def frozen(shared: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]
     yield shared
     (group / "freezer.state").write_text("THAWED")
     shared.wait(10)
-    group.rmdir()
+    leave(group)
 
 
 @pytest.mark.skipif(not FREEZER.exists(), reason="a version 2 cgroup lets a frozen process be killed")
