@@ -116,7 +116,7 @@ def picture(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Print the figures that the project holds itself to: load and its lag, a fault's effect, analysis and report."""
+    """Print the figures that the project holds itself to: the load and its lag, a campaign's, analysis and report."""
     install(session, "-e", ".", groups=("test",))
     for script in sorted(Path("benchmarks").glob("*.py")):
-        session.run("python", str(script), *session.posargs)
+        session.run("python", str(script))
