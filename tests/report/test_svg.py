@@ -68,7 +68,7 @@ def test_a_row_of_many_equal_shapes_is_one_line_with_shapes_at_its_corners(pictu
     root = fromstring(text)
     [marker] = root.iter(f"{{{svg.SVG}}}marker")
     [line] = [path for path in root.iter(f"{{{svg.SVG}}}path") if path.get("marker-mid") == f"url(#{marker.get('id')})"]
-    assert line.get("d").count("H") == 39
+    assert line.get("d", "").count("H") == 39
     assert marker[0].get("stroke") == palette.INKS["failed"].light
 
 
