@@ -39,8 +39,8 @@ class Stop(StrEnum):
 class Effect:
     """When a fault took effect: an interval on the clock of `domain`, and its proof.
 
-    `accepted_ns` and `confirmed_ns` are host stamps. `confirmed_ns` is None, and `evidence` says why, where the proof
-    never came.
+    `accepted_ns` and `confirmed_ns` are the host's stamps, taken when its answer and its proof had arrived: only the
+    effect itself is stamped where it happens. Without a proof `confirmed_ns` is None, and `evidence` says why.
     """
 
     domain: str

@@ -54,4 +54,4 @@ def _write_effect(scene: Scene, name: str, effect: Effect) -> None:
     if effect.confirmed_ns is None:
         put(Event(kind="fault.unproved", domain=HOST, at_ns=mono_ns(), fields=proof))
     else:
-        put(Event(kind="fault.confirmed", domain=effect.domain, at_ns=effect.confirmed_ns, fields=proof))
+        put(Event(kind="fault.confirmed", domain=HOST, at_ns=effect.confirmed_ns, fields=proof))
