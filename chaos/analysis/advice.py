@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from statistics import median
 
-from chaos.analysis.result import PathResult, TrialResult, Verdict
+from chaos.analysis.result import PathResult, TrialResult, Verdict, middle
 from chaos.analysis.statistics import strength
-from chaos.analysis.wording import experiments, is_late, middle
+from chaos.analysis.wording import experiments, is_late
 
 
 def advice(trials: Sequence[TrialResult], verdict: Verdict) -> str:

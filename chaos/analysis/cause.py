@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from chaos.analysis.allowed import gone_s, replaced, resync_s
 from chaos.analysis.history import History
 from chaos.analysis.logs import LogLine
-from chaos.analysis.result import Failover, Losses, Milestone, Node, PathResult, Phase, Window
+from chaos.analysis.result import Failover, Losses, Milestone, Node, PathResult, Phase, Window, middle
 from chaos.analysis.timeline import LABEL_LINE
 
 REPAIR_LINE = "Making pod"
@@ -195,13 +195,11 @@ def _label_line(told: Told) -> LogLine | None:
 
 
 def _middle(milestone: Milestone | None) -> float | None:
-    span = milestone.span if milestone else None
-    return (span[0] + span[1]) / 2 if span else None
+    return middle(milestone.span) if milestone and milestone.span else None
 
 
 def _middle_length(window: Window) -> str:
-    least, most = window.length_s
-    return f"over {least:.1f} s" if most is None else f"{(least + most) / 2:.1f} s"
+    return f"{'over ' if window.length_s[1] is None else ''}{middle(window.length_s):.1f} s"
 
 
 def _length(path: PathResult) -> float:

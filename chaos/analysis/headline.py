@@ -10,7 +10,8 @@ from statistics import median
 from chaos.analysis.advice import advice
 from chaos.analysis.cause import dominating, first, longest
 from chaos.analysis.result import PathResult, Phase, TrialResult, Verdict, Window
-from chaos.analysis.wording import GATE, experiments, has_failed, host, is_late, of, spread_text, trials_word
+from chaos.analysis.roster import host
+from chaos.analysis.wording import GATE, experiments, has_failed, is_late, of, spread_text, trials_word
 
 MOST_EXPERIMENTS = 3
 """How many experiments a line names before it only counts them."""

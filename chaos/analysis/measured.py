@@ -8,8 +8,8 @@ from dataclasses import replace
 from chaos.analysis import allowed, applications, phases, timeline
 from chaos.analysis.happened import Happened
 from chaos.analysis.losses import lost_of
-from chaos.analysis.paths import Length, Path, counts, errors
-from chaos.analysis.result import Milestone, PathResult, Span, State, Window
+from chaos.analysis.paths import Path, counts, errors
+from chaos.analysis.result import Measured, Milestone, PathResult, Span, State, Window
 
 
 def path_results(happened: Happened) -> dict[str, PathResult]:
@@ -22,14 +22,14 @@ def durable(windows: tuple[Window, ...]) -> list[Window]:
     return [window for window in windows if window.kind == "durable" and not window.after_heal]
 
 
-def recovered_s(head: Window | None) -> Length | None:
+def recovered_s(head: Window | None) -> Measured | None:
     """The end of the first window, counted from t = 0."""
     if head is None:
         return None
     return head.end_s if head.end_s else (head.onset_s[1] + head.length_s[0], None)
 
 
-def downtime_s(windows: list[Window]) -> Length | None:
+def downtime_s(windows: list[Window]) -> Measured | None:
     if not windows:
         return None
     least = sum(window.length_s[0] for window in windows)

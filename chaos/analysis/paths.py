@@ -12,12 +12,10 @@ import numpy as np
 from chaos.analysis.baseline import Baseline, baseline, words
 from chaos.analysis.history import History
 from chaos.analysis.operations import Bools, Client
-from chaos.analysis.result import Counts, Window
+from chaos.analysis.result import Counts, Measured, Window
 from chaos.analysis.stalls import suspects
 from chaos.analysis.windows import Kind, Outage, Sent, judged, outages
 from chaos.model import Outcome
-
-Length = tuple[float, float | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +75,7 @@ class Path:
         return self.worst.first if self.worst else None
 
     @property
-    def full_s(self) -> Length | None:
+    def full_s(self) -> Measured | None:
         """The first time when nobody succeeded; None where somebody always did."""
         heads = [each.first for each in self.windows]
         if not heads or any(head is None for head in heads):
@@ -85,7 +83,7 @@ class Path:
         return _intersection([head for head in heads if head is not None])
 
     @property
-    def any_s(self) -> Length | None:
+    def any_s(self) -> Measured | None:
         """The first time when not everybody succeeded."""
         heads = sorted((head for each in self.windows if (head := each.first)), key=lambda head: head.onset_s)
         return _union(heads) if heads else None
@@ -159,14 +157,14 @@ def _severity(each: ClientWindows) -> tuple[float, float, int]:
     return (float("inf") if most is None else most, least, -each.client.number)
 
 
-def _intersection(heads: list[Window]) -> Length | None:
+def _intersection(heads: list[Window]) -> Measured | None:
     least = min(head.onset_s[1] + head.length_s[0] for head in heads) - max(head.onset_s[1] for head in heads)
     ends = [head.end_s[1] for head in heads if head.end_s]
     most = min(ends) - max(head.onset_s[0] for head in heads) if ends else None
     return None if most is not None and most <= 0 else (max(0.0, least), most)
 
 
-def _union(heads: list[Window]) -> Length:
+def _union(heads: list[Window]) -> Measured:
     """From the first onset for as long as the clients' windows overlap."""
     inner_end, outer_end = heads[0].onset_s[1], heads[0].onset_s[0]
     for head in heads:

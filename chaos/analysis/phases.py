@@ -13,7 +13,7 @@ import numpy as np
 from chaos.analysis.history import History
 from chaos.analysis.operations import Client
 from chaos.analysis.paths import Path
-from chaos.analysis.result import Milestone, Node, Phase, Span, State, Window
+from chaos.analysis.result import Milestone, Node, Phase, Span, State, Window, middle
 from chaos.analysis.roster import is_at
 from chaos.analysis.timeline import NOT_APPLICABLE, answering, missing, seen
 
@@ -52,13 +52,13 @@ def divided(window: Window, milestones: dict[str, Milestone], effect_s: Span, ex
     if window.end_s is None:
         return window
     if not milestones:
-        return replace(window, unattributed_s=_middle(window.end_s) - _middle(window.onset_s))
+        return replace(window, unattributed_s=middle(window.end_s) - middle(window.onset_s))
     bounds = _clipped(_boundaries(milestones, effect_s), window, window.end_s)
     phases = [phase for last, this in _seen_pairs(bounds) if (phase := _phase(bounds, last, this))]
     found = tuple(phase for phase in phases if phase.seconds > 0)
     if found and found[-1].name == RECONNECT:
         found = (*found[:-1], _limited(found[-1], explained_s))
-    length_s = _middle(window.end_s) - _middle(window.onset_s)
+    length_s = middle(window.end_s) - middle(window.onset_s)
     rest_s = max(0.0, length_s - sum(phase.seconds for phase in found))
     return replace(window, phases=found, unattributed_s=rest_s if rest_s > 1e-9 else 0.0)
 
@@ -125,7 +125,7 @@ def _clipped(bounds: list[Boundary], window: Window, end_s: Span) -> list[Bounda
 
 
 def _not_before(span: Span, onset: Span) -> Span:
-    return span if _middle(span) > _middle(onset) else onset
+    return span if middle(span) > middle(onset) else onset
 
 
 def _seen_pairs(bounds: list[Boundary]) -> list[tuple[int, int]]:
@@ -181,7 +181,3 @@ def _first_told(history: History, who: Node, otherwise_s: float) -> float:
     """When the first Sentinel can have named the successor."""
     told = [fact.earliest_s for fact in history.facts("sentinel.address") if is_at(who, fact.get("address"))]
     return min((at for at in told if at > 0), default=otherwise_s)
-
-
-def _middle(span: Span) -> float:
-    return (span[0] + span[1]) / 2

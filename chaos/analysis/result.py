@@ -1,6 +1,6 @@
 """What an analysis says, as values. summary.json is these, key by key; a report is made from these and the recording.
 
-Seconds count from t = 0, the earliest edge of the effect. Every figure with an error is a `Span`: (least, most).
+Seconds count from t = 0, the earliest edge of the effect. Every figure with an error is (least, most).
 """
 
 from dataclasses import dataclass, field
@@ -9,6 +9,14 @@ from typing import Any, Literal
 
 VERSION = 1
 Span = tuple[float, float]
+Measured = tuple[float, float | None]
+"""A span, or one without a most: it was not over when we stopped looking."""
+
+
+def middle(measured: Measured) -> float:
+    """The value that it is quoted by: its middle, or its least where it has no end."""
+    least, most = measured
+    return least if most is None else (least + most) / 2
 
 
 class Verdict(StrEnum):
@@ -107,7 +115,7 @@ class Window:
     onset_s: Span
     end_s: Span | None
     censored: Literal["heal", "limit"] | None
-    length_s: tuple[float, float | None]
+    length_s: Measured
     client: int
     after_heal: bool = False
     phases: tuple[Phase, ...] = ()
@@ -121,7 +129,7 @@ class TargetResult:
     """A promised limit held against what was measured. `late_s` is by how much, ± the error in `measured_s`."""
 
     limit_s: float
-    measured_s: tuple[float, float | None] | None
+    measured_s: Measured | None
     verdict: Literal["pass", "fail", "undecided", "not-applicable"]
     gate: bool
     why: str = ""
@@ -152,11 +160,11 @@ class PathResult:
     state: Literal["works", "unreliable", "never worked", "unproved"]
     about: str
     windows: tuple[Window, ...]
-    outage_s: tuple[float, float | None] | None
-    recovered_s: tuple[float, float | None] | None
-    downtime_s: tuple[float, float | None] | None
-    full_s: tuple[float, float | None] | None
-    any_s: tuple[float, float | None] | None
+    outage_s: Measured | None
+    recovered_s: Measured | None
+    downtime_s: Measured | None
+    full_s: Measured | None
+    any_s: Measured | None
     operations: Counts
     errors: dict[str, int]
     lost: int | None
@@ -169,7 +177,7 @@ class PathResult:
     address: str = ""
     via_sentinel: bool = False
     application: bool = False
-    allowed_s: tuple[float, float] | None = None
+    allowed_s: Span | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,11 +12,10 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from chaos.analysis.result import Group, Spread, TrialResult, Verdict
+from chaos.analysis.result import Group, Measured, Spread, TrialResult, Verdict, middle
 from chaos.analysis.verdict import MILESTONE_OF
 
 CONFIDENCE = 0.95
-Measured = tuple[float, float | None]
 
 
 def strength(passed: int, n: int) -> str:
@@ -45,7 +44,7 @@ def spread(values: Iterable[Measured | None]) -> Spread:
     """Of the middles. None in `values` never happened; one without a most is censored and longer than all others."""
     found = list(values)
     known = [value for value in found if value is not None]
-    middles = sorted(math.inf if most is None else (least + most) / 2 for least, most in known)
+    middles = sorted(math.inf if value[1] is None else middle(value) for value in known)
     return Spread(
         n=len(known),
         minimum=_finite(middles[0]) if middles else None,

@@ -9,10 +9,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from chaos.analysis.result import Doubt, Losses, Milestone, PathResult, Span, State, TargetResult, TrialResult, Verdict
+from chaos.analysis.result import (
+    Doubt,
+    Losses,
+    Measured,
+    Milestone,
+    PathResult,
+    Span,
+    State,
+    TargetResult,
+    TrialResult,
+    Verdict,
+    Window,
+)
 
 Judgement = Literal["pass", "fail", "undecided", "not-applicable"]
-Measured = tuple[float, float | None]
 
 MILESTONE_OF = {
     "detection": "sdown",
@@ -103,7 +114,7 @@ def of_outage(measured: Measured | None, promise: Promise, undecided: str) -> Ta
     return _target(promise, measured, judged, why)
 
 
-def of_control(windows: Sequence[Any], undecided: str, gate: bool) -> TargetResult:
+def of_control(windows: Sequence[Window], undecided: str, gate: bool) -> TargetResult:
     """Where nothing was done, any outage at all is a failure."""
     if not windows:
         return _target(Promise(limit_s=0.0, gate=gate), None, "pass", "no bad operation")

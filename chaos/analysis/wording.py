@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from chaos.analysis.result import PathResult, TrialResult, Verdict
+from chaos.analysis.result import Measured, PathResult, TrialResult, Verdict, middle
 
 GATE = "reconnect"
 """The claim that gates by default: how late a path was back."""
-Length = tuple[float, float | None]
 
 
 def of(part: int, whole: int) -> str:
@@ -17,16 +16,7 @@ def trials_word(count: int) -> str:
     return "trial" if count == 1 else "trials"
 
 
-def host(address: str) -> str:
-    return address.partition(":")[0]
-
-
-def middle(length: Length) -> float:
-    least, most = length
-    return least if most is None else (least + most) / 2
-
-
-def spread_text(lengths: Iterable[Length | None]) -> str:
+def spread_text(lengths: Iterable[Measured | None]) -> str:
     """`50.9 to 53.1 s`; `> 90.0 s` where one was not over; empty without any."""
     known = [length for length in lengths if length is not None]
     if not known:

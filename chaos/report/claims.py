@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
-from chaos.analysis.result import CampaignResult, Group, TargetResult, TrialResult
+from chaos.analysis.result import CampaignResult, Group, Measured, TargetResult, TrialResult, middle
 from chaos.analysis.verdict import MILESTONE_OF
 from chaos.report import words
-from chaos.report.words import CLAIMS, Mark, Measured
+from chaos.report.words import CLAIMS, Mark
 
 ORDERS = {
     "lower": "the killed ordinal below its successor's",
@@ -117,8 +117,8 @@ def targets(trial: TrialResult) -> Iterator[tuple[str, str, TargetResult]]:
 
 def spread(values: list[Measured]) -> str:
     """`50.80 · 51.90 · 53.00 s ± 0.04, n 3`: least, median and most. What was not over counts as longest."""
-    ordered = sorted(values, key=lambda value: (value[1] is None, words.middle(value)))
-    ends = [words.middle(value) for value in ordered]
+    ordered = sorted(values, key=lambda value: (value[1] is None, middle(value)))
+    ends = [middle(value) for value in ordered]
     worst = words.error(max((value for value in ordered if value[1] is not None), key=words.error, default=(0.0, 0.0)))
     more = {index for index, value in enumerate(ordered) if value[1] is None}
     middle_known = len(ordered) // 2 not in more
@@ -159,6 +159,6 @@ def _median_of(mark: Mark, claim: Claim) -> Mark:
     """The late or early of the median trial, where there is such a figure."""
     if not mark.text.startswith(("late", "early")):
         return mark
-    ends = [words.middle(value) for value in claim.values]
+    ends = [middle(value) for value in claim.values]
     late_s = median(ends) - claim.held[0].target.limit_s
     return Mark(mark.sign, words.joined("late" if late_s > 0 else "early", words.number(abs(late_s))), mark.tone)

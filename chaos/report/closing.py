@@ -5,7 +5,16 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from chaos.analysis.result import CampaignResult, Milestone, PathResult, State, TargetResult, TrialResult
+from chaos.analysis.result import (
+    CampaignResult,
+    Measured,
+    Milestone,
+    PathResult,
+    State,
+    TargetResult,
+    TrialResult,
+    middle,
+)
 from chaos.analysis.verdict import MILESTONE_OF
 from chaos.report import words
 from chaos.report.words import TONES, Tone
@@ -89,7 +98,7 @@ def _milestone_line(trial: TrialResult, name: str, milestone: Milestone) -> Line
     claim = CLAIM_OF.get(name, "")
     title = words.CLAIMS.get(claim, words.milestone_name(name))
     held = trial.targets.get(claim)
-    start = _start(words.at(milestone), title)
+    start = _start(milestone.span, title)
     if milestone.state is not State.SEEN:
         return [(f"{start} {words.milestone(milestone):<50}", "plain"), *_held(held, claim)]
     return [(f"{start} {_short(milestone.evidence):<50}", "plain"), *_held(held, claim)]
@@ -100,14 +109,14 @@ def _recoveries(trial: TrialResult) -> Iterator[tuple[float, Line]]:
         held = path.targets.get("reconnect")
         if path.recovered_s and path.recovered_s[1] is not None:
             start = _start(path.recovered_s, f"recovered, {path.name}")
-            yield words.middle(path.recovered_s), [(f"{start} {'':<50}", "plain"), *_held(held, "reconnect")]
+            yield middle(path.recovered_s), [(f"{start} {'':<50}", "plain"), *_held(held, "reconnect")]
         elif path.recovered_s:
             text = f"           {f'not recovered, {path.name}':<32} {words.span(path.recovered_s):<50}"
             yield path.recovered_s[0], [(text, "plain"), *_held(held, "reconnect")]
 
 
-def _start(at: words.Measured | None, title: str) -> str:
-    when = "    –      " if at is None else f"{words.middle(at):7.2f} ±{words.error(at):5.2f}"[:15]
+def _start(at: Measured | None, title: str) -> str:
+    when = "    –      " if at is None else f"{middle(at):7.2f} ±{words.error(at):5.2f}"[:15]
     return f" {when:<15} {title:<26}"
 
 

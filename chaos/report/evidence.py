@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.analysis.history import Fact, History
-from chaos.analysis.result import CampaignResult, TrialResult
+from chaos.analysis.result import CampaignResult, TrialResult, middle
 from chaos.record.reader import Recording, campaign_manifest
 from chaos.report import figures, svg, words
 from chaos.report.failures import Failures, as_csv, failures, grouped
@@ -80,9 +80,9 @@ def raw_lines(history: History, trial: TrialResult) -> list[Row]:
     """The worst trial's evidence and the events around it, in the order of time."""
     seen: list[tuple[float, float, str, str]] = []
     for milestone in trial.milestones.values():
-        at = words.at(milestone)
+        at = milestone.span
         if at and milestone.evidence:
-            seen.append((words.middle(at), words.error(at), milestone.source, milestone.evidence))
+            seen.append((middle(at), words.error(at), milestone.source, milestone.evidence))
     said = {line for *_, line in seen}
     for fact in facts(history, *RAW_KINDS):
         line = _said(fact)

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from chaos.analysis.history import Fact, History
-from chaos.analysis.result import TrialResult
-from chaos.report import words
+from chaos.analysis.result import TrialResult, middle
 from chaos.report.kinds import clients, kinds, sent_by
 from chaos.report.timeline import CELLS, Curve, Lane, Mark, Operations, Run, Timeline, curve, operations, runs
 
@@ -47,7 +46,7 @@ def timeline(history: History, trial: TrialResult) -> Timeline | None:
 def extent(history: History, trial: TrialResult) -> Axis:
     """From a little before the fault to a little after the last thing that happened because of it."""
     first, last = float(history.ops.due_s.min()), history.ops.end_s
-    seen = [words.middle(at) for at in map(words.at, trial.milestones.values()) if at]
+    seen = [middle(milestone.span) for milestone in trial.milestones.values() if milestone.span]
     ends = [edge for window in _windows(trial) for edge in (window if window else (last,))]
     happened = max([LEAST_S, *seen, *ends, _band_end(trial)]) if trial.expects != "nothing" else last
     end = min(last, happened * 1.06 + LEAST_S)

@@ -53,8 +53,3 @@ PHASES = {
     "later window": Pattern("#c9d1d9", "up"),
 }
 """Of a bar's stretches, in the order of a failover."""
-
-
-def style(name: str) -> str:
-    """The name of an ink's CSS variable."""
-    return f"--{name}"

@@ -7,12 +7,11 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from chaos.analysis.result import Milestone, State, TargetResult, Verdict
+from chaos.analysis.result import Measured, Milestone, State, TargetResult, Verdict, middle
 
 NBSP = "\N{NO-BREAK SPACE}"
 """Between a figure, its error and its unit. What is read as plain text has them back by `breakable`."""
 
-Measured = tuple[float, float | None]
 Tone = Literal["good", "bad", "open", "plain"]
 
 CLAIMS = {
@@ -65,12 +64,6 @@ def breakable(text: str) -> str:
     return text.replace(NBSP, " ")
 
 
-def middle(measured: Measured) -> float:
-    """The value a span is quoted by: its middle, or its least where it has no end."""
-    least, most = measured
-    return least if most is None else (least + most) / 2
-
-
 def error(measured: Measured) -> float:
     """Half the span, rounded up to 10 ms."""
     least, most = measured
@@ -107,17 +100,10 @@ def measured(target: TargetResult, name: str) -> str:
     return span(target.measured_s, none=target.why or "no outage")
 
 
-def at(milestone: Milestone) -> Measured | None:
-    """When a milestone was seen, as a span; None when it was not."""
-    if milestone.earliest_s is None or milestone.latest_s is None:
-        return None
-    return milestone.earliest_s, milestone.latest_s
-
-
 def milestone(value: Milestone) -> str:
     if value.state is State.NOT_YET:
         return "not seen" if value.limit_s is None else joined(">", number(value.limit_s), "s")
-    return span(at(value), none=value.state.value.replace("-", " "))
+    return span(value.span, none=value.state.value.replace("-", " "))
 
 
 def milestone_name(name: str) -> str:
