@@ -38,7 +38,7 @@ from chaos.trial.worker import signals
 
 Tells = Callable[[Message], None]
 
-PLATFORMS = {"kind": "chaos.cluster.kube.platform:kind_platform"}
+PLATFORMS = {"kind": "chaos.cluster.kube.platform:KindPlatform"}
 """Where the system runs, by the name of `--on`; imported only when used."""
 CAMPAIGN = "campaign.json"
 GATE = 3

@@ -166,8 +166,3 @@ class Scenario(Part):
     gap: Duration = 1.0
     database: int = 0
     name: str = ""
-
-    def promised(self, experiment: str) -> dict[TargetName, Target]:
-        """The targets that hold in `experiment`: the scenario's own, and over them what is expected of it."""
-        expected = self.experiments.get(experiment)
-        return {**self.targets, **expected.targets} if expected else dict(self.targets)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chaos.cluster.kube.platform import kind_platform
+from chaos.cluster.kube.platform import KindPlatform
 from chaos.scenario import load
 from tests.kind.system import System, connected
 
@@ -16,7 +16,7 @@ def _deployed() -> None:
 
     async def deploy() -> None:
         loaded = load("redis-operator")
-        async with kind_platform(loaded.scenario, loaded.folder, keep=True, say=lambda _: None) as platform:
+        async with KindPlatform(loaded.scenario, loaded.folder, keep=True, say=lambda _: None) as platform:
             await platform.deploy()
 
     asyncio.run(deploy())

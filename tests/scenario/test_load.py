@@ -136,12 +136,6 @@ def test_without_a_declared_down_after_nothing_is_said_of_floors(mine):
     assert load(mine("{down-after-milliseconds: 5000}", "{}"), {"targets.detection.limit": "1s"}).warnings == ()
 
 
-def test_expectations_of_an_experiment_go_over_the_scenarios_targets(mine):
-    scenario = load(mine("", "experiments: {no-fault: {targets: {reconnect: {limit: 20s}}}}\n")).scenario
-    assert scenario.promised("no-fault")["reconnect"].limit == 20
-    assert scenario.promised("kill-master")["reconnect"].limit == 15
-
-
 def test_expectations_of_an_experiment_that_nobody_knows_are_a_warning(mine):
     warning, *_ = load(mine("", "experiments: {no-fualt: {failovers: 0}}\n")).warnings
     assert "experiments.no-fualt: no experiment has this name; did you mean no-fault?" in warning

@@ -8,6 +8,7 @@ import math
 from chaos.agent.spec import AgentSpec
 from chaos.cluster.kube.api import MANAGED_BY, MANAGER, Object
 from chaos.model import MemberKind
+from chaos.resp import PASSWORD_VARIABLE
 from chaos.scenario.model import KubeSystem, SecretKey
 
 RECORD, SPEC = "/record", "/spec"
@@ -28,7 +29,7 @@ def configuration(name: str, spec: AgentSpec, namespace: str) -> Object:
 
 def pod(name: str, spec: AgentSpec, kube: KubeSystem, image: str) -> Object:
     """The pod without a node: `placed` gives it one."""
-    record = {"name": "record", "mountPath": RECORD}
+    record: Object = {"name": "record", "mountPath": RECORD}
     command = ["python", "-m", "chaos.agent", f"{SPEC}/spec.json", RECORD]
     mounts = [record, {"name": "spec", "mountPath": SPEC, "readOnly": True}]
     agent = _container(AGENT, image, command, mounts, AGENT_CPU)
@@ -88,4 +89,4 @@ def _container(name: str, image: str, command: list[str], mounts: list[Object], 
 
 def _password(key: SecretKey) -> Object:
     reference = {"name": key.secret, "key": key.key}
-    return {"name": "FAILOVER_REDIS_PASSWORD", "valueFrom": {"secretKeyRef": reference}}
+    return {"name": PASSWORD_VARIABLE, "valueFrom": {"secretKeyRef": reference}}

@@ -66,9 +66,6 @@ class Api:
         self._request_s = request_s
         self.client = self.new_client()
         self.core = client.CoreV1Api(self.client)
-        self.discovery = client.DiscoveryV1Api(self.client)
-        self.apps = client.AppsV1Api(self.client)
-        self.custom = client.CustomObjectsApi(self.client)
         self._threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="kube-api")
         self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}
 

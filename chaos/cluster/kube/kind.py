@@ -24,7 +24,6 @@ apiVersion: kind.x-k8s.io/v1alpha4
 nodes: [{role: control-plane}, {role: worker}, {role: worker}, {role: worker}]
 """
 NEEDS_GIB = 2
-WORKERS = 3
 
 
 def cache() -> Path:

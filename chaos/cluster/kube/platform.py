@@ -27,16 +27,22 @@ NODES_S = 60.0
 Say = Callable[[Message], None]
 
 
-class KubePlatform:
-    """A kind cluster of this checkout. Entered, it is up; left, it is gone again if this run made it and may."""
+class KindPlatform:
+    """A kind cluster of this checkout. Entered, it is up; left, it is gone again, if this run made it, but for `keep`.
+
+    `folder` is the scenario's, where its manifests are.
+    """
 
     kind = "kind"
 
-    def __init__(self, scenario: Scenario, folder: Path, say: Say, agent: str | None = None) -> None:
+    def __init__(
+        self, scenario: Scenario, folder: Path, *, keep: bool, say: Say, agent_image: str | None = None
+    ) -> None:
         self._scenario = scenario
         self._folder = folder
+        self._keep = keep
         self._say = say
-        self._agent = agent
+        self._agent = agent_image
         self._kind = Kind(name_of(checkout(Path.cwd())))
         self._held = ExitStack()
         self._nodes: list[Object] = []
@@ -44,7 +50,6 @@ class KubePlatform:
         self._image = ""
         self._unready = ""
         self._made = False
-        self.keep = False
 
     @property
     def name(self) -> str:
@@ -164,19 +169,10 @@ class KubePlatform:
     async def _leave(self) -> None:
         """Take away what this run made. What the API client holds goes first, the lock last."""
         try:
-            if self._made and not self.keep:
+            if self._made and not self._keep:
                 await self._kind.delete()
         finally:
             self._held.close()
 
     def _step(self, name: str, text: str, begun_ns: int) -> None:
         self._say(Message(Tell.STEP, {"name": name, "text": text, "seconds": (mono_ns() - begun_ns) / 1e9}))
-
-
-def kind_platform(
-    scenario: Scenario, folder: Path, *, keep: bool, say: Say, agent_image: str | None = None
-) -> KubePlatform:
-    """The platform of `--on kind`; `folder` is the scenario's, where its manifests are."""
-    platform = KubePlatform(scenario, folder, say, agent_image)
-    platform.keep = keep
-    return platform

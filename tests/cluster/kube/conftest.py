@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chaos.cluster.kube.api import Api
-from chaos.cluster.kube.platform import kind_platform
+from chaos.cluster.kube.platform import KindPlatform
 from chaos.progress import Message
 from chaos.scenario import Scenario, load
 from tests.cluster.kube.server import Server, serving
@@ -57,7 +57,7 @@ def system() -> Iterator[System]:
     """Held by one module at a time. The cluster stays: the next one, and `nox -s failover`, find it warm."""
     loaded = load("redis-operator")
     one = System(loaded.scenario, loaded.folder)
-    platform = kind_platform(one.scenario, one.folder, keep=True, say=one.said.append)
+    platform = KindPlatform(one.scenario, one.folder, keep=True, say=one.said.append)
     with asyncio.Runner() as runner:
         runner.run(platform.__aenter__())
         try:

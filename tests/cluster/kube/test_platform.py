@@ -6,7 +6,7 @@ import pytest
 
 from chaos.cluster.kube.image import agent_image
 from chaos.cluster.kube.kind import checkout, name_of
-from chaos.cluster.kube.platform import KubePlatform, kind_platform
+from chaos.cluster.kube.platform import KindPlatform
 from chaos.errors import SetupError
 from chaos.progress import Message, Tell
 from chaos.scenario import load
@@ -54,9 +54,9 @@ def made(program, server, tmp_path, monkeypatch):
     return name
 
 
-def platform(said: list[Message], *, keep: bool = False) -> KubePlatform:
+def platform(said: list[Message], *, keep: bool = False) -> KindPlatform:
     loaded = load("redis-operator")
-    return kind_platform(loaded.scenario, loaded.folder, keep=keep, say=said.append, agent_image="mine:1")
+    return KindPlatform(loaded.scenario, loaded.folder, keep=keep, say=said.append, agent_image="mine:1")
 
 
 def deleted(tmp_path) -> bool:
