@@ -24,7 +24,7 @@ from chaos.errors import InterruptedTrial, ScenarioError, SetupError
 from chaos.experiment.play import Experiment
 from chaos.experiment.play import load as load_experiment
 from chaos.experiment.threads import LoopThread
-from chaos.progress import Message, Tell
+from chaos.progress import Message, Tell, Tells
 from chaos.record.layout import CLOSED, FORMAT
 from chaos.scenario import load
 from chaos.scenario.lookup import find_experiments
@@ -35,8 +35,6 @@ from chaos.trial.spec import TrialSpec, limits_s, utc_now
 from chaos.trial.steps import Player
 from chaos.trial.trial import Trial
 from chaos.trial.worker import signals
-
-Tells = Callable[[Message], None]
 
 PLATFORMS = {"kind": "chaos.cluster.kube.platform:KindPlatform"}
 """Where the system runs, by the name of `--on`; imported only when used."""
@@ -225,7 +223,7 @@ class Campaign:
         module, _, name = PLATFORMS[self.options.on].partition(":")
         image = {"agent_image": self.options.agent_image} if self.options.agent_image else {}
         make: Callable[..., Platform] = getattr(import_module(module), name)
-        return make(self.loaded.scenario, self.loaded.folder, keep=self.options.keep, say=self.tell, **image)
+        return make(self.loaded.scenario, self.loaded.folder, keep=self.options.keep, tell=self.tell, **image)
 
     def _write_down(self) -> None:
         """What was asked for; it grows where trials are asked for one by one."""

@@ -5,6 +5,7 @@ counts comes from the files, later.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Self
@@ -45,3 +46,7 @@ class Message:
     def parse(cls, line: str) -> Self:
         raw = json.loads(line)
         return cls(Tell(raw["tell"]), raw["data"])
+
+
+Tells = Callable[[Message], None]
+"""Whoever renders messages, or passes them on."""

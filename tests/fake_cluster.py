@@ -6,7 +6,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from chaos.clock import HOST, mono_ns
 from chaos.cluster.base import Ability, Agent, Cut, Effect, Members, Stop, Versions
 from chaos.errors import SetupError
 from chaos.model import Event, Member
-from chaos.progress import Message, Tell
+from chaos.progress import Message, Tell, Tells
 from chaos.scenario import Scenario
 from tests.fake_agent import FakeAgent
 from tests.fake_world import World
@@ -78,9 +78,9 @@ class FakePlatform:
 
     kind, name = "fake", "in memory"
 
-    def __init__(self, script: str, say: Callable[[Message], None]) -> None:
+    def __init__(self, script: str, tell: Tells) -> None:
         self.script = script
-        self._say = say
+        self._tell = tell
         self.asked: list[str] = []
 
     async def __aenter__(self) -> "FakePlatform":
@@ -91,17 +91,17 @@ class FakePlatform:
 
     async def _hang(self, doing: str, made: str) -> None:
         """What was half made takes its time to be taken away again."""
-        self._say(Message(Tell.NOTE, {"text": f"{doing}, and hanging"}))
+        self._tell(Message(Tell.NOTE, {"text": f"{doing}, and hanging"}))
         try:
             await asyncio.Event().wait()
         finally:
             await asyncio.sleep(0.5)
-            self._say(Message(Tell.NOTE, {"text": f"{made} is gone"}))
+            self._tell(Message(Tell.NOTE, {"text": f"{made} is gone"}))
 
     async def __aexit__(self, *_: object) -> None:
         self.asked.append("down")
         if self.script == "deploy-hangs":
-            self._say(Message(Tell.NOTE, {"text": "the platform is gone"}))
+            self._tell(Message(Tell.NOTE, {"text": "the platform is gone"}))
 
     async def deploy(self, *, fresh: bool = False) -> None:
         self.asked.append("deploy fresh" if fresh else "deploy")
@@ -122,9 +122,9 @@ made: list[FakePlatform] = []
 """Every platform that a campaign had made in this process, the newest last."""
 
 
-def platform(_scenario: Scenario, _folder: Path, *, keep: bool, say: Callable[[Message], None]) -> FakePlatform:
+def platform(_scenario: Scenario, _folder: Path, *, keep: bool, tell: Tells) -> FakePlatform:
     """Its script is taken from the environment, as the options have no place for one."""
-    made.append(FakePlatform(os.environ.get("FAKE_SCRIPT", ""), say))
+    made.append(FakePlatform(os.environ.get("FAKE_SCRIPT", ""), tell))
     return made[-1]
 
 

@@ -2,12 +2,11 @@
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from chaos.model import Event
-from chaos.progress import Message, Tell
+from chaos.progress import Message, Tell, Tells
 from chaos.record.events import read_events
 from chaos.scenario import Scenario, load
 from chaos.trial.spec import TrialSpec
@@ -71,7 +70,7 @@ def trial_spec(folder: Path, script: str = "", experiment: str | Path = "kill-ma
 class Played:
     """A trial that was played here, in this process and its main thread, as its worker plays it."""
 
-    def __init__(self, spec: TrialSpec, tell: Callable[[Message], None] = lambda _message: None) -> None:
+    def __init__(self, spec: TrialSpec, tell: Tells = lambda _message: None) -> None:
         self.directory = Path(spec.directory)
         self.messages: list[Message] = []
         self._tell = tell

@@ -4,14 +4,13 @@ Platform events come by `take`, the agent's by following the file that is mirror
 """
 
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 from chaos.clock import AGENT, mono_ns
 from chaos.cluster.health import Facts, master
 from chaos.experiment.seen import Seen
 from chaos.model import Event
-from chaos.progress import Message
+from chaos.progress import Tells
 from chaos.record.events import Tail
 from chaos.record.layout import EVENTS
 from chaos.record.live import LiveOps
@@ -23,7 +22,7 @@ class Observed:
     `counts` says how many events of each kind came, `identities` what each clock domain said of itself.
     """
 
-    def __init__(self, directory: Path, facts: Facts, tell: Callable[[Message], None]) -> None:
+    def __init__(self, directory: Path, facts: Facts, tell: Tells) -> None:
         self.facts = facts
         self.ops = LiveOps(directory)
         self.seen = Seen(tell)

@@ -3,11 +3,10 @@
 It also answers the one question that the trial itself asks of the Sentinels: is the failover over?
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chaos.model import Event
-from chaos.progress import Message, Tell
+from chaos.progress import Message, Tell, Tells
 
 Endpoints = dict[str, frozenset[str]]
 
@@ -20,7 +19,7 @@ _FORGOTTEN = "+reset-master"
 class Seen:
     """Each mark is told once. Armed just before a fault, so that what comes before its proof is not missed."""
 
-    tell: Callable[[Message], None]
+    tell: Tells
     effect_ns: int | None = None
     _armed: bool = False
     _master: str = ""

@@ -6,7 +6,7 @@ ends with `Interrupted`, and later ones do not start.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from chaos.fault.inject import heal, inject
 from chaos.fault.registry import FAULTS
 from chaos.fault.scene import Scene
 from chaos.fault.target import select
-from chaos.progress import Message, Tell
+from chaos.progress import Message, Tell, Tells
 from chaos.record.events import EventWriter
 from chaos.scenario import Scenario
 
@@ -48,7 +48,7 @@ class Session:
     agent: Agent
     observed: Observed
     events: EventWriter
-    tell: Callable[[Message], None]
+    tell: Tells
     loop: asyncio.AbstractEventLoop
     proven: frozenset[str] = frozenset()
     effect_ns: int | None = None

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from chaos.errors import (
     ScenarioError,
     SetupError,
 )
-from chaos.progress import Message, Tell
+from chaos.progress import Message, Tell, Tells
 from chaos.trial.spec import TrialSpec
 
 ERRORS = {
@@ -32,7 +31,7 @@ UNDO_S = 150.0
 class Worker:
     """`run` it once; `interrupt` may be called at any time while it runs."""
 
-    def __init__(self, tell: Callable[[Message], None]) -> None:
+    def __init__(self, tell: Tells) -> None:
         self._tell = tell
         self._failed: Message | None = None
         self._process: asyncio.subprocess.Process | None = None

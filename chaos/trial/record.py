@@ -10,7 +10,7 @@ from chaos.clock import HOST, mono_ns, pair_event
 from chaos.experiment.play import Journal
 from chaos.model import Event
 from chaos.observe.itself import pressure
-from chaos.progress import Message, Tell
+from chaos.progress import Message, Tell, Tells
 from chaos.record.events import EventWriter
 from chaos.record.layout import CLOSED, EVENTS, JOURNAL, MANIFEST, SETTINGS
 from chaos.trial.spec import utc_now
@@ -19,7 +19,7 @@ from chaos.trial.spec import utc_now
 class Record:
     """`step` is where the trial is; the marker of its end says it."""
 
-    def __init__(self, directory: Path, tell: Callable[[Message], None]) -> None:
+    def __init__(self, directory: Path, tell: Tells) -> None:
         self.directory = directory
         self.step = 0
         self._manifest: dict[str, Any] = {}

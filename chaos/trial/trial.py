@@ -14,7 +14,6 @@ The analysis is the campaign's: from the files only.
 """
 
 import asyncio
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from chaos.experiment import play
 from chaos.experiment.observed import Observed
 from chaos.experiment.session import Session, opened
 from chaos.fault.scene import Scene
-from chaos.progress import Message, Tell
+from chaos.progress import Message, Tell, Tells
 from chaos.scenario import Scenario
 from chaos.trial import steps
 from chaos.trial.attend import Attendant
@@ -38,7 +37,7 @@ from chaos.trial.steps import Player
 class Trial:
     """`run` it once. `interrupt` may be called at any time and from any thread."""
 
-    def __init__(self, spec: TrialSpec, player: Player, tell: Callable[[Message], None]) -> None:
+    def __init__(self, spec: TrialSpec, player: Player, tell: Tells) -> None:
         self._spec = spec
         self._player = player
         self._tell = tell

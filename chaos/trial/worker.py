@@ -15,7 +15,7 @@ from chaos.errors import HarnessError
 from chaos.experiment import play
 from chaos.experiment.session import Session
 from chaos.experiment.threads import LoopThread, MainThread
-from chaos.progress import Message, Tell
+from chaos.progress import Message, Tell, Tells
 from chaos.trial.ending import worst
 from chaos.trial.spec import TrialSpec
 from chaos.trial.trial import Trial
@@ -69,7 +69,7 @@ def signals(interrupt: Callable[[str], None]) -> Iterator[Callable[[], None]]:
             signal.signal(number, handler)
 
 
-def _played(spec: TrialSpec, tell: Callable[[Message], None], given: TextIO) -> None:
+def _played(spec: TrialSpec, tell: Tells, given: TextIO) -> None:
     main = MainThread()
 
     async def player(experiment: play.Experiment, _session: Session) -> play.Journal:

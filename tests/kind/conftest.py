@@ -16,7 +16,7 @@ def _deployed() -> None:
 
     async def deploy() -> None:
         loaded = load("redis-operator")
-        async with KindPlatform(loaded.scenario, loaded.folder, keep=True, say=lambda _: None) as platform:
+        async with KindPlatform(loaded.scenario, loaded.folder, keep=True, tell=lambda _: None) as platform:
             await platform.deploy()
 
     asyncio.run(deploy())

@@ -5,7 +5,6 @@ system's pods start.
 """
 
 import asyncio
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -19,12 +18,11 @@ from chaos.cluster.kube.deploy import Deployment
 from chaos.cluster.kube.image import agent_image
 from chaos.cluster.kube.kind import ASK_S, NEEDS_GIB, Kind, checkout, ensure_image, name_of, require_engine
 from chaos.cluster.kube.ready import Readiness, is_ready
-from chaos.progress import Message, Tell
+from chaos.progress import Message, Tell, Tells
 from chaos.scenario.model import Scenario
 from chaos.until import until
 
 NODES_S = 60.0
-Say = Callable[[Message], None]
 
 
 class KindPlatform:
@@ -36,12 +34,12 @@ class KindPlatform:
     kind = "kind"
 
     def __init__(
-        self, scenario: Scenario, folder: Path, *, keep: bool, say: Say, agent_image: str | None = None
+        self, scenario: Scenario, folder: Path, *, keep: bool, tell: Tells, agent_image: str | None = None
     ) -> None:
         self._scenario = scenario
         self._folder = folder
         self._keep = keep
-        self._say = say
+        self._tell = tell
         self._agent = agent_image
         self._kind = Kind(name_of(checkout(Path.cwd())))
         self._held = ExitStack()
@@ -80,7 +78,7 @@ class KindPlatform:
         self._step("deploy", deployment.text, begun_ns)
         loading = asyncio.create_task(self._kind.load([self._image], self._names))
         try:
-            await asyncio.gather(loading, Readiness(self._api, self._scenario.system, self._say).wait())
+            await asyncio.gather(loading, Readiness(self._api, self._scenario.system, self._tell).wait())
         finally:
             loading.cancel()
 
@@ -120,7 +118,7 @@ class KindPlatform:
         if await self._kind.exists():
             await self._kind.refresh()
             return
-        self._say(Message(Tell.NOTE, {"text": f"kind makes a cluster: needs {NEEDS_GIB} GiB, takes about a minute"}))
+        self._tell(Message(Tell.NOTE, {"text": f"kind makes a cluster: needs {NEEDS_GIB} GiB, takes about a minute"}))
         try:
             await self._kind.create(self._scenario.system.kube.node_image)
         except BaseException:
@@ -175,4 +173,4 @@ class KindPlatform:
             self._held.close()
 
     def _step(self, name: str, text: str, begun_ns: int) -> None:
-        self._say(Message(Tell.STEP, {"name": name, "text": text, "seconds": (mono_ns() - begun_ns) / 1e9}))
+        self._tell(Message(Tell.STEP, {"name": name, "text": text, "seconds": (mono_ns() - begun_ns) / 1e9}))

@@ -4,26 +4,25 @@ Ready pods are not a healthy system; that is the gate's to judge (`chaos.cluster
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from chaos.clock import mono_ns
 from chaos.cluster.kube.api import Api, Object
 from chaos.errors import SetupError
-from chaos.progress import Message, Tell
+from chaos.progress import Message, Tell, Tells
 from chaos.scenario.model import System
 from chaos.until import until
 
 READY_S, POLL_S, SAY_S = 180.0, 0.5, 5.0
-Say = Callable[[Message], None]
 
 
 class Readiness:
     """The pods that a scenario's selectors name, and how many of each there have to be."""
 
-    def __init__(self, api: Api, system: System, say: Say) -> None:
+    def __init__(self, api: Api, system: System, tell: Tells) -> None:
         self._api = api
-        self._say = say
+        self._tell = tell
         kube = system.kube
         self._wanted = [
             (kube.namespace, kube.redis.selector, system.replicas + 1),
@@ -66,7 +65,7 @@ class Readiness:
             while True:
                 await asyncio.sleep(SAY_S)
                 waited_s = (mono_ns() - begun_ns) / 1e9
-                self._say(Message(Tell.WAITING, {"name": "deploy", "text": self._lacking, "seconds": waited_s}))
+                self._tell(Message(Tell.WAITING, {"name": "deploy", "text": self._lacking, "seconds": waited_s}))
 
         task = asyncio.create_task(tell())
         try:

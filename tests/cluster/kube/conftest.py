@@ -57,7 +57,7 @@ def system() -> Iterator[System]:
     """Held by one module at a time. The cluster stays: the next one, and `nox -s failover`, find it warm."""
     loaded = load("redis-operator")
     one = System(loaded.scenario, loaded.folder)
-    platform = KindPlatform(one.scenario, one.folder, keep=True, say=one.said.append)
+    platform = KindPlatform(one.scenario, one.folder, keep=True, tell=one.said.append)
     with asyncio.Runner() as runner:
         runner.run(platform.__aenter__())
         try:

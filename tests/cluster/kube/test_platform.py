@@ -56,7 +56,7 @@ def made(program, server, tmp_path, monkeypatch):
 
 def platform(said: list[Message], *, keep: bool = False) -> KindPlatform:
     loaded = load("redis-operator")
-    return KindPlatform(loaded.scenario, loaded.folder, keep=keep, say=said.append, agent_image="mine:1")
+    return KindPlatform(loaded.scenario, loaded.folder, keep=keep, tell=said.append, agent_image="mine:1")
 
 
 def deleted(tmp_path) -> bool:
