@@ -56,7 +56,7 @@ def _stop_saying_ok(trials: Sequence[TrialResult]) -> str:
 
 def _by_the_target(trial: TrialResult) -> int:
     targets = {fault.target.name for fault in trial.faults if fault.target}
-    return sum(int(place["count"]) for place in trial.losses.places if place["node"] in targets)
+    return sum(spell.count for spell in trial.losses.places if spell.node in targets)
 
 
 def _guarded(trial: TrialResult) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from chaos.analysis.allowed import gone_s, replaced, resync_s
 from chaos.analysis.history import History
 from chaos.analysis.logs import LogLine
-from chaos.analysis.result import Failover, Losses, Milestone, Node, PathResult, Phase, Window, middle
+from chaos.analysis.result import Failover, Losses, LostSpell, Milestone, Node, PathResult, Phase, Window, middle
 from chaos.analysis.timeline import LABEL_LINE
 
 REPAIR_LINE = "Making pod"
@@ -168,24 +168,23 @@ def _reconnect(_told: Told, path: PathResult) -> str:
 
 def _durable(told: Told, path: PathResult, head: Window) -> str:
     """What a demoted master's promises add to the outage that clients saw."""
-    spells = [place for place in told.losses.places if place["path"] == path.name and _lasting(place)]
+    spells = [spell for spell in told.losses.places if spell.path == path.name and _lasted_s(spell) > ACKNOWLEDGED_S]
     if not spells:
         return ""
-    spell = max(spells, key=lambda place: float(place["to_s"]) - float(place["from_s"]))
-    lasted_s = spell["to_s"] - spell["from_s"]
+    spell = max(spells, key=_lasted_s)
     seen = first(path, "seen")
     seen_text = (
         f"; clients saw {_middle_length(seen)}"
         if seen and seen.length_s != head.length_s
         else "; clients saw no outage"
     )
-    demoted = " after it was demoted" if told.target and spell["node"] == told.target.name else ""
-    promised = f"{spell['node']} went on saying OK for {lasted_s:.1f} s{demoted}"
-    return f"{promised}, and {spell['count']} such writes are lost{seen_text}."
+    demoted = " after it was demoted" if told.target and spell.node == told.target.name else ""
+    promised = f"{spell.node} went on saying OK for {_lasted_s(spell):.1f} s{demoted}"
+    return f"{promised}, and {spell.count} such writes are lost{seen_text}."
 
 
-def _lasting(place: dict[str, object]) -> bool:
-    return float(str(place["to_s"])) - float(str(place["from_s"])) > ACKNOWLEDGED_S
+def _lasted_s(spell: LostSpell) -> float:
+    return spell.to_s - spell.from_s
 
 
 def _label_line(told: Told) -> LogLine | None:

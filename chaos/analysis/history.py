@@ -100,6 +100,14 @@ class History:
         return {raw["number"]: Client.from_json(raw) for raw in listed}
 
     @cached_property
+    def paths(self) -> dict[str, list[Client]]:
+        """The clients by path and way of connecting, as in service/new, in the order of their numbers."""
+        found: dict[str, list[Client]] = {}
+        for _, client in sorted(self.clients.items()):
+            found.setdefault(client.name, []).append(client)
+        return found
+
+    @cached_property
     def ops(self) -> Operations:
         return Operations.load(self.recording, self.clocks, self.t0_ns, self.deadline_s)
 

@@ -4,13 +4,11 @@ Undecided, and then not a number, where the audit cannot tell: it never came, ke
 or more than one master answered. An operation of unknown outcome that is found is `recovered`, and nobody's fault.
 """
 
-from typing import Any
-
 import numpy as np
 
 from chaos.analysis.history import History
 from chaos.analysis.operations import Client
-from chaos.analysis.result import Losses
+from chaos.analysis.result import Losses, LostSpell
 from chaos.model import Outcome
 
 
@@ -61,21 +59,20 @@ def lost_of(history: History, client: Client) -> int:
     return int(history.ops.lost[history.ops.of(client.number)].sum())
 
 
-def places(history: History) -> list[dict[str, Any]]:
+def places(history: History) -> list[LostSpell]:
     """Where losses lie: each path's, in spells of at most `gap` between two, by who acknowledged them."""
-    found = []
-    for name, clients in _by_path(history).items():
+    found: list[LostSpell] = []
+    for name, clients in history.paths.items():
         sent_s, node = _lost_ops(history, clients)
         for answered in np.unique(node):
             found += _spells(name, _node_name(history, int(answered)), sent_s[node == answered], history.gap_s)
-    return sorted(found, key=lambda place: (place["from_s"], place["path"], place["node"]))
+    return sorted(found, key=lambda spell: (spell.from_s, spell.path, spell.node))
 
 
-def _spells(path: str, node: str, sent_s: np.ndarray, gap_s: float) -> list[dict[str, Any]]:
+def _spells(path: str, node: str, sent_s: np.ndarray, gap_s: float) -> list[LostSpell]:
     parts = np.split(sent_s, np.flatnonzero(np.diff(sent_s) > gap_s) + 1)
     return [
-        {"path": path, "from_s": float(part[0]), "to_s": float(part[-1]), "count": len(part), "node": node}
-        for part in parts
+        LostSpell(path=path, from_s=float(part[0]), to_s=float(part[-1]), count=len(part), node=node) for part in parts
     ]
 
 
@@ -84,13 +81,6 @@ def _lost_ops(history: History, clients: list[Client]) -> tuple[np.ndarray, np.n
     mine = np.isin(ops.client, [client.number for client in clients]) & ops.lost
     order = np.argsort(ops.sent_s[mine], kind="stable")
     return ops.sent_s[mine][order], ops.node[mine][order]
-
-
-def _by_path(history: History) -> dict[str, list[Client]]:
-    found: dict[str, list[Client]] = {}
-    for client in history.clients.values():
-        found.setdefault(client.name, []).append(client)
-    return found
 
 
 def _node_name(history: History, index: int) -> str:

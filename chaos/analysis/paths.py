@@ -91,11 +91,8 @@ class Path:
 
 def paths(history: History, decided: bool) -> list[Path]:
     """The trial's paths in the order of their clients. Losses count as bad operations only where they are `decided`."""
-    by_name: dict[str, list[Client]] = {}
-    for client in sorted(history.clients.values(), key=lambda client: client.number):
-        by_name.setdefault(client.name, []).append(client)
     stalls = suspects(history)
-    return [_path(history, name, clients, (stalls, decided)) for name, clients in by_name.items()]
+    return [_path(history, name, clients, (stalls, decided)) for name, clients in history.paths.items()]
 
 
 def counts(history: History, clients: Iterable[Client]) -> Counts:

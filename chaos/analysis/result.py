@@ -181,14 +181,25 @@ class PathResult:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LostSpell:
+    """Acknowledged writes of one path that are gone, near to each other. `node` acknowledged them."""
+
+    path: str
+    from_s: float
+    to_s: float
+    count: int
+    node: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Losses:
-    """`lost` None: undecided, and `undecided` says why. `places` are (path, from_s, to_s, count, node name)."""
+    """`lost` None: undecided, and `undecided` says why."""
 
     acknowledged: int
     lost: int | None
     recovered: int
     undecided: str
-    places: tuple[dict[str, Any], ...] = ()
+    places: tuple[LostSpell, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,10 +18,10 @@ def kinds(history: History, promoted_s: float | None = None) -> dict[str, Bools]
     An application client has no deadline of ours, and so is never late.
     """
     ops = history.ops
-    ok, meters = ops.outcome == Outcome.OK, sent_by(history, clients(history, meters=True))
-    late = ok & ~ops.good & meters
+    ok, metered = ops.outcome == Outcome.OK, sent_by(history, meters(history))
+    late = ok & ~ops.good & metered
     good, answered = ok & ~late, ops.node != NOBODY
-    last = np.flatnonzero(good & meters & answered)
+    last = np.flatnonzero(good & metered & answered)
     final = ops.node[last[ops.due_s[last].argmax()]] if len(last) else NOBODY
     after = np.zeros(len(ops), bool) if promoted_s is None else ops.due_s > promoted_s
     stray = good & after & answered & (ops.node != final)
@@ -40,6 +40,5 @@ def sent_by(history: History, clients: Iterable[Client]) -> Bools:
     return np.isin(history.ops.client, [client.number for client in clients])
 
 
-def clients(history: History, *, meters: bool) -> list[Client]:
-    """Meters or application clients, in the order of their numbers."""
-    return [client for _, client in sorted(history.clients.items()) if client.is_meter is meters]
+def meters(history: History) -> list[Client]:
+    return [client for client in history.clients.values() if client.is_meter]

@@ -7,7 +7,7 @@ import numpy as np
 
 from chaos.analysis.history import Fact, History
 from chaos.analysis.result import TrialResult, middle
-from chaos.report.kinds import clients, kinds, sent_by
+from chaos.report.kinds import kinds, meters, sent_by
 from chaos.report.timeline import CELLS, Curve, Lane, Mark, Operations, Run, Timeline, curve, operations, runs
 
 Axis = tuple[float, float]
@@ -126,15 +126,14 @@ def _operations(history: History, trial: TrialResult, axis: Axis) -> Iterator[Op
     """A lane a path: the meters' first, each in the order of its clients."""
     promoted, due_s = trial.milestones.get("promoted"), history.ops.due_s
     masks = kinds(history, promoted.latest_s if promoted else None)
-    listed = [*clients(history, meters=True), *clients(history, meters=False)]
-    for path, members in itertools.groupby(listed, key=lambda client: client.name):
-        mine = sent_by(history, members)
+    for path, clients in sorted(history.paths.items(), key=lambda path: not path[1][0].is_meter):
+        mine = sent_by(history, clients)
         yield operations(path, due_s[mine], {name: mask[mine] for name, mask in masks.items()}, axis)
 
 
 def _latency(history: History, axis: Axis) -> Curve:
     ops = history.ops
-    good = kinds(history)["good"] & sent_by(history, clients(history, meters=True))
+    good = kinds(history)["good"] & sent_by(history, meters(history))
     return curve(ops.due_s[good], (ops.done_s[good] - ops.due_s[good]) * 1000, axis)
 
 

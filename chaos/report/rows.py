@@ -1,5 +1,7 @@
 """A trial's values as the rows of the page's tables: text only, in the words of `chaos.report.words`."""
 
+from dataclasses import astuple
+
 from chaos.analysis.result import Failover, FaultRecord, Milestone, Node, PathResult, TrialResult, Window
 from chaos.report import words
 
@@ -71,7 +73,7 @@ def _window(path: PathResult, same: list[Window]) -> Row:
 
 
 def loss_rows(trial: TrialResult) -> list[Row]:
-    return [tuple(_cell(value) for value in place.values()) for place in trial.losses.places]
+    return [tuple(map(_cell, astuple(spell))) for spell in trial.losses.places]
 
 
 def losses(trial: TrialResult) -> str:

@@ -18,16 +18,16 @@ def test_nothing_is_lost_where_every_key_is_there(placed: Placed):
 
 def test_what_a_demoted_master_acknowledged_is_lost_and_placed(placed: Placed):
     found = losses(placed(delete_master()))
-    service = next(place for place in found.places if place["path"] == "service/new")
-    assert service["node"] == PODS[0]
-    assert service["to_s"] - service["from_s"] == pytest.approx(10.9, abs=0.05)
-    assert found.lost == sum(place["count"] for place in found.places)
+    service = next(place for place in found.places if place.path == "service/new")
+    assert service.node == PODS[0]
+    assert service.to_s - service.from_s == pytest.approx(10.9, abs=0.05)
+    assert found.lost == sum(place.count for place in found.places)
 
 
 def test_spells_of_loss_are_kept_apart(placed: Placed):
     story = Story().fault().acknowledged_then_lost("service", 1.0, 1.5, connection="new")
     found = losses(placed(story.acknowledged_then_lost("service", 8.0, 8.5, connection="new")))
-    assert [place["count"] for place in found.places] == [25, 25]
+    assert [place.count for place in found.places] == [25, 25]
 
 
 def test_unknown_and_present_is_recovered_and_not_lost(placed: Placed, tmp_path):
