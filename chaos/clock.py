@@ -5,7 +5,6 @@ nodes of a kind cluster and its host do. Elsewhere an offset is exchanged and ca
 """
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from chaos.model import Event
@@ -53,6 +52,3 @@ def offset_event(domain: str, sent_ns: int, theirs_ns: int, received_ns: int) ->
     fields = {"of": domain, "offset_ns": theirs_ns - (sent_ns + received_ns) // 2}
     error = {"error_ns": (received_ns - sent_ns + 1) // 2}
     return Event(kind="clock.offset", domain=HOST, at_ns=received_ns, since_ns=sent_ns, fields=fields | error)
-
-
-Stamp = Callable[[], int]

@@ -44,6 +44,15 @@ class ErrorCode(IntEnum):
     OTHER_REPLY = 18
     OTHER = 19
 
+    @property
+    def words(self) -> str:
+        """As people write it: `name not found`."""
+        return self.name.lower().replace("_", " ")
+
+
+WORKS_SHARE = 0.9
+"""Of a baseline's operations, how many are good on a path that works. A name that reaches one pod of three is below."""
+
 
 class RowFlag(IntEnum):
     """Bits of a row's flags."""
@@ -77,6 +86,11 @@ class Member:
     uid: str
     container: str
     ordinal: int | None = None
+
+    @property
+    def ip_port(self) -> str:
+        """What an event calls `address`; an IPv6 address stands in it as Redis itself writes it, without brackets."""
+        return f"{self.address}:{self.port}"
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -31,6 +31,11 @@ def pack(*command: str | bytes | int) -> bytes:
     return packed
 
 
+def info_fields(reply: str) -> dict[str, str]:
+    """The fields of an INFO reply, all sections together."""
+    return dict(line.split(":", 1) for line in reply.splitlines() if ":" in line)
+
+
 class Message(NamedTuple):
     """One message of pub/sub. `at_ns` is when its bytes were read, on the monotonic clock."""
 

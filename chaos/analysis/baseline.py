@@ -12,12 +12,10 @@ import numpy as np
 
 from chaos.analysis.history import History
 from chaos.analysis.operations import Bools, Client
-from chaos.model import ErrorCode, Outcome
+from chaos.model import WORKS_SHARE, ErrorCode, Outcome
 
 PathState = Literal["works", "unreliable", "never worked", "unproved"]
 
-WORKS_SHARE = 0.9
-"""Of a baseline's operations on a path that works; a name that reaches one pod of three is far below."""
 LEAST_SHARE = 0.5
 """Of the operations that a client's rate demands: with fewer that count it proves nothing."""
 SHORTEST_S = 1.0
@@ -51,11 +49,6 @@ def baseline(history: History, clients: Iterable[Client], suspect: Bools) -> Bas
     return Baseline("works", good, sent)
 
 
-def words(code: int) -> str:
-    """An error as people write it."""
-    return ErrorCode(code).name.lower().replace("_", " ")
-
-
 def _count(history: History, client: Client, suspect: Bools) -> tuple[int, int]:
     assert history.baseline_s is not None
     ops, (start, end) = history.ops, history.baseline_s
@@ -73,5 +66,5 @@ def _error(history: History, clients: list[Client]) -> str:
         mine = ops.of(client.number)
         wrong = (ops.outcome[mine] != Outcome.OK) & (ops.due_s[mine] >= start) & (ops.due_s[mine] < end)
         codes, counts = np.unique(ops.error[mine][wrong], return_counts=True)
-        found.update({words(code): int(n) for code, n in zip(codes.tolist(), counts.tolist(), strict=True)})
+        found.update({ErrorCode(code).words: int(n) for code, n in zip(codes.tolist(), counts.tolist(), strict=True)})
     return found.most_common(1)[0][0] if found else "no error"

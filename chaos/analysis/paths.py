@@ -9,13 +9,13 @@ from functools import cached_property
 
 import numpy as np
 
-from chaos.analysis.baseline import Baseline, baseline, words
+from chaos.analysis.baseline import Baseline, baseline
 from chaos.analysis.history import History
 from chaos.analysis.operations import Bools, Client
 from chaos.analysis.result import Counts, Measured, Window
 from chaos.analysis.stalls import suspects
 from chaos.analysis.windows import Kind, Outage, Sent, judged, outages
-from chaos.model import Outcome
+from chaos.model import ErrorCode, Outcome
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +109,7 @@ def errors(history: History, clients: Iterable[Client]) -> dict[str, int]:
     for client in clients:
         mine = ops.of(client.number)
         found += np.bincount(ops.error[mine][ops.outcome[mine] != Outcome.OK], minlength=256)
-    return {words(int(code)): int(found[code]) for code in np.flatnonzero(found) if code}
+    return {ErrorCode(code).words: int(found[code]) for code in np.flatnonzero(found).tolist() if code}
 
 
 def _path(history: History, name: str, clients: list[Client], how: tuple[Bools, bool]) -> Path:

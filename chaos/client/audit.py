@@ -13,14 +13,14 @@ from typing import Any
 import hiredis
 
 from chaos.client.names import split
-from chaos.client.sanity import Reading, fields_of, sanity
+from chaos.client.sanity import Reading, sanity
 from chaos.client.spec import Load, key_of
 from chaos.clock import mono_ns
 from chaos.model import Member, Outcome
 from chaos.record.events import EventWriter, read_events
 from chaos.record.layout import AUDIT, OPS
 from chaos.record.rows import read_rows
-from chaos.resp import Resp, password_from_environment
+from chaos.resp import Resp, info_fields, password_from_environment
 
 BATCH = 500
 """Keys a command: Redis is held up for less than a millisecond."""
@@ -104,7 +104,7 @@ async def read_back(load: Load, address: str, sent: Sent) -> Found:
 
 async def _introduce(redis: Resp, load: Load, found: Found) -> None:
     checked(await redis.call("SELECT", load.database))
-    found.run_id = fields_of(checked(await redis.call("INFO", "server")))["run_id"]
+    found.run_id = info_fields(checked(await redis.call("INFO", "server")))["run_id"]
     role = checked(await redis.call("ROLE"))[0]
     if role != "master":
         raise ConnectionAbortedError(f"it is a {role}")

@@ -88,7 +88,7 @@ class Discovery:
         self._link.write(data)
 
     def _tell(self, host: str, port: str) -> None:
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        address = f"{host}:{port}"
         self._sentinel.say(self._began_ns, address, "")
         self.close()
         if not is_literal(host):

@@ -90,7 +90,7 @@ async def look_up(host: str, otherwise: tuple[str, ...]) -> tuple[tuple[str, ...
 
 
 def split(name: str) -> tuple[str, int]:
-    """`host:port`, `[v6]:port` or a bare host, whose port is 0."""
+    """`host:port`, `[v6]:port`, `v6:port` as Redis writes it, or a bare host, whose port is 0."""
     host, colon, port = name.rpartition(":")
     if not colon:
         return name, 0

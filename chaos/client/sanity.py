@@ -9,7 +9,7 @@ import hiredis
 
 from chaos.model import Member, MemberKind
 from chaos.record.events import EventWriter
-from chaos.resp import Resp, password_from_environment
+from chaos.resp import Resp, info_fields, password_from_environment
 
 TIMEOUT_S = 1.0
 
@@ -38,25 +38,19 @@ async def sanity(members: Sequence[Member], events: EventWriter) -> list[Reading
 
 
 async def _read(member: Member) -> Reading:
-    address = f"[{member.address}]:{member.port}" if ":" in member.address else f"{member.address}:{member.port}"
     try:
         async with Resp.connect(member.address, member.port, TIMEOUT_S, password_from_environment()) as redis:
             info, role = await redis.call("INFO"), await redis.call("ROLE")
     except OSError as error:
-        return Reading(member=member.name, address=address, error=repr(error))
+        return Reading(member=member.name, address=member.ip_port, error=repr(error))
     if isinstance(info, hiredis.ReplyError) or isinstance(role, hiredis.ReplyError):
-        return Reading(member=member.name, address=address, error=f"{info!s:.80} {role!s:.80}")
-    fields = fields_of(info)
+        return Reading(member=member.name, address=member.ip_port, error=f"{info!s:.80} {role!s:.80}")
+    fields = info_fields(info)
     return Reading(
         member=member.name,
-        address=address,
+        address=member.ip_port,
         run_id=fields["run_id"],
         role=role[0],
         evicted_keys=int(fields["evicted_keys"]),
         expired_keys=int(fields["expired_keys"]),
     )
-
-
-def fields_of(info: str) -> dict[str, str]:
-    """The fields of an INFO reply, all sections together."""
-    return dict(line.split(":", 1) for line in info.splitlines() if ":" in line)

@@ -117,7 +117,7 @@ class Session:
         if address is None:
             self._not_found(ErrorCode.NAME_NOT_FOUND)
             return
-        self._address = f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
+        self._address = f"{address[0]}:{address[1]}"
         self._target = self._bench.tables.target(self._address)
         self._connecting_ns = mono_ns()
         self._link = Link(self._bench.loop, address, self)

@@ -56,7 +56,7 @@ class Facts:
     def role(self, member: Member) -> State | None:
         """Its own word, unless that was said at an address which the member no longer has."""
         said = self.roles.get(member.name)
-        return said if said is not None and said["address"] == _address(member) else None
+        return said if said is not None and said["address"] == member.ip_port else None
 
     def sentinel(self, member: Member) -> State | None:
         """What it said last, unless it does not answer."""
@@ -102,7 +102,7 @@ def summary(facts: Facts) -> str:
     chosen = master(facts)
     if chosen is None:
         return f"{len(masters(facts))} masters"
-    agree = sum(facts.addresses.get(one.name) == _address(chosen) for one in facts.of(MemberKind.SENTINEL))
+    agree = sum(facts.addresses.get(one.name) == chosen.ip_port for one in facts.of(MemberKind.SENTINEL))
     synced = sum((facts.role(one) or {}).get("link") == IN_SYNC for one in replicas(facts))
     parts = [f"master {chosen.name}", f"{synced} replicas in sync", f"{agree} sentinels agree"]
     right = any(_pods(facts, service) == [chosen.name] for service in facts.endpoints)
@@ -154,7 +154,7 @@ def _roles_wrong(facts: Facts) -> Iterator[str]:
         yield f"{len(found)} Redis say they are master ({names})"
         return
     for member in replicas(facts):
-        yield from _replica_wrong(member.name, facts.roles[member.name], _address(found[0]))
+        yield from _replica_wrong(member.name, facts.roles[member.name], found[0].ip_port)
 
 
 def _replica_wrong(name: str, said: State, address: str) -> Iterator[str]:
@@ -172,8 +172,8 @@ def _sentinels_wrong(facts: Facts, system: System) -> Iterator[str]:
             yield f"sentinel {name} does not answer"
             continue
         address = facts.addresses.get(name)
-        if chosen is not None and address != _address(chosen):
-            yield f"sentinel {name} says that the master is {address}, not {_address(chosen)}"
+        if chosen is not None and address != chosen.ip_port:
+            yield f"sentinel {name} says that the master is {address}, not {chosen.ip_port}"
         yield from _counts_wrong(name, state, system)
         yield from _flags_wrong(name, state)
 
@@ -230,7 +230,3 @@ def _pods(facts: Facts, service: str) -> list[str]:
 
 def _down(flags: str) -> str:
     return ",".join(sorted(DOWN & set(flags.split(","))))
-
-
-def _address(member: Member) -> str:
-    return f"{member.address}:{member.port}"

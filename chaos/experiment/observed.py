@@ -49,7 +49,7 @@ class Observed:
     def arm(self) -> None:
         """Just before a fault: from now on what is seen is told."""
         now = master(self.facts)
-        self.seen.arm(f"{now.address}:{now.port}" if now else "")
+        self.seen.arm(now.ip_port if now else "")
 
     def begin(self, effect_ns: int) -> None:
         self.seen.begin(effect_ns)

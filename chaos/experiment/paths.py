@@ -7,7 +7,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from chaos.experiment.observed import Observed
-from chaos.model import ErrorCode
+from chaos.model import WORKS_SHARE, ErrorCode
 from chaos.record.live import LiveClient
 
 LATE = (
@@ -17,8 +17,6 @@ LATE = (
     ErrorCode.NOT_SENT,
 )
 """Bad because the deadline was over and not because of an answer."""
-WORKS_SHARE = 0.9
-"""Of a baseline's operations, how many are good on a path that works. A name that reaches one pod of three is below."""
 LATE_SHARE = 0.002
 """Above this share of late operations in a calm system, it is the machine that needs a longer deadline."""
 
@@ -92,4 +90,4 @@ def _baseline(clients: list[LiveClient], since_ns: int) -> Baseline:
 def _error(clients: list[LiveClient], since_ns: int) -> str:
     """The first kind of error, in words."""
     codes = (code for client in clients for code in client.errors_since(since_ns))
-    return next(codes, ErrorCode.NONE).name.lower().replace("_", " ")
+    return next(codes, ErrorCode.NONE).words

@@ -22,8 +22,8 @@ def select(which: str, facts: Facts) -> Member:
 
 def described(target: Member, facts: Facts) -> dict[str, Any]:
     """The target as events name it; the run id tells this life of the process from its next."""
-    address = f"{target.address}:{target.port}"
-    return {"name": target.name, "ordinal": target.ordinal, "address": address, "run_id": run_id(target, facts)}
+    who = {"name": target.name, "ordinal": target.ordinal, "address": target.ip_port}
+    return {**who, "run_id": run_id(target, facts)}
 
 
 def run_id(target: Member, facts: Facts) -> str:

@@ -10,7 +10,7 @@ from hiredis import ReplyError
 from chaos.clock import mono_ns
 from chaos.observe.settings import SettingsLog
 from chaos.observe.watch import Fact, Pace, Source
-from chaos.resp import Resp
+from chaos.resp import Resp, info_fields
 
 ROLE_S = 0.05
 AGAIN_NS = 1_000_000_000
@@ -58,7 +58,7 @@ class RoleObserver:
 
     def _write(self, kind: str, since_ns: int | None, **fields: Any) -> None:  # noqa: ANN401  as its kind says
         source = self._source
-        source.events.write(kind, since_ns=since_ns, member=source.member.name, address=source.address, **fields)
+        source.events.write(kind, since_ns=since_ns, member=source.member.name, address=source.member.ip_port, **fields)
 
 
 async def run_id_of(redis: Resp) -> str:
@@ -66,8 +66,7 @@ async def run_id_of(redis: Resp) -> str:
     reply = await redis.call("INFO", "server")
     if isinstance(reply, ReplyError):
         raise ConnectionError(f"INFO: {reply}")
-    info = dict(line.split(":", 1) for line in reply.splitlines() if ":" in line)
-    return str(info["run_id"])
+    return info_fields(reply)["run_id"]
 
 
 def role_in(reply: Any) -> dict[str, Any]:  # noqa: ANN401  a reply is any of RESP's types

@@ -28,10 +28,6 @@ class Source:
     events: EventWriter
     password: str | None = None
 
-    @property
-    def address(self) -> str:
-        return f"{self.member.address}:{self.member.port}"
-
     def connect(self) -> AbstractAsyncContextManager[Resp]:
         return Resp.connect(self.member.address, self.member.port, REPLY_S, self.password)
 

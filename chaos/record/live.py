@@ -1,7 +1,7 @@
 """What the operations say while a trial still runs: the baseline gate and the wait for recovery read it.
 
 Only to steer a trial. Every figure that counts is computed from the closed files, later, by chaos.analysis. Standard
-library only, since trials run in processes that load neither numpy nor pandas. All stamps are on the agent's clock.
+library only, since trials run in processes that do not load numpy. All stamps are on the agent's clock.
 """
 
 from array import array

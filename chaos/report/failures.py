@@ -94,7 +94,7 @@ def _groups(failures: Failures) -> Iterator[Row]:
         found.setdefault((path, outcome, error, asked), []).append(due_s)
     for names, at_s in sorted(found.items(), key=lambda group: (group[0][0], group[1][0])):
         path, outcome, error, asked = names
-        said = error.lower().replace("_", " ") or "–"
+        said = ErrorCode[error].words if error else "–"
         times = (words.number(at_s[0]), words.number(at_s[-1]))
         yield (str(failures.trial), path, outcome, said, asked or "nobody", words.count(len(at_s)), *times)
 

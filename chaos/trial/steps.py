@@ -135,7 +135,7 @@ async def audit(session: Session) -> None:
         await until(one_master, within_s=within_s, because=sentence, every_s=recovery.LOOK_S)
         chosen = master(session.scene.facts)
         assert chosen is not None
-        await _ask(session, AUDIT, {"address": f"{chosen.address}:{chosen.port}"}, Answer("audit", AUDIT_S))
+        await _ask(session, AUDIT, {"address": chosen.ip_port}, Answer("audit", AUDIT_S))
     except SetupError as error:
         session.note(f"no audit: {error}")
 

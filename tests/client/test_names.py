@@ -97,7 +97,13 @@ async def test_an_operation_to_a_name_that_is_not_found_fails(tmp_path: Path, re
 
 @pytest.mark.parametrize(
     ("name", "host", "port"),
-    [("a.b:6379", "a.b", 6379), ("10.0.0.1:80", "10.0.0.1", 80), ("[::1]:6379", "::1", 6379), ("bare", "bare", 0)],
+    [
+        ("a.b:6379", "a.b", 6379),
+        ("10.0.0.1:80", "10.0.0.1", 80),
+        ("[::1]:6379", "::1", 6379),
+        ("::1:6379", "::1", 6379),
+        ("bare", "bare", 0),
+    ],
 )
 def test_split(name: str, host: str, port: int):
     assert split(name) == (host, port)
