@@ -24,8 +24,14 @@ QUICK = {
     "limits.stable": "1s",
     "limits.watch": "1s",
     "system.period": "1s",
+    "deadline": "500ms",
+    "clients.service.count": "1",
+    "clients.service.rate_each": "10/s",
+    "clients.sentinel.count": "1",
+    "clients.sentinel.rate_each": "10/s",
+    "clients.app.count": "1",
 }
-"""Over the scenario: nothing is measured here, and waiting is what a trial does most."""
+"""Over the scenario: no outage is measured here, waiting is what a trial does most, and load spoils a busy machine."""
 BEGIN_S, END_S = 300.0, 180.0
 """How long a trial may take to its fault on a busy machine, gate included; and an interrupted one to its end."""
 LOOK_S = 0.05

@@ -13,7 +13,7 @@ import pytest
 from chaos.errors import SetupError
 from tests.fakes import HERE
 
-pytestmark = [pytest.mark.kind, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.kind, pytest.mark.timeout(600)]
 QUICK_S = 30.0
 """Most of it is Python's own start, on a machine that may be busy."""
 NOWHERE = "localhost:1/nothing:1"
