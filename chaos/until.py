@@ -21,13 +21,15 @@ async def until(
     """Return the first truthy value of `condition`; raise `error` with the reason when `within_s` seconds are over.
 
     `because` names what is waited for; give a function where the sentence depends on what was seen last.
+    The last look begins after the limit: a process that was stopped meanwhile has not looked for all that time.
     """
     limit_ns = mono_ns() + int(within_s * 1e9)
     while True:
+        begun_ns = mono_ns()
         value = await condition()
         if value:
             return value
-        if mono_ns() >= limit_ns:
+        if begun_ns >= limit_ns:
             reason = because if isinstance(because, str) else because()
             raise error(f"gave up after {within_s:g} s: {reason}")
         await asyncio.sleep(every_s)
