@@ -2,6 +2,10 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +115,26 @@ class Played:
 def read(path: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(path.read_text())
     return content
+
+
+def signalled(
+    command: Sequence[str], environment: Mapping[str, str], when: str = "", number: int = signal.SIGTERM
+) -> tuple[int, str]:
+    """The exit code and the output of a Python program in our folder; signalled twice once it has printed `when`."""
+    with subprocess.Popen(
+        [sys.executable, *command],
+        cwd=HERE,
+        env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        assert process.stdout is not None
+        printed = []
+        for line in process.stdout:
+            printed.append(line)
+            if when and when in line:
+                when = ""
+                process.send_signal(number)
+                process.send_signal(number)
+        return process.wait(30), "".join(printed)

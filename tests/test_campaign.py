@@ -1,9 +1,6 @@
 """Campaigns on the cluster in memory, each trial in a worker process of its own, up to the report."""
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +12,7 @@ from chaos.campaign import Campaign, Options, run, seed_of, unused
 from chaos.errors import INCONCLUSIVE, HarnessError, ScenarioError, SetupError
 from chaos.progress import Message, Tell
 from tests import fake_cluster
-from tests.fakes import HERE, read, scenario_file
+from tests.fakes import HERE, read, scenario_file, signalled
 
 
 @pytest.fixture(autouse=True)
@@ -142,27 +139,15 @@ sys.exit(cli.entry(sys.argv[1:]))
 """`failover` in a process of its own, with one more platform."""
 
 
-def signalled(folder: Path, script: str, when: str, number: signal.Signals) -> tuple[int, str]:
+def interrupted(folder: Path, script: str, when: str, number: signal.Signals) -> tuple[int, str]:
     """`failover run` of two trials, signalled twice once it has printed `when`; its exit code and its output."""
     asked = ["--on", "fake", "--scenario", str(scenario_file(folder)), "--out", str(folder / "reports")]
-    command = [sys.executable, "-c", PROGRAM, "run", *asked, "--experiment", "kill-master", "--trials", "2"]
-    environment = {**os.environ, "FAKE_SCRIPT": script, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        command, cwd=HERE, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
-        assert process.stdout is not None
-        printed = []
-        for line in process.stdout:
-            printed.append(line)
-            if when and when in line:
-                when = ""
-                process.send_signal(number)
-                process.send_signal(number)
-        return process.wait(30), "".join(printed)
+    command = ["-c", PROGRAM, "run", *asked, "--experiment", "kill-master", "--trials", "2"]
+    return signalled(command, {"FAKE_SCRIPT": script}, when, number)
 
 
 def test_interrupted_in_a_trial_it_undoes_reports_and_says_so(tmp_path: Path) -> None:
-    code, printed = signalled(tmp_path, "", "T0 ", signal.SIGINT)
+    code, printed = interrupted(tmp_path, "", "T0 ", signal.SIGINT)
 
     [directory] = (tmp_path / "reports").iterdir()
     assert code == 130, printed
@@ -174,7 +159,7 @@ def test_interrupted_in_a_trial_it_undoes_reports_and_says_so(tmp_path: Path) ->
 
 
 def test_interrupted_while_the_platform_comes_up_it_waits_until_that_is_undone(tmp_path: Path) -> None:
-    code, printed = signalled(tmp_path, "up-hangs", "coming up", signal.SIGTERM)
+    code, printed = interrupted(tmp_path, "up-hangs", "coming up", signal.SIGTERM)
 
     [directory] = (tmp_path / "reports").iterdir()
     assert code == 130, printed
@@ -183,7 +168,7 @@ def test_interrupted_while_the_platform_comes_up_it_waits_until_that_is_undone(t
 
 
 def test_interrupted_while_the_system_is_deployed_it_takes_the_platform_away(tmp_path: Path) -> None:
-    code, printed = signalled(tmp_path, "deploy-hangs", "deploying", signal.SIGINT)
+    code, printed = interrupted(tmp_path, "deploy-hangs", "deploying", signal.SIGINT)
 
     assert code == 130, printed
     assert printed.index("the half deployed system is gone") < printed.index("the platform is gone")
@@ -191,7 +176,7 @@ def test_interrupted_while_the_system_is_deployed_it_takes_the_platform_away(tmp
 
 
 def test_what_an_interruption_left_can_be_analysed_again(tmp_path: Path) -> None:
-    signalled(tmp_path, "", "T0 ", signal.SIGTERM)
+    interrupted(tmp_path, "", "T0 ", signal.SIGTERM)
     [directory] = (tmp_path / "reports").iterdir()
     before = (directory / "summary.json").read_bytes()
     (directory / "summary.json").unlink()

@@ -1,9 +1,6 @@
 """`chaos run` of an experiment's own file: the same trial and the same report, by chaostoolkit's own command."""
 
 import json
-import os
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,7 +10,7 @@ from chaos.analysis import summary
 from chaos.analysis.result import Verdict
 from chaos.control_campaign import options, source
 from chaos.errors import ScenarioError
-from tests.fakes import HERE, read, scenario_file
+from tests.fakes import HERE, read, scenario_file, signalled
 
 PROGRAM = """
 import sys
@@ -28,25 +25,9 @@ cli()
 def chaos_run(folder: Path, experiment: Path, when: str = "", script: str = "") -> tuple[int, str]:
     """The exit code and what was printed; SIGTERM twice once it has printed `when`."""
     asked = {"ON": "fake", "SCENARIO": str(scenario_file(folder)), "OUT": str(folder / "reports"), "SEED": "7"}
-    environment = {**os.environ, **{f"FAILOVER_{name}": value for name, value in asked.items()}}
+    environment = {f"FAILOVER_{name}": value for name, value in asked.items()}
     journal = ["--journal-path", str(folder / "journal.json")]
-    with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, "run", *journal, str(experiment)],
-        cwd=HERE,
-        env={**environment, "FAKE_SCRIPT": script, "PYTHONUNBUFFERED": "1"},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as process:
-        assert process.stdout is not None
-        printed = []
-        for line in process.stdout:
-            printed.append(line)
-            if when and when in line:
-                when = ""
-                process.send_signal(signal.SIGTERM)
-                process.send_signal(signal.SIGTERM)
-        return process.wait(30), "".join(printed)
+    return signalled(["-c", PROGRAM, "run", *journal, str(experiment)], {**environment, "FAKE_SCRIPT": script}, when)
 
 
 def test_it_plays_the_same_trial_and_exits_by_the_verdict(tmp_path: Path) -> None:

@@ -57,7 +57,8 @@ def test_an_experiment_given_by_its_file_or_its_folder_is_an_item_a_trial(foreig
 
 
 def test_a_pass_is_a_pass_with_a_report(foreign: pytest.Pytester) -> None:
-    result = played(foreign, "experiments/kill-master.yaml", *PROVEN)
+    """And a time limit of the test run does not cut a trial off, which has limits and a fault to undo of its own."""
+    result = played(foreign, "experiments/kill-master.yaml", *PROVEN, "-o", "timeout=1")
 
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["failover report: reports/*/report.html"])
@@ -102,13 +103,6 @@ def test_a_wrong_word_is_an_error_in_a_sentence(foreign: pytest.Pytester) -> Non
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(['no scenario is called "nowhere"*'])
-
-
-def test_a_time_limit_of_the_test_run_does_not_cut_a_trial_off(foreign: pytest.Pytester) -> None:
-    """A trial has limits of its own, and a fault that has to be undone when it ends."""
-    result = played(foreign, "experiments/kill-master.yaml", *PROVEN, "-o", "timeout=1")
-
-    result.assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
