@@ -79,7 +79,7 @@ class Seen:
             self.mark("switched", at_ns, f"by {by}: {payload}")
         elif channel in _OVER:
             self.mark("reconfiguration", at_ns, f"{channel} by {by}")
-        elif channel == _FORGOTTEN and ("promotion", "") in self._marks:
+        elif channel == _FORGOTTEN and ("promotion", "") in self._marks and not self.over:
             self.mark("forgotten", at_ns, f"{channel} by {by}: the failover's end will not be told")
 
     def _role(self, event: Event, at_ns: int) -> None:
