@@ -5,11 +5,10 @@ have loops of their own. Whatever ends a campaign, what was recorded by then is 
 (numpy, matplotlib) is imported then, for it costs seconds that a sentence about a wrong option need not take.
 """
 
-import asyncio
 import json
 import random
-from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import CancelledError, Future
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
@@ -23,7 +22,6 @@ from chaos.cluster.base import Platform
 from chaos.errors import InterruptedTrial, ScenarioError, SetupError
 from chaos.experiment.play import Experiment
 from chaos.experiment.play import load as load_experiment
-from chaos.experiment.threads import LoopThread
 from chaos.progress import Message, Tell, Tells
 from chaos.record.layout import CLOSED, FORMAT
 from chaos.scenario import load
@@ -34,6 +32,7 @@ from chaos.trial.record import write_json
 from chaos.trial.spec import TrialSpec, limits_s, utc_now
 from chaos.trial.steps import Player
 from chaos.trial.trial import Trial
+from chaos.trial.waiting import Ending, Waiting, Work
 from chaos.trial.worker import signals
 
 PLATFORMS = {"kind": "chaos.cluster.kube.platform:KindPlatform"}
@@ -80,7 +79,7 @@ class Campaign:
     def __init__(self, options: Options, tell: Tells) -> None:
         self.options = options
         self.tell = tell
-        self.loop = LoopThread()
+        self._waiting = Waiting()
         self.loaded = load(options.scenario, options.settings)
         self.experiments = [load_experiment(path) for path in find_experiments(options.experiments)]
         self.seed = random.SystemRandom().getrandbits(31) if options.seed is None else options.seed
@@ -90,8 +89,6 @@ class Campaign:
         self._write_down()
         self._numbers = count()
         self._held = ExitStack()
-        self._interrupted = ""
-        self._ending: Callable[[str], None] = lambda _why: None
         self._fresh = False
 
     def __enter__(self) -> Self:
@@ -99,8 +96,8 @@ class Campaign:
         for warning in self.loaded.warnings:
             self.tell(Message(Tell.NOTE, {"text": warning}))
         with ExitStack() as held:
-            held.enter_context(self.loop)
-            self._wait(self._up())
+            held.enter_context(self._waiting)
+            self._wait(self._platform.__aenter__())
             held.callback(self._leave)
             self._wait(self._platform.deploy())
             self._held = held.pop_all()
@@ -140,8 +137,7 @@ class Campaign:
     def play_here(self, planned: Planned, player: Player) -> "Future[None]":
         """One trial in this process: `player` has its experiment played by a chaostoolkit that already runs."""
         trial = Trial(self.spec(planned), player, self.tell)
-        self._ending = trial.interrupt
-        return self.loop.submit(trial.run())
+        return self._waiting.begun(trial.run(), trial.interrupt)
 
     def result(self, planned: Planned) -> TrialResult:
         """What the recording of a played trial says."""
@@ -160,9 +156,7 @@ class Campaign:
 
     def interrupt(self, why: str) -> None:
         """End the campaign early: the trial under way undoes its fault first. A second call changes nothing."""
-        if not self._interrupted:
-            self._interrupted = why
-            self._ending(why)
+        self._waiting.interrupt(why)
 
     def spec(self, planned: Planned) -> TrialSpec:
         versions = self._platform.versions()
@@ -187,33 +181,17 @@ class Campaign:
     def _play(self, planned: Planned) -> None:
         worker = Worker(self.tell)
         played = worker.run(self.spec(planned), limits_s(self.loaded.scenario))
-        self._wait(played, ending=lambda _why: self.loop.call(worker.interrupt))
+        self._wait(played, ending=lambda _why: self._waiting.call(worker.interrupt))
 
-    def _wait(self, work: Coroutine[Any, Any, None], ending: Callable[[str], None] | None = None) -> None:
-        """Have the loop do this. An interruption cancels it, unless `ending` is how it ends, and waits for its end."""
-        future = self.loop.submit(self._interruptible(work, ending))
+    def _wait(self, work: Work, ending: Ending | None = None) -> None:
         try:
-            with signals(self.interrupt):
-                future.result()
-        except (CancelledError, InterruptedTrial):
-            raise InterruptedTrial(f"{self._interrupted}; what was recorded is in {self.directory}") from None
-
-    async def _interruptible(self, work: Coroutine[Any, Any, None], ending: Callable[[str], None] | None) -> None:
-        """Cancelled from inside the loop: whoever waits outside goes on only when all of `work` has been undone."""
-        task = asyncio.create_task(work)
-        self._ending = ending or (lambda _why: self.loop.call(task.cancel))
-        if self._interrupted:
-            task.cancel()
-        await task
-
-    async def _up(self) -> None:
-        await self._platform.__aenter__()
+            self._waiting.until_done(work, ending)
+        except InterruptedTrial as error:
+            raise InterruptedTrial(f"{error}; what was recorded is in {self.directory}") from None
 
     def _leave(self) -> None:
-        """Not to be interrupted: it takes away what this campaign made."""
-        self._ending = lambda _why: None
-        with signals(self.interrupt):
-            self.loop.submit(self._platform.__aexit__(None, None, None)).result(LEAVE_S)
+        """It takes away what this campaign made."""
+        self._waiting.whatever_comes(self._platform.__aexit__(None, None, None), LEAVE_S)
 
     def _make_platform(self) -> Platform:
         if self.options.on not in PLATFORMS:
