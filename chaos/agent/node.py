@@ -7,7 +7,6 @@ It decides nothing about experiments: it is told a container, what to do, and fo
 One JSON object a line, answered in order, with the request's `id`; a failure is `{"id", "error"}`. Requests (`do`):
 
 clock      → boot_id, timens, mono_ns, wall_ns
-find       container → pid
 processes  uid → processes: [{pid, name, cgroup}] of a pod
 signal     container, signal (KILL, STOP, CONT); STOP with lease_s, longest_s → pid, before_ns, after_ns, seen
 cut        container, peers, lease_s, longest_s → before_ns, after_ns; replaces a cut of the same namespace
@@ -60,7 +59,6 @@ class Helper:
         self._tables: dict[int, Table] = {}
         self._does: dict[str, Callable[[Request], Awaitable[Answer]]] = {
             "clock": self._clock,
-            "find": self._find,
             "processes": self._processes,
             "signal": self._signal,
             "cut": self._cut,
@@ -89,9 +87,6 @@ class Helper:
 
     async def _clock(self, _: Request) -> Answer:
         return {**identity(), **reading()}
-
-    async def _find(self, request: Request) -> Answer:
-        return {"pid": reach.main_process(request["container"])}
 
     async def _processes(self, request: Request) -> Answer:
         return {"processes": reach.of_pod(request["uid"]), **reading()}

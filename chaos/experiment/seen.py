@@ -40,10 +40,6 @@ class Seen:
             self._say(name, at_ns, text)
 
     @property
-    def switched(self) -> bool:
-        return ("switched", "") in self._marks
-
-    @property
     def over(self) -> bool:
         """A failover was seen to its end: switched, and the leader has had every replica reconfigured; or forgotten."""
         marked = {name for name, _ in self._marks}

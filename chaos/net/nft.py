@@ -82,9 +82,6 @@ class Table:
             counts.append(dropped_by(message))
         return sum(counts) if counts else None
 
-    def present(self) -> bool:
-        return self.dropped() is not None
-
     def close(self) -> None:
         self._socket.close()
 

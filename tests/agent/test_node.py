@@ -65,7 +65,7 @@ def test_the_clock_is_that_of_this_kernel(talk: Talk) -> None:
 
 def test_a_container_is_found_by_its_id(talk: Talk, target: Container) -> None:
     """It is the one that is number 1 of its own pid namespace, not its child."""
-    assert talk.ask("find", container=target.id)["pid"] == target.pid
+    assert talk.ask("signal", container=target.id, signal="CONT")["pid"] == target.pid
 
 
 def test_a_pods_processes_are_named(talk: Talk, target: Container) -> None:
@@ -83,7 +83,7 @@ def test_kill_shows_redis_gone(talk: Talk, spaces: tuple[Space, Space]) -> None:
         assert answer["seen"] == "gone"
         assert answer["pid"] == target.pid
         target.outer.wait(5)
-        assert "no process of container" in talk.ask("find", container=target.id)["error"]
+        assert "no process of container" in talk.ask("signal", container=target.id, signal="KILL")["error"]
 
 
 @pytest.mark.redis
@@ -197,9 +197,9 @@ def test_a_newer_cut_of_the_namespace_outlives_the_older_ones_lease(
 @pytest.mark.parametrize(
     ("request_", "error"),
     [
-        ({"do": "reboot"}, "'reboot' is not one of clock, find"),
-        ({"do": "find", "container": "beef"}, "no process of container beef on this node"),
-        ({"do": "find", "container": ""}, "a container without an id cannot be found"),
+        ({"do": "reboot"}, "'reboot' is not one of clock, processes"),
+        ({"do": "signal", "container": "beef", "signal": "KILL"}, "no process of container beef on this node"),
+        ({"do": "signal", "container": "", "signal": "KILL"}, "a container without an id cannot be found"),
         ({"do": "cut", "container": "beef"}, "cut needs 'peers'"),
         ({"do": "cut", "container": "beef", "peers": []}, "a cut from nobody is no cut"),
         ({"do": "signal", "container": "beef", "signal": "HUP"}, "SIGHUP is not sent to containers"),
