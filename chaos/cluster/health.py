@@ -120,7 +120,7 @@ def unhealthy(facts: Facts, system: System, services: Collection[str]) -> list[s
         *_roles_wrong(facts),
         *_sentinels_wrong(facts, system),
         *_label_wrong(facts, system),
-        *_endpoints_wrong(facts, system, services),
+        *endpoints_wrong(facts, system, services),
         *_settings_wrong(facts, system),
     ]
 
@@ -204,7 +204,8 @@ def _label_wrong(facts: Facts, system: System) -> Iterator[str]:
         yield f"the label {label} is on {', '.join(labelled) or 'no pod'}, not on {chosen.name} alone"
 
 
-def _endpoints_wrong(facts: Facts, system: System, services: Collection[str]) -> Iterator[str]:
+def endpoints_wrong(facts: Facts, system: System, services: Collection[str]) -> Iterator[str]:
+    """Services that select by the master label and do not name the master alone."""
     chosen = master(facts)
     for service in sorted(services):
         if chosen is None or not follows_label(facts, system, service):
