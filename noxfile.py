@@ -110,7 +110,7 @@ def schema(session: nox.Session) -> None:
 def picture(session: nox.Session) -> None:
     """Take the README's picture of the sample report; needs Chromium."""
     page = Path("reports/sample/report.html").resolve().as_uri()
-    size = ["--hide-scrollbars", "--window-size=1280,860"]
+    size = ["--hide-scrollbars", "--window-size=1280,1100"]
     session.run("chromium", "--headless", "--no-sandbox", *size, "--screenshot=docs/report.png", page, external=True)
 
 
