@@ -72,6 +72,8 @@ class Session:
         if healing:
             return self._result(future, within_s)
         self._calls.add(future)
+        if self.interrupted:
+            future.cancel()  # it came between the first look and `add`: whoever interrupted did not see this call
         try:
             return self._result(future, within_s)
         finally:

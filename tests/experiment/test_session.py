@@ -67,6 +67,20 @@ def test_an_interruption_ends_the_call_under_way_and_heals_at_once(session: Sess
     assert session.scene.cluster.healed == 1  # type: ignore[attr-defined]
 
 
+def test_an_interruption_that_comes_while_a_call_begins_ends_it_too(session: Session) -> None:
+    class Late(set[Any]):
+        def add(self, call: object) -> None:
+            session.interrupt("told to")
+            super().add(call)
+
+    session._calls = Late()
+    begun = time.monotonic()
+    with pytest.raises(Interrupted, match="told to"):
+        session.call(asyncio.sleep(5), within_s=10)
+
+    assert time.monotonic() - begun < 1
+
+
 def test_after_an_interruption_only_healing_is_done(session: Session) -> None:
     session.interrupt("told to")
     with pytest.raises(Interrupted):
