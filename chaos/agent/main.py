@@ -25,7 +25,7 @@ async def run(spec: AgentSpec, directory: Path) -> None:
     """Record until told to quit, by file or by signal, or until the limit. What breaks it is written, and raised."""
     events = EventWriter(directory / EVENTS / f"{AGENT}.jsonl", AGENT)
     try:
-        async with Names(spec.names, events) as names, asyncio.TaskGroup() as group:
+        async with Names(spec.names, events, hosts=spec.hosts) as names, asyncio.TaskGroup() as group:
             observers = Observers(group, spec.load.master, events, password_from_environment())
             clients = Clients(Crew(spec.clients, spec.load, directory, events, names), spec, directory, events)
             tasks = [group.create_task(HiccupMeter(events).run()), group.create_task(pulse(events))]

@@ -10,7 +10,10 @@ from chaos.model import Member
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentSpec:
-    """`limit_s` bounds the agent's life whatever the host does. `names` are the addresses it resolves once a second."""
+    """`limit_s` bounds the agent's life whatever the host does. `names` are the addresses it resolves once a second.
+
+    `hosts` are all the names there are, with their addresses, where no resolver is to be asked; None: one is asked.
+    """
 
     trial: str
     clients: tuple[ClientSpec, ...]
@@ -18,6 +21,7 @@ class AgentSpec:
     members: tuple[Member, ...]
     names: tuple[str, ...]
     limit_s: float
+    hosts: dict[str, str] | None = None
 
     def dumps(self) -> str:
         return json.dumps(asdict(self))
@@ -32,6 +36,7 @@ class AgentSpec:
             members=tuple(Member.from_json(item) for item in data["members"]),
             names=tuple(data["names"]),
             limit_s=data["limit_s"],
+            hosts=data["hosts"],
         )
 
 

@@ -9,6 +9,7 @@ ordinal than the killed one is labelled one resync later. Read in sentinel.c of 
 
 from dataclasses import dataclass
 
+from chaos.analysis.declared import resync_s
 from chaos.analysis.history import History
 from chaos.analysis.result import Failover, Node
 from chaos.scenario.floors import PROMOTION_S
@@ -84,14 +85,6 @@ def least_down_after_s(history: History) -> float | None:
     read = list(history.recording.settings.get("sentinel", {}).values()) or [declared]
     values = [str(settings.get("down-after-milliseconds", "")) for settings in read]
     return min((int(value) / 1000 for value in values if value.isdigit()), default=None)
-
-
-def resync_s(history: History) -> float | None:
-    """The operator's resync, where there is an operator that labels the master."""
-    system = history.scenario.get("system", {})
-    kube = system.get("kube") or {}
-    labels = kube.get("operator") and kube.get("master_label")
-    return float(system["period"]) if labels and system.get("period") else None
 
 
 def replaced(history: History) -> bool:

@@ -7,7 +7,8 @@ label's line in the operator's log, a resync that only repaired a pod, a pod tha
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from chaos.analysis.allowed import gone_s, replaced, resync_s
+from chaos.analysis.allowed import gone_s, replaced
+from chaos.analysis.declared import resync_s
 from chaos.analysis.history import History
 from chaos.analysis.logs import LogLine
 from chaos.analysis.result import Failover, Losses, LostSpell, Milestone, Node, PathResult, Phase, Window, middle

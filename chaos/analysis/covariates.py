@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chaos.analysis.allowed import resync_s
+from chaos.analysis.declared import resync_s
 from chaos.analysis.history import History
 from chaos.analysis.result import Failover, Node
 from chaos.analysis.timeline import LABEL_LINE

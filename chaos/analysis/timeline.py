@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from chaos.analysis.declared import master_value
 from chaos.analysis.history import Fact, History
 from chaos.analysis.result import Failover, Milestone, Node, Span, State
 from chaos.analysis.roster import host, is_at
@@ -97,7 +98,7 @@ def switching(history: History, attempt: Attempt | None) -> dict[str, Milestone]
 
 def labelled(history: History, who: Node | None, attempt: Attempt | None) -> Milestone:
     """The master label on the successor's pod. The operator's log, where it is there, says it more narrowly."""
-    value = str(history.scenario.get("system", {}).get("kube", {}).get("master_label") or "").partition("=")[2]
+    value = master_value(history)
     if not value:
         return NOT_APPLICABLE
     pods = [fact for fact in history.facts("pod") if who and fact.get("name") == who.name]

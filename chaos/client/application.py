@@ -79,7 +79,7 @@ class Application:
         self._connections = 0
         self._opened = False
         self._value = b"x" * job.load.value_bytes
-        self._redis = LIBRARIES[job.spec.library](job.spec.address, job.load.database, self._said)
+        self._redis = LIBRARIES[job.spec.library](job.connect, job.load.database, self._said)
 
     def run(self, stop: threading.Event) -> None:
         """Call at the client's rate until `stop`; after a call that took longer, go on at once and from there."""

@@ -104,6 +104,7 @@ class Crew:
         for spec in self._applications:
             job = Job(
                 spec=spec,
+                connect=self._names.connectable(spec.address),
                 load=self._load,
                 directory=str(self._directory),
                 domain=self._events.domain,

@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from chaos.clock import mono_ns
@@ -27,11 +27,19 @@ class Names:
     """Use as `async with Names(...)`. `names` are hosts, or host:port as clients are given them.
 
     A name with several addresses gives them in turn, as a DNS server that rotates its answers would. A resolver that
-    fails otherwise than by "not found" leaves the last addresses in use, and an event says so.
+    fails otherwise than by "not found" leaves the last addresses in use, and an event says so. With `hosts` these are
+    all the names there are, and no resolver is asked.
     """
 
-    def __init__(self, names: Iterable[str], events: EventWriter, every_s: float = EVERY_S) -> None:
+    def __init__(
+        self,
+        names: Iterable[str],
+        events: EventWriter,
+        every_s: float = EVERY_S,
+        hosts: Mapping[str, str] | None = None,
+    ) -> None:
         self._names = tuple(names)
+        self._hosts = hosts
         self._every_s = every_s
         self._events = events
         self._answers: dict[str, Answer] = {}
@@ -65,6 +73,11 @@ class Names:
         answer.turn += 1
         return answer.addresses[answer.turn % len(answer.addresses)], port
 
+    def connectable(self, name: str) -> str:
+        """`host:port` as another process can connect to it: by address where that is known from `hosts` alone."""
+        host, _, port = name.rpartition(":")
+        return f"{(self._hosts or {}).get(host, host)}:{port}"
+
     async def _resolve_forever(self, host: str) -> None:
         while True:
             await self._resolve(host)
@@ -74,10 +87,15 @@ class Names:
         """Ask once. Bounded by the resolver's own time-outs; until then the last answer stays in use."""
         last = self._answers[host]
         asked_ns = mono_ns()
-        addresses, error = await look_up(host, last.addresses)
+        addresses, error = await self._look_up(host, last.addresses)
         if last.asked_ns is None or (addresses, error) != (last.addresses, last.error):
             self._events.write("resolved", since_ns=last.asked_ns, name=host, addresses=addresses, error=error)
         last.addresses, last.error, last.asked_ns = addresses, error, asked_ns
+
+    async def _look_up(self, host: str, otherwise: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+        if self._hosts is None:
+            return await look_up(host, otherwise)
+        return ((self._hosts[host],), "") if host in self._hosts else ((), "name not found")
 
 
 async def look_up(host: str, otherwise: tuple[str, ...]) -> tuple[tuple[str, ...], str]:

@@ -22,10 +22,12 @@ STOP_S = 5.0
 class Job:
     """What the process is told, as one line on its standard input. `target` is the index of its address in the rows.
 
+    `connect` is where it connects: its address, by number where its process could not resolve the name.
     `run` counts the starts of the clients; a later one writes files of its own and counts its operations on.
     """
 
     spec: ClientSpec
+    connect: str
     load: Load
     directory: str
     domain: str

@@ -127,7 +127,7 @@ def unhealthy(facts: Facts, system: System, services: Collection[str]) -> list[s
 
 def follows_label(facts: Facts, system: System, service: str) -> bool:
     """A Service of this name exists and selects by the master label."""
-    label = (system.kube.master_label or "=").split("=", 1)
+    label = (system.master_label or "=").split("=", 1)
     selector = facts.services.get(service, {}).get("selector") or {}
     return label[0] in selector and selector[label[0]] == label[1]
 
@@ -194,7 +194,7 @@ def _flags_wrong(name: str, state: State) -> Iterator[str]:
 
 
 def _label_wrong(facts: Facts, system: System) -> Iterator[str]:
-    label = system.kube.master_label
+    label = system.master_label
     if label is None:
         return
     value = label.partition("=")[2]

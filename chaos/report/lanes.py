@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
+from chaos.analysis.declared import master_value
 from chaos.analysis.history import Fact, History
 from chaos.analysis.result import TrialResult, middle
 from chaos.report.kinds import kinds, meters, sent_by
@@ -108,8 +109,7 @@ def _role(fact: Fact) -> Change:
 
 
 def _labels(history: History) -> Iterator[Change]:
-    kube = history.scenario.get("system", {}).get("kube", {})
-    value = str(kube.get("master_label") or "=master").partition("=")[2]
+    value = master_value(history) or "master"
     labelled: dict[str, bool] = {}
     for fact in history.facts("pod"):
         labelled[fact.get("name")] = fact.get("role") == value and not fact.get("gone")

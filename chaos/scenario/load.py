@@ -72,7 +72,8 @@ def _line(source: Source, place: Place, text: str) -> str:
 
 
 def _check_manifests(scenario: Scenario, folder: Path, source: Source) -> None:
-    for index, manifest in enumerate(scenario.system.kube.manifests):
+    manifests = scenario.system.kube.manifests if scenario.system.kube else ()
+    for index, manifest in enumerate(manifests):
         if not (folder / manifest).exists():
             place: Place = ("system", "kube", "manifests", index)
             raise ScenarioError(_line(source, place, f"{folder / manifest} is not there"))

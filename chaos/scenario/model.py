@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, model_validator
 from typing_extensions import TypedDict
 
-from chaos.scenario.units import Address, Count, Duration, Rate
+from chaos.scenario.units import Address, Count, Duration, Rate, Versions
 
 TargetName = Literal[
     "detection",
@@ -18,6 +18,10 @@ TargetName = Literal[
     "total",
     "lost_acknowledged",
 ]
+
+
+MASTER_LABEL = "role=master"
+"""On local, where a label is what the endpoint controller last said of a member."""
 
 
 class Part(BaseModel):
@@ -64,21 +68,109 @@ class KubeSystem(Part):
     password: SecretKey | None = None
 
 
+class LocalServer(Part):
+    """Which server every member runs; no `program`: whichever is found. `versions` are as pip writes them."""
+
+    program: Literal["redis", "valkey"] | None = None
+    versions: Versions = ">=6.2"
+
+
+class LocalSentinel(Part):
+    """`service` is the name by which clients reach any Sentinel."""
+
+    service: str
+    name: str = "sentinel"
+    port: int = 26379
+    master: str = "mymaster"
+
+
+class LocalEndpoint(Part):
+    """Who moves the address of the master's Service, and when.
+
+    sentinel: at +switch-master. poll: asks every `every` who is master. resync: as the Redis operator does, every
+    `every`, not while a member is missing, labels written in the order of names up to the first that does not follow.
+    """
+
+    service: str
+    mode: Literal["sentinel", "poll", "resync"]
+    every: Duration = 30.0
+
+
+class LocalReplacement(Part):
+    """A member that was taken away comes back under its name, at its address or another, with its data or empty."""
+
+    after: Duration = 2.0
+    address: Literal["kept", "new"] = "kept"
+    data: Literal["kept", "lost"] = "kept"
+
+
+class LocalSystem(Part):
+    """Processes in network namespaces. Members are `<redis>-0` on, and `<sentinel.name>-0` on.
+
+    `restart` is from the end of a process to its next start in place, `terminate` how long a graceful delete takes.
+    """
+
+    server: LocalServer = LocalServer()
+    redis: str = "redis"
+    port: int = 6379
+    sentinel: LocalSentinel
+    endpoint: LocalEndpoint
+    restart: Duration = 1.0
+    replace: LocalReplacement = LocalReplacement()
+    terminate: Duration = 31.0
+
+
 class Settings(Part):
-    """Settings that the health gate waits for on every Sentinel and every Redis, as they themselves report them."""
+    """Settings that the health gate waits for on every Sentinel and every Redis, as they themselves report them.
+
+    On Kubernetes the manifests set them; on local they are set as declared here.
+    """
 
     sentinel: dict[str, str | int] = {}
     redis: dict[str, str | int] = {}
 
 
 class System(Part):
-    """`replicas` and `sentinels` are how many the health gate demands. `period` is the scenario's longest period."""
+    """Exactly one of `kube` and `local` says where it runs.
 
-    kube: KubeSystem
+    `replicas` and `sentinels` are how many the health gate demands. `period` is the scenario's longest period.
+    """
+
+    kube: KubeSystem | None = None
+    local: LocalSystem | None = None
     replicas: int = Field(default=2, ge=1)
     sentinels: int = Field(default=3, ge=1)
     settings: Settings = Settings()
     period: Duration
+
+    @model_validator(mode="after")
+    def one_place(self) -> "System":
+        if (self.kube is None) == (self.local is None):
+            raise ValueError("needs either kube or local")
+        return self
+
+    @property
+    def place(self) -> "KubeSystem | LocalSystem":
+        place = self.kube or self.local
+        assert place is not None
+        return place
+
+    @property
+    def on_kube(self) -> KubeSystem:
+        """For what runs on Kubernetes only, and was given a scenario of it."""
+        assert self.kube is not None
+        return self.kube
+
+    @property
+    def on_local(self) -> LocalSystem:
+        """For what runs on local only, and was given a scenario of it."""
+        assert self.local is not None
+        return self.local
+
+    @property
+    def master_label(self) -> str | None:
+        """The label that the master's pod carries, as `key=value`."""
+        return self.kube.master_label if self.kube else MASTER_LABEL
 
 
 class Client(Part):

@@ -7,6 +7,7 @@ manifest can be loaded with the same strictness as the file it was made from.
 import re
 from typing import Annotated, Any
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
@@ -43,6 +44,14 @@ def parse_address(value: Any) -> str:  # noqa: ANN401
     return value
 
 
+def parse_versions(value: Any) -> str:  # noqa: ANN401
+    try:
+        SpecifierSet(value)
+    except (InvalidSpecifier, AttributeError, TypeError):
+        raise ValueError(f'"{value}" says no versions; write ">=6.2" or ">=7, <8"') from None
+    return str(value)
+
+
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
@@ -64,3 +73,4 @@ Count = Annotated[
 Address = Annotated[
     str, BeforeValidator(parse_address), WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z0-9_.-]+:\d{1,5}$"})
 ]
+Versions = Annotated[str, BeforeValidator(parse_versions), WithJsonSchema({"type": "string"})]

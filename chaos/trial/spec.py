@@ -59,7 +59,7 @@ def agent_spec(spec: TrialSpec, scenario: Scenario, members: Members) -> AgentSp
         keys=f"failover:{spec.campaign}:{spec.number}:",
         ttl_s=int(limit_s + BEYOND_S),
         database=scenario.database,
-        master=scenario.system.kube.sentinel.master,
+        master=scenario.system.place.sentinel.master,
     )
     return AgentSpec(
         trial=f"{spec.campaign}/{spec.number}",

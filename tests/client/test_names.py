@@ -113,3 +113,13 @@ def test_literals_need_no_resolver():
     assert is_literal("10.0.0.1")
     assert is_literal("fd00::1")
     assert not is_literal("redis")
+
+
+async def test_where_all_names_are_given_no_resolver_is_asked(events: EventWriter, resolver: Resolver):
+    resolver.says = ["10.0.0.9"]
+    async with Names(["here:6379", "elsewhere:6379"], events, EVERY_S, hosts={"here": "10.0.0.1"}) as names:
+        await seconds(5 * EVERY_S)
+        assert names.address("here:6379") == ("10.0.0.1", 6379)
+        assert names.address("elsewhere:6379") is None
+        assert names.connectable("here:6379") == "10.0.0.1:6379"
+        assert names.connectable("elsewhere:6379") == "elsewhere:6379"

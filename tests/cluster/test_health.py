@@ -267,7 +267,7 @@ def test_a_setting_that_is_not_yet_as_the_scenario_says(value, sentence):
 
 
 def test_a_system_without_a_master_label_is_not_asked_for_one():
-    kube = SYSTEM.kube.model_copy(update={"master_label": None})
+    kube = SYSTEM.on_kube.model_copy(update={"master_label": None})
     facts = healthy()
     tell(facts, "pod", name="rfr-0", uid="uid-rfr-0", phase="Running", ready=True, role=None)
 

@@ -40,7 +40,7 @@ class KubeCluster:
     def __init__(self, api: Api, scenario: Scenario, directory: Path, ref: Mapping[str, str]) -> None:
         self.name = ref["name"]
         self._api = api
-        self._kube = scenario.system.kube
+        self._kube = scenario.system.on_kube
         self._image = ref["agent_image"]
         self._directory = directory
         self._loop = asyncio.get_running_loop()

@@ -21,7 +21,7 @@ class Deployment:
 
     def __init__(self, api: Api, scenario: Scenario, folder: Path) -> None:
         self._api = api
-        self._kube = scenario.system.kube
+        self._kube = scenario.system.on_kube
         self._objects = objects(folder, self._kube.manifests)
 
     @property

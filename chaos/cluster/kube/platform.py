@@ -104,7 +104,7 @@ class KindPlatform:
             await until(self._all_ready, within_s=NODES_S, because=lambda: self._unready)
             self._step("cluster", f"{self.name}  {len(self._nodes)} nodes ready", begun_ns)
             begun_ns = mono_ns()
-            brought = await self._kind.load(self._scenario.system.kube.images, self._names)
+            brought = await self._kind.load(self._scenario.system.on_kube.images, self._names)
             self._image = await building
             self._step(
                 "images", f"{len(brought)} brought to the nodes" if brought else "on the nodes already", begun_ns
@@ -120,7 +120,7 @@ class KindPlatform:
             return
         self._tell(Message(Tell.NOTE, {"text": f"kind makes a cluster: needs {NEEDS_GIB} GiB, takes about a minute"}))
         try:
-            await self._kind.create(self._scenario.system.kube.node_image)
+            await self._kind.create(self._scenario.system.on_kube.node_image)
         except BaseException:
             await self._kind.delete()
             raise
@@ -147,7 +147,7 @@ class KindPlatform:
         return [node["metadata"]["name"] for node in self._nodes]
 
     async def _read_versions(self) -> Versions:
-        images = [*self._scenario.system.kube.images, self._image]
+        images = [*self._scenario.system.on_kube.images, self._image]
         ids = [await run("docker", "image", "inspect", "--format", "{{.Id}}", one, within_s=ASK_S) for one in images]
         info = self._nodes[0]["status"]["nodeInfo"]
         platform = {

@@ -23,7 +23,7 @@ class Readiness:
     def __init__(self, api: Api, system: System, tell: Tells) -> None:
         self._api = api
         self._tell = tell
-        kube = system.kube
+        kube = system.on_kube
         self._wanted = [
             (kube.namespace, kube.redis.selector, system.replicas + 1),
             (kube.namespace, kube.sentinel.selector, system.sentinels),

@@ -45,7 +45,7 @@ class Watcher:
     """Threads do the watching. `put` is called from them, one call at a time, from `start` until `stop` returns."""
 
     def __init__(self, api: Api, scenario: Scenario, directory: Path, put: Callable[[Event], None]) -> None:
-        kube = scenario.system.kube
+        kube = scenario.system.on_kube
         self._client = api.new_client()
         self._directory = directory / LOGS
         self._sink = put

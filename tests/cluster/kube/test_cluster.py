@@ -109,7 +109,7 @@ def api_of(system: System) -> Api:
 async def ours(system: System) -> list[str]:
     """Pods of ours that nobody has asked to end yet."""
     with api_of(system) as api:
-        namespaces = (NAMESPACE, system.scenario.system.kube.namespace)
+        namespaces = (NAMESPACE, system.scenario.system.on_kube.namespace)
         paths = [f"/api/v1/namespaces/{namespace}/pods" for namespace in namespaces]
         found = [pod for path in paths for pod in await api.items(path, labelSelector=OURS)]
         return [pod["metadata"]["name"] for pod in found if "deletionTimestamp" not in pod["metadata"]]
@@ -190,7 +190,9 @@ async def test_a_killed_agent_is_noticed_and_what_it_recorded_is_there(system, t
 async def kill_the_agent(system: System) -> int:
     """By a helper on its node: a container's own process 1 is safe from its own namespace."""
     with api_of(system) as api:
-        pods = await api.items(f"/api/v1/namespaces/{system.scenario.system.kube.namespace}/pods", labelSelector=OURS)
+        pods = await api.items(
+            f"/api/v1/namespaces/{system.scenario.system.on_kube.namespace}/pods", labelSelector=OURS
+        )
         states = {one["name"]: one["containerID"] for one in pods[0]["status"]["containerStatuses"]}
         helper = NodeHelper(api, NAMESPACE, pods[0]["spec"]["nodeName"], system.ref["agent_image"], lambda _: None)
         try:
