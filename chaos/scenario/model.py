@@ -107,7 +107,8 @@ class LocalReplacement(Part):
 class LocalSystem(Part):
     """Processes in network namespaces. Members are `<redis>-0` on, and `<sentinel.name>-0` on.
 
-    `restart` is from the end of a process to its next start in place, `terminate` how long a graceful delete takes.
+    `restart` is from the end of a process to its next start in place, `terminate` how long a graceful delete takes,
+    `ready` how long a member that was started again runs before it counts as Ready.
     """
 
     server: LocalServer = LocalServer()
@@ -118,6 +119,7 @@ class LocalSystem(Part):
     restart: Duration = 1.0
     replace: LocalReplacement = LocalReplacement()
     terminate: Duration = 31.0
+    ready: Duration = 0.0
 
 
 class Settings(Part):
