@@ -7,6 +7,7 @@ cannot be placed is None, and whatever depends on it is undecided: nothing is gu
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,8 @@ class Clocks:
 
     def __init__(self, events: Iterable[Event]) -> None:
         self._identities: dict[str, tuple[str, str]] = {}
+        self.claimed: set[str] = set()
+        """Domains that two writers claim whose clocks are not one: a process whose clock was moved."""
         self._offsets: dict[str, list[Offset]] = {}
         pairs: dict[str, list[tuple[int, int]]] = {}
         for event in events:
@@ -43,13 +46,22 @@ class Clocks:
     def _learn(self, event: Event, pairs: dict[str, list[tuple[int, int]]]) -> None:
         fields = event.fields
         if event.kind == "clock.domain":
-            self._identities[event.domain] = (fields["boot_id"], fields["timens"])
+            self._identify(event.domain, (fields["boot_id"], fields["timens"]))
             pairs.setdefault(event.domain, []).append((fields["mono_ns"], fields["wall_ns"]))
         elif event.kind == "clock.pair":
             pairs.setdefault(event.domain, []).append((event.at_ns, fields["wall_ns"]))
         elif event.kind == "clock.offset":
             least, most = fields["offset_ns"] - fields["error_ns"], fields["offset_ns"] + fields["error_ns"]
             self._offsets.setdefault(fields["of"], []).append(Offset(at_ns=event.at_ns, least_ns=least, most_ns=most))
+
+    def _identify(self, domain: str, identity: tuple[str, str]) -> None:
+        if self._identities.setdefault(domain, identity) != identity:
+            self.claimed.add(domain)
+
+    def are_of(self, domain: str, header: dict[str, Any]) -> bool:
+        """Whether a file of operations was stamped by the clock whose domain it names."""
+        theirs = (header.get("boot_id"), header.get("timens"))
+        return self._identities.get(domain, theirs) == theirs
 
     @property
     def domains(self) -> list[str]:

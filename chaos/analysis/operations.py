@@ -112,7 +112,7 @@ def _shift(file: OpsFile, clocks: Clocks) -> tuple[int, int] | None:
     """Host's clock minus the file's, in the middle of the file, and half the error of that."""
     domain = str(file.header.get("domain", ""))
     middle = int(file.rows["intended_ns"][len(file.rows) // 2]) if len(file.rows) else 0
-    placed = clocks.place(domain, middle)
+    placed = clocks.place(domain, middle) if clocks.are_of(domain, file.header) else None
     if placed is None:
         return None
     return (placed[0] + placed[1]) // 2 - middle, (placed[1] - placed[0] + 1) // 2

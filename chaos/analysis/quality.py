@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from chaos.analysis.history import Fact, History
 from chaos.analysis.losses import phantoms, why_undecided
+from chaos.analysis.outcomes import acknowledged_by_replicas
 from chaos.analysis.paths import Path
 from chaos.analysis.result import Doubt, Failover
 from chaos.analysis.stalls import long_stalls
@@ -68,8 +69,12 @@ def undone(history: History) -> Iterable[Doubt]:
 def clocks(history: History) -> Iterable[Doubt]:
     for domain, count in sorted(history.unplaced.items()):
         yield gating("clock", f"{count} events of {domain} cannot be placed: its clock's offset is not known")
+    for domain in sorted(history.clocks.claimed):
+        yield gating("clock", f"two writers stamp for {domain}, and their clocks are not one: one of them was moved")
     if history.ops.unplaced:
-        yield gating("clock", f"{history.ops.unplaced} operations cannot be placed: their clock's offset is not known")
+        yield gating(
+            "clock", f"{history.ops.unplaced} operations cannot be placed: their clock is not the one they name"
+        )
     step_s = history.clocks.step_ns() / 1e9
     if step_s > STEP_S:
         yield remark("clock", f"the wall clock jumped by {step_s:.3f} s; log lines are placed with that error")
@@ -95,6 +100,9 @@ def losses(history: History) -> Iterable[Doubt]:
     found = phantoms(history)
     if found:
         yield gating("outcomes", f"{found} operations that were called surely not applied are there")
+    impossible = acknowledged_by_replicas(history)
+    if impossible:
+        yield gating("outcomes", f"{impossible} operations are called ok, and only a replica can have answered them")
 
 
 def lag(history: History) -> Iterable[Doubt]:

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from chaos.analysis.result import TrialResult, Verdict
+from chaos.clock import AGENT
 from chaos.model import ErrorCode, Event
 from tests.analysis.conftest import Analysed
 from tests.recordings import Story, kill_master, no_fault
-from tests.recordings.world import IPS, ns
+from tests.recordings.world import IDENTITY, IPS, ns
 
 OLD = f"master mymaster {IPS[0]} 6379"
 
@@ -76,6 +77,15 @@ def test_a_clock_that_cannot_be_placed(analysed: Analysed):
     other: dict[str, Any] = {"boot_id": "another", "timens": "", "mono_ns": 0, "wall_ns": 0}
     story = crash().event("clock.domain", -6.0, "node/far", **other).event("pod", 1.0, "node/far", name="x")
     assert "clock" in gating(analysed(story))
+
+
+def test_a_writer_whose_clock_is_not_that_of_its_domain(analysed: Analysed):
+    reading = {"mono_ns": ns(-6.0), "wall_ns": 1795425275_482000000}
+    its_own: dict[str, Any] = {**IDENTITY, **reading}
+    moved = its_own | {"timens": "monotonic 10 0 boottime 0 0"}
+    story = crash().event("clock.domain", -6.0, AGENT, **its_own)
+    assert "clock" not in gating(analysed(story))
+    assert "clock" in gating(analysed(story.event("clock.domain", -5.0, AGENT, **moved)))
 
 
 def test_a_wall_clock_that_jumps_is_a_remark(analysed: Analysed):
