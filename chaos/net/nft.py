@@ -1,7 +1,7 @@
-"""Our nftables table in one network namespace, by netlink: put there, counted, removed. Who may do it, and for how
+"""Our nftables tables in one network namespace, by netlink: put there, counted, removed. Who may do it, and for how
 long, is not decided here.
 
-A netlink socket belongs for good to the namespace that it was opened in, and keeps that namespace alive. So a `Table`
+A netlink socket belongs for good to the namespace that it was opened in, and keeps that namespace alive. So a table
 is opened once inside the namespace, in a thread that ends at once, and used from anywhere: no thread of ours stays in
 a foreign namespace.
 """
@@ -9,7 +9,7 @@ a foreign namespace.
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Thread
@@ -19,7 +19,10 @@ from pyroute2.netlink import NETLINK_NETFILTER, NLMSG_DONE, NLMSG_ERROR, nlmsg
 
 from chaos.clock import mono_ns
 from chaos.linux import CLONE_NEWNET, setns
-from chaos.net.cut import Cut, applying, batch, clearing, dropped_by, listing
+from chaos.net import cut, service
+from chaos.net.cut import Cut
+from chaos.net.messages import batch
+from chaos.net.service import Service
 
 HEADER = struct.Struct("=IHHII")
 ERROR = struct.Struct("=i")
@@ -37,18 +40,18 @@ class Commit:
     after_ns: int
 
 
-class Table:
+class _Opened:
     """Raises OSError with the kernel's own number: EPERM without CAP_NET_ADMIN, EOPNOTSUPP without nf_tables."""
 
     def __init__(self) -> None:
-        """Opens the table of the calling thread's network namespace."""
+        """Opens the tables of the calling thread's network namespace."""
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
         self._socket.bind((0, 0))
         self._socket.settimeout(ANSWER_S)
 
     @classmethod
     def within(cls, namespace: int) -> Self:
-        """Open the table of the network namespace behind the descriptor `namespace` (an open /proc/<pid>/ns/net)."""
+        """Open the tables of the network namespace behind the descriptor `namespace` (an open /proc/<pid>/ns/net)."""
         opened: Future[Self] = Future()
 
         def enter_and_open() -> None:
@@ -62,25 +65,6 @@ class Table:
         thread.start()
         thread.join()
         return opened.result()
-
-    def apply(self, cut: Cut) -> Commit:
-        """Replace our table by `cut`, in one transaction: no packet sees a moment between the two."""
-        return self._commit(applying(cut))
-
-    def clear(self) -> Commit:
-        """Remove our table; good as well where there is none."""
-        return self._commit(clearing())
-
-    def dropped(self) -> int | None:
-        """Packets that the present cut has dropped so far; None: there is no cut."""
-        self._socket.send(listing())
-        counts = []
-        for kind, _, message in self._answers():
-            if kind == NLMSG_DONE:
-                break
-            _refuse(kind, message)
-            counts.append(dropped_by(message))
-        return sum(counts) if counts else None
 
     def close(self) -> None:
         self._socket.close()
@@ -103,6 +87,37 @@ class Table:
         """(type, number, bytes) of each answer, without an end of its own: the caller knows which is the last."""
         while True:
             yield from _split(self._socket.recv(1 << 20))
+
+
+class Table(_Opened):
+    """The table of a cut."""
+
+    def apply(self, wanted: Cut) -> Commit:
+        """Replace our table by `wanted`, in one transaction: no packet sees a moment between the two."""
+        return self._commit(cut.applying(wanted))
+
+    def clear(self) -> Commit:
+        """Remove our table; good as well where there is none."""
+        return self._commit(cut.TABLE.clearing())
+
+    def dropped(self) -> int | None:
+        """Packets that the present cut has dropped so far; None: there is no cut."""
+        self._socket.send(cut.TABLE.listing())
+        counts = []
+        for kind, _, message in self._answers():
+            if kind == NLMSG_DONE:
+                break
+            _refuse(kind, message)
+            counts.append(cut.dropped_by(message))
+        return sum(counts) if counts else None
+
+
+class Services(_Opened):
+    """The table of the Services whose addresses the namespace's own connections go to."""
+
+    def apply(self, wanted: Sequence[Service]) -> Commit:
+        """Replace all Services by `wanted`, in one transaction. A connection that is established stays where it is."""
+        return self._commit(service.applying(wanted))
 
 
 def _split(data: bytes) -> Iterator[tuple[int, int, bytes]]:

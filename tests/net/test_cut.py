@@ -3,7 +3,8 @@
 import pytest
 from pyroute2.netlink.nfnetlink.nftsocket import nft_rule_msg
 
-from chaos.net.cut import Cut, applying, batch, clearing
+from chaos.net.cut import TABLE, Cut, applying
+from chaos.net.messages import batch
 
 
 def test_a_cut_has_a_rule_for_each_peer_and_direction() -> None:
@@ -17,11 +18,11 @@ def test_a_cut_has_a_rule_for_each_peer_and_direction() -> None:
 def test_applying_clears_first_so_that_it_replaces() -> None:
     kinds = [type(message) for message in applying(Cut(("10.0.0.1",)))]
 
-    assert kinds[: len(clearing())] == [type(message) for message in clearing()]
+    assert kinds[: len(TABLE.clearing())] == [type(message) for message in TABLE.clearing()]
 
 
 def test_only_the_last_message_of_a_batch_is_acknowledged() -> None:
-    messages = clearing()
+    messages = TABLE.clearing()
     batch(messages)
 
     assert [bool(message["header"]["flags"] & 4) for message in messages] == [False, True]

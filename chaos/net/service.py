@@ -1,0 +1,114 @@
+"""The address of a Kubernetes Service as data, and the nftables messages that stand in for kube-proxy. Pure.
+
+For one network namespace, and for connections that begin there. As with kube-proxy, a new connection goes to one of
+the endpoints at random, and an established one stays where it is, whatever becomes of its endpoint: connection tracking
+sees to both. The namespace needs a route for a Service's address, any route: without one a client is told at once that
+the network is unreachable. A cut of an endpoint's address in this namespace drops its answers only, since what is sent
+there still has the Service's address where a cut looks: cut at the endpoint's side, or of the Service's address.
+
+A Service without endpoints refuses as on a real node: that one's kernel answers a client with an ICMP error, at most
+six at once and then one a second (inet_peer_xrlim_allow), and drops the rest, which a client meets as a time-out. Its
+limit does not hold for answers within a namespace, and so it is written down here; it begins anew at each replacement.
+"""
+
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from pyroute2.netlink import nlmsg
+from pyroute2.netlink.nfnetlink.nftsocket import NFPROTO_IPV4, Meta
+
+from chaos.net.messages import (
+    FIRST,
+    NETWORK_HEADER,
+    NF_DROP,
+    NFT_JUMP,
+    OUTPUT,
+    SECOND,
+    TRANSPORT_HEADER,
+    Expression,
+    Hook,
+    OwnTable,
+    equals,
+    expression,
+    load,
+    meta,
+    payload,
+    verdict,
+)
+
+TABLE = OwnTable("failover_services", NFPROTO_IPV4)
+
+FORWARD, LACKING, REFUSE = "forward", "lacking", "refuse"
+HOOKS = {FORWARD: Hook("nat", OUTPUT, -100), LACKING: Hook("filter", OUTPUT, 0)}
+"""Of dstnat and filter: what has an endpoint no longer has the Service's address where it would be refused."""
+
+REFUSALS_A_SECOND, REFUSALS_AT_ONCE = 1, 6
+"""Of ICMP errors to one peer: net.ipv4.icmp_ratelimit as it comes, and XRLIM_BURST_FACTOR in the kernel's icmp.c."""
+
+DESTINATION_ADDRESS, DESTINATION_PORT = (NETWORK_HEADER, 16, 4), (TRANSPORT_HEADER, 2, 2)
+RANDOM, DNAT = 1, 1
+ICMP_UNREACHABLE, PORT_UNREACHABLE = 0, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """An IPv4 address and a TCP port that stand for any of `endpoints`, which are (address, port)."""
+
+    address: str
+    port: int
+    endpoints: tuple[tuple[str, int], ...]
+
+
+def applying(services: Sequence[Service]) -> list[nlmsg]:
+    """The messages of one transaction that replaces all Services of the namespace, whether there are any or not."""
+    chains = [TABLE.chain(REFUSE), *(TABLE.chain(name, hook) for name, hook in HOOKS.items())]
+    rules = [rule for service in services for rule in _rules(service)]
+    return [*TABLE.clearing(), TABLE.adding(), *chains, *_refusing(), *rules]
+
+
+def _rules(service: Service) -> Iterator[nlmsg]:
+    """Of n endpoints the first takes 1/n of the connections, the second 1/(n-1) of what is left, the last the rest."""
+    if not service.endpoints:
+        yield TABLE.rule(LACKING, *_to(service), verdict(NFT_JUMP, REFUSE))
+    for left, endpoint in zip(range(len(service.endpoints), 0, -1), service.endpoints, strict=True):
+        chance = _one_in(left) if left > 1 else []
+        yield TABLE.rule(FORWARD, *_to(service), *chance, *_forwarding(*endpoint))
+
+
+def _refusing() -> list[nlmsg]:
+    """`limit rate 1/second burst 6, reject with icmp port-unreachable`, then `drop`: one limit for all Services."""
+    limit = expression("limit", RATE=REFUSALS_A_SECOND, UNIT=1, BURST=REFUSALS_AT_ONCE, TYPE=0, FLAGS=0)
+    reject = expression("reject", TYPE=ICMP_UNREACHABLE, ICMP_CODE=PORT_UNREACHABLE)
+    return [TABLE.rule(REFUSE, limit, reject), TABLE.rule(REFUSE, verdict(NF_DROP))]
+
+
+def _to(service: Service) -> list[Expression]:
+    """`ip daddr ADDRESS, tcp dport PORT`."""
+    return [
+        payload(*DESTINATION_ADDRESS),
+        equals(IPv4Address(service.address).packed),
+        meta(Meta.NFT_META_L4PROTO),
+        equals(bytes([socket.IPPROTO_TCP])),
+        payload(*DESTINATION_PORT),
+        equals(_network_order(service.port)),
+    ]
+
+
+def _one_in(count: int) -> list[Expression]:
+    """`numgen random mod COUNT 0`."""
+    return [expression("numgen", "NG", DREG=FIRST, MODULUS=count, TYPE=RANDOM, OFFSET=0), equals(bytes(4))]
+
+
+def _forwarding(address: str, port: int) -> list[Expression]:
+    """`dnat to ADDRESS:PORT`."""
+    return [
+        load(FIRST, IPv4Address(address).packed),
+        load(SECOND, _network_order(port)),
+        expression("nat", TYPE=DNAT, FAMILY=NFPROTO_IPV4, REG_ADDR_MIN=FIRST, REG_PROTO_MIN=SECOND),
+    ]
+
+
+def _network_order(port: int) -> bytes:
+    return port.to_bytes(2, "big")
