@@ -49,7 +49,7 @@ def install(session: nox.Session, *what: str, groups: tuple[str, ...] = ()) -> N
 @nox.session(default=False)
 def failover(session: nox.Session) -> None:
     """Find out where every second of a failover goes; options as in `-- --experiment kill-master --trials 3`."""
-    install(session, "-e", ".")
+    install(session, "-e", ".[server]")
     session.run("failover", "run", *session.posargs, interrupt_timeout=HEAL_S, terminate_timeout=REMOVE_S)
 
 
@@ -80,7 +80,7 @@ def layers(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """All tests but those on a cluster; what a machine lacks (Redis, root, Chromium) is skipped with a sentence."""
-    install(session, "-e", ".", groups=("test",))
+    install(session, "-e", ".[server]", groups=("test",))
     session.run("pytest", "-m", "not kind", *session.posargs)
 
 

@@ -1,0 +1,1 @@
+"""A system as processes of this machine, each member in a network namespace of its own."""

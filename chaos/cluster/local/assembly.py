@@ -1,0 +1,176 @@
+"""Makes one system of members that have just started: who is master, who follows, who watches.
+
+Left to themselves Sentinels hear of one another by the hello that each publishes every two seconds, and of replicas by
+an INFO every ten. Here they are told of a master whose replicas are in sync, so that their first INFO names these, and
+each is given the others' hello at once, as Sentinels hand it on themselves. None of Sentinel's periods is touched.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from hiredis import ReplyError
+
+from chaos.cluster.local.config import is_template, quorum, sentinel_settings
+from chaos.errors import SetupError
+from chaos.observe.watch import pairs
+from chaos.resp import Resp
+from chaos.scenario.model import System
+from chaos.until import until
+
+Address = tuple[str, int]
+
+REPLY_S = 5.0
+ANSWER_S, COMPLETE_S = 10.0, 20.0
+"""How long a member may take to answer, and each half to be complete: far more than they do."""
+LOOK_S = 0.02
+DELAY = "repl-diskless-sync-delay"
+"""How long a master waits for more replicas before it begins a transfer, 5 s unless set."""
+HELLO = "__sentinel__:hello"
+
+
+class Told:
+    """A member that is told what it is. What it refuses is a SetupError, and so is its silence."""
+
+    def __init__(self, at: Address, connection: Resp) -> None:
+        self.address, self.port = at
+        self._connection = connection
+
+    async def call(self, *command: str | int) -> Any:  # noqa: ANN401  a reply is any of RESP's types
+        words = " ".join(str(word) for word in command)
+        try:
+            reply = await self._connection.call(*command)
+        except OSError as error:
+            raise SetupError(f"{self} did not answer {words}: {error or type(error).__name__}; see its log") from error
+        if isinstance(reply, ReplyError):
+            raise SetupError(f"{self} refused {words}: {reply}")
+        return reply
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}"
+
+
+async def assemble(system: System, redis: list[Address], sentinels: list[Address]) -> None:
+    """Make the first of `redis` the master of the others, and let all `sentinels` watch them, set as declared.
+
+    Every member has just been started, from the files of `config`. Raises SetupError where one refuses what it is told,
+    or where the system is not complete in time.
+    """
+    async with AsyncExitStack() as opened:
+        data = [await opened.enter_async_context(told(at)) for at in redis]
+        watchers = [await opened.enter_async_context(told(at)) for at in sentinels]
+        await _replicate(data)
+        await asyncio.gather(*(_settle(one, system) for one in data))
+        await asyncio.gather(*(monitor(one, system, redis[0]) for one in watchers))
+        await _introduce(watchers, system, redis[0])
+        await _all_complete(watchers, system)
+
+
+@asynccontextmanager
+async def told(at: Address) -> AsyncIterator[Told]:
+    """A connection to a member that may be starting still: it is waited for until it has loaded its data."""
+    await until(lambda: _ready(at), within_s=ANSWER_S, every_s=LOOK_S, because=f"{at[0]}:{at[1]} answers; see its log")
+    async with Resp.connect(*at, REPLY_S) as connection:
+        yield Told(at, connection)
+
+
+async def configure(one: Told, system: System) -> None:
+    """Set a Redis as declared, which lasts until its process ends."""
+    for name, value in system.settings.redis.items():
+        await one.call("CONFIG", "SET", name, value)
+
+
+async def monitor(one: Told, system: System, master: Address) -> None:
+    """Let a Sentinel forget what it knows and watch this master: MONITOR takes every setting back to its default."""
+    name = system.on_local.sentinel.master
+    known = await one.call("SENTINEL", "MASTERS")
+    if name in (pairs(each)["name"] for each in known):
+        await one.call("SENTINEL", "REMOVE", name)
+    await one.call("SENTINEL", "MONITOR", name, *master, quorum(system))
+    for option, value in sentinel_settings(system).items():
+        await one.call("SENTINEL", "SET", name, option, value)
+
+
+async def _ready(at: Address) -> bool:
+    try:
+        async with Resp.connect(*at, REPLY_S) as connection:
+            return bool(await connection.call("PING") == "PONG")
+    except OSError:
+        return False
+
+
+async def _replicate(data: list[Told]) -> None:
+    """All transfers begin at once: a master that waits for more replicas would be waited for itself."""
+    master, *replicas = data
+    await master.call("REPLICAOF", "NO", "ONE")
+    usual = await master.call("CONFIG", "GET", DELAY)
+    await master.call("CONFIG", "SET", DELAY, 0)
+    await asyncio.gather(*(_follow(one, master) for one in replicas))
+    await _until_right(lambda: _replicas_wrong(replicas, master))
+    await master.call("CONFIG", "SET", *usual)
+    if await master.call("CONFIG", "GET", DELAY) != usual:
+        raise SetupError(f"{master} did not take {' '.join(usual)} back, so that it would be measured as it is not")
+
+
+async def _follow(one: Told, master: Told) -> None:
+    """Anew where it is not in sync: one that tried before its master was there tries again a second later only."""
+    if await _replicas_wrong([one], master):
+        await one.call("REPLICAOF", "NO", "ONE")
+        await one.call("REPLICAOF", master.address, master.port)
+
+
+async def _replicas_wrong(replicas: list[Told], master: Told) -> list[str]:
+    wanted = ["slave", master.address, master.port, "connected"]
+    roles = [(one, await one.call("ROLE")) for one in replicas]
+    return [f"{one} is no replica of {master} in sync (ROLE {role[:4]})" for one, role in roles if role[:4] != wanted]
+
+
+async def _settle(one: Told, system: System) -> None:
+    """What a Redis is now stays so after a restart; where it starts from the operator's file nothing does."""
+    if is_template(system):
+        await configure(one, system)
+    else:
+        await one.call("CONFIG", "REWRITE")
+
+
+async def _introduce(watchers: list[Told], system: System, master: Address) -> None:
+    """Give every Sentinel the hello of each other: who and where it is, its epochs, and the master that it watches."""
+    watched = f"{system.on_local.sentinel.master},{master[0]},{master[1]},0"
+    hellos = [(one, f"{one.address},{one.port},{await one.call('SENTINEL', 'MYID')},0,{watched}") for one in watchers]
+    for one in watchers:
+        for other, hello in hellos:
+            if other is not one:
+                await one.call("PUBLISH", HELLO, hello)
+
+
+async def _all_complete(watchers: list[Told], system: System) -> None:
+    async def wrong() -> list[str]:
+        return [sentence for one in watchers async for sentence in _watcher_wrong(one, system)]
+
+    await _until_right(wrong)
+
+
+async def _watcher_wrong(one: Told, system: System) -> AsyncIterator[str]:
+    """An instance whose flags hold more than its kind is down or not connected yet."""
+    name = system.on_local.sentinel.master
+    others = (("slave", "REPLICAS", system.replicas), ("sentinel", "SENTINELS", system.sentinels - 1))
+    for kind, ask, wanted in (("master", "MASTERS", 1), *others):
+        words = ("SENTINEL", ask) if kind == "master" else ("SENTINEL", ask, name)
+        known = [pairs(each) for each in await one.call(*words)]
+        if len(known) != wanted:
+            yield f"Sentinel {one} knows {len(known)} of {wanted} {ask.lower()}"
+        for each in known:
+            if each["flags"] != kind or each.get("master-link-status", "ok") != "ok":
+                yield f"Sentinel {one} holds {each['ip']}:{each['port']} for {each['flags']}"
+
+
+async def _until_right(look: Callable[[], Awaitable[list[str]]]) -> None:
+    """Until a look finds nothing wrong; what the last one found is the reason to give up."""
+    wrong: list[str] = []
+
+    async def right() -> bool:
+        wrong[:] = await look()
+        return not wrong
+
+    await until(right, within_s=COMPLETE_S, every_s=LOOK_S, because=lambda: "; ".join(wrong))

