@@ -5,12 +5,12 @@ have loops of their own. Whatever ends a campaign, what was recorded by then is 
 (numpy, matplotlib) is imported then, for it costs seconds that a sentence about a wrong option need not take.
 """
 
-import json
 import random
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from importlib import import_module
 from itertools import chain, count
 from pathlib import Path
@@ -19,15 +19,16 @@ from typing import Any, Self
 from chaos import __version__
 from chaos.analysis.result import CampaignResult, TrialResult
 from chaos.cluster.base import Platform
-from chaos.errors import InterruptedTrial, ScenarioError, SetupError
+from chaos.defaults import EXPERIMENTS
+from chaos.errors import InterruptedTrial, ScenarioError
 from chaos.experiment.play import Experiment
 from chaos.experiment.play import load as load_experiment
+from chaos.place import OWN_SYSTEM, at_once, choose
 from chaos.progress import Message, Tell, Tells
-from chaos.record.layout import CLOSED, FORMAT
-from chaos.scenario import load
+from chaos.record.layout import FORMAT
 from chaos.scenario.lookup import find_experiments
 from chaos.scenario.words import instead
-from chaos.trial.process import Worker
+from chaos.trial.pool import Pool, Way
 from chaos.trial.record import write_json
 from chaos.trial.spec import TrialSpec, limits_s, utc_now
 from chaos.trial.steps import Player
@@ -35,11 +36,12 @@ from chaos.trial.trial import Trial
 from chaos.trial.waiting import Ending, Waiting, Work
 from chaos.trial.worker import signals
 
-PLATFORMS = {"kind": "chaos.cluster.kube.platform:KindPlatform"}
+PLATFORMS = {
+    "kind": "chaos.cluster.kube.platform:KindPlatform",
+    "local": "chaos.cluster.local.platform:LocalPlatform",
+}
 """Where the system runs, by the name of `--on`; imported only when used."""
 CAMPAIGN = "campaign.json"
-GATE = 3
-"""The step of a trial that waits until the system is healthy."""
 LEAVE_S = 120.0
 """How long taking the platform away may take."""
 
@@ -48,10 +50,11 @@ LEAVE_S = 120.0
 class Options:
     """What was asked for, as the command line, the pytest plugin and `chaos run` ask alike. None: chosen here."""
 
-    on: str = "kind"
-    scenario: str = "redis-operator"
-    experiments: tuple[str, ...] = ("kill-master", "partition-master")
+    on: str | None = None
+    scenario: str | None = None
+    experiments: tuple[str, ...] = EXPERIMENTS
     trials: int = 1
+    parallel: int | None = None
     seed: int | None = None
     keep: bool = False
     out: Path = Path("reports")
@@ -80,8 +83,10 @@ class Campaign:
         self.options = options
         self.tell = tell
         self._waiting = Waiting()
-        self.loaded = load(options.scenario, options.settings)
         self.experiments = [load_experiment(path) for path in find_experiments(options.experiments)]
+        self.place = choose(options.on, options.scenario, options.settings)
+        self.at_once = at_once(self.place.on, options.parallel)
+        self.loaded = self.place.loaded
         self.seed = random.SystemRandom().getrandbits(31) if options.seed is None else options.seed
         self._platform = self._make_platform()
         self.started = utc_now()
@@ -89,7 +94,6 @@ class Campaign:
         self._write_down()
         self._numbers = count()
         self._held = ExitStack()
-        self._fresh = False
 
     def __enter__(self) -> Self:
         self.tell(Message(Tell.CAMPAIGN, self._opening()))
@@ -120,19 +124,16 @@ class Campaign:
         self._write_down()
         return self._plan(nth, loaded)
 
-    def play(self, planned: Planned) -> None:
-        """One trial, in a worker. Where the system never became healthy it is deployed anew, once, and tried again."""
-        try:
-            self._play(planned)
-        except SetupError as error:
-            if not self._gate_stayed_shut(planned):
-                raise
-            self.tell(Message(Tell.NOTE, {"text": f"{error}; deployed anew"}))
-            self._set_aside(planned)
-            self._wait(self._platform.deploy(fresh=True))
-            self._fresh = True
-            self._play(planned)
-        self._fresh = False
+    def play(self, *planned: Planned) -> None:
+        """Trials in workers, as many at once as the campaign plays; raises when none is under way any more."""
+        way = Way(
+            at_once=min(self.at_once, len(planned)),
+            limit_s=limits_s(self.loaded.scenario),
+            redeploy=partial(self._platform.deploy, fresh=True),
+            tell=self.tell,
+        )
+        pool = Pool([partial(self.spec, one) for one in planned], way)
+        self._wait(pool.play(), ending=lambda _why: self._waiting.call(pool.interrupt))
 
     def play_here(self, planned: Planned, player: Player) -> "Future[None]":
         """One trial in this process: `player` has its experiment played by a chaostoolkit that already runs."""
@@ -171,17 +172,12 @@ class Campaign:
             scenario=self.loaded.scenario.model_dump(mode="json"),
             ref=self._platform.ref(),
             cluster={"kind": self._platform.kind, "name": self._platform.name, **asdict(versions)},
-            system="fresh" if self._fresh else "re-used",
+            system="fresh" if self.place.on in OWN_SYSTEM else "re-used",
         )
 
     def _plan(self, nth: int, experiment: Experiment) -> Planned:
         number = next(self._numbers)
         return Planned(number=number, nth=nth, experiment=experiment, seed=seed_of(self.seed, number))
-
-    def _play(self, planned: Planned) -> None:
-        worker = Worker(self.tell)
-        played = worker.run(self.spec(planned), limits_s(self.loaded.scenario))
-        self._wait(played, ending=lambda _why: self._waiting.call(worker.interrupt))
 
     def _wait(self, work: Work, ending: Ending | None = None) -> None:
         try:
@@ -194,11 +190,10 @@ class Campaign:
         self._waiting.whatever_comes(self._platform.__aexit__(None, None, None), LEAVE_S)
 
     def _make_platform(self) -> Platform:
-        if self.options.on not in PLATFORMS:
-            raise ScenarioError(
-                f'--on: no platform is called "{self.options.on}"; {instead(self.options.on, PLATFORMS)}'
-            )
-        module, _, name = PLATFORMS[self.options.on].partition(":")
+        on = self.place.on
+        if on not in PLATFORMS:
+            raise ScenarioError(f'--on: no platform is called "{on}"; {instead(on, PLATFORMS)}')
+        module, _, name = PLATFORMS[on].partition(":")
         image = {"agent_image": self.options.agent_image} if self.options.agent_image else {}
         make: Callable[..., Platform] = getattr(import_module(module), name)
         return make(self.loaded.scenario, self.loaded.folder, keep=self.options.keep, tell=self.tell, **image)
@@ -212,7 +207,9 @@ class Campaign:
             "version": __version__,
             "command": self.options.command,
             "scenario": self.loaded.scenario.name,
-            "cluster": self.options.on,
+            "cluster": self.place.on,
+            "why": self.place.why,
+            "parallel": self.at_once,
             "experiments": list(dict.fromkeys(experiment.name for experiment in self.experiments)),
             "trials": self.options.trials,
             "seed": self.seed,
@@ -225,8 +222,10 @@ class Campaign:
         return {
             "version": __version__,
             "scenario": self.loaded.scenario.name,
-            "on": self.options.on,
+            "on": self.place.on,
+            "why": self.place.why,
             "trials": self.options.trials,
+            "at_once": self.at_once,
             "experiments": [one.name for one in self.experiments],
             "seed": self.seed,
             "directory": str(self.directory),
@@ -234,14 +233,6 @@ class Campaign:
 
     def _directory(self, planned: Planned) -> Path:
         return self.directory / f"trial-{planned.number:03d}"
-
-    def _gate_stayed_shut(self, planned: Planned) -> bool:
-        closed = self._directory(planned) / CLOSED
-        return closed.exists() and json.loads(closed.read_text())["step"] == GATE
-
-    def _set_aside(self, planned: Planned) -> None:
-        """A trial that never began is none; what it recorded is kept beside the trials."""
-        self._directory(planned).rename(self.directory / f"unhealthy-{planned.number:03d}")
 
 
 def run(options: Options, tell: Tells) -> tuple[CampaignResult, Path]:
@@ -252,8 +243,7 @@ def run(options: Options, tell: Tells) -> tuple[CampaignResult, Path]:
     campaign = Campaign(options, tell)
     try:
         with signals(campaign.interrupt), campaign:
-            for planned in campaign.plan():
-                campaign.play(planned)
+            campaign.play(*campaign.plan())
     finally:
         result = campaign.close()
     return result, campaign.directory

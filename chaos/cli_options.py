@@ -6,10 +6,11 @@ from typing import Any, TypeVar
 
 import click
 
+from chaos.defaults import EXPERIMENTS, SCENARIOS
+
 F = TypeVar("F", bound=Callable[..., Any])
 
-DEFAULT_SCENARIO = "redis-operator"
-DEFAULT_EXPERIMENTS = ("kill-master", "partition-master")
+DEFAULT_SCENARIOS = ", ".join(f"{name} on {on}" for on, name in SCENARIOS.items())
 
 
 def campaign_options(command: F) -> F:
@@ -28,26 +29,30 @@ def parse_settings(given: Iterable[str]) -> dict[str, str]:
     return {key: value for _, key, _, value in pairs}
 
 
-def _one_scenario(context: click.Context, _parameter: click.Parameter, option: str | None) -> str:
+def _one_scenario(context: click.Context, _parameter: click.Parameter, option: str | None) -> str | None:
     """By argument or by option; both only where they agree."""
     argument: str | None = context.params.pop("named", None)
     if option and argument and option != argument:
         raise click.BadParameter(f"two scenarios are given, {argument} and {option}", param_hint="--scenario")
-    return option or argument or DEFAULT_SCENARIO
+    return option or argument
 
 
 def _experiments(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    return given or DEFAULT_EXPERIMENTS
+    return given or EXPERIMENTS
 
 
 _OPTIONS = (
     click.argument("named", metavar="[SCENARIO]", required=False, is_eager=True),
-    click.option("--on", type=click.Choice(["kind"]), default="kind", show_default=True, help="Where the system runs."),
+    click.option(
+        "--on",
+        type=click.Choice(list(SCENARIOS)),
+        help="Where the system runs; not given: where the scenario does, else kind if it can run here, else local.",
+    ),
     click.option(
         "--scenario",
         metavar="NAME|PATH",
         callback=_one_scenario,
-        help=f"What is tested, and what is promised of it.  [default: {DEFAULT_SCENARIO}]",
+        help=f"What is tested, and what is promised of it.  [default: {DEFAULT_SCENARIOS}]",
     ),
     click.option(
         "--experiment",
@@ -55,9 +60,14 @@ _OPTIONS = (
         metavar="NAME|PATH",
         multiple=True,
         callback=_experiments,
-        help=f"What is done to it; repeatable; `all` for every one.  [default: {', '.join(DEFAULT_EXPERIMENTS)}]",
+        help=f"What is done to it; repeatable; `all` for every one.  [default: {', '.join(EXPERIMENTS)}]",
     ),
     click.option("--trials", type=click.IntRange(min=1), default=1, show_default=True, help="Of each experiment."),
+    click.option(
+        "--parallel",
+        type=click.IntRange(min=1),
+        help="Trials at once, each on a system of its own: on local only.  [default: two a core]",
+    ),
     click.option("--seed", type=click.IntRange(min=0), help="Of every random wait; printed, so that it can be given."),
     click.option("--keep", is_flag=True, help="Leave the cluster that this run makes."),
     click.option(

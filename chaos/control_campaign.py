@@ -87,8 +87,8 @@ def options(experiment: Mapping[str, Any], given: Mapping[str, Any]) -> Options:
     said = {name: given.get(PREFIX + name.upper(), given.get((PREFIX + name).lower())) for name in Options.__slots__}
     return Options(
         experiments=(str(source(experiment)),),
-        on=said["on"] or Options().on,
-        scenario=said["scenario"] or Options().scenario,
+        on=said["on"] or None,
+        scenario=said["scenario"] or None,
         seed=int(said["seed"]) if said["seed"] is not None else None,
         keep=str(said["keep"]).lower() in ("1", "true", "yes"),
         out=Path(said["out"] or Options().out),

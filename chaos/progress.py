@@ -6,7 +6,7 @@ counts comes from the files, later.
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
@@ -15,7 +15,7 @@ class Tell(StrEnum):
     """What a message is about; each names the keys of `data`."""
 
     CAMPAIGN = "campaign"
-    """A campaign opens: version, scenario, on, trials, experiments, seed, directory."""
+    """A campaign opens: version, scenario, on, why (kind is not it), trials, at_once, experiments, seed, directory."""
     STEP = "step"
     """A step of setting up ended: name, text, seconds."""
     WAITING = "waiting"
@@ -28,6 +28,8 @@ class Tell(StrEnum):
     """Something became known after t = 0: at_s, name (a milestone or `first failed operation`), text."""
     NOTE = "note"
     """A sentence the user should not miss: text."""
+    PROGRESS = "progress"
+    """How far trials side by side are: done, of, under_way, seconds."""
     CLOSED = "closed"
     """The trial's directory is closed: directory."""
     FAILED = "failed"
@@ -36,11 +38,14 @@ class Tell(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """`trial` is the number of the trial that says so, where several are played at once; a worker leaves it out."""
+
     tell: Tell
     data: dict[str, Any] = field(default_factory=dict)
+    trial: int | None = None
 
     def line(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return json.dumps({"tell": self.tell, "data": self.data}, separators=(",", ":"))
 
     @classmethod
     def parse(cls, line: str) -> Self:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chaos.cli_options import DEFAULT_SCENARIO, parse_settings
+from chaos.cli_options import DEFAULT_SCENARIOS, parse_settings
 from chaos.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -21,14 +21,13 @@ if TYPE_CHECKING:
 
 CONTROL = "chaos.control"
 FOLDER = "experiments"
-PLATFORM = "kind"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("failover", "failover: trials of a Redis Sentinel system (as `failover run` takes them)")
     add = group.addoption
-    add("--on", default=PLATFORM, metavar="PLATFORM", help="Where the system runs. [kind]")
-    add("--scenario", default=DEFAULT_SCENARIO, metavar="NAME|PATH", help=f"What is tested. [{DEFAULT_SCENARIO}]")
+    add("--on", default=None, metavar="PLATFORM", help="Where the system runs. [where the scenario does, else kind]")
+    add("--scenario", default=None, metavar="NAME|PATH", help=f"What is tested. [{DEFAULT_SCENARIOS}]")
     add("--experiment", action="append", default=[], metavar="NAME", help="Of the collected ones only these.")
     add("--trials", type=int, default=1, metavar="N", help="Of each experiment. [1]")
     add("--seed", type=int, default=None, metavar="N", help="Of every random wait.")

@@ -79,7 +79,7 @@ class Failover:
         self._terminal = Terminal()
         self._held = ExitStack()
         self._campaign: Campaign | None = None
-        self._scenario = ""
+        self._scenario: str | None = None
         self.reports: list[Path] = []
 
     def run(self, experiment: str, scenario: str | None = None) -> Measured:
@@ -108,7 +108,7 @@ class Failover:
             self.reports.append(campaign.directory / "report.html")
             self._terminal.closing(result, self.reports[-1])
 
-    def _opened(self, scenario: str) -> Campaign:
+    def _opened(self, scenario: str | None) -> Campaign:
         if self._campaign is None or scenario != self._scenario:
             self.close()
             self._scenario = scenario

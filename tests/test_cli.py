@@ -11,7 +11,8 @@ import pytest
 from chaos.analysis.result import Verdict
 from chaos.campaign import Options
 from chaos.cli import EXIT, cli, entry, newest
-from chaos.cli_options import DEFAULT_EXPERIMENTS, campaign_options, parse_settings
+from chaos.cli_options import campaign_options, parse_settings
+from chaos.defaults import EXPERIMENTS
 from chaos.errors import FaultError, ScenarioError, SetupError
 from tests.recordings import kill_master, no_fault, write_campaign
 
@@ -98,9 +99,15 @@ def test_a_wrong_option_is_exit_code_2(arguments, capsys):
 
 def test_the_defaults_are_those_that_the_help_says(options):
     given = options()
-    assert given["scenario"] == "redis-operator"
-    assert given["experiments"] == DEFAULT_EXPERIMENTS == ("kill-master", "partition-master")
-    assert (given["on"], given["trials"], given["seed"], given["keep"]) == ("kind", 1, None, False)
+    assert given["scenario"] is None
+    assert given["experiments"] == EXPERIMENTS == ("kill-master", "partition-master")
+    assert (given["on"], given["trials"], given["parallel"], given["seed"], given["keep"]) == (
+        None,
+        1,
+        None,
+        None,
+        False,
+    )
 
 
 def test_a_scenario_is_given_by_argument_or_by_option(options):
@@ -135,7 +142,7 @@ def test_an_unknown_experiment_is_told_the_nearest_one(tmp_path, capsys):
 
 def test_without_a_container_engine_a_run_is_exit_code_3_and_says_what_to_install(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert entry(["run", "--out", str(tmp_path)]) == 3
+    assert entry(["run", "--on", "kind", "--out", str(tmp_path)]) == 3
     assert "https://docs.docker.com/engine/install/" in capsys.readouterr().err
 
 

@@ -74,7 +74,7 @@ def test_options_come_from_the_environment_before_the_configuration(monkeypatch:
     assert asked.scenario == "ours"
     assert asked.keep
     assert asked.experiments == (str(file),)
-    assert asked.on == "kind"
+    assert asked.on is None
 
 
 def test_an_experiment_that_is_no_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,7 @@ class Worker:
     def __init__(self, tell: Tells) -> None:
         self._tell = tell
         self._failed: Message | None = None
+        self._interrupted = False
         self._process: asyncio.subprocess.Process | None = None
 
     async def run(self, spec: TrialSpec, limit_s: float) -> None:
@@ -52,6 +53,8 @@ class Worker:
                 stderr=errors,
                 start_new_session=True,
             )
+        if self._interrupted:
+            self.interrupt()
         try:
             await self._heard(self._process, spec, limit_s)
         finally:
@@ -59,7 +62,8 @@ class Worker:
         self._raise(self._process.returncode, log)
 
     def interrupt(self) -> None:
-        """Have it undo everything and end."""
+        """Have it undo everything and end; one that is only being started ends before it does anything."""
+        self._interrupted = True
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
             asyncio.get_running_loop().call_later(UNDO_S, self._end)
@@ -89,6 +93,8 @@ class Worker:
     def _raise(self, code: int | None, log: Path) -> None:
         if self._failed is not None:
             raise ERRORS.get(self._failed.data["error"], HarnessError)(self._failed.data["text"])
+        if code == -signal.SIGTERM and self._interrupted:
+            raise InterruptedTrial("interrupted before it began")
         if code != 0:
             last = log.read_text(errors="replace").strip().splitlines()[-3:]
             raise HarnessError(
