@@ -1,1 +1,1 @@
-"""A system as processes of this machine, each member in a network namespace of its own."""
+"""Redis and Sentinel as processes of this machine, each in a network namespace of its own: no root, no Docker."""
