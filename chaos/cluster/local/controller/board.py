@@ -63,13 +63,14 @@ class Board:
     def __init__(self, out: TextIO, log: TextIO) -> None:
         self.pods: tuple[Pod, ...] = ()
         """In the order of their names, as the API server lists them."""
+        self._written: dict[str, Pod] = {}
         self._out = out
         self._log = log
         self._change = asyncio.Event()
 
     def shown(self, line: bytes) -> None:
-        """The pods as they are now. What was labelled is so here at once, before the API server says it."""
-        pods = [Pod(**pod) for pod in json.loads(line)["pods"]]
+        """The pods as they are now."""
+        pods = [self._as_written(Pod(**pod)) for pod in json.loads(line)["pods"]]
         self.pods = tuple(sorted(pods, key=lambda pod: pod.name))
         self._change.set()
 
@@ -82,7 +83,16 @@ class Board:
         labels = f"map[{LABEL}:{label.role}]"
         self.note("info", f"Update pod label, namespace: {NAMESPACE}, pod name: {label.pod}, labels: {labels}")
         self._say({"label": {"pod": label.pod, "role": label.role}})
-        self.pods = tuple(replace(pod, role=label.role) if pod.name == label.pod else pod for pod in self.pods)
+        self._written.update({pod.name: replace(pod, role=label.role) for pod in self.pods if pod.name == label.pod})
+        self.pods = tuple(self._as_written(pod) for pod in self.pods)
+
+    def _as_written(self, pod: Pod) -> Pod:
+        """With the label that was written, as long as all else is as it was and the API server may not know it yet."""
+        written = self._written.get(pod.name, pod)
+        if replace(pod, role=written.role) == written != pod:
+            return written
+        self._written.pop(pod.name, None)
+        return pod
 
     def note(self, level: str, text: str) -> None:
         """A line of the log, with the kubelet's stamp and in the operator's form, as the analysis reads it."""

@@ -15,7 +15,8 @@ from chaos.cluster.local.controller.labels import moving, newest
 from chaos.observe.watch import Pace
 from chaos.resp import Resp
 
-SWITCH = "+switch-master"
+SWITCH, MONITOR = "+switch-master", "+monitor"
+"""MONITOR is published once a Sentinel is told of a master, as it may be after it was asked for one."""
 RETRY_S = 0.1
 
 
@@ -60,14 +61,17 @@ class Listener:
 
     async def _hear(self, sentinel: Address) -> None:
         async with Resp.connect(*sentinel, REPLY_S) as connection:
-            reply = await connection.psubscribe(SWITCH)
+            reply = await connection.psubscribe(SWITCH, MONITOR)
             if isinstance(reply, ReplyError):
                 raise ConnectionError(f"PSUBSCRIBE: {reply}")
             self._board.note("info", f"subscribed to {sentinel[0]}:{sentinel[1]}")
             self._group.create_task(self._ask())
             try:
                 async for message in connection.messages():
-                    self._switched(message.payload)
+                    if message.channel == SWITCH:
+                        self._switched(message.payload)
+                    else:
+                        self._group.create_task(self._ask())
             except OSError as error:
                 self._board.note("warning", f"no longer subscribed to {sentinel[0]}:{sentinel[1]}: {error!r}")
                 raise

@@ -21,21 +21,19 @@ SPEC = Spec(
 
 
 def redis(ordinal: int, **fields: Any) -> Pod:
-    return Pod(
-        **{"name": f"r-{ordinal}", "component": "redis", "ip": f"10.0.0.{ordinal}", "port": PORT, "role": "slave"}
-        | fields
-    )
+    pod = Pod(name=f"r-{ordinal}", component="redis", ip=f"10.0.0.{ordinal}", port=PORT, role="slave")
+    return replace(pod, **fields)
 
 
-def sentinel(ordinal: int, **fields: Any) -> Pod:
-    return Pod(
-        **{"name": f"s-{ordinal}", "component": "sentinel", "ip": f"10.0.1.{ordinal}", "port": SENTINEL_PORT} | fields
-    )
+def sentinel(ordinal: int) -> Pod:
+    return Pod(name=f"s-{ordinal}", component="sentinel", ip=f"10.0.1.{ordinal}", port=SENTINEL_PORT)
 
 
 @dataclass
 class World:
-    """`follows` has whom each Redis follows, None for a master; `silent` are pods that answer no call.
+    """`follows` has whom each Redis follows, None for a master.
+
+    `silent` are pods that answer no call, `late` those that do not answer their first.
 
     The master label is where `labelled` says at first; `watched`, `known` and `status` are what every Sentinel says.
     """
@@ -47,6 +45,7 @@ class World:
     status: str = "ok"
     quorum: bool = True
     silent: set[str] = field(default_factory=set)
+    late: set[str] = field(default_factory=set)
     refused: str = ""
     done: list[Action] = field(default_factory=list)
     pods: tuple[Pod, ...] = ()
@@ -88,7 +87,8 @@ class World:
     def _answer(self, call: Call) -> object:
         pod = next(pod for pod in self.pods if pod.address == call.address)
         text = " ".join(str(word) for word in call.words)
-        if pod.name in self.silent:
+        if pod.name in self.silent | self.late:
+            self.late.discard(pod.name)
             raise Failed(f"{pod.ip}:{pod.port}: i/o timeout")
         if self.refused and self.refused in text:
             raise Failed("ERR refused")
