@@ -25,10 +25,7 @@ NODE = "loopback"
 MASTER_NAME = "mymaster"
 REDIS = ("rfr-redis-cluster-0", "rfr-redis-cluster-1", "rfr-redis-cluster-2")
 SENTINELS = ("rfs-redis-cluster-a", "rfs-redis-cluster-b", "rfs-redis-cluster-c")
-
-QUICK = {"info-period": 100, "publish-period": 100, "ask-period": 100}
-USUAL = {"info-period": 10_000, "publish-period": 2_000, "ask-period": 1_000}
-"""Sentinel's own periods in ms: shortened while the rig assembles, then put back, so that failovers take their time."""
+ASKED = ("MASTER", "REPLICAS")
 
 
 @dataclass
@@ -62,6 +59,7 @@ class Rig:
     """`master_port` is where the first master listens; ask `master()` who it is now."""
 
     directory: Path
+    program: str = "redis-server"
     down_after_ms: int = 1000
     failover_timeout_ms: int = 3000
     processes: dict[str, Process] = field(default_factory=dict)
@@ -135,16 +133,15 @@ class Rig:
         wait_for(self._replicas_in_sync, "two replicas in sync")
         for name in SENTINELS:
             self._start_sentinel(name, first)
-        self._sentinel_periods(QUICK)
+        self._introduce(first)
         wait_for(self._sentinels_complete, "three Sentinels that know each other and both replicas")
-        self._sentinel_periods(USUAL)
 
     def _start_redis(self, name: str, *, master_port: int | None = None, generation: int = 0) -> None:
         port = free_port()
         data = self.directory / f"{name}-{generation}"
         data.mkdir()
-        command = ["redis-server", "--port", str(port), "--bind", LOOPBACK, "--dir", str(data), "--save", ""]
-        command += ["--repl-diskless-sync-delay", "0", "--enable-debug-command", "yes"]
+        command = [self.program, "--port", str(port), "--bind", LOOPBACK, "--dir", str(data), "--save", ""]
+        command += ["--repl-diskless-sync-delay", "0"]
         if master_port:
             command += ["--replicaof", LOOPBACK, str(master_port)]
         self._start(name, MemberKind.REDIS, port, command, generation)
@@ -159,7 +156,7 @@ class Rig:
             f"sentinel failover-timeout {MASTER_NAME} {self.failover_timeout_ms}\n"
             f"sentinel parallel-syncs {MASTER_NAME} 2\n"
         )
-        self._start(name, MemberKind.SENTINEL, port, ["redis-server", str(config), "--sentinel"])
+        self._start(name, MemberKind.SENTINEL, port, [self.program, str(config), "--sentinel"])
 
     def _start(self, name: str, kind: MemberKind, port: int, command: list[str], generation: int = 0) -> None:
         log = self.directory / f"{name}-{generation}.log"
@@ -167,21 +164,30 @@ class Rig:
         self.processes[name] = Process(name, kind, port, command, log, popen, generation)
         wait_for(lambda: call(port, "PING") == "PONG", f"{name} answers; see {log}")
 
-    def _sentinel_periods(self, periods: dict[str, int]) -> None:
+    def _introduce(self, master_port: int) -> None:
+        """Hand each Sentinel the hello of the others: by themselves they say it every two seconds."""
         for name in SENTINELS:
-            for period, value_ms in periods.items():
-                assert self.call(name, "SENTINEL", "DEBUG", period, value_ms) == "OK"
+            who = f"{LOOPBACK},{self.processes[name].port},{self.call(name, 'SENTINEL', 'MYID')},0"
+            hello = f"{who},{MASTER_NAME},{LOOPBACK},{master_port},0"
+            for other in SENTINELS:
+                if other != name:
+                    self.call(other, "PUBLISH", "__sentinel__:hello", hello)
 
     def _replicas_in_sync(self) -> bool:
         return all(self.call(name, "ROLE")[3] == "connected" for name in REDIS[1:])
 
     def _sentinels_complete(self) -> bool:
-        return all(complete(self.call(name, "SENTINEL", "MASTER", MASTER_NAME)) for name in SENTINELS)
+        return all(complete(*(self.call(name, "SENTINEL", ask, MASTER_NAME) for ask in ASKED)) for name in SENTINELS)
 
 
-def complete(reply: list[str]) -> bool:
-    state = dict(zip(reply[::2], reply[1::2], strict=True))
-    return (state["flags"], state["num-slaves"], state["num-other-sentinels"]) == ("master", "2", "2")
+def complete(master: list[str], replicas: list[list[str]]) -> bool:
+    state = fields(master)
+    known = (state["flags"], state["num-slaves"], state["num-other-sentinels"]) == ("master", "2", "2")
+    return known and all(fields(replica)["flags"] == "slave" for replica in replicas)
+
+
+def fields(reply: list[str]) -> dict[str, str]:
+    return dict(zip(reply[::2], reply[1::2], strict=True))
 
 
 def launch(command: list[str], log: Path) -> subprocess.Popen[bytes]:
@@ -222,9 +228,9 @@ def wait_for(condition: Callable[[], bool], because: str, within_s: float = 20.0
 
 
 @contextmanager
-def running(directory: Path, *, down_after_ms: int = 1000) -> Iterator[Rig]:
+def running(directory: Path, *, program: str = "redis-server", down_after_ms: int = 1000) -> Iterator[Rig]:
     """A rig that is healthy on entry and gone on exit, whatever happens between."""
-    rig = Rig(directory, down_after_ms=down_after_ms)
+    rig = Rig(directory, program, down_after_ms)
     try:
         rig.assemble()
         yield rig

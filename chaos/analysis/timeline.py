@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from chaos.analysis.declared import master_value
+from chaos.analysis.dialect import PROMOTED_LINE
 from chaos.analysis.history import Fact, History
 from chaos.analysis.result import Failover, Milestone, Node, Span, State
 from chaos.analysis.roster import host, is_at
@@ -71,7 +72,7 @@ def milestones(
 def promoted(history: History, who: Node | None, attempt: Attempt | None) -> Milestone:
     """The replica's own log, else its role as polled; a good operation that it answered proves either earlier."""
     since_s, proved_s = _since(attempt), _first_answer(history, who)
-    for line in history.lines("redis", "MASTER MODE enabled"):
+    for line in history.lines("redis", PROMOTED_LINE):
         if who and line.pod == who.name and line.span[1] >= since_s and line.span[0] < _until(attempt):
             return seen(line.span, "redis-log", line.text)
     turned = _turned(history, attempt, who)

@@ -6,6 +6,7 @@ import pytest
 
 from chaos.client.outcome import of_errno, of_reply, unanswered
 from chaos.model import ErrorCode, Outcome
+from tests.rig import REDIS, Rig, wait_for
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,21 @@ def test_the_kernels_words():
     assert of_errno(errno.ECONNRESET) is ErrorCode.RESET
     assert of_errno(errno.EMFILE) is ErrorCode.OTHER
     assert of_errno(None) is ErrorCode.OTHER
+
+
+@pytest.mark.redis
+def test_every_server_refuses_with_the_words_of_the_table(rig_of: Rig):
+    first, second, _ = REDIS
+
+    def refused(name: str, *command: str) -> ErrorCode:
+        return of_reply(str(rig_of.call(name, *command))).error
+
+    assert refused(second, "SET", "k", "v") is ErrorCode.READONLY
+    rig_of.call(first, "CONFIG", "SET", "min-replicas-to-write", "5")
+    assert refused(first, "SET", "k", "v") is ErrorCode.NOREPLICAS
+    rig_of.call(second, "CONFIG", "SET", "replica-serve-stale-data", "no")
+    rig_of.kill(first)
+    wait_for(lambda: rig_of.call(second, "ROLE")[3] != "connected", "the replica has lost its master")
+    assert refused(second, "GET", "k") is ErrorCode.MASTERDOWN
+    rig_of.call(second, "CONFIG", "SET", "requirepass", "x")
+    assert refused(second, "GET", "k") is ErrorCode.AUTH

@@ -1,4 +1,4 @@
-"""A whole trial on real Redis, real Sentinels and the real agent: the master is killed and the failover measured."""
+"""A whole trial on real servers, real Sentinels and the real agent: the master is killed, the failover measured."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -35,14 +35,16 @@ limits: {{recovery: 6s, stable: 1s, watch: 1s, baseline: 3s, healthy: 20s}}
 
 
 @pytest.mark.redis
-def test_every_second_of_a_real_failover_is_measured(rig: Rig, tmp_path: Path) -> None:
+def test_every_second_of_a_real_failover_is_measured(rig_of: Rig, tmp_path: Path) -> None:
     """Detection takes the down-after of 1 s; clients of Sentinel are back after it, those of the dead address never."""
-    ports = {member.kind: member.port for member in rig.members() if not member.name.endswith(("-1", "-2", "-b", "-c"))}
+    ports = {
+        member.kind: member.port for member in rig_of.members() if not member.name.endswith(("-1", "-2", "-b", "-c"))
+    }
     folder = tmp_path / "loopback"
     folder.mkdir()
     file = folder / "scenario.yaml"
     file.write_text(SCENARIO.format(sentinel=ports[MemberKind.SENTINEL], master=ports[MemberKind.REDIS]))
-    held("rig", rig)
+    held("rig", rig_of)
     played = Played(
         replace(
             trial_spec(tmp_path),

@@ -5,33 +5,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from chaos.cluster.local.assembly import Address
 from chaos.cluster.local.config import command, is_template, redis_conf, sentinel_conf
-from chaos.cluster.local.servers import Server, find
-from chaos.errors import SetupError
+from chaos.cluster.local.servers import Server
 from chaos.scenario import load
-from chaos.scenario.model import LocalServer, System
+from chaos.scenario.model import System
 from tests.rig import LOOPBACK, free_port
-
-SERVERS = {
-    "redis-6.2": LocalServer(program="redis", versions=">=6.2, <7"),
-    "redis-7": LocalServer(program="redis", versions=">=7, <8"),
-    "valkey": LocalServer(program="valkey"),
-}
-"""Whose words differ; by the ids of the tests that run on each."""
 
 
 def system_of(scenario: str) -> System:
     return load(scenario).scenario.system
-
-
-def server_or_skip(name: str) -> Server:
-    try:
-        return find(SERVERS[name])
-    except SetupError as error:
-        pytest.skip(str(error))
 
 
 class Processes:
