@@ -17,7 +17,8 @@ from tests.rig import REDIS, SENTINELS, Rig
 PROMOTED = {
     "redis-6.2": "29930:M 25 Nov 2026 09:32:00.787 * MASTER MODE enabled (user request from 'id=13 "
     "addr=127.0.0.1:43059 laddr=127.0.0.1:33242 fd=7 name=sentinel-d3bbbba2-cmd age=6 idle=0 flags=x db=0 "
-    "sub=0 psub=0 multi=4 qbuf=202 qbuf-free=32568 argv-mem=4 obl=45 oll=0 omem=0 tot-mem=49804 events=r cmd=exec user=default redir=-1')",
+    "sub=0 psub=0 multi=4 qbuf=202 qbuf-free=32568 argv-mem=4 "
+    "obl=45 oll=0 omem=0 tot-mem=49804 events=r cmd=exec user=default redir=-1')",
     "redis-7.0": "29894:M 25 Nov 2026 09:32:00.572 * MASTER MODE enabled (user request from 'id=7 addr=127.0.0.1:54318 "
     "laddr=127.0.0.1:33401 fd=10 name=sentinel-90b856fb-cmd age=6 idle=0 flags=x db=0 sub=0 psub=0 ssub=0 multi=4 "
     "qbuf=188 qbuf-free=20286 argv-mem=4 multi-mem=169 rbs=2048 rbp=1024 obl=45 oll=0 omem=0 tot-mem=23589 events=r "
