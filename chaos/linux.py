@@ -2,12 +2,16 @@
 
 import ctypes
 import os
+import signal
 import sys
 
 TFD_TIMER_ABSTIME = 1
 CLOCK_MONOTONIC = 1
 CLONE_NEWNET = 0x40000000
-"""Of <sched.h>: the kind of a network namespace."""
+CLONE_NEWUSER = 0x10000000
+"""Of <sched.h>: the kinds of a network and of a user namespace."""
+PR_SET_PDEATHSIG = 1
+"""Of <sys/prctl.h>."""
 
 
 class _Timespec(ctypes.Structure):
@@ -57,3 +61,16 @@ def setns(fd: int, kind: int) -> None:
     Raises OSError: EPERM without CAP_SYS_ADMIN, EINVAL where `fd` is no namespace of this kind.
     """
     _checked(_libc.setns(fd, kind))
+
+
+def unshare(kinds: int) -> None:
+    """Move the calling thread into new namespaces; `os.unshare` from Python 3.12 on.
+
+    Raises OSError: EPERM where this user may not, EINVAL for a user namespace while the process has other threads.
+    """
+    _checked(_libc.unshare(kinds))
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the thread that started it ends. Kept over exec, lost at the next fork."""
+    _checked(_libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0))

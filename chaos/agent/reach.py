@@ -78,13 +78,18 @@ async def send(container: str, number: signal.Signals, within_s: float) -> Signa
     if number is signal.SIGKILL:
         await _kill(own, container, within_s)
     else:
-        await _stop_or_continue(pids, number, within_s)
+        await stop_or_continue(pids, number, within_s)
     return Signalled(own, before_ns, mono_ns(), SEEN[number])
 
 
 def proceed(container: str) -> None:
     """SIGCONT to every process of a container, without waiting: the way back from SIGSTOP, good at any time."""
-    for pid in processes(container):
+    continue_all(processes(container))
+
+
+def continue_all(pids: list[int]) -> None:
+    """As `proceed`, of processes that are known."""
+    for pid in pids:
         _signal(pid, signal.SIGCONT)
 
 
@@ -121,7 +126,8 @@ async def _kill(pid: int, container: str, within_s: float) -> None:
             raise FaultError(f"process {pid} is still there {within_s:g} s after SIGKILL") from None
 
 
-async def _stop_or_continue(pids: list[int], number: signal.Signals, within_s: float) -> None:
+async def stop_or_continue(pids: list[int], number: signal.Signals, within_s: float) -> None:
+    """SIGSTOP or SIGCONT, and wait until every thread of every process shows it. Raises FaultError if not in time."""
     for pid in pids:
         _signal(pid, number)
 
@@ -130,6 +136,12 @@ async def _stop_or_continue(pids: list[int], number: signal.Signals, within_s: f
 
     because = f"a process of {pids} is not yet {SEEN[number]} after {number.name}"
     await until(all_show_it, within_s=within_s, because=because, every_s=POLL_S, error=FaultError)
+
+
+def with_children(pid: int) -> list[int]:
+    """A process and what it has forked, as a server does that saves; without those of the children."""
+    found = _read(pid, f"task/{pid}/children").split()
+    return [pid, *(int(child) for child in found)]
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

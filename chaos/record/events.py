@@ -70,7 +70,11 @@ def to_line(event: Event) -> str:
 
 def from_line(line: str | bytes) -> Event:
     """Raises ValueError, KeyError or TypeError on anything but an event."""
-    fields = json.loads(line)
+    return from_fields(json.loads(line))
+
+
+def from_fields(fields: dict[str, Any]) -> Event:
+    """From what a line says; raises as `from_line` does."""
     kind, domain, at_ns = fields.pop("kind"), fields.pop("domain"), fields.pop("at_ns")
     return Event(kind=kind, domain=domain, at_ns=at_ns, since_ns=fields.pop("since_ns", None), fields=fields)
 

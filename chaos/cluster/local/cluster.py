@@ -1,0 +1,194 @@
+"""A system of processes, as a trial's worker reaches it: `connect` keeps `chaos.cluster.base.Cluster`.
+
+The system itself is held by another process, the nest (`chaos.cluster.local.nest`), which ends when this one does.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from chaos.agent.spec import AgentSpec
+from chaos.cluster.base import Ability, Cut, Effect, Members, Stop
+from chaos.cluster.local.agent import LocalAgent
+from chaos.cluster.local.plan import LINE_BYTES, Line, Plan, packed
+from chaos.cluster.local.pod import member_of
+from chaos.cluster.local.servers import Server
+from chaos.errors import FaultError, HarnessError, ScenarioError, SetupError
+from chaos.model import Event, Member, MemberKind
+from chaos.record.events import from_fields
+from chaos.scenario import Scenario
+
+UP_S, ASK_S, LEAVE_S = 60.0, 10.0, 10.0
+"""How long the nest may take to have a system, to answer, and to go."""
+ERRORS = {error.__name__: error for error in (ScenarioError, SetupError, FaultError)}
+
+
+class LocalCluster:
+    """One event loop owns it."""
+
+    kind = "local"
+    can = frozenset(Ability)
+
+    def __init__(self, process: asyncio.subprocess.Process, plan: Plan, name: str) -> None:
+        self.name = name
+        self._process = process
+        self._directory = plan.directory
+        local = plan.system.on_local
+        self._ports = {MemberKind.REDIS: local.port, MemberKind.SENTINEL: local.sentinel.port}
+        self._pods: dict[str, Member] = {}
+        self._events: asyncio.Queue[Event | HarnessError] = asyncio.Queue()
+        self._numbers = count(1)
+        self._asked: dict[int, asyncio.Future[Line]] = {}
+        self._up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._failure: HarnessError | None = None
+        self._agent: LocalAgent | None = None
+        self._hearing = asyncio.create_task(self._hear())
+
+    async def open(self, plan: Plan) -> None:
+        """Have the nest make the system; raises what it says that it failed at."""
+        self._tell(plan.line())
+        try:
+            async with asyncio.timeout(UP_S):
+                await self._up
+        except TimeoutError:
+            raise SetupError(f"the local system was not there within {UP_S:g} s; see {self._log}") from None
+
+    async def close(self) -> None:
+        """The end of its input ends the nest, and everything with it."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            async with asyncio.timeout(LEAVE_S):
+                await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+        await self._hearing
+
+    async def members(self) -> Members:
+        return {member.name: member for member in self._pods.values()}
+
+    def events(self) -> AsyncIterator[Event]:
+        return self._said()
+
+    async def stop(self, member: Member, how: Stop) -> Effect:
+        return Effect(**await self._ask("stop", **_named(member), how=how.value))
+
+    async def resume(self, member: Member) -> None:
+        await self._ask("resume", **_named(member))
+
+    async def cut(self, cut: Cut) -> Effect:
+        return Effect(**await self._ask("cut", **_named(cut.member), peers=cut.peers, longest_s=cut.longest_s))
+
+    async def heal(self) -> None:
+        await self._ask("heal")
+
+    async def launch(self, spec: AgentSpec) -> LocalAgent:
+        self._agent = LocalAgent(self._directory, lambda: self._ask("end"))
+        await self._ask("launch", spec=asdict(spec))
+        return self._agent
+
+    async def _ask(self, do: str, **fields: Any) -> Line:  # noqa: ANN401  # those of the nest's requests
+        """Raises FaultError for its refusal, SetupError where it is gone or does not answer."""
+        if self._failure is not None:
+            raise self._failure
+        number = next(self._numbers)
+        answer = self._asked[number] = asyncio.get_running_loop().create_future()
+        self._tell(packed({"id": number, "do": do, **fields}))
+        try:
+            async with asyncio.timeout(ASK_S):
+                line: Line = await answer
+        except TimeoutError:
+            raise FaultError(f"{do}: the local system did not answer within {ASK_S:g} s") from None
+        finally:
+            del self._asked[number]
+        if "error" in line:
+            raise FaultError(f"{do}: {line['error']}")
+        return line
+
+    def _tell(self, line: bytes) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line)
+
+    async def _hear(self) -> None:
+        """Until the nest has ended; whoever waits for it then is told why."""
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            self._take(json.loads(line))
+        code = await self._process.wait()
+        self._failure = self._failure or SetupError(f"the local system ended ({code}); see {self._log}")
+        self._events.put_nowait(self._failure)
+        waiting: list[asyncio.Future[Any]] = [self._up, *self._asked.values()]
+        for one in waiting:
+            if not one.done():
+                one.set_exception(self._failure)
+                one.exception()  # nobody may wait for it
+
+    def _take(self, line: Line) -> None:
+        if "event" in line:
+            self._fold(from_fields(line["event"]))
+        elif "id" in line:
+            answer = self._asked.get(line.pop("id"))
+            if answer is not None and not answer.done():
+                answer.set_result(line)
+        elif "up" in line:
+            self._up.set_result(None)
+        elif "agent" in line and self._agent is not None:
+            self._agent.ended(line["agent"])
+        elif "failed" in line:
+            self._failure = ERRORS.get(line["failed"]["error"], SetupError)(line["failed"]["text"])
+
+    def _fold(self, event: Event) -> None:
+        """Who is there: every pod that has a container."""
+        fields = event.fields
+        if event.kind == "pod":
+            self._pods.pop(fields["uid"], None)
+            if fields["container"] and not fields["gone"]:
+                port = self._ports.get(MemberKind(fields["component"]), 0)
+                self._pods[fields["uid"]] = member_of(fields, port)
+        self._events.put_nowait(event)
+
+    async def _said(self) -> AsyncIterator[Event]:
+        while True:
+            event = await self._events.get()
+            if isinstance(event, HarnessError):
+                raise event
+            yield event
+
+    @property
+    def _log(self) -> Path:
+        """Where the worker's own standard error goes, and the nest's with it."""
+        return self._directory / "worker.log"
+
+
+def _named(member: Member) -> Line:
+    return {"member": member.name, "uid": member.uid, "container": member.container}
+
+
+@asynccontextmanager
+async def connect(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> AsyncIterator[LocalCluster]:
+    """A system of its own for this trial, whose directory is `directory`. Leaving ends all of it.
+
+    A session of its own keeps the terminal's Ctrl-C from it: it is to heal first, and to go last.
+    """
+    server = Server(Path(ref["program"]), "valkey" if ref["server"] == "valkey" else "redis", ref["version"])
+    plan = Plan(system=scenario.system, server=server, directory=directory)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "chaos.cluster.local.nest"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=LINE_BYTES,
+        start_new_session=True,
+    )
+    cluster = LocalCluster(process, plan, ref["name"])
+    try:
+        await cluster.open(plan)
+        yield cluster
+    finally:
+        await cluster.close()

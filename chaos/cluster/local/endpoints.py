@@ -1,0 +1,102 @@
+"""The two Services: who is behind each, said as events, and programmed where the agent is, as kube-proxy does it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from chaos.clock import HOST, mono_ns
+from chaos.cluster.local.kubelet import MASTER
+from chaos.cluster.local.pod import Pod
+from chaos.model import Event, MemberKind
+from chaos.net.nft import Services
+from chaos.net.service import Service
+from chaos.scenario.model import MASTER_LABEL, LocalSystem
+
+MASTER_ADDRESS, SENTINEL_ADDRESS = "10.96.0.10", "10.96.0.11"
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A Service by its name. `chosen` says which pods are behind it, ready or not."""
+
+    name: str
+    address: str
+    port: int
+    selector: dict[str, str]
+    chosen: Callable[[Pod], bool]
+
+
+class Endpoints:
+    """`pods` are all pods there are. An endpoint gets new connections while it is ready."""
+
+    def __init__(
+        self, local: LocalSystem, pods: dict[str, Pod], services: Services, say: Callable[[Event], None]
+    ) -> None:
+        self._selected = selected(local)
+        self._pods = pods
+        self._services = services
+        self._say = say
+        self._said: dict[str, list[Fields]] = {}
+        self._programmed: list[Service] = []
+
+    @property
+    def hosts(self) -> dict[str, str]:
+        """Every name that there is, with its address."""
+        return {one.name: one.address for one in self._selected}
+
+    def announce(self) -> None:
+        for one in self._selected:
+            fields = {"service": one.name, "cluster_ip": one.address, "selector": one.selector}
+            self._say(Event(kind="service", domain=HOST, at_ns=mono_ns(), fields=fields))
+
+    def follow(self, _changed: Pod | None = None) -> None:
+        """Programmed first, then said: what is said holds."""
+        now = {one.name: endpoints(filter(one.chosen, self._pods.values())) for one in self._selected}
+        if now == self._said:
+            return
+        self._program([self._service(one, now[one.name]) for one in self._selected])
+        for name, found in now.items():
+            if self._said.get(name) != found:
+                fields = {"service": name, "endpoints": found}
+                self._say(Event(kind="endpoints", domain=HOST, at_ns=mono_ns(), fields=fields))
+        self._said = now
+
+    def _program(self, wanted: list[Service]) -> None:
+        if wanted != self._programmed:
+            self._services.apply(wanted)
+            self._programmed = wanted
+
+    def _service(self, one: Selected, found: list[Fields]) -> Service:
+        """Where no endpoint is ready, those that are on their way out and still serve are taken, as kube-proxy does."""
+        taken = [each for each in found if each["ready"]] or [each for each in found if each["serving"]]
+        ports = {pod.space.address: pod.port for pod in self._pods.values()}
+        to = tuple((each["ip"], ports[each["ip"]]) for each in taken)
+        return Service(address=one.address, port=one.port, endpoints=to)
+
+
+def selected(local: LocalSystem) -> tuple[Selected, Selected]:
+    key, _, value = MASTER_LABEL.partition("=")
+    sentinel = local.sentinel
+    kind = MemberKind.SENTINEL
+    return (
+        Selected(local.endpoint.service, MASTER_ADDRESS, local.port, {key: value}, lambda pod: pod.role == MASTER),
+        Selected(
+            sentinel.service, SENTINEL_ADDRESS, sentinel.port, {"component": kind.value}, lambda pod: pod.kind is kind
+        ),
+    )
+
+
+def endpoints(pods: Iterable[Pod]) -> list[Fields]:
+    """As an EndpointSlice has them, key by key as `chaos.cluster.kube.objects` has those."""
+    found = [
+        {
+            "ip": pod.space.address,
+            "pod": pod.name,
+            "ready": pod.ready and not pod.deleting,
+            "serving": pod.ready,
+            "terminating": pod.deleting,
+        }
+        for pod in pods
+    ]
+    return sorted(found, key=lambda one: str(one["pod"]))

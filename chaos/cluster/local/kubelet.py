@@ -1,0 +1,190 @@
+"""Runs the members: started, restarted in place, taken away, replaced; and says each change as a `pod` event.
+
+Nothing here is decided about faults. Whoever ends a member's process says before whether it is to come back.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
+from typing import Any, Protocol
+
+from chaos.clock import HOST, mono_ns
+from chaos.cluster.local.logs import Log
+from chaos.cluster.local.network import Addresses, Network
+from chaos.cluster.local.plan import Plan
+from chaos.cluster.local.pod import Fields, Pod
+from chaos.cluster.local.process import Process, Program
+from chaos.cluster.local.recipes import Recipes
+from chaos.errors import SetupError
+from chaos.model import Event, MemberKind
+from chaos.record.layout import LOGS
+
+CONTROLLER = "controller"
+THIRD = {MemberKind.REDIS: 1, MemberKind.SENTINEL: 2, MemberKind.OPERATOR: 3}
+"""Of an address: 10.93.1.1 is the first Redis."""
+MASTER, SLAVE = "master", "slave"
+"""What the master label says."""
+
+
+class Nest(Protocol):
+    """What the members need of the process that holds them."""
+
+    def say(self, event: Event) -> None: ...
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> object:
+        """Have it done; its failing is the nest's."""
+
+    def fail(self, error: BaseException) -> None: ...
+
+
+class Kubelet:
+    """`pods` are the members by name, also those whose process is down; one that was taken away is none.
+
+    `listeners` are called after each change of a pod. `hears` takes what the controller says.
+    """
+
+    def __init__(self, plan: Plan, network: Network, recipes: Recipes, nest: Nest) -> None:
+        self.pods: dict[str, Pod] = {}
+        self.listeners: list[Callable[[Pod], None]] = []
+        self.hears: Callable[[bytes], object] = lambda _line: None
+        self.up = False
+        self._local = plan.system.on_local
+        self._system = plan.system
+        self._logs = plan.directory / LOGS
+        self._network = network
+        self._recipes = recipes
+        self._nest = nest
+        self._addresses = {kind: Addresses(third) for kind, third in THIRD.items()}
+
+    def of(self, kind: MemberKind) -> list[Pod]:
+        return [pod for pod in self.pods.values() if pod.kind is kind]
+
+    def master(self) -> Pod | None:
+        """By its label."""
+        return next((pod for pod in self.pods.values() if pod.role == MASTER), None)
+
+    def start(self) -> None:
+        """Start every server. The first Redis is the master, and labelled so, as by an operator that did its work."""
+        first: tuple[str, int] | None = None
+        for kind, name in self._names():
+            role = None if kind is not MemberKind.REDIS else MASTER if first is None else SLAVE
+            pod = self._create(kind, name, role, self._addresses[kind].next())
+            self._recipes.first(pod, first)
+            first = first or pod.ip_port
+            self._run(pod)
+
+    def start_controller(self) -> None:
+        """Once there is something to control."""
+        kind = MemberKind.OPERATOR
+        pod = self._create(kind, CONTROLLER, None, self._addresses[kind].next())
+        self._recipes.first(pod, None)
+        self._run(pod)
+
+    def all_ready(self) -> None:
+        """The end of the system's own start, which nobody waits `ready` seconds for."""
+        self.up = True
+        for pod in self.pods.values():
+            pod.ready = True
+        for pod in self.pods.values():
+            self.changed(pod)
+
+    def label(self, name: str, role: str) -> None:
+        """A label of a pod that is no more goes nowhere."""
+        pod = self.pods.get(name)
+        if pod is not None and pod.role != role:
+            pod.role = role
+            self.changed(pod)
+
+    def changed(self, pod: Pod) -> None:
+        self._nest.say(Event(kind="pod", domain=HOST, at_ns=mono_ns(), fields=pod.fields()))
+        for listener in self.listeners:
+            listener(pod)
+
+    def take_away(self, pod: Pod) -> None:
+        """Its process has ended, or is about to: it is gone now, and comes back as another."""
+        pod.gone, pod.leaving, pod.ready, pod.started_at = True, True, False, None
+        del self.pods[pod.name]
+        self.changed(pod)
+        self._network.remove(pod.space)
+        self._log_event("log.closed", pod)
+        if pod.log is not None:
+            pod.log.close()
+        asyncio.get_running_loop().call_later(self._local.replace.after, self._replace, pod)
+
+    def leave(self) -> None:
+        """From now on whoever ends stays down."""
+        for pod in self.pods.values():
+            pod.leaving = True
+
+    def _replace(self, old: Pod) -> None:
+        kept = self._local.replace.address == "kept"
+        address = old.space.address if kept else self._addresses[old.kind].next()
+        role = SLAVE if old.kind is MemberKind.REDIS else None
+        pod = self._create(old.kind, old.name, role, address)
+        self._recipes.replaced(pod, (self.master() or pod).ip_port)
+        self._run(pod)
+
+    def _names(self) -> Iterator[tuple[MemberKind, str]]:
+        for number in range(self._system.replicas + 1):
+            yield MemberKind.REDIS, f"{self._local.redis}-{number}"
+        for number in range(self._system.sentinels):
+            yield MemberKind.SENTINEL, f"{self._local.sentinel.name}-{number}"
+
+    def _create(self, kind: MemberKind, name: str, role: str | None, address: str) -> Pod:
+        ports = {MemberKind.REDIS: self._local.port, MemberKind.SENTINEL: self._local.sentinel.port}
+        space = self._network.space(address)
+        pod = self.pods[name] = Pod(name=name, kind=kind, port=ports.get(kind, 0), space=space, role=role)
+        pod.log = Log(self._logs / _log_name(pod))
+        self._log_event("log.opened", pod)
+        return pod
+
+    def _run(self, pod: Pod) -> None:
+        pod.starts()
+        program = self._program(pod)
+        pod.process = Process(program, pod.space, partial(self._ended, pod))
+        if self.up and not self._local.ready:
+            pod.ready = True
+        elif self.up:
+            asyncio.get_running_loop().call_later(self._local.ready, self._ready, pod, pod.container)
+        self.changed(pod)
+
+    def _program(self, pod: Pod) -> Program:
+        """A server's log is what it says on standard output, the controller's what it says beside its labels."""
+        assert pod.log is not None
+        command, directory, write = self._recipes.command(pod), self._recipes.data(pod), pod.log.write
+        if pod.kind is not MemberKind.OPERATOR:
+            return Program(command=command, directory=directory, hears_out=write, merged=True)
+        return Program(command=command, directory=directory, hears_out=self.hears, hears_error=write, told=True)
+
+    def _ready(self, pod: Pod, container: str) -> None:
+        """Where it still is the life that was waited for."""
+        if pod.container == container and pod.lives and not pod.leaving:
+            pod.ready = True
+            self.changed(pod)
+
+    def _ended(self, pod: Pod, process: Process) -> None:
+        pod.ready, pod.started_at = False, None
+        if pod.leaving:
+            return
+        if not self.up or (pod.kind is MemberKind.OPERATOR and not pod.killed):
+            assert pod.log is not None
+            self._nest.fail(SetupError(f"{pod.name} ended by itself with {process.how}: {pod.log.said}"))
+            return
+        self.changed(pod)
+        asyncio.get_running_loop().call_later(self._local.restart, self._restart, pod)
+
+    def _restart(self, pod: Pod) -> None:
+        """In place, unless it is on its way out."""
+        if not pod.leaving:
+            pod.restarts += 1
+            self._recipes.restarted(pod)
+            self._run(pod)
+
+    def _log_event(self, kind: str, pod: Pod) -> None:
+        fields: Fields = {"file": _log_name(pod), "component": pod.kind.value, "pod": pod.name, "uid": pod.uid}
+        fields["container"] = pod.kind.value
+        self._nest.say(Event(kind=kind, domain=HOST, at_ns=mono_ns(), fields=fields))
+
+
+def _log_name(pod: Pod) -> str:
+    return f"{pod.kind}-{pod.name}-{pod.uid[:8]}.log"

@@ -1,0 +1,40 @@
+"""What a process says, line by line into a file, each line stamped as the kubelet stamps it."""
+
+import time
+from collections import deque
+from pathlib import Path
+from typing import BinaryIO
+
+LAST_LINES = 3
+
+
+class Log:
+    """Made with its first line, where anything is said at all. `last` are the last lines, for a sentence."""
+
+    def __init__(self, path: Path, *, stamped: bool = True) -> None:
+        self._path = path
+        self._stamped = stamped
+        self._file: BinaryIO | None = None
+        self.last: deque[str] = deque(maxlen=LAST_LINES)
+
+    def write(self, line: bytes) -> None:
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("ab", buffering=0)
+        self.last.append(line.decode(errors="replace").strip())
+        self._file.write((stamp().encode() + b" " if self._stamped else b"") + line + b"\n")
+
+    @property
+    def said(self) -> str:
+        return " / ".join(self.last) or "it said nothing"
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def stamp() -> str:
+    """The wall clock now: RFC 3339 in UTC with nanoseconds."""
+    seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{nanoseconds:09}Z"

@@ -1,0 +1,162 @@
+"""`python -m chaos.cluster.local.nest`: one whole system, held by one process; it goes when that goes.
+
+It is node, kubelet, API server and kube-proxy of one trial's system. JSON lines on its standard streams: the first one
+in is the plan; then requests `{"id", "do", ...}` are answered with their id, or with `{"id", "error"}`. Unasked it says
+`{"event"}` (docs/file-formats.md), once `{"up"}`, `{"agent"}` when the agent has ended, and `{"failed"}` as its last.
+It ends, and all with it, at the end of its input. Requests (`do`):
+
+stop    member, uid, container, how      → an effect
+resume  member, uid, container           → nothing
+cut     member, uid, container, peers, longest_s   → an effect; replaces the present cut
+heal    → nothing; undoes every cut and pause
+launch  spec                             → nothing; starts the agent where it reaches every Service by its name
+end     → nothing; ends the agent without its leave
+"""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from chaos.cluster.local import assembly, private
+from chaos.cluster.local.endpoints import Endpoints
+from chaos.cluster.local.farewell import Farewell
+from chaos.cluster.local.faults import Faults
+from chaos.cluster.local.kubelet import Kubelet
+from chaos.cluster.local.labels import Labels
+from chaos.cluster.local.launch import Launch
+from chaos.cluster.local.network import Network, isolate
+from chaos.cluster.local.plan import LINE_BYTES, Line, Plan, send, write
+from chaos.cluster.local.recipes import Recipes
+from chaos.errors import HarnessError
+from chaos.model import Event, MemberKind
+from chaos.net.nft import Services
+from chaos.record.events import to_line
+
+AGENT_ADDRESS = "10.93.4.1"
+REDIS, SENTINEL = MemberKind.REDIS, MemberKind.SENTINEL
+
+
+class Nest:
+    """`run` it once. Keeps `chaos.cluster.local.kubelet.Nest`."""
+
+    def __init__(self, plan: Plan, home: Path) -> None:
+        self._plan = plan
+        self._going_on: set[asyncio.Task[None]] = set()
+        network = Network()
+        local = plan.system.on_local
+        self._kubelet = Kubelet(plan, network, Recipes(plan, home), self)
+        self._agent_space = network.space(AGENT_ADDRESS)
+        services = Services.within(self._agent_space.file)
+        self._endpoints = Endpoints(local, self._kubelet.pods, services, self.say)
+        self._faults = Faults(self._kubelet, Farewell(local, self._kubelet, self), home, self.say)
+        self._launch = Launch(plan.directory, home, self._agent_space, self._endpoints.hosts)
+        self._does: dict[str, Callable[[Line], Awaitable[Line]]] = {
+            "stop": self._faults.stop,
+            "resume": self._faults.resume,
+            "cut": self._faults.cut,
+            "heal": self._faults.heal,
+            "launch": self._launch.start,
+            "end": self._launch.end,
+        }
+
+    async def run(self) -> None:
+        """Until the end of the input, or SIGTERM. Whatever fails within it ends it."""
+        loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[None] = loop.create_future()
+        loop.set_exception_handler(self._broke)
+        loop.add_signal_handler(signal.SIGTERM, self._end)
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                work = [self.spawn(one) for one in (self._bring_up(), self._serve(), self._faults.watch())]
+                await self._ended
+                for task in [*work, *self._going_on]:
+                    task.cancel()
+        finally:
+            await self._leave()
+
+    def say(self, event: Event) -> None:
+        write(f'{{"event":{to_line(event).rstrip()}}}\n'.encode())
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._group.create_task(work)
+        self._going_on.add(task)
+        task.add_done_callback(self._going_on.discard)
+        return task
+
+    def fail(self, error: BaseException) -> None:
+        if not self._ended.done():
+            self._ended.set_exception(error)
+
+    def _end(self) -> None:
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    def _broke(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What is raised where nobody waits for it, as in a timer."""
+        loop.default_exception_handler(context)
+        self.fail(context.get("exception") or RuntimeError(context["message"]))
+
+    async def _bring_up(self) -> None:
+        kubelet = self._kubelet
+        kubelet.start()
+        redis, sentinels = ([pod.ip_port for pod in kubelet.of(kind)] for kind in (REDIS, SENTINEL))
+        await assembly.assemble(self._plan.system, redis, sentinels)
+        Labels(self._plan.system, kubelet)
+        kubelet.start_controller()
+        self._endpoints.announce()
+        kubelet.listeners.append(self._endpoints.follow)
+        kubelet.all_ready()
+        send({"up": True})
+
+    async def _serve(self) -> None:
+        reader = asyncio.StreamReader(limit=LINE_BYTES)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
+        while line := await reader.readline():
+            self.spawn(self._answer(json.loads(line)))
+        self._end()
+
+    async def _answer(self, request: Line) -> None:
+        try:
+            answer = await self._does[request["do"]](request)
+        except HarnessError as error:
+            answer = {"error": str(error)}
+        send({"id": request["id"], **answer})
+
+    async def _leave(self) -> None:
+        """End every process; the kernel does the rest."""
+        running = [pod.process for pod in self._kubelet.pods.values() if pod.process is not None]
+        self._kubelet.leave()
+        for process in running:
+            process.send(signal.SIGKILL)
+        await self._launch.end({})
+        await asyncio.gather(*(process.over.wait() for process in running))
+
+
+def _first(error: BaseException) -> HarnessError | None:
+    """What the user should read of what ended it; None where it is a fault of the program."""
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for one in error.exceptions if (found := _first(one))), None)
+    return error if isinstance(error, HarnessError) else None
+
+
+def main() -> None:
+    plan = Plan.parse(sys.stdin.buffer.readline())
+    try:
+        isolate()
+        with private.directory() as home:
+            asyncio.run(Nest(plan, home).run())
+    except (HarnessError, ExceptionGroup) as error:
+        said = _first(error)
+        if said is None:
+            raise
+        send({"failed": {"error": type(said).__name__, "text": str(said)}})
+        sys.exit(said.exit_code)
+
+
+if __name__ == "__main__":
+    main()

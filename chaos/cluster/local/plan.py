@@ -1,0 +1,55 @@
+"""What a nest is told as its first line, and the lines that go between it and its cluster after that."""
+
+import json
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from chaos.cluster.local.servers import Server
+from chaos.scenario.model import System
+
+Line = dict[str, Any]
+LINE_BYTES = 1 << 24
+"""The longest line; an agent's spec with all its clients is one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """`directory` is the trial's."""
+
+    system: System
+    server: Server
+    directory: Path
+
+    def line(self) -> bytes:
+        server = {"program": str(self.server.program), "kind": self.server.kind, "version": self.server.version}
+        system = self.system.model_dump(mode="json")
+        return packed({"system": system, "server": server, "directory": str(self.directory)})
+
+    @classmethod
+    def parse(cls, line: bytes) -> Self:
+        data = json.loads(line)
+        server = data["server"]
+        return cls(
+            system=System.model_validate(data["system"]),
+            server=Server(Path(server["program"]), server["kind"], server["version"]),
+            directory=Path(data["directory"]),
+        )
+
+
+def packed(line: Line) -> bytes:
+    return json.dumps(line, separators=(",", ":")).encode() + b"\n"
+
+
+def send(line: Line) -> None:
+    """From the nest to its cluster."""
+    write(packed(line))
+
+
+def write(line: bytes) -> None:
+    """Where nobody reads any more, the end of the input is about to say so."""
+    with suppress(BrokenPipeError):
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()

@@ -1,0 +1,75 @@
+"""`--on local`: what a campaign holds, which is little: whether it can be done here, and with which server.
+
+Every trial has a fresh system of its own, made by its worker and gone with it.
+"""
+
+import asyncio
+import platform
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from chaos.clock import mono_ns
+from chaos.cluster.base import Versions
+from chaos.cluster.local import abilities, servers
+from chaos.errors import ScenarioError
+from chaos.progress import Message, Tell, Tells
+from chaos.scenario import load
+from chaos.scenario.lookup import scenarios
+from chaos.scenario.model import Scenario
+
+
+class LocalPlatform:
+    """Nothing of it lasts: there is nothing to deploy, and nothing to `keep` or to take away."""
+
+    kind = "local"
+    name = "local"
+
+    def __init__(
+        self, scenario: Scenario, _folder: Path, *, keep: bool, tell: Tells, agent_image: str | None = None
+    ) -> None:
+        if agent_image is not None:
+            raise ScenarioError("--agent-image: on local the agent is a process; leave it out, or add --on kind")
+        if scenario.system.local is None:
+            able = ", ".join(_for_local())
+            raise ScenarioError(
+                f"{scenario.name} has no system.local, so --on local cannot play it; these have: {able}"
+            )
+        self._wanted = scenario.system.local.server
+        self._tell = tell
+
+    async def __aenter__(self) -> Self:
+        begun_ns = mono_ns()
+        self._level = await asyncio.to_thread(abilities.level)
+        self._server = await asyncio.to_thread(servers.find, self._wanted)
+        seconds = (mono_ns() - begun_ns) / 1e9
+        text = f"processes in {self._level} of this machine · {self._server}"
+        self._tell(Message(Tell.STEP, {"name": "cluster", "text": text, "seconds": seconds}))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Every system went with its worker."""
+
+    async def deploy(self, *, fresh: bool = False) -> None:
+        """Every trial's system is fresh."""
+
+    def ref(self) -> dict[str, str]:
+        return {
+            "module": "chaos.cluster.local.cluster",
+            "kind": self.kind,
+            "name": self.name,
+            "program": str(self._server.program),
+            "server": self._server.kind,
+            "version": self._server.version,
+        }
+
+    def versions(self) -> Versions:
+        return Versions(
+            platform={"server": str(self._server), "kernel": platform.release(), "isolation": self._level},
+        )
+
+
+def _for_local() -> list[str]:
+    return [name for name in scenarios() if load(name).scenario.system.local is not None]

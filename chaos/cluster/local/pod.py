@@ -1,0 +1,91 @@
+"""One member as the local system holds it: what a pod is to Kubernetes, and says of itself in the same words."""
+
+import secrets
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from chaos.clock import HOST
+from chaos.cluster.local.logs import Log
+from chaos.cluster.local.network import Space
+from chaos.cluster.local.process import Process
+from chaos.model import Member, MemberKind
+
+NODE = "local"
+"""The only one."""
+Fields = dict[str, Any]
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class Pod:
+    """`uid` is of one life under its name, `container` of one start of its process. `role` is its label.
+
+    Whoever ends its process says so before: `killed`, or `leaving` where it is not to be started again in place.
+    """
+
+    name: str
+    kind: MemberKind
+    port: int
+    space: Space
+    role: str | None
+    uid: str = field(default_factory=lambda: str(uuid.uuid4()))
+    container: str = ""
+    restarts: int = 0
+    started_at: str | None = None
+    ready: bool = False
+    deleting: bool = False
+    gone: bool = False
+    killed: bool = False
+    leaving: bool = False
+    log: Log | None = None
+    process: Process | None = None
+
+    @property
+    def lives(self) -> bool:
+        """Its process runs, paused or not."""
+        return self.process is not None and self.process.lives
+
+    @property
+    def ip_port(self) -> tuple[str, int]:
+        return self.space.address, self.port
+
+    def starts(self) -> None:
+        """As of now, for another life of its process."""
+        self.killed = False
+        self.container = secrets.token_hex(32)
+        self.started_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+    def fields(self) -> Fields:
+        """Of a `pod` event, key by key as `chaos.cluster.kube.objects` has them."""
+        return {
+            "name": self.name,
+            "uid": self.uid,
+            "component": self.kind.value,
+            "ip": self.space.address,
+            "node": NODE,
+            "phase": "Running" if self.container else "Pending",
+            "ready": self.ready,
+            "role": self.role,
+            "container": self.container,
+            "restarts": self.restarts,
+            "started_at": self.started_at,
+            "deleting": self.deleting,
+            "gone": self.gone,
+        }
+
+
+def member_of(fields: Fields, port: int) -> Member:
+    """The member that a `pod` event speaks of. Only a Redis is numbered as a StatefulSet's pods are."""
+    kind = MemberKind(fields["component"])
+    return Member(
+        name=fields["name"],
+        kind=kind,
+        address=fields["ip"],
+        port=port,
+        node=fields["node"],
+        domain=HOST,
+        uid=fields["uid"],
+        container=fields["container"],
+        ordinal=int(fields["name"].rpartition("-")[2]) if kind is MemberKind.REDIS else None,
+    )
