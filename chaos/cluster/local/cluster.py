@@ -171,14 +171,19 @@ def _named(member: Member) -> Line:
     return {"member": member.name, "uid": member.uid, "container": member.container}
 
 
+def planned(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> Plan:
+    """No process of the system works where this one does."""
+    server = Server(Path(ref["program"]), "valkey" if ref["server"] == "valkey" else "redis", ref["version"])
+    return Plan(system=scenario.system, server=server, directory=directory.absolute())
+
+
 @asynccontextmanager
 async def connect(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> AsyncIterator[LocalCluster]:
     """A system of its own for this trial, whose directory is `directory`. Leaving ends all of it.
 
     A session of its own keeps the terminal's Ctrl-C from it: it is to heal first, and to go last.
     """
-    server = Server(Path(ref["program"]), "valkey" if ref["server"] == "valkey" else "redis", ref["version"])
-    plan = Plan(system=scenario.system, server=server, directory=directory)
+    plan = planned(ref, scenario, directory)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "chaos.cluster.local.nest"),
         stdin=asyncio.subprocess.PIPE,

@@ -134,7 +134,7 @@ class Kubelet:
         ports = {MemberKind.REDIS: self._local.port, MemberKind.SENTINEL: self._local.sentinel.port}
         space = self._network.space(address)
         pod = self.pods[name] = Pod(name=name, kind=kind, port=ports.get(kind, 0), space=space, role=role)
-        pod.log = Log(self._logs / _log_name(pod))
+        pod.log = Log(self._logs / _log_name(pod), stamped=kind is not MemberKind.OPERATOR)
         self._log_event("log.opened", pod)
         return pod
 

@@ -9,7 +9,10 @@ LAST_LINES = 3
 
 
 class Log:
-    """Made with its first line, where anything is said at all. `last` are the last lines, for a sentence."""
+    """Made with its first line, where anything is said at all. `last` are the last lines, for a sentence.
+
+    Not `stamped` is what its writer has stamped already, or what nobody places in time.
+    """
 
     def __init__(self, path: Path, *, stamped: bool = True) -> None:
         self._path = path

@@ -14,8 +14,6 @@ from chaos.cluster.base import Versions
 from chaos.cluster.local import abilities, servers
 from chaos.errors import ScenarioError
 from chaos.progress import Message, Tell, Tells
-from chaos.scenario import load
-from chaos.scenario.lookup import scenarios
 from chaos.scenario.model import Scenario
 
 
@@ -30,12 +28,7 @@ class LocalPlatform:
     ) -> None:
         if agent_image is not None:
             raise ScenarioError("--agent-image: on local the agent is a process; leave it out, or add --on kind")
-        if scenario.system.local is None:
-            able = ", ".join(_for_local())
-            raise ScenarioError(
-                f"{scenario.name} has no system.local, so --on local cannot play it; these have: {able}"
-            )
-        self._wanted = scenario.system.local.server
+        self._wanted = scenario.system.on_local.server
         self._tell = tell
 
     async def __aenter__(self) -> Self:
@@ -69,7 +62,3 @@ class LocalPlatform:
         return Versions(
             platform={"server": str(self._server), "kernel": platform.release(), "isolation": self._level},
         )
-
-
-def _for_local() -> list[str]:
-    return [name for name in scenarios() if load(name).scenario.system.local is not None]
