@@ -135,6 +135,7 @@ class Kubelet:
         space = self._network.space(address)
         pod = self.pods[name] = Pod(name=name, kind=kind, port=ports.get(kind, 0), space=space, role=role)
         pod.log = Log(self._logs / _log_name(pod), stamped=kind is not MemberKind.OPERATOR)
+        pod.log.open()
         self._log_event("log.opened", pod)
         return pod
 

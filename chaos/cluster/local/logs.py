@@ -9,7 +9,7 @@ LAST_LINES = 3
 
 
 class Log:
-    """Made with its first line, where anything is said at all. `last` are the last lines, for a sentence.
+    """Its file is made when it is opened, or else with the first line. `last` are the last ones, for a sentence.
 
     Not `stamped` is what its writer has stamped already, or what nobody places in time.
     """
@@ -20,12 +20,16 @@ class Log:
         self._file: BinaryIO | None = None
         self.last: deque[str] = deque(maxlen=LAST_LINES)
 
-    def write(self, line: bytes) -> None:
+    def open(self) -> BinaryIO:
+        """Its file, made where it is not there yet."""
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("ab", buffering=0)
+        return self._file
+
+    def write(self, line: bytes) -> None:
         self.last.append(line.decode(errors="replace").strip())
-        self._file.write((stamp().encode() + b" " if self._stamped else b"") + line + b"\n")
+        self.open().write((stamp().encode() + b" " if self._stamped else b"") + line + b"\n")
 
     @property
     def said(self) -> str:

@@ -6,9 +6,10 @@ It is locked for as long as its nest lives, so that what a killed nest left is k
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PREFIX = "failover-nest-"
@@ -32,16 +33,23 @@ def directory() -> Iterator[Path]:
 
 def sweep() -> None:
     """Remove what nests of this user left that were killed."""
-    for found in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        if found.is_dir() and not found.is_symlink() and found.stat().st_uid == os.geteuid() and not _locked(found):
-            shutil.rmtree(found)
+    for found in _found():
+        with suppress(FileNotFoundError):  # its nest has ended, or another sweeps too
+            if _ours(found) and not _locked(found):
+                shutil.rmtree(found)
+
+
+def _found() -> list[Path]:
+    return list(Path(tempfile.gettempdir()).glob(f"{PREFIX}*"))
+
+
+def _ours(found: Path) -> bool:
+    status = found.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 
 
 def _locked(found: Path) -> bool:
-    try:
-        lock = os.open(found, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return True  # its nest, or another that sweeps, was faster
+    lock = os.open(found, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

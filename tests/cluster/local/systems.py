@@ -1,0 +1,102 @@
+"""A real local system, held by a real nest, for tests: `held` gives its cluster, its events and what they became."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chaos.cluster.local.cluster import LocalCluster, connect
+from chaos.cluster.local.servers import find
+from chaos.model import Event, Member
+from chaos.scenario import Scenario, load
+from chaos.until import until
+from tests.net.spaces import Space
+
+WITHIN_S = 20.0
+QUICK = {
+    "system.settings.sentinel.down-after-milliseconds": "1000",
+    "system.local.restart": "200ms",
+    "system.local.replace.after": "300ms",
+    "system.local.terminate": "2s",
+}
+"""Over the scenario `sentinel`, so that a test need not wait for what it is not about."""
+
+
+def scenario(**settings: str) -> Scenario:
+    """`local__ready="1s"` is `system.local.ready`."""
+    named = {f"system.{key.replace('__', '.')}": value for key, value in settings.items()}
+    return load("sentinel", QUICK | named).scenario
+
+
+def reference() -> dict[str, str]:
+    server = find(scenario().system.on_local.server)
+    return {"name": "local", "program": str(server.program), "server": server.kind, "version": server.version}
+
+
+@dataclass
+class Held:
+    cluster: LocalCluster
+    directory: Path
+    events: list[Event] = field(default_factory=list)
+
+    def said(self, kind: str, **fields: object) -> list[Event]:
+        """Every event of this kind that says this, in order."""
+        return [one for one in self.events if one.kind == kind and fields.items() <= one.fields.items()]
+
+    async def until(self, kind: str, **fields: object) -> Event:
+        async def found() -> list[Event]:
+            return self.said(kind, **fields)
+
+        return (await until(found, within_s=WITHIN_S, because=f"{kind} {fields} was never said", every_s=0.02))[0]
+
+    async def member(self, name: str) -> Member:
+        return (await self.cluster.members())[name]
+
+    async def follow(self) -> None:
+        async for event in self.cluster.events():
+            self.events.append(event)
+
+
+@asynccontextmanager
+async def held(directory: Path, wanted: Scenario | None = None) -> AsyncIterator[Held]:
+    async with connect(reference(), wanted or scenario(), directory) as cluster:
+        one = Held(cluster, directory)
+        following = asyncio.create_task(one.follow())
+        try:
+            yield one
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+
+def nest_pid(parent: int | None = None) -> int:
+    """Of the one nest that this process, or `parent`, holds."""
+    [pid] = [pid for pid in children(parent or os.getpid()) if "chaos.cluster.local.nest" in command(pid)]
+    return pid
+
+
+def children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
+def family(pid: int) -> list[int]:
+    """A process and all below it."""
+    return [pid, *(one for child in children(pid) for one in family(child))]
+
+
+def command(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+
+
+def pid_of(name: str) -> int:
+    """Of the member's process: it works in a folder of its name."""
+    [pid] = [pid for pid in family(nest_pid())[1:] if Path(f"/proc/{pid}/cwd").readlink().parent.name == name]
+    return pid
+
+
+def reaches(pid: int, address: str) -> bool:
+    """Whether a packet gets from where this process is to `address` and back."""
+    return Space(pid, "").reaches(address)

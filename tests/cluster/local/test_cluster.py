@@ -1,0 +1,192 @@
+"""What is done to a real system of processes, and what it says of it. One system a test."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from chaos.clock import HOST, mono_ns
+from chaos.cluster.base import Ability, Cut, Stop
+from chaos.errors import FaultError, SetupError
+from chaos.model import Member, MemberKind
+from chaos.until import until
+from tests.cluster.local.systems import WITHIN_S, held, pid_of, reaches, scenario
+
+pytestmark = [pytest.mark.redis, pytest.mark.netns]
+
+NAMES = ["controller", "redis-0", "redis-1", "redis-2", "sentinel-0", "sentinel-1", "sentinel-2"]
+
+
+def state(pid: int) -> str:
+    """R, S, T, Z…; empty where it is gone."""
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.read_text().rpartition(")")[2].split()[0] if stat.exists() else ""
+
+
+def took_effect(effect, member: Member) -> None:
+    assert effect.domain == member.domain == HOST
+    assert effect.earliest_ns <= effect.latest_ns <= effect.accepted_ns <= mono_ns()
+    assert effect.confirmed_ns is not None
+
+
+async def test_a_system_is_whole_once_it_is_held(tmp_path):
+    async with held(tmp_path) as one:
+        members = await one.cluster.members()
+        assert sorted(members) == NAMES
+        assert one.cluster.can == frozenset(Ability)
+        assert len({member.address for member in members.values()}) == len(NAMES)
+        assert [members[f"redis-{number}"].ordinal for number in range(3)] == [0, 1, 2]
+        assert {members[name].kind for name in NAMES[4:]} == {MemberKind.SENTINEL}
+        await one.until("endpoints", service="redis")
+        assert all(pod.fields["ready"] for pod in one.said("pod")[-len(NAMES) :])
+        labels = {pod.fields["name"]: pod.fields["role"] for pod in one.said("pod", component="redis")}
+        assert labels == {"redis-0": "master", "redis-1": "slave", "redis-2": "slave"}
+        assert {event.fields["service"]: event.fields["selector"] for event in one.said("service")} == {
+            "redis": {"role": "master"},
+            "sentinel": {"component": "sentinel"},
+        }
+        for opened in one.said("log.opened"):
+            assert opened.domain == HOST
+            assert (tmp_path / "logs" / opened.fields["file"]).exists()
+
+
+async def test_a_killed_process_is_started_again_in_place(tmp_path):
+    async with held(tmp_path, scenario(local__ready="500ms")) as one:
+        before, pid = await one.member("redis-1"), pid_of("redis-1")
+        effect = await one.cluster.stop(before, Stop.KILL)
+        took_effect(effect, before)
+        assert str(pid) in effect.evidence
+        assert state(pid) == ""
+        down = await one.until("pod", name="redis-1", ready=False, started_at=None)
+        started = await one.until("pod", name="redis-1", restarts=1)
+        assert 0.2e9 <= started.at_ns - down.at_ns < 2e9
+        ready = await one.until("pod", name="redis-1", restarts=1, ready=True)
+        assert not started.fields["ready"]
+        assert 0.5e9 <= ready.at_ns - started.at_ns < 2e9
+        after = await one.member("redis-1")
+        assert (after.uid, after.address) == (before.uid, before.address)
+        assert after.container != before.container
+        assert len(list((tmp_path / "logs").glob("redis-redis-1-*"))) == 1
+        with pytest.raises(FaultError, match="redis-1 is no longer the one that was aimed at"):
+            await one.cluster.stop(before, Stop.KILL)
+
+
+async def test_a_process_that_ends_by_itself_is_started_again_too(tmp_path):
+    async with held(tmp_path) as one:
+        os.kill(pid_of("redis-2"), signal.SIGTERM)
+        await one.until("pod", name="redis-2", restarts=1, ready=True)
+
+
+async def test_a_crashed_member_is_taken_away_and_comes_back_as_another(tmp_path):
+    wanted = scenario(local__replace__address="new", local__replace__data="lost")
+    async with held(tmp_path, wanted) as one:
+        before, pid = await one.member("redis-0"), pid_of("redis-0")
+        effect = await one.cluster.stop(before, Stop.CRASH)
+        took_effect(effect, before)
+        assert state(pid) == ""
+        gone = await one.until("pod", name="redis-0", uid=before.uid, gone=True)
+        assert "redis-0" not in await one.cluster.members()
+        await one.until("log.closed", uid=before.uid)
+
+        async def back() -> Member | None:
+            return (await one.cluster.members()).get("redis-0")
+
+        after = await until(back, within_s=WITHIN_S, because="redis-0 is back")
+        assert after.uid != before.uid
+        assert after.address != before.address
+        [first] = one.said("pod", uid=after.uid)[:1]
+        assert first.fields["role"] == "slave"
+        assert first.at_ns - gone.at_ns >= 0.3e9
+        assert one.said("pod", uid=before.uid, restarts=1) == []
+        assert len(list((tmp_path / "logs").glob("redis-redis-0-*"))) == 2
+
+
+async def test_a_deleted_master_hands_over_before_it_goes(tmp_path):
+    async with held(tmp_path) as one:
+        before = await one.member("redis-0")
+        effect = await one.cluster.stop(before, Stop.DELETE)
+        took_effect(effect, before)
+        deleting = await one.until("pod", name="redis-0", deleting=True)
+        labelled = await one.until("pod", role="master", gone=False, deleting=False, ready=True, restarts=0)
+        assert labelled.fields["name"] == "redis-0"
+        moved = await until(lambda: moved_to(one), within_s=WITHIN_S, because="another is labelled", every_s=0.02)
+        gone = await one.until("pod", name="redis-0", gone=True)
+        assert deleting.at_ns <= moved.at_ns <= gone.at_ns
+        assert 1.9e9 <= gone.at_ns - deleting.at_ns < 8e9
+        said = "".join(path.read_text() for path in (tmp_path / "logs").glob("sentinel-*"))
+        assert "+try-failover" in said
+        assert "+sdown master" not in said
+
+
+async def moved_to(one):
+    found = [pod for pod in one.said("pod", role="master") if pod.fields["name"] != "redis-0"]
+    return found[0] if found else None
+
+
+async def test_a_deleted_replica_goes_at_once(tmp_path):
+    async with held(tmp_path, scenario(local__terminate="30s")) as one:
+        before = await one.member("redis-1")
+        await one.cluster.stop(before, Stop.DELETE)
+        deleting = await one.until("pod", name="redis-1", deleting=True)
+        gone = await one.until("pod", name="redis-1", gone=True)
+        assert gone.at_ns - deleting.at_ns < 5e9
+
+
+async def test_a_pause_holds_until_it_is_resumed_or_healed(tmp_path):
+    async with held(tmp_path) as one:
+        member, pid = await one.member("redis-2"), pid_of("redis-2")
+        for undo in (lambda: one.cluster.resume(member), one.cluster.heal, one.cluster.heal):
+            effect = await one.cluster.stop(member, Stop.PAUSE)
+            took_effect(effect, member)
+            assert state(pid) == "T"
+            await undo()
+            await one.cluster.heal()
+            assert state(pid) in "SR"
+
+
+async def test_a_cut_member_reaches_none_of_its_peers_until_it_is_healed(tmp_path):
+    async with held(tmp_path) as one:
+        members = await one.cluster.members()
+        target = members["redis-0"]
+        peers = tuple(member.address for member in members.values() if member is not target)
+        pid = pid_of("redis-0")
+        assert reaches(pid, members["redis-1"].address)
+        effect = await one.cluster.cut(Cut(member=target, peers=peers, longest_s=60.0))
+        took_effect(effect, target)
+        assert "packets between it and 6 peers were dropped" in effect.evidence
+        assert not reaches(pid, members["redis-1"].address)
+        assert not reaches(pid_of("redis-1"), target.address)
+        assert reaches(pid, "10.93.0.1")
+        await one.cluster.heal()
+        assert reaches(pid, members["redis-1"].address)
+        await one.cluster.heal()
+        assert one.said("fault.undone") == []
+
+
+async def test_another_cut_replaces_the_present_one(tmp_path):
+    async with held(tmp_path) as one:
+        members = await one.cluster.members()
+        first, second, other = (members[f"redis-{number}"] for number in range(3))
+        for target in (first, second):
+            await one.cluster.cut(Cut(member=target, peers=(other.address,), longest_s=60.0))
+        assert reaches(pid_of("redis-0"), other.address)
+        assert not reaches(pid_of("redis-1"), other.address)
+
+
+async def test_a_cut_ends_at_its_longest_and_says_so(tmp_path):
+    async with held(tmp_path) as one:
+        members = await one.cluster.members()
+        target = members["redis-0"]
+        effect = await one.cluster.cut(Cut(member=target, peers=(members["redis-1"].address,), longest_s=1.0))
+        undone = await one.until("fault.undone", what="cut")
+        assert undone.fields["because"] == "it had lasted its longest, 1 s"
+        assert undone.at_ns - effect.earliest_ns >= 1e9
+        assert reaches(pid_of("redis-0"), members["redis-1"].address)
+
+
+async def test_a_member_that_cannot_start_is_an_error_with_its_last_words(tmp_path):
+    wanted = scenario(settings__redis='{"maxmemory-policy": "nonsense"}')
+    with pytest.raises(SetupError, match=r"redis-\d ended by itself with exit code 1: .*maxmemory-policy"):
+        async with held(tmp_path, wanted):
+            pass
