@@ -6,6 +6,7 @@ each is given the others' hello at once, as Sentinels hand it on themselves. Non
 """
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -28,6 +29,8 @@ LOOK_S = 0.02
 DELAY = "repl-diskless-sync-delay"
 """How long a master waits for more replicas before it begins a transfer, 5 s unless set."""
 HELLO = "__sentinel__:hello"
+PING_S = 1.0
+"""Sentinel's own period, from when it begins to monitor."""
 
 
 class Told:
@@ -62,7 +65,7 @@ async def assemble(system: System, redis: list[Address], sentinels: list[Address
         watchers = [await opened.enter_async_context(told(at)) for at in sentinels]
         await _replicate(data)
         await asyncio.gather(*(_settle(one, system) for one in data))
-        await asyncio.gather(*(monitor(one, system, redis[0]) for one in watchers))
+        await asyncio.gather(*(_begin(one, system, redis[0]) for one in watchers))
         await _introduce(watchers, system, redis[0])
         await _all_complete(watchers, system)
 
@@ -132,6 +135,12 @@ async def _settle(one: Told, system: System) -> None:
         await configure(one, system)
     else:
         await one.call("CONFIG", "REWRITE")
+
+
+async def _begin(one: Told, system: System, master: Address) -> None:
+    """At a moment of its own: Sentinels that ping in step would find a silent master down in step, as no others do."""
+    await asyncio.sleep(random.uniform(0, PING_S))
+    await monitor(one, system, master)
 
 
 async def _introduce(watchers: list[Told], system: System, master: Address) -> None:

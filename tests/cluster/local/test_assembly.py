@@ -75,6 +75,16 @@ async def test_sentinels_agree_on_the_quorum_and_run_with_their_own_periods(proc
             assert pairs(await ask(at, "SENTINEL", "DEBUG")).items() >= PERIODS.items()
 
 
+async def test_sentinels_do_not_begin_in_step(plain):
+    await assembled(plain)
+    began = [
+        [line.wall_ns[0] for line in find(plain.directory / f"sentinel-{n}.log", r"\+monitor master", "")][-1]
+        for n in range(3)
+    ]
+    assert len({at // 10**6 for at in began}) == 3
+    assert max(began) - min(began) < assembly.PING_S * 1.5e9
+
+
 async def test_what_a_hello_said_is_what_sentinels_say_by_themselves(plain):
     """Two publish periods later each Sentinel still knows the same two, under the same run ids."""
     await assembled(plain)
