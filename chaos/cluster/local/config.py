@@ -45,8 +45,8 @@ def sentinel_conf(system: System, *, address: str, port: int, directory: Path, m
 
 
 def command(server: Server, conf: Path, sentinel: bool) -> list[str]:
-    """Its output is its log, and the log is in UTC as in a container: a line's own stamp is read as that."""
-    return ["env", "TZ=UTC", str(server.program), str(conf), *(["--sentinel"] if sentinel else [])]
+    """Its output is its log, stamped in the time zone of its environment; the analysis reads it as UTC."""
+    return [str(server.program), str(conf), *(["--sentinel"] if sentinel else [])]
 
 
 def rebound(conf: str, address: str) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from chaos.analysis.logs import find
-from chaos.clock import wall_ns
 from chaos.cluster.local import assembly
 from chaos.cluster.local.assembly import Address, Told, assemble, told
 from chaos.errors import SetupError
@@ -102,14 +101,6 @@ async def test_what_a_hello_said_is_what_sentinels_say_by_themselves(plain):
     assert await known() == first
     assert "+sdown" not in plain.log("sentinel-0")
     assert plain.log("sentinel-0").count("+sentinel ") == 2
-
-
-async def test_a_log_is_in_utc_wherever_the_machine_is(tmp_path, monkeypatch):
-    monkeypatch.setenv("TZ", "Asia/Tokyo")
-    with started(server_or_skip("redis-7"), system_of("sentinel"), tmp_path) as abroad:
-        await assembled(abroad)
-        (line,) = find(tmp_path / "redis-0.log", "Server initialized", "redis-0")
-        assert 0 < wall_ns() - line.wall_ns[0] < 60e9
 
 
 async def test_a_member_of_its_own_file_comes_back_as_what_it_was(plain):
