@@ -208,7 +208,7 @@ class Campaign:
             "command": self.options.command,
             "scenario": self.loaded.scenario.name,
             "cluster": self.place.on,
-            "why": self.place.why,
+            "cluster_why": self.place.why,
             "parallel": self.at_once,
             "experiments": list(dict.fromkeys(experiment.name for experiment in self.experiments)),
             "trials": self.options.trials,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.analysis.result import PathResult, TrialResult, Verdict
+from chaos.analysis.wording import modelled
 from chaos.campaign import Campaign, Options
 from chaos.errors import HarnessError, InterruptedTrial, ScenarioError
 from chaos.report.terminal import Terminal
@@ -40,9 +41,10 @@ class MeasuredPath:
 class Measured:
     """A trial that was played, as its recording says. `result` is all of it."""
 
-    def __init__(self, result: TrialResult, directory: Path) -> None:
+    def __init__(self, result: TrialResult, directory: Path, on: str) -> None:
         self.result = result
         self.directory = directory
+        self._on = on
 
     def path(self, name: str) -> MeasuredPath:
         """Raises ScenarioError where the scenario has no such path."""
@@ -65,7 +67,7 @@ class Measured:
     def explain(self) -> str:
         """Why, in the sentences of the report, and where the evidence is."""
         sentences = [*self.result.because, self.result.cause, str(self.directory)]
-        return "\n".join(sentence for sentence in sentences if sentence)
+        return modelled(self._on, "\n".join(sentence for sentence in sentences if sentence))
 
 
 class Failover:
@@ -94,7 +96,7 @@ class Failover:
             campaign.play(planned)
         except InterruptedTrial as error:
             raise KeyboardInterrupt(str(error)) from error
-        measured = Measured(campaign.result(planned), campaign.directory)
+        measured = Measured(campaign.result(planned), campaign.directory, campaign.place.on)
         if measured.result.verdict is Verdict.INCONCLUSIVE:
             raise Inconclusive(measured.explain())
         return measured

@@ -265,7 +265,10 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CampaignResult:
-    """`headline` is verdict, why, do, expect: the first lines of every report, made by rules from the trials."""
+    """`headline` is verdict, why, do, expect: the first lines of every report, made by rules from the trials.
+
+    `cluster_why` says why it was measured on local, where kind would have been taken and could not run.
+    """
 
     version: int
     name: str
@@ -277,3 +280,4 @@ class CampaignResult:
     groups: tuple[Group, ...]
     trials: tuple[TrialResult, ...]
     manifest: dict[str, Any]
+    cluster_why: str = ""

@@ -6,6 +6,14 @@ from chaos.analysis.result import Measured, PathResult, TrialResult, Verdict, mi
 
 GATE = "reconnect"
 """The claim that gates by default: how late a path was back."""
+LOCAL = "local"
+"""The kind of cluster that is processes of one machine."""
+MODELLED = "MODELLED (no Kubernetes, no operator):"
+
+
+def modelled(cluster: str, text: str) -> str:
+    """A verdict as it is said: one of a modelled system begins with that, so that no line can be quoted without it."""
+    return f"{MODELLED} {text}" if cluster == LOCAL else text
 
 
 def of(part: int, whole: int) -> str:

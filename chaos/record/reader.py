@@ -110,6 +110,12 @@ def campaign_manifest(campaign: Path) -> dict[str, Any]:
     return manifest
 
 
+def cluster_kind(trial: Path) -> str:
+    """On what kind of cluster a trial was; empty where it died before its manifest."""
+    manifest = _json(trial / MANIFEST) or {}
+    return str(manifest.get("cluster", {}).get("kind", ""))
+
+
 def _json(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None

@@ -60,14 +60,15 @@ def losses_text(trial: TrialResult) -> str:
 
 
 def verdict_lines(result: CampaignResult, report: Path) -> list[Line]:
-    """Verdict, why, do, expect, and the path: what `--quiet` leaves."""
+    """Verdict, why, do, expect, the path, and why not on kind: what `--quiet` leaves."""
     lines: list[Line] = [
         [],
         *_paragraph(result.verdict.upper(), result.headline.get("verdict", ""), TONES[result.verdict]),
     ]
     for key in ("why", "do", "expect"):
         lines += _paragraph(key.title(), result.headline.get(key, ""), "plain")
-    return [*lines, [(f"{'':<{INDENT}}{report}", "plain")]]
+    last = [str(report), *([words.where(result.cluster, result.cluster_why)] if result.cluster_why else [])]
+    return lines + [[(f"{'':<{INDENT}}{text}", "plain")] for text in last]
 
 
 def _paragraph(word: str, text: str, tone: Tone) -> list[Line]:

@@ -74,6 +74,7 @@ def _environment() -> Environment:
     loader = PackageLoader("chaos.report", "templates")
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.filters |= {
+        "where": words.where,
         "span": words.span,
         "number": words.number,
         "count": words.count,

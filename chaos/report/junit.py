@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from chaos.analysis.result import CampaignResult, TargetResult, TrialResult, Verdict
+from chaos.analysis.wording import modelled
 from chaos.report import words
 from chaos.report.claims import targets
 
@@ -81,7 +82,7 @@ def _verdict(experiment: str, trials: list[TrialResult], whole: Verdict) -> Case
 
 
 def _campaign(result: CampaignResult) -> Case:
-    return Case("campaign", "verdict", (_clean(result.headline.get("verdict", result.rule)),), Verdict.INCONCLUSIVE)
+    return Case("campaign", "verdict", (_clean(result.rule),), Verdict.INCONCLUSIVE)
 
 
 def _clean(text: str) -> str:
@@ -101,7 +102,9 @@ def _suite(root: Element, result: CampaignResult, experiment: str, found: list[C
         element = SubElement(suite, "testcase", classname=f"{result.scenario}.{case.experiment}", name=case.name)
         tag = {Verdict.FAIL: "failure", Verdict.INCONCLUSIVE: "error"}.get(case.verdict)
         if tag:
-            SubElement(element, tag, message=_message(case), type=str(case.verdict)).text = "\n".join(case.lines)
+            SubElement(
+                element, tag, message=modelled(result.cluster, _message(case)), type=str(case.verdict)
+            ).text = "\n".join(case.lines)
         SubElement(element, "system-out").text = "\n".join(case.lines)
 
 

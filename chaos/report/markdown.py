@@ -29,7 +29,8 @@ def markdown(result: CampaignResult) -> str:
 def head(result: CampaignResult) -> list[str]:
     lines = [f"**{result.verdict.upper()}** {clean(result.headline.get('verdict', ''))}"]
     lines += [f"**{key.title()}** {clean(result.headline.get(key, '')) or '–'}" for key in ("why", "do", "expect")]
-    measured = f"{len(result.trials)} trials on {result.cluster}, scenario {result.scenario}"
+    place = clean(words.where(result.cluster, result.cluster_why))
+    measured = f"{len(result.trials)} trials {place}, scenario {result.scenario}"
     return [f"{line}  " for line in lines] + [f"**Measured** {measured}. Rule: {clean(result.rule)}"]
 
 

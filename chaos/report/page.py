@@ -20,6 +20,12 @@ LEAVES_OUT = {
         "There is no real network between the nodes: no latency, no loss, no switch that must learn a new address.",
         "Nothing else ran there. A busy node detects, elects and relabels later than an idle one.",
     ),
+    "local": (
+        "Measured on a model: real Redis and Sentinel processes of one machine, without Kubernetes.",
+        "There was no kubelet and no operator: how a member is started again or replaced, and how the master's Service "
+        "is moved, is what the scenario says of them, kept to the second. A real one may be slower, or do otherwise.",
+        "All members share one kernel, one clock and one disk, and there is no real network between them.",
+    ),
 }
 """What the place of measuring leaves out, by the kind of cluster."""
 

@@ -4,6 +4,7 @@ Renders messages and results; it never computes a figure. On a terminal the line
 redrawn in place; elsewhere the same words come as lines of their own, no more often than every `AGAIN_S` seconds.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -14,8 +15,9 @@ from rich.segment import ControlType
 
 from chaos.analysis.result import CampaignResult
 from chaos.progress import Message, Tell
+from chaos.report.board import Board, far
 from chaos.report.closing import Line, trial_lines, verdict_lines
-from chaos.report.words import breakable
+from chaos.report.words import breakable, where
 
 AGAIN_S = 30.0
 CLEARED = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
@@ -30,17 +32,22 @@ class Terminal:
         self.console = Console(file=file, highlight=False, soft_wrap=True)
         self._redrawn = False
         self._waiting: tuple[str, float] = ("", 0.0)
+        self._board = Board()
 
     def tell(self, message: Message) -> None:
         """Render one message now."""
         if self.quiet and message.tell is not Tell.FAILED:
             return
-        if message.tell is Tell.WAITING:
-            self._wait(message.data)
-            return
-        self._settle()
-        for line in _LINES[message.tell](message.data):
-            self.console.print(line)
+        data = message.data
+        if message.trial is not None:
+            self._print(map(escape, self._board.take(message)))
+        elif message.tell is Tell.PROGRESS:
+            self._wait("trials", data["seconds"], f"  {far(data)}")
+        elif message.tell is Tell.WAITING:
+            text = f"  {data['name']:<10} waiting {data['seconds']:.0f} s: {data['text']}"
+            self._wait(data["name"], data["seconds"], text)
+        else:
+            self._print(_LINES[message.tell](data))
 
     def closing(self, result: CampaignResult, report: Path) -> None:
         """Every trial in the order of time, then verdict, why, what to do and where the report is."""
@@ -55,14 +62,19 @@ class Terminal:
             text = "".join(f"[{STYLES[tone]}]{escape(text)}[/]" for text, tone in line)
             self.console.print(breakable(text))
 
-    def _wait(self, data: dict[str, Any]) -> None:
-        text = f"  {data['name']:<10} waiting {data['seconds']:.0f} s: {data['text']}"
+    def _print(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._settle()
+            self.console.print(line)
+
+    def _wait(self, name: str, seconds: float, text: str) -> None:
+        """Redraw what is waited for in place, or say it now and then."""
         if self.console.is_terminal:
             self._settle()
             self.console.print(escape(text[: self.console.width - 1]), end="")
             self._redrawn = True
-        elif data["name"] != self._waiting[0] or not self._waiting[1] <= data["seconds"] < self._waiting[1] + AGAIN_S:
-            self._waiting = (data["name"], data["seconds"])
+        elif name != self._waiting[0] or not self._waiting[1] <= seconds < self._waiting[1] + AGAIN_S:
+            self._waiting = (name, seconds)
             self.console.print(escape(text))
 
     def _settle(self) -> None:
@@ -73,9 +85,12 @@ class Terminal:
 
 
 def _campaign(data: dict[str, Any]) -> list[str]:
-    what = f"failover {data['version']} · scenario {data['scenario']} · on {data['on']} · seed {data['seed']}"
+    place = where(data["on"], data["why"])
+    what = f"failover {data['version']} · scenario {data['scenario']} · {place} · seed {data['seed']}"
     rounds = f"{data['trials']} × {', '.join(data['experiments'])}" if data["experiments"] else "trials as tests ask"
-    return [f"[bold]{escape(what)}[/]", escape(f"{rounds}; 2 to 5 minutes each, then {data['directory']}/report.html")]
+    many = f", {data['at_once']} at once" if data["at_once"] > 1 and data["experiments"] else ""
+    long = "; 2 to 5 minutes each" if data["on"] == "kind" else ""
+    return [f"[bold]{escape(what)}[/]", escape(f"{rounds}{many}{long}, then {data['directory']}/report.html")]
 
 
 def _step(data: dict[str, Any]) -> list[str]:

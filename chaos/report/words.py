@@ -60,6 +60,11 @@ def joined(*parts: str) -> str:
     return NBSP.join(parts)
 
 
+def where(cluster: str, why: str) -> str:
+    """On what it was measured, and why not on kind, where that was not asked for."""
+    return f"on {cluster}, not on kind ({why})" if why else f"on {cluster}"
+
+
 def breakable(text: str) -> str:
     return text.replace(NBSP, " ")
 

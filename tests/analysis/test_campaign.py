@@ -1,5 +1,6 @@
 """A campaign from its directory to the first lines of its report."""
 
+import json
 import time
 from pathlib import Path
 
@@ -147,3 +148,35 @@ def test_ten_trials_of_the_usual_size_take_seconds(tmp_path: Path):
     begun = time.process_time()
     analyse(campaign)
     assert time.process_time() - begun < 0.8
+
+
+def place(directory: Path, number: int, kind: str) -> None:
+    """Have one trial say that it was on that kind of cluster."""
+    file = directory / f"trial-{number:03d}" / "manifest.json"
+    manifest = json.loads(file.read_text())
+    manifest["cluster"]["kind"] = kind
+    file.write_text(json.dumps(manifest))
+
+
+def test_a_modelled_system_is_said_first_by_what_the_trials_say_themselves(tmp_path: Path):
+    directory = build_sample_campaign(tmp_path)
+    for number in range(2):
+        place(directory, number, "local")
+    result = analyse(directory)
+
+    assert result.cluster == "local"
+    assert result.headline["verdict"].startswith("MODELLED (no Kubernetes, no operator): 1 of 1 kill-master")
+
+
+def test_trials_of_different_kinds_of_cluster_are_not_pooled(tmp_path: Path):
+    directory = build_sample_campaign(tmp_path)
+    place(directory, 1, "local")
+    with pytest.raises(RecordingError, match=r"trial-000 is of kind, trial-001 is of local.*analyse them apart"):
+        analyse(directory)
+
+
+def test_a_trial_that_died_before_its_manifest_is_of_no_kind(tmp_path: Path):
+    directory = build_sample_campaign(tmp_path)
+    (directory / "trial-000" / "manifest.json").unlink()
+
+    assert analyse(directory).cluster == "kind"

@@ -59,3 +59,8 @@ def test_counts_are_those_of_the_cases():
 def test_characters_that_xml_cannot_hold_do_not_break_the_file():
     one = trial(0, 51.9, 51.99, verdict=Verdict.INCONCLUSIVE, because=("log: \x1b[31mred\x00",))
     assert "red" in cases(campaign(one))["service/new reconnect"].find("error").text
+
+
+def test_a_message_of_a_modelled_system_says_so_first():
+    found = cases(replace(campaign(), cluster="local"))
+    assert found["service/new reconnect"].find("failure").get("message").startswith("MODELLED (no Kubernetes, no op")

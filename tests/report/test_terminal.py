@@ -58,12 +58,42 @@ def test_what_was_waited_for_is_not_said_again_because_something_was_seen_meanwh
     assert text.count("waiting") == 2
 
 
+def opening(on: str, why: str = "", at_once: int = 1) -> list[str]:
+    data = {"version": "1", "scenario": "ours", "on": on, "why": why, "trials": 3, "at_once": at_once}
+    data |= {"experiments": ["kill-master"], "seed": 7, "directory": "reports/x"}
+    return told(Message(Tell.CAMPAIGN, data)).splitlines()
+
+
 def test_a_campaign_opens_with_what_is_played_and_where_its_report_will_be():
-    data = {"version": "1", "scenario": "ours", "on": "kind", "trials": 3, "experiments": ["kill-master"], "seed": 7}
-    first, second = told(Message(Tell.CAMPAIGN, {**data, "directory": "reports/x"})).splitlines()
+    first, second = opening(on="kind")
     assert first == "failover 1 · scenario ours · on kind · seed 7"
-    assert second.startswith("3 × kill-master")
-    assert second.endswith("reports/x/report.html")
+    assert second == "3 × kill-master; 2 to 5 minutes each, then reports/x/report.html"
+
+
+def test_what_was_chosen_instead_of_kind_is_said_first_and_last():
+    first, second = opening(on="local", why="kind is not installed", at_once=4)
+    assert first == "failover 1 · scenario ours · on local, not on kind (kind is not installed) · seed 7"
+    assert second == "3 × kill-master, 4 at once, then reports/x/report.html"
+    chosen = replace(campaign(), cluster="local", cluster_why="kind is not installed")
+    assert closed(chosen, quiet=True).splitlines()[-1].strip() == "on local, not on kind (kind is not installed)"
+
+
+def test_side_by_side_the_line_that_says_how_far_is_redrawn_and_trials_are_lines_above_it():
+    file = io.StringIO()
+    terminal = Terminal(file=file)
+    terminal.console = Console(file=file, force_terminal=True, width=120, highlight=False)
+    progress = {"of": 2, "under_way": 2, "seconds": 3.0}
+    for message in (
+        Message(Tell.TRIAL, {"experiment": "kill-master", "number": 1, "of": 2, "seed": 7}, 0),
+        Message(Tell.PROGRESS, progress | {"done": 0}),
+        Message(Tell.CLOSED, {"directory": "x"}, 0),
+        Message(Tell.PROGRESS, progress | {"done": 1}),
+    ):
+        terminal.tell(message)
+    before, _, after = file.getvalue().partition("\x1b[2K")
+    assert before.strip() == "0 of 2 done, 2 under way, 00:03"
+    assert after.splitlines()[0].split()[:3] == ["0", "kill-master", "1/2"]
+    assert after.splitlines()[-1].strip().startswith("1 of 2 done")
 
 
 def test_on_a_terminal_waiting_is_redrawn_and_leaves_no_line():

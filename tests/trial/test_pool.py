@@ -1,0 +1,144 @@
+"""Trials side by side, each in a worker of its own on the cluster in memory."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chaos import campaign, place
+from chaos.analysis import summary
+from chaos.campaign import Campaign, Options, run
+from chaos.errors import ScenarioError, SetupError
+from chaos.progress import Message, Tell
+from tests import fake_cluster
+from tests.fakes import HERE, read, scenario_file
+from tests.rig import wait_for
+
+
+@pytest.fixture(autouse=True)
+def _on_the_fake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every trial connects to a system in memory of its own."""
+    monkeypatch.setitem(campaign.PLATFORMS, "fake", "tests.fake_cluster:platform")
+    monkeypatch.setattr(place, "OWN_SYSTEM", {"fake"})
+    monkeypatch.setattr(campaign, "OWN_SYSTEM", {"fake"})
+    monkeypatch.chdir(HERE)
+
+
+def options(folder: Path, **changes: object) -> Options:
+    asked = {"on": "fake", "scenario": str(scenario_file(folder)), "experiments": ("kill-master",), "seed": 7}
+    return Options(**(asked | {"out": folder / "reports", "trials": 3, "parallel": 3} | changes))  # type: ignore[arg-type]
+
+
+def test_trials_overlap_and_each_has_the_seed_and_directory_of_a_serial_run(tmp_path: Path) -> None:
+    told: list[Message] = []
+    result, directory = run(options(tmp_path), told.append)
+
+    assert [trial.ended for trial in result.trials] == ["complete"] * 3
+    serial = Campaign(options(tmp_path, parallel=1), lambda _: None).plan()
+    assert [(trial.number, trial.seed) for trial in result.trials] == [(one.number, one.seed) for one in serial]
+    assert [read(directory / f"trial-{number:03d}" / "manifest.json")["system"] for number in range(3)] == ["fresh"] * 3
+    closed = [message.tell for message in told].index(Tell.CLOSED)
+    assert {message.trial for message in told[:closed] if message.tell is Tell.EFFECT} == {0, 1, 2}
+    far = [message.data for message in told if message.tell is Tell.PROGRESS]
+    assert {(one["done"], one["of"]) for one in far} >= {(0, 3), (3, 3)}
+
+
+def test_no_more_trials_are_under_way_than_were_asked_for(tmp_path: Path) -> None:
+    told: list[Message] = []
+    run(options(tmp_path, parallel=2, trials=4), told.append)
+
+    under_way = most = 0
+    for message in told:
+        under_way += {Tell.TRIAL: 1, Tell.CLOSED: -1}.get(message.tell, 0)
+        most = max(most, under_way)
+    assert most == 2
+    assert {message.trial for message in [one for one in told if one.tell is Tell.TRIAL][:2]} == {0, 1}
+
+
+def test_a_failure_lets_no_more_begin_and_those_under_way_are_played_to_their_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_SCRIPT", "breaks-in-trial-001")
+    told: list[Message] = []
+    with pytest.raises(SetupError, match="the API server answers no more"):
+        run(options(tmp_path, parallel=2, trials=4), told.append)
+
+    [directory] = (tmp_path / "reports").iterdir()
+    assert read(directory / "trial-000" / "closed")["ended"] == "complete"
+    assert read(directory / "trial-001" / "closed")["ended"] == "failed"
+    assert not (directory / "trial-002").exists()
+    assert len(summary.from_json((directory / "summary.json").read_text()).trials) == 2
+    notes = [message.data["text"] for message in told if message.tell is Tell.NOTE]
+    assert any("no more trials begin, 1 under way are played to their end" in text for text in notes)
+
+
+def test_each_that_never_became_healthy_is_tried_once_more_on_a_fresh_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_SCRIPT", "healthy-when-fresh")
+    result, directory = run(options(tmp_path, trials=2, parallel=2), lambda _: None)
+
+    assert [trial.ended for trial in result.trials] == ["complete"] * 2
+    assert fake_cluster.made[-1].asked == ["up", "deploy", "deploy fresh", "deploy fresh", "down"]
+    assert {path.name for path in directory.glob("unhealthy-*")} == {"unhealthy-000", "unhealthy-001"}
+
+
+def test_on_one_system_more_than_one_at_once_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(place, "OWN_SYSTEM", set())
+    with pytest.raises(ScenarioError, match="--parallel 3: on fake all trials are on one system"):
+        Campaign(options(tmp_path), lambda _: None)
+
+
+PROGRAM = """
+import sys
+from chaos import campaign, cli, place
+campaign.PLATFORMS["fake"] = "tests.fake_cluster:platform"
+place.OWN_SYSTEM.add("fake")
+next(one for one in cli.run.params if one.name == "on").type = cli.click.STRING
+sys.exit(cli.entry(sys.argv[1:]))
+"""
+
+
+def interrupted(folder: Path, script: str, when: Callable[[], bool]) -> tuple[int, str]:
+    """`failover run` of three trials, two at once, signalled twice as soon as `when` holds."""
+    asked = ["--on", "fake", "--scenario", str(scenario_file(folder)), "--out", str(folder / "reports")]
+    command = ["-c", PROGRAM, "run", *asked, "--experiment", "kill-master", "--trials", "3", "--parallel", "2"]
+    environment = {**os.environ, "FAKE_SCRIPT": script}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, *command], env=environment, stdout=pipe, stderr=subprocess.STDOUT
+    ) as process:
+        wait_for(when, "it is as far as it is to be interrupted")
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        printed, _ = process.communicate(timeout=30)
+        return process.returncode, printed.decode()
+
+
+def test_interrupted_in_their_faults_every_trial_undoes_its_own(tmp_path: Path) -> None:
+    def at_fault() -> bool:
+        files = list(tmp_path.glob("reports/*/trial-*/events/faults.jsonl"))
+        return len(files) == 2 and all("fault.requested" in file.read_text() for file in files)
+
+    code, printed = interrupted(tmp_path, "fault-hangs", at_fault)
+
+    [directory] = (tmp_path / "reports").iterdir()
+    assert code == 130, printed
+    assert f"error: interrupted by SIGINT; what was recorded is in {directory}" in printed
+    assert [read(directory / f"trial-{n:03d}" / "closed")["ended"] for n in range(2)] == ["interrupted"] * 2
+    assert (directory / "undone.jsonl").read_text().count('"heal"') >= 2
+    assert not (directory / "trial-002").exists()
+    assert (directory / "summary.json").exists()
+
+
+def test_interrupted_while_workers_are_only_being_started_nothing_is_left(tmp_path: Path) -> None:
+    code, printed = interrupted(tmp_path, "", lambda: any(tmp_path.glob("reports/*/trial-*")))
+
+    [directory] = (tmp_path / "reports").iterdir()
+    assert code == 130, printed
+    assert not (directory / "trial-002").exists()
+    assert (directory / "summary.json").exists()
