@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.analysis import verdict
+from chaos.analysis.each import each
 from chaos.analysis.headline import headline
 from chaos.analysis.result import VERSION, CampaignResult, TrialResult
 from chaos.analysis.statistics import groups
@@ -19,7 +20,7 @@ from chaos.record.reader import campaign_manifest, cluster_kind, trials
 def analyse(directory: Path) -> CampaignResult:
     """What a campaign's directory says. Raises RecordingError where it holds none, or a file that is not as it says."""
     manifest, cluster = opened(directory)
-    return gather(manifest, cluster, [analyse_trial(trial) for trial in trials(directory)])
+    return gather(manifest, cluster, each(analyse_trial, trials(directory)))
 
 
 def opened(directory: Path) -> tuple[dict[str, Any], str]:

@@ -1,18 +1,22 @@
 """What a report takes from the recordings themselves: pictures, failed operations, raw lines, settings, versions."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chaos.analysis.each import each
 from chaos.analysis.history import Fact, History
 from chaos.analysis.result import CampaignResult, TrialResult, middle
-from chaos.record.reader import Recording, campaign_manifest
+from chaos.record.reader import campaign_manifest
 from chaos.report import figures, svg, words
-from chaos.report.failures import Failures, as_csv, failures, grouped
+from chaos.report.failures import HEAD, grouped
 from chaos.report.lanes import facts, timeline
+from chaos.report.many import numbers
 from chaos.report.page import Evidence
-from chaos.report.rows import Row, flat
+from chaos.report.rows import Row
+from chaos.report.taken import taken
 from chaos.report.timeline import Timeline
 from chaos.report.worst import worst_first
 
@@ -24,39 +28,31 @@ RAW_MOST, LINE_MOST = 160, 400
 
 @dataclass(kw_only=True)
 class Gathered:
-    """The derived files' contents beside the page's own evidence. `png` is empty where there is no axis."""
+    """The derived files' contents beside the page's own evidence. `csv` are parts; `png` is empty without an axis."""
 
     page: Evidence
-    csv: bytes = b""
+    csv: list[bytes]
     png: bytes = b""
 
 
 def gather(campaign: Path, result: CampaignResult) -> Gathered:
-    """Read each trial once, the worst one in full."""
+    """Read each trial once, and the worst one again, in full."""
+    found = each(taken, [(campaign / trial.directory, trial.number) for trial in result.trials])
     worst = next(iter(worst_first(result)), None)
-    failed: list[Failures] = []
-    settings, versions = [], []
-    picture: Timeline | None = None
-    raw: list[Row] = []
-    for trial in result.trials:
-        history = History.load(campaign / trial.directory)
-        failed.append(failures(history, trial.number))
-        settings += _settings(history.recording, trial.number)
-        versions += _versions(history.recording)
-        if trial is worst:
-            picture, raw = timeline(history, trial), raw_lines(history, trial)
+    history = History.load(campaign / worst.directory) if worst else None
+    picture = timeline(history, worst) if history and worst else None
     vector, png = figures.pictures(picture) if picture else ("", b"")
     evidence = Evidence(
         figure=svg.inline(vector, picture.title, picture.description) if picture else "",
         lanes=lane_rows(picture) if picture else (),
-        raw=raw,
-        failed=grouped(failed),
-        failed_total=sum(map(len, failed)),
-        settings=_once(settings),
-        versions=list(dict.fromkeys(versions)),
+        raw=raw_lines(history, worst) if history and worst else (),
+        failed=grouped([one.groups for one in found]),
+        failed_total=sum(one.failed for one in found),
+        settings=_once([(one.trial, *row) for one in found for row in one.settings]),
+        versions=list(dict.fromkeys(row for one in found for row in one.versions)),
         command=command(campaign_manifest(campaign)),
     )
-    return Gathered(page=evidence, csv=as_csv(failed), png=png)
+    return Gathered(page=evidence, csv=[HEAD, *(one.csv for one in found)], png=png)
 
 
 def lane_rows(picture: Timeline) -> list[Row]:
@@ -105,27 +101,12 @@ def _said(fact: Fact) -> str:
     return json.dumps(fact.fields, separators=(", ", ": "))
 
 
-def _settings(recording: Recording, trial: int) -> list[tuple[int, str, str, str]]:
-    each = [
-        (f"{kind} {name}", values) for kind, members in recording.settings.items() for name, values in members.items()
-    ]
-    return [(trial, who, name, value) for who, values in each for name, value in flat(values)]
-
-
-def _versions(recording: Recording) -> list[Row]:
-    cluster = recording.manifest.get("cluster", {})
-    parts = (recording.manifest.get("versions", {}), cluster.get("platform", {}), cluster.get("images", {}))
-    return [line for part in parts for line in flat(part)]
-
-
-def _once(settings: list[tuple[int, str, str, str]]) -> list[Row]:
+def _once(settings: Iterable[tuple[Any, ...]]) -> list[Row]:
     """Settings that are the same in several trials, or of several members, as one row."""
     trials: dict[tuple[str, str, str], list[int]] = {}
     for trial, who, name, value in settings:
         trials.setdefault((who, name, value), []).append(trial)
     members: dict[tuple[str, str, tuple[int, ...]], list[str]] = {}
-    for (who, name, value), numbers in trials.items():
-        members.setdefault((name, value, tuple(numbers)), []).append(who)
-    return [
-        (", ".join(map(str, numbers)), ", ".join(who), name, value) for (name, value, numbers), who in members.items()
-    ]
+    for (who, name, value), told in trials.items():
+        members.setdefault((name, value, tuple(told)), []).append(who)
+    return [(numbers(told), ", ".join(who), name, value) for (name, value, told), who in members.items()]

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from chaos.model import ErrorCode
 from chaos.record.layout import NOBODY
 from chaos.report import words
 from chaos.report.kinds import BAD, kinds
+from chaos.report.many import is_many, some
 from chaos.report.rows import Row
 
 COLUMNS = (
@@ -33,6 +34,8 @@ COLUMNS = (
 
 To a millisecond and to 10 µs, for there can be many; client and seq find it in ops/*.rows, where the rest is.
 """
+
+HEAD = ",".join(COLUMNS).encode() + b"\n"
 
 Line = tuple[int, str, int, int, float, float, float, str, str, str, str]
 
@@ -72,31 +75,64 @@ def failures(history: History, trial: int) -> Failures:
     return Failures(trial, columns)
 
 
-def as_csv(trials: Sequence[Failures]) -> bytes:
-    """The file: a line an operation, trial after trial."""
+def as_csv(failures: Failures) -> bytes:
+    """A trial's part of the file: a line an operation."""
     text = io.StringIO(newline="")
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(COLUMNS)
-    for trial in trials:
-        lines.writerows(trial)
+    csv.writer(text, lineterminator="\n").writerows(failures)
     return text.getvalue().encode()
 
 
-def grouped(trials: Sequence[Failures], most: int = 400) -> list[Row]:
-    """The page's groups, in the order of trials, paths and first operations; never more than `most`."""
-    return [row for trial in trials for row in _groups(trial)][:most]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """Operations of one trial that met the same; `first_s` and `last_s` are when they were due."""
+
+    trial: int
+    path: str
+    outcome: str
+    error: str
+    asked: str
+    count: int
+    first_s: float
+    last_s: float
 
 
-def _groups(failures: Failures) -> Iterator[Row]:
-    """Those of one trial: what was the same but for when, how often it was met, first and last."""
+def groups(failures: Failures) -> list[Group]:
+    """In the order of paths and first operations."""
     found: dict[tuple[str, str, str, str], list[float]] = {}
     for _, path, _, _, due_s, _, _, outcome, error, asked, _ in failures:
         found.setdefault((path, outcome, error, asked), []).append(due_s)
-    for names, at_s in sorted(found.items(), key=lambda group: (group[0][0], group[1][0])):
-        path, outcome, error, asked = names
-        said = ErrorCode[error].words if error else "–"
-        times = (words.number(at_s[0]), words.number(at_s[-1]))
-        yield (str(failures.trial), path, outcome, said, asked or "nobody", words.count(len(at_s)), *times)
+    made = [_group(failures.trial, names, at_s) for names, at_s in found.items()]
+    return sorted(made, key=lambda group: (group.path, group.first_s))
+
+
+def grouped(trials: Sequence[Sequence[Group]], most: int = 400) -> list[Row]:
+    """The page's rows, in the order of trials; many trials together, by what their operations met.
+
+    Never more than `most`.
+    """
+    told = [[group] for trial in trials for group in trial]
+    if is_many(trials):
+        alike: dict[tuple[str, str, str], list[Group]] = {}
+        for [group] in told:
+            alike.setdefault((group.path, group.outcome, group.error), []).append(group)
+        told = list(alike.values())
+    return [_row(group) for group in told[:most]]
+
+
+def _group(trial: int, names: tuple[str, str, str, str], at_s: list[float]) -> Group:
+    path, outcome, error, asked = names
+    about = {"path": path, "outcome": outcome, "error": error, "asked": asked}
+    return Group(trial=trial, **about, count=len(at_s), first_s=at_s[0], last_s=at_s[-1])
+
+
+def _row(alike: Sequence[Group]) -> Row:
+    one, asked = alike[0], sorted({group.asked or "nobody" for group in alike})
+    said = ErrorCode[one.error].words if one.error else "–"
+    whom = asked[0] if len(asked) == 1 else f"{len(asked)} addresses"
+    first_s, last_s = min(group.first_s for group in alike), max(group.last_s for group in alike)
+    times = (words.number(first_s), words.number(last_s))
+    trials = some([*{group.trial for group in alike}])
+    return (trials, one.path, one.outcome, said, whom, words.count(sum(each.count for each in alike)), *times)
 
 
 def _asked(history: History) -> dict[int, str]:

@@ -19,7 +19,8 @@ def write(campaign_dir: Path, result: CampaignResult) -> Path:
     (campaign_dir / "summary.md").write_text(markdown(result), encoding="utf-8")
     (campaign_dir / "junit.xml").write_bytes(junit(result))
     gathered = gather(campaign_dir, result)
-    (campaign_dir / "failed-operations.csv").write_bytes(gathered.csv)
+    with (campaign_dir / "failed-operations.csv").open("wb") as file:
+        file.writelines(gathered.csv)
     picture = campaign_dir / "timeline.png"
     picture.write_bytes(gathered.png) if gathered.png else picture.unlink(missing_ok=True)
     report = campaign_dir / "report.html"

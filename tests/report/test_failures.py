@@ -2,12 +2,13 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 
 from chaos.analysis.history import History
 from chaos.model import ErrorCode, Outcome
-from chaos.report.failures import as_csv, failures, grouped
+from chaos.report.failures import HEAD, as_csv, failures, grouped, groups
 from tests.recordings import Story, delete_master, write_trial
 
 
@@ -27,7 +28,7 @@ def table(tmp_path):
 
 
 def test_every_operation_that_was_not_good_in_time_is_a_line(table):
-    lines = list(csv.DictReader(io.StringIO(as_csv([table]).decode())))
+    lines = list(csv.DictReader(io.StringIO((HEAD + as_csv(table)).decode())))
     by_outcome = {
         name: sum(line["outcome"] == name for line in lines) for name in ("failed", "unknown", "late", "missed")
     }
@@ -50,16 +51,21 @@ def test_a_trial_whose_fault_had_no_effect_has_its_failures_too(tmp_path):
 
 
 def test_groups_say_when_and_whom(table):
-    groups = {(row[1], row[2], row[3]): row for row in grouped([table])}
-    refused = groups["service/new", "failed", "refused"]
+    found = {(row[1], row[2], row[3]): row for row in grouped([groups(table)])}
+    refused = found["service/new", "failed", "refused"]
     assert refused[5] == "50"
     assert float(refused[6]) == pytest.approx(1.0, abs=0.03)
     assert refused[4] == "10.96.71.10:6379"
 
 
-def test_a_trial_without_failures_leaves_a_head_and_nothing_else(tmp_path):
+def test_many_trials_are_told_together_by_what_their_operations_met(table):
+    many = [[replace(one, trial=number) for one in groups(table)] for number in range(20)]
+    [refused] = [row for row in grouped(many) if row[3] == "refused"]
+    assert refused[:6] == ("0–19", "service/new", "failed", "refused", "10.96.71.10:6379", "1\N{NO-BREAK SPACE}000")
+
+
+def test_a_trial_without_failures_leaves_no_line(tmp_path):
     quiet = failures(History.load(write_trial(Story().fault("crash"), tmp_path)), 0)
-    assert as_csv([quiet]).decode().splitlines() == [
-        "trial,path,client,seq,at_s,sent_after_ms,decided_after_ms,outcome,error,asked,answered"
-    ]
-    assert grouped([quiet]) == []
+    assert HEAD == b"trial,path,client,seq,at_s,sent_after_ms,decided_after_ms,outcome,error,asked,answered\n"
+    assert as_csv(quiet) == b""
+    assert grouped([groups(quiet)]) == []
