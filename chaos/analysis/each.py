@@ -1,4 +1,4 @@
-"""One function over many recordings: in processes of their own where there are many, since Python has one core a process.
+"""One function over many recordings, in processes of their own where there are many.
 
 They are started anew, never forked, and end with whoever asked: nothing is left behind by a Ctrl-C or a kill.
 """

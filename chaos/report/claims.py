@@ -11,8 +11,13 @@ from statistics import median
 from chaos.analysis.result import CampaignResult, Group, Measured, TargetResult, TrialResult, middle
 from chaos.analysis.verdict import MILESTONE_OF
 from chaos.report import words
+from chaos.report.many import is_many
 from chaos.report.words import CLAIMS, Mark
 
+SHOWN = 5
+"""Trials that a claim over many points at."""
+VERDICTS = ("fail", "undecided", "pass", "not-applicable")
+"""The worst first."""
 ORDERS = {
     "lower": "the killed ordinal below its successor's",
     "higher": "the killed ordinal above its successor's",
@@ -76,9 +81,15 @@ class Claim:
 
     @property
     def evidence(self) -> list[tuple[str, str]]:
-        """(anchor, text) of each trial's evidence."""
+        """(anchor, text) of each trial's evidence; of many trials that of the worst."""
         about = slug(self.path or MILESTONE_OF.get(self.name, "losses"))
-        return [(f"trial-{one.trial.number}-{about}", str(one.trial.number)) for one in self.held]
+        shown = sorted(self.held, key=_worst_first)[:SHOWN] if is_many(self.held) else self.held
+        return [(f"trial-{one.trial.number}-{about}", str(one.trial.number)) for one in shown]
+
+    @property
+    def more(self) -> int:
+        """How many trials have evidence that is not pointed at."""
+        return len(self.held) - len(self.evidence)
 
     @property
     def source(self) -> str:
@@ -87,6 +98,17 @@ class Claim:
         known = [one.trial.milestones[milestone].source for one in self.held if milestone in one.trial.milestones]
         usual = "client" if self.path else "audit" if self.name == "lost_acknowledged" else "–"
         return next((source for source in known if source), usual)
+
+
+def _worst_first(held: Held) -> tuple[int, float]:
+    measured = held.target.measured_s or (0.0, 0.0)
+    return VERDICTS.index(held.target.verdict), -(float("inf") if measured[1] is None else middle(measured))
+
+
+def group_title(group: Group) -> str:
+    """What its trials have in common, and how many they are."""
+    n = len(group.trials)
+    return ", ".join(part for part in (group.experiment, f"{n} trial{'s' * (n != 1)}", ORDERS[group.order]) if part)
 
 
 def slug(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 

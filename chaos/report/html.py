@@ -15,16 +15,20 @@ from markupsafe import Markup
 from chaos.analysis.result import CampaignResult
 from chaos.report import page, palette, rows, words
 from chaos.report.claims import slug
+from chaos.report.many import is_many
 
 ROOM = 250_000
 """Bytes."""
+FULL = 8
+"""Trials that are told in full where there are many."""
 FEW = 40
 """Groups and raw lines where there is no room for all."""
 
 
 def html(result: CampaignResult, evidence: page.Evidence) -> str:
     """The page with as many trials in full as there is room for."""
-    text = fitting(lambda most: _render(page.page(result, evidence, most)), len(result.trials))
+    most = FULL if is_many(result.trials) else len(result.trials)
+    text = fitting(lambda most: _render(page.page(result, evidence, most)), most)
     if len(text.encode()) <= ROOM:
         return text
     few = replace(evidence, failed=evidence.failed[:FEW], raw=evidence.raw[:FEW])

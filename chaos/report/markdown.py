@@ -23,7 +23,7 @@ def markdown(result: CampaignResult) -> str:
             left_out += 1
         else:
             text += block
-    return text + (f"\n{left_out} more sections are in report.html.\n" if left_out else "")
+    return text + (f"\n{left_out} more sections are left out: summary.json has every trial.\n" if left_out else "")
 
 
 def head(result: CampaignResult) -> list[str]:

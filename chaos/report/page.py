@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from chaos.analysis.result import CampaignResult, Group, TrialResult
 from chaos.report import rows
 from chaos.report.bars import Chart, chart
-from chaos.report.claims import ORDERS, Claim, claims, slug
+from chaos.report.claims import Claim, claims, group_title, slug
 from chaos.report.rows import Row
+from chaos.report.spreads import Curves, curves
 from chaos.report.worst import worst_first
 
+DOUBTS = 60
+"""Rows of doubts that are shown."""
 EVERYWHERE = (
     "The clients were on no side of a cut. Their own lag is measured, and is part of every error.",
     "Each meter sends at a fixed rate: an outage is known to about two of its periods, as its error says.",
@@ -60,8 +63,9 @@ class Page:
     evidence: Evidence
     worst: TrialResult | None
     full: Sequence[TrialResult]
-    short: Sequence[TrialResult]
+    short: Sequence[Row]
     chart: Chart
+    curves: Curves
     groups: Sequence[GroupView]
     doubts: Sequence[Row]
     covariates: Sequence[Row]
@@ -85,7 +89,7 @@ def page(result: CampaignResult, evidence: Evidence, most: int) -> Page:
     worst = worst_first(result)
     full = sorted(worst[:most], key=lambda trial: trial.number)
     shown = {trial.number for trial in full}
-    rest = [trial for trial in result.trials if trial.number not in shown]
+    rest = [rows.short_row(trial) for trial in result.trials if trial.number not in shown]
     return Page(
         result=result,
         evidence=evidence,
@@ -93,8 +97,9 @@ def page(result: CampaignResult, evidence: Evidence, most: int) -> Page:
         full=full,
         short=rest,
         chart=chart(result),
+        curves=curves(result),
         groups=[group_view(result, group) for group in result.groups],
-        doubts=rows.doubt_rows(result.trials),
+        doubts=rows.doubt_rows(result.trials, DOUBTS),
         covariates=rows.covariate_rows(tuple(full)),
         leaves_out=(*LEAVES_OUT.get(result.cluster, ()), *EVERYWHERE),
     )
@@ -103,6 +108,4 @@ def page(result: CampaignResult, evidence: Evidence, most: int) -> Page:
 def group_view(result: CampaignResult, group: Group) -> GroupView:
     found = claims(result, group)
     blocks = [[claim for claim in found if claim.path == path] for path in dict.fromkeys(claim.path for claim in found)]
-    n = len(group.trials)
-    named = (group.experiment, f"{n} trial{'s' * (n != 1)}", ORDERS[group.order])
-    return GroupView(", ".join(part for part in named if part), group.strength, n > 1, blocks)
+    return GroupView(group_title(group), group.strength, len(group.trials) > 1, blocks)

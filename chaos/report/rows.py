@@ -1,8 +1,20 @@
 """A trial's values as the rows of the page's tables: text only, in the words of `chaos.report.words`."""
 
 from dataclasses import astuple
+from textwrap import shorten
 
-from chaos.analysis.result import Failover, FaultRecord, Milestone, Node, PathResult, TrialResult, Window
+from chaos.analysis.result import (
+    Failover,
+    FaultRecord,
+    Measured,
+    Milestone,
+    Node,
+    PathResult,
+    TrialResult,
+    Verdict,
+    Window,
+    middle,
+)
 from chaos.report import words
 
 Row = tuple[str, ...]
@@ -106,12 +118,31 @@ def _beside(trial: TrialResult) -> dict[str, object]:
     return {name: value for name, value in trial.covariates.items() if name != "settings"}
 
 
-def doubt_rows(trials: tuple[TrialResult, ...]) -> list[Row]:
-    return [
-        (str(trial.number), doubt.name, doubt.path or "the trial", doubt.text, "inconclusive" if doubt.gates else "no")
-        for trial in trials
-        for doubt in trial.doubts
+def doubt_rows(trials: tuple[TrialResult, ...], most: int) -> list[Row]:
+    """Those that decide first where not all are shown; the rest is counted."""
+    told = [(trial.number, doubt) for trial in trials for doubt in trial.doubts]
+    shown = sorted(told, key=lambda one: not one[1].gates) if len(told) > most else told
+    found: list[Row] = [
+        (str(number), doubt.name, doubt.path or "the trial", doubt.text, "inconclusive" if doubt.gates else "no")
+        for number, doubt in shown[:most]
     ]
+    more = len(told) - most
+    return [*found, ("–", f"{more} more", "–", "in summary.json", "–")] if more > 0 else found
+
+
+def short_row(trial: TrialResult) -> Row:
+    """A trial in a line: number, experiment, verdict, when its last path was back, what was lost, or why not known."""
+    back = [path for path in trial.paths.values() if path.recovered_s and not path.application]
+    last = max(back, key=lambda path: _end_s(path.recovered_s), default=None)
+    lost = "undecided" if trial.losses.lost is None else words.count(trial.losses.lost)
+    why = shorten(trial.because[0], 90) if trial.because and trial.verdict is Verdict.INCONCLUSIVE else ""
+    when = f"{words.span(last.recovered_s)}, {last.name}" if last else "no outage"
+    return (str(trial.number), trial.experiment, f"{words.SIGNS[trial.verdict]} {trial.verdict}", why or when, lost)
+
+
+def _end_s(recovered_s: Measured | None) -> float:
+    assert recovered_s is not None
+    return float("inf") if recovered_s[1] is None else middle(recovered_s)
 
 
 def flat(value: object, name: str = "") -> list[tuple[str, str]]:

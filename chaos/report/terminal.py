@@ -16,7 +16,8 @@ from rich.segment import ControlType
 from chaos.analysis.result import CampaignResult
 from chaos.progress import Message, Tell
 from chaos.report.board import Board, far
-from chaos.report.closing import Line, trial_lines, verdict_lines
+from chaos.report.closing import Line, verdict_lines
+from chaos.report.together import campaign_lines
 from chaos.report.words import breakable, where
 
 AGAIN_S = 30.0
@@ -50,11 +51,10 @@ class Terminal:
             self._print(_LINES[message.tell](data))
 
     def closing(self, result: CampaignResult, report: Path) -> None:
-        """Every trial in the order of time, then verdict, why, what to do and where the report is."""
+        """What became of the trials, then verdict, why, what to do and where the report is."""
         self._settle()
         if not self.quiet:
-            for trial in result.trials:
-                self._lines(trial_lines(result, trial))
+            self._lines(campaign_lines(result))
         self._lines(verdict_lines(result, report))
 
     def _lines(self, lines: list[Line]) -> None:

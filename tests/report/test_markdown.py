@@ -14,7 +14,7 @@ def test_the_first_five_lines_are_enough():
 def test_a_summary_of_many_trials_stays_under_64_kb_and_says_what_is_left_out():
     text = markdown(campaign(*(trial(number, 51.9, 51.99) for number in range(120))))
     assert len(text.encode()) < 65_536
-    assert "more sections are in report.html" in text
+    assert "more sections are left out: summary.json" in text
 
 
 def test_text_of_the_system_can_break_neither_table_nor_page():
