@@ -6,14 +6,17 @@ from statistics import median
 from chaos.analysis.result import PathResult, TrialResult, Verdict, middle
 from chaos.analysis.statistics import strength
 from chaos.analysis.wording import experiments, is_late
+from chaos.model import ErrorCode
+
+READONLY = ErrorCode.READONLY.words
 
 
 def advice(trials: Sequence[TrialResult], verdict: Verdict) -> str:
     if verdict is Verdict.INCONCLUSIVE:
         return "Remove what is named above and run it again; what was recorded is kept."
-    found = " ".join(text for text in (_ask_sentinel(trials), _stop_saying_ok(trials), _other_address(trials)) if text)
-    if found:
-        return found
+    told = [each(trials) for each in (_ask_sentinel, _stop_saying_ok, _leave_a_replica, _other_address)]
+    if any(told):
+        return " ".join(filter(None, told))
     if verdict is Verdict.FAIL:
         return "Nothing in these trials did better; the phases say where the time went."
     passed = sum(trial.verdict is Verdict.PASS for trial in trials)
@@ -62,6 +65,14 @@ def _by_the_target(trial: TrialResult) -> int:
 def _guarded(trial: TrialResult) -> bool:
     redis = trial.covariates.get("settings", {}).get("redis", {})
     return str(redis.get("min-replicas-to-write") or "0") != "0"
+
+
+def _leave_a_replica(trials: Sequence[TrialResult]) -> str:
+    """Where an application stayed on a connection to a node that is no master any more."""
+    told = [path for trial in trials for path in trial.paths.values() if path.never_again.startswith(READONLY)]
+    if not any("connection" in path.never_again for path in told):
+        return ""
+    return "Have applications close a connection that says READONLY; redis-py does with retry_on_error=[ReadOnlyError]."
 
 
 def _other_address(trials: Sequence[TrialResult]) -> str:

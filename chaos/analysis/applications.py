@@ -8,8 +8,9 @@ import numpy as np
 from chaos.analysis.history import History
 from chaos.analysis.operations import Bools, Client
 from chaos.analysis.result import Span
-from chaos.model import Outcome
+from chaos.model import ErrorCode, Outcome
 
+OPENED = "connection.opened"
 SLOW_S = 1.0
 """A call that takes longer is one that an application's user notices."""
 
@@ -29,6 +30,25 @@ def first_good_s(history: History, clients: tuple[Client, ...]) -> Span | None:
     """
     spans = [_first_good(history, client) for client in clients]
     return None if any(span is None for span in spans) else max(span for span in spans if span)
+
+
+def never_again(history: History, clients: tuple[Client, ...]) -> str:
+    """What the last call of an application that never had a good one again met; empty where all of them had one."""
+    stuck = (client for client in clients if _first_good(history, client) is None)
+    return next((text for client in stuck if (text := _last_trouble(history, client))), "")
+
+
+def _last_trouble(history: History, client: Client) -> str:
+    """Its last error, and the connection where it still had one: a library may keep one that is of no use."""
+    errors = history.ops.error[history.ops.of(client.number)]
+    met = errors[errors != ErrorCode.NONE]
+    if not len(met):
+        return ""
+    facts = (fact for kind in (OPENED, "connection.closed") for fact in history.facts(kind))
+    mine = [fact for fact in facts if fact.get("client") == client.number]
+    last = max(mine, key=lambda fact: fact.latest_s, default=None)
+    kept = f", on the connection that it opened at {last.latest_s:.1f} s" if last and last.kind == OPENED else ""
+    return ErrorCode(int(met[-1])).words + kept
 
 
 def _took(history: History, client: Client) -> list[float]:

@@ -4,10 +4,10 @@ The dominating phase is what the clock says. The mechanism behind it is said whe
 label's line in the operator's log, a resync that only repaired a pod, a pod that was terminating, aborted elections.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from chaos.analysis.allowed import gone_s, replaced
+from chaos.analysis.allowed import came_back_in_place, gone_s
 from chaos.analysis.declared import resync_s
 from chaos.analysis.history import History
 from chaos.analysis.logs import LogLine
@@ -33,14 +33,14 @@ class Told:
     losses: Losses
 
 
-def cause(told: Told, paths: Iterable[PathResult]) -> str:
-    """Of the path that was out longest; empty where none was out."""
+def cause(told: Told, paths: Collection[PathResult]) -> str:
+    """Of the path that was out longest, and of an application that stayed out; empty where no path was out."""
     path = longest(paths)
     if path is None:
         return ""
     head = first(path, "durable")
     assert head is not None
-    parts = [_dominated(told, path, head), _durable(told, path, head)]
+    parts = [_dominated(told, path, head), _durable(told, path, head), _stuck(paths)]
     return " ".join(part for part in parts if part)
 
 
@@ -135,18 +135,12 @@ def _terminating(told: Told) -> str:
 
 def _detection(told: Told, _path: PathResult) -> str:
     target = told.target
-    if target and not replaced(told.history) and _back_as_replica(told, target):
+    if target and came_back_in_place(told.history, told.failover, target):
         return (
             f"{target.name} was back at its address as a replica of itself before Sentinel missed it, "
             "and Sentinel waits 20 s more for a master that says it is a replica"
         )
     return "Sentinel calls a master down only after down-after-milliseconds"
-
-
-def _back_as_replica(told: Told, target: Node) -> bool:
-    roles = [role for role in told.history.facts("role") if role.get("member") == target.name and role.latest_s > 0]
-    sdown_s = _middle(told.failover.milestones.get("sdown")) if told.failover else None
-    return any(role.get("role") == "slave" and (sdown_s is None or role.latest_s < sdown_s) for role in roles)
 
 
 def _election(told: Told, _path: PathResult) -> str:
@@ -182,6 +176,15 @@ def _durable(told: Told, path: PathResult, head: Window) -> str:
     demoted = " after it was demoted" if told.target and spell.node == told.target.name else ""
     promised = f"{spell.node} went on saying OK for {_lasted_s(spell):.1f} s{demoted}"
     return f"{promised}, and {spell.count} such writes are lost{seen_text}."
+
+
+def _stuck(paths: Collection[PathResult]) -> str:
+    """An application that never wrote again though its address was back, so that its library is to be looked at."""
+    back = {path.address for path in paths if path.state == "works" and path.recovered_s and path.recovered_s[1]}
+    mine = [path for path in paths if path.never_again and path.address in back]
+    return " ".join(
+        f"{path.name} never wrote again though {path.address} was back: {path.never_again}." for path in mine
+    )
 
 
 def _lasted_s(spell: LostSpell) -> float:

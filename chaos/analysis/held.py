@@ -1,9 +1,10 @@
 """A trial's figures held against what its scenario promises: the targets of the system and of every path."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from chaos.analysis import verdict
-from chaos.analysis.allowed import least_down_after_s
+from chaos.analysis.allowed import ROLE_STANDS_S, came_back_in_place, least_s
 from chaos.analysis.happened import Happened
 from chaos.analysis.result import Milestone, PathResult, State, TargetResult, Window
 from chaos.analysis.verdict import MILESTONE_OF, Promise
@@ -33,6 +34,9 @@ def _of_system(
     happened: Happened, results: dict[str, PathResult], promises: dict[str, Promise]
 ) -> dict[str, TargetResult]:
     history, slices = happened.history, pointer(results)
+    if "endpoint_update" in promises:
+        through = [path for path in results.values() if not path.via_sentinel]
+        promises = promises | {"endpoint_update": _at_best(promises["endpoint_update"], through)}
     milestones = {**happened.milestones, **({"pointer": slices} if slices else {})}
     found = {
         name: verdict.of_milestone(milestones[key], promises[name], history.width_s)
@@ -55,7 +59,9 @@ def _of_path(happened: Happened, path: PathResult, promises: dict[str, Promise])
     if happened.history.expects == "nothing":
         return _of_control(path, gates)
     return {
-        name: _claim(happened, path, name, replace(promises[name], gate=promises[name].gate and gates))
+        name: _claim(
+            happened, path, name, _at_best(replace(promises[name], gate=promises[name].gate and gates), [path])
+        )
         for name in PATH_CLAIMS
         if name in promises
     }
@@ -91,7 +97,15 @@ def _undecided(windows: tuple[Window, ...]) -> str:
 
 def _floors(happened: Happened) -> dict[str, float]:
     """What the settings allow at best. A failover that was requested has no detection, and so no floor."""
-    down_after_s = least_down_after_s(happened.history)
-    if down_after_s is None or happened.failover is None or happened.failover.kind == "requested":
+    history, failover = happened.history, happened.failover
+    down_after_s = least_s(history, "down-after-milliseconds")
+    if down_after_s is None or failover is None or failover.kind == "requested":
         return {}
-    return {str(name): floor_s for name, floor_s in floors(down_after_s).items()}
+    waits_s = ROLE_STANDS_S if came_back_in_place(history, failover, happened.target) else 0.0
+    return {str(name): floor_s for name, floor_s in floors(down_after_s + waits_s).items()}
+
+
+def _at_best(promise: Promise, results: Iterable[PathResult]) -> Promise:
+    """With the least that the settings allow these paths, where that is known, as the promise's floor."""
+    allowed = [path.allowed_s[0] for path in results if path.allowed_s]
+    return replace(promise, floor_s=min(allowed) or promise.floor_s) if allowed else promise

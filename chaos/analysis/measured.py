@@ -74,6 +74,7 @@ def _application(happened: Happened, path: Path, found: PathResult) -> PathResul
         application=True,
         longest_blocked_s=applications.longest_blocked_s(happened.history, path.clients),
         first_good_s=applications.first_good_s(happened.history, path.clients),
+        never_again=applications.never_again(happened.history, path.clients),
     )
 
 

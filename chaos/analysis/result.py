@@ -150,7 +150,8 @@ class PathResult:
     """`name` is `<path>/<connection>`, as in service/new. `state` works · unreliable · never worked · unproved.
 
     `windows` are the worst client's; `full` (nobody succeeds) and `any` are (least, most) lengths of the first window.
-    `application` paths carry their longest blocked call and their first good durable call instead of gates.
+    `application` paths carry their longest blocked call and their first good durable call instead of gates;
+    `never_again` is why one never had such a call again, and since when.
     `address` is what its clients were given, a Sentinel's where `via_sentinel`. `allowed_s` is what the settings allow
     the outage to be.
     """
@@ -172,6 +173,7 @@ class PathResult:
     never_worked_because: str = ""
     longest_blocked_s: float | None = None
     first_good_s: Span | None = None
+    never_again: str = ""
     pointer: Milestone | None = None
     routable: Milestone | None = None
     address: str = ""

@@ -150,8 +150,4 @@ def _short(text: str) -> str:
 def _no_outage(path: PathResult) -> str:
     if path.never_worked_because:
         return f"never worked: {path.never_worked_because}"
-    return (
-        f"longest blocked call {words.number(path.longest_blocked_s)} s"
-        if path.longest_blocked_s is not None
-        else "none"
-    )
+    return words.application(path) or "none"

@@ -80,6 +80,7 @@ def _environment() -> Environment:
     made.filters |= {
         "where": words.where,
         "span": words.span,
+        "application": words.application,
         "number": words.number,
         "count": words.count,
         "milestone": words.milestone,

@@ -6,6 +6,7 @@ Kept under 64 KB, which is what an issue's body takes: what does not fit is coun
 from collections.abc import Iterator, Sequence
 
 from chaos.analysis.result import CampaignResult, Group, PathResult, TrialResult
+from chaos.analysis.wording import trials_word
 from chaos.report import words
 from chaos.report.claims import ORDERS, claims
 from chaos.report.worst import worst_first
@@ -30,7 +31,8 @@ def head(result: CampaignResult) -> list[str]:
     lines = [f"**{result.verdict.upper()}** {clean(result.headline.get('verdict', ''))}"]
     lines += [f"**{key.title()}** {clean(result.headline.get(key, '')) or '–'}" for key in ("why", "do", "expect")]
     place = clean(words.where(result.cluster, result.cluster_why))
-    measured = f"{len(result.trials)} trials {place}, scenario {result.scenario}"
+    count = len(result.trials)
+    measured = f"{count} {trials_word(count)} {place}, scenario {result.scenario}"
     return [f"{line}  " for line in lines] + [f"**Measured** {measured}. Rule: {clean(result.rule)}"]
 
 
@@ -83,7 +85,7 @@ def _path(path: PathResult) -> tuple[str, ...]:
     return (
         path.name,
         path.state,
-        words.span(path.outage_s, none=path.never_worked_because or "none"),
+        words.span(path.outage_s, none=path.never_worked_because or words.application(path) or "none"),
         words.span(path.downtime_s),
         ", ".join(parts) or "–",
         f"{words.count(bad)} of {words.count(path.operations.sent)}",

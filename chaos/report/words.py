@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from chaos.analysis.result import Measured, Milestone, State, TargetResult, Verdict, middle
+from chaos.analysis.result import Measured, Milestone, PathResult, State, TargetResult, Verdict, middle
 
 NBSP = "\N{NO-BREAK SPACE}"
 """Between a figure, its error and its unit. What is read as plain text has them back by `breakable`."""
@@ -89,6 +89,14 @@ def span(measured: Measured | None, none: str = "–") -> str:
     if measured[1] is None:
         return joined(">", number(measured[0]), "s")
     return joined(number(middle(measured)), "±", number(error(measured)), "s")
+
+
+def application(path: PathResult) -> str:
+    """What an application client met, beside the outages of the paths; empty of a meter."""
+    if path.longest_blocked_s is None:
+        return ""
+    blocked = f"longest blocked call {joined(number(path.longest_blocked_s), 's')}"
+    return f"{blocked}, never a good one again: {path.never_again}" if path.never_again else blocked
 
 
 def limit(target: TargetResult, name: str) -> str:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from chaos.clock import AGENT
+from chaos.model import ErrorCode
 from tests.analysis.conftest import Analysed
 from tests.recordings import Story, delete_master, kill_master
 
@@ -31,3 +33,15 @@ def test_a_call_that_never_returned_is_told_by_its_event(analysed: Analysed):
 def test_one_that_never_succeeded_again_has_no_first_good_call(analysed: Analysed):
     story = Story(paths=("service", "app")).fault().out("app", 0.0, 99.0)
     assert analysed(story).paths["app/kept"].first_good_s is None
+
+
+def test_one_that_never_succeeded_again_says_what_it_met_last_and_on_which_connection(analysed: Analysed):
+    story = Story(paths=("service", "app")).fault().out("app", 0.0, 9.0).out("app", 9.0, 99.0, error=ErrorCode.READONLY)
+    story.event("connection.closed", 0.1, AGENT, client=2).event("connection.opened", 8.9, AGENT, client=2)
+    assert analysed(story).paths["app/kept"].never_again == "readonly, on the connection that it opened at 8.9 s"
+    story.event("connection.closed", 19.0, AGENT, client=2)
+    assert analysed(story).paths["app/kept"].never_again == "readonly"
+
+
+def test_one_that_succeeded_again_was_not_out_for_good(analysed: Analysed):
+    assert analysed(kill_master()).paths["app/kept"].never_again == ""

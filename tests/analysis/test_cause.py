@@ -5,6 +5,19 @@ from tests.analysis.conftest import Analysed
 from tests.recordings import Story, delete_master, kill_master
 from tests.recordings.world import IPS, PODS
 
+
+def crash_in_place(*, back: bool = True) -> Story:
+    """`back`: its process is seen at the old address, as a replica of itself."""
+    story = Story(length_s=50.0, paths=("service", "sentinel", "app")).fault()
+    for event in story.events:
+        if event.kind == "fault.requested":
+            event.fields["arguments"] = {"replace": False}
+    if back:
+        story.role(1.2, 0, "slave", IPS[0], master="127.0.0.1:6379")
+    story.failover(sdown_s=32.4, try_s=32.6, promoted_s=32.9).labelled(34.0)
+    return story.out("service", 0.0, 34.2).out("sentinel", 0.0, 33.6)
+
+
 OLD = f"master mymaster {IPS[0]} 6379"
 
 
@@ -45,15 +58,29 @@ def test_a_demoted_masters_promises_explain_durable_minus_seen(analysed: Analyse
 
 
 def test_a_process_that_came_back_in_place_delays_detection(analysed: Analysed):
-    story = Story(length_s=50.0).fault()
-    for event in story.events:
-        if event.kind == "fault.requested":
-            event.fields["arguments"] = {"replace": False}
-    story.role(1.2, 0, "slave", IPS[0], master="127.0.0.1:6379")
-    story.failover(sdown_s=32.4, try_s=32.6, promoted_s=32.9).labelled(34.0)
-    cause = analysed(story.out("service", 0.0, 34.2).out("sentinel", 0.0, 33.6)).cause
-    assert "detection" in cause
-    assert "as a replica of itself before Sentinel missed it" in cause
+    found = analysed(crash_in_place())
+    assert "detection" in found.cause
+    assert "as a replica of itself before Sentinel missed it" in found.cause
+    assert found.targets["detection"].floor_s == 25.0
+    assert found.paths["service/new"].targets["reconnect"].floor_s == 36.0
+
+
+def test_one_that_was_not_seen_to_come_back_in_place_delays_nothing(analysed: Analysed):
+    found = analysed(crash_in_place(back=False))
+    assert "Sentinel calls a master down only after down-after-milliseconds" in found.cause
+    assert found.targets["detection"].floor_s == 5.0
+
+
+def test_an_application_that_stays_out_when_its_address_is_back_is_told_of(analysed: Analysed):
+    found = analysed(crash_in_place().out("app", 0.0, 99.0, error=ErrorCode.READONLY))
+    assert "app/kept never wrote again though rfrm-redis-cluster:6379 was back: readonly." in found.cause
+
+
+def test_an_application_whose_address_stays_out_too_is_no_riddle(analysed: Analysed):
+    story = Story(length_s=30.0, paths=("service", "app")).fault()
+    cause = analysed(story.out("service", 0.0, 99.0).out("app", 0.0, 99.0)).cause
+    assert "did not come back" in cause
+    assert "never wrote again" not in cause
 
 
 def test_aborted_elections_are_counted(analysed: Analysed):
