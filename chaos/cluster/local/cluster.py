@@ -156,6 +156,8 @@ class LocalCluster:
 
     async def _said(self) -> AsyncIterator[Event]:
         while True:
+            if self._failure is not None and self._events.empty():
+                raise self._failure
             event = await self._events.get()
             if isinstance(event, HarnessError):
                 raise event
