@@ -82,7 +82,7 @@ def _back_s(path: PathResult) -> float:
 def _curve(path: str, ordered: Sequence[float], axis_s: float) -> Curve:
     n, never = len(ordered), sum(map(math.isinf, ordered))
     least, *shares, most = [ordered[0], *(share_s(ordered, share) for share in SHARES), ordered[-1]]
-    text = f"half by {_s(shares[1])}, {SHARES[-1]:.0%} by {_s(shares[-1])}, all by {_s(most)}"
+    text = f"half by {_s(shares[1])}, {100 * SHARES[-1]:.0f} % by {_s(shares[-1])}, all by {_s(most)}"
     row = (path, str(n), *map(_s, (least, *shares, most)), str(never))
     return Curve(path, _line(ordered, axis_s), words.breakable(text), row)
 

@@ -28,7 +28,7 @@ def test_half_of_the_trials_are_half_of_the_height():
     steps = curve.line.split("H")
     assert steps[0] == f"M0 {HEIGHT}"
     assert [step.partition("V")[2] for step in steps[1:]] == ["24.0", "0.0", ""]
-    assert curve.text == "half by 4.99 s, 95% by 9.99 s, all by 9.99 s"
+    assert curve.text == "half by 4.99 s, 95 % by 9.99 s, all by 9.99 s"
 
 
 def test_what_was_never_back_keeps_the_curve_from_the_top_and_is_counted():
