@@ -15,9 +15,11 @@ from pathlib import Path
 from chaos import __version__
 from chaos.cluster.kube.command import run
 from chaos.cluster.kube.kind import NEEDS_GIB, require_engine
+from chaos.cluster.local import abilities, servers
 from chaos.errors import HarnessError, SetupError
 from chaos.scenario import load
 from chaos.scenario.lookup import experiments, scenarios
+from chaos.scenario.model import LocalServer
 
 ASK_S = 20.0
 MEMINFO = Path("/proc/meminfo")
@@ -34,9 +36,24 @@ class Finding:
         return f"{'ok' if self.ok else 'no':<5} {self.text}".replace("\n", "\n      ")
 
 
-def examine(checks: Iterable[Callable[[], str]] | None = None) -> list[Finding]:
+def examine(checks: Iterable[Callable[[], str]]) -> list[Finding]:
     """Every check's finding, in order; one that fails does not keep the next from being made."""
-    return [_finding(check) for check in checks or CHECKS]
+    return [_finding(check) for check in checks]
+
+
+def diagnose() -> list[Finding]:
+    """All there is to say; the last finding is whether anything can run here, and where."""
+    always, each = examine(ALWAYS), {place: examine(checks) for place, checks in PLACES.items()}
+    found = [*always, *(finding for findings in each.values() for finding in findings)]
+    there = [place for place, findings in each.items() if _all(findings)]
+    if not there or not _all(always):
+        return [*found, Finding(False, "nothing can run here: mend a line that says no")]
+    missing = "".join(f", not on {place}" for place in each if place not in there)
+    return [*found, Finding(True, f"runs on {' and on '.join(there)}{missing}")]
+
+
+def _all(findings: Iterable[Finding]) -> bool:
+    return all(finding.ok for finding in findings)
 
 
 def _finding(check: Callable[[], str]) -> Finding:
@@ -52,7 +69,10 @@ def python() -> str:
 
 
 def engine() -> str:
-    asyncio.run(require_engine())
+    try:
+        asyncio.run(require_engine())
+    except SetupError as error:
+        raise SetupError(f"{error} (or use --on local)") from error
     docker = asyncio.run(run("docker", "version", "--format", "{{.Server.Version}}", within_s=ASK_S)).strip()
     kind = asyncio.run(run("kind", "version", "--quiet", within_s=ASK_S)).strip()
     return f"container engine: Docker {docker} · kind {kind} ({shutil.which('kind')})"
@@ -79,4 +99,14 @@ def shipped_files() -> str:
     return f"scenarios {', '.join(scenarios())} · experiments {', '.join(experiments())}"
 
 
-CHECKS: tuple[Callable[[], str], ...] = (python, shipped_files, engine, memory)
+def level() -> str:
+    return f"local: processes in {abilities.level()} of this machine"
+
+
+def server() -> str:
+    return f"local: {servers.find(LocalServer())}"
+
+
+ALWAYS: tuple[Callable[[], str], ...] = (python, shipped_files)
+PLACES: dict[str, tuple[Callable[[], str], ...]] = {"kind": (engine, memory), "local": (level, server)}
+"""What has to be there for a run, by its place: one of these is enough."""

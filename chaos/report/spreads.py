@@ -82,9 +82,14 @@ def _back_s(path: PathResult) -> float:
 def _curve(path: str, ordered: Sequence[float], axis_s: float) -> Curve:
     n, never = len(ordered), sum(map(math.isinf, ordered))
     least, *shares, most = [ordered[0], *(share_s(ordered, share) for share in SHARES), ordered[-1]]
-    text = f"half by {_s(shares[1])}, {100 * SHARES[-1]:.0f} % by {_s(shares[-1])}, all by {_s(most)}"
+    near = words.joined(f"{100 * SHARES[-1]:.0f}", "%", "by")
+    by = (
+        words.joined("half", "by", _s(shares[1])),
+        words.joined(near, _s(shares[-1])),
+        words.joined("all", "by", _s(most)),
+    )
     row = (path, str(n), *map(_s, (least, *shares, most)), str(never))
-    return Curve(path, _line(ordered, axis_s), words.breakable(text), row)
+    return Curve(path, _line(ordered, axis_s), ", ".join(by), row)
 
 
 def _line(ordered: Sequence[float], axis_s: float) -> str:
