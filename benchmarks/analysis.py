@@ -1,21 +1,29 @@
-"""Analysis and report of a campaign of ten trials with the usual load: how long each takes.
+"""Analysis and report of ten trials with the usual load, and of 299 small ones side by side: how long each takes.
 
-Run as `python benchmarks/analysis.py [TRIALS]`. Prints one JSON object. The trials are written for it, and writing them
-is not counted; nor is importing, which is the same for one trial as for a hundred.
+Run as `python benchmarks/analysis.py [ten|many]`. Prints a JSON object a campaign. The trials are written for it, and
+writing them is not counted; nor is importing, but for what the processes of a large campaign import.
 """
 
 import json
+import os
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from chaos.analysis.campaign import analyse
 from chaos.report.files import write
 from tests.recordings import kill_master, write_campaign
 
-METERS = 4
-"""A path and way of connecting, as the default scenario has them."""
+CAMPAIGNS = {
+    "ten": [partial(kill_master, number, meters=4) for number in range(10)],
+    "many": [
+        partial(kill_master, number, meters=2, paths=("service", "sentinel"), back_s=6.8 + number / 150, length_s=22.0)
+        for number in range(299)
+    ],
+}
+"""The load of the default scenario; eight clients, and a failover that a Service follows at once."""
 
 
 def measured(directory: Path) -> dict[str, float]:
@@ -31,13 +39,14 @@ def measured(directory: Path) -> dict[str, float]:
     }
 
 
-def main(trials: int = 10) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        directory = write_campaign(Path(name), [kill_master(number, meters=METERS) for number in range(trials)])
-        rows_mib = sum(path.stat().st_size for path in directory.rglob("*.rows")) / 2**20
-        figures = {"trials": trials, "rows_mib": round(rows_mib, 1), **measured(directory)}
-    sys.stdout.write(json.dumps(figures) + "\n")
+def main(*names: str) -> None:
+    for name in names or CAMPAIGNS:
+        with tempfile.TemporaryDirectory() as folder:
+            directory = write_campaign(Path(folder), (story() for story in CAMPAIGNS[name]))
+            rows_mib = sum(path.stat().st_size for path in directory.rglob("*.rows")) / 2**20
+            about = {"trials": len(CAMPAIGNS[name]), "cores": len(os.sched_getaffinity(0))}
+            sys.stdout.write(json.dumps(about | {"rows_mib": round(rows_mib, 1)} | measured(directory)) + "\n")
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*sys.argv[1:])

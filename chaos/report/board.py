@@ -1,14 +1,17 @@
 """Trials side by side in the terminal: a line each when it is over, and one line that says how far all are.
 
-What a trial tells meanwhile is kept until then, but for notes: those are said at once, each text once.
+What a trial tells meanwhile is kept until then, but for notes: those are said at once, and once where they differ
+in figures only.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from chaos.progress import Message, Tell
 
+_FIGURE = re.compile(r"\d+")
 BACK = "recovered, "
 """What a path that is back is told by begins with this."""
 
@@ -37,8 +40,8 @@ class Board:
             trial.t0 = data["t0"]
         elif message.tell is Tell.SEEN:
             _see(trial, data["name"], data["at_s"])
-        elif message.tell is Tell.NOTE and data["text"] not in self._noted:
-            self._noted.add(data["text"])
+        elif message.tell is Tell.NOTE and (text := _FIGURE.sub("", data["text"])) not in self._noted:
+            self._noted.add(text)
             yield f"  note       trial {message.trial}: {data['text']}"
         elif message.tell is Tell.CLOSED:
             yield _line(message.trial, self._trials.pop(message.trial))

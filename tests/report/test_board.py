@@ -56,9 +56,9 @@ def test_what_was_not_seen_is_not_said_to_have_been(seen: list[tuple[Tell, dict[
     assert line.endswith(end)
 
 
-def test_a_note_that_every_trial_has_is_said_once_and_by_which():
-    told = lines(*(said(trial, Tell.NOTE, text="the given address never worked") for trial in range(3)))
-    assert told == ["  note       trial 0: the given address never worked"]
+def test_a_note_that_every_trial_has_in_its_own_figures_is_said_once_and_by_which():
+    told = lines(*(said(trial, Tell.NOTE, text=f"8{trial}% of its operations were good") for trial in range(3)))
+    assert told == ["  note       trial 0: 80% of its operations were good"]
 
 
 def test_how_far_it_is_has_hours_only_where_there_are_some():

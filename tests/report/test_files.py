@@ -6,6 +6,7 @@ import time
 import pytest
 
 from chaos.analysis.campaign import analyse
+from chaos.analysis.each import FEW
 from chaos.analysis.result import Verdict
 from chaos.report.files import write
 from tests.recordings import Story, build_sample_campaign, kill_master, no_fault, write_campaign
@@ -73,6 +74,18 @@ def test_a_control_passes_and_shows_its_whole_trial(tmp_path):
 def test_a_campaign_without_trials_has_a_report(tmp_path):
     directory = write_campaign(tmp_path / "empty", [])
     assert "<h1>" in write(directory, analyse(directory)).read_text()
+
+
+def test_many_trials_are_read_side_by_side_and_leave_the_same_bytes(tmp_path, monkeypatch):
+    stories = [kill_master(number, paths=("service",), back_s=6.8, length_s=9.0) for number in range(2 * FEW)]
+    directory = write_campaign(tmp_path / "many", stories)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    write(directory, analyse(directory))
+    by_two = contents(directory)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
+    write(directory, analyse(directory))
+    assert contents(directory) == by_two
+    assert len(by_two["report.html"]) <= 250_000
 
 
 def test_a_report_of_ten_trials_is_made_in_seconds(tmp_path):

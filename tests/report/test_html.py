@@ -92,6 +92,18 @@ def test_a_large_campaign_keeps_to_its_room_and_says_what_is_left_out():
     assert "more trials are in summary.json" in text
 
 
+def test_hundreds_of_trials_have_a_curve_a_line_each_and_the_worst_in_full():
+    trials = [trial(number, 6.0 + number / 10, 6.1 + number / 10) for number in range(299)]
+    text = html(campaign(*trials), EVIDENCE)
+    page = Tags(text)
+    assert len(text.encode()) <= ROOM
+    assert {f"trial-{number}" for number in range(299)} <= set(page.ids)
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+    assert "How late each path was back" in text
+    assert '<details id="trial-298">' in text
+    assert "and 294 more" in text
+
+
 def test_one_trial_with_more_raw_lines_than_there_is_room_for_fits():
     """A trial in which everything failed in every way must be readable too."""
     long = replace(EVIDENCE, raw=[("5.470", "0.05", "sentinel", "x" * 400)] * 160, failed=list(EVIDENCE.failed) * 400)
