@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from chaos.analysis.result import PathResult, TrialResult, Verdict, middle
-from chaos.analysis.statistics import strength
+from chaos.analysis.statistics import strength, what
 from chaos.analysis.wording import experiments, is_late
 from chaos.model import ErrorCode
 
@@ -20,7 +20,7 @@ def advice(trials: Sequence[TrialResult], verdict: Verdict) -> str:
     if verdict is Verdict.FAIL:
         return "Nothing in these trials did better; the phases say where the time went."
     passed = sum(trial.verdict is Verdict.PASS for trial in trials)
-    return f"Nothing. {strength(passed, len(trials))}; 59 of 59 would support 95 %."
+    return f"Nothing. {strength(passed, len(trials), what(trials))}; 59 of 59 would support 95 %."
 
 
 def _ask_sentinel(trials: Sequence[TrialResult]) -> str:

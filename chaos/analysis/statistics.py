@@ -18,14 +18,19 @@ from chaos.analysis.verdict import MILESTONE_OF
 CONFIDENCE = 0.95
 
 
-def strength(passed: int, n: int) -> str:
+def strength(passed: int, n: int, such: str = "failovers") -> str:
     """What so many passes support, as a one-sided Clopper-Pearson bound at 95 %."""
     if n == 0:
         return "no trial was conclusive"
     if passed == 0:
         return f"none of {n} passed"
     share = float(special.betaincinv(passed, n - passed + 1, 1 - CONFIDENCE))
-    return f'{passed} of {n} supports "at least {math.floor(100 * share + 0.5)} % of such failovers" at 95 %'
+    return f'{passed} of {n} supports "at least {math.floor(100 * share + 0.5)} % of such {such}" at 95 %'
+
+
+def what(trials: Iterable[TrialResult]) -> str:
+    """What they are samples of: of a control it is no failover."""
+    return "trials" if all(trial.expects == "nothing" for trial in trials) else "failovers"
 
 
 def median_interval(values: Sequence[float]) -> tuple[float | None, float | None]:
@@ -83,7 +88,7 @@ def _group(experiment: str, which: Literal["lower", "higher", ""], trials: list[
         passed=of[Verdict.PASS],
         failed=of[Verdict.FAIL],
         inconclusive=of[Verdict.INCONCLUSIVE],
-        strength=strength(of[Verdict.PASS], of[Verdict.PASS] + of[Verdict.FAIL]),
+        strength=strength(of[Verdict.PASS], of[Verdict.PASS] + of[Verdict.FAIL], what(trials)),
         figures=figures(trials),
     )
 

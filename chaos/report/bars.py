@@ -3,6 +3,7 @@
 Geometry only: the template draws it, as shapes with presentation attributes, patterns and a table of the same figures.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from chaos.analysis.result import CampaignResult, PathResult, TrialResult, Window
@@ -62,7 +63,7 @@ def chart(result: CampaignResult, most: int = 48) -> Chart:
     drawn = [(trial, path) for trial in result.trials for path in trial.paths.values() if first(path)]
     most = most // 3 if is_many(result.trials) else most
     longest = sorted(drawn, key=lambda item: -end_s(item[1]))[:most]
-    axis_s = max([end_s(path) for _, path in longest] + limits_s(result) + [1.0]) * ROOM
+    axis_s = max([end_s(path) for _, path in longest] + limits_s(result.trials) + [1.0]) * ROOM
     experiments = list(dict.fromkeys(trial.experiment for trial, _ in drawn))
     paths = list(dict.fromkeys(path.name for _, path in drawn))
     longest.sort(key=lambda item: (experiments.index(item[0].experiment), paths.index(item[1].name), -end_s(item[1])))
@@ -70,7 +71,9 @@ def chart(result: CampaignResult, most: int = 48) -> Chart:
     return Chart(
         bars=bars,
         phases=tuple(name for name in PHASES if any(segment.name == name for bar in bars for segment in bar.segments)),
-        limits=tuple((100 * limit / axis_s, f"{words.number(limit, 0)} s promised") for limit in limits_s(result)),
+        limits=tuple(
+            (100 * limit / axis_s, f"{words.number(limit, 0)} s promised") for limit in limits_s(result.trials)
+        ),
         ticks=ticks(axis_s),
         left_out=len(drawn) - len(longest),
     )
@@ -92,10 +95,10 @@ def ticks(axis_s: float) -> tuple[tuple[float, str], ...]:
     return tuple((100 * n * step / axis_s, f"{n * step:g}") for n in range(int(axis_s / step) + 1))
 
 
-def limits_s(result: CampaignResult) -> list[float]:
-    """The gating limits that clients were promised."""
-    held = [target for trial in result.trials for path in trial.paths.values() for target in path.targets.values()]
-    return sorted({target.limit_s for target in held if target.gate})
+def limits_s(trials: Iterable[TrialResult]) -> list[float]:
+    """The gating limits that clients were promised, each once; that of a control is no time."""
+    held = [target for trial in trials for path in trial.paths.values() for target in path.targets.values()]
+    return sorted({target.limit_s for target in held if target.gate and target.limit_s})
 
 
 def _same_kind(path: PathResult) -> list[Window]:

@@ -23,6 +23,9 @@ ORDERS = {
     "higher": "the killed ordinal above its successor's",
     "": "",
 }
+_COUNTED_BY = {"lost_acknowledged": "audit", "failovers": "sentinel"}
+_COUNTED_IN = {"lost_acknowledged": "losses", "failovers": "failovers"}
+"""Who counted what has no milestone, and which part of a trial shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class Claim:
         if self.name == "lost_acknowledged":
             return _lost(self.held)
         if self.name in words.COUNTED:
-            return ", ".join(words.count(round(least)) for least, _ in self.values) or "–"
+            return _counts(self.values)
         if not self.values:
             return next((one.target.why for one in self.held if one.target.why), "–")
         return words.span(self.values[0]) if len(self.values) == 1 else spread(self.values)
@@ -82,7 +85,7 @@ class Claim:
     @property
     def evidence(self) -> list[tuple[str, str]]:
         """(anchor, text) of each trial's evidence; of many trials that of the worst."""
-        about = slug(self.path or MILESTONE_OF.get(self.name, "losses"))
+        about = slug(self.path or MILESTONE_OF.get(self.name, _COUNTED_IN.get(self.name, "")))
         shown = sorted(self.held, key=_worst_first)[:SHOWN] if is_many(self.held) else self.held
         return [(f"trial-{one.trial.number}-{about}", str(one.trial.number)) for one in shown]
 
@@ -96,7 +99,7 @@ class Claim:
         """Who says so, in the record's word."""
         milestone = MILESTONE_OF.get(self.name, "")
         known = [one.trial.milestones[milestone].source for one in self.held if milestone in one.trial.milestones]
-        usual = "client" if self.path else "audit" if self.name == "lost_acknowledged" else "–"
+        usual = "client" if self.path else _COUNTED_BY.get(self.name, "–")
         return next((source for source in known if source), usual)
 
 
@@ -151,6 +154,14 @@ def spread(values: list[Measured]) -> str:
     ]
     values_text = words.joined(" · ".join(texts), "s")
     return f"{values_text} {words.joined('±', words.number(worst))}, {words.joined('n', str(len(values)))}"
+
+
+def _counts(values: list[Measured]) -> str:
+    """Each trial's count, or the one that all of them have."""
+    counts = [words.count(round(least)) for least, _ in values]
+    if len(counts) > 1 and len(set(counts)) == 1:
+        return f"{counts[0]} in each of {len(counts)}"
+    return ", ".join(counts) or "–"
 
 
 def _lost(held: tuple[Held, ...]) -> str:

@@ -48,7 +48,7 @@ def _outages(trial: TrialResult) -> list[str]:
 def _counted(trial: TrialResult) -> list[Line]:
     """The gates that count instead of timing."""
     held = [(name, target) for name, target in trial.targets.items() if name in words.COUNTED and target.gate]
-    titles = [f"  {words.CLAIMS[name]} {words.measured(target, name)}" for name, target in held]
+    titles = [f" {'':<15} {words.CLAIMS[name]:<26} {words.measured(target, name):<50}" for name, target in held]
     return [[(title, "plain"), *_held(target, name)] for title, (name, target) in zip(titles, held, strict=True)]
 
 

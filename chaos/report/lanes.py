@@ -8,6 +8,7 @@ import numpy as np
 from chaos.analysis.declared import master_value
 from chaos.analysis.history import Fact, History
 from chaos.analysis.result import TrialResult, middle
+from chaos.report.bars import limits_s
 from chaos.report.kinds import kinds, meters, sent_by
 from chaos.report.timeline import CELLS, Curve, Lane, Mark, Operations, Run, Timeline, curve, operations, runs
 
@@ -32,9 +33,7 @@ def timeline(history: History, trial: TrialResult) -> Timeline | None:
         start_s=axis[0],
         end_s=axis[1],
         band=(0.0, _band_end(trial)),
-        limits=tuple(
-            sorted({held.limit_s for path in trial.paths.values() for held in path.targets.values() if held.gate})
-        ),
+        limits=tuple(limits_s([trial])),
         faults=Lane("fault", tuple(_faults(trial))),
         sentinel=tuple(sentinel_marks(history, axis)),
         states=tuple(_states(history, axis)),

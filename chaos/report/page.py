@@ -21,7 +21,7 @@ LEAVES_OUT = {
     "kind": (
         "Measured on kind: all nodes are containers of one machine, with one clock, one disk and one kernel.",
         "There is no real network between the nodes: no latency, no loss, no switch that must learn a new address.",
-        "Nothing else ran there. A busy node detects, elects and relabels later than an idle one.",
+        "Nothing else ran in the cluster. A busy node detects, elects and relabels later than an idle one.",
     ),
     "local": (
         "Measured on a model: real Redis and Sentinel processes of one machine, without Kubernetes.",

@@ -69,6 +69,7 @@ def test_an_inconclusive_one_says_what_is_not_known(tmp_path: Path):
 
 def test_the_control_has_nothing_to_explain(tmp_path: Path):
     result = analyse(write_campaign(tmp_path, [no_fault(n) for n in range(2)]))
+    assert '2 of 2 supports "at least 22 % of such trials"' in result.headline["do"]
     assert result.verdict is Verdict.PASS
     assert result.headline["why"] == "No path that worked had an outage."
     assert "2 of 2 no-fault trials, no outage" in result.headline["verdict"]

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from chaos.report.bars import LATER, UNATTRIBUTED, chart, ticks
-from tests.report.results import campaign, path, phases, trial, window
+from chaos.report.bars import LATER, UNATTRIBUTED, chart, limits_s, ticks
+from tests.report.results import campaign, path, phases, target, trial, window
 
 
 def with_path(changed):
@@ -70,3 +70,8 @@ def test_ticks_are_round_and_few(axis_s):
 
 def test_a_campaign_without_outages_has_no_bars():
     assert chart(with_path(path("service/new", None))).bars == ()
+
+
+def test_the_limit_of_a_control_is_no_time():
+    control = path("service/new", None, targets={"reconnect": target(0, 0, gate=True)})
+    assert limits_s([trial(0, 51.9, 51.99, paths={control.name: control})]) == []

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from chaos.analysis.result import TargetResult
 from chaos.report.claims import claims, slug, spread
 from chaos.report.words import breakable
 from tests.report.results import campaign, target, trial
@@ -51,6 +52,14 @@ def test_a_path_that_never_worked_says_why_in_place_of_a_time():
 def test_what_was_not_over_counts_as_longest():
     assert breakable(spread([(90.0, None), (5.0, 5.02), (6.0, 6.02)])) == "5.01 · 6.01 · > 90.00 s ± 0.01, n 3"
     assert breakable(spread([(90.0, None), (91.0, None), (6.0, 6.02)])).startswith("6.01 · > 90.00 · > 91.00 s")
+
+
+def test_what_is_counted_is_told_once_where_all_trials_have_the_same():
+    none, one = (TargetResult(limit_s=0, measured_s=(n, n), verdict="pass", gate=True) for n in (0, 1))
+    for counted, told in (((none,), "0"), ((none, none), "0 in each of 2"), ((none, one), "0, 1")):
+        trials = [trial(n, 51.9, 51.99, targets={"failovers": each}) for n, each in enumerate(counted)]
+        claim = by_title(campaign(*trials))["failovers"]
+        assert (claim.measured, claim.source, claim.evidence[0][0]) == (told, "sentinel", "trial-0-failovers")
 
 
 def test_evidence_leads_to_the_milestone_of_each_trial():
