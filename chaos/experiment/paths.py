@@ -76,9 +76,9 @@ def _mark_failed(observed: Observed, path: str, failed: list[LiveClient], since_
 
 
 def _back_ns(client: LiveClient) -> int:
-    """When the first good operation after the last bad one was due."""
+    """When the first good operation after the last bad one was answered."""
     after = bisect_right(client.good_ns, client.last_bad_ns() or 0)
-    return client.good_ns[after]
+    return client.answered_ns[after]
 
 
 def _baseline(clients: list[LiveClient], since_ns: int) -> Baseline:

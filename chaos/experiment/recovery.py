@@ -62,7 +62,8 @@ async def recovered(session: Session) -> str:
         waited_s = (mono_ns() - since_ns) / 1e9
         if waited_s >= limit_s:
             return f"not recovered within {limit_s:g} s: {'; '.join(missing)}"
-        session.tell(Message(Tell.WAITING, {"name": "recovery", "text": missing[0], "seconds": waited_s}))
+        more = f"; {len(missing) - 1} more" if len(missing) > 1 else ""
+        session.tell(Message(Tell.WAITING, {"name": "recovery", "text": missing[0] + more, "seconds": waited_s}))
         await asyncio.sleep(LOOK_S)
         await look(session)
     session.recovered_ns = mono_ns()

@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from chaos.model import ErrorCode, Outcome
 from chaos.record.layout import OPS, ROW, Row
@@ -19,26 +19,24 @@ FRESH_NS = 3_000_000_000
 """A client from which no good operation arrived for this long is not good now; the files arrive every second."""
 
 
-class Good(NamedTuple):
-    sent_ns: int
-    done_ns: int
-
-
 @dataclass(slots=True)
 class LiveClient:
-    """One client so far. `good_ns` and `bad_ns` are the intended stamps of its decided operations, rising."""
+    """One client so far. `good_ns` and `bad_ns` are the intended stamps of its decided operations, rising.
+
+    `answered_ns` is when each of the good ones was answered: of an application's call that may be long after.
+    """
 
     number: int
     path: str
     good_ns: "array[int]" = field(default_factory=lambda: array("q"))
+    answered_ns: "array[int]" = field(default_factory=lambda: array("q"))
     bad_ns: "array[int]" = field(default_factory=lambda: array("q"))
     errors: "array[int]" = field(default_factory=lambda: array("B"))
-    last_good: Good | None = None
 
     def add(self, row: Row) -> None:
         if row.outcome == Outcome.OK:
             self.good_ns.append(row.intended_ns)
-            self.last_good = Good(row.intended_ns + row.sent_us * 1000, row.intended_ns + row.done_us * 1000)
+            self.answered_ns.append(row.intended_ns + row.done_us * 1000)
         else:
             self.bad_ns.append(row.intended_ns)
             self.errors.append(row.error)
@@ -68,10 +66,9 @@ class LiveClient:
 
         Counted up to the last good operation that is recorded, so that a record that lags is never taken for calm.
         """
-        good = self.last_good
-        if good is None or now_ns - good.done_ns > FRESH_NS:
+        if not self.answered_ns or now_ns - self.answered_ns[-1] > FRESH_NS:
             return False
-        return good.done_ns - max(since_ns, self.last_bad_ns() or 0) >= stable_ns
+        return self.answered_ns[-1] - max(since_ns, self.last_bad_ns() or 0) >= stable_ns
 
 
 class LiveOps:

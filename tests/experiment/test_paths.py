@@ -1,8 +1,19 @@
 """What a path is called before a fault, from what its clients did; and what is told of it afterwards."""
 
+from pathlib import Path
+
 import pytest
 
-from chaos.experiment.paths import Baseline
+from chaos.clock import mono_ns
+from chaos.cluster.health import Facts
+from chaos.experiment.observed import Observed
+from chaos.experiment.paths import Baseline, mark
+from chaos.model import ErrorCode, Outcome
+from chaos.progress import Message
+from chaos.record.layout import NOBODY, Row
+from chaos.record.rows import RowWriter
+
+S = 1_000_000_000
 
 
 @pytest.mark.parametrize(
@@ -30,3 +41,24 @@ def test_the_sentence_says_which_kind_of_broken() -> None:
     assert (
         Baseline(80, 160, 0, "readonly").sentence == "is unreliable: 33% of its operations were good, others readonly"
     )
+
+
+def test_a_path_is_back_when_a_call_is_answered_and_not_when_it_began(tmp_path: Path) -> None:
+    """An application's call may begin long before its address is back, and be the first good one."""
+    told: list[Message] = []
+    observed, effect_ns = Observed(tmp_path, Facts(), told.append), mono_ns() - 30 * S
+    rows = RowWriter(tmp_path / "ops" / "app-0.rows", {"clients": [{"number": 0, "path": "app", "connection": "kept"}]})
+    bad = (Outcome.UNKNOWN, ErrorCode.CONNECT_TIMEOUT, NOBODY, NOBODY, 0)
+    good = (Outcome.OK, ErrorCode.NONE, NOBODY, NOBODY, 0)
+    rows.put(Row(0, 0, 0, effect_ns + 1 * S, 1, 10_000_000, *bad))
+    rows.put(Row(0, 0, 1, effect_ns + 11 * S, 1, 5_000_000, *good))
+    rows.put(Row(0, 0, 2, mono_ns(), 1, 400, *good))
+    rows.close()
+    observed.arm()
+    observed.begin(effect_ns)
+    observed.follow()
+    mark(observed, frozenset({"app/kept"}), S)
+
+    assert [
+        (one.data["name"], round(one.data["at_s"])) for one in told if one.data["name"].startswith("recovered")
+    ] == [("recovered, app/kept", 16)]
