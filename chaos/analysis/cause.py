@@ -79,7 +79,7 @@ def _dominated(told: Told, path: PathResult, head: Window) -> str:
 
 def _never_back(told: Told, path: PathResult, head: Window) -> str:
     limit = "while the fault lasted" if head.censored == "heal" else "while the trial watched"
-    text = f"{path.address} did not come back {limit} ({head.length_s[0]:.1f} s)"
+    text = f"{path.address} did not come back on {path.connection} connections {limit} ({head.length_s[0]:.1f} s)"
     pointer = path.pointer
     if pointer and pointer.state == "not-yet" and told.failover and told.failover.successor:
         return f"{text}: it never named {told.failover.successor.name}, which was promoted{_after(told)}."
@@ -173,9 +173,15 @@ def _durable(told: Told, path: PathResult, head: Window) -> str:
         if seen and seen.length_s != head.length_s
         else "; clients saw no outage"
     )
-    demoted = " after it was demoted" if told.target and spell.node == told.target.name else ""
-    promised = f"{spell.node} went on saying OK for {_lasted_s(spell):.1f} s{demoted}"
+    promised = f"{spell.node} went on saying OK for {_lasted_s(spell):.1f} s{_state_of(told, spell.node)}"
     return f"{promised}, and {spell.count} such writes are lost{seen_text}."
+
+
+def _state_of(told: Told, node: str) -> str:
+    """In what state the target was when it said so: cut off until we healed it, or else demoted."""
+    if told.target is None or node != told.target.name:
+        return ""
+    return " after it was demoted" if told.history.heal_s is None else " while it was cut off"
 
 
 def _stuck(paths: Collection[PathResult]) -> str:

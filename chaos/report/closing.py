@@ -39,10 +39,15 @@ def trial_lines(result: CampaignResult, trial: TrialResult) -> list[Line]:
 
 def _outages(trial: TrialResult) -> list[str]:
     texts = [f"{path.name} {words.span(path.outage_s, none=_no_outage(path))}" for path in trial.paths.values()]
-    whole = [text.replace(" ", words.NBSP) for text in [*texts, losses_text(trial)]]
-    return textwrap.wrap(
-        " · ".join(whole), WIDTH, initial_indent="  outage   ", subsequent_indent=" " * 11, break_on_hyphens=False
-    )
+    head = "  outage   "
+    whole = [_whole(text, WIDTH - len(head)) for text in [*texts, losses_text(trial)]]
+    rest = " " * len(head)
+    return textwrap.wrap(" · ".join(whole), WIDTH, initial_indent=head, subsequent_indent=rest, break_on_hyphens=False)
+
+
+def _whole(text: str, room: int) -> str:
+    """A text that no line's end parts, where a line has room for it."""
+    return text if len(text) > room else text.replace(" ", words.NBSP)
 
 
 def _counted(trial: TrialResult) -> list[Line]:

@@ -57,6 +57,12 @@ def test_a_demoted_masters_promises_explain_durable_minus_seen(analysed: Analyse
     assert "clients saw 64.7 s" in cause
 
 
+def test_an_isolated_masters_promises_are_those_of_one_that_was_cut_off(analysed: Analysed):
+    story = Story(length_s=60.0).fault("partition").failover(sdown_s=5.4, try_s=5.6, promoted_s=5.9)
+    cause = analysed(story.acknowledged_then_lost("service", 0.1, 40.0).healed(40.0)).cause
+    assert f"{PODS[0]} went on saying OK for 39.9 s while it was cut off" in cause
+
+
 def test_a_process_that_came_back_in_place_delays_detection(analysed: Analysed):
     found = analysed(crash_in_place())
     assert "detection" in found.cause
@@ -96,7 +102,7 @@ def test_what_never_came_back_names_what_never_came(analysed: Analysed):
     story = Story(length_s=60.0).fault("partition").failover(sdown_s=5.4, try_s=5.6, promoted_s=5.9)
     story.out("service", 0.0, 45.0, error=ErrorCode.REFUSED).healed(40.0)
     cause = analysed(story).cause
-    assert cause.startswith("rfrm-redis-cluster:6379 did not come back while the fault lasted (40.0 s)")
+    assert cause.startswith("rfrm-redis-cluster:6379 did not come back on new connections while the fault lasted")
     assert f"it never named {PODS[1]}, which was promoted at 5.9 s" in cause
 
 

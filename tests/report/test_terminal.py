@@ -8,6 +8,7 @@ from rich.console import Console
 
 from chaos.analysis.result import Milestone, State, TargetResult
 from chaos.progress import Message, Tell
+from chaos.report.closing import WIDTH
 from chaos.report.terminal import Terminal
 from tests.report.results import campaign, milestones, path, trial
 
@@ -134,6 +135,15 @@ def test_a_gate_that_counts_is_told_too():
     assert line.split() == ["failovers", "1", "target", "0", "✗", "not", "as", "expected", "(gates)"]
     [other] = [line for line in text.splitlines() if "recovered, service/new" in line]
     assert line.index("target") == other.index("target")
+
+
+def test_a_text_that_no_line_has_room_for_is_parted_between_words():
+    met = "readonly, on the connection that it opened " + "long ago, " * 12 + "at 42.9 s"
+    app = path("app/kept", None, application=True, longest_blocked_s=10.0, never_again=met)
+    text = closed(campaign(trial(0, 51.9, 51.99, paths={app.name: app})))
+    outages = text[text.index("  outage   ") :].partition("FAIL")[0]
+    assert f"never a good one again: {met} ·" in " ".join(outages.split())
+    assert max(map(len, outages.splitlines())) <= WIDTH
 
 
 def test_what_never_came_is_told_by_its_limit():
