@@ -49,6 +49,12 @@ def longest(paths: Iterable[PathResult]) -> PathResult | None:
     return max(out, key=_length, default=None)
 
 
+def longest_s(paths: Iterable[PathResult]) -> float:
+    """How long that path was out. An outage without an end is longer than all."""
+    path = longest(paths)
+    return _length(path) if path else 0.0
+
+
 def first(path: PathResult, kind: str) -> Window | None:
     return next((window for window in path.windows if window.kind == kind and not window.after_heal), None)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from chaos.analysis.advice import advice
-from chaos.analysis.cause import dominating, first, longest
+from chaos.analysis.cause import dominating, first, longest, longest_s
 from chaos.analysis.result import PathResult, Phase, TrialResult, Verdict, Window
 from chaos.analysis.roster import host
 from chaos.analysis.wording import GATE, experiments, has_failed, is_late, of, spread_text, trials_word
@@ -85,7 +85,7 @@ def _why(trials: Sequence[TrialResult], verdict: Verdict) -> str:
     deciding = [trial for trial in caused if trial.verdict is verdict] or caused
     if not deciding:
         return "No path that worked had an outage."
-    worst = max(deciding, key=_longest_s)
+    worst = max(deciding, key=lambda trial: longest_s(trial.paths.values()))
     alike = [trial for trial in deciding if trial.experiment == worst.experiment]
     if len(alike) == 1:
         return worst.cause
@@ -106,12 +106,6 @@ def _dominated(trial: TrialResult) -> tuple[Window, Phase] | None:
 
 def _total_s(head: Window) -> float:
     return sum(phase.seconds for phase in head.phases) + head.unattributed_s
-
-
-def _longest_s(trial: TrialResult) -> float:
-    """One without an end is longer than all."""
-    path = longest(trial.paths.values())
-    return (float("inf") if path.outage_s[1] is None else path.outage_s[1]) if path and path.outage_s else 0.0
 
 
 def _expect(trials: Sequence[TrialResult]) -> str:

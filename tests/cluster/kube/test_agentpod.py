@@ -19,6 +19,8 @@ KUBE = KubeSystem.model_validate(
     }
 )
 LOAD = Load(deadline_s=0.1, keys="failover:c:0:", ttl_s=60, database=0, master="mymaster")
+RATE_HZ, TRACKED_S = 4 * 50, 120
+"""Connections a second through the operator scenario's Service; how long the kernel tracks one without an answer."""
 SPEC = AgentSpec(trial="c-0", clients=(), load=LOAD, members=(), names=("rfrm",), limit_s=600.4)
 
 
@@ -36,6 +38,13 @@ def test_the_password_is_a_reference_and_nothing_else():
     assert agent["env"] == [{"name": "FAILOVER_REDIS_PASSWORD", "valueFrom": reference}]
     assert "env" not in keeper
     assert json.dumps(manifests).count("redis-auth") == 1
+
+
+def test_no_port_comes_again_while_connection_tracking_knows_it():
+    """connect() takes every other port of the range."""
+    [ports] = pod("a", SPEC, KUBE, "image:1")["spec"]["securityContext"]["sysctls"]
+    first, last = map(int, ports["value"].split())
+    assert (last - first + 1) / 2 / RATE_HZ > TRACKED_S
 
 
 def test_the_pod_outlives_the_agent_by_a_little_and_is_then_ended():
