@@ -5,7 +5,7 @@ Reported beside the service's outage and never gating: it is the library and its
 
 import numpy as np
 
-from chaos.analysis.history import History
+from chaos.analysis.history import Fact, History
 from chaos.analysis.operations import Bools, Client
 from chaos.analysis.result import Span
 from chaos.model import ErrorCode, Outcome
@@ -47,8 +47,12 @@ def _last_trouble(history: History, client: Client) -> str:
     facts = (fact for kind in (OPENED, "connection.closed") for fact in history.facts(kind))
     mine = [fact for fact in facts if fact.get("client") == client.number]
     last = max(mine, key=lambda fact: fact.latest_s, default=None)
-    kept = f", on the connection that it opened at {last.latest_s:.1f} s" if last and last.kind == OPENED else ""
-    return ErrorCode(int(met[-1])).words + kept
+    return ErrorCode(int(met[-1])).words + (_kept(last) if last and last.kind == OPENED else "")
+
+
+def _kept(opened: Fact) -> str:
+    when = f"it opened at {opened.latest_s:.1f} s" if opened.latest_s > 0 else "it had before the fault"
+    return f", on the connection that {when}"
 
 
 def _took(history: History, client: Client) -> list[float]:

@@ -37,6 +37,8 @@ def test_one_that_never_succeeded_again_has_no_first_good_call(analysed: Analyse
 
 def test_one_that_never_succeeded_again_says_what_it_met_last_and_on_which_connection(analysed: Analysed):
     story = Story(paths=("service", "app")).fault().out("app", 0.0, 9.0).out("app", 9.0, 99.0, error=ErrorCode.READONLY)
+    story.event("connection.opened", -6.0, AGENT, client=2)
+    assert analysed(story).paths["app/kept"].never_again == "readonly, on the connection that it had before the fault"
     story.event("connection.closed", 0.1, AGENT, client=2).event("connection.opened", 8.9, AGENT, client=2)
     assert analysed(story).paths["app/kept"].never_again == "readonly, on the connection that it opened at 8.9 s"
     story.event("connection.closed", 19.0, AGENT, client=2)
