@@ -6,30 +6,45 @@ With CI set nothing is skipped for something missing: there it fails.
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pytest
 
 pytest_plugins = ["pytester"]
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
-    there: Callable[[], bool]
-    otherwise: str
+def _without(program: str, otherwise: str) -> str:
+    return "" if shutil.which(program) else otherwise
 
 
-NEEDS = {
-    "redis": Need(lambda: shutil.which("redis-server") is not None, "no redis-server: apt-get install redis-server"),
-    "netns": Need(lambda: os.geteuid() == 0, "network namespaces are made as root: sudo"),
-    "browser": Need(lambda: shutil.which("chromium") is not None, "no Chromium: apt-get install chromium"),
+def _not_local() -> str:
+    """Found by trying, which takes a second: asked only where a test needs it."""
+    from chaos.cluster.local import abilities, servers
+    from chaos.errors import SetupError
+    from chaos.scenario.model import LocalServer
+
+    try:
+        abilities.level()
+        servers.find(LocalServer())
+    except SetupError as error:
+        return str(error)
+    return ""
+
+
+NEEDS: dict[str, Callable[[], str]] = {
+    "redis": lambda: _without("redis-server", "no redis-server: apt-get install redis-server"),
+    "netns": lambda: "" if os.geteuid() == 0 else "network namespaces are made as root: sudo",
+    "local": _not_local,
+    "browser": lambda: _without("chromium", "no Chromium: apt-get install chromium"),
 }
+"""By marker: a sentence on what is missing, and nothing where it is there."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    missing = {} if "CI" in os.environ else {name: need for name, need in NEEDS.items() if not need.there()}
-    for item in items:
-        for name in missing.keys() & {mark.name for mark in item.iter_markers()}:
-            item.add_marker(pytest.mark.skip(reason=missing[name].otherwise))
-        if item.get_closest_marker("kind") and "kind" not in config.option.markexpr:
+    marked = {item: {mark.name for mark in item.iter_markers()} for item in items}
+    needed = () if "CI" in os.environ else NEEDS.keys() & set().union(*marked.values())
+    missing = {name: sentence for name in needed if (sentence := NEEDS[name]())}
+    for item, names in marked.items():
+        for name in missing.keys() & names:
+            item.add_marker(pytest.mark.skip(reason=missing[name]))
+        if "kind" in names and "kind" not in config.option.markexpr:
             item.add_marker(pytest.mark.skip(reason="needs a cluster: nox -s kind"))

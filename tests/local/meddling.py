@@ -1,0 +1,54 @@
+"""Activities of experiments that do to the master what the harness is not told of."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from chaos.cluster.health import master
+from chaos.experiment.session import current
+from tests.kind.front import children
+from tests.local.console import ANSWER_S
+
+FIRST_CLIENT = "0"
+Script = list[tuple[float, list[str]]]
+
+
+def delete_writes(count: int) -> list[str]:
+    """Delete so many writes of the first client, the newest but for three that may be under way; their keys."""
+    [found] = _told([(0, ["KEYS", "failover:*"])])
+    numbered = {int(key.split(":")[-1]): key for key in found["reply"] if key.split(":")[-2] == FIRST_CLIENT}
+    keys = [numbered[number] for number in sorted(numbered)[-count - 3 : -3]]
+    _told([(0, ["DEL", *keys])])
+    return keys
+
+
+def pause_writes(seconds: float) -> list[dict[str, Any]]:
+    """Let no write through for so long; when each of the two commands was sent and answered."""
+    return _told([(0, ["CLIENT", "PAUSE", "60000", "WRITE"]), (seconds, ["CLIENT", "UNPAUSE"])])
+
+
+def _told(script: Script) -> list[dict[str, Any]]:
+    """From within the master's namespaces, by a process of its own: there is no other way to a member."""
+    chosen = master(current().scene.facts)
+    assert chosen is not None
+    command = [sys.executable, "-m", "tests.local.console", str(_pid(chosen.ip_port)), chosen.address, str(chosen.port)]
+    limit_s = ANSWER_S * len(script) + sum(wait_s for wait_s, _ in script)
+    done = subprocess.run(
+        command, input=json.dumps(script), capture_output=True, text=True, timeout=limit_s, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr)
+    said: list[dict[str, Any]] = json.loads(done.stdout)
+    return said
+
+
+def _pid(ip_port: str) -> int:
+    """Of the server at this address: a child of the nest, which is a child of this worker. It says so by its title."""
+    for nest in children(os.getpid()):
+        for pid in children(nest):
+            if ip_port in Path(f"/proc/{pid}/cmdline").read_text():
+                return pid
+    raise RuntimeError(f"no process is at {ip_port}")

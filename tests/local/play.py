@@ -1,0 +1,103 @@
+"""Campaigns on `local` by `failover run`, and what they left."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from chaos.analysis import summary
+from chaos.analysis.result import CampaignResult, TrialResult
+from chaos.model import Event
+from chaos.record.events import read_events
+from tests.fakes import HERE, read
+
+END_S = 240.0
+"""How long a campaign may take on a busy machine."""
+TRIES = 3
+"""Of a campaign that a stalled machine spoils: that says nothing of what is tested."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """A campaign that is over. `printed` is all that it said."""
+
+    code: int
+    printed: str
+    out: Path
+
+    @property
+    def campaign(self) -> Path:
+        [directory] = self.out.iterdir()
+        return directory
+
+    @cached_property
+    def result(self) -> CampaignResult:
+        return summary.from_json((self.campaign / "summary.json").read_text())
+
+    def of(self, experiment: str) -> TrialResult:
+        [trial] = [one for one in self.result.trials if one.experiment == experiment]
+        return trial
+
+    def directory(self, experiment: str) -> Path:
+        return self.campaign / f"trial-{self.of(experiment).number:03d}"
+
+    def events(self, experiment: str, kind: str) -> list[Event]:
+        files = (self.directory(experiment) / "events").glob("*.jsonl")
+        found = [event for file in files for event in read_events(file) if event.kind == kind]
+        return sorted(found, key=lambda event: event.at_ns)
+
+    def output(self, experiment: str, activity: str) -> Any:
+        """What an activity returned."""
+        journal = read(self.directory(experiment) / "journal.json")
+        [entry] = [one for one in journal["run"] if one["activity"]["name"] == activity]
+        return entry["output"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a campaign is started with. `environment` is over our own."""
+
+    scenario: Path
+    experiments: tuple[Path | str, ...]
+    out: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> list[str]:
+        played = [word for one in self.experiments for word in ("--experiment", str(one))]
+        own = ["--on", "local", "--parallel", "1", "--seed", "7", "--out", str(self.out)]
+        return [sys.executable, "-m", "chaos", "run", str(self.scenario), *played, *own, *self.options]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Our modules are found whatever directory a process works in."""
+        return {**os.environ, "PYTHONPATH": str(HERE), **self.environment}
+
+
+def play(asked: Asked) -> Played:
+    done = subprocess.run(
+        asked.command,
+        cwd=HERE,
+        env=asked.variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=END_S,
+        check=False,
+    )
+    return Played(done.returncode, done.stdout, asked.out)
+
+
+def play_calmly(ask: Callable[[Path], Asked], folder: Path) -> Played:
+    """Play until no stall of the machine's own met a trial, but no more often than TRIES. `ask` is given an `out`."""
+    for nth in range(TRIES):
+        played = play(ask(folder / f"reports-{nth}"))
+        if not any(doubt.name == "lag" for trial in played.result.trials for doubt in trial.doubts):
+            break
+    return played

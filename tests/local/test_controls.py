@@ -1,0 +1,99 @@
+"""Negative controls: what is done to the system is known, and the harness has to find exactly that."""
+
+from pathlib import Path
+
+import pytest
+
+from chaos.analysis.result import Verdict
+from chaos.errors import INCONCLUSIVE
+from chaos.model import Outcome
+from chaos.record.rows import read_rows
+from tests.fakes import read
+from tests.local.play import Asked, Played, play_calmly
+from tests.local.small import DEADLINE_S, PERIOD_S, action, experiment, meddle, probe, scenario
+
+pytestmark = [pytest.mark.local, pytest.mark.timeout(800)]
+PAUSED_S = 3.0
+DELETED = 5
+SETTINGS = {
+    "system.settings.sentinel.down-after-milliseconds": 60000,
+    "targets.lost_acknowledged.gate": True,
+    "clients.replica": {"address": "10.93.1.2:6379", "count": 1, "rate_each": "20/s"},
+}
+"""No failover comes, for Sentinel's own writes are held up by a pause too. One path leads to a replica."""
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    folder = tmp_path_factory.mktemp("controls")
+    nothing = action("nothing")
+    experiments = (
+        experiment(folder, "deleted", "any", nothing, probe("hold", seconds=1), meddle("delete_writes", count=DELETED)),
+        experiment(folder, "paused", "any", nothing, meddle("pause_writes", seconds=PAUSED_S)),
+    )
+    small = scenario(folder, SETTINGS)
+    return play_calmly(lambda out: Asked(small, experiments, out), folder)
+
+
+def test_a_fault_that_does_nothing_is_inconclusive(tmp_path: Path) -> None:
+    """It was to bring a failover, which is waited for in vain."""
+    harmless = experiment(tmp_path, "harmless", "detected", action("nothing"))
+    small = scenario(tmp_path, SETTINGS | {"limits.recovery": "3s"})
+    played = play_calmly(lambda out: Asked(small, (harmless,), out), tmp_path)
+    trial = played.of("harmless")
+
+    assert trial.verdict is Verdict.INCONCLUSIVE, played.printed
+    [doubt] = [doubt for doubt in trial.doubts if doubt.gates]
+    assert doubt.name == "no effect"
+    assert trial.failovers == ()
+    assert played.code == INCONCLUSIVE
+
+
+def test_acknowledged_writes_that_somebody_deletes_are_lost_and_nothing_else_is(played: Played) -> None:
+    trial = played.of("deleted")
+    deleted = set(played.output("deleted", "delete_writes"))
+    acknowledged = deleted & acknowledged_keys(played.directory("deleted"))
+
+    assert acknowledged
+    assert trial.losses.lost == len(acknowledged)
+    assert trial.targets["lost_acknowledged"].verdict == "fail"
+    assert trial.verdict is Verdict.FAIL, played.printed
+
+
+def test_an_outage_is_as_long_as_it_was(played: Played) -> None:
+    """Each path's window holds a length between the least and the most that the two commands' own stamps allow."""
+    trial = played.of("paused")
+    pause, unpause = played.output("paused", "pause_writes")
+    least_s = (unpause["before_ns"] - pause["after_ns"]) / 1e9
+    most_s = (unpause["after_ns"] - pause["before_ns"]) / 1e9
+
+    assert least_s >= PAUSED_S
+    assert trial.verdict is Verdict.PASS, played.printed
+    for name in ("service/new", "service/kept", "sentinel/new", "sentinel/kept"):
+        [window] = [one for one in trial.paths[name].windows if one.kind == "durable"]
+        shortest_s, longest_s = window.length_s
+        assert longest_s is not None
+        assert shortest_s <= most_s, (name, window, least_s, most_s)
+        assert least_s <= longest_s, (name, window, least_s, most_s)
+        assert longest_s - shortest_s <= 2 * PERIOD_S + DEADLINE_S + worst_s(played, "paused"), (name, window)
+
+
+def test_what_is_measured_of_a_path_that_never_worked_is_nothing(played: Played) -> None:
+    """A replica refuses every write. That is no outage, and with the right table no doubt of ours."""
+    for trial in played.result.trials:
+        assert {doubt.name for doubt in trial.doubts} & {"outcomes", "clock"} == set()
+        for name in ("replica/new", "replica/kept"):
+            assert trial.paths[name].state == "never worked"
+            assert trial.paths[name].windows == ()
+
+
+def acknowledged_keys(directory: Path) -> set[str]:
+    keys = read(directory / "manifest.json")["keys"]
+    rows = [row for file in (directory / "ops").glob("*.rows") for row in read_rows(file)]
+    return {f"{keys}{row.client}:{row.seq}" for row in rows if row.outcome == Outcome.OK}
+
+
+def worst_s(played: Played, experiment: str) -> float:
+    """What a round trip and the machine add: the latest timer of the agent's, twice, for both edges of a window."""
+    late = [event.fields["late_ns"] for event in played.events(experiment, "hiccup")]
+    return 0.05 + 2 * max(late, default=0) / 1e9

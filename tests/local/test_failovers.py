@@ -1,0 +1,116 @@
+"""A crash and a partition of a real master, from the command line to the report's figures."""
+
+import re
+from itertools import pairwise
+
+import pytest
+
+from chaos.analysis.result import State, TrialResult, Verdict
+from chaos.model import Event
+from tests.local.play import Asked, Played, play_calmly
+from tests.local.small import action, experiment, probe, scenario
+
+pytestmark = [pytest.mark.local, pytest.mark.timeout(800)]
+HELD_S, LIMIT_S = 10, 8
+WATCHED = ("sdown", "odown", "try_failover", "elected", "promoted", "switched", "reconfigured", "first_failed")
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    folder = tmp_path_factory.mktemp("failovers")
+    held = (action("partition", target="master", longest_s=60), probe("hold", seconds=HELD_S), action("heal"))
+    cut = experiment(folder, "cut", "detected", *held)
+    small = scenario(folder, {"targets.reconnect.limit": f"{LIMIT_S}s"})
+    return play_calmly(lambda out: Asked(small, ("kill-master", cut), out), folder)
+
+
+def test_a_crash_is_measured_from_its_effect_to_the_last_path_that_is_back(played: Played) -> None:
+    trial = played.of("kill-master")
+
+    assert trial.verdict is Verdict.PASS, played.printed
+    [fault] = trial.faults
+    assert fault.name == "crash"
+    assert fault.target is not None
+    assert fault.target.name == "redis-0"
+    [failover] = trial.failovers
+    assert failover.kind == "detected"
+    assert failover.successor is not None
+    assert failover.successor.name in ("redis-1", "redis-2")
+    in_order(trial)
+    promoted = trial.milestones["promoted"].span
+    assert promoted is not None
+    assert trial.losses.lost is not None
+    assert trial.losses.acknowledged > trial.losses.lost
+    for path in trial.paths.values():
+        assert path.state == "works"
+        assert path.recovered_s is not None
+        assert path.recovered_s[1] is not None
+        assert path.recovered_s[1] > promoted[0]
+
+
+def test_every_second_of_its_outage_is_a_phase_or_said_to_be_none(played: Played) -> None:
+    trial = played.of("kill-master")
+
+    for name in ("service/new", "sentinel/new"):
+        window = trial.paths[name].windows[0]
+        phases = {phase.name: phase for phase in window.phases}
+        assert {"detection", "quorum", "election", "promotion"} <= phases.keys(), window
+        assert all(phase.least <= phase.seconds <= phase.most for phase in window.phases)
+        assert window.length_s[1] is not None
+        accounted_s = sum(phase.seconds for phase in window.phases) + window.unattributed_s
+        assert window.length_s[0] <= accounted_s <= window.length_s[1]
+        assert phases["detection"].seconds > 0.5
+
+
+def test_a_partition_is_held_and_who_stayed_with_the_old_master_has_lost_what_it_said_ok_to(played: Played) -> None:
+    trial = played.of("cut")
+
+    assert trial.verdict is Verdict.FAIL, played.printed
+    in_order(trial)
+    for name in ("service/new", "sentinel/new"):
+        assert trial.paths[name].targets["reconnect"].verdict == "pass"
+    for name in ("service/kept", "sentinel/kept"):
+        path = trial.paths[name]
+        assert path.targets["reconnect"].verdict == "fail"
+        assert path.lost
+    assert trial.losses.lost
+    assert {place.node for place in trial.losses.places} == {"redis-0"}
+
+
+def test_the_partition_is_a_packet_filter_that_was_committed_proved_by_dropped_packets_and_healed(
+    played: Played,
+) -> None:
+    [fault] = played.of("cut").faults
+
+    assert fault.name == "partition"
+    dropped = re.fullmatch(r"(\d+) packets between it and 6 peers were dropped", fault.evidence)
+    assert dropped, fault.evidence
+    assert int(dropped[1]) > 0
+    assert fault.effect_s is not None
+    assert fault.heal_requested_s is not None
+    assert fault.heal_confirmed_s is not None
+    assert fault.effect_s[1] - fault.effect_s[0] < 1
+    assert HELD_S <= fault.heal_requested_s <= fault.heal_confirmed_s
+    assert played.events("cut", "fault.undone") == []
+
+
+def test_the_old_master_is_reached_by_its_clients_throughout_the_partition(played: Played) -> None:
+    """Its observer is where they are; it is a master until the cut is healed."""
+    healed = played.events("cut", "fault.heal_requested")[0].at_ns
+    effect = played.events("cut", "fault.effect")[0].at_ns
+
+    assert [event for event in told_by(played, "role.lost", "redis-0") if effect < event.at_ns < healed] == []
+    meanwhile = [event for event in told_by(played, "role", "redis-0") if effect < event.at_ns < healed]
+    assert {event.fields["role"] for event in meanwhile} == {"master"}
+
+
+def told_by(played: Played, kind: str, member: str) -> list[Event]:
+    return [event for event in played.events("cut", kind) if event.fields["member"] == member]
+
+
+def in_order(trial: TrialResult) -> None:
+    """Each milestone was seen, and none surely before the one that it follows from."""
+    seen = [trial.milestones[name] for name in WATCHED]
+    assert {name for name in WATCHED if trial.milestones[name].state is not State.SEEN} == set()
+    chain = [milestone.span for milestone in seen[:6] if milestone.span]
+    assert all(one[0] <= later[1] for one, later in pairwise(chain))
