@@ -46,9 +46,9 @@ def curves(result: CampaignResult) -> Curves:
         return Curves()
     late = [(group, _late(result, group)) for group in result.groups]
     known = [at for _, paths in late for values in paths.values() for at in values if math.isfinite(at)]
-    axis_s = max([*known, *limits_s(result), 1.0]) * ROOM
+    axis_s = max([*known, *limits_s(result.trials), 1.0]) * ROOM
     drawn = [(group_title(group), tuple(_curve(*path, axis_s) for path in paths.items())) for group, paths in late]
-    limits = tuple((100 * limit / axis_s, f"{words.number(limit, 0)} s promised") for limit in limits_s(result))
+    limits = tuple((100 * limit / axis_s, f"{words.number(limit, 0)} s promised") for limit in limits_s(result.trials))
     return Curves(tuple((title, each) for title, each in drawn if each), limits, ticks(axis_s))
 
 

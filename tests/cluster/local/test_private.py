@@ -41,7 +41,7 @@ def test_what_is_not_ours_stays(place, monkeypatch):
     (place / f"{PREFIX}link").symlink_to(place / "failover-report")
     (place / f"{PREFIX}file").write_text("x")
     (place / f"{PREFIX}others").mkdir()
-    monkeypatch.setattr(private.os, "geteuid", lambda: -1)
+    monkeypatch.setattr("os.geteuid", lambda: -1)
     sweep()
     assert len(left(place)) == 4
 
