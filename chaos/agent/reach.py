@@ -90,7 +90,7 @@ def proceed(container: str) -> None:
 def continue_all(pids: list[int]) -> None:
     """As `proceed`, of processes that are known."""
     for pid in pids:
-        _signal(pid, signal.SIGCONT)
+        signal_one(pid, signal.SIGCONT)
 
 
 def network_namespace(pid: int) -> int:
@@ -129,7 +129,7 @@ async def _kill(pid: int, container: str, within_s: float) -> None:
 async def stop_or_continue(pids: list[int], number: signal.Signals, within_s: float) -> None:
     """SIGSTOP or SIGCONT, and wait until every thread of every process shows it. Raises FaultError if not in time."""
     for pid in pids:
-        _signal(pid, number)
+        signal_one(pid, number)
 
     async def all_show_it() -> bool:
         return all(stopped is (number is signal.SIGSTOP) for pid in pids for stopped in _stops(pid))
@@ -144,12 +144,13 @@ def with_children(pid: int) -> list[int]:
     return [pid, *(int(child) for child in found)]
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
+def signal_one(pid: int, number: signal.Signals) -> None:
+    """Nothing where it has ended."""
     try:
         with _pidfd(pid) as descriptor:
             signal.pidfd_send_signal(descriptor, number)
     except ProcessLookupError:
-        return  # what has ended needs neither signal
+        return
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from chaos.errors import SetupError
 from chaos.net.nft import Services, Table
 
 NAMESPACES = "namespaces"
+COMMAND = [sys.executable, "-m", "chaos.cluster.local.abilities"]
 TRY_S = 20.0
 ADDRESS = "10.93.255.1"
 REMEDY = (
@@ -21,9 +22,8 @@ REMEDY = (
 
 def level() -> str:
     """`namespaces`, the level at which a system can be held here; raises SetupError with what was refused, and why."""
-    command = [sys.executable, "-m", "chaos.cluster.local.abilities"]
     try:
-        tried = subprocess.run(command, capture_output=True, text=True, timeout=TRY_S, check=False)
+        tried = subprocess.run(COMMAND, capture_output=True, text=True, timeout=TRY_S, check=False)
     except subprocess.TimeoutExpired:
         raise SetupError(f"making a network namespace took longer than {TRY_S:g} s; look at dmesg") from None
     if tried.returncode != 0:

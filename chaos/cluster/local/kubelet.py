@@ -47,7 +47,7 @@ class Kubelet:
         self.pods: dict[str, Pod] = {}
         self.listeners: list[Callable[[Pod], None]] = []
         self.hears: Callable[[bytes], object] = lambda _line: None
-        self.up = False
+        self.up = self._leaving = False
         self._local = plan.system.on_local
         self._system = plan.system
         self._logs = plan.directory / LOGS
@@ -111,12 +111,19 @@ class Kubelet:
             pod.log.close()
         asyncio.get_running_loop().call_later(self._local.replace.after, self._replace, pod)
 
-    def leave(self) -> None:
-        """From now on whoever ends stays down."""
+    async def leave(self) -> None:
+        """End every process; nobody comes back."""
+        self._leaving = True
+        processes = [pod.process for pod in self.pods.values() if pod.process is not None]
         for pod in self.pods.values():
             pod.leaving = True
+        for process in processes:
+            process.end()
+        await asyncio.gather(*(process.over.wait() for process in processes))
 
     def _replace(self, old: Pod) -> None:
+        if self._leaving:
+            return
         kept = self._local.replace.address == "kept"
         address = old.space.address if kept else self._addresses[old.kind].next()
         role = SLAVE if old.kind is MemberKind.REDIS else None

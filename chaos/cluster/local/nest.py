@@ -123,18 +123,13 @@ class Nest:
     async def _answer(self, request: Line) -> None:
         try:
             answer = await self._does[request["do"]](request)
-        except HarnessError as error:
+        except (HarnessError, OSError) as error:
             answer = {"error": str(error)}
         send({"id": request["id"], **answer})
 
     async def _leave(self) -> None:
         """End every process; the kernel does the rest."""
-        running = [pod.process for pod in self._kubelet.pods.values() if pod.process is not None]
-        self._kubelet.leave()
-        for process in running:
-            process.send(signal.SIGKILL)
-        await self._launch.end({})
-        await asyncio.gather(*(process.over.wait() for process in running))
+        await asyncio.gather(self._kubelet.leave(), self._launch.end({}))
 
 
 def _first(error: BaseException) -> HarnessError | None:

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from chaos.agent import reach
 from chaos.clock import mono_ns
 from chaos.cluster.local.network import Space
 from chaos.linux import CLONE_NEWNET, die_with_parent, setns
@@ -81,6 +82,13 @@ class Process:
         """Nothing where it has ended."""
         if self.lives:
             signal.pidfd_send_signal(self.file, number)
+
+    def end(self) -> None:
+        """SIGKILL to it and to what it has forked, as a server does that saves."""
+        if self.lives:
+            for pid in reach.with_children(self.pid)[1:]:
+                reach.signal_one(pid, signal.SIGKILL)
+            self.send(signal.SIGKILL)
 
     def _pipes(self) -> list[tuple[IO[bytes], Hears]]:
         pairs = ((self._popen.stdout, self._program.hears_out), (self._popen.stderr, self._program.hears_error))

@@ -100,3 +100,9 @@ def pid_of(name: str) -> int:
 def reaches(pid: int, address: str) -> bool:
     """Whether a packet gets from where this process is to `address` and back."""
     return Space(pid, "").reaches(address)
+
+
+def there(pids: list[int]) -> list[int]:
+    """Those that still run; a process that nobody has reaped yet runs no more."""
+    stats = {pid: Path(f"/proc/{pid}/stat") for pid in pids}
+    return [pid for pid, stat in stats.items() if stat.exists() and stat.read_text().rpartition(")")[2][1] not in "ZX"]

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ from chaos.errors import SetupError
 from chaos.record.events import read_events
 from chaos.trial.spec import client_specs
 from chaos.until import until
-from tests.cluster.local.systems import WITHIN_S, Held, children, command, held, nest_pid, scenario
+from tests.cluster.local.systems import WITHIN_S, Held, children, command, held, nest_pid, scenario, there
 
 pytestmark = [pytest.mark.redis, pytest.mark.netns]
 
@@ -70,6 +71,31 @@ async def test_it_records_into_the_trial_and_leaves_only_its_record(tmp_path):
     }
     assert resolved == {"redis": ["10.96.0.10"], "sentinel": ["10.96.0.11"], "rfr-redis-cluster": []}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["audit", "events", "logs", "ops"]
+
+
+async def test_what_it_has_started_goes_with_it_too(tmp_path):
+    """An application client is its own process, and in a call that would go on for long."""
+    async with held(tmp_path) as one:
+        spec = await spec_of(one)
+        application = replace(spec.clients[0], number=90, kind="application", path="app", library="redis-py-pool")
+        agent = await one.cluster.launch(replace(spec, clients=(application,)))
+        await agent.put(START, json.dumps({"deadline_s": 0.2}))
+
+        async def started() -> list[int]:
+            return children(agent_pid())
+
+        [pid] = await until(started, within_s=WITHIN_S, because="the application client is started", every_s=0.02)
+
+        async def at_work() -> bool:
+            return "chaos.client.application" in command(pid) and (tmp_path / "ops" / "app-90.rows").exists()
+
+        await until(at_work, within_s=WITHIN_S, because="the application client works", every_s=0.02)
+        os.kill(nest_pid(), signal.SIGKILL)
+
+        async def gone() -> bool:
+            return not there([pid])
+
+        await until(gone, within_s=2.0, because="it goes at once", every_s=0.02)
 
 
 async def test_one_that_is_gone_is_told_with_how_it_ended(tmp_path):

@@ -14,7 +14,7 @@ import pytest
 
 from chaos.errors import SetupError
 from chaos.until import until
-from tests.cluster.local.systems import WITHIN_S, family, held, nest_pid
+from tests.cluster.local.systems import WITHIN_S, family, held, nest_pid, there
 from tests.cluster.local.test_network import outside
 
 pytestmark = [pytest.mark.redis, pytest.mark.netns]
@@ -50,12 +50,6 @@ def place(tmp_path, monkeypatch):
 
 def namespaces(pids: list[int]) -> set[int]:
     return {Path(f"/proc/{pid}/ns/net").stat().st_ino for pid in pids}
-
-
-def there(pids: list[int]) -> list[int]:
-    """Those that still run; a process that nobody has reaped yet runs no more."""
-    stats = {pid: Path(f"/proc/{pid}/stat") for pid in pids}
-    return [pid for pid, stat in stats.items() if stat.exists() and stat.read_text().rpartition(")")[2][1] not in "ZX"]
 
 
 def all_namespaces() -> set[int]:

@@ -1,0 +1,62 @@
+"""What `--on local` finds out before anything is played."""
+
+import subprocess
+import sys
+
+import pytest
+
+from chaos.cluster.local import abilities
+from chaos.cluster.local.abilities import NAMESPACES, level
+from chaos.cluster.local.platform import LocalPlatform
+from chaos.errors import ScenarioError, SetupError
+from chaos.progress import Message
+from chaos.scenario import load
+
+
+def platform(told: list[Message], **more: str) -> LocalPlatform:
+    loaded = load("sentinel")
+    return LocalPlatform(loaded.scenario, loaded.folder, keep=False, tell=told.append, **more)
+
+
+@pytest.mark.redis
+@pytest.mark.netns
+async def test_it_says_what_it_runs_on_and_how_to_connect():
+    told: list[Message] = []
+    async with platform(told) as local:
+        await local.deploy()
+        said, reference = local.versions(), local.ref()
+    assert reference["module"] == "chaos.cluster.local.cluster"
+    assert reference["program"] in said.platform["server"]
+    assert said.platform["isolation"] == NAMESPACES
+    assert [message.data["name"] for message in told] == ["cluster"]
+
+
+def test_an_image_of_the_agent_is_no_option_here():
+    with pytest.raises(ScenarioError, match="--agent-image"):
+        platform([], agent_image="mine:1")
+
+
+@pytest.mark.netns
+def test_the_machine_can_do_it():
+    assert level() == NAMESPACES
+
+
+def test_what_was_refused_is_in_the_sentence_and_what_allows_it(monkeypatch):
+    refused = "import errno; raise PermissionError(errno.EPERM, 'no namespaces for you')"
+    monkeypatch.setattr(abilities, "COMMAND", [sys.executable, "-c", refused])
+    with pytest.raises(SetupError, match=r"no namespaces for you.*kernel\.apparmor"):
+        level()
+
+
+def test_an_attempt_that_hangs_is_given_up(monkeypatch):
+    monkeypatch.setattr(abilities, "COMMAND", [sys.executable, "-c", "import signal; signal.pause()"])
+    monkeypatch.setattr(abilities, "TRY_S", 0.2)
+    with pytest.raises(SetupError, match=r"longer than 0.2 s"):
+        level()
+
+
+@pytest.mark.netns
+def test_an_attempt_changes_nothing_here():
+    before = subprocess.run(["ip", "-o", "link"], capture_output=True, check=True, timeout=10).stdout
+    level()
+    assert subprocess.run(["ip", "-o", "link"], capture_output=True, check=True, timeout=10).stdout == before
