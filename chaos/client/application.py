@@ -20,6 +20,7 @@ from chaos.client.outcome import OK, Decision, of_errno, of_reply
 from chaos.client.process import STOP_S, Job
 from chaos.client.spec import key_of
 from chaos.clock import mono_ns
+from chaos.linux import die_with_parent
 from chaos.model import ErrorCode, Outcome, RowFlag
 from chaos.record.events import EventWriter
 from chaos.record.layout import NOBODY, Row
@@ -173,6 +174,7 @@ def end_with_input(stop: threading.Event, ended: threading.Event) -> None:
 
 
 def main() -> None:
+    die_with_parent()
     job = Job.loads(sys.stdin.readline())
     client = asdict(job.spec) | {"library": f"{job.spec.library} {redis.__version__}"}
     rows = RowWriter(job.rows_path, ops_header(job.domain, [client]))
