@@ -185,6 +185,23 @@ async def test_a_cut_ends_at_its_longest_and_says_so(tmp_path):
         assert reaches(pid_of("redis-0"), members["redis-1"].address)
 
 
+async def test_a_controller_that_is_killed_is_started_again_and_told_its_task(tmp_path):
+    async with held(tmp_path) as one:
+        await one.cluster.stop(await one.member("controller"), Stop.KILL)
+        await one.until("pod", name="controller", restarts=1)
+        await one.cluster.stop(await one.member("redis-0"), Stop.DELETE)
+        await until(lambda: moved_to(one), within_s=WITHIN_S, because="another is labelled", every_s=0.02)
+
+
+async def test_a_controller_that_ends_by_itself_is_the_harnesss_failing(tmp_path):
+    async with held(tmp_path) as one:
+        os.kill(pid_of("controller"), signal.SIGTERM)
+        with pytest.raises(SetupError, match="controller ended by itself with SIGTERM"):
+            await one.follow()
+        with pytest.raises(SetupError, match="controller ended by itself with SIGTERM"):
+            await one.cluster.heal()
+
+
 async def test_a_member_that_cannot_start_is_an_error_with_its_last_words(tmp_path):
     wanted = scenario(settings__redis='{"maxmemory-policy": "nonsense"}')
     with pytest.raises(SetupError, match=r"redis-\d ended by itself with exit code 1: .*maxmemory-policy"):
