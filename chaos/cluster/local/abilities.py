@@ -8,12 +8,14 @@ import sys
 
 from chaos.cluster.local.network import Network, isolate
 from chaos.errors import SetupError
+from chaos.net.cut import Cut
 from chaos.net.nft import Services, Table
+from chaos.net.service import Service
 
 NAMESPACES = "namespaces"
 COMMAND = [sys.executable, "-m", "chaos.cluster.local.abilities"]
 TRY_S = 20.0
-ADDRESS = "10.93.255.1"
+ADDRESS, HERE = "10.93.255.1", "10.93.0.1"
 REMEDY = (
     "allow unprivileged user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu; "
     "--security-opt seccomp=unconfined for Docker), or run as root"
@@ -37,10 +39,9 @@ def attempt() -> None:
     isolate()
     network = Network()
     space = network.space(ADDRESS)
-    for kind in (Table, Services):
-        opened = kind.within(space.file)
-        opened.clear() if isinstance(opened, Table) else opened.apply([])
-        opened.close()
+    services = (Service(HERE, 6379, ((ADDRESS, 6379), (HERE, 6379))), Service(ADDRESS, 6379, ()))
+    Services.within(space.file).apply(services)
+    Table.within(space.file).apply(Cut((HERE,)))
     network.remove(space)
 
 

@@ -60,8 +60,9 @@ class LocalCluster:
             raise SetupError(f"the local system was not there within {UP_S:g} s; see {self._log}") from None
 
     async def close(self) -> None:
-        """The end of its input ends the nest, and everything with it."""
+        """The end of its input ends the nest, and everything with it; raises SetupError where it does not in order."""
         assert self._process.stdin is not None
+        failed = self._failure is not None
         self._process.stdin.close()
         try:
             async with asyncio.timeout(LEAVE_S):
@@ -70,6 +71,8 @@ class LocalCluster:
             self._process.kill()
             await self._process.wait()
         await self._hearing
+        if self._process.returncode != 0 and not failed:
+            raise SetupError(f"the local system did not end in order ({self._process.returncode}); see {self._log}")
 
     async def members(self) -> Members:
         return {member.name: member for member in self._pods.values()}

@@ -100,6 +100,20 @@ async def test_a_nest_that_is_killed_takes_all_with_it_and_whoever_holds_it_is_t
         assert not left.exists()
 
 
+async def test_a_nest_that_does_not_end_in_order_is_killed_and_that_is_said(tmp_path, place, monkeypatch):
+    monkeypatch.setattr("chaos.cluster.local.cluster.LEAVE_S", 0.5)
+    pids: list[int] = []
+
+    async def hold_and_stop() -> None:
+        async with held(tmp_path):
+            pids.extend(family(nest_pid()))
+            os.kill(pids[0], signal.SIGSTOP)
+
+    with pytest.raises(SetupError, match=r"did not end in order \(-9\)"):
+        await hold_and_stop()
+    await all_gone(pids, set())
+
+
 def test_a_holder_that_is_killed_takes_its_nest_with_it(tmp_path, place):
     command = [sys.executable, "-c", HOLDER, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
