@@ -75,7 +75,7 @@ async def test_its_end_by_a_signal_is_named(play):
 
 
 async def test_what_it_has_forked_is_ended_with_it(play):
-    text = "import os, signal; pid = os.fork(); print(os.getpid(), flush=True); signal.pause()"
+    text = "import os, signal; os.fork(); os.write(1, b'%d\\n' % os.getpid()); signal.pause()"
     process, heard, _ = play(text)
 
     async def both() -> bool:
