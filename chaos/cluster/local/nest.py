@@ -142,6 +142,7 @@ def _first(error: BaseException) -> HarnessError | None:
 def main() -> None:
     plan = Plan.parse(sys.stdin.buffer.readline())
     try:
+        private.sweep()
         isolate()
         with private.directory() as home:
             asyncio.run(Nest(plan, home).run())

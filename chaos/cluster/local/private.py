@@ -19,7 +19,6 @@ MAKING = f".{PREFIX}"
 @contextmanager
 def directory() -> Iterator[Path]:
     """A new directory, locked; removed at the end. It gets the name that is swept by only once it is locked."""
-    sweep()
     made = Path(tempfile.mkdtemp(prefix=MAKING))
     lock = os.open(made, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -32,7 +31,10 @@ def directory() -> Iterator[Path]:
 
 
 def sweep() -> None:
-    """Remove what nests of this user left that were killed."""
+    """Remove what nests of this user left that were killed.
+
+    Not within a user namespace: there, what others own may seem to be ours.
+    """
     for found in _found():
         with suppress(FileNotFoundError):  # its nest has ended, or another sweeps too
             if _ours(found) and not _locked(found):

@@ -17,7 +17,7 @@ from chaos.trial.spec import client_specs
 from chaos.until import until
 from tests.cluster.local.systems import WITHIN_S, Held, children, command, held, nest_pid, scenario, there
 
-pytestmark = [pytest.mark.redis, pytest.mark.netns]
+pytestmark = pytest.mark.local
 
 NAMES = ("redis:6379", "sentinel:26379", "rfr-redis-cluster:6379")
 

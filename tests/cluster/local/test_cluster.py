@@ -13,7 +13,7 @@ from chaos.model import Member, MemberKind
 from chaos.until import until
 from tests.cluster.local.systems import WITHIN_S, held, pid_of, reaches, scenario
 
-pytestmark = [pytest.mark.redis, pytest.mark.netns]
+pytestmark = pytest.mark.local
 
 NAMES = ["controller", "redis-0", "redis-1", "redis-2", "sentinel-0", "sentinel-1", "sentinel-2"]
 
@@ -145,6 +145,7 @@ async def test_a_pause_holds_until_it_is_resumed_or_healed(tmp_path):
             assert state(pid) in "SR"
 
 
+@pytest.mark.netns
 async def test_a_cut_member_reaches_none_of_its_peers_until_it_is_healed(tmp_path):
     async with held(tmp_path) as one:
         members = await one.cluster.members()
@@ -164,6 +165,7 @@ async def test_a_cut_member_reaches_none_of_its_peers_until_it_is_healed(tmp_pat
         assert one.said("fault.undone") == []
 
 
+@pytest.mark.netns
 async def test_another_cut_replaces_the_present_one(tmp_path):
     async with held(tmp_path) as one:
         members = await one.cluster.members()
@@ -174,6 +176,7 @@ async def test_another_cut_replaces_the_present_one(tmp_path):
         assert not reaches(pid_of("redis-1"), other.address)
 
 
+@pytest.mark.netns
 async def test_a_cut_ends_at_its_longest_and_says_so(tmp_path):
     async with held(tmp_path) as one:
         members = await one.cluster.members()

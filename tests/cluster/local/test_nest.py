@@ -17,7 +17,7 @@ from chaos.until import until
 from tests.cluster.local.systems import WITHIN_S, family, held, nest_pid, there
 from tests.cluster.local.test_network import outside
 
-pytestmark = [pytest.mark.redis, pytest.mark.netns]
+pytestmark = pytest.mark.local
 
 NOBODY = 65534
 ROOT = Path(__file__).parents[3]

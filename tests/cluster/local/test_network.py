@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-pytestmark = pytest.mark.netns
+pytestmark = pytest.mark.local
 
 BEGIN = """
 import errno, socket, threading

@@ -18,8 +18,7 @@ def platform(told: list[Message], **more: str) -> LocalPlatform:
     return LocalPlatform(loaded.scenario, loaded.folder, keep=False, tell=told.append, **more)
 
 
-@pytest.mark.redis
-@pytest.mark.netns
+@pytest.mark.local
 async def test_it_says_what_it_runs_on_and_how_to_connect():
     told: list[Message] = []
     async with platform(told) as local:
@@ -36,7 +35,7 @@ def test_an_image_of_the_agent_is_no_option_here():
         platform([], agent_image="mine:1")
 
 
-@pytest.mark.netns
+@pytest.mark.local
 def test_the_machine_can_do_it():
     assert level() == NAMESPACES
 
@@ -55,7 +54,7 @@ def test_an_attempt_that_hangs_is_given_up(monkeypatch):
         level()
 
 
-@pytest.mark.netns
+@pytest.mark.local
 def test_an_attempt_changes_nothing_here():
     before = subprocess.run(["ip", "-o", "link"], capture_output=True, check=True, timeout=10).stdout
     level()

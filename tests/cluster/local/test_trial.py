@@ -13,7 +13,7 @@ from chaos.scenario.lookup import find_experiment
 from tests.cluster.local.systems import reference, scenario
 from tests.fakes import trial_spec
 
-pytestmark = [pytest.mark.redis, pytest.mark.netns, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.local, pytest.mark.timeout(150)]
 
 
 def played(tmp_path: Path, experiment: str) -> Path:
