@@ -17,7 +17,6 @@ from chaos.analysis.result import CampaignResult
 from chaos.progress import Message, Tell
 from chaos.report.board import Board, far
 from chaos.report.closing import Line, verdict_lines
-from chaos.report.together import campaign_lines
 from chaos.report.words import breakable, where
 
 AGAIN_S = 30.0
@@ -52,6 +51,8 @@ class Terminal:
 
     def closing(self, result: CampaignResult, report: Path) -> None:
         """What became of the trials, then verdict, why, what to do and where the report is."""
+        from chaos.report.together import campaign_lines  # with numpy, which a line about a wrong option need not load
+
         self._settle()
         if not self.quiet:
             self._lines(campaign_lines(result))
