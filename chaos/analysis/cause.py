@@ -184,10 +184,10 @@ def _durable(told: Told, path: PathResult, head: Window) -> str:
 
 
 def _state_of(told: Told, node: str) -> str:
-    """In what state the target was when it said so: cut off until we healed it, or else demoted."""
+    """What the target was when it said so: still unaware, where it was cut off, or else demoted."""
     if told.target is None or node != told.target.name:
         return ""
-    return " after it was demoted" if told.history.heal_s is None else " while it was cut off"
+    return " after it was demoted" if told.history.heal_s is None else " until it was demoted"
 
 
 def _stuck(paths: Collection[PathResult]) -> str:
