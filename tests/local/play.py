@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.analysis import summary
-from chaos.analysis.result import CampaignResult, TrialResult
+from chaos.analysis.result import CampaignResult, TrialResult, Verdict
 from chaos.model import Event
 from chaos.record.events import read_events
 from tests.fakes import HERE, read
@@ -18,7 +18,7 @@ from tests.fakes import HERE, read
 END_S = 240.0
 """How long a campaign may take on a busy machine."""
 TRIES = 3
-"""Of a campaign that a stalled machine spoils: that says nothing of what is tested."""
+"""Of a campaign that proves nothing, as where the machine stalls: that says nothing of what is tested."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,10 @@ def play(asked: Asked) -> Played:
     return Played(done.returncode, done.stdout, asked.out)
 
 
-def play_calmly(ask: Callable[[Path], Asked], folder: Path) -> Played:
-    """Play until no stall of the machine's own met a trial, but no more often than TRIES. `ask` is given an `out`."""
+def play_until_known(ask: Callable[[Path], Asked], folder: Path) -> Played:
+    """Play until every trial proves something, but no more often than TRIES. `ask` is given an `out`."""
     for nth in range(TRIES):
         played = play(ask(folder / f"reports-{nth}"))
-        if not any(doubt.name == "lag" for trial in played.result.trials for doubt in trial.doubts):
+        if played.result.verdict is not Verdict.INCONCLUSIVE:
             break
     return played

@@ -9,7 +9,7 @@ from chaos.errors import INCONCLUSIVE
 from chaos.model import Outcome
 from chaos.record.rows import read_rows
 from tests.fakes import read
-from tests.local.play import Asked, Played, play_calmly
+from tests.local.play import Asked, Played, play, play_until_known
 from tests.local.small import DEADLINE_S, PERIOD_S, action, experiment, meddle, probe, scenario
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(800)]
@@ -32,14 +32,14 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
         experiment(folder, "paused", "any", nothing, meddle("pause_writes", seconds=PAUSED_S)),
     )
     small = scenario(folder, SETTINGS)
-    return play_calmly(lambda out: Asked(small, experiments, out), folder)
+    return play_until_known(lambda out: Asked(small, experiments, out), folder)
 
 
 def test_a_fault_that_does_nothing_is_inconclusive(tmp_path: Path) -> None:
     """It was to bring a failover, which is waited for in vain."""
     harmless = experiment(tmp_path, "harmless", "detected", action("nothing"))
     small = scenario(tmp_path, SETTINGS | {"limits.recovery": "3s"})
-    played = play_calmly(lambda out: Asked(small, (harmless,), out), tmp_path)
+    played = play(Asked(small, (harmless,), tmp_path / "reports"))
     trial = played.of("harmless")
 
     assert trial.verdict is Verdict.INCONCLUSIVE, played.printed

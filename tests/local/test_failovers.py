@@ -7,7 +7,7 @@ import pytest
 
 from chaos.analysis.result import State, TrialResult, Verdict
 from chaos.model import Event
-from tests.local.play import Asked, Played, play_calmly
+from tests.local.play import Asked, Played, play_until_known
 from tests.local.small import action, experiment, probe, scenario
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(800)]
@@ -21,7 +21,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     held = (action("partition", target="master", longest_s=60), probe("hold", seconds=HELD_S), action("heal"))
     cut = experiment(folder, "cut", "detected", *held)
     small = scenario(folder, {"targets.reconnect.limit": f"{LIMIT_S}s"})
-    return play_calmly(lambda out: Asked(small, ("kill-master", cut), out), folder)
+    return play_until_known(lambda out: Asked(small, ("kill-master", cut), out), folder)
 
 
 def test_a_crash_is_measured_from_its_effect_to_the_last_path_that_is_back(played: Played) -> None:
