@@ -18,9 +18,9 @@ from typing import Any, Self
 
 from chaos import __version__
 from chaos.analysis.result import CampaignResult, TrialResult
-from chaos.cluster.base import Platform
+from chaos.cluster.base import Platform, refusal
 from chaos.defaults import EXPERIMENTS
-from chaos.errors import InterruptedTrial, ScenarioError
+from chaos.errors import InterruptedTrial, ScenarioError, SetupError
 from chaos.experiment.play import Experiment
 from chaos.experiment.play import load as load_experiment
 from chaos.place import OWN_SYSTEM, at_once, choose
@@ -52,7 +52,7 @@ class Options:
 
     on: str | None = None
     scenario: str | None = None
-    experiments: tuple[str, ...] = EXPERIMENTS
+    experiments: tuple[str, ...] | None = None
     trials: int = 1
     parallel: int | None = None
     seed: int | None = None
@@ -83,7 +83,7 @@ class Campaign:
         self.options = options
         self.tell = tell
         self._waiting = Waiting()
-        self.experiments = [load_experiment(path) for path in find_experiments(options.experiments)]
+        self.experiments = [load_experiment(path) for path in find_experiments(_asked(options))]
         self.place = choose(options.on, options.scenario, options.settings)
         self.at_once = at_once(self.place.on, options.parallel)
         self.loaded = self.place.loaded
@@ -103,6 +103,7 @@ class Campaign:
             held.enter_context(self._waiting)
             self._wait(self._platform.__aenter__())
             held.callback(self._leave)
+            self._leave_out()
             self._wait(self._platform.deploy())
             self._held = held.pop_all()
         return self
@@ -119,6 +120,7 @@ class Campaign:
         """One more trial, of an experiment's name or path; for whoever learns only by and by what to play."""
         [path] = find_experiments([experiment])
         loaded = load_experiment(path)
+        self._refuse(loaded)
         nth = sum(one.name == loaded.name for one in self.experiments)
         self.experiments.append(loaded)
         self._write_down()
@@ -174,6 +176,24 @@ class Campaign:
             cluster={"kind": self._platform.kind, "name": self._platform.name, **asdict(versions)},
             system="fresh" if self.place.on in OWN_SYSTEM else "re-used",
         )
+
+    def _leave_out(self) -> None:
+        """Of what was chosen here what cannot be played here; raises SetupError for what was asked for."""
+        for experiment in list(self.experiments):
+            try:
+                self._refuse(experiment)
+            except SetupError as error:
+                if self.options.experiments is not None:
+                    raise
+                self.experiments.remove(experiment)
+                self._write_down()
+                self.tell(Message(Tell.NOTE, {"text": f"{experiment.name} is left out: {error}"}))
+
+    def _refuse(self, experiment: Experiment) -> None:
+        """Before anything is deployed. Raises SetupError."""
+        refused = refusal(experiment.name, experiment.needs, self._platform)
+        if refused:
+            raise SetupError(refused)
 
     def _plan(self, nth: int, experiment: Experiment) -> Planned:
         number = next(self._numbers)
@@ -247,6 +267,10 @@ def run(options: Options, tell: Tells) -> tuple[CampaignResult, Path]:
     finally:
         result = campaign.close()
     return result, campaign.directory
+
+
+def _asked(options: Options) -> tuple[str, ...]:
+    return EXPERIMENTS if options.experiments is None else options.experiments
 
 
 def seed_of(seed: int, number: int) -> int:

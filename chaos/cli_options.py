@@ -37,8 +37,10 @@ def _one_scenario(context: click.Context, _parameter: click.Parameter, option: s
     return option or argument
 
 
-def _experiments(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    return given or EXPERIMENTS
+def _experiments(
+    _context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]
+) -> tuple[str, ...] | None:
+    return given or None
 
 
 _OPTIONS = (

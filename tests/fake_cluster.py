@@ -22,11 +22,11 @@ from tests.fake_world import World
 
 
 class FakeCluster:
-    name, kind = "in memory", "fake"
+    name, kind, cannot = "in memory", "fake", ""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.can = frozenset(Ability) - ({Ability.CUT} if world.script == "cannot-cut" else set())
+        self.can = able(world.script)
 
     async def members(self) -> Members:
         return self.world.members()
@@ -73,14 +73,19 @@ class FakeCluster:
         return FakeAgent(self.world, spec)
 
 
+def able(script: str) -> frozenset[Ability]:
+    return frozenset(Ability) - ({Ability.CUT} if script == "cannot-cut" else set())
+
+
 class FakePlatform:
     """`script` goes to the cluster of every trial; what the campaign asked of the platform is in `asked`."""
 
-    kind, name = "fake", "in memory"
+    kind, name, cannot = "fake", "in memory", ""
 
     def __init__(self, script: str, tell: Tells) -> None:
         self.script = script
         self._tell = tell
+        self.can = able(script)
         self.asked: list[str] = []
 
     async def __aenter__(self) -> "FakePlatform":

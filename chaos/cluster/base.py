@@ -81,6 +81,8 @@ class Cluster(Protocol):
     name: str
     kind: str
     can: frozenset[Ability]
+    cannot: str
+    """Why it can do no more, for a sentence; empty where it can do everything."""
 
     async def members(self) -> Members: ...
 
@@ -108,16 +110,36 @@ class Versions:
     images: dict[str, str] = field(default_factory=dict)
 
 
-class Platform(Protocol):
+class Able(Protocol):
+    """What is asked whether it can play an experiment: a cluster, or a platform that is up."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def can(self) -> frozenset[Ability]: ...
+
+    @property
+    def cannot(self) -> str:
+        """Why it can do no more, for a sentence; empty where it can do everything."""
+
+
+def refusal(experiment: str, needs: frozenset[Ability], able: Able) -> str:
+    """The sentence on an experiment that cannot be played there; empty where it can."""
+    missing = needs - able.can
+    if not missing:
+        return ""
+    said = f"{experiment} needs {', '.join(sorted(missing))}, which {able.name} cannot do"
+    return f"{said}: {able.cannot}" if able.cannot else said
+
+
+class Platform(Able, Protocol):
     """What a campaign holds for all its trials: the platform under the system. An async context manager.
 
     Entering brings the platform up (made, or reused); leaving takes away what this run made, unless asked to keep it.
     """
 
     kind: str
-
-    @property
-    def name(self) -> str: ...
 
     async def __aenter__(self) -> Self: ...
 

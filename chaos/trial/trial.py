@@ -17,7 +17,7 @@ import asyncio
 from importlib import import_module
 from pathlib import Path
 
-from chaos.cluster.base import Agent, Cluster
+from chaos.cluster.base import Agent, Cluster, refusal
 from chaos.cluster.health import Facts
 from chaos.errors import InterruptedTrial, SetupError
 from chaos.experiment import play
@@ -104,11 +104,9 @@ class Trial:
                 await self._measured(record, self._opened(record, scene, agent, observed))
 
     def _check(self, cluster: Cluster) -> None:
-        missing = self._experiment.needs - cluster.can
-        if missing:
-            raise SetupError(
-                f"{self._experiment.name} needs {', '.join(sorted(missing))}, which {cluster.name} cannot do"
-            )
+        refused = refusal(self._experiment.name, self._experiment.needs, cluster)
+        if refused:
+            raise SetupError(refused)
 
     async def _launch(self, record: Record, cluster: Cluster, attendant: Attendant) -> Agent:
         spec = agent_spec(self._spec, self._scenario, attendant.members)

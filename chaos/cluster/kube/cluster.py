@@ -36,6 +36,7 @@ class KubeCluster:
 
     kind = "kube"
     can = frozenset(Ability)
+    cannot = ""
 
     def __init__(self, api: Api, scenario: Scenario, directory: Path, ref: Mapping[str, str]) -> None:
         self.name = ref["name"]

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from chaos.clock import mono_ns
-from chaos.cluster.base import Versions
+from chaos.cluster.base import Ability, Versions
 from chaos.cluster.kube.api import Api, ApiError, Object
 from chaos.cluster.kube.command import run
 from chaos.cluster.kube.deploy import Deployment
@@ -32,6 +32,8 @@ class KindPlatform:
     """
 
     kind = "kind"
+    can = frozenset(Ability)
+    cannot = ""
 
     def __init__(
         self, scenario: Scenario, folder: Path, *, keep: bool, tell: Tells, agent_image: str | None = None

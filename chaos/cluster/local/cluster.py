@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from chaos.agent.spec import AgentSpec
-from chaos.cluster.base import Ability, Cut, Effect, Members, Stop
+from chaos.cluster.base import Cut, Effect, Members, Stop
 from chaos.cluster.local.agent import LocalAgent
+from chaos.cluster.local.level import Level
 from chaos.cluster.local.plan import LINE_BYTES, Line, Plan, packed
 from chaos.cluster.local.pod import member_of
 from chaos.cluster.local.servers import Server
@@ -33,10 +34,11 @@ class LocalCluster:
     """One event loop owns it."""
 
     kind = "local"
-    can = frozenset(Ability)
 
-    def __init__(self, process: asyncio.subprocess.Process, plan: Plan, name: str) -> None:
-        self.name = name
+    def __init__(self, process: asyncio.subprocess.Process, plan: Plan, ref: Mapping[str, str]) -> None:
+        self.name = ref["name"]
+        level = Level(ref["level"], ref["level_why"])
+        self.can, self.cannot = level.can, level.lost
         self._process = process
         self._directory = plan.directory
         local = plan.system.on_local
@@ -179,7 +181,7 @@ def _named(member: Member) -> Line:
 def planned(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> Plan:
     """No process of the system works where this one does."""
     server = Server(Path(ref["program"]), "valkey" if ref["server"] == "valkey" else "redis", ref["version"])
-    return Plan(system=scenario.system, server=server, directory=directory.absolute())
+    return Plan(system=scenario.system, server=server, directory=directory.absolute(), level=ref["level"])
 
 
 @asynccontextmanager
@@ -196,7 +198,7 @@ async def connect(ref: Mapping[str, str], scenario: Scenario, directory: Path) -
         limit=LINE_BYTES,
         start_new_session=True,
     )
-    cluster = LocalCluster(process, plan, ref["name"])
+    cluster = LocalCluster(process, plan, ref)
     try:
         await cluster.open(plan)
         yield cluster

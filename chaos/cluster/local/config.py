@@ -10,20 +10,20 @@ in it who is followed.
 import re
 from pathlib import Path
 
+from chaos.cluster.local.itself import itself
 from chaos.cluster.local.servers import Server
 from chaos.scenario.model import System
 
-LOOPBACK = "127.0.0.1"
 _TEMPLATE = {"down-after-milliseconds": 1000, "failover-timeout": 3000, "parallel-syncs": 2}
 """The operator's Sentinel, until its first pass tells it who is master and how it is set."""
-_BIND = re.compile(r"^bind .*$", re.MULTILINE)
+_OWN = re.compile(r"^(bind|replica-announce-ip|sentinel announce-ip) .*$", re.MULTILINE)
 
 
 def redis_conf(system: System, *, address: str, port: int, directory: Path, master: tuple[str, int] | None) -> str:
     """Of a Redis that follows `master`, or is one where that is None; in mode `resync` of one that nobody told yet."""
-    lines = _common(address, port, directory)
+    lines = [*_common(address, port, directory), *_announced("replica-announce-ip", address)]
     if is_template(system):
-        return _text([*lines, f"slaveof {LOOPBACK} {port}", "tcp-keepalive 60", "save 900 1", "save 300 10"])
+        return _text([*lines, f"slaveof {itself(address)} {port}", "tcp-keepalive 60", "save 900 1", "save 300 10"])
     lines += [f"replicaof {master[0]} {master[1]}"] if master else []
     return _text([*lines, *(f"{name} {_quoted(value)}" for name, value in system.settings.redis.items())])
 
@@ -32,12 +32,13 @@ def sentinel_conf(system: System, *, address: str, port: int, directory: Path, m
     """Of a Sentinel that monitors `master`; in mode `resync` of one that nobody told yet. Sentinel rewrites it."""
     name = system.on_local.sentinel.master
     if is_template(system):
-        host, redis_port, settings = LOOPBACK, system.on_local.port, dict[str, str | int](_TEMPLATE)
+        host, redis_port, settings = itself(address), system.on_local.port, dict[str, str | int](_TEMPLATE)
     else:
         (host, redis_port), settings = master, sentinel_settings(system)
     return _text(
         [
             *_common(address, port, directory),
+            *_announced("sentinel announce-ip", address),
             f"sentinel monitor {name} {host} {redis_port} {quorum(system)}",
             *(f"sentinel {option} {name} {value}" for option, value in settings.items()),
         ]
@@ -51,7 +52,7 @@ def command(server: Server, conf: Path, sentinel: bool) -> list[str]:
 
 def rebound(conf: str, address: str) -> str:
     """The same file for a member that came back at another address; nothing else in it speaks of its own."""
-    return _BIND.sub(_bind(address), conf)
+    return _OWN.sub(lambda found: _bind(address) if found[1] == "bind" else f"{found[1]} {address}", conf)
 
 
 def is_template(system: System) -> bool:
@@ -74,7 +75,12 @@ def _common(address: str, port: int, directory: Path) -> list[str]:
 
 
 def _bind(address: str) -> str:
-    return " ".join(dict.fromkeys(["bind", address, LOOPBACK]))
+    return " ".join(dict.fromkeys(["bind", address, itself(address)]))
+
+
+def _announced(option: str, address: str) -> list[str]:
+    """On the machine's loopback whoever is connected to sees 127.0.0.1, whatever address the other listens on."""
+    return [f"{option} {address}"] if itself(address) == address else []
 
 
 def _quoted(value: str | int) -> str:

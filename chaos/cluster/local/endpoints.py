@@ -1,19 +1,30 @@
-"""The two Services: who is behind each, said as events, and programmed where the agent is, as kube-proxy does it."""
+"""The two Services: who is behind each, said as events, and programmed, as kube-proxy does it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.local.kubelet import MASTER
 from chaos.cluster.local.pod import Pod
 from chaos.model import Event, MemberKind
-from chaos.net.nft import Services
 from chaos.net.service import Service
 from chaos.scenario.model import MASTER_LABEL, LocalSystem
 
-MASTER_ADDRESS, SENTINEL_ADDRESS = "10.96.0.10", "10.96.0.11"
+MASTER_HOST, SENTINEL_HOST = 10, 11
+"""The last byte of their addresses."""
 Fields = dict[str, Any]
+
+
+class Programs(Protocol):
+    """What has a Service's address lead to its endpoints. Every such address begins with `addresses`."""
+
+    @property
+    def addresses(self) -> str: ...
+
+    def apply(self, wanted: Sequence[Service], done: Callable[[], object]) -> None:
+        """Replace all Services by `wanted`; `done` is called once that holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +42,13 @@ class Endpoints:
     """`pods` are all pods there are. An endpoint gets new connections while it is ready."""
 
     def __init__(
-        self, local: LocalSystem, pods: dict[str, Pod], services: Services, say: Callable[[Event], None]
+        self, local: LocalSystem, pods: dict[str, Pod], services: Programs, say: Callable[[Event], None]
     ) -> None:
-        self._selected = selected(local)
+        self._selected = selected(local, services.addresses)
         self._pods = pods
         self._services = services
         self._say = say
         self._said: dict[str, list[Fields]] = {}
-        self._programmed: list[Service] = []
 
     @property
     def hosts(self) -> dict[str, str]:
@@ -55,17 +65,15 @@ class Endpoints:
         now = {one.name: endpoints(filter(one.chosen, self._pods.values())) for one in self._selected}
         if now == self._said:
             return
-        self._program([self._service(one, now[one.name]) for one in self._selected])
-        for name, found in now.items():
-            if self._said.get(name) != found:
-                fields = {"service": name, "endpoints": found}
-                self._say(Event(kind="endpoints", domain=HOST, at_ns=mono_ns(), fields=fields))
+        changed = {name: found for name, found in now.items() if self._said.get(name) != found}
         self._said = now
+        wanted = [self._service(one, now[one.name]) for one in self._selected]
+        self._services.apply(wanted, partial(self._tell, changed))
 
-    def _program(self, wanted: list[Service]) -> None:
-        if wanted != self._programmed:
-            self._services.apply(wanted)
-            self._programmed = wanted
+    def _tell(self, changed: dict[str, list[Fields]]) -> None:
+        for name, found in changed.items():
+            fields = {"service": name, "endpoints": found}
+            self._say(Event(kind="endpoints", domain=HOST, at_ns=mono_ns(), fields=fields))
 
     def _service(self, one: Selected, found: list[Fields]) -> Service:
         """Where no endpoint is ready, those that are on their way out and still serve are taken, as kube-proxy does."""
@@ -75,15 +83,14 @@ class Endpoints:
         return Service(address=one.address, port=one.port, endpoints=to)
 
 
-def selected(local: LocalSystem) -> tuple[Selected, Selected]:
+def selected(local: LocalSystem, addresses: str) -> tuple[Selected, Selected]:
     key, _, value = MASTER_LABEL.partition("=")
     sentinel = local.sentinel
     kind = MemberKind.SENTINEL
+    master, sentinels = (f"{addresses}.{host}" for host in (MASTER_HOST, SENTINEL_HOST))
     return (
-        Selected(local.endpoint.service, MASTER_ADDRESS, local.port, {key: value}, lambda pod: pod.role == MASTER),
-        Selected(
-            sentinel.service, SENTINEL_ADDRESS, sentinel.port, {"component": kind.value}, lambda pod: pod.kind is kind
-        ),
+        Selected(local.endpoint.service, master, local.port, {key: value}, lambda pod: pod.role == MASTER),
+        Selected(sentinel.service, sentinels, sentinel.port, {"component": kind.value}, lambda pod: pod.kind is kind),
     )
 
 

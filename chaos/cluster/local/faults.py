@@ -66,6 +66,8 @@ class Faults:
         pod, peers = self._named(request), tuple(request["peers"])
         if not peers:
             raise FaultError("a cut from nobody is no cut")
+        if pod.space.file is None:
+            raise FaultError(f"{pod.name} has no network of its own that could be cut")
         namespace = os.fstat(pod.space.file).st_ino
         self._uncut_others(namespace)
         if namespace not in self._tables:

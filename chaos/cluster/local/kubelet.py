@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.local.logs import Log
-from chaos.cluster.local.network import Addresses, Network
+from chaos.cluster.local.network import Addresses, Space
 from chaos.cluster.local.plan import Plan
 from chaos.cluster.local.pod import Fields, Pod
 from chaos.cluster.local.process import Process, Program
@@ -21,7 +21,7 @@ from chaos.record.layout import LOGS
 
 CONTROLLER = "controller"
 THIRD = {MemberKind.REDIS: 1, MemberKind.SENTINEL: 2, MemberKind.OPERATOR: 3}
-"""Of an address: 10.93.1.1 is the first Redis."""
+"""Of an address: in namespaces 10.93.1.1 is the first Redis."""
 MASTER, SLAVE = "master", "slave"
 """What the master label says."""
 
@@ -37,13 +37,24 @@ class Nest(Protocol):
     def fail(self, error: BaseException) -> None: ...
 
 
+class Net(Protocol):
+    """Where members have addresses of their own, each beginning with `members`."""
+
+    @property
+    def members(self) -> str: ...
+
+    def space(self, address: str) -> Space: ...
+
+    def remove(self, space: Space) -> None: ...
+
+
 class Kubelet:
     """`pods` are the members by name, also those whose process is down; one that was taken away is none.
 
     `listeners` are called after each change of a pod. `hears` takes what the controller says.
     """
 
-    def __init__(self, plan: Plan, network: Network, recipes: Recipes, nest: Nest) -> None:
+    def __init__(self, plan: Plan, network: Net, recipes: Recipes, nest: Nest) -> None:
         self.pods: dict[str, Pod] = {}
         self.listeners: list[Callable[[Pod], None]] = []
         self.hears: Callable[[bytes], object] = lambda _line: None
@@ -54,7 +65,7 @@ class Kubelet:
         self._network = network
         self._recipes = recipes
         self._nest = nest
-        self._addresses = {kind: Addresses(third) for kind, third in THIRD.items()}
+        self._addresses = {kind: Addresses(network.members, third) for kind, third in THIRD.items()}
 
     def of(self, kind: MemberKind) -> list[Pod]:
         return [pod for pod in self.pods.values() if pod.kind is kind]

@@ -28,15 +28,17 @@ from chaos.cluster.local.faults import Faults
 from chaos.cluster.local.kubelet import Kubelet
 from chaos.cluster.local.labels import Labels
 from chaos.cluster.local.launch import Launch
+from chaos.cluster.local.level import NAMESPACES
+from chaos.cluster.local.loopback import Loopback
 from chaos.cluster.local.network import Network, isolate
 from chaos.cluster.local.plan import LINE_BYTES, Line, Plan, send, write
 from chaos.cluster.local.recipes import Recipes
 from chaos.errors import HarnessError
 from chaos.model import Event, MemberKind
-from chaos.net.nft import Services
 from chaos.record.events import to_line
 
-AGENT_ADDRESS = "10.93.4.1"
+FORWARDER_LOG = "forwarder.log"
+AGENT_HOST = "4.1"
 REDIS, SENTINEL = MemberKind.REDIS, MemberKind.SENTINEL
 
 
@@ -46,12 +48,12 @@ class Nest:
     def __init__(self, plan: Plan, home: Path) -> None:
         self._plan = plan
         self._going_on: set[asyncio.Task[None]] = set()
-        network = Network()
         local = plan.system.on_local
+        network = Network() if plan.level == NAMESPACES else Loopback((local.port, local.sentinel.port))
         self._kubelet = Kubelet(plan, network, Recipes(plan, home), self)
-        self._agent_space = network.space(AGENT_ADDRESS)
-        services = Services.within(self._agent_space.file)
-        self._endpoints = Endpoints(local, self._kubelet.pods, services, self.say)
+        self._agent_space = network.space(f"{network.members}.{AGENT_HOST}")
+        self._services = network.services(self._agent_space, plan.directory / FORWARDER_LOG, self.fail)
+        self._endpoints = Endpoints(local, self._kubelet.pods, self._services, self.say)
         self._faults = Faults(self._kubelet, Farewell(local, self._kubelet, self), home, self.say)
         self._launch = Launch(plan.directory, home, self._agent_space, self._endpoints.hosts)
         self._does: dict[str, Callable[[Line], Awaitable[Line]]] = {
@@ -130,6 +132,7 @@ class Nest:
     async def _leave(self) -> None:
         """End every process; the kernel does the rest."""
         await asyncio.gather(self._kubelet.leave(), self._launch.end({}))
+        await self._services.end()
 
 
 def _first(error: BaseException) -> HarnessError | None:
@@ -143,7 +146,8 @@ def main() -> None:
     plan = Plan.parse(sys.stdin.buffer.readline())
     try:
         private.sweep()
-        isolate()
+        if plan.level == NAMESPACES:
+            isolate()
         with private.directory() as home:
             asyncio.run(Nest(plan, home).run())
     except (HarnessError, ExceptionGroup) as error:

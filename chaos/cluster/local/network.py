@@ -5,6 +5,7 @@ seen or changed, nothing is mounted, and all of it goes when its last process an
 """
 
 import os
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
@@ -13,8 +14,10 @@ from threading import Thread
 
 from chaos.cluster.local import links
 from chaos.cluster.local.links import FIRST, LOOPBACK, Links
+from chaos.cluster.local.rules import Rules
 from chaos.errors import SetupError
 from chaos.linux import CLONE_NEWNET, CLONE_NEWUSER, unshare
+from chaos.net.nft import Services
 
 BRIDGE = IPv4Interface("10.93.0.1/16")
 PORTS = 10
@@ -26,9 +29,12 @@ SELF = Path("/proc/self")
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """A network namespace. `file` is open on it and keeps it; `port` is its port's index on the bridge."""
+    """A network namespace. `file` is open on it and keeps it; `port` is its port's index on the bridge.
 
-    file: int
+    `file` is None where there is none: whoever is there is in the machine's own, at an address of loopback.
+    """
+
+    file: int | None
     address: str
     port: int
 
@@ -51,6 +57,8 @@ def isolate() -> None:
 class Network:
     """Made in the namespace that `isolate` gave; its methods are called there too. Raises OSError."""
 
+    members = "10.93"
+
     def __init__(self) -> None:
         self._links = Links()
         made = links.bridge(FIRST, hardware(str(BRIDGE.ip)))
@@ -70,14 +78,22 @@ class Network:
     def remove(self, space: Space) -> None:
         """Its link goes at once, the namespace when nobody is in it any more and nobody holds it open."""
         self._links.do(links.gone(space.port))
-        os.close(space.file)
+        os.close(self.file(space))
+
+    def file(self, space: Space) -> int:
+        """Of a space that is this one's."""
+        assert space.file is not None
+        return space.file
+
+    def services(self, agent: Space, _log: Path, _fail: Callable[[BaseException], None]) -> Rules:
+        return Rules(Services.within(self.file(agent)))
 
 
 class Addresses:
     """Addresses of one kind of member, each given out once: a new address is one that nobody ever had."""
 
-    def __init__(self, third: int) -> None:
-        self._network = IPv4Address(f"10.93.{third}.0")
+    def __init__(self, members: str, third: int) -> None:
+        self._network = IPv4Address(f"{members}.{third}.0")
         self._last = 0
 
     def next(self) -> str:

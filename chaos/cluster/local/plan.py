@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from chaos.cluster.local.level import NAMESPACES
 from chaos.cluster.local.servers import Server
 from chaos.scenario.model import System
 
@@ -22,11 +23,12 @@ class Plan:
     system: System
     server: Server
     directory: Path
+    level: str = NAMESPACES
 
     def line(self) -> bytes:
         server = {"program": str(self.server.program), "kind": self.server.kind, "version": self.server.version}
         system = self.system.model_dump(mode="json")
-        return packed({"system": system, "server": server, "directory": str(self.directory)})
+        return packed({"system": system, "server": server, "directory": str(self.directory), "level": self.level})
 
     @classmethod
     def parse(cls, line: bytes) -> Self:
@@ -36,6 +38,7 @@ class Plan:
             system=System.model_validate(data["system"]),
             server=Server(Path(server["program"]), server["kind"], server["version"]),
             directory=Path(data["directory"]),
+            level=data["level"],
         )
 
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from chaos.clock import mono_ns
-from chaos.cluster.base import Versions
+from chaos.cluster.base import Ability, Versions
 from chaos.cluster.local import abilities, servers
 from chaos.errors import ScenarioError
 from chaos.progress import Message, Tell, Tells
@@ -36,7 +36,7 @@ class LocalPlatform:
         self._level = await asyncio.to_thread(abilities.level)
         self._server = await asyncio.to_thread(servers.find, self._wanted)
         seconds = (mono_ns() - begun_ns) / 1e9
-        text = f"processes in {self._level} of this machine · {self._server}"
+        text = f"{self._level} · {self._server}"
         self._tell(Message(Tell.STEP, {"name": "cluster", "text": text, "seconds": seconds}))
         return self
 
@@ -48,6 +48,14 @@ class LocalPlatform:
     async def deploy(self, *, fresh: bool = False) -> None:
         """Every trial's system is fresh."""
 
+    @property
+    def can(self) -> frozenset[Ability]:
+        return self._level.can
+
+    @property
+    def cannot(self) -> str:
+        return self._level.lost
+
     def ref(self) -> dict[str, str]:
         return {
             "module": "chaos.cluster.local.cluster",
@@ -56,9 +64,11 @@ class LocalPlatform:
             "program": str(self._server.program),
             "server": self._server.kind,
             "version": self._server.version,
+            "level": self._level.name,
+            "level_why": self._level.why,
         }
 
     def versions(self) -> Versions:
         return Versions(
-            platform={"server": str(self._server), "kernel": platform.release(), "isolation": self._level},
+            platform={"server": str(self._server), "kernel": platform.release(), "isolation": self._level.name},
         )

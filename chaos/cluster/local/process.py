@@ -1,4 +1,4 @@
-"""A process of the local system: started in a network namespace, heard line by line, never left behind.
+"""A process of the local system: started in its network namespace where it has one, heard line by line, never left.
 
 The kernel kills it when the nest ends, however that comes. It is started from the nest's main thread only, since it
 dies with the thread that started it.
@@ -145,9 +145,10 @@ def _sink(hears: Hears | None) -> int:
     return subprocess.DEVNULL if hears is None else subprocess.PIPE
 
 
-def _enter(namespace: int, parent: int) -> None:
+def _enter(namespace: int | None, parent: int) -> None:
     """In the child, before it becomes the program."""
     die_with_parent()
     if os.getppid() != parent:
         os._exit(1)
-    setns(namespace, CLONE_NEWNET)
+    if namespace is not None:
+        setns(namespace, CLONE_NEWNET)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chaos.cluster.local.cluster import LocalCluster, connect
+from chaos.cluster.local.level import NAMESPACES, Level
 from chaos.cluster.local.servers import find
 from chaos.model import Event, Member
 from chaos.scenario import Scenario, load
@@ -15,6 +16,7 @@ from chaos.until import until
 from tests.net.spaces import Space
 
 WITHIN_S = 20.0
+FULL = Level(NAMESPACES)
 QUICK = {
     "system.settings.sentinel.down-after-milliseconds": "1000",
     "system.local.restart": "200ms",
@@ -30,9 +32,10 @@ def scenario(**settings: str) -> Scenario:
     return load("sentinel", QUICK | named).scenario
 
 
-def reference() -> dict[str, str]:
+def reference(level: Level = FULL) -> dict[str, str]:
     server = find(scenario().system.on_local.server)
-    return {"name": "local", "program": str(server.program), "server": server.kind, "version": server.version}
+    said = {"program": str(server.program), "server": server.kind, "version": server.version}
+    return {"name": "local", **said, "level": level.name, "level_why": level.why}
 
 
 @dataclass
@@ -60,8 +63,8 @@ class Held:
 
 
 @asynccontextmanager
-async def held(directory: Path, wanted: Scenario | None = None) -> AsyncIterator[Held]:
-    async with connect(reference(), wanted or scenario(), directory) as cluster:
+async def held(directory: Path, wanted: Scenario | None = None, level: Level = FULL) -> AsyncIterator[Held]:
+    async with connect(reference(level), wanted or scenario(), directory) as cluster:
         one = Held(cluster, directory)
         following = asyncio.create_task(one.follow())
         try:

@@ -1,23 +1,30 @@
 """Who is behind a Service, as it is said and as it is programmed."""
 
+from collections.abc import Callable, Sequence
+
 import pytest
 
-from chaos.cluster.local.endpoints import MASTER_ADDRESS, SENTINEL_ADDRESS, Endpoints
+from chaos.cluster.local.endpoints import Endpoints
 from chaos.cluster.local.network import Space
 from chaos.cluster.local.pod import Pod
 from chaos.model import Event, MemberKind
 from chaos.net.service import Service
 from tests.cluster.local.systems import scenario
 
+MASTER_ADDRESS, SENTINEL_ADDRESS = "10.96.0.10", "10.96.0.11"
+
 
 class Programmed:
     """In the place of the kernel."""
 
+    addresses = "10.96.0"
+
     def __init__(self) -> None:
         self.all: list[list[Service]] = []
 
-    def apply(self, wanted: list[Service]) -> None:
-        self.all.append(wanted)
+    def apply(self, wanted: Sequence[Service], done: Callable[[], object]) -> None:
+        self.all.append(list(wanted))
+        done()
 
     @property
     def master(self) -> tuple[tuple[str, int], ...]:

@@ -2,6 +2,7 @@
 
 from chaos.cluster.local.controller.board import Spec
 from chaos.cluster.local.controller.steps import Failed, Note, Steps, call, followed_by, label, pods_of
+from chaos.cluster.local.itself import itself
 
 
 def no_master(spec: Spec) -> Steps[bool]:
@@ -51,7 +52,7 @@ def _all_follow_themselves() -> Steps[bool]:
             raise
         if followed is None:
             raise Failed("unexpected master state, fix manually")
-        themselves.append(followed == ("127.0.0.1", pod.port))
+        themselves.append(followed == (itself(pod.ip), pod.port))
     return all(themselves)
 
 

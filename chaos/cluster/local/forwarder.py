@@ -1,0 +1,146 @@
+"""`python -m chaos.cluster.local.forwarder`: stands at the addresses of Services where the kernel's rules cannot.
+
+A line on stdin is all Services as they are from now on: `[[address, port, [[address, port], …]], …]`. It is answered
+with an empty line on stdout once that holds. It ends at the end of its input.
+
+As with kube-proxy a new connection goes to one of the endpoints at random, and an established one stays where it is.
+Where there is no endpoint nobody listens, so that the kernel refuses. The end of either side ends the other once that
+was given what came before, a reset at once. Two hops instead of one: a client is accepted before its endpoint is.
+"""
+
+import asyncio
+import json
+import random
+import resource
+import socket
+import struct
+import sys
+from contextlib import suppress
+
+LINE_BYTES = 1 << 20
+BACKLOG = 1024
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER: what is closed is reset."""
+
+Address = tuple[str, int]
+
+
+class Side(asyncio.Protocol):
+    """One of the two connections of a forwarded one. What comes in goes out at `other`."""
+
+    def __init__(self) -> None:
+        self.other: Side | None = None
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        assert self.other is not None
+        assert self.other.transport is not None
+        self.other.transport.write(data)
+
+    def pause_writing(self) -> None:
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.other is not None:
+            self.other.end(reset=exc is not None)
+
+    def end(self, *, reset: bool) -> None:
+        """What was not sent yet is sent first, unless it is a reset."""
+        if self.transport is None:
+            return
+        if not reset:
+            self.transport.close()
+            return
+        with suppress(OSError):  # it is not connected any more
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self.transport.abort()
+
+
+class Client(Side):
+    """Who has come to a Service's address. Its bytes wait until its endpoint is connected."""
+
+    def __init__(self, endpoint: Address) -> None:
+        super().__init__()
+        self._endpoint = endpoint
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._waiting: list[bytes] = []
+        self._connecting = asyncio.get_running_loop().create_task(self._connect())
+
+    def data_received(self, data: bytes) -> None:
+        if self.other is not None:
+            super().data_received(data)
+        else:
+            self._waiting.append(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connecting.cancel()
+        super().connection_lost(exc)
+
+    async def _connect(self) -> None:
+        side = Side()
+        side.other = self
+        try:
+            await asyncio.get_running_loop().create_connection(lambda: side, *self._endpoint)
+        except OSError:
+            self.end(reset=True)
+            return
+        self.other = side
+        for data in self._waiting:
+            super().data_received(data)
+        self._waiting.clear()
+
+
+class Service:
+    """One address. It is listened at while there are endpoints."""
+
+    def __init__(self, at: Address) -> None:
+        self._at = at
+        self._endpoints: list[Address] = []
+        self._server: asyncio.Server | None = None
+
+    async def apply(self, endpoints: list[Address]) -> None:
+        """Raises OSError where its address cannot be had."""
+        self._endpoints = endpoints
+        if endpoints and self._server is None:
+            loop = asyncio.get_running_loop()
+            self._server = await loop.create_server(self._client, *self._at, backlog=BACKLOG)
+        elif not endpoints and self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def _client(self) -> Client:
+        return Client(random.choice(self._endpoints))
+
+
+async def main() -> None:
+    lines = asyncio.StreamReader(limit=LINE_BYTES)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    services: dict[Address, Service] = {}
+    async for line in lines:
+        for host, port, endpoints in json.loads(line):
+            service = services.setdefault((host, port), Service((host, port)))
+            await service.apply([(address, number) for address, number in endpoints])
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+
+
+def allow_files() -> None:
+    """Two for every connection: as many as this user may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+if __name__ == "__main__":
+    allow_files()
+    asyncio.run(main())

@@ -1,0 +1,62 @@
+"""Services by a forwarder (`chaos.cluster.local.forwarder`) for a system without a network of its own. The nest's side.
+
+A process of its own, so that no client waits for the nest, nor is the nest late for what it stamps.
+"""
+
+import json
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from chaos.cluster.local.logs import Log
+from chaos.cluster.local.network import Space
+from chaos.cluster.local.process import Process, Program
+from chaos.errors import SetupError
+from chaos.net.service import Service
+
+
+class Forwarding:
+    """Keeps `chaos.cluster.local.endpoints.Programs`. What the forwarder says of its own is in the file `log`."""
+
+    def __init__(self, addresses: str, space: Space, log: Path, fail: Callable[[BaseException], None]) -> None:
+        self.addresses = addresses
+        self._space = space
+        self._directory = log.parent
+        self._log = Log(log, stamped=False)
+        self._fail = fail
+        self._process: Process | None = None
+        self._leaving = False
+        self._waiting: deque[Callable[[], object]] = deque()
+
+    def apply(self, wanted: Sequence[Service], done: Callable[[], object]) -> None:
+        """In the order of the calls. The first one starts the forwarder."""
+        if self._process is None:
+            self._process = self._start()
+        self._waiting.append(done)
+        self._process.tell(json.dumps([(one.address, one.port, one.endpoints) for one in wanted]).encode())
+
+    async def end(self) -> None:
+        self._leaving = True
+        if self._process is not None:
+            self._process.send(signal.SIGKILL)
+            await self._process.over.wait()
+
+    def _start(self) -> Process:
+        program = Program(
+            command=[sys.executable, "-m", "chaos.cluster.local.forwarder"],
+            directory=self._directory,
+            hears_out=self._heard,
+            hears_error=self._log.write,
+            told=True,
+        )
+        return Process(program, self._space, self._ended)
+
+    def _heard(self, _: bytes) -> None:
+        self._waiting.popleft()()
+
+    def _ended(self, process: Process) -> None:
+        if not self._leaving:
+            self._fail(SetupError(f"the forwarder of the Services ended with {process.how}: {self._log.said}"))
+        self._log.close()
