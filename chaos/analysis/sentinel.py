@@ -110,7 +110,7 @@ def _attempt(said: list[Said], epoch: int, started: Said, ends_s: float) -> Atte
     during = tuple(one for one in said if started.span[0] <= one.span[0] < ends_s)
     elected = next((one for one in during if one.channel == "+elected-leader"), None)
     leader = (elected or started).sentinel
-    before = [one for one in said if one.span[0] <= started.span[0]]
+    before = [one for one in said if one.span[0] <= started.span[0] and _of_master(one, started)]
     return Attempt(
         epoch=epoch,
         started=started,
@@ -120,6 +120,11 @@ def _attempt(said: list[Said], epoch: int, started: Said, ends_s: float) -> Atte
         odown=_standing([one for one in before if one.sentinel == leader], "odown"),
         ends_s=ends_s,
     )
+
+
+def _of_master(one: Said, started: Said) -> bool:
+    """Not of a master that was watched at another address before, as from the operator's template."""
+    return one.words[:1] != ["master"] or one.words[2:4] == started.words[2:4]
 
 
 def _standing(said: list[Said], state: str) -> Said | None:

@@ -62,6 +62,14 @@ def test_sdown_that_was_taken_back_detects_nothing(placed: Placed):
     assert attempt.requested
 
 
+def test_sdown_of_a_master_at_another_address_detects_nothing(placed: Placed):
+    """As of the template's 127.0.0.1, which is watched until somebody says where the master is."""
+    story = crash().sentinel(-3.0, 1, "+sdown", "master mymaster 127.0.0.1 6379")
+    (attempt,) = attempts(everything_said(placed(story)))
+    assert attempt.sdown is not None
+    assert attempt.sdown.span[0] == 5.47
+
+
 def test_an_aborted_election_and_its_retry_are_two(placed: Placed):
     story = Story(length_s=40.0).fault().down(5.4, 5.5)
     story.sentinel(5.6, 1, "+new-epoch", "1").sentinel(5.61, 1, "+try-failover", OLD)
