@@ -100,7 +100,7 @@ def shipped_files() -> str:
 
 
 def level() -> str:
-    return f"local: processes in {abilities.level()} of this machine"
+    return f"local: {abilities.level()}"
 
 
 def server() -> str:

@@ -66,4 +66,4 @@ def test_the_server_of_local_is_said_with_its_version():
 
 @pytest.mark.netns
 def test_the_level_of_local_is_said():
-    assert level() == "local: processes in namespaces of this machine"
+    assert level() == "local: processes in network namespaces of this machine"
