@@ -1,10 +1,10 @@
 """The agent beside a real system: what it reaches by name, what it records, and how it ends."""
 
-import asyncio
 import json
 import os
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +12,9 @@ from chaos.agent.spec import AUDIT, START, STOP, AgentSpec
 from chaos.client.spec import Load
 from chaos.clock import AGENT, identity
 from chaos.errors import SetupError
+from chaos.model import Outcome
 from chaos.record.events import read_events
+from chaos.record.rows import read_rows
 from chaos.trial.spec import client_specs
 from chaos.until import until
 from tests.cluster.local.systems import WITHIN_S, Held, children, command, held, nest_pid, scenario, there
@@ -48,6 +50,12 @@ async def heard(one: Held, kind: str) -> dict[str, object]:
     return (await until(said, within_s=WITHIN_S, because=f"the agent never said {kind}"))[0]
 
 
+async def good(directory: Path) -> bool:
+    """Every path has operations that were ok."""
+    rows = list(read_rows(directory / "ops" / "meters.rows"))
+    return {row.client for row in rows if row.outcome == Outcome.OK} == {row.client for row in rows} != set()
+
+
 async def test_it_records_into_the_trial_and_leaves_only_its_record(tmp_path):
     async with held(tmp_path) as one:
         agent = await one.cluster.launch(await spec_of(one))
@@ -57,7 +65,7 @@ async def test_it_records_into_the_trial_and_leaves_only_its_record(tmp_path):
         await heard(one, "role")
         await agent.put(START, json.dumps({"deadline_s": 0.2}))
         await heard(one, "clients.started")
-        await asyncio.sleep(1)
+        await until(lambda: good(tmp_path), within_s=WITHIN_S, because="an operation is ok", every_s=0.1)
         await agent.pull()
         await agent.put(STOP, "{}")
         await heard(one, "clients.stopped")
