@@ -25,12 +25,17 @@ async def inject(scene: Scene, name: str, target: Member | None, arguments: dict
 
 
 async def heal(scene: Scene) -> None:
-    """Undo whatever is held; safe at any time, and asks the cluster even where we know of nothing to undo."""
+    """Undo whatever is held; safe at any time, and asks the cluster even where we know of nothing to undo.
+
+    Where it cannot be recorded it is undone all the same, and then raised.
+    """
     healed = tuple(scene.held)
-    for name in healed:
-        scene.events.write("fault.heal_requested", fault=name)
-    await scene.cluster.heal()
-    scene.held.clear()
+    try:
+        for name in healed:
+            scene.events.write("fault.heal_requested", fault=name)
+    finally:
+        await scene.cluster.heal()
+        scene.held.clear()
     for name in healed:
         scene.events.write("fault.heal_confirmed", fault=name)
 

@@ -9,6 +9,7 @@ from typing import Any
 from chaos.clock import domain_event, mono_ns
 from chaos.errors import RecordingError
 from chaos.model import Event
+from chaos.record.kept import kept
 
 Listener = Callable[[Event], None]
 
@@ -16,7 +17,8 @@ Listener = Callable[[Event], None]
 class EventWriter:
     """One file of events. Each line is in the kernel before `put` returns. May be used from several threads.
 
-    Raises RecordingError where the file is there already: a record is never written twice.
+    Raises RecordingError where a line cannot be written, and where the file is there already: a record is never
+    written twice.
     """
 
     def __init__(self, path: Path, domain: str) -> None:
@@ -52,12 +54,13 @@ class EventWriter:
     def put(self, event: Event) -> None:
         line = to_line(event)
         with self._lock:
-            self._file.write(line)
+            with kept(self.path):
+                self._file.write(line)
             for listener in self._listeners:
                 listener(event)
 
     def close(self) -> None:
-        with self._lock:
+        with self._lock, kept(self.path):
             self._file.close()
 
 

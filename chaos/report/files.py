@@ -4,6 +4,7 @@ from pathlib import Path
 
 from chaos.analysis.result import CampaignResult
 from chaos.analysis.summary import to_json
+from chaos.record.kept import kept
 from chaos.report.evidence import gather
 from chaos.report.html import html
 from chaos.report.junit import junit
@@ -13,8 +14,13 @@ from chaos.report.markdown import markdown
 def write(campaign_dir: Path, result: CampaignResult) -> Path:
     """Write every derived file of the campaign and return the HTML report's path.
 
-    summary.json comes first: it is there for a machine even if a recording cannot be drawn.
+    summary.json comes first: it is there for a machine even if a recording cannot be drawn. Raises RecordingError.
     """
+    with kept(campaign_dir):
+        return _written(campaign_dir, result)
+
+
+def _written(campaign_dir: Path, result: CampaignResult) -> Path:
     (campaign_dir / "summary.json").write_text(to_json(result), encoding="utf-8")
     (campaign_dir / "summary.md").write_text(markdown(result), encoding="utf-8")
     (campaign_dir / "junit.xml").write_bytes(junit(result))

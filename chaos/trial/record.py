@@ -12,6 +12,7 @@ from chaos.model import Event
 from chaos.observe.itself import pressure
 from chaos.progress import Message, Tell, Tells
 from chaos.record.events import EventWriter
+from chaos.record.kept import kept
 from chaos.record.layout import CLOSED, EVENTS, JOURNAL, MANIFEST, SETTINGS
 from chaos.trial.spec import utc_now
 
@@ -79,5 +80,6 @@ class Record:
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Whole or not at all. What JSON has no word for, as in a journal, is written as text."""
     new = path.with_name(f".{path.name}.new")
-    new.write_text(json.dumps(content, indent=1, default=str) + "\n")
-    new.replace(path)
+    with kept(path):
+        new.write_text(json.dumps(content, indent=1, default=str) + "\n")
+        new.replace(path)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from chaos.agent.spec import AUDIT, START, STOP
 from chaos.clock import AGENT, HOST, identity, mono_ns
 from chaos.cluster.health import master, masters, settings, summary
-from chaos.errors import FaultError, SetupError
+from chaos.errors import FaultError, RecordingError, SetupError
 from chaos.experiment import paths, recovery
 from chaos.experiment.play import Experiment, Journal
 from chaos.experiment.session import HEAL_S, Session
@@ -153,7 +153,8 @@ async def undo(session: Session) -> None:
             async with asyncio.timeout(within_s):
                 await part()
         except Exception as problem:  # noqa: BLE001  # every part has its turn; all are raised together
-            problems.append(error(f"{sentence}: {str(problem) or f'not within {within_s:g} s'}"))
+            because = f"{sentence}: {str(problem) or f'not within {within_s:g} s'}"
+            problems.append(problem if isinstance(problem, RecordingError) else error(because))
     if problems:
         raise ExceptionGroup("not everything could be undone", problems)
 

@@ -10,7 +10,7 @@ import pytest
 from chaos.clock import HOST
 from chaos.cluster.base import Ability, Cut, Effect, Stop
 from chaos.cluster.health import Facts
-from chaos.errors import FaultError, SetupError
+from chaos.errors import FaultError, RecordingError, SetupError
 from chaos.fault.inject import heal, inject
 from chaos.fault.registry import FAULTS
 from chaos.fault.scene import Scene
@@ -186,6 +186,21 @@ async def test_a_heal_that_failed_leaves_the_fault_held(writer: EventWriter) -> 
 
     assert field.held == ["partition"]
     assert "fault.heal_confirmed" not in [one.kind for one in written(writer)]
+
+
+async def test_a_heal_that_cannot_be_recorded_is_done_all_the_same(writer: EventWriter) -> None:
+    def full(_: Event) -> None:
+        raise RecordingError("no space left")
+
+    cluster = Remembers()
+    field = scene(cluster, writer)
+    await inject(field, "partition", MEMBERS["rfr-1"], {"longest_s": 120})
+    writer.subscribe(full)
+    with pytest.raises(RecordingError):
+        await heal(field)
+
+    assert cluster.asked[-1] == "heal"
+    assert field.held == []
 
 
 async def test_nothing_is_done_at_an_instant_and_to_nobody(writer: EventWriter) -> None:

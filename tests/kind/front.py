@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,12 +142,18 @@ def children(pid: int) -> list[int]:
 
 
 @asynccontextmanager
-async def started(command: list[str], out: Path) -> AsyncIterator[Front]:
+async def started(command: list[str], out: Path, variables: Mapping[str, str] = os.environ) -> AsyncIterator[Front]:
     """Ended in order at the end, where a test has not seen to that: the next one needs the cluster."""
     log = out.with_suffix(".log")
     with log.open("wb") as printed:
         process = await asyncio.create_subprocess_exec(
-            *command, cwd=HERE, stdin=asyncio.subprocess.DEVNULL, stdout=printed, stderr=printed, start_new_session=True
+            *command,
+            cwd=HERE,
+            env=variables,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=printed,
+            stderr=printed,
+            start_new_session=True,
         )
     front = Front(process, out, log)
     try:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.kind.front import children
 from tests.local.console import ANSWER_S
 
 FIRST_CLIENT = "0"
+BLOCK = 4096
 Script = list[tuple[float, list[str]]]
 
 
@@ -23,6 +25,15 @@ def delete_writes(count: int) -> list[str]:
     keys = [numbered[number] for number in sorted(numbered)[-count - 3 : -3]]
     _told([(0, ["DEL", *keys])])
     return keys
+
+
+def fill(directory: str) -> int:
+    """Leave no byte free on a file system; how many were."""
+    filled = 0
+    with (Path(directory) / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+        while True:
+            filled += filler.write(bytes(BLOCK))
+    return filled
 
 
 def pause_writes(seconds: float) -> list[dict[str, Any]]:

@@ -76,12 +76,19 @@ class Asked:
     @property
     def variables(self) -> dict[str, str]:
         """Our modules are found whatever directory a process works in."""
-        return {**os.environ, "PYTHONPATH": str(HERE), **self.environment}
+        given = {**os.environ, **self.environment}
+        path = [self.environment.get("PYTHONPATH", ""), str(HERE), os.environ.get("PYTHONPATH", "")]
+        return given | {"PYTHONPATH": ":".join(filter(None, path))}
 
 
 def play(asked: Asked) -> Played:
+    return played_by(asked.command, asked)
+
+
+def played_by(command: list[str], asked: Asked) -> Played:
+    """By this command, which is its own with something around it."""
     done = subprocess.run(
-        asked.command,
+        command,
         cwd=HERE,
         env=asked.variables,
         stdin=subprocess.DEVNULL,

@@ -20,14 +20,14 @@ from chaos.cluster.local.level import Level
 from chaos.cluster.local.plan import LINE_BYTES, Line, Plan, packed
 from chaos.cluster.local.pod import member_of
 from chaos.cluster.local.servers import Server
-from chaos.errors import FaultError, HarnessError, ScenarioError, SetupError
+from chaos.errors import FaultError, HarnessError, RecordingError, ScenarioError, SetupError
 from chaos.model import Event, Member, MemberKind
 from chaos.record.events import from_fields
 from chaos.scenario import Scenario
 
 UP_S, ASK_S, LEAVE_S = 60.0, 10.0, 10.0
 """How long the nest may take to have a system, to answer, and to go."""
-ERRORS = {error.__name__: error for error in (ScenarioError, SetupError, FaultError)}
+ERRORS = {error.__name__: error for error in (ScenarioError, SetupError, FaultError, RecordingError)}
 
 
 class LocalCluster:

@@ -5,6 +5,8 @@ from collections import deque
 from pathlib import Path
 from typing import BinaryIO
 
+from chaos.record.kept import kept
+
 LAST_LINES = 3
 
 
@@ -29,7 +31,8 @@ class Log:
 
     def write(self, line: bytes) -> None:
         self.last.append(line.decode(errors="replace").strip())
-        self.open().write((stamp().encode() + b" " if self._stamped else b"") + line + b"\n")
+        with kept(self._path):
+            self.open().write((stamp().encode() + b" " if self._stamped else b"") + line + b"\n")
 
     @property
     def said(self) -> str:

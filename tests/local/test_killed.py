@@ -1,0 +1,137 @@
+"""A harness that is killed in a fault, and two at once: nothing of theirs stays but what they recorded."""
+
+import asyncio
+import os
+import secrets
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chaos.cli import entry
+from chaos.errors import INCONCLUSIVE, PASS
+from chaos.record.layout import CLOSED
+from chaos.until import until
+from tests.kind.front import Front, children, started
+from tests.local.play import Asked, Played
+from tests.local.small import action, experiment, probe, scenario
+
+pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
+GONE_S = 45.0
+"""The campaign's worker may end its trial in order first, and all of it on a busy machine."""
+MEMBERS = 7
+"""Of the system: those that are looked for are found while they are there."""
+MARK = "FAILOVER_TEST_MARK"
+
+
+class Traces:
+    """What a campaign leaves on the machine. Its processes have a mark in their environment and their own `TMPDIR`.
+
+    `there` is all of it: processes, what they keep in files, and what is in the machine's own network.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._mark = secrets.token_hex(8)
+        self._temporary = folder / "temporary"
+        self._temporary.mkdir()
+        self._before = network()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {MARK: self._mark, "TMPDIR": str(self._temporary)}
+
+    def there(self) -> list[str]:
+        return [
+            *(f"process {pid}" for pid in processes(f"{MARK}={self._mark}", self._temporary)),
+            *(str(path) for path in self._temporary.iterdir()),
+            *sorted(network() - self._before),
+        ]
+
+    async def gone(self) -> None:
+        async def nothing() -> bool:
+            return not self.there()
+
+        await until(nothing, within_s=GONE_S, because=lambda: f"still there: {self.there()}", every_s=0.2)
+
+
+def processes(mark: str, below: Path) -> list[int]:
+    """Those with this mark in their environment, or working below this folder: a server writes over the former.
+
+    One of another user cannot be looked into, and is none of ours.
+    """
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environment, works_in = (folder / "environ").read_bytes(), (folder / "cwd").readlink()
+        except (PermissionError, FileNotFoundError, ProcessLookupError):
+            continue
+        if mark.encode() in environment.split(b"\0") or works_in.is_relative_to(below):
+            found.append(int(folder.name))
+    return found
+
+
+def network() -> set[str]:
+    """Of the machine's own network: interfaces, namespaces with a name, and as root the packet filter's tables."""
+    found = {f"interface {path.name}" for path in Path("/sys/class/net").iterdir()}
+    found |= {f"namespace {path.name}" for path in Path("/run/netns").glob("*")}
+    if os.geteuid() == 0:
+        tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True, timeout=10)
+        found |= set(tables.stdout.splitlines())
+    return found
+
+
+def kill_the_campaign(run: Front) -> None:
+    os.kill(run.process.pid, signal.SIGKILL)
+
+
+def kill_the_worker_too(run: Front) -> None:
+    """Both stopped first, so that neither sees the other one end."""
+    both = [run.process.pid, *children(run.process.pid)]
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in both:
+            os.kill(pid, number)
+
+
+@pytest.mark.parametrize("kill", [kill_the_campaign, kill_the_worker_too])
+async def test_of_a_harness_that_is_killed_in_a_fault_only_the_record_stays(
+    tmp_path: Path, kill: Callable[[Front], None]
+) -> None:
+    traces = Traces(tmp_path)
+    cut = experiment(tmp_path, "cut", "detected", action("partition", target="master"), probe("hold", seconds=60))
+    asked = Asked(scenario(tmp_path, {}), (cut,), tmp_path / "reports", traces.environment)
+    async with started(asked.command, asked.out, asked.variables) as run:
+        await run.reached("fault.confirmed")
+        assert len(traces.there()) > MEMBERS
+        kill(run)
+        assert await run.ended() == -signal.SIGKILL
+        await traces.gone()
+
+    assert entry(["analyse", str(run.campaign)]) == INCONCLUSIVE
+    trial = Played(0, "", asked.out).of("cut")
+    assert "cut off" in {doubt.name for doubt in trial.doubts if doubt.gates}
+    assert trial.faults[0].confirmed_s is not None
+    assert all(path.operations.ok for path in trial.paths.values())
+    assert (run.trial / CLOSED).exists() == (kill is kill_the_campaign)
+
+
+async def test_two_at_once_know_nothing_of_each_other(tmp_path: Path) -> None:
+    """Names, addresses and ports are the same in both, and so is where they report to."""
+    traces = Traces(tmp_path)
+    control = experiment(tmp_path, "control", "nothing", action("nothing"), probe("hold", seconds=2))
+    asked = Asked(scenario(tmp_path, {}), (control,), tmp_path / "reports", traces.environment)
+    logs = [asked.out.with_name(f"{name}.log") for name in ("one", "other")]
+    processes = []
+    for log in logs:
+        with log.open("wb") as said:
+            process = await asyncio.create_subprocess_exec(
+                *asked.command, env=asked.variables, stdin=asyncio.subprocess.DEVNULL, stdout=said, stderr=said
+            )
+        processes.append(process)
+    async with asyncio.timeout(200):
+        codes = [await process.wait() for process in processes]
+
+    assert codes == [PASS, PASS], "\n".join(log.read_text() for log in logs)
+    assert len(list(asked.out.glob("*/summary.json"))) == 2
+    assert traces.there() == []
