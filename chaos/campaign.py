@@ -187,7 +187,7 @@ class Campaign:
                     raise
                 self.experiments.remove(experiment)
                 self._write_down()
-                self.tell(Message(Tell.NOTE, {"text": f"{experiment.name} is left out: {error}"}))
+                self.tell(Message(Tell.NOTE, {"text": f"left out: {error}"}))
 
     def _refuse(self, experiment: Experiment) -> None:
         """Before anything is deployed. Raises SetupError."""

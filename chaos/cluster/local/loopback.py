@@ -19,7 +19,7 @@ SOCKETS = Path("/proc/self/net/tcp")
 RANGES = range(1, 255)
 HELD = "127.{}.0.1"
 """An address that nobody is given."""
-_LOCAL = re.compile(r"^ *\d+: ([0-9A-F]{8}):", re.MULTILINE)
+_LISTENS = re.compile(r"^ *\d+: ([0-9A-F]{8}):\w+ \w+:\w+ 0A ", re.MULTILINE)
 
 
 class Loopback:
@@ -59,8 +59,8 @@ def _claimed(ports: list[int]) -> tuple[int, ExitStack]:
 
 
 def _taken() -> set[int]:
-    """The N of every 127.N.0.0/16 in which a connection or a listener is now."""
-    found = (IPv4Address(bytes.fromhex(word)[::-1]).packed for word in _LOCAL.findall(SOCKETS.read_text()))
+    """The N of every 127.N.0.0/16 in which somebody listens now."""
+    found = (IPv4Address(bytes.fromhex(word)[::-1]).packed for word in _LISTENS.findall(SOCKETS.read_text()))
     return {packed[1] for packed in found if packed[0] == 127}
 
 
