@@ -96,3 +96,30 @@ def test_one_program_is_both_kinds_of_member():
     server = Server(Path("/usr/bin/redis-server"), "redis", "7.0.15")
     assert command(server, Path("/d/r.conf"), False) == ["/usr/bin/redis-server", "/d/r.conf"]
     assert command(server, Path("/d/s.conf"), True) == ["/usr/bin/redis-server", "/d/s.conf", "--sentinel"]
+
+
+def test_on_loopback_a_member_listens_on_its_own_address_alone_and_announces_it(plain):
+    address = "127.9.1.2"
+    redis = redis_conf(plain, address=address, port=6379, directory=Path("/d"), master=MASTER).splitlines()
+    sentinel = sentinel_conf(plain, address=address, port=26379, directory=Path("/d"), master=MASTER).splitlines()
+    assert {"bind 127.9.1.2", "replica-announce-ip 127.9.1.2"} < set(redis)
+    assert {"bind 127.9.1.2", "sentinel announce-ip 127.9.1.2"} < set(sentinel)
+
+
+def test_on_loopback_whoever_is_told_nothing_yet_follows_itself_and_not_the_machines_own(modelled):
+    address = "127.9.1.2"
+    redis = redis_conf(modelled, address=address, port=6379, directory=Path("/d"), master=MASTER)
+    sentinel = sentinel_conf(modelled, address=address, port=26379, directory=Path("/d"), master=MASTER)
+    assert "slaveof 127.9.1.2 6379" in redis.splitlines()
+    assert "sentinel monitor mymaster 127.9.1.2 6379 2" in sentinel.splitlines()
+    assert "127.0.0.1" not in redis + sentinel
+
+
+def test_on_loopback_a_file_follows_its_member_with_all_that_is_announced():
+    before = 'bind 127.9.1.2\nreplica-announce-ip "127.9.1.2"\nsentinel announce-ip 127.9.1.2\nreplicaof 127.9.1.1 6379'
+    assert rebound(before, "127.9.1.7").splitlines() == [
+        "bind 127.9.1.7",
+        "replica-announce-ip 127.9.1.7",
+        "sentinel announce-ip 127.9.1.7",
+        "replicaof 127.9.1.1 6379",
+    ]
