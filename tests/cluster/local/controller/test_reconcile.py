@@ -89,6 +89,16 @@ def test_two_masters_freeze_everything():
     assert (world.commands, world.labels) == ([], [])
 
 
+def test_on_loopback_each_follows_itself_by_its_own_address_and_127_0_0_1_is_somebody_else():
+    note = "all available redis is having local loop back as master , operator initiates master selection"
+    addresses = [f"127.9.1.{number}" for number in range(3)]
+    for follows, made in ((addresses, True), (["127.0.0.1"] * 3, False)):
+        world = World([(address, PORT) for address in follows])
+        for number, address in enumerate(addresses):
+            world.change(f"r-{number}", ip=address)
+        assert (note in world.reconciled().notes) is made
+
+
 def test_without_a_master_sentinel_is_waited_for():
     world = World([M2, M2, ITSELF], labelled=2).reconciled()
 
