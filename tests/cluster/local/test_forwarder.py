@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from functools import partial
 
 import pytest
 
@@ -53,6 +54,13 @@ class Front:
         async with asyncio.timeout(WITHIN_S):
             await done.wait()
 
+    async def failure(self) -> BaseException:
+        async def said() -> list[BaseException]:
+            return self.failed
+
+        [error] = await until(said, within_s=WITHIN_S, because="it was said", every_s=0.01)
+        return error
+
     async def opened(self) -> Stream:
         return await asyncio.open_connection(*self.at)
 
@@ -79,7 +87,7 @@ async def front(tmp_path) -> AsyncIterator[Front]:
     async with AsyncExitStack() as held:
         servers = []
         for number in range(SERVERS):
-            server = await asyncio.start_server(lambda r, w, n=number: answer(n, r, w), f"{loopback.members}.1.1", 0)
+            server = await asyncio.start_server(partial(answer, number), f"{loopback.members}.1.1", 0)
             held.callback(server.close)
             servers.append(server.sockets[0].getsockname())
         forwarding = loopback.services(space, tmp_path / "forwarder.log", failed.append)
@@ -170,23 +178,16 @@ async def test_hundreds_that_come_at_once_are_all_answered(front):
 
 async def test_a_forwarder_that_ends_by_itself_is_a_failure_with_its_last_words(front):
     await front.leads_to(front.servers[0])
-
-    async def said() -> list[BaseException]:
-        return front.failed
-
     os.kill(front.forwarding._process.pid, signal.SIGKILL)
-    [error] = await until(said, within_s=WITHIN_S, because="it was said", every_s=0.01)
+    error = await front.failure()
     assert isinstance(error, SetupError)
     assert str(error) == "the forwarder of the Services ended with SIGKILL: it said nothing"
 
 
 async def test_an_address_that_somebody_has_is_a_failure_that_names_it(front):
     with socket.create_server(front.at):
-        front.forwarding.apply([Service(*front.at, (front.servers[0],))], lambda: None)
-
-        async def said() -> list[BaseException]:
-            return front.failed
-
-        [error] = await until(said, within_s=WITHIN_S, because="it was said", every_s=0.01)
+        address, port = front.at
+        front.forwarding.apply([Service(address, port, (front.servers[0],))], lambda: None)
+        error = await front.failure()
     assert "address already in use" in str(error)
     assert front.at[0] in str(error)
