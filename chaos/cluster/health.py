@@ -148,13 +148,19 @@ def _roles_wrong(facts: Facts) -> Iterator[str]:
     for member in facts.of(MemberKind.REDIS):
         if facts.role(member) is None:
             yield f"{member.name} does not answer ROLE"
+    yield from masters_wrong(facts)
+    chosen = master(facts)
+    if chosen is None:
+        return
+    for member in replicas(facts):
+        yield from _replica_wrong(member.name, facts.roles[member.name], chosen.ip_port)
+
+
+def masters_wrong(facts: Facts) -> Iterator[str]:
     found = masters(facts)
     if len(found) != 1:
         names = ", ".join(one.name for one in found) or "none"
         yield f"{len(found)} Redis say they are master ({names})"
-        return
-    for member in replicas(facts):
-        yield from _replica_wrong(member.name, facts.roles[member.name], found[0].ip_port)
 
 
 def _replica_wrong(name: str, said: State, address: str) -> Iterator[str]:

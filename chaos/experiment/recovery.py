@@ -6,7 +6,7 @@ Not recovering within the limit is a result and raises nothing. Losing the agent
 import asyncio
 
 from chaos.clock import mono_ns
-from chaos.cluster.health import endpoints_wrong, unhealthy
+from chaos.cluster.health import endpoints_wrong, masters_wrong, unhealthy
 from chaos.experiment import paths
 from chaos.experiment.session import Session
 from chaos.progress import Message, Tell
@@ -95,12 +95,14 @@ def services(session: Session) -> tuple[str, ...]:
 def outstanding(session: Session, since_ns: int) -> list[str]:
     """What a recovered system would have and this one has not, as sentences.
 
-    A demoted master that still answers makes a path look well, so that a Service has to name the new one.
+    A master that is to be demoted and still answers makes a path look well, so that there has to be one alone, and a
+    Service has to name it.
     """
     observed, stable_ns = session.observed, int(session.scenario.limits.stable * 1e9)
     good = observed.ops.recovered(observed.at_agent(since_ns), stable_ns, observed.now_at_agent())
     missing = [f"{path} to be back and stable" for path in sorted(session.proven) if not good[path]]
     if session.expects in ("detected", "requested"):
         missing += [] if observed.seen.over else ["a failover to be seen to its end"]
+        missing += masters_wrong(session.scene.facts)
         missing += endpoints_wrong(session.scene.facts, session.scenario.system, services(session))
     return missing

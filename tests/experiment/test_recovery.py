@@ -1,0 +1,45 @@
+"""What a recovered system would have, beside paths that look well."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from chaos.experiment.recovery import outstanding
+from tests.cluster.test_health import SYSTEM, healthy, role, tell
+
+
+def missing(facts: Any, expects: str = "requested") -> list[str]:
+    """Of a trial whose one path is good, and whose failover is over."""
+    ops = SimpleNamespace(recovered=lambda *_: {"service/new": True})
+    observed = SimpleNamespace(ops=ops, seen=SimpleNamespace(over=True), at_agent=int, now_at_agent=lambda: 0)
+    clients = {"service": SimpleNamespace(address="rfrm:6379")}
+    scenario = SimpleNamespace(system=SYSTEM, clients=clients, limits=SimpleNamespace(stable=5.0))
+    session: Any = SimpleNamespace(
+        observed=observed,
+        scenario=scenario,
+        scene=SimpleNamespace(facts=facts),
+        proven=frozenset({"service/new"}),
+        expects=expects,
+    )
+    return outstanding(session, 0)
+
+
+def test_a_healthy_system_has_recovered() -> None:
+    assert missing(healthy()) == []
+
+
+def test_a_master_that_is_not_demoted_yet_makes_its_service_look_well() -> None:
+    facts = healthy()
+    role(facts, "rfr-1", role="master")
+
+    assert missing(facts) == ["2 Redis say they are master (rfr-0, rfr-1)"]
+    assert missing(facts, expects="any") == []
+
+
+def test_a_service_that_still_names_the_old_master_has_not_recovered() -> None:
+    facts = healthy()
+    role(facts, "rfr-0", role="slave", master="10.0.0.1:6379")
+    role(facts, "rfr-1", role="master", master=None)
+
+    assert missing(facts) == ["Service rfrm names rfr-0, not rfr-1 alone"]
+    tell(facts, "endpoints", service="rfrm", endpoints=[{"pod": "rfr-1", "ready": True}])
+    assert missing(facts) == []
