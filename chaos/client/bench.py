@@ -1,10 +1,11 @@
 """What all clients of one run share."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chaos.client.names import Names
+from chaos.client.ports import Ports
 from chaos.client.tables import Tables
 from chaos.client.wire import Wire
 from chaos.clock import identity
@@ -24,6 +25,7 @@ class Bench:
     tables: Tables
     wire: Wire
     deadline_ns: int
+    ports: Ports = field(default_factory=Ports.of_this_host)
 
 
 def ops_header(domain: str, clients: list[dict[str, Any]]) -> dict[str, Any]:

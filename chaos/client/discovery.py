@@ -52,7 +52,7 @@ class Discovery:
         if address is None:
             self._fail(ErrorCode.NAME_NOT_FOUND, "name not found")
         else:
-            self._link = Link(bench.loop, address, self)
+            self._link = Link(bench.loop, bench.ports, address, self)
 
     def opened(self) -> None:
         self._write(self._sentinel.bench.wire.ask_master)

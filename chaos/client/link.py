@@ -7,18 +7,13 @@ error number, and bytes that are with the kernel when `write` returns, because t
 import asyncio
 import errno
 import socket
-import struct
 from typing import Protocol
 
 from chaos.client.outcome import of_errno
+from chaos.client.ports import Address, Ports
 from chaos.model import ErrorCode
 
 READ_BYTES = 1 << 16
-ABORT = struct.pack("ii", 1, 0)
-"""SO_LINGER that closes with RST. Hundreds of closed connections a second would else each keep a port for 60 s in
-TIME_WAIT, and an entry in the node's connection tracking for 120 s."""
-
-Address = tuple[str, int]
 
 
 class User(Protocol):
@@ -34,14 +29,10 @@ class User(Protocol):
 class Link:
     """Connects at once; `user` hears of everything in later turns of the loop, never from within a call."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, address: Address, user: User) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, ports: Ports, address: Address, user: User) -> None:
         self._loop = loop
         self._user = user
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self._socket = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
-        error = self._socket.connect_ex(address)
+        self._socket, error = ports.connecting(address)
         if error in (0, errno.EINPROGRESS):
             loop.add_writer(self._socket.fileno(), self._connected)
         else:

@@ -120,7 +120,7 @@ class Session:
         self._address = f"{address[0]}:{address[1]}"
         self._target = self._bench.tables.target(self._address)
         self._connecting_ns = mono_ns()
-        self._link = Link(self._bench.loop, address, self)
+        self._link = Link(self._bench.loop, self._bench.ports, address, self)
         for operation in self._waiting:
             self._assign(operation)
 

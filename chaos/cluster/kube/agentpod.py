@@ -16,9 +16,8 @@ AGENT, KEEPER = "agent", "keeper"
 AGENT_CPU, KEEPER_CPU = "500m", "50m"
 """What the kernel weighs them by on a busy node; with less than the control plane's own the agent's timer starves."""
 PORTS = {"name": "net.ipv4.ip_local_port_range", "value": "1024 65535"}
-"""Of which connect() takes one half. A node's connection tracking keeps a connection that was under way to a pod when
-that vanished for 120 s, and sends whoever comes with the same port to the same Service after it, into nothing. So that
-at 200 connections a second none does, these are twice as many as usual."""
+"""Each is used in its turn (chaos.client.ports), and none may come again while connection tracking knows it: 120 s.
+Of the usual ones 200 connections a second, and as many that try again in an outage, would leave none for that long."""
 USER = 1000
 _NOBODY = {"runAsUser": USER, "runAsGroup": USER, "fsGroup": USER, "runAsNonRoot": True}
 BEYOND_S = 60
