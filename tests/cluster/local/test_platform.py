@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from chaos.cluster.local import abilities
-from chaos.cluster.local.abilities import best, level, no_namespaces
+from chaos.cluster.local.abilities import VARIABLE, best, level, no_namespaces
 from chaos.cluster.local.level import LOOPBACK, NAMESPACES
 from chaos.cluster.local.platform import LocalPlatform
 from chaos.errors import ScenarioError, SetupError
@@ -42,6 +42,7 @@ def test_the_machine_can_do_it():
 
 
 def test_what_was_refused_is_in_the_sentence_and_what_allows_it(monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
     refused = "import errno; raise PermissionError(errno.EPERM, 'no namespaces for you')"
     monkeypatch.setattr(abilities, "COMMAND", [sys.executable, "-c", refused])
     found = best()
