@@ -45,9 +45,11 @@ class Ports:
         return one, error
 
     def _next(self, address: Address) -> int:
+        """Never the address's own: with its server gone, a socket of this host would connect to itself."""
         turn = self._turn.get(address, randrange(len(self.numbers)))
         self._turn[address] = turn + 1
-        return self.numbers[turn % len(self.numbers)]
+        port = self.numbers[turn % len(self.numbers)]
+        return port if port != address[1] else self._next(address)
 
 
 def _socket(address: Address) -> socket.socket:

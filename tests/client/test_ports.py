@@ -70,6 +70,14 @@ def test_a_port_that_is_taken_is_passed_over(server: socket.socket) -> None:
     kept.close()
 
 
+def test_a_socket_never_connects_to_itself() -> None:
+    ports = few(2)
+    for _ in range(4):
+        ours, _ = ports.connecting(("127.0.0.1", ports.numbers[0]))
+        assert ours.getsockname()[1] == ports.numbers[1]
+        ours.close()
+
+
 def test_where_all_are_taken_it_is_said(server: socket.socket) -> None:
     ports = few(1)
     kept, _ = connected(ports, server)
