@@ -19,16 +19,16 @@ def _without(program: str, otherwise: str) -> str:
 def _not_local() -> str:
     """Found by trying, which takes a second: asked only where a test needs it. Less than namespaces is too little."""
     from chaos.cluster.local import abilities, servers
-    from chaos.cluster.local.level import NAMESPACES
     from chaos.errors import SetupError
     from chaos.scenario.model import LocalServer
 
+    if refused := abilities.no_namespaces():
+        return f"{refused}: {abilities.REMEDY}"
     try:
-        found = abilities.best()
         servers.find(LocalServer())
     except SetupError as error:
         return str(error)
-    return "" if found.name == NAMESPACES else f"{found.why}; {abilities.REMEDY}"
+    return ""
 
 
 NEEDS: dict[str, Callable[[], str]] = {

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from chaos.cluster.local.abilities import VARIABLE
+from chaos.cluster.local.level import NAMESPACES
 from chaos.cluster.local.servers import SERVER_VARIABLE
 from chaos.errors import SetupError
 from tests.local.play import Asked, played_by
@@ -51,8 +53,13 @@ def test_no_server_of_the_versions_that_the_scenario_wants(tmp_path: Path) -> No
     ("kind", "with_rights"), [("net", "exec"), ("user", "exec setpriv --bounding-set=-all --inh-caps=-all")]
 )
 def test_namespaces_that_this_user_may_not_make(tmp_path: Path, kind: str, with_rights: str) -> None:
-    """In a user namespace of its own, where a limit forbids what a filter or a setting forbids elsewhere."""
-    inside = f'echo 0 > /proc/sys/user/max_{kind}_namespaces && {with_rights} "$@"'
-    said = refused(asked(tmp_path, {}, {}), "unshare", "--user", "--map-root-user", "sh", "-c", inside, "sh")
+    """In a user namespace of its own, where a limit forbids what a filter or a setting forbids elsewhere.
 
-    assert "error: no network namespaces of our own here (OSError: [Errno 28] No space left on device): allow" in said
+    Where they are asked for: unasked, the system would be held on loopback addresses instead.
+    """
+    inside = f'echo 0 > /proc/sys/user/max_{kind}_namespaces && {with_rights} "$@"'
+    only = asked(tmp_path, {}, {VARIABLE: NAMESPACES})
+    said = refused(only, "unshare", "--user", "--map-root-user", "sh", "-c", inside, "sh")
+
+    assert "error: no system can be held here: no network namespaces of our own here (OSError: [Errno 28] No" in said
+    assert "; allow unprivileged user namespaces " in said
