@@ -49,6 +49,6 @@ def test_a_disk_that_is_full_ends_the_trial_and_what_was_recorded_can_be_analyse
     assert entry(["analyse", str(campaign)]) == INCONCLUSIVE
     kept = Played(0, "", saved)
     [doubt] = [one for one in kept.of("filled").doubts if one.name == "cut off"]
-    assert "in step 6, experiment" in doubt.text
+    assert "step 6" in doubt.text
     assert kept.events("filled", "fault.confirmed")
     assert all(path.operations.ok for path in kept.of("filled").paths.values())
