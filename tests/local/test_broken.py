@@ -1,6 +1,7 @@
 """What breaks while a trial is made ready or recorded ends it with a sentence, and what was recorded is kept."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,7 @@ def test_a_member_that_dies_at_its_start_is_named_with_its_last_words(tmp_path: 
     played = play(Asked(refused, ("no-fault",), tmp_path / "reports"))
 
     assert played.code == SetupError.exit_code, played.printed
-    assert "error: redis-0 ended by itself with exit code 1: " in played.printed
-    assert "maxmemory" in played.printed
+    assert re.search(r"error: redis-\d ended by itself with exit code 1: .*maxmemory lots", played.printed)
     assert "Traceback" not in played.printed
 
 
