@@ -286,5 +286,9 @@ def unused(directory: Path) -> Path:
             one.mkdir(parents=True)
         except FileExistsError:
             continue
+        except OSError as error:
+            raise SetupError(
+                f"no campaign can be written to {one.parent}: {error.strerror}; choose another --out"
+            ) from error
         return one
     raise AssertionError("unreachable: numbers do not end")

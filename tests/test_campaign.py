@@ -72,6 +72,12 @@ def test_two_campaigns_of_one_minute_have_directories_of_their_own(tmp_path: Pat
     assert [unused(tmp_path / "2026").name for _ in range(3)] == ["2026", "2026-2", "2026-3"]
 
 
+def test_a_place_that_takes_no_campaign_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SetupError, match=r"no campaign can be written to .*file.*--out"):
+        unused(tmp_path / "file" / "2026")
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -146,7 +146,7 @@ def expected(history: History, paths: list[Path], failovers: tuple[Failover, ...
     if history.expects == "nothing":
         yield from changed(history, mine)
     elif not mine and not hit:
-        yield gating("no effect", f"the fault should bring a {history.expects} failover; nothing happened")
+        yield gating("no effect", f"the fault should bring {_wanted(history)}; nothing happened")
     elif history.expects in ("detected", "requested") and mine and mine[0].kind != history.expects:
         text = f"the fault should bring a {history.expects} failover; it was a {mine[0].kind} one"
         yield gating("another failover", text)
@@ -177,6 +177,10 @@ def gating(name: str, text: str) -> Doubt:
 
 def remark(name: str, text: str) -> Doubt:
     return Doubt(name=name, text=text, gates=False)
+
+
+def _wanted(history: History) -> str:
+    return "a failover" if history.expects == "any" else f"a {history.expects} failover"
 
 
 def _after_effect(failover: Failover) -> bool:

@@ -117,7 +117,7 @@ def _attempt(said: list[Said], epoch: int, started: Said, ends_s: float) -> Atte
         elected=elected,
         during=tuple(one for one in during if one.sentinel == leader or one.channel == "+switch-master"),
         sdown=_standing(before, "sdown"),
-        odown=_standing([one for one in before if one.sentinel == leader], "odown"),
+        odown=_standing(before, "odown"),
         ends_s=ends_s,
     )
 

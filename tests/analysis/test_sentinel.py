@@ -85,6 +85,14 @@ def test_two_sentinels_that_try_in_one_epoch_are_one_failover(placed: Placed):
     assert len(attempts(everything_said(placed(story)))) == 1
 
 
+def test_the_first_odown_is_the_quorum_whoever_leads_in_the_end(placed: Placed):
+    """A leader that says +odown and tries a moment after another has still a quorum: that other's."""
+    story = crash().sentinel(5.641, 1, "+odown", f"{OLD} #quorum 2/2").sentinel(5.642, 1, "+try-failover", OLD)
+    (attempt,) = attempts(everything_said(placed(story.sentinel(5.65, 1, "+elected-leader", OLD))))
+    assert attempt.odown is not None
+    assert attempt.odown.span[0] < attempt.started.span[0]
+
+
 def test_the_vote_names_the_epoch_where_it_was_not_announced(placed: Placed):
     story = Story().sentinel(1.0, 2, "+try-failover", OLD).sentinel(1.01, 2, "+vote-for-leader", f"{'a' * 40} 17")
     assert attempts(everything_said(placed(story)))[0].epoch == 17
