@@ -87,7 +87,8 @@ def test_two_sentinels_that_try_in_one_epoch_are_one_failover(placed: Placed):
 
 def test_the_first_odown_is_the_quorum_whoever_leads_in_the_end(placed: Placed):
     """A leader that says +odown and tries a moment after another has still a quorum: that other's."""
-    story = crash().sentinel(5.641, 1, "+odown", f"{OLD} #quorum 2/2").sentinel(5.642, 1, "+try-failover", OLD)
+    story = crash().sentinel(5.641, 1, "+odown", f"{OLD} #quorum 2/2").sentinel(5.6415, 1, "+new-epoch", "1")
+    story = story.sentinel(5.642, 1, "+try-failover", OLD)
     (attempt,) = attempts(everything_said(placed(story.sentinel(5.65, 1, "+elected-leader", OLD))))
     assert attempt.odown is not None
     assert attempt.odown.span[0] < attempt.started.span[0]
