@@ -181,7 +181,17 @@ def _named(member: Member) -> Line:
 def planned(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> Plan:
     """No process of the system works where this one does."""
     server = Server(Path(ref["program"]), "valkey" if ref["server"] == "valkey" else "redis", ref["version"])
-    return Plan(system=scenario.system, server=server, directory=directory.absolute(), level=ref["level"])
+    first = turn(directory) % (scenario.system.replicas + 1)
+    return Plan(system=scenario.system, server=server, directory=directory.absolute(), level=ref["level"], first=first)
+
+
+def turn(directory: Path) -> int:
+    """The trial's number, by its directory: each begins with another master, as trials on a system that is re-used do.
+
+    Where an operator's order of names matters, a master that is always the first would show one half of what can be.
+    """
+    number = directory.name.rpartition("-")[2]
+    return int(number) if number.isdigit() else 0
 
 
 @asynccontextmanager

@@ -62,6 +62,7 @@ class Kubelet:
         self._local = plan.system.on_local
         self._system = plan.system
         self._logs = plan.directory / LOGS
+        self._first = plan.first
         self._network = network
         self._recipes = recipes
         self._nest = nest
@@ -75,7 +76,7 @@ class Kubelet:
         return next((pod for pod in self.pods.values() if pod.role == MASTER), None)
 
     def start(self) -> None:
-        """Start every server. The first Redis is the master, and labelled so, as by an operator that did its work."""
+        """Start every server. The first that starts is the master, and labelled so, as if an operator had been there."""
         first: tuple[str, int] | None = None
         for kind, name in self._names():
             role = None if kind is not MemberKind.REDIS else MASTER if first is None else SLAVE
@@ -143,8 +144,9 @@ class Kubelet:
         self._run(pod)
 
     def _names(self) -> Iterator[tuple[MemberKind, str]]:
-        for number in range(self._system.replicas + 1):
-            yield MemberKind.REDIS, f"{self._local.redis}-{number}"
+        members = self._system.replicas + 1
+        for number in range(members):
+            yield MemberKind.REDIS, f"{self._local.redis}-{(self._first + number) % members}"
         for number in range(self._system.sentinels):
             yield MemberKind.SENTINEL, f"{self._local.sentinel.name}-{number}"
 

@@ -18,17 +18,19 @@ LINE_BYTES = 1 << 24
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """`directory` is the trial's."""
+    """`directory` is the trial's. `first` is the ordinal of the Redis that begins as the master."""
 
     system: System
     server: Server
     directory: Path
     level: str = NAMESPACES
+    first: int = 0
 
     def line(self) -> bytes:
         server = {"program": str(self.server.program), "kind": self.server.kind, "version": self.server.version}
         system = self.system.model_dump(mode="json")
-        return packed({"system": system, "server": server, "directory": str(self.directory), "level": self.level})
+        rest = {"directory": str(self.directory), "level": self.level, "first": self.first}
+        return packed({"system": system, "server": server, **rest})
 
     @classmethod
     def parse(cls, line: bytes) -> Self:
@@ -39,6 +41,7 @@ class Plan:
             server=Server(Path(server["program"]), server["kind"], server["version"]),
             directory=Path(data["directory"]),
             level=data["level"],
+            first=data["first"],
         )
 
 
