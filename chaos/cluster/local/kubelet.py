@@ -76,7 +76,7 @@ class Kubelet:
         return next((pod for pod in self.pods.values() if pod.role == MASTER), None)
 
     def start(self) -> None:
-        """Start every server. The first that starts is the master, and labelled so, as if an operator had been there."""
+        """Start every server. The first that starts is the master, and labelled so, as by an operator before."""
         first: tuple[str, int] | None = None
         for kind, name in self._names():
             role = None if kind is not MemberKind.REDIS else MASTER if first is None else SLAVE

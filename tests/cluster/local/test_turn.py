@@ -7,12 +7,6 @@ from chaos.cluster.local.plan import Plan
 from tests.cluster.local.systems import scenario
 
 REF = {"program": "/usr/bin/redis-server", "server": "redis", "version": "7", "level": "namespaces", "name": "local"}
-    "program": "/usr/bin/redis-server",
-    "server": "redis",
-    "version": "7.0.15",
-    "level": "namespaces",
-    "name": "local",
-}
 
 
 def test_every_trial_begins_with_the_next():
