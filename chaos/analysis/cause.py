@@ -179,15 +179,14 @@ def _durable(told: Told, path: PathResult, head: Window) -> str:
         if seen and seen.length_s != head.length_s
         else "; clients saw no outage"
     )
-    promised = f"{spell.node} went on saying OK for {_lasted_s(spell):.1f} s{_state_of(told, spell.node)}"
+    promised = f"{spell.node} went on saying OK for {_lasted_s(spell):.1f} s{_demoted(told, spell.node)}"
     return f"{promised}, and {spell.count} such writes are lost{seen_text}."
 
 
-def _state_of(told: Told, node: str) -> str:
-    """What the target was when it said so: still unaware, where it was cut off, or else demoted."""
-    if told.target is None or node != told.target.name:
-        return ""
-    return " after it was demoted" if told.history.heal_s is None else " until it was demoted"
+def _demoted(told: Told, node: str) -> str:
+    """One that was cut off is demoted only after healing."""
+    hit = told.target is not None and node == told.target.name
+    return " after it was demoted" if hit and told.history.heal_s is None else ""
 
 
 def _stuck(paths: Collection[PathResult]) -> str:

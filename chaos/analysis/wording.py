@@ -32,7 +32,8 @@ def spread_text(lengths: Iterable[Measured | None]) -> str:
     low, high = min(map(middle, known)), max(map(middle, known))
     if any(most is None for _, most in known):
         never = max(least for least, most in known if most is None)
-        return f"> {never:.1f} s" if len(known) == 1 else f"{low:.1f} to > {never:.1f} s"
+        over = any(most is not None for _, most in known)
+        return f"{low:.1f} to > {never:.1f} s" if over else f"> {low:.1f} s"
     return f"{low:.1f} s" if f"{low:.1f}" == f"{high:.1f}" else f"{low:.1f} to {high:.1f} s"
 
 
