@@ -4,6 +4,7 @@ Renders messages and results; it never computes a figure. On a terminal the line
 redrawn in place; elsewhere the same words come as lines of their own, no more often than every `AGAIN_S` seconds.
 """
 
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
@@ -20,6 +21,8 @@ from chaos.report.closing import Line, verdict_lines
 from chaos.report.words import breakable, where
 
 AGAIN_S = 30.0
+COLUMN = 82
+"""How wide the text of a step is."""
 CLEARED = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
 STYLES = {"good": "green", "bad": "red bold", "open": "yellow", "plain": "default"}
 
@@ -95,7 +98,10 @@ def _campaign(data: dict[str, Any]) -> list[str]:
 
 
 def _step(data: dict[str, Any]) -> list[str]:
-    return [f"  [cyan]{escape(data['name']):<10}[/] {escape(data['text']):<82} [dim]{data['seconds']:6.1f} s[/]"]
+    """Its time stands behind its last line."""
+    *more, last = map(escape, _wrapped(data["text"], COLUMN))
+    timed = f"{last:<{COLUMN}} [dim]{data['seconds']:6.1f} s[/]"
+    return _beside(f"[cyan]{escape(data['name']):<10}[/]", [*more, timed])
 
 
 def _trial(data: dict[str, Any]) -> list[str]:
@@ -111,7 +117,17 @@ def _seen(data: dict[str, Any]) -> list[str]:
 
 
 def _note(data: dict[str, Any]) -> list[str]:
-    return [f"  [yellow]note[/]       {escape(data['text'])}"]
+    return _beside(f"[yellow]{'note':<10}[/]", map(escape, _wrapped(data["text"], COLUMN + 15)))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def _beside(word: str, lines: Iterable[str]) -> list[str]:
+    """The first line behind a word of ten columns, the others under it."""
+    first, *rest = lines
+    return [f"  {word} {first}", *(f"{'':<13}{line}" for line in rest)]
 
 
 def _closed(data: dict[str, Any]) -> list[str]:

@@ -48,6 +48,17 @@ def test_every_message_is_a_line_and_without_a_terminal_there_are_no_escapes():
     assert "   5.47  detection" in text
 
 
+def test_long_words_stay_in_their_column():
+    paths = " · ".join(f"service/new-{number} 1899 of 1899" for number in range(8))
+    lines = told(
+        Message(Tell.STEP, {"name": "baseline", "text": paths, "seconds": 12.5}),
+        Message(Tell.NOTE, {"text": "not healthy after the method: " + "; ".join(["a pod is not Ready"] * 20)}),
+    ).splitlines()
+    assert max(map(len, lines)) <= WIDTH
+    assert [line[:12].strip() for line in lines if line[:12].strip()] == ["baseline", "note"]
+    assert [line.endswith("12.5 s") for line in lines].count(True) == 1
+
+
 def test_waiting_says_what_for_and_how_long_and_does_not_flood_a_log():
     lines = told(*(waiting(second) for second in range(0, 65))).splitlines()
     assert [line.split()[2] for line in lines] == ["0", "30", "60"]
