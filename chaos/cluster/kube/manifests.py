@@ -33,9 +33,7 @@ def _files(folder: Path, manifests: Iterable[str]) -> Iterator[Path]:
     for name in manifests:
         path = folder / name
         if not path.exists():
-            raise ScenarioError(
-                f"{path}: no such file or folder, and the scenario names it in system.on_kube.manifests"
-            )
+            raise ScenarioError(f"{path}: no such file or folder, and the scenario names it in system.kube.manifests")
         yield from sorted(path.glob("*.yaml")) if path.is_dir() else [path]
 
 
