@@ -18,6 +18,7 @@ from chaos.campaign import Campaign, Options
 from chaos.errors import HarnessError, InterruptedTrial, ScenarioError
 from chaos.experiment.play import Experiment, Journal
 from chaos.experiment.session import Session
+from chaos.experiment.threads import awake
 from chaos.progress import Message, Tell
 from chaos.report.terminal import Terminal
 from chaos.trial.spec import limits_s
@@ -53,7 +54,7 @@ class OneTrial:
         """Let the trial go on to its end, and report; whether its verdict is a pass. What failed is told here."""
         self._journal.set_result(journal)
         try:
-            self._trial.result(limits_s(self._campaign.loaded.scenario))
+            awake(self._trial, limits_s(self._campaign.loaded.scenario))
         except HarnessError as error:
             self._terminal.tell(Message(Tell.FAILED, {"error": type(error).__name__, "text": str(error)}))
         return self._close() is Verdict.PASS
@@ -64,7 +65,7 @@ class OneTrial:
         [planned] = self._campaign.plan()
         self._trial = self._campaign.play_here(planned, self._play)
         self._trial.add_done_callback(self._ended_early)
-        self._ready.result(limits_s(self._campaign.loaded.scenario))
+        awake(self._ready, limits_s(self._campaign.loaded.scenario))
 
     def _close(self) -> Verdict:
         self._held.close()

@@ -17,6 +17,7 @@ from chaos.clock import mono_ns, wall_ns
 from chaos.cluster.base import Agent, Effect
 from chaos.errors import ExperimentError, HarnessError
 from chaos.experiment.observed import Observed
+from chaos.experiment.threads import awake
 from chaos.fault.inject import heal, inject
 from chaos.fault.registry import FAULTS
 from chaos.fault.scene import Scene
@@ -109,7 +110,7 @@ class Session:
 
     def _result(self, future: "Future[T]", within_s: float) -> T:
         try:
-            return future.result(within_s)
+            return awake(future, within_s)
         except CancelledError:
             raise Interrupted(self.interrupted) from None
         except HarnessError as error:

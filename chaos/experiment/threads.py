@@ -4,11 +4,18 @@
 """
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
-from queue import SimpleQueue
+from concurrent.futures import Future, wait
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
+
+from chaos.clock import mono_ns
+
+WAKE_S = 0.1
+"""How often a thread that takes signals wakes while it waits. Python acts on a signal in the main thread's own time:
+one that comes just before that thread falls asleep on a lock is acted on only when it wakes."""
 
 T = TypeVar("T")
 Job = Callable[[], None]
@@ -48,7 +55,7 @@ class MainThread:
     def serve(self, until: "Future[Any]") -> None:
         """Call in the main thread: does what is asked for until the future is done. Signal handlers run meanwhile."""
         until.add_done_callback(lambda _: self._jobs.put(None))
-        while (job := self._jobs.get()) is not None:
+        while (job := self._next()) is not None:
             job()
 
     async def call(self, function: Callable[[], T]) -> T:
@@ -56,6 +63,22 @@ class MainThread:
         answer: Future[T] = Future()
         self._jobs.put(lambda: _answer(answer, function))
         return await asyncio.shield(asyncio.wrap_future(answer))
+
+    def _next(self) -> Job | None:
+        while True:
+            try:
+                return self._jobs.get(timeout=WAKE_S)
+            except Empty:
+                continue
+
+
+def awake(future: "Future[T]", within_s: float = math.inf) -> T:
+    """The future's result, waited for in a thread that takes signals. Raises TimeoutError after `within_s`."""
+    end_ns = mono_ns() + within_s * 1e9
+    while not wait([future], min(WAKE_S, max(0.0, end_ns - mono_ns()) / 1e9)).done:
+        if mono_ns() >= end_ns:
+            raise TimeoutError
+    return future.result(0)
 
 
 def _answer(answer: "Future[T]", function: Callable[[], T]) -> None:

@@ -10,7 +10,7 @@ from concurrent.futures import CancelledError, Future
 from typing import Any, Self
 
 from chaos.errors import InterruptedTrial
-from chaos.experiment.threads import LoopThread
+from chaos.experiment.threads import LoopThread, awake
 from chaos.trial.worker import signals
 
 Work = Coroutine[Any, Any, object]
@@ -38,7 +38,7 @@ class Waiting:
         future = self._loop.submit(self._interruptible(work, ending))
         try:
             with signals(self.interrupt):
-                future.result()
+                awake(future)
         except (CancelledError, InterruptedTrial):
             raise InterruptedTrial(self.interrupted) from None
 

@@ -1,6 +1,7 @@
 """The way between chaoslib's thread and the trial's loop: bounded, interruptible, and healing all the same."""
 
 import asyncio
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 from chaos.errors import ExperimentError, SetupError
 from chaos.experiment import session as door
 from chaos.experiment.session import Interrupted, Session
-from chaos.experiment.threads import LoopThread, MainThread
+from chaos.experiment.threads import LoopThread, MainThread, awake
 
 
 class Heals:
@@ -121,3 +122,33 @@ def test_the_main_thread_does_what_the_loop_asks_and_gives_back_what_it_raised(l
     main.serve(until=ended)
 
     assert ended.result(1) == (threading.main_thread().name, "list index out of range")
+
+
+def test_a_signal_that_does_not_wake_the_waiting_thread_is_acted_on_soon(loop: LoopThread) -> None:
+    """One that comes just before a thread falls asleep; here one that the kernel gave to another thread."""
+    acted: list[float] = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: acted.append(time.monotonic()))
+    begun = time.monotonic()
+    other = threading.Thread(target=time.sleep, args=[1.5])
+    try:
+        other.start()
+        assert other.ident is not None
+        threading.Timer(0.2, signal.pthread_kill, [other.ident, signal.SIGUSR1]).start()
+        awake(loop.submit(asyncio.sleep(1.5)), within_s=5)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        other.join()
+    assert acted[0] - begun < 1
+
+
+def test_a_wait_in_pieces_is_still_bounded_and_gives_what_was_raised(loop: LoopThread) -> None:
+    async def fails() -> None:
+        raise TimeoutError("its own")
+
+    with pytest.raises(TimeoutError, match="its own"):
+        awake(loop.submit(fails()), within_s=5)
+    begun, long = time.monotonic(), loop.submit(asyncio.sleep(5))
+    with pytest.raises(TimeoutError):
+        awake(long, within_s=0.15)
+    long.cancel()
+    assert time.monotonic() - begun < 1
