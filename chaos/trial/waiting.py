@@ -35,10 +35,9 @@ class Waiting:
 
     def until_done(self, work: Work, ending: Ending | None = None) -> None:
         """An interruption, also one that came before, cancels it or calls `ending`; then InterruptedTrial is raised."""
-        future = self._loop.submit(self._interruptible(work, ending))
         try:
             with signals(self.interrupt):
-                awake(future)
+                awake(self._loop.submit(self._interruptible(work, ending)))
         except (CancelledError, InterruptedTrial):
             raise InterruptedTrial(self.interrupted) from None
 
