@@ -12,7 +12,7 @@ from tests.servers import SERVERS, server_or_skip
 
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
-    """A real master, two replicas and three Sentinels on loopback; down-after is 1 s. Mark the test `redis`."""
+    """A real master, two replicas and three Sentinels on loopback; down-after is 2 s. Mark the test `redis`."""
     directory = tmp_path / "rig"
     directory.mkdir()
     with running(directory) as system:

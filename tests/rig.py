@@ -60,7 +60,7 @@ class Rig:
 
     directory: Path
     program: str = "redis-server"
-    down_after_ms: int = 1000
+    down_after_ms: int = 2000
     failover_timeout_ms: int = 3000
     processes: dict[str, Process] = field(default_factory=dict)
 
@@ -228,7 +228,7 @@ def wait_for(condition: Callable[[], bool], because: str, within_s: float = 20.0
 
 
 @contextmanager
-def running(directory: Path, *, program: str = "redis-server", down_after_ms: int = 1000) -> Iterator[Rig]:
+def running(directory: Path, *, program: str = "redis-server", down_after_ms: int = 2000) -> Iterator[Rig]:
     """A rig that is healthy on entry and gone on exit, whatever happens between."""
     rig = Rig(directory, program, down_after_ms)
     try:

@@ -11,6 +11,11 @@ _BEFORE_PROMOTION: tuple[TargetName, ...] = ("detection", "quorum", "election")
 _AFTER_PROMOTION: tuple[TargetName, ...] = ("promotion", "reconfiguration", "endpoint_update", "reconnect", "total")
 PROMOTION_S = 0.2
 """The least from +sdown to a writable master."""
+HASTY_S = 1.1
+"""A lost connection is tried again once a second, on a tick of 100 ms, and a new master has no grace beside its
+down-after: a Sentinel that tried the old one just before it switched finds the new one silent for as long as this.
+Seen on 7.0 and 6.2 with down-after-milliseconds 1000: a second failover, to the other replica, within 2 s of the first.
+"""
 
 
 def floors(down_after_s: float) -> dict[TargetName, float]:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from chaos.errors import ScenarioError
-from chaos.scenario.floors import down_after_s, floors
+from chaos.scenario.floors import HASTY_S, down_after_s, floors
 from chaos.scenario.lookup import experiments, find_scenario
 from chaos.scenario.model import Scenario, Target, TargetName
 from chaos.scenario.schema import schema
@@ -84,9 +84,18 @@ def _warnings(scenario: Scenario, source: Source) -> Iterator[str]:
     for name in scenario.experiments:
         if name not in known:
             yield _line(source, ("experiments", name), f"no experiment has this name; {instead(name, known)}")
+    yield from _hasty(scenario, source)
     yield from _below_the_floor(scenario, source, ("targets",), scenario.targets)
     for name, expected in scenario.experiments.items():
         yield from _below_the_floor(scenario, source, ("experiments", name, "targets"), expected.targets)
+
+
+def _hasty(scenario: Scenario, source: Source) -> Iterator[str]:
+    silence_s = down_after_s(scenario)
+    if silence_s is not None and silence_s <= HASTY_S:
+        what = f"{silence_s * 1000:g}: a second failover may follow the first at once"
+        why = f"a Sentinel may find the new master silent for {HASTY_S * 1000:g} ms before it is connected to it"
+        yield _line(source, ("system", "settings", "sentinel", "down-after-milliseconds"), f"{what}; {why}")
 
 
 def _below_the_floor(

@@ -16,7 +16,7 @@ SCENARIO: dict[str, Any] = {
             "replace": {"after": "8s"},
         },
         "period": "100ms",
-        "settings": {"sentinel": {"down-after-milliseconds": 1000, "failover-timeout": 3000}},
+        "settings": {"sentinel": {"down-after-milliseconds": 2000, "failover-timeout": 3000}},
     },
     "clients": {
         "service": {"address": "redis:6379", "count": 1, "rate_each": "20/s"},

@@ -132,6 +132,14 @@ def test_a_target_that_can_be_kept_is_no_warning(mine):
     assert load(mine("", "  detection: {limit: 5.5s}\n")).warnings == ()
 
 
+@pytest.mark.parametrize(("down_after_ms", "warnings"), [(1000, 1), (1100, 1), (1101, 0)])
+def test_a_down_after_that_a_switch_alone_may_last_is_a_warning(mine, down_after_ms, warnings):
+    key = "system.settings.sentinel.down-after-milliseconds"
+    found = load(mine("", ""), {key: str(down_after_ms)}).warnings
+    assert len(found) == warnings
+    assert all(f"{key}: {down_after_ms}: a second failover may follow" in warning for warning in found)
+
+
 def test_without_a_declared_down_after_nothing_is_said_of_floors(mine):
     assert load(mine("{down-after-milliseconds: 5000}", "{}"), {"targets.detection.limit": "1s"}).warnings == ()
 

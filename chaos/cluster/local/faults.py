@@ -125,20 +125,18 @@ class Faults:
         return _effect(before_ns, f"process {found[0]} seen stopped")
 
     async def _proved(self, table: Table, cut: Cut) -> Effect:
-        """In effect with the commit, confirmed once a packet was dropped."""
+        """In effect with the commit, confirmed once a packet was dropped; never, where it was undone before that."""
         commit = table.apply(cut)
         accepted_ns, confirmed_ns = mono_ns(), None
-
-        async def dropped() -> int:
-            return table.dropped() or 0
-
+        between = f"between it and {len(cut.peers)} peers"
+        because = f"no packet {between} was dropped"
+        look = partial(self._dropped, table)
         try:
-            because = "no packet was dropped"
-            count = await until(dropped, within_s=PROOF_S, because=because, every_s=0.05, error=Unproved)
-            evidence = f"{count} packets between it and {len(cut.peers)} peers were dropped"
+            count = await until(look, within_s=PROOF_S, because=because, every_s=0.05, error=Unproved)
+            evidence = f"{count} packets {between} were dropped"
             confirmed_ns = mono_ns()
-        except Unproved:
-            evidence = f"no packet between it and {len(cut.peers)} peers was dropped within {PROOF_S:g} s"
+        except Unproved as error:
+            evidence = str(error)
         return Effect(
             domain=HOST,
             earliest_ns=commit.before_ns,
@@ -147,6 +145,11 @@ class Faults:
             confirmed_ns=confirmed_ns,
             evidence=evidence,
         )
+
+    async def _dropped(self, table: Table) -> int:
+        if table not in self._tables.values():
+            raise Unproved("the cut was undone before it had dropped a packet")
+        return table.dropped() or 0
 
     def _uncut_others(self, namespace: int) -> None:
         for hold in self._leases.holds():

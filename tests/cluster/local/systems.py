@@ -18,7 +18,7 @@ from tests.net.spaces import Space
 WITHIN_S = 20.0
 FULL = Level(NAMESPACES)
 QUICK = {
-    "system.settings.sentinel.down-after-milliseconds": "1000",
+    "system.settings.sentinel.down-after-milliseconds": "2000",
     "system.local.restart": "200ms",
     "system.local.replace.after": "300ms",
     "system.local.terminate": "2s",

@@ -15,6 +15,7 @@ from tests.cluster.local.systems import WITHIN_S, held, pid_of, reaches, scenari
 
 pytestmark = pytest.mark.local
 
+NOBODY = "10.93.99.99"
 NAMES = ["controller", "redis-0", "redis-1", "redis-2", "sentinel-0", "sentinel-1", "sentinel-2"]
 
 
@@ -186,6 +187,15 @@ async def test_a_cut_ends_at_its_longest_and_says_so(tmp_path):
         assert undone.fields["because"] == "it had lasted its longest, 1 s"
         assert undone.at_ns - effect.earliest_ns >= 1e9
         assert reaches(pid_of("redis-0"), members["redis-1"].address)
+
+
+@pytest.mark.netns
+async def test_a_cut_that_ends_before_it_dropped_a_packet_is_not_confirmed(tmp_path):
+    """Its table is gone while the first packet is still waited for."""
+    async with held(tmp_path) as one:
+        effect = await one.cluster.cut(Cut(member=await one.member("redis-0"), peers=(NOBODY,), longest_s=0.3))
+        assert effect.confirmed_ns is None
+        assert effect.evidence == "the cut was undone before it had dropped a packet"
 
 
 async def test_a_controller_that_is_killed_is_started_again_and_told_its_task(tmp_path):

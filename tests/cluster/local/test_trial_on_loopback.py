@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.redis, pytest.mark.timeout(120)]
 
 FORCED = Level(LOOPBACK, "FAILOVER_LEVEL asks for it")
 SMALL = {
-    "system.settings.sentinel.down-after-milliseconds": "1000",
+    "system.settings.sentinel.down-after-milliseconds": "2000",
     "limits.recovery": "20s",
     "limits.stable": "1s",
     "limits.watch": "1s",

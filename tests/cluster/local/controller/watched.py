@@ -16,7 +16,7 @@ from tests.rig import LOOPBACK, MASTER_NAME, REDIS, SENTINELS, Rig, wait_for
 
 SETTINGS = {
     "redis": {"maxmemory": 104857600},
-    "sentinel": {"down-after-milliseconds": 1000, "failover-timeout": 3000},
+    "sentinel": {"down-after-milliseconds": 2000, "failover-timeout": 3000},
 }
 
 
@@ -89,6 +89,8 @@ def watched(rig: Rig, mode: str, every_s: float = 1.0, names: dict[str, str] | N
     command = [sys.executable, "-m", "chaos.cluster.local.controller"]
     with logged.open("w") as log:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
     controller = Watched(rig, process, logged, names or {})
     controller._line(task | {"settings": SETTINGS})
     listening = Thread(target=controller.listen)
@@ -96,12 +98,12 @@ def watched(rig: Rig, mode: str, every_s: float = 1.0, names: dict[str, str] | N
     try:
         controller.show()
         yield controller
-        assert process.stdin is not None
         process.stdin.close()
         assert process.wait(5) == 0, logged.read_text()
     finally:
         process.kill()
         process.wait()
         listening.join(5)
-        assert process.stdout is not None
+        with suppress(BrokenPipeError):  # of a line that it no longer took
+            process.stdin.close()
         process.stdout.close()
