@@ -5,6 +5,7 @@ from typing import Any
 from chaos.analysis.declared import resync_s
 from chaos.analysis.history import History
 from chaos.analysis.result import Failover, Node
+from chaos.analysis.stalls import waited_s
 from chaos.analysis.timeline import LABEL_LINE
 
 
@@ -24,6 +25,7 @@ def covariates(history: History, failover: Failover | None, target: Node | None)
         "clock_error_s": {domain: _seconds(history.clocks.error_ns(domain)) for domain in history.clocks.domains},
         "lag_worst_s": _worst(history, "hiccups", "worst_ns", 1e9),
         "cpu_pressure_percent": _worst(history, "pressure", "some10", 1),
+        "cpu_waited_s": waited_s(history, history.end_s),
         "load1": _worst(history, "pressure", "load1", 1),
         "settings": settings(history),
     }

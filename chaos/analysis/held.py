@@ -6,7 +6,9 @@ from dataclasses import replace
 from chaos.analysis import verdict
 from chaos.analysis.allowed import ROLE_STANDS_S, came_back_in_place, least_s
 from chaos.analysis.happened import Happened
+from chaos.analysis.history import History
 from chaos.analysis.result import Milestone, PathResult, State, TargetResult, Window
+from chaos.analysis.stalls import waited_s
 from chaos.analysis.verdict import MILESTONE_OF, Promise
 from chaos.analysis.windows import met_a_stall
 from chaos.scenario.floors import floors
@@ -39,7 +41,7 @@ def _of_system(
         promises = promises | {"endpoint_update": _at_best(promises["endpoint_update"], through)}
     milestones = {**happened.milestones, **({"pointer": slices} if slices else {})}
     found = {
-        name: verdict.of_milestone(milestones[key], promises[name], history.width_s)
+        name: _crowded(history, verdict.of_milestone(milestones[key], promises[name], history.width_s))
         for name, key in MILESTONE_OF.items()
         if name in promises and key in milestones
     }
@@ -75,7 +77,13 @@ def _claim(happened: Happened, path: PathResult, name: str, promise: Promise) ->
     if name == "reconnect" and measured and measured[1] is not None:
         measured = verdict.since_effect(measured, happened.history.width_s)
     rests_on = _recovery_rests_on(path) if name == "reconnect" else _undecided(path.windows)
-    return verdict.of_outage(measured, promise, rests_on)
+    return _crowded(happened.history, verdict.of_outage(measured, promise, rests_on))
+
+
+def _crowded(history: History, target: TargetResult) -> TargetResult:
+    """Held against what members waited for a core until what was measured, or until the end where it never came."""
+    _, most_s = target.measured_s or (0.0, None)
+    return verdict.without(target, waited_s(history, history.end_s if most_s is None else most_s) or 0.0)
 
 
 def _of_control(path: PathResult, gates: bool) -> dict[str, TargetResult]:

@@ -12,7 +12,7 @@ from chaos.analysis.losses import phantoms, why_undecided
 from chaos.analysis.outcomes import acknowledged_by_replicas
 from chaos.analysis.paths import Path
 from chaos.analysis.result import Doubt, Failover
-from chaos.analysis.stalls import long_stalls
+from chaos.analysis.stalls import long_stalls, waited_s
 
 STEP_S = 0.05
 """A wall clock that jumps by more than this is worth telling."""
@@ -118,6 +118,11 @@ def machine(history: History) -> Iterable[Doubt]:
     ]
     if busy and max(busy) > BUSY_PERCENT:
         yield remark("machine", f"tasks waited for a CPU {max(busy):.0f} % of the time at worst")
+    kept_s = waited_s(history, history.end_s)
+    if kept_s is not None and kept_s > history.deadline_s / 2:
+        yield remark("machine", f"members waited {kept_s:.2f} s for a core, added up")
+    if any(fact.get("counted") is False for fact in history.facts("waits")):
+        yield remark("machine", "this kernel does not count how long a process waits for a core")
 
 
 def gaps(history: History) -> Iterable[Doubt]:

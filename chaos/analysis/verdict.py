@@ -6,7 +6,7 @@ inconclusive when more than a tenth of them are.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from chaos.analysis.result import (
@@ -112,6 +112,14 @@ def of_outage(measured: Measured | None, promise: Promise, undecided: str) -> Ta
         return _target(promise, measured, "undecided", undecided)
     why = "it was not over while it was judged" if measured[1] is None else ""
     return _target(promise, measured, judged, why)
+
+
+def without(target: TargetResult, waited_s: float) -> TargetResult:
+    """A miss that may be the machine's is not known to be the system's: it might have been kept without the waits."""
+    if target.verdict != "fail" or target.measured_s is None or target.measured_s[0] - waited_s > target.limit_s:
+        return target
+    why = f"members waited up to {waited_s:.2f} s for a core, without which it may have been kept"
+    return replace(target, verdict="undecided", why=why)
 
 
 def of_control(windows: Sequence[Window], undecided: str, gate: bool) -> TargetResult:

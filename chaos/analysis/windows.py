@@ -97,7 +97,7 @@ def judged(outage: Outage, kind: Kind, client: int, heal_s: float | None) -> lis
 
 def met_a_stall(edges: tuple[Edge, ...]) -> str:
     """Why what rests on these edges is undecided; empty where there are none."""
-    return f"a stall of our own touched its {' and its '.join(edges)}" if edges else ""
+    return f"a stall of our own or of the machine touched its {' and its '.join(edges)}" if edges else ""
 
 
 def _window(outage: Outage, kind: Kind, client: int, after_heal: bool = False) -> Window:

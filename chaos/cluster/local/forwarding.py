@@ -37,6 +37,10 @@ class Forwarding:
         self._waiting.append(done)
         self._process.tell(json.dumps([(one.address, one.port, one.endpoints) for one in wanted]).encode())
 
+    def processes(self) -> list[tuple[str, int]]:
+        """Its own, where it has started."""
+        return [("forwarder", self._process.pid)] if self._process is not None and self._process.lives else []
+
     async def end(self) -> None:
         self._leaving = True
         if self._process is not None:

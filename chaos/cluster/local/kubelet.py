@@ -71,6 +71,11 @@ class Kubelet:
     def of(self, kind: MemberKind) -> list[Pod]:
         return [pod for pod in self.pods.values() if pod.kind is kind]
 
+    def processes(self) -> list[tuple[str, int]]:
+        """The members whose process lives, each with its pid."""
+        found = [(pod.name, pod.process) for pod in self.pods.values()]
+        return [(name, process.pid) for name, process in found if process is not None and process.lives]
+
     def master(self) -> Pod | None:
         """By its label."""
         return next((pod for pod in self.pods.values() if pod.role == MASTER), None)

@@ -33,6 +33,7 @@ from chaos.cluster.local.loopback import Loopback
 from chaos.cluster.local.network import Network, isolate
 from chaos.cluster.local.plan import LINE_BYTES, Line, Plan, send, write
 from chaos.cluster.local.recipes import Recipes
+from chaos.cluster.local.waits import Waits
 from chaos.errors import HarnessError
 from chaos.model import Event, MemberKind
 from chaos.record.events import to_line
@@ -55,6 +56,7 @@ class Nest:
         self._services = network.services(self._agent_space, plan.directory / FORWARDER_LOG, self.fail)
         self._endpoints = Endpoints(local, self._kubelet.pods, self._services, self.say)
         self._faults = Faults(self._kubelet, Farewell(local, self._kubelet, self), home, self.say)
+        self._waits = Waits(self._processes, self.say)
         self._launch = Launch(plan.directory, home, self._agent_space, self._endpoints.hosts)
         self._does: dict[str, Callable[[Line], Awaitable[Line]]] = {
             "stop": self._faults.stop,
@@ -73,7 +75,8 @@ class Nest:
         loop.add_signal_handler(signal.SIGTERM, self._end)
         try:
             async with asyncio.TaskGroup() as self._group:
-                work = [self.spawn(one) for one in (self._bring_up(), self._serve(), self._faults.watch())]
+                parts = (self._bring_up(), self._serve(), self._faults.watch(), self._waits.watch())
+                work = [self.spawn(one) for one in parts]
                 await self._ended
                 for task in [*work, *self._going_on]:
                     task.cancel()
@@ -92,6 +95,10 @@ class Nest:
     def fail(self, error: BaseException) -> None:
         if not self._ended.done():
             self._ended.set_exception(error)
+
+    def _processes(self) -> list[tuple[str, int]]:
+        """What an answer to a client may wait for: the members, and what stands in for the Services."""
+        return [*self._kubelet.processes(), *self._services.processes()]
 
     def _end(self) -> None:
         if not self._ended.done():

@@ -24,5 +24,9 @@ class Rules:
             self._programmed = list(wanted)
         done()
 
+    def processes(self) -> list[tuple[str, int]]:
+        """The kernel needs none."""
+        return []
+
     async def end(self) -> None:
         """They go with their namespace."""

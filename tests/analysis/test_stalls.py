@@ -1,0 +1,100 @@
+"""A member that waited for a core: what that may have made of operations and of targets is not called the system's."""
+
+import pytest
+
+from chaos.analysis.result import Verdict
+from chaos.model import ErrorCode, Outcome
+from tests.analysis.conftest import Analysed
+from tests.recordings import Story, kill_master, no_fault
+from tests.recordings.documents import scenario_json
+from tests.recordings.world import OPERATOR, PODS, SENTINELS
+
+LATE = {"outcome": Outcome.UNKNOWN, "error": ErrorCode.REPLY_TIMEOUT, "takes_s": 0.1}
+SENTINEL, *_ = SENTINELS
+
+
+def waited(story: Story, at_s: float, *waits: tuple[str, float]) -> Story:
+    """Each (member, seconds) within the 0.1 s before `at_s`, on a machine that counts."""
+    story.event("waits", -5.0, counted=True)
+    for member, seconds in waits:
+        story.event("waited", at_s, since_s=at_s - 0.1, member=member, waited_ns=int(seconds * 1e9))
+    return story
+
+
+def slow() -> Story:
+    """Nothing was done, and one operation was not answered in time."""
+    return no_fault().out("service", 3.0, 3.02, **LATE)
+
+
+@pytest.mark.parametrize(
+    ("waits", "verdict"),
+    [
+        ([], Verdict.FAIL),
+        ([(PODS[0], 0.06)], Verdict.PASS),
+        ([(PODS[0], 0.04)], Verdict.FAIL),
+        ([(PODS[0], 0.03), (SENTINEL, 0.03)], Verdict.PASS),
+        ([(OPERATOR, 0.09)], Verdict.FAIL),
+    ],
+    ids=["nobody waited", "a Redis", "for less than half the deadline", "two, one after the other", "the operator"],
+)
+def test_an_operation_that_met_a_wait_of_half_the_deadline_opens_no_window(
+    analysed: Analysed, waits: list[tuple[str, float]], verdict: Verdict
+) -> None:
+    assert analysed(waited(slow(), 3.1, *waits)).verdict is verdict
+
+
+@pytest.mark.parametrize("at_s", [2.9, 3.3])
+def test_a_wait_before_or_after_an_operation_excuses_nothing(analysed: Analysed, at_s: float) -> None:
+    assert analysed(waited(slow(), at_s, (PODS[0], 0.09))).verdict is Verdict.FAIL
+
+
+def test_waits_of_several_looks_add_up(analysed: Analysed) -> None:
+    story = waited(waited(slow(), 3.05, (PODS[0], 0.03)), 3.15, (PODS[0], 0.03))
+    assert analysed(story).verdict is Verdict.PASS
+
+
+def test_an_outage_whose_edge_met_a_wait_is_undecided(analysed: Analysed) -> None:
+    story = no_fault().out("service", 3.0, 4.0, **LATE)
+    assert analysed(story).verdict is Verdict.FAIL
+    trial = analysed(waited(story, 3.1, (PODS[0], 0.06)))
+    assert trial.verdict is Verdict.INCONCLUSIVE
+    assert "a stall of our own or of the machine touched its onset" in trial.because[0]
+
+
+@pytest.mark.parametrize(("seconds", "verdict"), [(1.5, Verdict.FAIL), (2.5, Verdict.INCONCLUSIVE)])
+def test_a_miss_by_less_than_members_waited_is_not_known_to_be_one(
+    analysed: Analysed, seconds: float, verdict: Verdict
+) -> None:
+    """Back after 17 s where 15 s were promised; a second failover's worth of waiting lies in the middle of it."""
+    trial = analysed(waited(kill_master(back_s=17.0), 9.0, (PODS[1], seconds / 2), (OPERATOR, seconds / 2)))
+    assert trial.verdict is verdict
+    assert (f"members waited up to {seconds:.2f} s for a core" in trial.because[0]) is (verdict is not Verdict.FAIL)
+
+
+def test_what_members_waited_later_excuses_nothing(analysed: Analysed) -> None:
+    assert analysed(waited(kill_master(back_s=17.0), 18.0, (PODS[1], 3.0))).verdict is Verdict.FAIL
+
+
+def test_a_pass_stands(analysed: Analysed) -> None:
+    assert analysed(waited(kill_master(back_s=14.0), 9.0, (PODS[1], 3.0))).verdict is Verdict.PASS
+
+
+def test_a_milestone_is_held_against_its_limit_in_the_same_way(analysed: Analysed) -> None:
+    scenario = scenario_json()
+    scenario["targets"]["detection"]["gate"] = True
+    story = kill_master(back_s=14.0, scenario=scenario)
+    assert analysed(story).targets["detection"].verdict == "fail"
+    assert analysed(waited(story, 3.0, (SENTINEL, 0.6))).targets["detection"].verdict == "undecided"
+
+
+def test_it_is_remarked_and_in_the_record(analysed: Analysed) -> None:
+    trial = analysed(waited(kill_master(back_s=14.0), 9.0, (PODS[1], 0.3), (SENTINEL, 0.4)))
+    assert [doubt.text for doubt in trial.doubts] == ["members waited 0.70 s for a core, added up"]
+    assert trial.covariates["cpu_waited_s"] == pytest.approx(0.7)
+
+
+def test_where_nobody_counts_there_is_no_figure(analysed: Analysed) -> None:
+    assert analysed(kill_master()).covariates["cpu_waited_s"] is None
+    trial = analysed(kill_master(back_s=14.0).event("waits", -5.0, counted=False))
+    assert trial.covariates["cpu_waited_s"] is None
+    assert [doubt.text for doubt in trial.doubts] == ["this kernel does not count how long a process waits for a core"]

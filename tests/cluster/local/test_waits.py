@@ -1,0 +1,80 @@
+"""What the kernel counts of a process that waits for a core, on a core that is really wanted by others."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from chaos.cluster.local.waits import LEAST_NS, Waits
+from chaos.model import Event
+from chaos.until import until
+
+SPIN = "while True: pass"
+CORE = min(os.sched_getaffinity(0))
+
+
+@pytest.fixture
+def spinners() -> Iterator[list[int]]:
+    """Two that both want the same core, all the time; their pids."""
+    with ExitStack() as stack:
+        found = []
+        for _ in range(2):
+            popen = subprocess.Popen([sys.executable, "-c", SPIN])
+            stack.callback(popen.wait)
+            stack.callback(popen.kill)
+            os.sched_setaffinity(popen.pid, {CORE})
+            found.append(popen.pid)
+        yield found
+
+
+async def test_whoever_waits_for_a_core_is_told_of_with_how_long(spinners: list[int]) -> None:
+    events: list[Event] = []
+    waits = Waits(lambda: [("redis-0", spinners[0])], events.append)
+    watching = asyncio.create_task(waits.watch())
+
+    async def told() -> list[Event]:
+        return [event for event in events if event.kind == "waited"]
+
+    first, *_ = await until(told, within_s=10, because="nothing was told", every_s=0.02)
+    watching.cancel()
+
+    assert events[0].fields == {"counted": True}
+    assert first.fields["member"] == "redis-0"
+    assert first.since_ns is not None
+    assert LEAST_NS <= first.fields["waited_ns"] <= first.at_ns - first.since_ns + 20_000_000
+
+
+def test_only_what_a_process_waited_since_the_last_look_is_told_and_only_where_it_is_much(tmp_path: Path) -> None:
+    events: list[Event] = []
+    running = [("redis-0", 7)]
+    waits = Waits(lambda: running, events.append, tmp_path)
+
+    def look(pid: int, total_ns: int) -> None:
+        (tmp_path / str(pid)).mkdir(exist_ok=True)
+        (tmp_path / str(pid) / "schedstat").write_text(f"123456 {total_ns} 99\n")
+        waits.look()
+
+    look(7, 5 * LEAST_NS)
+    look(7, 6 * LEAST_NS - 1)
+    assert events == []
+    look(7, 8 * LEAST_NS)
+    running[:] = [("redis-0", 8)]
+    look(8, 20 * LEAST_NS)
+    assert [event.fields for event in events] == [{"member": "redis-0", "waited_ns": 2 * LEAST_NS + 1}]
+
+
+def test_a_process_that_has_just_ended_is_nobody(tmp_path: Path) -> None:
+    events: list[Event] = []
+    Waits(lambda: [("redis-0", 7)], events.append, tmp_path).look()
+    assert events == []
+
+
+async def test_a_kernel_that_does_not_count_is_told_once(tmp_path: Path) -> None:
+    events: list[Event] = []
+    await Waits(lambda: [], events.append, tmp_path).watch()
+    assert [(event.kind, event.fields) for event in events] == [("waits", {"counted": False})]
