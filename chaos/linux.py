@@ -4,6 +4,11 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
 
 TFD_TIMER_ABSTIME = 1
 CLOCK_MONOTONIC = 1
@@ -69,6 +74,12 @@ def unshare(kinds: int) -> None:
     Raises OSError: EPERM where this user may not, EINVAL for a user namespace while the process has other threads.
     """
     _checked(_libc.unshare(kinds))
+
+
+def apart(work: Callable[[], T]) -> T:
+    """What `work` returns or raises, in a thread that then ends: the namespaces it enters or leaves are that one's."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(work).result()
 
 
 def die_with_parent() -> None:

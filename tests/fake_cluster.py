@@ -6,7 +6,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,7 +16,9 @@ from chaos.cluster.base import Ability, Agent, Cut, Effect, Members, Stop, Versi
 from chaos.errors import SetupError
 from chaos.model import Event, Member
 from chaos.progress import Message, Tell, Tells
+from chaos.record.layout import CLOSED
 from chaos.scenario import Scenario
+from chaos.until import until
 from tests.fake_agent import FakeAgent
 from tests.fake_world import World
 
@@ -136,8 +138,11 @@ def platform(_scenario: Scenario, _folder: Path, *, keep: bool, tell: Tells) -> 
 @asynccontextmanager
 async def connect(ref: dict[str, str], _scenario: Scenario, directory: Path) -> AsyncIterator[FakeCluster]:
     world = World(directory, ref["script"])
-    if ref["script"] == f"breaks-in-{directory.name}":
+    breaks = ref["script"].partition("breaks-in-")[2]
+    if breaks == directory.name:
         world.script = "platform-breaks"
+    elif breaks:
+        await until(closed(directory.parent / breaks), within_s=30, because=f"{breaks} does not break")
     if world.script == "worker-dies":
         os.kill(os.getpid(), signal.SIGKILL)
     try:
@@ -146,6 +151,13 @@ async def connect(ref: dict[str, str], _scenario: Scenario, directory: Path) -> 
         for task in tuple(world.tasks):
             task.cancel()
         world.undone("disconnected")
+
+
+def closed(trial: Path) -> Callable[[], Awaitable[bool]]:
+    async def is_closed() -> bool:
+        return (trial / CLOSED).exists()
+
+    return is_closed
 
 
 def _effect(before: int, proved: bool, evidence: str) -> Effect:

@@ -10,15 +10,14 @@ import os
 import socket
 import struct
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
-from threading import Thread
+from functools import partial
 from typing import Self
 
 from pyroute2.netlink import NETLINK_NETFILTER, NLMSG_DONE, NLMSG_ERROR, nlmsg
 
 from chaos.clock import mono_ns
-from chaos.linux import CLONE_NEWNET, setns
+from chaos.linux import CLONE_NEWNET, apart, setns
 from chaos.net import cut, service
 from chaos.net.cut import Cut
 from chaos.net.messages import batch
@@ -52,19 +51,12 @@ class _Opened:
     @classmethod
     def within(cls, namespace: int) -> Self:
         """Open the tables of the network namespace behind the descriptor `namespace` (an open /proc/<pid>/ns/net)."""
-        opened: Future[Self] = Future()
+        return apart(partial(cls._entered, namespace))
 
-        def enter_and_open() -> None:
-            try:
-                setns(namespace, CLONE_NEWNET)
-                opened.set_result(cls())
-            except OSError as error:
-                opened.set_exception(error)
-
-        thread = Thread(target=enter_and_open)
-        thread.start()
-        thread.join()
-        return opened.result()
+    @classmethod
+    def _entered(cls, namespace: int) -> Self:
+        setns(namespace, CLONE_NEWNET)
+        return cls()
 
     def close(self) -> None:
         self._socket.close()

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
-from contextlib import suppress
+import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,12 @@ from tests.kind.front import children
 from tests.local.console import ANSWER_S
 
 FIRST_CLIENT = "0"
+SPIN, SPINNERS = "while True: pass", 4
+LAST = 19
+"""The niceness of whoever is to come last."""
 BLOCK = 4096
+SERVER = re.compile(r":\d+(\0| |$)")
+"""In the title of a server: where it listens."""
 Script = list[tuple[float, list[str]]]
 
 
@@ -34,6 +41,32 @@ def fill(directory: str) -> int:
         while True:
             filled += filler.write(bytes(BLOCK))
     return filled
+
+
+def crowd(seconds: float) -> None:
+    """For so long, leave the members next to nothing of the one core that they are put on; the agent has the others.
+
+    A group of the scheduler's own is made of each session: then niceness counts within one only, and it has its own.
+    """
+    core, [nest] = {min(os.sched_getaffinity(0))}, children(os.getpid())
+    group = Path(f"/proc/{nest}/autogroup")
+    for pid in _servers(nest):
+        os.sched_setaffinity(pid, core)
+        os.setpriority(os.PRIO_PROCESS, pid, LAST)
+    _nice(group, LAST)
+    with ExitStack() as stack:
+        for _ in range(SPINNERS):
+            spinner = subprocess.Popen([sys.executable, "-c", SPIN], start_new_session=True)
+            stack.callback(spinner.wait)
+            stack.callback(spinner.kill)
+            os.sched_setaffinity(spinner.pid, core)
+        time.sleep(seconds)
+    _nice(group, 0)
+
+
+def _nice(group: Path, level: int) -> None:
+    if group.exists():
+        group.write_text(str(level))
 
 
 def pause_writes(seconds: float) -> list[dict[str, Any]]:
@@ -59,7 +92,11 @@ def _told(script: Script) -> list[dict[str, Any]]:
 def _pid(ip_port: str) -> int:
     """Of the server at this address: a child of the nest, which is a child of this worker. It says so by its title."""
     for nest in children(os.getpid()):
-        for pid in children(nest):
+        for pid in _servers(nest):
             if ip_port in Path(f"/proc/{pid}/cmdline").read_text():
                 return pid
     raise RuntimeError(f"no process is at {ip_port}")
+
+
+def _servers(nest: int) -> list[int]:
+    return [pid for pid in children(nest) if SERVER.search(Path(f"/proc/{pid}/cmdline").read_text())]

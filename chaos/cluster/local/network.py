@@ -6,17 +6,15 @@ seen or changed, nothing is mounted, and all of it goes when its last process an
 
 import os
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
-from threading import Thread
 
 from chaos.cluster.local import links
 from chaos.cluster.local.links import FIRST, LOOPBACK, Links
 from chaos.cluster.local.rules import Rules
 from chaos.errors import SetupError
-from chaos.linux import CLONE_NEWNET, CLONE_NEWUSER, unshare
+from chaos.linux import CLONE_NEWNET, CLONE_NEWUSER, apart, unshare
 from chaos.net.nft import Services
 
 BRIDGE = IPv4Interface("10.93.0.1/16")
@@ -109,17 +107,10 @@ def hardware(address: str) -> str:
 
 
 def _new_namespace() -> tuple[int, Links]:
-    """An open file on a new network namespace, and a socket in it. The thread that makes it ends at once."""
-    made: Future[tuple[int, Links]] = Future()
+    """An open file on a new network namespace, and a socket in it."""
 
-    def leave_and_open() -> None:
-        try:
-            unshare(CLONE_NEWNET)
-            made.set_result((os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC), Links()))
-        except OSError as error:
-            made.set_exception(error)
+    def leave_and_open() -> tuple[int, Links]:
+        unshare(CLONE_NEWNET)
+        return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC), Links()
 
-    thread = Thread(target=leave_and_open)
-    thread.start()
-    thread.join()
-    return made.result()
+    return apart(leave_and_open)

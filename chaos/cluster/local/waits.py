@@ -1,7 +1,8 @@
 """How long each member waited for a core while it had work: the machine's doing, which is not the system's fault.
 
 Linux counts it for every thread, in ns, as the second figure of /proc/<pid>/schedstat; read is the main thread, on
-which a server answers. Whether the kernel counts it is said once.
+which a server answers. A wait is counted when it is over: one that lasted longer than a look began before that look.
+Whether the kernel counts at all is said once.
 """
 
 import asyncio
@@ -48,8 +49,9 @@ class Waits:
             self._before[who] = total_ns
             waited_ns = total_ns - known.get(who, total_ns)
             if waited_ns >= LEAST_NS:
+                began_ns = min(since_ns, self._looked_ns - waited_ns)
                 fields = {"member": who[0], "waited_ns": waited_ns}
-                self._say(Event(kind="waited", domain=HOST, at_ns=self._looked_ns, since_ns=since_ns, fields=fields))
+                self._say(Event(kind="waited", domain=HOST, at_ns=self._looked_ns, since_ns=began_ns, fields=fields))
 
     def _waited_ns(self, pid: int) -> int | None:
         """None where it has ended."""

@@ -66,6 +66,8 @@ def test_only_what_a_process_waited_since_the_last_look_is_told_and_only_where_i
     running[:] = [("redis-0", 8)]
     look(8, 20 * LEAST_NS)
     assert [event.fields for event in events] == [{"member": "redis-0", "waited_ns": 2 * LEAST_NS + 1}]
+    look(8, 20 * LEAST_NS + 10**9)
+    assert events[-1].since_ns == events[-1].at_ns - 10**9
 
 
 def test_a_process_that_has_just_ended_is_nobody(tmp_path: Path) -> None:
