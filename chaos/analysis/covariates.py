@@ -25,7 +25,7 @@ def covariates(history: History, failover: Failover | None, target: Node | None)
         "clock_error_s": {domain: _seconds(history.clocks.error_ns(domain)) for domain in history.clocks.domains},
         "lag_worst_s": _worst(history, "hiccups", "worst_ns", 1e9),
         "cpu_pressure_percent": _worst(history, "pressure", "some10", 1),
-        "cpu_waited_s": waited_s(history, history.end_s),
+        "cpu_waited_s": waited_s(history, (0.0, history.end_s)),
         "load1": _worst(history, "pressure", "load1", 1),
         "settings": settings(history),
     }

@@ -41,7 +41,7 @@ def _of_system(
         promises = promises | {"endpoint_update": _at_best(promises["endpoint_update"], through)}
     milestones = {**happened.milestones, **({"pointer": slices} if slices else {})}
     found = {
-        name: _crowded(history, verdict.of_milestone(milestones[key], promises[name], history.width_s))
+        name: _less_waits(history, verdict.of_milestone(milestones[key], promises[name], history.width_s))
         for name, key in MILESTONE_OF.items()
         if name in promises and key in milestones
     }
@@ -59,7 +59,7 @@ def _of_path(happened: Happened, path: PathResult, promises: dict[str, Promise])
         return {}
     gates = bool(happened.history.scenario.get("clients", {}).get(path.name.partition("/")[0], {}).get("gate", True))
     if happened.history.expects == "nothing":
-        return _of_control(path, gates)
+        return _of_control(happened.history, path, gates)
     return {
         name: _claim(
             happened, path, name, _at_best(replace(promises[name], gate=promises[name].gate and gates), [path])
@@ -77,20 +77,32 @@ def _claim(happened: Happened, path: PathResult, name: str, promise: Promise) ->
     if name == "reconnect" and measured and measured[1] is not None:
         measured = verdict.since_effect(measured, happened.history.width_s)
     rests_on = _recovery_rests_on(path) if name == "reconnect" else _undecided(path.windows)
-    return _crowded(happened.history, verdict.of_outage(measured, promise, rests_on))
+    target = verdict.of_outage(measured, promise, rests_on)
+    return _less_waits(happened.history, target, to_its_end=name == "total")
 
 
-def _crowded(history: History, target: TargetResult) -> TargetResult:
-    """Held against what members waited for a core until what was measured, or until the end where it never came."""
+def _less_waits(history: History, target: TargetResult, *, to_its_end: bool = False) -> TargetResult:
+    """Held against what members waited for a core until what was measured, or to the end: of a sum, of what never came."""
     _, most_s = target.measured_s or (0.0, None)
-    return verdict.without(target, waited_s(history, history.end_s if most_s is None else most_s) or 0.0)
+    until_s = history.end_s if most_s is None or to_its_end else most_s
+    return verdict.without(target, waited_s(history, (0.0, until_s)) or 0.0)
 
 
-def _of_control(path: PathResult, gates: bool) -> dict[str, TargetResult]:
+def _of_control(history: History, path: PathResult, gates: bool) -> dict[str, TargetResult]:
+    """A window that waits as long as it is may explain proves neither an outage nor that there was none."""
     promise = Promise(limit_s=0.0, gate=gates)
     known = verdict.of_path(path.state, path.never_worked_because, promise)
     durable = [window for window in path.windows if window.kind == "durable"]
-    return {"reconnect": known or verdict.of_control(durable, _undecided(path.windows), gates)}
+    unexplained = [window for window in durable if not _waits_explain(history, window)]
+    if durable and not unexplained:
+        return {"reconnect": known or verdict.of_control(durable, "members waited for a core as long", gates)}
+    return {"reconnect": known or verdict.of_control(unexplained, _undecided(path.windows), gates)}
+
+
+def _waits_explain(history: History, window: Window) -> bool:
+    end_s = window.end_s[1] if window.end_s else history.end_s
+    waits_s = waited_s(history, (window.onset_s[0], end_s)) or 0.0
+    return waits_s >= max(window.length_s[0], history.deadline_s / 2)
 
 
 def _recovery_rests_on(path: PathResult) -> str:

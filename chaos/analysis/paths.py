@@ -13,7 +13,7 @@ from chaos.analysis.baseline import Baseline, baseline
 from chaos.analysis.history import History
 from chaos.analysis.operations import Bools, Client
 from chaos.analysis.result import Counts, Measured, Window
-from chaos.analysis.stalls import suspects
+from chaos.analysis.stalls import Late, late
 from chaos.analysis.windows import Kind, Outage, Sent, judged, outages
 from chaos.model import ErrorCode, Outcome
 
@@ -91,8 +91,8 @@ class Path:
 
 def paths(history: History, decided: bool) -> list[Path]:
     """The trial's paths in the order of their clients. Losses count as bad operations only where they are `decided`."""
-    stalls = suspects(history)
-    return [_path(history, name, clients, (stalls, decided)) for name, clients in history.paths.items()]
+    how = (late(history), decided)
+    return [_path(history, name, clients, how) for name, clients in history.paths.items()]
 
 
 def counts(history: History, clients: Iterable[Client]) -> Counts:
@@ -112,28 +112,29 @@ def errors(history: History, clients: Iterable[Client]) -> dict[str, int]:
     return {ErrorCode(code).words: int(found[code]) for code in np.flatnonzero(found).tolist() if code}
 
 
-def _path(history: History, name: str, clients: list[Client], how: tuple[Bools, bool]) -> Path:
-    known = baseline(history, clients, how[0])
+def _path(history: History, name: str, clients: list[Client], how: tuple[Late, bool]) -> Path:
+    known = baseline(history, clients, how[0].either)
     measured = clients[0].is_meter and known.state in ("works", "unproved")
     windows = tuple(_windows(history, client, *how) for client in clients) if measured else ()
     return Path(name=name, clients=tuple(clients), baseline=known, windows=windows)
 
 
-def _windows(history: History, client: Client, stalls: Bools, decided: bool) -> ClientWindows:
+def _windows(history: History, client: Client, lateness: Late, decided: bool) -> ClientWindows:
     ops = history.ops
     mine = ops.of(client.number)
     bad = ~ops.good[mine]
-    seen, before = _kind(history, client, bad, stalls)
-    durable, _ = _kind(history, client, bad | ops.lost[mine], stalls, "durable") if decided else _as_durable(seen)
+    seen, before = _kind(history, client, bad, lateness)
+    durable, _ = _kind(history, client, bad | ops.lost[mine], lateness, "durable") if decided else _as_durable(seen)
     return ClientWindows(client=client, seen=seen, durable=durable, before=before)
 
 
 def _kind(
-    history: History, client: Client, bad: Bools, stalls: Bools, kind: Kind = "seen"
+    history: History, client: Client, bad: Bools, lateness: Late, kind: Kind = "seen"
 ) -> tuple[tuple[Window, ...], int]:
     ops = history.ops
     mine = ops.of(client.number)
-    sent = Sent(sent_s=ops.sent_s[mine], done_s=ops.done_s[mine], bad=bad, suspect=stalls[mine] & ~ops.good[mine])
+    stalled, waited = lateness.stalled[mine], lateness.waited[mine]
+    sent = Sent(sent_s=ops.sent_s[mine], done_s=ops.done_s[mine], bad=bad, suspect=stalled, waited=waited)
     found = outages(sent, history.gap_s)
     after = [outage for outage in found if outage.latest_end_s > 0]
     return _judged(after, kind, client, history.heal_s), len(found) - len(after)

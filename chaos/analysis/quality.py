@@ -118,7 +118,7 @@ def machine(history: History) -> Iterable[Doubt]:
     ]
     if busy and max(busy) > BUSY_PERCENT:
         yield remark("machine", f"tasks waited for a CPU {max(busy):.0f} % of the time at worst")
-    kept_s = waited_s(history, history.end_s)
+    kept_s = waited_s(history, (0.0, history.end_s))
     if kept_s is not None and kept_s > history.deadline_s / 2:
         yield remark("machine", f"members waited {kept_s:.2f} s for a core, added up")
     if any(fact.get("counted") is False for fact in history.facts("waits")):

@@ -4,6 +4,8 @@ The agent tells of its own stalls. On `local` the system is a guest of the same 
 core is told too; elsewhere nobody says it.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from chaos.analysis.history import Fact, History
@@ -12,17 +14,27 @@ from chaos.analysis.result import Span
 from chaos.model import MemberKind
 
 
-def suspects(history: History) -> Bools:
-    """The bad operations that met a stall of the agent of half the deadline or more, or waits of members as long."""
+@dataclass(frozen=True, slots=True)
+class Late:
+    """The bad operations that met a stall of the agent, and those that met waits of members, of half the deadline."""
+
+    stalled: Bools
+    waited: Bools
+
+    @property
+    def either(self) -> Bools:
+        return self.stalled | self.waited
+
+
+def late(history: History) -> Late:
     ops = history.ops
     bad = np.flatnonzero(~ops.good)
     due_s, done_s = ops.due_s[bad], ops.done_s[bad]
-    met = _waited_s(history, due_s, done_s) >= history.deadline_s / 2
+    found = Late(np.zeros(len(ops), bool), np.zeros(len(ops), bool))
+    found.waited[bad] = _waited_s(history, due_s, done_s) >= history.deadline_s / 2
     for begin_s, end_s in long_stalls(history):
-        met |= (due_s < end_s) & (done_s > begin_s)
-    suspect = np.zeros(len(ops), bool)
-    suspect[bad] = met
-    return suspect
+        found.stalled[bad] |= (due_s < end_s) & (done_s > begin_s)
+    return found
 
 
 def long_stalls(history: History) -> list[Span]:
@@ -31,14 +43,14 @@ def long_stalls(history: History) -> list[Span]:
     return [(begin_s, end_s) for begin_s, end_s in stalls if end_s - begin_s >= history.deadline_s / 2]
 
 
-def waited_s(history: History, until_s: float) -> float | None:
-    """What all members together waited for a core from the effect until then: the most that it can have delayed.
+def waited_s(history: History, span: Span) -> float | None:
+    """What all members together waited for a core in a span: the most that it can have delayed.
 
     They wait side by side or one after the other, which nobody knows. None: nobody counted.
     """
     if not any(fact.get("counted") for fact in history.facts("waits")):
         return None
-    met = (fact for fact in history.facts("waited") if fact.latest_s > 0 and fact.earliest_s < until_s)
+    met = (fact for fact in history.facts("waited") if fact.latest_s > span[0] and fact.earliest_s < span[1])
     return sum(map(_seconds, met))
 
 

@@ -5,7 +5,7 @@ first good one after which no bad one follows for `gap`. The onset is in (sent L
 Knows nothing of faults but when one was healed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
@@ -38,20 +38,22 @@ class Outage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sent:
-    """A client's operations in order of sending: when sent, when decided, bad or not, and bad by our own fault."""
+    """A client's operations in order of sending: when sent, when decided, bad or not.
+
+    `suspect` were made bad by a stall of our own, it may be, and `waited` by the machine, that gave members no core.
+    """
 
     sent_s: Floats
     done_s: Floats
     bad: Bools
     suspect: Bools
+    waited: Bools
 
 
 def outages(ops: Sent, gap_s: float) -> list[Outage]:
-    """Every outage of a client, in order. A bad operation that is suspect opens none by itself."""
+    """Every outage of a client, in order. One that is suspect or waited opens none by itself."""
     order = np.argsort(ops.sent_s, kind="stable")
-    sorted_ops = Sent(
-        sent_s=ops.sent_s[order], done_s=ops.done_s[order], bad=ops.bad[order], suspect=ops.suspect[order]
-    )
+    sorted_ops = Sent(**{each.name: getattr(ops, each.name)[order] for each in fields(ops)})
     bad = np.flatnonzero(sorted_ops.bad)
     if not len(bad):
         return []
@@ -71,7 +73,7 @@ def _clusters(ops: Sent, bad: np.ndarray, gap_s: float) -> list[tuple[int, int]]
 
 def _outage(ops: Sent, first: int, last: int, gap_s: float) -> Outage | None:
     within = slice(first, last + 1)
-    if ops.suspect[within][ops.bad[within]].all():
+    if (ops.suspect | ops.waited)[within][ops.bad[within]].all():
         return None
     after = last + 1
     ended = after < len(ops.sent_s) and ops.sent_s[-1] - ops.sent_s[after] >= gap_s
@@ -97,7 +99,7 @@ def judged(outage: Outage, kind: Kind, client: int, heal_s: float | None) -> lis
 
 def met_a_stall(edges: tuple[Edge, ...]) -> str:
     """Why what rests on these edges is undecided; empty where there are none."""
-    return f"a stall of our own or of the machine touched its {' and its '.join(edges)}" if edges else ""
+    return f"a stall of our own touched its {' and its '.join(edges)}" if edges else ""
 
 
 def _window(outage: Outage, kind: Kind, client: int, after_heal: bool = False) -> Window:

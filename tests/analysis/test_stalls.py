@@ -33,7 +33,7 @@ def slow() -> Story:
         ([(PODS[0], 0.06)], Verdict.PASS),
         ([(PODS[0], 0.04)], Verdict.FAIL),
         ([(PODS[0], 0.03), (SENTINEL, 0.03)], Verdict.PASS),
-        ([(OPERATOR, 0.09)], Verdict.FAIL),
+        ([(OPERATOR, 0.09)], Verdict.INCONCLUSIVE),
     ],
     ids=["nobody waited", "a Redis", "for less than half the deadline", "two, one after the other", "the operator"],
 )
@@ -53,12 +53,34 @@ def test_waits_of_several_looks_add_up(analysed: Analysed) -> None:
     assert analysed(story).verdict is Verdict.PASS
 
 
-def test_an_outage_whose_edge_met_a_wait_is_undecided(analysed: Analysed) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "verdict"),
+    [(0.9, Verdict.FAIL), (1.0, Verdict.INCONCLUSIVE)],
+)
+def test_an_outage_of_the_control_that_waits_as_long_may_explain_is_undecided(
+    analysed: Analysed, seconds: float, verdict: Verdict
+) -> None:
+    """It is 1 s long, and not every operation of it met a wait."""
     story = no_fault().out("service", 3.0, 4.0, **LATE)
-    assert analysed(story).verdict is Verdict.FAIL
-    trial = analysed(waited(story, 3.1, (PODS[0], 0.06)))
-    assert trial.verdict is Verdict.INCONCLUSIVE
-    assert "a stall of our own or of the machine touched its onset" in trial.because[0]
+    trial = analysed(waited(story, 3.2, (PODS[0], seconds / 2), (OPERATOR, seconds / 2)))
+    assert trial.verdict is verdict
+    assert ("members waited for a core as long" in trial.because[0]) is (verdict is not Verdict.FAIL)
+
+
+def test_another_outage_that_nothing_explains_is_one(analysed: Analysed) -> None:
+    story = no_fault().out("service", 3.0, 4.0, **LATE).out("service", 9.0, 9.5, **LATE)
+    trial = analysed(waited(story, 3.2, (PODS[0], 1.5)))
+    assert trial.verdict is Verdict.FAIL
+    measured = trial.paths["service/new"].targets["reconnect"].measured_s
+    assert measured is not None
+    assert measured[0] < 0.6
+
+
+def test_waits_touch_no_edge(analysed: Analysed) -> None:
+    """They only lengthen: what is in time with them is in time."""
+    trial = analysed(waited(kill_master(back_s=14.0), 14.0, (PODS[1], 0.09)))
+    assert trial.verdict is Verdict.PASS
+    assert all(window.suspect == () for path in trial.paths.values() for window in path.windows)
 
 
 @pytest.mark.parametrize(("seconds", "verdict"), [(1.5, Verdict.FAIL), (2.5, Verdict.INCONCLUSIVE)])
@@ -72,7 +94,15 @@ def test_a_miss_by_less_than_members_waited_is_not_known_to_be_one(
 
 
 def test_what_members_waited_later_excuses_nothing(analysed: Analysed) -> None:
-    assert analysed(waited(kill_master(back_s=17.0), 18.0, (PODS[1], 3.0))).verdict is Verdict.FAIL
+    trial = analysed(waited(kill_master(back_s=17.0), 18.0, (PODS[1], 3.0)))
+    assert trial.verdict is Verdict.FAIL
+
+
+def test_a_sum_of_outages_is_held_against_all_that_members_waited(analysed: Analysed) -> None:
+    story = kill_master(back_s=10.0).out("service", 30.0, 38.0)
+    assert analysed(story).paths["service/new"].targets["total"].verdict == "fail"
+    late = analysed(waited(story, 36.0, (PODS[1], 4.0)))
+    assert late.paths["service/new"].targets["total"].verdict == "undecided"
 
 
 def test_a_pass_stands(analysed: Analysed) -> None:

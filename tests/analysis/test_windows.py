@@ -1,5 +1,7 @@
 """Windows, from operations written down as `time: good or bad`."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -8,11 +10,14 @@ from chaos.analysis.windows import Outage, Sent, judged, outages
 PERIOD_S, TOOK_S, GAP_S = 0.02, 0.001, 1.0
 
 
-def sent(bad: list[tuple[float, float]], suspect: list[tuple[float, float]] = [], length_s: float = 30.0) -> Sent:  # noqa: B006
-    """A client that sends every 20 ms from 0 on; bad and suspect where [from, to) says."""
+Spells = Sequence[tuple[float, float]]
+
+
+def sent(bad: Spells, suspect: Spells = (), length_s: float = 30.0, waited: Spells = ()) -> Sent:
+    """A client that sends every 20 ms from 0 on; bad, suspect and waited where [from, to) says."""
     at = np.round(np.arange(0, length_s, PERIOD_S), 9)
     within = lambda spells: sum(((at >= start) & (at < end) for start, end in spells), np.zeros(len(at), bool)) > 0  # noqa: E731
-    return Sent(sent_s=at, done_s=at + TOOK_S, bad=within(bad), suspect=within(suspect))
+    return Sent(sent_s=at, done_s=at + TOOK_S, bad=within(bad), suspect=within(suspect), waited=within(waited))
 
 
 def one(found: list[Outage]) -> Outage:
@@ -65,6 +70,12 @@ def test_an_outage_of_our_own_stall_is_none():
     assert outages(sent([(5.0, 5.1)], suspect=[(5.0, 5.1)]), GAP_S) == []
 
 
+def test_an_outage_of_waits_alone_is_none_and_one_that_is_more_touches_no_edge():
+    assert outages(sent([(5.0, 5.1)], waited=[(5.0, 5.1)]), GAP_S) == []
+    assert outages(sent([(5.0, 5.1)], suspect=[(5.0, 5.04)], waited=[(5.04, 5.1)]), GAP_S) == []
+    assert one(outages(sent([(5.0, 5.2)], waited=[(5.0, 5.1)]), GAP_S)).suspect == ()
+
+
 @pytest.mark.parametrize(("stall", "edge"), [((5.0, 5.1), "onset"), ((11.9, 12.0), "end")])
 def test_a_stall_at_an_edge_is_said(stall: tuple[float, float], edge: str):
     assert edge in one(outages(sent([(5.0, 12.0)], suspect=[stall]), GAP_S)).suspect
@@ -83,6 +94,7 @@ def test_operations_are_taken_in_the_order_of_sending():
         done_s=shuffled.done_s[order],
         bad=shuffled.bad[order],
         suspect=shuffled.suspect[order],
+        waited=shuffled.waited[order],
     )
     assert outages(mixed, GAP_S) == outages(shuffled, GAP_S)
 
