@@ -82,7 +82,7 @@ def _claim(happened: Happened, path: PathResult, name: str, promise: Promise) ->
 
 
 def _less_waits(history: History, target: TargetResult, *, to_its_end: bool = False) -> TargetResult:
-    """Held against what members waited for a core until what was measured, or to the end: of a sum, of what never came."""
+    """Held against what members waited for a core until what was measured, or to the end where it is a sum or open."""
     _, most_s = target.measured_s or (0.0, None)
     until_s = history.end_s if most_s is None or to_its_end else most_s
     return verdict.without(target, waited_s(history, (0.0, until_s)) or 0.0)
