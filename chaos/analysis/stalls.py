@@ -31,7 +31,7 @@ def late(history: History) -> Late:
     bad = np.flatnonzero(~ops.good)
     due_s, done_s = ops.due_s[bad], ops.done_s[bad]
     found = Late(np.zeros(len(ops), bool), np.zeros(len(ops), bool))
-    found.waited[bad] = _waited_s(history, due_s, done_s) >= history.deadline_s / 2
+    found.waited[bad] = _waited_by_operation(history, due_s, done_s) >= history.deadline_s / 2
     for begin_s, end_s in long_stalls(history):
         found.stalled[bad] |= (due_s < end_s) & (done_s > begin_s)
     return found
@@ -54,13 +54,13 @@ def waited_s(history: History, span: Span) -> float | None:
     return sum(map(_seconds, met))
 
 
-def _waited_s(history: History, due_s: Floats, done_s: Floats) -> Floats:
+def _waited_by_operation(history: History, due_s: Floats, done_s: Floats) -> Floats:
     """What those who answer clients waited during each operation, together: one of Sentinel's waits for two of them."""
     by_member: dict[str, list[Fact]] = {}
     for fact in history.facts("waited"):
         by_member.setdefault(str(fact.get("member")), []).append(fact)
     waited = np.zeros(len(due_s))
-    for member in by_member.keys() - set(history.names(MemberKind.OPERATOR)):
+    for member in sorted(by_member.keys() - set(history.names(MemberKind.OPERATOR))):
         waited += _during(by_member[member], due_s, done_s)
     return waited
 

@@ -6,13 +6,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Thread
 from typing import Any
 
-from chaos.linux import CLONE_NEWNET, setns
+from chaos.linux import CLONE_NEWNET, apart, setns
 
 HERE, THERE = "10.231.0.1", "10.231.0.2"
 
@@ -48,22 +46,45 @@ class Space:
         raise AssertionError(f"somebody listens at {address}:9")
 
     def _socket(self) -> socket.socket:
-        """A socket belongs to the namespace that it was made in; the thread that goes there ends at once."""
-        made: Future[socket.socket] = Future()
+        """It belongs to the namespace that it was made in."""
 
-        def go_and_make() -> None:
+        def go_and_make() -> socket.socket:
             descriptor = self.open()
             setns(descriptor, CLONE_NEWNET)
             os.close(descriptor)
-            made.set_result(socket.socket())
+            return socket.socket()
 
-        thread = Thread(target=go_and_make)
-        thread.start()
-        thread.join()
-        return made.result(0)
+        return apart(go_and_make)
 
     def open(self) -> int:
         return os.open(f"/proc/{self.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+
+class Talker:
+    """A program in one namespace that answers each word with a line, from what it meets in the other."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def say(self, word: str = "new") -> str:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(word.encode() + b"\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline().decode().strip()
+
+
+@contextmanager
+def talking(spaces: tuple[Space, Space], talks: str, serves: str) -> Iterator[Talker]:
+    """The second namespace's program `serves`, as it says by the line `ready`, whom the first one's `talks` to."""
+    here, there = spaces
+    with there.python(serves, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == b"ready\n"
+        with here.python(talks, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as talker:
+            yield Talker(talker)
+            talker.kill()
+        server.kill()
 
 
 def _ip(*words: str) -> None:

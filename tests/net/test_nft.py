@@ -5,13 +5,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import pytest
 
 from chaos.net.cut import Cut
 from chaos.net.nft import Table
-from tests.net.spaces import HERE, THERE, Space
+from tests.net.spaces import HERE, THERE, Space, Talker, talking
 
 pytestmark = pytest.mark.netns
 
@@ -37,30 +37,9 @@ while line := sys.stdin.buffer.readline():
 """
 
 
-class Flow:
+def flow(spaces: tuple[Space, Space]) -> AbstractContextManager[Talker]:
     """An established TCP flow from one namespace to the other, that says what became of each word."""
-
-    def __init__(self, talker: subprocess.Popen[bytes]) -> None:
-        self._talker = talker
-
-    def say(self, word: str) -> str:
-        assert self._talker.stdin is not None
-        assert self._talker.stdout is not None
-        self._talker.stdin.write(word.encode() + b"\n")
-        self._talker.stdin.flush()
-        return self._talker.stdout.readline().decode().strip()
-
-
-@contextmanager
-def flow(spaces: tuple[Space, Space]) -> Iterator[Flow]:
-    here, there = spaces
-    with there.python(ECHO, stdout=subprocess.PIPE) as server:
-        assert server.stdout is not None
-        assert server.stdout.readline() == b"ready\n"
-        with here.python(TALK, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as talker:
-            yield Flow(talker)
-            talker.kill()
-        server.kill()
+    return talking(spaces, TALK, ECHO)
 
 
 @pytest.fixture

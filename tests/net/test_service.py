@@ -1,10 +1,8 @@
 """The stand-in of a Service: its messages without a kernel, then new and old connections in real namespaces."""
 
 import os
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from pyroute2.netlink.nfnetlink.nftsocket import nft_rule_msg
@@ -12,7 +10,7 @@ from pyroute2.netlink.nfnetlink.nftsocket import nft_rule_msg
 from chaos.net.cut import Cut
 from chaos.net.nft import Services, Table
 from chaos.net.service import FORWARD, LACKING, Service, applying
-from tests.net.spaces import HERE, THERE, Space
+from tests.net.spaces import HERE, THERE, Space, Talker, talking
 
 ADDRESS = "10.96.0.10"
 PORTS = (7001, 7002, 7003)
@@ -52,37 +50,15 @@ for line in sys.stdin:
 """Asks on a new connection; on the first of all for the word `kept`."""
 
 
-class Client:
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-
-    def asks(self, word: str = "new") -> str:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(word.encode() + b"\n")
-        self._process.stdin.flush()
-        return self._process.stdout.readline().decode().strip()
-
-    def asks_often(self, times: int) -> Counter[str]:
-        return Counter(self.asks() for _ in range(times))
-
-
-@contextmanager
-def talking(here: Space, there: Space) -> Iterator[Client]:
-    with there.python(NAMED, stdout=subprocess.PIPE) as servers:
-        assert servers.stdout is not None
-        assert servers.stdout.readline() == b"ready\n"
-        with here.python(ASK, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
-            yield Client(client)
-            client.kill()
-        servers.kill()
+def asks_often(client: Talker, times: int) -> Counter[str]:
+    return Counter(client.say() for _ in range(times))
 
 
 @pytest.fixture
-def client(spaces: tuple[Space, Space]) -> Iterator[Client]:
+def client(spaces: tuple[Space, Space]) -> Iterator[Talker]:
     """In the first namespace; the endpoints are in the second, and so is the way to everything else."""
     spaces[0].run("ip", "route", "add", "default", "via", THERE)
-    with talking(*spaces) as client:
+    with talking(spaces, ASK, NAMED) as client:
         yield client
 
 
@@ -131,19 +107,19 @@ def test_the_kernel_understands_what_is_meant(spaces, services):
 @pytest.mark.netns
 def test_a_new_connection_follows_and_an_established_one_stays(services, client):
     services.apply([service((THERE, 7001))])
-    assert client.asks() == "7001"
+    assert client.say() == "7001"
     services.apply([service((THERE, 7002))])
-    assert client.asks() == "7002"
-    assert client.asks("kept") == "7001"
+    assert client.say() == "7002"
+    assert client.say("kept") == "7001"
     services.apply([service()])
-    assert client.asks("kept") == "7001"
+    assert client.say("kept") == "7001"
 
 
 @pytest.mark.netns
 def test_every_endpoint_gets_its_share_of_new_connections(services, client):
     services.apply([service(*ENDPOINTS)])
 
-    shares = client.asks_often(300)
+    shares = asks_often(client, 300)
     assert set(shares) == {"7001", "7002", "7003"}
     assert min(shares.values()) > 60  # 100 each; 60 is five standard deviations away
 
@@ -152,8 +128,8 @@ def test_every_endpoint_gets_its_share_of_new_connections(services, client):
 def test_without_an_endpoint_a_client_is_refused_six_times_and_then_once_a_second(services, client):
     services.apply([service()])
 
-    assert client.asks_often(6) == {"ConnectionRefusedError": 6}
-    later = [client.asks() for _ in range(12)]  # 0.3 s for each that times out
+    assert asks_often(client, 6) == {"ConnectionRefusedError": 6}
+    later = [client.say() for _ in range(12)]  # 0.3 s for each that times out
     assert later[0] == "TimeoutError"
     assert later.count("ConnectionRefusedError") in range(1, 6)
 
@@ -161,9 +137,9 @@ def test_without_an_endpoint_a_client_is_refused_six_times_and_then_once_a_secon
 @pytest.mark.netns
 def test_an_endpoint_that_comes_back_is_found(services, client):
     services.apply([service()])
-    assert client.asks() == "ConnectionRefusedError"
+    assert client.say() == "ConnectionRefusedError"
     services.apply([service((THERE, 7003))])
-    assert client.asks() == "7003"
+    assert client.say() == "7003"
 
 
 @pytest.mark.netns
@@ -185,10 +161,10 @@ def test_a_cut_holds_for_a_service_too_and_leaves_it_when_it_ends(spaces, servic
     table = Table.within(namespace)
     services.apply([service((THERE, 7001))])
     table.apply(Cut((peer,)))
-    assert client.asks() == "TimeoutError"
+    assert client.say() == "TimeoutError"
     services.apply([service((THERE, 7002))])
-    assert client.asks() == "TimeoutError"
+    assert client.say() == "TimeoutError"
     table.clear()
-    assert client.asks() == "7002"
+    assert client.say() == "7002"
     table.close()
     os.close(namespace)
