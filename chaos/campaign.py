@@ -83,6 +83,7 @@ class Campaign:
         self.options = options
         self.tell = tell
         self._waiting = Waiting()
+        self.left_out: list[str] = []
         self.experiments = [load_experiment(path) for path in find_experiments(_asked(options))]
         self.place = choose(options.on, options.scenario, options.settings)
         self.at_once = at_once(self.place.on, options.parallel)
@@ -186,6 +187,7 @@ class Campaign:
                 if self.options.experiments is not None:
                     raise
                 self.experiments.remove(experiment)
+                self.left_out.append(str(error))
                 self._write_down()
                 self.tell(Message(Tell.NOTE, {"text": f"left out: {error}"}))
 
@@ -231,6 +233,7 @@ class Campaign:
             "cluster_why": self.place.why,
             "parallel": self.at_once,
             "experiments": list(dict.fromkeys(experiment.name for experiment in self.experiments)),
+            "left_out": self.left_out,
             "trials": self.options.trials,
             "seed": self.seed,
             "started": self.started,

@@ -34,7 +34,8 @@ def test_of_what_was_chosen_here_it_is_left_out_with_a_note(tmp_path: Path) -> N
         assert [planned.experiment.name for planned in one.plan()] == ["kill-master"]
 
     assert f"left out: {REFUSED}" in [message.data["text"] for message in told if message.tell is Tell.NOTE]
-    assert read(one.directory / "campaign.json")["experiments"] == ["kill-master"]
+    written = read(one.directory / "campaign.json")
+    assert (written["experiments"], written["left_out"]) == (["kill-master"], [REFUSED])
 
 
 def test_where_it_was_asked_for_nothing_is_deployed(tmp_path: Path) -> None:

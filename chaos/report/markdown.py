@@ -33,7 +33,8 @@ def head(result: CampaignResult) -> list[str]:
     place = clean(words.where(result.cluster, result.cluster_why))
     count = len(result.trials)
     measured = f"{count} {trials_word(count)} {place}, scenario {result.scenario}"
-    return [f"{line}  " for line in lines] + [f"**Measured** {measured}. Rule: {clean(result.rule)}"]
+    left_out = "".join(f". Left out: {clean(sentence)}" for sentence in result.manifest.get("left_out", []))
+    return [f"{line}  " for line in lines] + [f"**Measured** {measured}. Rule: {clean(result.rule)}{left_out}"]
 
 
 def sections(result: CampaignResult) -> Iterator[list[str]]:

@@ -74,6 +74,12 @@ def test_doubts_and_what_the_place_leaves_out_are_said():
     assert "one clock, one disk and one kernel" in text
 
 
+def test_an_experiment_that_could_not_be_played_there_is_said_at_the_top():
+    text = html(campaign(manifest={"left_out": ["partition-master needs cut <here>"]}), EVIDENCE)
+    assert "Left out" not in html(campaign(), EVIDENCE)
+    assert text.index("Left out: partition-master needs cut &lt;here&gt;") < text.index("<h1")
+
+
 def test_losses_that_are_undecided_are_no_number():
     one = trial(0, 51.9, 51.99, losses=Losses(acknowledged=100, lost=None, recovered=0, undecided="two masters"))
     assert "undecided: two masters" in html(campaign(one), EVIDENCE)

@@ -15,6 +15,11 @@ def test_one_trial_is_one():
     assert "**Measured** 1 trial on kind" in markdown(campaign(trial(0, 51.9, 51.99)))
 
 
+def test_an_experiment_that_could_not_be_played_there_is_in_the_fifth_line():
+    text = markdown(campaign(manifest={"left_out": ["partition-master needs cut"]}))
+    assert text.splitlines()[4].endswith(". Left out: partition-master needs cut")
+
+
 def test_an_application_has_no_outage_but_what_its_calls_met():
     met = "readonly, on the connection that it opened at 42.9 s"
     app = path("app/kept", None, application=True, longest_blocked_s=10.0, never_again=met)
