@@ -1,6 +1,7 @@
 """Finding a container's own process, where it has no pid namespace of its own (`shareProcessNamespace`)."""
 
 import os
+import secrets
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ from tests.agent.containers import CGROUPS, leave
 
 pytestmark = pytest.mark.netns
 
-ID = "5ca1ab1e" * 8
+ID = secrets.token_hex(32)
+"""Of this run alone: another may be going on beside it."""
 FREEZER = Path("/sys/fs/cgroup/freezer")
 
 

@@ -80,7 +80,7 @@ async def test_sentinels_do_not_begin_in_step(plain):
         [line.wall_ns[0] for line in find(plain.directory / f"sentinel-{n}.log", r"\+monitor master", "")][-1]
         for n in range(3)
     ]
-    assert len({at // 10**6 for at in began}) == 3
+    assert max(began) - min(began) > 10e6
     assert max(began) - min(began) < assembly.PING_S * 1.5e9
 
 
