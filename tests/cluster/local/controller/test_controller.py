@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.cluster.local.controller.watched import Watched, watched
-from tests.rig import LOOPBACK, MASTER_NAME, REDIS, SENTINELS, Rig, wait_for
+from tests.rig import LOOPBACK, MASTER_NAME, REDIS, SENTINELS, Rig, fields, wait_for
 
 pytestmark = pytest.mark.redis
 
@@ -22,9 +22,13 @@ def new_master(rig: Rig) -> str:
 
 
 def agreed_master(rig: Rig) -> str:
-    """Once all Sentinels name it: a reconcile in between makes those that lag behind monitor it, and resets them."""
+    """Once all Sentinels watch it, the leader last: a reconcile in between makes whoever lags behind begin anew.
+
+    The leader names the new master as soon as that is promoted, and watches it when its failover is over.
+    """
     new = new_master(rig)
-    wait_for(lambda: all(rig.master(name) == new for name in SENTINELS), "all Sentinels agree")
+    port = str(rig.processes[new].port)
+    wait_for(lambda: all(watched_by(rig, name)["port"] == port for name in SENTINELS), "all Sentinels watch it")
     return new
 
 
@@ -124,7 +128,7 @@ def test_resync_takes_one_period_more_where_the_lower_pod_came_back(rig: Rig):
         labelled_s = controller.logs(f"pod name: {new}, labels: map[role:master]")[0]
 
         assert 0.7 < (labelled_s - repaired_s) % 3600 < 2.0
-        assert "has 127.0.0.1" in next(line for line in controller.log() if "Slave not associated" in line)
+        assert any("Slave not associated" in line and "has 127.0.0.1" in line for line in controller.log())
 
 
 def test_resync_labels_in_the_same_pass_where_the_higher_pod_came_back(rig: Rig):
@@ -167,12 +171,13 @@ def test_resync_sets_what_is_declared_and_repairs_sentinels(rig: Rig):
     with watched(rig, "resync", every_s=0.5) as controller:
         controller.logs("Fixing sentinel not monitoring expected master")
         controller.logs("mismatch number of sentinels in memory. resetting")
-        wait_for(lambda: down_after(rig) == "2000", "what MONITOR took back is set again")
+        wait_for(
+            lambda: watched_by(rig, SENTINELS[0])["down-after-milliseconds"] == "2000",
+            "what MONITOR took back is set again",
+        )
         assert rig.master() == OLD
         assert rig.call(REDIS[1], "CONFIG", "GET", "maxmemory") == ["maxmemory", "104857600"]
 
 
-def down_after(rig: Rig) -> str:
-    state = rig.call(SENTINELS[0], "SENTINEL", "MASTER", MASTER_NAME)
-    fields: dict[str, str] = dict(zip(state[::2], state[1::2], strict=True))
-    return fields["down-after-milliseconds"]
+def watched_by(rig: Rig, sentinel: str) -> dict[str, str]:
+    return fields(rig.call(sentinel, "SENTINEL", "MASTER", MASTER_NAME))
