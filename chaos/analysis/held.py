@@ -94,9 +94,8 @@ def _of_control(history: History, path: PathResult, gates: bool) -> dict[str, Ta
     known = verdict.of_path(path.state, path.never_worked_because, promise)
     durable = [window for window in path.windows if window.kind == "durable"]
     unexplained = [window for window in durable if not _waits_explain(history, window)]
-    if durable and not unexplained:
-        return {"reconnect": known or verdict.of_control(durable, "members waited for a core as long", gates)}
-    return {"reconnect": known or verdict.of_control(unexplained, _undecided(path.windows), gates)}
+    undecided = _undecided(path.windows) if unexplained else "members waited for a core as long"
+    return {"reconnect": known or verdict.of_control(unexplained or durable, undecided, gates)}
 
 
 def _waits_explain(history: History, window: Window) -> bool:

@@ -51,7 +51,7 @@ class Sent:
 
 
 def outages(ops: Sent, gap_s: float) -> list[Outage]:
-    """Every outage of a client, in order. One that is suspect or waited opens none by itself."""
+    """Every outage of a client, in order. A bad operation that is suspect or waited opens none by itself."""
     order = np.argsort(ops.sent_s, kind="stable")
     sorted_ops = Sent(**{each.name: getattr(ops, each.name)[order] for each in fields(ops)})
     bad = np.flatnonzero(sorted_ops.bad)

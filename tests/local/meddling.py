@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from chaos.cluster.health import master
 from chaos.experiment.session import current
 from tests.kind.front import children
 from tests.local.console import ANSWER_S
+from tests.spinning import CORE, spinning
 
 FIRST_CLIENT = "0"
-SPIN, SPINNERS = "while True: pass", 4
+SPINNERS = 4
 LAST = 19
 """The niceness of whoever is to come last."""
 BLOCK = 4096
@@ -48,18 +49,13 @@ def crowd(seconds: float) -> None:
 
     A group of the scheduler's own is made of each session: then niceness counts within one only, and it has its own.
     """
-    core, [nest] = {min(os.sched_getaffinity(0))}, children(os.getpid())
+    [nest] = children(os.getpid())
     group = Path(f"/proc/{nest}/autogroup")
     for pid in _servers(nest):
-        os.sched_setaffinity(pid, core)
+        os.sched_setaffinity(pid, {CORE})
         os.setpriority(os.PRIO_PROCESS, pid, LAST)
     _nice(group, LAST)
-    with ExitStack() as stack:
-        for _ in range(SPINNERS):
-            spinner = subprocess.Popen([sys.executable, "-c", SPIN], start_new_session=True)
-            stack.callback(spinner.wait)
-            stack.callback(spinner.kill)
-            os.sched_setaffinity(spinner.pid, core)
+    with spinning(SPINNERS):
         time.sleep(seconds)
     _nice(group, 0)
 

@@ -34,7 +34,7 @@ def test_it_is_in_the_record_how_long_members_waited(played: Played) -> None:
     assert any("s for a core, added up" in doubt.text for doubt in trial.doubts)
 
 
-def test_without_that_record_it_would_have_failed(played: Played, tmp_path: Path) -> None:
+def test_without_that_record_there_would_be_an_outage(played: Played, tmp_path: Path) -> None:
     """So it is the waits that excuse it, and nothing else does."""
     copy = shutil.copytree(played.directory("crowded"), tmp_path / "trial-000")
     for file in (copy / "events").glob("*.jsonl"):

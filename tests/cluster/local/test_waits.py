@@ -1,11 +1,7 @@
 """What the kernel counts of a process that waits for a core, on a core that is really wanted by others."""
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,23 +9,13 @@ import pytest
 from chaos.cluster.local.waits import LEAST_NS, Waits
 from chaos.model import Event
 from chaos.until import until
-
-SPIN = "while True: pass"
-CORE = min(os.sched_getaffinity(0))
+from tests.spinning import spinning
 
 
 @pytest.fixture
 def spinners() -> Iterator[list[int]]:
-    """Two that both want the same core, all the time; their pids."""
-    with ExitStack() as stack:
-        found = []
-        for _ in range(2):
-            popen = subprocess.Popen([sys.executable, "-c", SPIN])
-            stack.callback(popen.wait)
-            stack.callback(popen.kill)
-            os.sched_setaffinity(popen.pid, {CORE})
-            found.append(popen.pid)
-        yield found
+    with spinning(2) as pids:
+        yield pids
 
 
 async def test_whoever_waits_for_a_core_is_told_of_with_how_long(spinners: list[int]) -> None:
