@@ -98,18 +98,3 @@ class Member:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         return cls(**{**data, "kind": MemberKind(data["kind"])})
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Event:
-    """One observation. `at_ns` is its monotonic stamp on the clock of `domain`, and the latest edge of what it says.
-
-    `since_ns` is the earliest edge: when the fact was last seen not to hold. None: known to the stamp itself.
-    `fields` are what the event's kind says (docs/file-formats.md) and are written beside the stamps, flat.
-    """
-
-    kind: str
-    domain: str
-    at_ns: int
-    since_ns: int | None = None
-    fields: dict[str, Any]

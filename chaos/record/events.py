@@ -1,125 +1,579 @@
-"""Writing, reading and following events/*.jsonl. Not for placing events on one clock: that is chaos.analysis.align."""
+"""Every kind of event, one frozen dataclass each: what writers say, what is in a file, and what the analysis reads.
+
+Standard library only, since this ships into pods. docs/file-formats.md shows the same kinds as a table; that table is
+made from these classes by `nox -s formats`. A line whose kind or whose fields are not declared here is refused: a
+misspelt name must never read as "nothing happened".
+"""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Generic, TypedDict, TypeVar, dataclass_transform
 
-from chaos.clock import domain_event, mono_ns
-from chaos.errors import RecordingError
-from chaos.model import Event
-from chaos.record.kept import kept
-
-Listener = Callable[[Event], None]
+from chaos.clock import HOST, identity, mono_ns, reading
 
 
-class EventWriter:
-    """One file of events. Each line is in the kernel before `put` returns. May be used from several threads.
+class Event:
+    """What one observation says. Each kind is a subclass; its stamps stand beside it, in `Stamped`."""
 
-    Raises RecordingError where a line cannot be written, and where the file is there already: a record is never
-    written twice.
+    kind: ClassVar[str]
+    by: ClassVar[str]
+    """Who writes it, and how often."""
+
+
+E_co = TypeVar("E_co", bound=Event, covariant=True)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stamped(Generic[E_co]):
+    """An event and when it happened, on the monotonic clock of `domain`.
+
+    `at_ns` is the latest edge of what it says. `since_ns` is the earliest edge: when the fact was last seen not to
+    hold. Without it the fact is known to the stamp itself, or was there at first sight.
     """
 
-    def __init__(self, path: Path, domain: str) -> None:
-        self.path = path
-        self.domain = domain
-        self._lock = threading.RLock()
-        self._listeners: list[Listener] = []
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._file = path.open("x", buffering=1, encoding="ascii")
-        except FileExistsError:
-            raise RecordingError(f"{path} exists already; a record is written once") from None
-        self.put(domain_event(domain))
-
-    def subscribe(self, listener: Listener) -> None:
-        """Call `listener` with every event from now on, in the order of the file, in the thread of whoever writes."""
-        self._listeners.append(listener)
-
-    def write(
-        self,
-        kind: str,
-        /,
-        *,
-        at_ns: int | None = None,
-        since_ns: int | None = None,
-        domain: str | None = None,
-        **fields: Any,  # noqa: ANN401  the fields of each kind are docs/file-formats.md's
-    ) -> None:
-        """Write an event that happened now, or at `at_ns`, on this writer's clock or on that of `domain`."""
-        stamp = mono_ns() if at_ns is None else at_ns
-        self.put(Event(kind=kind, domain=domain or self.domain, at_ns=stamp, since_ns=since_ns, fields=fields))
-
-    def put(self, event: Event) -> None:
-        line = to_line(event)
-        with self._lock:
-            with kept(self.path):
-                self._file.write(line)
-            for listener in self._listeners:
-                listener(event)
-
-    def close(self) -> None:
-        with self._lock, kept(self.path):
-            self._file.close()
+    event: E_co
+    domain: str
+    at_ns: int
+    since_ns: int | None = None
 
 
-def to_line(event: Event) -> str:
-    stamps: dict[str, Any] = {"kind": event.kind, "domain": event.domain, "at_ns": event.at_ns}
-    if event.since_ns is not None:
-        stamps["since_ns"] = event.since_ns
-    return json.dumps(stamps | event.fields, separators=(",", ":")) + "\n"
+KINDS: dict[str, type[Event]] = {}
+"""The class of each kind, by its name in a file."""
 
 
-def from_line(line: str | bytes) -> Event:
-    """Raises ValueError, KeyError or TypeError on anything but an event."""
-    return from_fields(json.loads(line))
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def _kind(name: str, *, by: str) -> Callable[[type[Any]], type[Any]]:
+    """Make a class a kind of event: a frozen dataclass that is called `name` in a file and is written by `by`."""
+
+    def declare(cls: type[Any]) -> type[Any]:
+        made: type[Event] = dataclass(frozen=True, kw_only=True, slots=True)(cls)
+        made.kind, made.by = name, by
+        KINDS[name] = made
+        return made
+
+    return declare
 
 
-def from_fields(fields: dict[str, Any]) -> Event:
-    """From what a line says; raises as `from_line` does."""
-    kind, domain, at_ns = fields.pop("kind"), fields.pop("domain"), fields.pop("at_ns")
-    return Event(kind=kind, domain=domain, at_ns=at_ns, since_ns=fields.pop("since_ns", None), fields=fields)
+class EndpointEntry(TypedDict):
+    """One address of a Service's EndpointSlices."""
+
+    ip: str
+    pod: str | None
+    ready: bool
+    serving: bool
+    terminating: bool
 
 
-def read_events(path: Path) -> Iterator[Event]:
-    """Every event of a file, in the order of writing. A last line that was cut off is left out.
+class ReplicaEntry(TypedDict):
+    """One replica as a Sentinel knows it; `master` is whom the replica says that it follows, as ip:port."""
 
-    Raises RecordingError on any other line that is not an event.
+    address: str
+    flags: str
+    master: str
+
+
+class TargetEntry(TypedDict):
+    """Who a fault hit: `address` is ip:port, `run_id` the id of the process, empty where it was not known."""
+
+    name: str
+    ordinal: int | None
+    address: str
+    run_id: str
+
+
+# Clocks, and the trial itself.
+
+
+@_kind("clock.domain", by="every writer, as its first line; the host repeats those of the agent and the nodes")
+class ClockDomain(Event):
+    """Whose clock stamps this file. Equal boot_id and timens are one clock."""
+
+    boot_id: str
+    timens: str
+    mono_ns: int
+    wall_ns: int
+
+
+@_kind("clock.pair", by="every writer, once a second")
+class ClockPair(Event):
+    """The wall clock at this stamp, so that log lines can be placed."""
+
+    wall_ns: int
+
+
+@_kind("clock.offset", by="the host")
+class ClockOffset(Event):
+    """The clock of the domain `of` minus the host's, ± error_ns: half the round trip of the exchange."""
+
+    of: str
+    offset_ns: int
+    error_ns: int
+
+
+@_kind("step", by="the host")
+class Step(Event):
+    """A step of the trial; `state` is begun, ended or failed."""
+
+    number: int
+    name: str
+    state: str
+    text: str
+
+
+@_kind("random-wait", by="the host")
+class RandomWait(Event):
+    """How long the trial waits before the fault: uniform over the system's longest period, by seed."""
+
+    seconds: float
+    period_s: float
+
+
+@_kind("members", by="the host, when it changed")
+class MembersKnown(Event):
+    """The members as the platform knows them; each is a `chaos.model.Member`."""
+
+    members: list[dict[str, Any]]
+
+
+@_kind("pressure", by="the host and the agent, once a second")
+class Pressure(Event):
+    """The machine: some10 is the share in % of the last 10 s in which a task waited for a CPU, or null without PSI."""
+
+    some10: float | None
+    load1: float
+
+
+@_kind("note", by="the host and the agent")
+class Note(Event):
+    """A sentence for the reader of the record."""
+
+    text: str
+
+
+@_kind("watch.begin", by="the host")
+class WatchBegin(Event):
+    """From now on the trial watches whether what recovered stays recovered."""
+
+
+@_kind("watch.end", by="the host")
+class WatchEnd(Event):
+    """The trial watched on until now."""
+
+
+@_kind("gap", by="whoever was silent, or whoever noticed it")
+class Gap(Event):
+    """The source said nothing from since_ns to at_ns, so what it would have shown is not known."""
+
+    source: str
+    text: str
+
+
+# Faults.
+
+
+@_kind("fault.requested", by="the host")
+class FaultRequested(Event):
+    """A fault is asked for. `origin` marks the one whose effect is t = 0; null where the experiment does not say."""
+
+    fault: str
+    target: TargetEntry | None
+    arguments: dict[str, Any]
+    origin: bool | None = None
+
+
+@_kind("fault.accepted", by="the host: the platform had answered")
+class FaultAccepted(Event):
+    """The platform accepted the fault."""
+
+    fault: str
+
+
+@_kind("fault.effect", by="the host, for whoever caused it")
+class FaultEffect(Event):
+    """The fault took effect between since_ns and at_ns, on the clock of the node where it happened."""
+
+    fault: str
+
+
+@_kind("fault.confirmed", by="the host: the proof had come")
+class FaultConfirmed(Event):
+    """What proves that the fault is in effect."""
+
+    fault: str
+    evidence: str
+
+
+@_kind("fault.unproved", by="the host: the proof did not come")
+class FaultUnproved(Event):
+    """Why the fault is not known to be in effect."""
+
+    fault: str
+    evidence: str
+
+
+@_kind("fault.heal_requested", by="the host")
+class HealRequested(Event):
+    """The fault is about to be undone."""
+
+    fault: str
+
+
+@_kind("fault.heal_confirmed", by="the host")
+class HealConfirmed(Event):
+    """The fault is undone."""
+
+    fault: str
+
+
+@_kind("fault.undone", by="the host, for the helper on the node")
+class FaultUndone(Event):
+    """A cut or a pause ended unasked; since_ns and at_ns are when, on the node's clock."""
+
+    what: str
+    because: str
+
+
+# The platform.
+
+
+@_kind("pod", by="the platform, on every change")
+class Pod(Event):
+    """A pod of the system.
+
+    `role` is the value of the master label. `waiting` is why its container does not run (CrashLoopBackOff …), `ended`
+    why the container before this one ended (OOMKilled, Error …), `unschedulable` the scheduler's sentence.
     """
-    lines = path.read_bytes().split(b"\n")
-    last = len(lines)
-    for number, line in enumerate(lines, 1):
-        try:
-            if line:
-                yield from_line(line)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            if number == last:
-                return
-            raise RecordingError(f"{path}:{number}: not an event: {line[:80]!r}") from error
+
+    name: str
+    uid: str
+    component: str
+    ip: str | None
+    node: str | None
+    phase: str | None
+    ready: bool
+    role: str | None
+    container: str
+    restarts: int
+    started_at: str | None
+    deleting: bool
+    gone: bool
+    waiting: str = ""
+    ended: str = ""
+    unschedulable: str = ""
 
 
-class Tail:
-    """Follows a file of events that somebody else appends to, or that is not there yet."""
+@_kind("endpoints", by="the platform, on every change of the Service's EndpointSlices")
+class Endpoints(Event):
+    """Where a Service sends to."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._offset = 0
+    service: str
+    endpoints: list[EndpointEntry]
 
-    def new(self) -> list[Event]:
-        """What was appended since the last call; a line still being written is left for the next."""
-        if not self._path.exists():
-            return []
-        with self._path.open("rb") as file:
-            file.seek(self._offset)
-            whole = file.read().rpartition(b"\n")[0]
-        if not whole:
-            return []
-        self._offset += len(whole) + 1
-        return [self._parse(line) for line in whole.split(b"\n")]
 
-    def _parse(self, line: bytes) -> Event:
-        try:
-            return from_line(line)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RecordingError(f"{self._path}: not an event: {line[:80]!r}") from error
+@_kind("service", by="the platform")
+class ServiceKnown(Event):
+    """A Service and the labels that it selects."""
+
+    service: str
+    cluster_ip: str | None
+    selector: dict[str, str]
+
+
+@_kind("log.opened", by="the platform")
+class LogOpened(Event):
+    """A container's log is followed into `file`; the domain is that of the log's own clock, the node's."""
+
+    file: str
+    component: str
+    pod: str
+    uid: str
+    container: str
+
+
+@_kind("log.closed", by="the platform")
+class LogClosed(Event):
+    """The container's log is no longer followed."""
+
+    file: str
+    component: str
+    pod: str
+    uid: str
+    container: str
+
+
+@_kind("waits", by="the host, once")
+class Waits(Event):
+    """Whether this kernel counts how long a process waits for a core."""
+
+    counted: bool
+
+
+@_kind("waited", by="the host, from waits of 10 ms on")
+class Waited(Event):
+    """How long a member's main thread waited for a core from since_ns to at_ns; looked at ten times a second."""
+
+    member: str
+    waited_ns: int
+
+
+# Clients.
+
+
+@_kind("resolved", by="the agent, when it changed")
+class Resolved(Event):
+    """What a name resolves to; no address where it was not found."""
+
+    name: str
+    addresses: list[str]
+    error: str
+
+
+@_kind("node", by="the agent, when a run id is first seen")
+class NodeSeen(Event):
+    """Who answers under an operation's `node` index; the address is there where it is known who that is."""
+
+    index: int
+    run_id: str
+    version: str
+    address: str | None
+
+
+@_kind("target", by="the agent, when an address is first asked")
+class TargetAsked(Event):
+    """Who is asked under an operation's `target` index; an application client's is host:port as it was told it."""
+
+    index: int
+    address: str
+
+
+@_kind("connection.opened", by="the agent: `kept` connections and application clients only")
+class ConnectionOpened(Event):
+    """A client opened its connection of that number; since_ns is when it began to connect."""
+
+    client: int
+    connection: int
+    target: int | None
+    node: int | None
+    because: str
+
+
+@_kind("connection.closed", by="the agent: `kept` connections and application clients only")
+class ConnectionClosed(Event):
+    """A client's connection ended, and because of what."""
+
+    client: int
+    connection: int
+    target: int | None
+    node: int | None
+    because: str
+
+
+@_kind("discovery", by="the agent, when the answer differs from the client's last")
+class Discovery(Event):
+    """Whom a Sentinel named to a client; no address where it named nobody."""
+
+    client: int
+    sentinel: str
+    address: str | None
+    took_us: int
+    error: str
+
+
+@_kind("clients.started", by="the agent")
+class ClientsStarted(Event):
+    """The clients send from now on, with this deadline."""
+
+    deadline_s: float
+
+
+@_kind("clients.stopped", by="the agent")
+class ClientsStopped(Event):
+    """The clients send no more."""
+
+    deadline_s: float
+
+
+@_kind("application.call", by="the agent, for calls of more than a second")
+class ApplicationCall(Event):
+    """A call of an application client that blocked for long."""
+
+    client: int
+    blocked_s: float
+    error: str
+
+
+@_kind("sanity", by="the agent, at each start of the clients and at the audit, a member each")
+class Sanity(Event):
+    """What a Redis says of itself; its counts are null where it did not answer. `masters` are all that say master."""
+
+    member: str
+    address: str
+    run_id: str
+    role: str
+    evicted_keys: int | None
+    expired_keys: int | None
+    error: str
+    masters: list[str]
+
+
+@_kind("audit", by="the agent")
+class Audit(Event):
+    """The keys were read back from the master at `address`; `undecided` says why that proves no loss, if so."""
+
+    address: str
+    run_id: str
+    keys: int
+    present: int
+    took_s: float
+    undecided: str
+
+
+# Observers.
+
+
+@_kind("role", by="the agent: polled every 50 ms, written when anything but the offset changed, or once a second")
+class Role(Event):
+    """What ROLE says. `role` is master or slave; `link` is up, or ROLE's own word where a replica is not connected."""
+
+    member: str
+    address: str
+    run_id: str
+    role: str
+    master: str | None
+    link: str | None
+    syncing: bool
+    offset: int | None
+
+
+@_kind("role.lost", by="the agent")
+class RoleLost(Event):
+    """The member no longer answers ROLE, or is a member no longer."""
+
+    member: str
+    address: str
+    error: str
+
+
+@_kind("sentinel.address", by="the agent: polled every 50 ms, written when it changed")
+class SentinelAddress(Event):
+    """Whom a Sentinel names as master; no address where it knows no such master."""
+
+    sentinel: str
+    address: str | None
+
+
+@_kind("sentinel.state", by="the agent: polled once a second, written when it changed")
+class SentinelState(Event):
+    """What a Sentinel knows of the master, its replicas and the other Sentinels; without a master its flags are
+    `not-monitored`."""
+
+    sentinel: str
+    flags: str
+    num_slaves: int
+    num_other_sentinels: int
+    quorum: int
+    address: str | None
+    replicas: list[ReplicaEntry]
+
+
+@_kind("sentinel.event", by="the agent: pub/sub, every event")
+class SentinelSaid(Event):
+    """What a Sentinel published; since_ns is when the last answered ping of this subscription was sent."""
+
+    sentinel: str
+    channel: str
+    payload: str
+
+
+@_kind("sentinel.lost", by="the agent")
+class SentinelLost(Event):
+    """The Sentinel no longer answers."""
+
+    sentinel: str
+    error: str | None
+
+
+@_kind("sentinel.back", by="the agent")
+class SentinelBack(Event):
+    """The Sentinel answers again."""
+
+    sentinel: str
+    error: str | None = None
+
+
+@_kind("settings", by="the agent: read at first sight and every 5 s (a Sentinel's: every second), written when changed")
+class Settings(Event):
+    """A member's effective settings; `error` is why they were refused, null where they were not."""
+
+    member: str
+    component: str
+    settings: dict[str, str]
+    error: str | None = None
+
+
+@_kind("hiccup", by="the agent, from 5 ms on")
+class Hiccup(Event):
+    """The agent's own timer came this late."""
+
+    late_ns: int
+
+
+@_kind("hiccups", by="the agent, once a second, so that silence is not taken for punctuality")
+class Hiccups(Event):
+    """The worst lateness of the last second, and how often the timer ticked."""
+
+    worst_ns: int
+    ticks: int
+
+
+# Lines of a file.
+
+
+def to_line(stamped: Stamped[Event]) -> str:
+    """The line that a file of events holds, with its end of line."""
+    stamps: dict[str, Any] = {"kind": stamped.event.kind, "domain": stamped.domain, "at_ns": stamped.at_ns}
+    if stamped.since_ns is not None:
+        stamps["since_ns"] = stamped.since_ns
+    said = {one.name: getattr(stamped.event, one.name) for one in fields(stamped.event)}  # type: ignore[arg-type]
+    return json.dumps(stamps | said, separators=(",", ":")) + "\n"
+
+
+def from_line(line: str | bytes) -> Stamped[Event]:
+    """The event of a line; raises ValueError, with what is wrong, on anything but a declared kind with its fields."""
+    return from_json(json.loads(line))
+
+
+def from_json(said: Any) -> Stamped[Event]:  # noqa: ANN401  whatever stands in a file
+    """The event of an object as it stands in a line; raises as `from_line` does."""
+    if not isinstance(said, dict) or said.get("kind") not in KINDS:
+        raise ValueError(f"{said.get('kind') if isinstance(said, dict) else said!r} is no kind of event")
+    said = dict(said)
+    kind = KINDS[said.pop("kind")]
+    try:
+        domain, at_ns, since_ns = said.pop("domain"), said.pop("at_ns"), said.pop("since_ns", None)
+        return Stamped(event=kind(**said), domain=domain, at_ns=at_ns, since_ns=since_ns)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{kind.kind}: {error}") from error
+
+
+# The events that every writer needs.
+
+
+def domain_event(domain: str) -> Stamped[ClockDomain]:
+    """This process's clock, under the name `domain`."""
+    clock: dict[str, Any] = {**identity(), **reading()}
+    return Stamped(event=ClockDomain(**clock), domain=domain, at_ns=mono_ns())
+
+
+def pair_event(domain: str) -> Stamped[ClockPair]:
+    """The wall clock now, beside the monotonic one."""
+    pair = reading()
+    return Stamped(event=ClockPair(wall_ns=pair["wall_ns"]), domain=domain, at_ns=pair["mono_ns"])
+
+
+def offset_event(domain: str, sent_ns: int, theirs_ns: int, received_ns: int) -> Stamped[ClockOffset]:
+    """The other clock minus ours by Cristian's method: the middle of the round trip, ± half of it."""
+    offset_ns, error_ns = theirs_ns - (sent_ns + received_ns) // 2, (received_ns - sent_ns + 1) // 2
+    event = ClockOffset(of=domain, offset_ns=offset_ns, error_ns=error_ns)
+    return Stamped(event=event, domain=HOST, at_ns=received_ns, since_ns=sent_ns)

@@ -3,8 +3,8 @@
 import struct
 from typing import NamedTuple
 
-FORMAT = 1
-MAGIC = b"FHOPS\x00\x00\x01"
+FORMAT = 2
+MAGIC = b"FHOPS\x00\x00\x02"
 """Eight bytes at the start of an ops file; the last is the format's version."""
 
 ROW = struct.Struct("<HHIqIIBBBBI")

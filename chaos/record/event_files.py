@@ -1,0 +1,99 @@
+"""Writing, reading and following events/*.jsonl. Placing events on one clock is the task of chaos.analysis."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from chaos.clock import mono_ns
+from chaos.errors import RecordingError
+from chaos.record.events import Event, Stamped, domain_event, from_line, to_line
+from chaos.record.kept import kept
+
+Listener = Callable[[Stamped[Event]], None]
+
+
+class EventWriter:
+    """One file of events. Each line is in the kernel before `put` returns. May be used from several threads.
+
+    Raises RecordingError where a line cannot be written, and where the file is there already: a record is never
+    written twice.
+    """
+
+    def __init__(self, path: Path, domain: str) -> None:
+        self.path = path
+        self.domain = domain
+        self._lock = threading.RLock()
+        self._listeners: list[Listener] = []
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._file = path.open("x", buffering=1, encoding="ascii")
+        except FileExistsError:
+            raise RecordingError(f"{path} exists already; a record is written once") from None
+        self.put(domain_event(domain))
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call `listener` with every event from now on, in the order of the file, in the thread of whoever writes."""
+        self._listeners.append(listener)
+
+    def write(
+        self, event: Event, *, at_ns: int | None = None, since_ns: int | None = None, domain: str | None = None
+    ) -> None:
+        """Write an event that happened now, or at `at_ns`, on this writer's clock or on that of `domain`."""
+        stamp = mono_ns() if at_ns is None else at_ns
+        self.put(Stamped(event=event, domain=domain or self.domain, at_ns=stamp, since_ns=since_ns))
+
+    def put(self, stamped: Stamped[Event]) -> None:
+        """Write an event with the stamps that it has."""
+        line = to_line(stamped)
+        with self._lock:
+            with kept(self.path):
+                self._file.write(line)
+            for listener in self._listeners:
+                listener(stamped)
+
+    def close(self) -> None:
+        with self._lock, kept(self.path):
+            self._file.close()
+
+
+def read_events(path: Path) -> Iterator[Stamped[Event]]:
+    """Every event of a file, in the order of writing. A last line that was cut off is left out.
+
+    Raises RecordingError on any other line that is not an event.
+    """
+    lines = path.read_bytes().split(b"\n")
+    last = len(lines)
+    for number, line in enumerate(lines, 1):
+        try:
+            if line:
+                yield from_line(line)
+        except ValueError as error:
+            if number == last:
+                return
+            raise RecordingError(f"{path}:{number}: not an event ({error}): {line[:80]!r}") from error
+
+
+class Tail:
+    """Follows a file of events that somebody else appends to, or that is not there yet."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def new(self) -> list[Stamped[Event]]:
+        """What was appended since the last call; a line still being written is left for the next."""
+        if not self._path.exists():
+            return []
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            whole = file.read().rpartition(b"\n")[0]
+        if not whole:
+            return []
+        self._offset += len(whole) + 1
+        return [self._parse(line) for line in whole.split(b"\n")]
+
+    def _parse(self, line: bytes) -> Stamped[Event]:
+        try:
+            return from_line(line)
+        except ValueError as error:
+            raise RecordingError(f"{self._path}: not an event ({error}): {line[:80]!r}") from error
