@@ -1,56 +1,90 @@
 """One trial on one axis: every event, log line and operation in seconds from t = 0, with the error of its clock.
 
-What the recording says, placed and indexed; no judgement. Both the analysis and the reports read a trial through this.
+What the recording says, placed and indexed; no judgement. The analysis, the findings and the reports read a trial
+through this.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
-from chaos.analysis.align import Clocks, Nanoseconds
+from pydantic import ValidationError
+
+from chaos.analysis.clocks import Clocks
+from chaos.analysis.interval import Interval
 from chaos.analysis.logs import LogLine, find
 from chaos.analysis.operations import Client, Operations
-from chaos.analysis.result import Span
-from chaos.analysis.roster import Roster
-from chaos.model import Event
+from chaos.analysis.result import FaultRecord, Node
+from chaos.errors import RecordingError
+from chaos.model import MemberKind
+from chaos.record.events import (
+    ClientsStarted,
+    ClientsStopped,
+    Event,
+    FaultAccepted,
+    FaultConfirmed,
+    FaultEffect,
+    FaultRequested,
+    FaultUnproved,
+    HealConfirmed,
+    HealRequested,
+    LogOpened,
+    MembersKnown,
+    NodeSeen,
+    Pod,
+    Role,
+    Stamped,
+)
 from chaos.record.reader import Recording
+from chaos.scenario.model import Scenario
 
 WARM_UP_S = 2.0
 """After the clients' start, before their baseline counts; at most a third of what there is."""
 
+FaultEvents = dict[type[Event], Stamped[Any]]
+"""What was said of one fault, by kind."""
+E = TypeVar("E", bound=Event)
+E_co = TypeVar("E_co", bound=Event, covariant=True)
+
 
 @dataclass(frozen=True, slots=True)
-class Fact:
-    """An event on the axis: it came to hold between `earliest_s` and `latest_s`."""
+class Fact(Generic[E_co]):
+    """An event on the axis: what it says came to hold between `earliest_s` and `latest_s`."""
 
-    kind: str
+    event: E_co
     earliest_s: float
     latest_s: float
-    fields: dict[str, Any]
 
     @property
-    def span(self) -> Span:
-        return self.earliest_s, self.latest_s
-
-    def get(self, name: str) -> Any:  # noqa: ANN401  a field is whatever its kind says
-        return self.fields.get(name)
+    def at_s(self) -> Interval:
+        return Interval(self.earliest_s, self.latest_s)
 
 
 class History:
-    """A recording on its axis. `t0_ns` is the earliest edge of the effect on the host's clock."""
+    """A recording on its axis. `t0_ns` is the earliest edge of the origin's effect on the host's clock.
+
+    `unplaced` counts the events of each clock domain whose offset to the host is not known. Raises RecordingError where
+    the manifest's scenario is not one.
+    """
 
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
+        self.manifest: dict[str, Any] = recording.manifest
+        self.scenario = _scenario(recording)
         self.clocks = Clocks(recording.events)
-        self.effect_ns = self._effect()
-        self.t0_ns = self.effect_ns[0] if self.effect_ns else self._origin()
-        self._facts: dict[str, list[Fact]] = {}
+        self._said_of_faults, self._origin = _said_of_faults(recording, self.clocks)
+        self.t0_ns = self._origin_ns()
         self.unplaced: dict[str, int] = {}
-        for event in recording.events:
-            self._place(event)
+        self._facts: dict[type[Event], list[Fact[Any]]] = {}
+        for stamped in recording.events:
+            fact = self._placed(stamped)
+            if fact is None:
+                self.unplaced[stamped.domain] = self.unplaced.get(stamped.domain, 0) + 1
+            else:
+                self._facts.setdefault(type(stamped.event), []).append(fact)
         for facts in self._facts.values():
             facts.sort(key=lambda fact: fact.latest_s)
 
@@ -58,31 +92,85 @@ class History:
     def load(cls, directory: Path) -> Self:
         return cls(Recording.load(directory))
 
-    def facts(self, kind: str) -> list[Fact]:
+    # Events.
+
+    def facts(self, kind: type[E]) -> list[Fact[E]]:
         """All events of a kind, by their latest edge."""
         return self._facts.get(kind, [])
 
-    def first(self, kind: str) -> Fact | None:
-        return next(iter(self.facts(kind)), None)
-
-    def last(self, kind: str) -> Fact | None:
+    def last(self, kind: type[E]) -> Fact[E] | None:
         return next(iter(self.facts(kind)[-1:]), None)
 
     def seconds(self, host_ns: int) -> float:
         return (host_ns - self.t0_ns) / 1e9
 
-    def span(self, placed: Nanoseconds) -> Span:
-        return self.seconds(placed[0]), self.seconds(placed[1])
+    def _placed(self, stamped: Stamped[Event]) -> Fact[Event] | None:
+        latest = self.clocks.place(stamped.domain, stamped.at_ns)
+        earliest = self.clocks.place(stamped.domain, stamped.at_ns if stamped.since_ns is None else stamped.since_ns)
+        if latest is None or earliest is None:
+            return None
+        return Fact(stamped.event, self.seconds(earliest[0]), self.seconds(latest[1]))
+
+    # What was done.
+
+    def _origin_ns(self) -> int:
+        """The effect's earliest edge; without an effect the request, and without a request the last stamp of all."""
+        if self._origin is None:
+            mine = (one.at_ns for one in self.recording.events if self.clocks.same(one.domain))
+            return max(mine, default=0)
+        effect = self._origin.get(FaultEffect)
+        placed = self.clocks.place(effect.domain, effect.since_ns or effect.at_ns) if effect else None
+        return placed[0] if placed else self._origin[FaultRequested].at_ns
 
     @cached_property
-    def effect_s(self) -> Span | None:
+    def faults(self) -> tuple[FaultRecord, ...]:
+        """Every fault with its stamps, in the order of their requests."""
+        return tuple(self._fault(said, said is self._origin) for said in self._said_of_faults)
+
+    @cached_property
+    def origin(self) -> FaultRecord | None:
+        """The fault whose effect is t = 0; None where none was requested."""
+        return next((fault for fault in self.faults if fault.is_origin), None)
+
+    @property
+    def effect_s(self) -> Interval | None:
         """The effect's interval; None where no fault is known to have taken effect."""
-        return self.span(self.effect_ns) if self.effect_ns else None
+        return self.origin.effect_s if self.origin else None
 
     @property
     def width_s(self) -> float:
         """How long the effect's interval is: part of the error of every time that counts from t = 0."""
-        return self.effect_s[1] - self.effect_s[0] if self.effect_s else 0.0
+        return self.effect_s.width if self.effect_s else 0.0
+
+    @cached_property
+    def heal_s(self) -> float | None:
+        """When healing of a lasting fault was first requested: what is not back by then did not recover."""
+        return min((fault.heal_requested_s for fault in self.faults if fault.heal_requested_s is not None), default=None)
+
+    def _fault(self, said: FaultEvents, is_origin: bool) -> FaultRecord:
+        placed = {kind: fact for kind, one in said.items() if (fact := self._placed(one))}
+
+        def latest_s(kind: type[Event]) -> float | None:
+            return placed[kind].latest_s if kind in placed else None
+
+        request: FaultRequested = said[FaultRequested].event
+        proof, unproved = placed.get(FaultConfirmed), placed.get(FaultUnproved)
+        heal, effect = placed.get(HealRequested), placed.get(FaultEffect)
+        why_unproved = str(unproved.event.evidence) if unproved else ""  # type: ignore[attr-defined]
+        return FaultRecord(
+            name=request.fault,
+            target=Node(**request.target) if request.target else None,
+            is_origin=is_origin,
+            requested_s=placed[FaultRequested].latest_s,
+            accepted_s=latest_s(FaultAccepted),
+            effect_s=effect.at_s if effect else None,
+            confirmed_s=latest_s(FaultConfirmed),
+            heal_requested_s=heal.earliest_s if heal else None,
+            heal_confirmed_s=latest_s(HealConfirmed),
+            evidence=proof.event.evidence if proof else why_unproved,  # type: ignore[attr-defined]
+            unproved=why_unproved,
+            arguments=request.arguments,
+        )
 
     @property
     def t0(self) -> str:
@@ -93,32 +181,7 @@ class History:
         moment = datetime.fromtimestamp(wall_ns // 10**9, UTC)
         return f"{moment:%Y-%m-%dT%H:%M:%S}.{wall_ns // 10**6 % 1000:03d}Z"
 
-    @cached_property
-    def clients(self) -> dict[int, Client]:
-        tables = [file.header.get("clients", []) for file in self.recording.ops]
-        listed = [*self.manifest.get("clients", []), *(client for table in tables for client in table)]
-        return {raw["number"]: Client.from_json(raw) for raw in listed}
-
-    @cached_property
-    def paths(self) -> dict[str, list[Client]]:
-        """The clients by path and way of connecting, as in service/new, in the order of their numbers."""
-        found: dict[str, list[Client]] = {}
-        for _, client in sorted(self.clients.items()):
-            found.setdefault(client.name, []).append(client)
-        return found
-
-    @cached_property
-    def ops(self) -> Operations:
-        return Operations.load(self.recording, self.clocks, self.t0_ns, self.deadline_s)
-
-    @property
-    def manifest(self) -> dict[str, Any]:
-        return self.recording.manifest
-
-    @property
-    def scenario(self) -> dict[str, Any]:
-        scenario: dict[str, Any] = self.manifest.get("scenario", {})
-        return scenario
+    # What was to be played.
 
     @property
     def experiment(self) -> str:
@@ -126,31 +189,56 @@ class History:
 
     @property
     def expects(self) -> str:
+        """failover, no-failover, nothing or any."""
         return str(self.manifest.get("experiment", {}).get("expects") or "any")
 
     @property
     def gap_s(self) -> float:
-        return float(self.scenario.get("gap", 1.0))
+        return self.scenario.gap
+
+    # Clients.
+
+    @cached_property
+    def clients(self) -> dict[int, Client]:
+        tables = [file.header.get("clients", []) for file in self.recording.ops]
+        listed = [*self.manifest.get("clients", []), *(client for table in tables for client in table)]
+        return {raw["number"]: Client.from_json(raw) for raw in listed}
+
+    @cached_property
+    def clients_by_path(self) -> dict[str, tuple[Client, ...]]:
+        """The clients by path and way of connecting, as in service/new, in the order of their numbers."""
+        found: dict[str, tuple[Client, ...]] = {}
+        for _, client in sorted(self.clients.items()):
+            found[client.name] = (*found.get(client.name, ()), client)
+        return found
+
+    @cached_property
+    def ops(self) -> Operations:
+        return Operations.load(self.recording, self.clocks, self.t0_ns, self.deadline_s)
 
     @cached_property
     def deadline_s(self) -> float:
         """As the clients were last told before the effect."""
-        told = [fact.get("deadline_s") for fact in self.facts("clients.started") if fact.earliest_s <= 0]
-        usual = self.manifest.get("deadline_s") or self.scenario.get("deadline", 0.1)
-        return float(told[-1] if told and told[-1] else usual)
-
-    @cached_property
-    def started_s(self) -> float | None:
-        """When the clients last started before the effect; None where they never did."""
-        told = [fact.latest_s for fact in self.facts("clients.started") if fact.earliest_s <= 0]
-        return told[-1] if told else None
+        told = [fact.event.deadline_s for fact in self._starts]
+        return float((told[-1] if told else 0) or self.manifest.get("deadline_s") or self.scenario.deadline)
 
     @property
-    def baseline_s(self) -> Span | None:
-        """What counts as the baseline: after the warm-up, until operations can be in flight at the effect."""
+    def started_s(self) -> float | None:
+        """When the clients last started before the effect; None where they never did."""
+        return self._starts[-1].latest_s if self._starts else None
+
+    @cached_property
+    def _starts(self) -> list[Fact[ClientsStarted]]:
+        return [fact for fact in self.facts(ClientsStarted) if fact.earliest_s <= 0]
+
+    @property
+    def baseline_s(self) -> Interval | None:
+        """What counts as the baseline: after the warm-up, until operations can be in flight at the first effect."""
         if self.started_s is None:
             return None
-        return self.started_s + min(WARM_UP_S, -self.started_s / 3), -self.deadline_s
+        effects = [fault.effect_s.least for fault in self.faults if fault.effect_s]
+        ends_s = min([0.0, *effects])
+        return Interval(self.started_s + min(WARM_UP_S, (ends_s - self.started_s) / 3), ends_s - self.deadline_s)
 
     @cached_property
     def begin_s(self) -> float:
@@ -160,81 +248,130 @@ class History:
     @cached_property
     def end_s(self) -> float:
         """When watching ended: the clients' stop, or the last thing that was recorded."""
-        stopped = [fact.latest_s for fact in self.facts("clients.stopped") if fact.latest_s > (self.started_s or 0.0)]
+        stopped = [fact.latest_s for fact in self.facts(ClientsStopped) if fact.latest_s > (self.started_s or 0.0)]
         last = [facts[-1].latest_s for facts in self._facts.values()]
         return stopped[-1] if stopped else max([*last, self.ops.end_s])
 
-    @cached_property
-    def heal_s(self) -> float | None:
-        """When healing of a lasting fault was first requested: what is not back by then did not recover."""
-        healed = self.first("fault.heal_requested")
-        return healed.earliest_s if healed else None
+    # Logs.
 
     def lines(self, component: str, pattern: str) -> Iterator[LogLine]:
         """Lines of that component's container logs that match `pattern`, on the axis."""
-        for name, path in self.recording.logs.items():
-            opened = self._opened.get(name)
-            if opened is None or opened.get("component") != component:
+        for stamped in self._logs.values():
+            path = self.recording.logs.get(stamped.event.file)
+            if path is None or stamped.event.component != component:
                 continue
-            place = Wall(self, str(opened["log_domain"]))
-            for line in find(path, pattern, str(opened.get("pod"))):
-                placed = line.placed(place)
+            for line in find(path, pattern, stamped.event.pod):
+                placed = line.placed(lambda wall_ns, domain=stamped.domain: self._at_wall(domain, wall_ns))
                 if placed is not None:
                     yield placed
 
     @cached_property
-    def _opened(self) -> dict[str, dict[str, Any]]:
-        events = (event for event in self.recording.events if event.kind == "log.opened")
-        return {event.fields["file"]: event.fields | {"log_domain": event.domain} for event in events}
+    def _logs(self) -> dict[str, Stamped[LogOpened]]:
+        opened = (one for one in self.recording.events if isinstance(one.event, LogOpened))
+        return {one.event.file: one for one in opened}  # type: ignore[misc, attr-defined]
 
-    @cached_property
-    def roster(self) -> Roster:
-        return Roster(self.members, *([fact.fields for fact in self.facts(kind)] for kind in ("pod", "role")))
+    def _at_wall(self, domain: str, wall_ns: int) -> Interval | None:
+        placed = self.clocks.place_wall(domain, wall_ns)
+        return Interval(self.seconds(placed[0]), self.seconds(placed[1])) if placed else None
 
-    @cached_property
-    def members(self) -> list[dict[str, Any]]:
-        """Every member that was ever told of, the earliest of a name first."""
-        return [member for fact in self.facts("members") for member in fact.get("members")]
+    # Members.
 
-    def names(self, kind: str) -> list[str]:
+    def names(self, kind: MemberKind) -> list[str]:
         """The members of a kind that were there before the effect."""
-        before = [fact for fact in self.facts("members") if fact.latest_s <= 0] or self.facts("members")
-        listed = before[-1].get("members") if before else []
+        before = [fact for fact in self.facts(MembersKnown) if fact.latest_s <= 0] or self.facts(MembersKnown)
+        listed = before[-1].event.members if before else []
         return [member["name"] for member in listed if member["kind"] == kind]
 
-    def _effect(self) -> Nanoseconds | None:
-        for event in self.recording.events:
-            if event.kind == "fault.effect":
-                latest = self.clocks.place(event.domain, event.at_ns)
-                earliest = self.clocks.place(event.domain, event.since_ns or event.at_ns)
-                if latest and earliest:
-                    return earliest[0], latest[1]
-        return None
+    def node(self, address: str) -> Node:
+        """Who has `ip:port`; by its ip alone where only that was told; named by its address where nobody is known."""
+        known = self._nodes.get(address) or self._nodes.get(host(address))
+        return replace(known, address=address) if known else Node(name=host(address), ordinal=None, address=address)
 
-    def _origin(self) -> int:
-        """Where t = 0 is put in a trial that had no effect: the fault's request, or the last stamp of all."""
-        stamps = [event.at_ns for event in self.recording.events if event.kind == "fault.requested"]
-        mine = (event.at_ns for event in self.recording.events if self.clocks.same(event.domain))
-        return stamps[0] if stamps else max(mine, default=0)
+    def ran(self, run_id: str) -> Node | None:
+        """Who ran under this id. A Service hides the address of who answered; the id is the server's own word."""
+        return next((node for node in self._nodes.values() if run_id and node.run_id == run_id), None)
 
-    def _place(self, event: Event) -> None:
-        latest = self.clocks.place(event.domain, event.at_ns)
-        since = event.at_ns if event.since_ns is None else event.since_ns
-        earliest = self.clocks.place(event.domain, since)
-        if latest is None or earliest is None:
-            self.unplaced[event.domain] = self.unplaced.get(event.domain, 0) + 1
-            return
-        fact = Fact(event.kind, self.seconds(earliest[0]), self.seconds(latest[1]), event.fields)
-        self._facts.setdefault(event.kind, []).append(fact)
+    def answered_by(self, index: int) -> Node | None:
+        """The process that operations name by this index; None where it was never told of."""
+        seen = next((fact.event for fact in self.facts(NodeSeen) if fact.event.index == index), None)
+        if seen is None:
+            return None
+        return self.ran(seen.run_id) or replace(self.node(str(seen.address)), run_id=seen.run_id)
+
+    @cached_property
+    def _nodes(self) -> dict[str, Node]:
+        """By address: members by the platform's word, run ids by their own; a later word on an address is the better."""
+        found: dict[str, Node] = {}
+        ordinals: dict[str, int | None] = {}
+
+        def put(name: str, address: str, run_id: str = "") -> None:
+            found[address] = Node(name=name, ordinal=ordinals.get(name), address=address, run_id=run_id)
+
+        for known in self.facts(MembersKnown):
+            for member in known.event.members:
+                ordinals[member["name"]] = member.get("ordinal")
+                put(member["name"], f"{member['address']}:{member['port']}")
+        for pod in self.facts(Pod):
+            if pod.event.ip:
+                put(pod.event.name, pod.event.ip)
+        for role in self.facts(Role):
+            put(role.event.member, role.event.address, role.event.run_id)
+        return found
 
 
-@dataclass(frozen=True, slots=True)
-class Wall:
-    """Places the wall-clock stamps of one log: those of its node."""
+def _said_of_faults(recording: Recording, clocks: Clocks) -> tuple[list[FaultEvents], FaultEvents | None]:
+    """The events of every fault, and those of the origin.
 
-    history: History
-    domain: str
+    An event belongs to the last request of its fault before it. The origin is the fault that the experiment marks, else
+    the first one whose target said that it was master, else the first.
+    """
+    placed = [(at[1], one) for one in recording.events if (at := clocks.place(one.domain, one.at_ns))]
+    found: list[FaultEvents] = []
+    marked: FaultEvents | None = None
+    on_a_master: FaultEvents | None = None
+    roles: dict[str, str] = {}
+    for _, one in sorted(placed, key=lambda each: each[0]):
+        event = one.event
+        if isinstance(event, Role):
+            roles[event.member] = event.role
+        elif isinstance(event, FaultRequested):
+            found.append({FaultRequested: one})
+            marked = marked or (found[-1] if event.origin else None)
+            is_on_master = event.target is not None and roles.get(event.target["name"]) == "master"
+            on_a_master = on_a_master or (found[-1] if is_on_master else None)
+        elif isinstance(event, OF_A_FAULT):
+            mine = [said for said in found if said[FaultRequested].event.fault == event.fault]
+            if mine:
+                mine[-1].setdefault(type(event), one)
+    return found, marked or on_a_master or next(iter(found), None)
 
-    def __call__(self, wall_ns: int) -> Span | None:
-        placed = self.history.clocks.place_wall(self.domain, wall_ns)
-        return self.history.span(placed) if placed else None
+
+def _scenario(recording: Recording) -> Scenario:
+    """As it was played. A trial that died before its manifest was written promised nothing."""
+    written = recording.manifest.get("scenario", NOTHING_PROMISED)
+    try:
+        return Scenario.model_validate(written)
+    except ValidationError as error:
+        raise RecordingError(f"{recording.directory}: its manifest's scenario is none: {error}") from error
+
+
+def host(address: str) -> str:
+    """An address without its port."""
+    return address.rpartition(":")[0] or address
+
+
+def is_at(node: Node | None, address: object) -> bool:
+    """Whether an `ip:port` is that node's."""
+    return node is not None and str(address) == node.address
+
+
+NOTHING_PROMISED: dict[str, Any] = {
+    "about": "",
+    "system": {
+        "local": {"sentinel": {"service": "sentinel"}, "endpoint": {"service": "redis", "mode": "sentinel"}},
+        "period": 1.0,
+    },
+    "clients": {},
+    "targets": {},
+}
+OF_A_FAULT = (FaultAccepted, FaultEffect, FaultConfirmed, FaultUnproved, HealRequested, HealConfirmed)

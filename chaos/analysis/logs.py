@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chaos.analysis.result import Span
+from chaos.analysis.interval import Interval
 
 _KUBELET = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?Z (.*)")
 _REDIS = re.compile(r"\d+:[A-Z] (\d\d) (\w{3}) (\d{4}) (\d\d):(\d\d):(\d\d)\.(\d{3}) [.\-*#] (.*)")
@@ -29,12 +29,12 @@ class RawLine:
     message: str
     wall_ns: tuple[int, int]
 
-    def placed(self, place: Callable[[int], Span | None]) -> "LogLine | None":
+    def placed(self, place: Callable[[int], Interval | None]) -> "LogLine | None":
         """On the axis; None where that clock cannot be placed."""
         earliest, latest = place(self.wall_ns[0]), place(self.wall_ns[1])
         if earliest is None or latest is None:
             return None
-        return LogLine(self.pod, self.text, self.message, (earliest[0], latest[1]))
+        return LogLine(self.pod, self.text, self.message, Interval(earliest.least, latest.most))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class LogLine:
     pod: str
     text: str
     message: str
-    span: Span
+    at_s: Interval
 
 
 def find(path: Path, pattern: str, pod: str) -> Iterator[RawLine]:

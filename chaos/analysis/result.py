@@ -1,22 +1,16 @@
 """What an analysis says, as values. summary.json is these, key by key; a report is made from these and the recording.
 
-Seconds count from t = 0, the earliest edge of the effect. Every figure with an error is (least, most).
+Seconds count from t = 0, the earliest edge of the effect. Every figure with an error is an Interval, in a file
+`[least, most]`, with a most of null where it is open. What each figure means is in docs/measuring.md.
 """
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
-VERSION = 1
-Span = tuple[float, float]
-Measured = tuple[float, float | None]
-"""A span, or one without a most: it was not over when we stopped looking."""
+from chaos.analysis.interval import Interval, Judgement
 
-
-def middle(measured: Measured) -> float:
-    """The value that it is quoted by: its middle, or its least where it has no end."""
-    least, most = measured
-    return least if most is None else (least + most) / 2
+VERSION = 2
 
 
 class Verdict(StrEnum):
@@ -26,38 +20,43 @@ class Verdict(StrEnum):
 
 
 class State(StrEnum):
-    """Of a milestone: definitions are in docs/measuring.md."""
+    """What became of a milestone."""
 
     SEEN = "seen"
     NOT_APPLICABLE = "not-applicable"
     NOT_YET = "not-yet"
+    """It was watched for and had not come when the trial ended."""
     UNOBSERVED = "unobserved"
+    """Nothing that could have seen it was there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Milestone:
-    """`source` is sentinel, sentinel-log, redis-log, role, address, endpoints, pod, operator-log or client.
+    """`at_s` is when it came to hold, if it was seen; `limit_s` is how long it was watched for, if it is not-yet.
 
-    `evidence` is the raw line or the observation that says so. `limit_s` is how long it was watched for, when not-yet.
+    `source` is sentinel, sentinel-log, redis-log, role, address, endpoints, pod, haproxy, operator-log, fault or
+    client. `evidence` is the raw line or the observation that says so.
     """
 
     state: State
-    earliest_s: float | None = None
-    latest_s: float | None = None
+    at_s: Interval | None = None
     limit_s: float | None = None
     source: str = ""
     evidence: str = ""
 
-    @property
-    def span(self) -> Span | None:
-        """When it was seen; None when it was not."""
-        if self.earliest_s is None or self.latest_s is None:
-            return None
-        return self.earliest_s, self.latest_s
+    @classmethod
+    def seen(cls, at_s: Interval, source: str, evidence: str) -> "Milestone":
+        return cls(state=State.SEEN, at_s=at_s, source=source, evidence=evidence)
+
+
+NOT_APPLICABLE = Milestone(state=State.NOT_APPLICABLE)
+UNOBSERVED = Milestone(state=State.UNOBSERVED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Node:
+    """A member at an address, and as a process: `run_id` tells it from its successor under the same name."""
+
     name: str
     ordinal: int | None
     address: str = ""
@@ -66,20 +65,28 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FaultRecord:
+    """One fault with its six stamps. `is_origin`: its effect is t = 0. `arguments` are the action's."""
+
     name: str
     target: Node | None
+    is_origin: bool
     requested_s: float
     accepted_s: float | None
-    effect_s: Span | None
+    effect_s: Interval | None
     confirmed_s: float | None
     heal_requested_s: float | None = None
     heal_confirmed_s: float | None = None
     evidence: str = ""
+    unproved: str = ""
+    arguments: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failover:
-    """One epoch with try-failover. `per_sentinel` and `per_replica` are milestones by member name."""
+    """One epoch of Sentinel with +try-failover. `aborted` is Sentinel's word for why, empty where it was not.
+
+    `per_sentinel` and `per_replica` say when each member switched or followed, by its name.
+    """
 
     epoch: int
     kind: Literal["detected", "requested"]
@@ -106,34 +113,39 @@ class Phase:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Window:
-    """One outage. `end_s` None and `censored` say that it was not over; `length_s` is (least, most or None).
+    """One outage of one client. `end_s` None and `censored` say that it was not over.
 
-    `suspect` are the edges that a stall of our own touched: what rests on one is undecided.
+    `when` tells whose it is: `fault` counts; `before` was over or under way before the effect, and is not the fault's;
+    `after heal` came after a lasting fault was healed, and is in no sum. `widened` are the edges that rest on
+    operations which our own stalls or waits for a core may have made bad, so that their intervals are wider.
     """
 
     kind: Literal["seen", "durable"]
-    onset_s: Span
-    end_s: Span | None
+    when: Literal["before", "fault", "after heal"]
+    onset_s: Interval
+    end_s: Interval | None
     censored: Literal["heal", "limit"] | None
-    length_s: Measured
+    length_s: Interval
     client: int
-    after_heal: bool = False
     phases: tuple[Phase, ...] = ()
     unattributed_s: float = 0.0
-    undecided: str = ""
-    suspect: tuple[Literal["onset", "end"], ...] = ()
+    widened: tuple[Literal["onset", "end"], ...] = ()
+    errors: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TargetResult:
-    """A promised limit held against what was measured. `late_s` is by how much, ± the error in `measured_s`."""
+    """A promise held against what was measured: seconds, or a count of losses, masters or failovers.
 
-    limit_s: float
-    measured_s: Measured | None
-    verdict: Literal["pass", "fail", "undecided", "not-applicable"]
+    `limit` is None where the promise is no limit (works_at_end). `floor` is the least that the settings allow.
+    """
+
+    verdict: Judgement
     gate: bool
+    limit: float | None = None
+    measured: Interval | None = None
     why: str = ""
-    floor_s: float | None = None
+    floor: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,41 +157,50 @@ class Counts:
     missed: int = 0
 
 
+PathState = Literal["works", "unreliable", "never worked", "unproved"]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PathResult:
-    """`name` is `<path>/<connection>`, as in service/new. `state` works · unreliable · never worked · unproved.
+    """A way to the master, driven in one way: `name` is `<path>/<connection>`, as in service/new.
 
-    `windows` are the worst client's; `full` (nobody succeeds) and `any` are (least, most) lengths of the first window.
-    `application` paths carry their longest blocked call and their first good durable call instead of gates;
-    `never_again` is why one never had such a call again, and since when.
-    `address` is what its clients were given, a Sentinel's where `via_sentinel`. `allowed_s` is what the settings allow
-    the outage to be.
+    `state` is what its baseline showed, and `state_why` what is wrong with one that does not work. `windows` are the
+    worst client's. `full_s` (nobody succeeds) and `any_s` (somebody does not) are lengths of the first window.
+    An `application` path is a library of a user's: `longest_blocked_s`, `first_good_s` and `never_again` (what the last
+    call of one that never wrote again met) stand in place of gates. `address` is what its clients were given, a
+    Sentinel's where `via_sentinel`. `allowed_s` is what the settings allow the outage to be.
     """
 
     name: str
     connection: str
-    state: Literal["works", "unreliable", "never worked", "unproved"]
+    state: PathState
     about: str
     windows: tuple[Window, ...]
-    outage_s: Measured | None
-    recovered_s: Measured | None
-    downtime_s: Measured | None
-    full_s: Measured | None
-    any_s: Measured | None
+    outage_s: Interval | None
+    recovered_s: Interval | None
+    downtime_s: Interval | None
+    full_s: Interval | None
+    any_s: Interval | None
     operations: Counts
     errors: dict[str, int]
     lost: int | None
     targets: dict[str, TargetResult] = field(default_factory=dict)
-    never_worked_because: str = ""
+    state_why: str = ""
     longest_blocked_s: float | None = None
-    first_good_s: Span | None = None
+    first_good_s: Interval | None = None
     never_again: str = ""
     pointer: Milestone | None = None
     routable: Milestone | None = None
     address: str = ""
     via_sentinel: bool = False
     application: bool = False
-    allowed_s: Span | None = None
+    allowed_s: Interval | None = None
+    gate: bool = True
+
+    @property
+    def head(self) -> Window | None:
+        """The window that the outage, the recovery and the phases are about: the fault's first durable one."""
+        return next((w for w in self.windows if w.kind == "durable" and w.when == "fault"), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,32 +212,70 @@ class LostSpell:
     to_s: float
     count: int
     node: str
+    lost_class: Literal["before", "tail", "after"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Losses:
-    """`lost` None: undecided, and `undecided` says why."""
+    """Acknowledged writes that are gone, in three classes; None where `undecided` says why there is no number.
+
+    before: acknowledged more than 1 s before the effect. tail: in the last second before it. after: after the effect.
+    `recovered` are operations of unknown outcome that are there, which is nobody's fault.
+    """
 
     acknowledged: int
-    lost: int | None
+    before: Interval | None
+    tail: Interval | None
+    after: Interval | None
     recovered: int
-    undecided: str
+    undecided: str = ""
     places: tuple[LostSpell, ...] = ()
+
+    @property
+    def lost(self) -> Interval | None:
+        """All three classes together."""
+        if self.before is None or self.tail is None or self.after is None:
+            return None
+        each = (self.before, self.tail, self.after)
+        return Interval(sum(one.least for one in each), sum(one.most for one in each))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Doubt:
-    """Something about the harness, not the system. `gates`: it makes the trial, or `path`, inconclusive."""
+    """Something about the harness, not the system. `voids`: it makes the trial, or only `path`, inconclusive."""
 
     name: str
     text: str
-    gates: bool
+    voids: bool
     path: str = ""
+
+
+Severity = Literal["lost", "out", "slow", "note"]
+"""How much a finding matters: data is gone, service is out until the end, time was spent, or it is worth knowing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """What the record shows beyond times, in a sentence, with the rows that show it.
+
+    `since_s` is from when it holds, `until_s` until when, or None where it held to the end. `explains` names the phases
+    whose length it may explain. `advice` is what would change it, and `price` what that would cost.
+    """
+
+    name: str
+    sentence: str
+    severity: Severity
+    since_s: float
+    until_s: float | None = None
+    explains: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
+    advice: str = ""
+    price: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialResult:
-    """`milestones` are those of the first completed failover. `cause` is the sentence made from the record by rules."""
+    """`milestones` are those of the first completed failover. `cause` is the sentence made of phases and findings."""
 
     number: int
     directory: str
@@ -232,10 +291,18 @@ class TrialResult:
     targets: dict[str, TargetResult]
     paths: dict[str, PathResult]
     losses: Losses
+    findings: tuple[Finding, ...]
     doubts: tuple[Doubt, ...]
     covariates: dict[str, Any]
     cause: str
     ended: str
+    group: str = ""
+    """Trials of unlike groups are never pooled; the operator's room says which. Empty where there is only one."""
+
+    @property
+    def target(self) -> Node | None:
+        """Who was hit by the fault whose effect is t = 0."""
+        return next((fault.target for fault in self.faults if fault.is_origin), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -253,10 +320,10 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Group:
-    """Trials that may be pooled: one experiment, and one order of killed and new ordinal (lower, higher or none)."""
+    """Trials that may be pooled: one experiment, and one group as the operator's room names it."""
 
     experiment: str
-    order: Literal["lower", "higher", ""]
+    group: str
     trials: tuple[int, ...]
     passed: int
     failed: int

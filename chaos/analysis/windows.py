@@ -1,15 +1,17 @@
-"""Outages of one client, from its own operations: where they begin and end, and with what error.
+"""Outages of one client, from its own operations: where they begin and end.
 
 All on the axis of sending. L is the last good operation before F, the first bad one; P the last bad one before R, the
 first good one after which no bad one follows for `gap`. The onset is in (sent L, sent F], the end in (sent P, done R].
-Knows nothing of faults but when one was healed.
+A bad operation that is suspect (chaos.analysis.lateness) proves nothing, so it is neither good nor bad here: it opens
+no window, and at an edge the interval reaches to the nearest operation that is not suspect.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from chaos.analysis.interval import Interval
 from chaos.analysis.operations import Bools, Floats
 from chaos.analysis.result import Window
 
@@ -18,131 +20,156 @@ Edge = Literal["onset", "end"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outage:
-    """One outage as its four operations say. `end_s` None: no good operation ended it while we watched.
-
-    `suspect` are the edges touched by an operation that our own stall may have made bad.
-    """
-
-    last_good_s: float
-    first_bad_s: float
-    last_bad_s: float
-    first_good_s: float | None
-    end_s: float | None
-    suspect: tuple[Edge, ...] = ()
-
-    @property
-    def latest_end_s(self) -> float:
-        return float("inf") if self.end_s is None else self.end_s
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Sent:
-    """A client's operations in order of sending: when sent, when decided, bad or not.
-
-    `suspect` were made bad by a stall of our own, it may be, and `waited` by the machine, that gave members no core.
-    """
+    """A client's operations: when each was sent, when it was decided, whether it was bad, and whether it is suspect."""
 
     sent_s: Floats
     done_s: Floats
     bad: Bools
     suspect: Bools
-    waited: Bools
+
+    def chosen(self, which: "Bools | np.ndarray") -> "Sent":
+        """Those operations alone, in the order of `which` where it holds indices."""
+        return Sent(
+            sent_s=self.sent_s[which], done_s=self.done_s[which], bad=self.bad[which], suspect=self.suspect[which]
+        )
 
 
-def outages(ops: Sent, gap_s: float) -> list[Outage]:
-    """Every outage of a client, in order. A bad operation that is suspect or waited opens none by itself."""
-    order = np.argsort(ops.sent_s, kind="stable")
-    sorted_ops = Sent(**{each.name: getattr(ops, each.name)[order] for each in fields(ops)})
-    bad = np.flatnonzero(sorted_ops.bad)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cuts:
+    """Where windows are cut: t = 0 is the effect, and `heal_s` is when healing was requested, if it was."""
+
+    gap_s: float
+    heal_s: float | None
+
+
+def windows(ops: Sent, kind: Kind, client: int, cuts: Cuts) -> tuple[Window, ...]:
+    """Every outage of a client in order, each cut at the effect and where a lasting fault was healed."""
+    ops = ops.chosen(np.argsort(ops.sent_s, kind="stable"))
+    sure = ops.chosen(~(ops.bad & ops.suspect))
+    bad = np.flatnonzero(sure.bad)
     if not len(bad):
-        return []
-    found = [_outage(sorted_ops, int(first), int(last), gap_s) for first, last in _clusters(sorted_ops, bad, gap_s)]
-    return [outage for outage in found if outage is not None]
-
-
-def _clusters(ops: Sent, bad: np.ndarray, gap_s: float) -> list[tuple[int, int]]:
-    """First and last bad operation of each outage: a good spell longer than `gap` parts two."""
-    after = np.minimum(bad[:-1] + 1, len(ops.sent_s) - 1)
+        return ()
+    # A good spell that is longer than the gap parts two outages.
+    next_good = np.minimum(bad[:-1] + 1, len(sure.sent_s) - 1)
     good_between = bad[1:] - bad[:-1] > 1
-    parted = np.flatnonzero(good_between & (ops.sent_s[bad[1:]] - ops.sent_s[after] > gap_s))
-    firsts = np.concatenate([bad[:1], bad[parted + 1]])
-    lasts = np.concatenate([bad[parted], bad[-1:]])
-    return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
+    parted = np.flatnonzero(good_between & (sure.sent_s[bad[1:]] - sure.sent_s[next_good] > cuts.gap_s))
+    firsts, lasts = np.concatenate([bad[:1], bad[parted + 1]]), np.concatenate([bad[parted], bad[-1:]])
+    found: list[Window] = []
+    for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True):
+        for part in _cut_at_the_effect(sure, first, last):
+            outage = _outage(ops, sure, part, cuts.gap_s)
+            found += _cut_at_the_heal(outage, kind, client, cuts.heal_s)
+    return tuple(found)
 
 
-def _outage(ops: Sent, first: int, last: int, gap_s: float) -> Outage | None:
-    within = slice(first, last + 1)
-    if (ops.suspect | ops.waited)[within][ops.bad[within]].all():
-        return None
-    after = last + 1
-    ended = after < len(ops.sent_s) and ops.sent_s[-1] - ops.sent_s[after] >= gap_s
-    edges: dict[Edge, int] = {"onset": first, "end": last}
-    return Outage(
-        last_good_s=float(ops.sent_s[first - 1] if first else ops.sent_s[first]),
-        first_bad_s=float(ops.sent_s[first]),
-        last_bad_s=float(ops.sent_s[last]),
-        first_good_s=float(ops.sent_s[after]) if ended else None,
-        end_s=float(ops.done_s[after]) if ended else None,
-        suspect=tuple(edge for edge, index in edges.items() if ops.suspect[index]),
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """An outage's first and last bad operation by index.
+
+    `before`: it is not the fault's. `cut`: the effect is its end, where it lies before, or its begin, where it does not.
+    """
+
+    first: int
+    last: int
+    before: bool = False
+    cut: bool = False
+
+
+def _cut_at_the_effect(sure: Sent, first: int, last: int) -> list[_Part]:
+    """An outage whose first bad operation was decided before t = 0 began without the fault.
+
+    Only what was under way at the effect, or was sent after it, is the fault's: the outage is cut in two there.
+    """
+    if sure.done_s[first] >= 0:
+        return [_Part(first, last)]
+    bad = first + np.flatnonzero(sure.bad[first : last + 1])
+    ours = bad[sure.done_s[bad] >= 0]
+    if not len(ours):
+        return [_Part(first, last, before=True)]
+    earlier = bad[bad < ours[0]]
+    return [_Part(first, int(earlier[-1]), before=True, cut=True), _Part(int(ours[0]), last, cut=True)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Outage:
+    """One outage as its four operations say. `end_s` None: no good operation ended it while we watched."""
+
+    before: bool
+    last_good_s: float
+    first_bad_s: float
+    last_bad_s: float
+    first_good_s: float | None
+    end_s: float | None
+    widened: tuple[Edge, ...]
+
+
+def _outage(ops: Sent, sure: Sent, part: _Part, gap_s: float) -> _Outage:
+    first_bad_s, last_bad_s = float(sure.sent_s[part.first]), float(sure.sent_s[part.last])
+    last_good_s = float(sure.sent_s[part.first - 1]) if part.first else first_bad_s
+    if part.cut and not part.before:
+        last_good_s, first_bad_s, last_bad_s = 0.0, max(0.0, first_bad_s), max(0.0, last_bad_s)
+    after = part.last + 1
+    first_good_s = end_s = None
+    edges: dict[Edge, tuple[float, float]] = {"onset": (last_good_s, first_bad_s)}
+    if part.cut and part.before:
+        first_good_s = end_s = 0.0
+    elif after < len(sure.sent_s) and sure.sent_s[-1] - sure.sent_s[after] >= gap_s:
+        first_good_s, end_s = float(sure.sent_s[after]), float(sure.done_s[after])
+        edges["end"] = (last_bad_s, first_good_s)
+    doubtful_s = ops.sent_s[ops.bad & ops.suspect]
+    return _Outage(
+        before=part.before,
+        last_good_s=last_good_s,
+        first_bad_s=first_bad_s,
+        last_bad_s=last_bad_s,
+        first_good_s=first_good_s,
+        end_s=end_s,
+        widened=tuple(edge for edge, (a, b) in edges.items() if ((doubtful_s > a) & (doubtful_s < b)).any()),
     )
 
 
-def judged(outage: Outage, kind: Kind, client: int, heal_s: float | None) -> list[Window]:
-    """An outage as windows: whole, or cut where a lasting fault was healed. The rest of a cut one is `after_heal`."""
-    if heal_s is None or outage.last_good_s >= heal_s:
-        return [_window(outage, kind, client, after_heal=heal_s is not None)]
-    if outage.first_good_s is not None and outage.first_good_s <= heal_s:
-        return [_window(outage, kind, client)]
-    return [_until_heal(outage, kind, client, heal_s), _after_heal(outage, kind, client, heal_s)]
-
-
-def met_a_stall(edges: tuple[Edge, ...]) -> str:
-    """Why what rests on these edges is undecided; empty where there are none."""
-    return f"a stall of our own touched its {' and its '.join(edges)}" if edges else ""
-
-
-def _window(outage: Outage, kind: Kind, client: int, after_heal: bool = False) -> Window:
-    end, least = outage.end_s, max(0.0, outage.last_bad_s - outage.first_bad_s)
-    return Window(
+def _cut_at_the_heal(outage: _Outage, kind: Kind, client: int, heal_s: float | None) -> list[Window]:
+    """What was not back when healing was requested did not recover while the fault lasted; the rest is `after heal`."""
+    end_s = outage.end_s
+    was_back = outage.first_good_s is not None and heal_s is not None and outage.first_good_s <= heal_s
+    if heal_s is None or outage.before or was_back:
+        return [_window(outage, kind, client, "before" if outage.before else "fault")]
+    if outage.last_good_s >= heal_s:
+        return [_window(outage, kind, client, "after heal")]
+    until_heal = Window(
         kind=kind,
-        onset_s=(outage.last_good_s, outage.first_bad_s),
-        end_s=None if end is None else (outage.last_bad_s, end),
-        censored="limit" if end is None else None,
-        length_s=(least, None if end is None else end - outage.last_good_s),
-        client=client,
-        after_heal=after_heal,
-        undecided=met_a_stall(outage.suspect),
-        suspect=outage.suspect,
-    )
-
-
-def _until_heal(outage: Outage, kind: Kind, client: int, heal_s: float) -> Window:
-    """What was not back when healing was requested did not recover while the fault lasted."""
-    suspect = tuple(edge for edge in outage.suspect if edge == "onset")
-    return Window(
-        kind=kind,
-        onset_s=(outage.last_good_s, outage.first_bad_s),
+        when="fault",
+        onset_s=Interval(outage.last_good_s, outage.first_bad_s),
         end_s=None,
         censored="heal",
-        length_s=(max(0.0, heal_s - outage.first_bad_s), None),
+        length_s=Interval(max(0.0, heal_s - outage.first_bad_s)),
         client=client,
-        undecided=met_a_stall(suspect),
-        suspect=suspect,
+        widened=tuple(edge for edge in outage.widened if edge == "onset"),
     )
+    after_heal = Window(
+        kind=kind,
+        when="after heal",
+        onset_s=Interval.at(heal_s),
+        end_s=None if end_s is None else Interval(max(heal_s, outage.last_bad_s), end_s),
+        censored="limit" if end_s is None else None,
+        length_s=Interval(max(0.0, outage.last_bad_s - heal_s), *(() if end_s is None else (end_s - heal_s,))),
+        client=client,
+        widened=tuple(edge for edge in outage.widened if edge == "end"),
+    )
+    return [until_heal, after_heal]
 
 
-def _after_heal(outage: Outage, kind: Kind, client: int, heal_s: float) -> Window:
-    end = outage.end_s
-    suspect = tuple(edge for edge in outage.suspect if edge == "end")
+def _window(outage: _Outage, kind: Kind, client: int, when: Literal["before", "fault", "after heal"]) -> Window:
+    end_s = outage.end_s
+    least_s = max(0.0, outage.last_bad_s - outage.first_bad_s)
     return Window(
         kind=kind,
-        onset_s=(heal_s, heal_s),
-        end_s=None if end is None else (max(heal_s, outage.last_bad_s), end),
-        censored="limit" if end is None else None,
-        length_s=(max(0.0, outage.last_bad_s - heal_s), None if end is None else end - heal_s),
+        when=when,
+        onset_s=Interval(outage.last_good_s, outage.first_bad_s),
+        end_s=None if end_s is None else Interval(min(outage.last_bad_s, end_s), end_s),
+        censored="limit" if end_s is None else None,
+        length_s=Interval(least_s) if end_s is None else Interval(least_s, end_s - outage.last_good_s),
         client=client,
-        after_heal=True,
-        undecided=met_a_stall(suspect),
-        suspect=suspect,
+        widened=outage.widened,
     )

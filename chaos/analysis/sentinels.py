@@ -5,11 +5,12 @@ there is no log. Each Sentinel says its own events only. A failover is an epoch 
 the master before it somebody requested it, and it has no detection and no quorum.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from chaos.analysis.history import History
-from chaos.analysis.result import Span
+from chaos.analysis.interval import Interval
+from chaos.record.events import SentinelSaid
 
 _NEAR_S = 2.0
 """A published event and a logged one with the same words are one if they are this near."""
@@ -23,7 +24,7 @@ class Said:
     sentinel: str
     channel: str
     payload: str
-    span: Span
+    at_s: Interval
     source: str
     evidence: str
 
@@ -83,16 +84,33 @@ class Attempt:
         return found
 
 
+def called_down(said: Iterable[Said], state: str) -> dict[str, Said]:
+    """By Sentinel, its first +sdown (or +odown) of the master after t = 0, whether or not it was taken back later.
+
+    One that was said before t = 0 and still stands counts too.
+    """
+    found: dict[str, Said] = {}
+    for one in said:
+        of_master = one.words[:1] == ["master"]
+        if one.channel == f"+{state}" and of_master:
+            found.setdefault(one.sentinel, one)
+        elif one.channel == f"-{state}" and of_master and one.at_s.most < 0:
+            found.pop(one.sentinel, None)
+        elif one.channel == "+switch-master" and one.at_s.most < 0:
+            found.pop(one.sentinel, None)
+    return found
+
+
 def everything_said(history: History) -> list[Said]:
     """Every event of every Sentinel once, in order, since the trial began: a re-used system's logs are older."""
     published = list(_published(history))
     logged = list(_logged(history))
     known: dict[tuple[str, str, str], list[float]] = {}
     for said in logged:
-        known.setdefault((said.sentinel, said.channel, said.payload), []).append(said.span[0])
+        known.setdefault((said.sentinel, said.channel, said.payload), []).append(said.at_s.least)
     alone = [said for said in published if not _among(known, said)]
-    mine = (said for said in [*logged, *alone] if said.span[1] >= history.begin_s)
-    return sorted(mine, key=lambda said: (said.span, said.sentinel))
+    mine = (said for said in [*logged, *alone] if said.at_s.most >= history.begin_s)
+    return sorted(mine, key=lambda said: (said.at_s, said.sentinel))
 
 
 def attempts(said: list[Said]) -> list[Attempt]:
@@ -101,23 +119,23 @@ def attempts(said: list[Said]) -> list[Attempt]:
     for one in said:
         if one.channel == "+try-failover":
             tried.setdefault(_epoch(said, one), one)
-    starts = sorted(tried.items(), key=lambda item: item[1].span)
-    ends = [*(one.span[0] for _, one in starts[1:]), float("inf")]
+    starts = sorted(tried.items(), key=lambda item: item[1].at_s)
+    ends = [*(one.at_s.least for _, one in starts[1:]), float("inf")]
     return [_attempt(said, epoch, one, ends[n]) for n, (epoch, one) in enumerate(starts)]
 
 
 def _attempt(said: list[Said], epoch: int, started: Said, ends_s: float) -> Attempt:
-    during = tuple(one for one in said if started.span[0] <= one.span[0] < ends_s)
+    during = tuple(one for one in said if started.at_s.least <= one.at_s.least < ends_s)
     elected = next((one for one in during if one.channel == "+elected-leader"), None)
     leader = (elected or started).sentinel
-    before = [one for one in said if one.span[0] <= started.span[0] and _of_master(one, started)]
+    before = [one for one in said if one.at_s.least <= started.at_s.least and _of_master(one, started)]
     return Attempt(
         epoch=epoch,
         started=started,
         elected=elected,
         during=tuple(one for one in during if one.sentinel == leader or one.channel == "+switch-master"),
-        sdown=_standing(before, "sdown"),
-        odown=_standing(before, "odown"),
+        sdown=first_standing(before, "sdown"),
+        odown=first_standing(before, "odown"),
         ends_s=ends_s,
     )
 
@@ -127,15 +145,20 @@ def _of_master(one: Said, started: Said) -> bool:
     return one.words[:1] != ["master"] or one.words[2:4] == started.words[2:4]
 
 
-def _standing(said: list[Said], state: str) -> Said | None:
-    """The first +sdown (or +odown) of the master that its Sentinel has not taken back."""
-    standing: dict[str, Said] = {}
+def first_standing(said: Iterable[Said], state: str) -> Said | None:
+    """The first +sdown (or +odown) of the master that its Sentinel has not taken back by the last of `said`."""
+    return min(standing(said, state).values(), key=lambda one: one.at_s, default=None)
+
+
+def standing(said: Iterable[Said], state: str) -> dict[str, Said]:
+    """By Sentinel, its +sdown (or +odown) of the master that it has not taken back."""
+    found: dict[str, Said] = {}
     for one in said:
         if one.channel == f"+{state}" and one.words[:1] == ["master"]:
-            standing.setdefault(one.sentinel, one)
+            found.setdefault(one.sentinel, one)
         elif one.channel in (f"-{state}", "+switch-master"):
-            standing.pop(one.sentinel, None)
-    return min(standing.values(), key=lambda one: one.span, default=None)
+            found.pop(one.sentinel, None)
+    return found
 
 
 def _epoch(said: list[Said], tried: Said) -> int:
@@ -149,11 +172,16 @@ def _epoch(said: list[Said], tried: Said) -> int:
 
 
 def _published(history: History) -> Iterator[Said]:
-    for fact in history.facts("sentinel.event"):
-        channel, payload = str(fact.get("channel")), str(fact.get("payload"))
-        evidence = f"{fact.get('sentinel')}: {channel} {payload}"
-        who = str(fact.get("sentinel"))
-        yield Said(sentinel=who, channel=channel, payload=payload, span=fact.span, source="sentinel", evidence=evidence)
+    for fact in history.facts(SentinelSaid):
+        event = fact.event
+        yield Said(
+            sentinel=event.sentinel,
+            channel=event.channel,
+            payload=event.payload,
+            at_s=fact.at_s,
+            source="sentinel",
+            evidence=f"{event.sentinel}: {event.channel} {event.payload}",
+        )
 
 
 def _logged(history: History) -> Iterator[Said]:
@@ -163,7 +191,7 @@ def _logged(history: History) -> Iterator[Said]:
             sentinel=line.pod,
             channel=channel,
             payload=payload,
-            span=line.span,
+            at_s=line.at_s,
             source="sentinel-log",
             evidence=line.text,
         )
@@ -171,4 +199,4 @@ def _logged(history: History) -> Iterator[Said]:
 
 def _among(known: dict[tuple[str, str, str], list[float]], said: Said) -> bool:
     near = known.get((said.sentinel, said.channel, said.payload), [])
-    return any(abs(at - said.span[1]) < _NEAR_S for at in near)
+    return any(abs(at - said.at_s.most) < _NEAR_S for at in near)

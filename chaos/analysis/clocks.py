@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chaos.clock import HOST
-from chaos.model import Event
+from chaos.record.events import ClockDomain, ClockOffset, ClockPair, Event, Stamped
 
 Nanoseconds = tuple[int, int]
 """An interval on the host's monotonic clock: earliest and latest."""
@@ -33,30 +33,26 @@ class Offset:
 class Clocks:
     """The clock domains of one trial."""
 
-    def __init__(self, events: Iterable[Event]) -> None:
+    def __init__(self, events: Iterable[Stamped[Event]]) -> None:
         self._identities: dict[str, tuple[str, str]] = {}
         self.claimed: set[str] = set()
         """Domains that two writers claim whose clocks are not one: a process whose clock was moved."""
         self._offsets: dict[str, list[Offset]] = {}
         pairs: dict[str, list[tuple[int, int]]] = {}
-        for event in events:
-            self._learn(event, pairs)
+        for stamped in events:
+            event, domain = stamped.event, stamped.domain
+            if isinstance(event, ClockDomain):
+                identity = (event.boot_id, event.timens)
+                if self._identities.setdefault(domain, identity) != identity:
+                    self.claimed.add(domain)
+                pairs.setdefault(domain, []).append((event.mono_ns, event.wall_ns))
+            elif isinstance(event, ClockPair):
+                pairs.setdefault(domain, []).append((stamped.at_ns, event.wall_ns))
+            elif isinstance(event, ClockOffset):
+                least_ns, most_ns = event.offset_ns - event.error_ns, event.offset_ns + event.error_ns
+                exchange = Offset(at_ns=stamped.at_ns, least_ns=least_ns, most_ns=most_ns)
+                self._offsets.setdefault(event.of, []).append(exchange)
         self._pairs = {domain: _columns(self._on_host(domain, found)) for domain, found in pairs.items()}
-
-    def _learn(self, event: Event, pairs: dict[str, list[tuple[int, int]]]) -> None:
-        fields = event.fields
-        if event.kind == "clock.domain":
-            self._identify(event.domain, (fields["boot_id"], fields["timens"]))
-            pairs.setdefault(event.domain, []).append((fields["mono_ns"], fields["wall_ns"]))
-        elif event.kind == "clock.pair":
-            pairs.setdefault(event.domain, []).append((event.at_ns, fields["wall_ns"]))
-        elif event.kind == "clock.offset":
-            least, most = fields["offset_ns"] - fields["error_ns"], fields["offset_ns"] + fields["error_ns"]
-            self._offsets.setdefault(fields["of"], []).append(Offset(at_ns=event.at_ns, least_ns=least, most_ns=most))
-
-    def _identify(self, domain: str, identity: tuple[str, str]) -> None:
-        if self._identities.setdefault(domain, identity) != identity:
-            self.claimed.add(domain)
 
     def are_of(self, domain: str, header: dict[str, Any]) -> bool:
         """Whether a file of operations was stamped by the clock whose domain it names."""

@@ -1,0 +1,61 @@
+"""Which operations may be bad because of us or of the machine, and not because of the system.
+
+The agent tells of its own stalls. Each member's wait for a core is told too, as the kernel counts it. An operation that
+met half the deadline of either is *suspect*: see docs/measuring.md, "Stalls and waits".
+"""
+
+import numpy as np
+
+from chaos.analysis.history import Fact, History
+from chaos.analysis.interval import Interval
+from chaos.analysis.operations import Bools, Floats
+from chaos.model import ErrorCode, MemberKind, Outcome
+from chaos.record.events import Hiccup, Waited, Waits
+
+BY_LATENESS = (ErrorCode.CONNECT_TIMEOUT, ErrorCode.REPLY_TIMEOUT, ErrorCode.DISCOVERY_TIMEOUT, ErrorCode.NOT_SENT)
+"""Only these errors can come from lateness. A refusal, READONLY or OOM is the system's answer, however late we were."""
+
+
+def suspect(history: History) -> Bools:
+    """Of all operations, the bad ones that a stall of the agent or waits for a core may have made bad."""
+    ops = history.ops
+    late = (ops.outcome == Outcome.OK) | (ops.outcome == Outcome.MISSED) | np.isin(ops.error, BY_LATENESS)
+    bad = np.flatnonzero(~ops.good & late)
+    due_s, done_s = ops.due_s[bad], ops.done_s[bad]
+    met = _waited_s_of_each(history, due_s, done_s) >= history.deadline_s / 2
+    for stall in stalls(history):
+        met |= (due_s < stall.most) & (done_s > stall.least)
+    found = np.zeros(len(ops), bool)
+    found[bad[met]] = True
+    return found
+
+
+def stalls(history: History) -> list[Interval]:
+    """When the agent stalled for half the deadline or more: from when its timer was due until it fired."""
+    found = (Interval(fact.latest_s - fact.event.late_ns / 1e9, fact.latest_s) for fact in history.facts(Hiccup))
+    return [stall for stall in found if stall.width >= history.deadline_s / 2]
+
+
+def waited_s(history: History, during: Interval) -> float | None:
+    """Seconds that all members together waited for a core: the most that this can have delayed. None: nobody counted.
+
+    Whether they waited side by side or one after the other is not known.
+    """
+    if not any(fact.event.counted for fact in history.facts(Waits)):
+        return None
+    return sum(fact.event.waited_ns / 1e9 for fact in history.facts(Waited) if fact.at_s.overlaps(during))
+
+
+def _waited_s_of_each(history: History, due_s: Floats, done_s: Floats) -> Floats:
+    """What Redis and Sentinel waited during each operation, all together: one of Sentinel's waits for two of them."""
+    by_member: dict[str, list[Fact[Waited]]] = {}
+    for fact in history.facts(Waited):
+        by_member.setdefault(fact.event.member, []).append(fact)
+    waited = np.zeros(len(due_s))
+    for member in sorted(by_member.keys() - set(history.names(MemberKind.OPERATOR))):
+        waits = by_member[member]  # one after the other, since they are one thread's
+        total_s = np.cumsum([0.0, *(wait.event.waited_ns / 1e9 for wait in waits)])
+        begun = np.searchsorted([wait.earliest_s for wait in waits], done_s)
+        over = np.searchsorted([wait.latest_s for wait in waits], due_s, side="right")
+        waited += total_s[begun] - total_s[over]
+    return waited

@@ -1,0 +1,268 @@
+"""When each step of a failover came to hold, who saw it, and what could not have been seen.
+
+A milestone is `seen`, `not-applicable` (a requested failover has no detection), `not-yet` (it was watched for and did
+not come) or `unobserved` (its source was not there). The first three are results, the last is undecided.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from chaos.analysis.history import E, Fact, History, host, is_at
+from chaos.analysis.interval import Interval
+from chaos.analysis.logs import LogLine
+from chaos.analysis.result import NOT_APPLICABLE, UNOBSERVED, Failover, Milestone, Node, State
+from chaos.analysis.sentinels import Attempt, Said, called_down
+from chaos.model import MemberKind
+from chaos.operators.base import Operator
+from chaos.record.events import Endpoints, Event, Gap, NodeSeen, Pod, Role, SentinelAddress
+
+PROMOTED_LINE = r"(?:MASTER|PRIMARY) MODE enabled"
+"""A replica's log when it becomes a master. Redis says master, Valkey primary; all other words are the same in both."""
+ENDING_S = 1.0
+"""A gap that reaches into the last second of a trial was not over."""
+LATE_LOG_S = 1.0
+"""How long after a watch told of a change the log line about it may still be stamped."""
+
+FAILOVER = ("sdown", "odown", "try_failover", "elected", "promoted", "switched", "reconfigured", "labelled")
+"""Those of a failover, in their usual order."""
+
+
+def failover(history: History, attempt: Attempt, operator: Operator) -> Failover:
+    """One attempt with its milestones."""
+    return Failover(
+        epoch=attempt.epoch,
+        kind="requested" if attempt.requested else "detected",
+        leader=attempt.leader,
+        successor=successor(history, attempt),
+        aborted=attempt.aborted,
+        milestones=of_attempt(history, attempt, operator),
+        per_sentinel=switching(history, attempt),
+        per_replica=following(history, successor(history, attempt), attempt),
+    )
+
+
+def of_attempt(history: History, attempt: Attempt | None, operator: Operator) -> dict[str, Milestone]:
+    """From detection to the label. Without an attempt they are those of a failover that should have come."""
+    who = successor(history, attempt)
+    replicas = following(history, who, attempt)
+    hit = {fault.target.name for fault in history.faults if fault.target}
+    others = [one for name, one in replicas.items() if name not in hit]  # what the hit one does when back is its affair
+    return {
+        **detection(history, attempt),
+        "try_failover": _said(history, attempt.started if attempt else None),
+        "elected": _said(history, attempt.elected if attempt else None),
+        "promoted": promoted(history, who, attempt),
+        "switched": _last_of(switching(history, attempt).values(), history, "sentinel"),
+        "reconfigured": _last_of(others, history, "role"),
+        "labelled": labelled(history, who, attempt, operator),
+    }
+
+
+def detection(history: History, attempt: Attempt | None, said: Iterable[Said] = ()) -> dict[str, Milestone]:
+    """sdown and odown. Without a failover they are the first that any Sentinel `said` of the master."""
+    if attempt is not None and attempt.requested:
+        return {"sdown": NOT_APPLICABLE, "odown": NOT_APPLICABLE}
+    if attempt is not None:
+        return {"sdown": _said(history, attempt.sdown), "odown": _said(history, attempt.odown)}
+    told = list(said)
+    found = {state: called_down(told, state).values() for state in ("sdown", "odown")}
+    return {
+        state: _said(history, min(each, key=lambda one: one.at_s, default=None)) for state, each in found.items()
+    }
+
+
+def successor(history: History, attempt: Attempt | None) -> Node | None:
+    """Who was promoted: by Sentinel's word, else the first replica whose role turned."""
+    if attempt and attempt.successor:
+        return history.node(attempt.successor)
+    turned = _turned_master(history, attempt)
+    return history.node(turned.event.address) if turned else None
+
+
+def promoted(history: History, who: Node | None, attempt: Attempt | None) -> Milestone:
+    """The replica's own log, else its role as polled; a good operation that it answered proves either earlier."""
+    since_s, until_s = _since(attempt), attempt.ends_s if attempt else float("inf")
+    for line in history.lines("redis", PROMOTED_LINE):
+        if who and line.pod == who.name and line.at_s.most >= since_s and line.at_s.least < until_s:
+            return Milestone.seen(line.at_s, "redis-log", line.text)
+    turned = _turned_master(history, attempt, who)
+    if turned is None:
+        return missing(history, "role", who)
+    proved_s = _first_answer_s(history, who)
+    at_s = Interval(min(turned.earliest_s, proved_s), min(turned.latest_s, proved_s))
+    return Milestone.seen(at_s, "role", f"{turned.event.member}: ROLE says master")
+
+
+def following(history: History, who: Node | None, attempt: Attempt | None) -> dict[str, Milestone]:
+    """When each other Redis followed the new master, by name."""
+    if who is None:
+        return {}
+
+    def follows(role: Role) -> bool:
+        return is_at(who, role.master) and role.link == "up" and not role.syncing
+
+    found: dict[str, Milestone] = {}
+    for name in (name for name in history.names(MemberKind.REDIS) if name != who.name):
+        turned = turns(_roles_of(history, name), follows, _since(attempt))
+        found[name] = (
+            Milestone.seen(turned.at_s, "role", f"{name}: replica of {turned.event.master}")
+            if turned
+            else missing(history, "role")
+        )
+    return found
+
+
+def switching(history: History, attempt: Attempt | None) -> dict[str, Milestone]:
+    """When each Sentinel switched, by name: by its own word, or by the address that it told where nobody listened."""
+    switches = attempt.switches() if attempt else {}
+    found: dict[str, Milestone] = {}
+    for name in history.names(MemberKind.SENTINEL) or list(switches):
+        said = switches.get(name)
+        if said or attempt is None or not _was_deaf(history, name, attempt.started.at_s.least):
+            found[name] = _said(history, said)
+        else:
+            told = _named_by(history, name, attempt)
+            found[name] = told if told.state is State.SEEN else UNOBSERVED
+    return found
+
+
+def labelled(history: History, who: Node | None, attempt: Attempt | None, operator: Operator) -> Milestone:
+    """The master label on the successor's pod. The operator's log, where it is there, says it more narrowly."""
+    value = (history.scenario.system.master_label or "").partition("=")[2]
+    if not value:
+        return NOT_APPLICABLE
+    pods = [fact for fact in history.facts(Pod) if who and fact.event.name == who.name]
+    written = turns(pods, lambda pod: pod.role == value, _since(attempt))
+    if written is None or who is None:
+        return missing(history, "pod", who)
+    lines = [line for line in operator.label_lines(history, who) if line.at_s.most > _since(attempt)]
+    return Milestone.seen(
+        narrowed(written.at_s, lines), "pod", f"{written.event.name}: the master label is {value}"
+    )
+
+
+def narrowed(at_s: Interval, lines: Iterable[LogLine]) -> Interval:
+    """`at_s` with the last of the log lines within it as its earliest edge."""
+    within = [line.at_s for line in lines if at_s.least < line.at_s.most <= at_s.most + LATE_LOG_S]
+    return Interval(min(within[-1].least, at_s.most), at_s.most) if within else at_s
+
+
+def service_pointer(
+    history: History, service: str, who: Node | None, attempt: Attempt | None, operator: Operator
+) -> Milestone:
+    """When the Service's EndpointSlice named the successor; not before its label was written."""
+    facts = [fact for fact in history.facts(Endpoints) if fact.event.service == service]
+    if not facts:
+        return UNOBSERVED
+    named = turns(facts, lambda event: who is not None and host(who.address) in ready(event), _since(attempt))
+    if named is None:
+        return missing(history, "endpoints", who)
+    label = labelled(history, who, attempt, operator)
+    earliest_s = max(named.earliest_s, label.at_s.least if label.at_s else named.earliest_s)
+    at_s = Interval(min(earliest_s, named.latest_s), named.latest_s)
+    return Milestone.seen(at_s, "endpoints", f"EndpointSlice of {service}: {', '.join(ready(named.event))}")
+
+
+def named_by_all(history: History, attempt: Attempt | None) -> Milestone:
+    """When the last Sentinel named the successor, as each was asked 20 times a second."""
+    if attempt is None:
+        return missing(history, "sentinel", known=None)
+    names = sorted({fact.event.sentinel for fact in history.facts(SentinelAddress)})
+    return _last_of((_named_by(history, name, attempt) for name in names), history, "sentinel")
+
+
+def missing(history: History, source: str, known: object = True) -> Milestone:
+    """What did not come while it was watched for, or what nobody watched for.
+
+    Pass `known=None` when we do not even know which member to watch: the milestone is then not-yet, without a source.
+    """
+    if not history.facts(WATCHED[source]) or was_blind(history, source):
+        return UNOBSERVED
+    return Milestone(state=State.NOT_YET, limit_s=history.end_s, source=source if known else "")
+
+
+def was_blind(history: History, source: str) -> bool:
+    """Whether a source was silent when the trial ended: a gap is told when it is over, or when nothing more comes."""
+    gaps = [gap for gap in history.facts(Gap) if source in gap.event.source]
+    return any(gap.latest_s >= history.end_s - ENDING_S for gap in gaps)
+
+
+def ready(endpoints: Endpoints) -> list[str]:
+    """The addresses that a Service sends to."""
+    return [endpoint["ip"] for endpoint in endpoints.endpoints if endpoint["ready"]]
+
+
+def answering(history: History, who: Node | None) -> list[int]:
+    """The indices that a node's answers carry: by run id, which tells a process from its successors."""
+    return [fact.event.index for fact in history.facts(NodeSeen) if who and fact.event.run_id == who.run_id]
+
+
+def turns(facts: list[Fact[E]], holds: Callable[[E], bool], since_s: float) -> Fact[E] | None:
+    """The first fact from `since_s` on that holds; its earliest edge is not before the last one that did not."""
+    earlier_s = since_s
+    for fact in facts:
+        if fact.latest_s < since_s:
+            continue
+        if holds(fact.event):
+            earliest_s = max(earlier_s, fact.earliest_s) if fact.earliest_s < fact.latest_s else fact.earliest_s
+            return replace(fact, earliest_s=min(earliest_s, fact.latest_s))
+        earlier_s = fact.latest_s
+    return None
+
+
+def _was_deaf(history: History, sentinel: str, since_s: float) -> bool:
+    """Whether nobody listened to that Sentinel for a while after `since_s`: what it said then is not known."""
+    source = f"sentinel.event/{sentinel}"
+    return any(gap.event.source == source and gap.latest_s > since_s for gap in history.facts(Gap))
+
+
+def _named_by(history: History, name: str, attempt: Attempt) -> Milestone:
+    told = [fact for fact in history.facts(SentinelAddress) if fact.event.sentinel == name]
+    new = turns(told, lambda event: event.address == attempt.successor, _since(attempt))
+    if new is None:
+        return missing(history, "sentinel")
+    return Milestone.seen(new.at_s, "address", f"{name}: GET-MASTER-ADDR-BY-NAME says {attempt.successor}")
+
+
+def _said(history: History, said: Said | None) -> Milestone:
+    return Milestone.seen(said.at_s, said.source, said.evidence) if said else missing(history, "sentinel")
+
+
+def _last_of(each: Iterable[Milestone], history: History, source: str) -> Milestone:
+    """When the last of several came; what is missing of one is missing of all."""
+    found = list(each)
+    if not found:
+        return missing(history, source, known=None)
+    absent = [milestone for milestone in found if milestone.at_s is None]
+    return absent[0] if absent else max(found, key=lambda milestone: milestone.at_s.most if milestone.at_s else 0.0)
+
+
+def _turned_master(history: History, attempt: Attempt | None, who: Node | None = None) -> Fact[Role] | None:
+    """The first role that turned to master, of `who` or of anybody who was a replica before."""
+    since_s = _since(attempt)
+    before = {fact.event.member: fact.event.role for fact in history.facts(Role) if fact.latest_s <= since_s}
+    names = [who.name] if who else [name for name, role in before.items() if role == "slave"]
+    turned = [turns(_roles_of(history, name), lambda role: role.role == "master", since_s) for name in names]
+    return min((fact for fact in turned if fact), key=lambda fact: fact.latest_s, default=None)
+
+
+def _roles_of(history: History, name: str) -> list[Fact[Role]]:
+    return [fact for fact in history.facts(Role) if fact.event.member == name]
+
+
+def _first_answer_s(history: History, who: Node | None) -> float:
+    """When the successor first acknowledged a write after t = 0; infinite where it never did."""
+    ops = history.ops
+    mine = np.isin(ops.node, answering(history, who)) & ops.good & (ops.done_s > 0)
+    return float(ops.done_s[mine].min()) if mine.any() else float("inf")
+
+
+def _since(attempt: Attempt | None) -> float:
+    """Nothing of a failover holds before it was tried, or before t = 0."""
+    return max(0.0, attempt.started.at_s.least) if attempt else 0.0
+
+
+WATCHED: dict[str, type[Event]] = {"sentinel": SentinelAddress, "role": Role, "pod": Pod, "endpoints": Endpoints}
+"""The events that show that a source was there at all."""
