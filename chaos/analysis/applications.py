@@ -6,11 +6,11 @@ Reported beside the service's outage and never gating: it is the library and its
 import numpy as np
 
 from chaos.analysis.history import Fact, History
+from chaos.analysis.interval import Interval
 from chaos.analysis.operations import Bools, Client
-from chaos.analysis.result import Span
 from chaos.model import ErrorCode, Outcome
+from chaos.record.events import ApplicationCall, ConnectionClosed, ConnectionOpened
 
-OPENED = "connection.opened"
 SLOW_S = 1.0
 """A call that takes longer is one that an application's user notices."""
 
@@ -19,17 +19,17 @@ def longest_blocked_s(history: History, clients: tuple[Client, ...]) -> float | 
     """Of the calls that were under way after the effect, those that never ended among them."""
     took = [value for client in clients for value in _took(history, client)]
     names = {client.number for client in clients}
-    told = [float(call.get("blocked_s")) for call in history.facts("application.call") if call.get("client") in names]
+    told = [call.event.blocked_s for call in history.facts(ApplicationCall) if call.event.client in names]
     return max([*took, *told], default=None)
 
 
-def first_good_s(history: History, clients: tuple[Client, ...]) -> Span | None:
+def first_good_s(history: History, clients: tuple[Client, ...]) -> Interval | None:
     """The worst client's first good durable call that began after its first trouble, or after t = 0 if it had none.
 
     None: an application never had one again.
     """
     spans = [_first_good(history, client) for client in clients]
-    return None if any(span is None for span in spans) else max(span for span in spans if span)
+    return None if None in spans else max(span for span in spans if span)
 
 
 def never_again(history: History, clients: tuple[Client, ...]) -> str:
@@ -44,15 +44,15 @@ def _last_trouble(history: History, client: Client) -> str:
     met = errors[errors != ErrorCode.NONE]
     if not len(met):
         return ""
-    facts = (fact for kind in (OPENED, "connection.closed") for fact in history.facts(kind))
-    mine = [fact for fact in facts if fact.get("client") == client.number]
+    facts: list[Fact[ConnectionOpened] | Fact[ConnectionClosed]]
+    facts = [*history.facts(ConnectionOpened), *history.facts(ConnectionClosed)]
+    mine = [fact for fact in facts if fact.event.client == client.number]
     last = max(mine, key=lambda fact: fact.latest_s, default=None)
-    return ErrorCode(int(met[-1])).words + (_kept(last) if last and last.kind == OPENED else "")
-
-
-def _kept(opened: Fact) -> str:
-    when = f"it opened at {opened.latest_s:.1f} s" if opened.latest_s > 0 else "it had before the fault"
-    return f", on the connection that {when}"
+    words = ErrorCode(int(met[-1])).words
+    if last is None or isinstance(last.event, ConnectionClosed):
+        return words
+    when = f"it opened at {last.latest_s:.1f} s" if last.latest_s > 0 else "it had before the fault"
+    return f"{words}, on the connection that {when}"
 
 
 def _took(history: History, client: Client) -> list[float]:
@@ -62,7 +62,7 @@ def _took(history: History, client: Client) -> list[float]:
     return [float(seconds) for seconds in (ops.done_s[mine] - ops.sent_s[mine])[late]]
 
 
-def _first_good(history: History, client: Client) -> Span | None:
+def _first_good(history: History, client: Client) -> Interval | None:
     ops = history.ops
     mine = ops.of(client.number)
     after = ops.done_s[mine] > 0
@@ -73,7 +73,7 @@ def _first_good(history: History, client: Client) -> Span | None:
     if not len(again):
         return None
     at = first + int(again[0])
-    return float(ops.sent_s[mine][at]), float(ops.done_s[mine][at])
+    return Interval(float(ops.sent_s[mine][at]), float(ops.done_s[mine][at]))
 
 
 def _answered(history: History, client: Client) -> Bools:

@@ -6,12 +6,12 @@ Trials of different kinds of cluster are no campaign: a modelled system's figure
 from pathlib import Path
 from typing import Any
 
-from chaos.analysis import verdict
 from chaos.analysis.each import each
 from chaos.analysis.headline import headline
 from chaos.analysis.result import VERSION, CampaignResult, TrialResult
 from chaos.analysis.statistics import groups
 from chaos.analysis.trial import analyse_trial
+from chaos.analysis.verdict import of_campaign
 from chaos.analysis.wording import modelled
 from chaos.errors import RecordingError
 from chaos.record.reader import campaign_manifest, cluster_kind, trials
@@ -34,14 +34,14 @@ def opened(directory: Path) -> tuple[dict[str, Any], str]:
 
 
 def gather(manifest: dict[str, Any], cluster: str, found: list[TrialResult]) -> CampaignResult:
-    conclusion, rule = verdict.campaign(found)
-    lines = headline(found, conclusion, rule)
+    verdict, rule = of_campaign(found)
+    lines = headline(found, verdict, rule)
     return CampaignResult(
         version=VERSION,
         name=str(manifest.get("name", "")),
         scenario=str(manifest.get("scenario", "")),
         cluster=cluster,
-        verdict=conclusion,
+        verdict=verdict,
         rule=rule,
         headline=lines | {"verdict": modelled(cluster, lines["verdict"])},
         groups=groups(found),

@@ -1,50 +1,70 @@
 """The first lines of every report, made by rules from the trials: verdict, why, do, expect.
 
-The first answers a manager, the second an engineer, the third says what would change it, the last what to count on.
-An address that never worked is in the first line, since it may be the one that clients were given.
+The first answers a manager, the second an engineer, the third says what would change it and at what price, the last
+what to count on. Data that is gone, and an address that never worked, are in the first line.
 """
 
 from collections.abc import Sequence
 from statistics import median
 
-from chaos.analysis.advice import advice
-from chaos.analysis.cause import dominating, first, longest, longest_s
-from chaos.analysis.result import PathResult, Phase, TrialResult, Verdict, Window
-from chaos.analysis.roster import host
-from chaos.analysis.wording import GATE, experiments, has_failed, is_late, of, spread_text, trials_word
+from chaos.analysis.cause import dominating, longest, longest_s, share
+from chaos.analysis.history import host
+from chaos.analysis.result import PathResult, TrialResult, Verdict, Window
+from chaos.analysis.statistics import strength, what
+from chaos.analysis.wording import plural, spread_text
 
 MOST_EXPERIMENTS = 3
 """How many experiments a line names before it only counts them."""
+MOST_ADVICE = 3
+"""How many pieces of advice a report gives: more is read by nobody."""
 
 
 def headline(trials: Sequence[TrialResult], verdict: Verdict, rule: str) -> dict[str, str]:
     told = {Verdict.FAIL: _failed, Verdict.INCONCLUSIVE: _inconclusive, Verdict.PASS: _passed}[verdict](trials)
     first, full_stop, rest = (told or f"{rule[:1].upper()}{rule[1:]}.").partition(". ")
+    gone = list(dict.fromkeys(one.sentence for trial in trials for one in trial.findings if one.severity == "lost"))
     never = "; ".join(_never_worked(trials))
     begun = f"{first.removesuffix('.')}; {never}." if never else first + full_stop.strip()
     return {
-        "verdict": f"{begun} {rest}".strip(),
+        "verdict": " ".join(text for text in (*gone[:1], begun, rest) if text).strip(),
         "why": _why(trials, verdict),
-        "do": advice(trials, verdict),
+        "do": _do(trials, verdict),
         "expect": _expect(trials),
     }
 
 
+def by_experiment(trials: Sequence[TrialResult]) -> list[tuple[str, list[TrialResult]]]:
+    """In the order of their first trials."""
+    names = dict.fromkeys(trial.experiment for trial in trials)
+    return [(name, [trial for trial in trials if trial.experiment == name]) for name in names]
+
+
+def is_late(path: PathResult) -> bool:
+    """Whether the path's recovery gates and failed."""
+    target = path.targets.get("recovery")
+    return bool(target and target.gate and target.verdict == "fail" and path.state == "works")
+
+
+# Verdict.
+
+
 def _failed(trials: Sequence[TrialResult]) -> str:
-    told = [_late(name, mine) for name, mine in experiments(trials) if any(map(has_failed, mine))]
+    told = []
+    for name, mine in by_experiment(trials):
+        failed = [trial for trial in mine if trial.verdict is Verdict.FAIL]
+        if failed:
+            told.append(_late(f"{len(failed)} of {plural(len(mine), f'{name} trial')}", failed))
     more = len(told) - MOST_EXPERIMENTS
     return " ".join([*told[:MOST_EXPERIMENTS], *([f"{more} more experiments failed."] if more > 0 else [])])
 
 
-def _late(experiment: str, trials: list[TrialResult]) -> str:
-    """How many failed, through what, and by how much; where no path was late, the gate that failed."""
-    failed = [trial for trial in trials if has_failed(trial)]
-    subject = f"{of(len(failed), len(trials))} {experiment} {trials_word(len(trials))}"
+def _late(subject: str, failed: list[TrialResult]) -> str:
+    """Through what these were late, and by how much; where no path was late, the gate that failed."""
     late = [path for trial in failed for path in trial.paths.values() if is_late(path)]
     if not late:
         return f"{subject} failed: {failed[0].because[0]}."
     through = "through " + " and ".join(dict.fromkeys(host(path.address) for path in late))
-    limit_s = max(path.targets[GATE].limit_s for path in late)
+    limit_s = max(path.targets["recovery"].limit or 0.0 for path in late)
     if limit_s == 0:
         return f"{subject} had an outage {through} though nothing was done."
     was = "was" if len(failed) == 1 else "were"
@@ -57,26 +77,27 @@ def _inconclusive(trials: Sequence[TrialResult]) -> str:
     if not undecided:
         return ""
     prove = "proves" if len(undecided) == 1 else "prove"
-    return f"{of(len(undecided), len(trials))} {trials_word(len(trials))} {prove} nothing: {because}."
+    return f"{len(undecided)} of {plural(len(trials), 'trial')} {prove} nothing: {because}."
 
 
 def _passed(trials: Sequence[TrialResult]) -> str:
-    return f"Every path that worked was back in time: {'; '.join(_in_time(*each) for each in experiments(trials))}."
-
-
-def _in_time(experiment: str, trials: list[TrialResult]) -> str:
-    back = [path.recovered_s for trial in trials for path in trial.paths.values() if GATE in path.targets]
-    return f"{of(len(trials), len(trials))} {experiment} {trials_word(len(trials))}, {spread_text(back) or 'no outage'}"
+    told = []
+    for name, mine in by_experiment(trials):
+        back = [path.recovered_s for trial in mine for path in trial.paths.values() if "recovery" in path.targets]
+        told.append(f"{len(mine)} of {plural(len(mine), f'{name} trial')}, {spread_text(back) or 'no outage'}")
+    return f"Every path that worked was back in time and worked to the end: {'; '.join(told)}."
 
 
 def _never_worked(trials: Sequence[TrialResult]) -> list[str]:
     never = [path for trial in trials for path in trial.paths.values() if path.state == "never worked"]
     by_address = {path.address: path for path in reversed(never)}
-    return [f"{_named(path)} never worked ({path.never_worked_because})" for path in by_address.values()]
+    return [
+        f"{f'{path.about}, {path.address},' if path.about else path.address} never worked ({path.state_why})"
+        for path in by_address.values()
+    ]
 
 
-def _named(path: PathResult) -> str:
-    return f"{path.about}, {path.address}," if path.about else path.address
+# Why.
 
 
 def _why(trials: Sequence[TrialResult], verdict: Verdict) -> str:
@@ -89,49 +110,95 @@ def _why(trials: Sequence[TrialResult], verdict: Verdict) -> str:
     alike = [trial for trial in deciding if trial.experiment == worst.experiment]
     if len(alike) == 1:
         return worst.cause
-    heads = [found for trial in alike if (found := _dominated(trial))]
-    if len(heads) < len(alike) or len({phase.name for _, phase in heads}) > 1:
+    heads = [head for trial in alike if (head := _head(trial)) and head.phases]
+    phases = {dominating(head) for head in heads}
+    if len(heads) < len(alike) or len(phases) > 1:
         return f"In the longest of {len(alike)} {worst.experiment} trials: {worst.cause}"
-    share = median(phase.seconds / _total_s(head) for head, phase in heads)
-    return f"{heads[0][1].name} is {100 * share:.0f} % of the outage in all {len(alike)}. In the longest: {worst.cause}"
+    phase = phases.pop()
+    middle = median(share(head, phase) for head in heads)
+    return f"{phase} is {100 * middle:.0f} % of the outage in all {len(alike)}. In the longest: {worst.cause}"
 
 
-def _dominated(trial: TrialResult) -> tuple[Window, Phase] | None:
-    """The longest outage's window, and its dominating phase."""
+def _head(trial: TrialResult) -> Window | None:
     path = longest(trial.paths.values())
-    head = first(path, "durable") if path else None
-    phase = dominating(head) if head else None
-    return (head, phase) if head and phase else None
+    return path.head if path else None
 
 
-def _total_s(head: Window) -> float:
-    return sum(phase.seconds for phase in head.phases) + head.unattributed_s
+# Do.
+
+
+def _do(trials: Sequence[TrialResult], verdict: Verdict) -> str:
+    """What would change a result, said only where these same trials show it, and what that would cost."""
+    if verdict is Verdict.INCONCLUSIVE:
+        return "Remove what is named above and run it again; what was recorded is kept."
+    findings = (one for trial in trials for one in trial.findings if one.advice and one.severity != "note")
+    told = [f"{one.advice} The price: {one.price}" if one.price else one.advice for one in findings]
+    never = dict.fromkeys(path.address for t in trials for path in t.paths.values() if path.state == "never worked")
+    other = [f"Give clients another address than {address}." for address in sorted(never)]
+    advice = [text for text in dict.fromkeys([_ask_sentinel(trials), *told]) if text]
+    if advice or other:
+        return " ".join([*advice[:MOST_ADVICE], *other])
+    if verdict is Verdict.FAIL:
+        return "Nothing in these trials did better; the phases say where the time went."
+    passed = sum(trial.verdict is Verdict.PASS for trial in trials)
+    return f"Nothing. {strength(passed, len(trials), what(trials))}; 59 of 59 would support 95 %."
+
+
+def _ask_sentinel(trials: Sequence[TrialResult]) -> str:
+    """Where a Service was late, and Sentinel in the same trials was not."""
+    late = [trial for trial in trials if any(is_late(path) and not path.via_sentinel for path in trial.paths.values())]
+    asking = {
+        trial.number: [path for path in trial.paths.values() if path.via_sentinel and path.state == "works"]
+        for trial in late
+    }
+    never_back = (
+        path.recovered_s is not None and path.recovered_s.is_open for each in asking.values() for path in each
+    )
+    if not late or any(never_back) or any(is_late(path) for each in asking.values() for path in each):
+        return ""
+    told = []
+    for name, mine in by_experiment(late):
+        asked = [path for trial in mine for path in asking[trial.number]]
+        back = [path.recovered_s.middle for path in asked if path.recovered_s]
+        worst = f", worst {max(back):.1f} s" if back and len(mine) > 1 else ""
+        if asked:
+            told.append(f"{median(back):.1f} s in {name}{worst}" if back else f"no outage in {name}")
+    return f"Let clients ask Sentinel: {'; '.join(told)}, in these same trials." if told else ""
+
+
+# Expect.
 
 
 def _expect(trials: Sequence[TrialResult]) -> str:
-    ranges = [text for name, mine in experiments(trials) if (text := _allowed(name, mine))]
-    return " ".join([*ranges, _lost(trials)])
-
-
-def _allowed(experiment: str, trials: list[TrialResult]) -> str:
-    """What the settings allow on the path that was out longest, beside what was seen of it."""
-    paths = [path for trial in trials for path in trial.paths.values() if path.allowed_s and path.recovered_s]
-    worst = longest(paths)
-    if worst is None:
-        return ""
-    mine = [path for path in paths if path.name == worst.name]
-    allowed = [path.allowed_s for path in mine if path.allowed_s]
-    low, high = min(least for least, _ in allowed), max(most for _, most in allowed)
-    seen = f"seen {spread_text(path.recovered_s for path in mine)} in {len(mine)}"
-    return f"{experiment}: {low:.0f} to {high:.0f} s through {host(worst.address)} from these settings ({seen})."
+    """What the settings allow on the path that was out longest beside what was seen of it, and what was lost."""
+    told = []
+    for name, mine in by_experiment(trials):
+        paths = [path for trial in mine for path in trial.paths.values() if path.allowed_s and path.recovered_s]
+        worst = longest(paths)
+        same = [path for path in paths if worst and path.name == worst.name]
+        allowed = [path.allowed_s for path in same if path.allowed_s]
+        if worst and allowed:
+            low, high = min(one.least for one in allowed), max(one.most for one in allowed)
+            seen = f"seen {spread_text(path.recovered_s for path in same)} in {len(same)}"
+            told.append(
+                f"{name}: {low:.0f} to {high:.0f} s through {host(worst.address)} from these settings ({seen})."
+            )
+    return " ".join([*told, _lost(trials)])
 
 
 def _lost(trials: Sequence[TrialResult]) -> str:
     known = [trial.losses for trial in trials if trial.losses.lost is not None]
     if not known:
         return "Lost writes: undecided."
-    acknowledged, lost = sum(losses.acknowledged for losses in known), sum(losses.lost or 0 for losses in known)
+    classes = [
+        f"{sum(one.most for one in each if one):.0f} {words}"
+        for each, words in (
+            ([losses.before for losses in known], "that everybody had"),
+            ([losses.tail for losses in known], "of the last second"),
+            ([losses.after for losses in known], "after the fault"),
+        )
+    ]
+    acknowledged = sum(losses.acknowledged for losses in known)
     rest = len(trials) - len(known)
-    return f"Lost writes: {lost} of {acknowledged}" + (
-        f", undecided in {of(rest, len(trials))} trials." if rest else "."
-    )
+    undecided = f"; undecided in {rest} of {plural(len(trials), 'trial')}" if rest else ""
+    return f"Lost of {acknowledged} acknowledged writes: {', '.join(classes)}{undecided}."

@@ -7,7 +7,7 @@ through this.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
@@ -145,7 +145,9 @@ class History:
     @cached_property
     def heal_s(self) -> float | None:
         """When healing of a lasting fault was first requested: what is not back by then did not recover."""
-        return min((fault.heal_requested_s for fault in self.faults if fault.heal_requested_s is not None), default=None)
+        return min(
+            (fault.heal_requested_s for fault in self.faults if fault.heal_requested_s is not None), default=None
+        )
 
     def _fault(self, said: FaultEvents, is_origin: bool) -> FaultRecord:
         placed = {kind: fact for kind, one in said.items() if (fact := self._placed(one))}
@@ -261,14 +263,14 @@ class History:
             if path is None or stamped.event.component != component:
                 continue
             for line in find(path, pattern, stamped.event.pod):
-                placed = line.placed(lambda wall_ns, domain=stamped.domain: self._at_wall(domain, wall_ns))
+                placed = line.placed(partial(self._at_wall, stamped.domain))
                 if placed is not None:
                     yield placed
 
     @cached_property
     def _logs(self) -> dict[str, Stamped[LogOpened]]:
-        opened = (one for one in self.recording.events if isinstance(one.event, LogOpened))
-        return {one.event.file: one for one in opened}  # type: ignore[misc, attr-defined]
+        opened: list[Stamped[Any]] = [one for one in self.recording.events if isinstance(one.event, LogOpened)]
+        return {one.event.file: one for one in opened}
 
     def _at_wall(self, domain: str, wall_ns: int) -> Interval | None:
         placed = self.clocks.place_wall(domain, wall_ns)
@@ -300,7 +302,7 @@ class History:
 
     @cached_property
     def _nodes(self) -> dict[str, Node]:
-        """By address: members by the platform's word, run ids by their own; a later word on an address is the better."""
+        """By address. The platform names members, a Redis its own run id; a later word on an address is the better one."""
         found: dict[str, Node] = {}
         ordinals: dict[str, int | None] = {}
 

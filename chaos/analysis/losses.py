@@ -1,101 +1,102 @@
 """Acknowledged and missing: which writes the system said it had, and did not have at the audit.
 
-Undecided, and then not a number, where the audit cannot tell: it never came, keys were evicted or outlived their TTL,
-or more than one master answered. An operation of unknown outcome that is found is `recovered`, and nobody's fault.
+They are three promises and so three classes: before (acknowledged more than 1 s before the effect), tail (in the last
+second before it, what asynchronous replication may lose), after (by a demoted, isolated or short-lived master). There
+is no number where the audit cannot tell: it never came, or keys were evicted or outlived their TTL.
 """
+
+from typing import Literal
 
 import numpy as np
 
 from chaos.analysis.history import History
-from chaos.analysis.operations import Client
+from chaos.analysis.interval import Interval
+from chaos.analysis.operations import Bools
 from chaos.analysis.result import Losses, LostSpell
 from chaos.model import Outcome
+from chaos.record.events import Audit, Sanity
+
+TAIL_S = 1.0
+"""How long before the effect the tail begins."""
+LostClass = Literal["before", "tail", "after"]
 
 
-def losses(history: History) -> Losses:
+def find_losses(history: History) -> Losses:
+    """The losses of a trial, and where they lie."""
     ops = history.ops
-    ok = ops.outcome == Outcome.OK
+    acknowledged = ops.outcome == Outcome.OK
     undecided = why_undecided(history)
+    classes = classes_of(history)
+    known = {
+        name: None if undecided else Interval(int((ops.lost_everywhere & mine).sum()), int((ops.lost & mine).sum()))
+        for name, mine in classes.items()
+    }
     return Losses(
-        acknowledged=int(ok.sum()),
-        lost=None if undecided else int(ops.lost.sum()),
+        acknowledged=int(acknowledged.sum()),
+        before=known["before"],
+        tail=known["tail"],
+        after=known["after"],
         recovered=int(((ops.outcome == Outcome.UNKNOWN) & ops.kept).sum()),
         undecided=undecided,
-        places=() if undecided else tuple(places(history)),
+        places=() if undecided else tuple(_places(history, classes)),
     )
 
 
+def classes_of(history: History) -> dict[LostClass, Bools]:
+    """Which operations belong to which class, by when they were decided."""
+    done_s = history.ops.done_s
+    effect_s = history.effect_s or Interval.at(0.0)
+    before = done_s < effect_s.least - TAIL_S
+    after = done_s > effect_s.most
+    return {"before": before, "tail": ~before & ~after, "after": after}
+
+
 def why_undecided(history: History) -> str:
-    """Empty where the audit decides."""
-    audit = history.last("audit")
+    """Why the audit proves no loss; empty where it does."""
+    audit = history.last(Audit)
     if audit is None:
         return "there was no audit"
-    if audit.get("undecided"):
-        return str(audit.get("undecided"))
-    masters = several_masters(history)
-    if masters:
-        return f"{len(masters)} masters answered at the audit: {', '.join(masters)}"
-    evicted = _evicted(history)
-    ok = history.ops.outcome == Outcome.OK
-    unread = int((ok & history.ops.unaudited).sum())
-    unread_text = [f"{unread} acknowledged operations were not looked for"] if unread else []
-    return "; ".join([*evicted, *unread_text])
-
-
-def several_masters(history: History) -> list[str]:
-    """The masters that answered at the audit, where they were more than one."""
-    after = [fact for fact in history.facts("sanity") if fact.latest_s > 0]
-    masters = sorted({master for fact in after for master in fact.get("masters")})
-    return masters if len(masters) > 1 else []
+    if audit.event.undecided:
+        return audit.event.undecided
+    first: dict[str, int] = {}
+    for fact in history.facts(Sanity):
+        if fact.latest_s <= 0:
+            first[fact.event.run_id] = fact.event.evicted_keys or 0
+    found = []
+    for fact in history.facts(Sanity):
+        evicted = (fact.event.evicted_keys or 0) - first.get(fact.event.run_id, 0)  # a new process counts from 0
+        if fact.latest_s > 0 and evicted > 0:
+            found.append(f"{fact.event.member} evicted {evicted} keys")
+    unread = int(((history.ops.outcome == Outcome.OK) & history.ops.unaudited).sum())
+    if unread:
+        found.append(f"{unread} acknowledged operations were not looked for")
+    return "; ".join(found)
 
 
 def phantoms(history: History) -> int:
-    """Operations that we said were surely not applied and whose keys are there: a fault of our outcome table."""
-    failed = np.isin(history.ops.outcome, [Outcome.FAILED, Outcome.MISSED])
-    return int((failed & history.ops.kept).sum())
+    """Operations that we called surely not applied and whose keys are there: a fault of our outcome table."""
+    refused = np.isin(history.ops.outcome, [Outcome.FAILED, Outcome.MISSED])
+    return int((refused & history.ops.kept).sum())
 
 
-def lost_of(history: History, client: Client) -> int:
-    return int(history.ops.lost[history.ops.of(client.number)].sum())
-
-
-def places(history: History) -> list[LostSpell]:
-    """Where losses lie: each path's, in spells of at most `gap` between two, by who acknowledged them."""
-    found: list[LostSpell] = []
-    for name, clients in history.paths.items():
-        sent_s, node = _lost_ops(history, clients)
-        for answered in np.unique(node):
-            found += _spells(name, _node_name(history, int(answered)), sent_s[node == answered], history.gap_s)
+def _places(history: History, classes: dict[LostClass, Bools]) -> list[LostSpell]:
+    """Each path's losses, in spells of at most `gap` between two, by class and by who acknowledged them."""
+    ops, found = history.ops, []
+    for path, clients in history.clients_by_path.items():
+        mine = np.isin(ops.client, [client.number for client in clients]) & ops.lost
+        for lost_class, of_class in classes.items():
+            for index in np.unique(ops.node[mine & of_class]).tolist():
+                answered = history.answered_by(index)
+                sent_s = np.sort(ops.sent_s[mine & of_class & (ops.node == index)])
+                for part in np.split(sent_s, np.flatnonzero(np.diff(sent_s) > history.gap_s) + 1):
+                    found.append(
+                        LostSpell(
+                            path=path,
+                            from_s=float(part[0]),
+                            to_s=float(part[-1]),
+                            count=len(part),
+                            node=answered.name if answered else "unknown",
+                            lost_class=lost_class,
+                        )
+                    )
     return sorted(found, key=lambda spell: (spell.from_s, spell.path, spell.node))
-
-
-def _spells(path: str, node: str, sent_s: np.ndarray, gap_s: float) -> list[LostSpell]:
-    parts = np.split(sent_s, np.flatnonzero(np.diff(sent_s) > gap_s) + 1)
-    return [
-        LostSpell(path=path, from_s=float(part[0]), to_s=float(part[-1]), count=len(part), node=node) for part in parts
-    ]
-
-
-def _lost_ops(history: History, clients: list[Client]) -> tuple[np.ndarray, np.ndarray]:
-    ops = history.ops
-    mine = np.isin(ops.client, [client.number for client in clients]) & ops.lost
-    order = np.argsort(ops.sent_s[mine], kind="stable")
-    return ops.sent_s[mine][order], ops.node[mine][order]
-
-
-def _node_name(history: History, index: int) -> str:
-    said = next((fact for fact in history.facts("node") if fact.get("index") == index), None)
-    if said is None:
-        return "unknown"
-    known = history.roster.ran(str(said.get("run_id")))
-    return known.name if known else history.roster.node(str(said.get("address"))).name or "unknown"
-
-
-def _evicted(history: History) -> list[str]:
-    """Keys that Redis evicted since the start. A counter belongs to a process: one started anew counts from 0."""
-    start = {
-        fact.get("run_id"): fact.get("evicted_keys") or 0 for fact in history.facts("sanity") if fact.latest_s <= 0
-    }
-    after = [fact for fact in history.facts("sanity") if fact.latest_s > 0]
-    moved = [(fact.get("member"), (fact.get("evicted_keys") or 0) - start.get(fact.get("run_id"), 0)) for fact in after]
-    return [f"{member} evicted {count} keys" for member, count in moved if count > 0]

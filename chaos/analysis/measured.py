@@ -1,4 +1,4 @@
-"""What was measured in one trial, before anything is held against a promise. Findings, cause and verdict are made of it."""
+"""What was measured in one trial. Findings, cause and verdict are made of it."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

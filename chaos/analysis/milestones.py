@@ -68,9 +68,7 @@ def detection(history: History, attempt: Attempt | None, said: Iterable[Said] = 
         return {"sdown": _said(history, attempt.sdown), "odown": _said(history, attempt.odown)}
     told = list(said)
     found = {state: called_down(told, state).values() for state in ("sdown", "odown")}
-    return {
-        state: _said(history, min(each, key=lambda one: one.at_s, default=None)) for state, each in found.items()
-    }
+    return {state: _said(history, min(each, key=lambda one: one.at_s, default=None)) for state, each in found.items()}
 
 
 def successor(history: History, attempt: Attempt | None) -> Node | None:
@@ -138,9 +136,7 @@ def labelled(history: History, who: Node | None, attempt: Attempt | None, operat
     if written is None or who is None:
         return missing(history, "pod", who)
     lines = [line for line in operator.label_lines(history, who) if line.at_s.most > _since(attempt)]
-    return Milestone.seen(
-        narrowed(written.at_s, lines), "pod", f"{written.event.name}: the master label is {value}"
-    )
+    return Milestone.seen(narrowed(written.at_s, lines), "pod", f"{written.event.name}: the master label is {value}")
 
 
 def narrowed(at_s: Interval, lines: Iterable[LogLine]) -> Interval:

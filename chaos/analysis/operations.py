@@ -6,9 +6,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from chaos.analysis.align import Clocks
+from chaos.analysis.clocks import Clocks
 from chaos.model import Outcome
-from chaos.record.reader import OpsFile, Recording, Rows
+from chaos.record.reader import Bits, OpsFile, Recording, Rows
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -46,7 +46,8 @@ class Operations:
     """Columns of equal length, by client and then in order of sending.
 
     `due_s`, `sent_s` and `done_s` are seconds from t = 0; an operation that was never sent counts as sent when it was
-    due. `good` is ok within the deadline; `lost` is acknowledged and missing at the audit; `kept` is there at it.
+    due. `good` is ok within the deadline. `kept` is there at the audit, `lost` is acknowledged and missing at it. Where
+    several masters were read, `lost` is missing on any of them, and `lost_everywhere` is missing on every one.
     """
 
     client: Ints
@@ -60,6 +61,7 @@ class Operations:
     target: npt.NDArray[np.uint8]
     good: Bools
     lost: Bools
+    lost_everywhere: Bools
     kept: Bools
     unaudited: Bools
     clock_error_s: float
@@ -74,7 +76,9 @@ class Operations:
         order = np.argsort((rows["client"].astype(np.int64) << 32) | rows["seq"], kind="stable")
         rows, shift_ns = rows[order], shift_ns[order]
         due_s = (rows["intended_ns"] + shift_ns - t0_ns) / 1e9
-        kept, unaudited = _audited(rows, recording)
+        read = [_audited(rows, bits) for bits in recording.audits or ({},)]
+        kept, kept_everywhere = (how([kept for kept, _ in read], axis=0) for how in (np.any, np.all))
+        unaudited = np.all([unread for _, unread in read], axis=0)
         ok = rows["outcome"] == Outcome.OK
         return cls(
             client=rows["client"].astype(np.int64),
@@ -87,7 +91,8 @@ class Operations:
             node=rows["node"].copy(),
             target=rows["target"].copy(),
             good=ok & (rows["done_us"] <= deadline_s * 1e6),
-            lost=ok & ~kept & ~unaudited,
+            lost=ok & ~kept_everywhere & ~unaudited,
+            lost_everywhere=ok & ~kept & ~unaudited,
             kept=kept,
             unaudited=unaudited,
             clock_error_s=max((s[1] for _, s in placed), default=0) / 1e9,
@@ -109,7 +114,10 @@ class Operations:
 
 
 def _shift(file: OpsFile, clocks: Clocks) -> tuple[int, int] | None:
-    """Host's clock minus the file's, in the middle of the file, and half the error of that."""
+    """The host's clock minus the file's in the middle of the file, and half the error of that.
+
+    None where the file's clock cannot be placed.
+    """
     domain = str(file.header.get("domain", ""))
     middle = int(file.rows["intended_ns"][len(file.rows) // 2]) if len(file.rows) else 0
     placed = clocks.place(domain, middle) if clocks.are_of(domain, file.header) else None
@@ -118,10 +126,10 @@ def _shift(file: OpsFile, clocks: Clocks) -> tuple[int, int] | None:
     return (placed[0] + placed[1]) // 2 - middle, (placed[1] - placed[0] + 1) // 2
 
 
-def _audited(rows: Rows, recording: Recording) -> tuple[Bools, Bools]:
-    """Which keys were there at the audit, and which were not looked for."""
+def _audited(rows: Rows, audit: dict[int, Bits]) -> tuple[Bools, Bools]:
+    """Which keys one master had at the audit, and which were not looked for there."""
     kept, unaudited = np.zeros(len(rows), bool), np.ones(len(rows), bool)
-    for client, bits in recording.audit.items():
+    for client, bits in audit.items():
         first, last = np.searchsorted(rows["client"], [client, client + 1])
         seq = rows["seq"][first:last]
         known = seq < len(bits)

@@ -1,177 +1,234 @@
-"""Each path's outages: those of every client, the worst client's as the headline, and what all of them share.
+"""Each path: what its baseline showed, the outages of its clients, and the figures of its worst client.
 
-A path is a way to the master driven in one way: `service/new`. What its numbers are held against is the verdict's.
+A path is a way to the master driven in one way, such as service/new. Nothing is held against a promise here.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
-from chaos.analysis.baseline import Baseline, baseline
+from chaos.analysis import applications
 from chaos.analysis.history import History
+from chaos.analysis.interval import Interval, total
 from chaos.analysis.operations import Bools, Client
-from chaos.analysis.result import Counts, Measured, Window
-from chaos.analysis.stalls import Late, late
-from chaos.analysis.windows import Kind, Outage, Sent, judged, outages
-from chaos.model import ErrorCode, Outcome
+from chaos.analysis.result import Counts, PathResult, PathState, Window
+from chaos.analysis.windows import Cuts, Kind, Sent, windows
+from chaos.model import WORKS_SHARE, ErrorCode, Outcome
+
+LEAST_SHARE = 0.5
+"""Of the operations that a client's rate demands in the baseline: with fewer that count it proves nothing."""
+SHORTEST_S = 1.0
+"""A baseline shorter than this proves nothing."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class ClientWindows:
-    """One client's windows from the effect on; `before` counts outages that were over by then."""
+    """One client's outages, as its clients saw them and with acknowledged writes that are gone counted as bad."""
 
     client: Client
     seen: tuple[Window, ...]
     durable: tuple[Window, ...]
-    before: int
 
     @property
     def first(self) -> Window | None:
         """The first durable window that the fault is answerable for."""
-        return next((window for window in self.durable if not window.after_heal), None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Path:
-    """One path of a trial. Application clients are a path of their own, and no baseline of theirs gates anything."""
-
-    name: str
-    clients: tuple[Client, ...]
-    baseline: Baseline
-    windows: tuple[ClientWindows, ...] = field(default=())
+        return next((window for window in self.durable if window.when == "fault"), None)
 
     @property
-    def connection(self) -> str:
-        return self.clients[0].connection
+    def recovered_s(self) -> Interval | None:
+        """The end of the first window, counted from t = 0; open where it had no end."""
+        head = self.first
+        return None if head is None else head.end_s or Interval(head.onset_s.most + head.length_s.least)
 
     @property
-    def is_meter(self) -> bool:
-        return self.clients[0].is_meter
-
-    @property
-    def via_sentinel(self) -> bool:
-        return self.clients[0].via_sentinel
-
-    @property
-    def service(self) -> str:
-        """The Service that the path's address names; empty where Sentinel is asked."""
-        return "" if self.via_sentinel else self.clients[0].address.partition(":")[0].partition(".")[0]
-
-    @property
-    def works(self) -> bool:
-        return self.is_meter and self.baseline.state == "works"
-
-    @cached_property
-    def worst(self) -> ClientWindows | None:
-        """Whose first durable window was longest; of equal ones the lowest number. None: no client has one."""
-        hit = [each for each in self.windows if each.first is not None]
-        return max(hit, key=_severity, default=None)
-
-    @property
-    def head(self) -> Window | None:
-        """The window that the path's outage, its recovery and its phases are about."""
-        return self.worst.first if self.worst else None
-
-    @property
-    def full_s(self) -> Measured | None:
-        """The first time when nobody succeeded; None where somebody always did."""
-        heads = [each.first for each in self.windows]
-        if not heads or any(head is None for head in heads):
-            return None
-        return _intersection([head for head in heads if head is not None])
-
-    @property
-    def any_s(self) -> Measured | None:
-        """The first time when not everybody succeeded."""
-        heads = sorted((head for each in self.windows if (head := each.first)), key=lambda head: head.onset_s)
-        return _union(heads) if heads else None
+    def downtime_s(self) -> Interval | None:
+        """The sum of all windows that the fault is answerable for."""
+        mine = [window.length_s for window in self.durable if window.when == "fault"]
+        return total(mine) if mine else None
 
 
-def paths(history: History, decided: bool) -> list[Path]:
-    """The trial's paths in the order of their clients. Losses count as bad operations only where they are `decided`."""
-    how = (late(history), decided)
-    return [_path(history, name, clients, how) for name, clients in history.paths.items()]
+def measure(history: History, suspect: Bools, *, decided: bool) -> dict[str, PathResult]:
+    """Every path by name, in the order of its clients. Lost writes count as bad only where losses are `decided`."""
+    return {name: _path(history, clients, suspect, decided) for name, clients in history.clients_by_path.items()}
 
 
-def counts(history: History, clients: Iterable[Client]) -> Counts:
-    ops, found = history.ops, np.zeros(len(Outcome), np.int64)
+def _path(history: History, clients: tuple[Client, ...], suspect: Bools, decided: bool) -> PathResult:
+    first, ops = clients[0], history.ops
+    state, why = baseline(history, clients, suspect)
+    each: list[ClientWindows] = []
+    if first.is_meter and state in ("works", "unproved"):
+        for client in clients:
+            seen = _windows(history, client, suspect, "seen")
+            durable = _windows(history, client, suspect, "durable") if decided else ()
+            each.append(
+                ClientWindows(client, seen, durable or tuple(replace(window, kind="durable") for window in seen))
+            )
+    worst = worst_of(each)
+    durable = worst.durable if worst else ()
+    head = worst.first if worst else None
+    declared = history.scenario.clients.get(first.path)
+    found = PathResult(
+        name=first.name,
+        connection=first.connection,
+        state=state,
+        state_why=why,
+        about=", ".join(text for text in (first.library, declared.about if declared else "") if text),
+        windows=(*durable, *worst.seen) if worst else (),
+        outage_s=head.length_s if head else None,
+        recovered_s=max((one.recovered_s for one in each if one.recovered_s), key=by_most, default=None),
+        downtime_s=max((one.downtime_s for one in each if one.downtime_s), key=by_most, default=None),
+        full_s=_while_nobody_succeeded(each),
+        any_s=_while_somebody_did_not(each),
+        operations=counts(history, clients),
+        errors=errors(history, clients, Interval(history.begin_s, history.end_s)),
+        lost=sum(int(ops.lost[ops.of(client.number)].sum()) for client in clients) if decided else None,
+        address=first.address,
+        via_sentinel=first.via_sentinel,
+        application=not first.is_meter,
+        gate=first.is_meter and (declared.gate if declared else True),
+        at_end=_at_end(history, each, suspect),
+    )
+    if first.is_meter:
+        return found
+    return replace(
+        found,
+        longest_blocked_s=applications.longest_blocked_s(history, clients),
+        first_good_s=applications.first_good_s(history, clients),
+        never_again=applications.never_again(history, clients),
+    )
+
+
+def baseline(history: History, clients: tuple[Client, ...], suspect: Bools) -> tuple[PathState, str]:
+    """What the operations before the fault show of a path, and what is wrong where it does not work.
+
+    A path is judged only if its own good writes were seen before anything was done to the system. Operations that our
+    own stalls or waits for a core may have made bad count neither way.
+    """
+    span = history.baseline_s
+    if span is None or span.width < SHORTEST_S:
+        return "unproved", "there was no baseline"
+    ops, good, sent, met, few, silent = history.ops, 0, 0, Counter[str](), False, False
     for client in clients:
-        found += np.bincount(ops.outcome[ops.of(client.number)], minlength=len(Outcome))
-    ok, failed, unknown, missed = (int(found[outcome]) for outcome in _COUNTED)
-    return Counts(sent=ok + failed + unknown, ok=ok, failed=failed, unknown=unknown, missed=missed)
+        mine = ops.of(client.number)
+        within = (ops.due_s[mine] >= span.least) & (ops.due_s[mine] < span.most)
+        counted = within & ~suspect[mine]
+        fine = int((ops.good[mine] & counted).sum())
+        few |= int(counted.sum()) < LEAST_SHARE * client.rate_hz * span.width
+        silent |= fine == 0
+        good, sent = good + fine, sent + int(counted.sum())
+        wrong = ops.error[mine][within & (ops.outcome[mine] != Outcome.OK)]
+        met.update(ErrorCode(code).words for code in wrong.tolist() if code)
+    error = met.most_common(1)[0][0] if met else "no error"
+    if few:
+        return "unproved", f"a client sent too little before the fault: {sent} operations in all"
+    if good == 0:
+        return "never worked", f"{error}, 0 of {sent}"
+    if good < WORKS_SHARE * sent or silent:
+        return "unreliable", f"{good} of {sent} operations were good before the fault; {error}"
+    return "works", ""
 
 
-def errors(history: History, clients: Iterable[Client]) -> dict[str, int]:
-    """How often each error was met, by its name."""
+def by_most(interval: Interval) -> tuple[float, float]:
+    """For ranking: what never ended is worse than everything that did."""
+    return interval.most, interval.least
+
+
+def worst_of(each: list[ClientWindows]) -> ClientWindows | None:
+    """The client that was out longest in all, a client that never came back before every other.
+
+    Of equal ones the one whose first window was longer, then the lowest number. Without any outage, the first client.
+    """
+
+    def severity(one: ClientWindows) -> tuple[tuple[float, float], tuple[float, float], int]:
+        assert one.first is not None
+        assert one.downtime_s is not None
+        return by_most(one.downtime_s), by_most(one.first.length_s), -one.client.number
+
+    hit = [one for one in each if one.first is not None]
+    return max(hit, key=severity) if hit else next(iter(each), None)
+
+
+def counts(history: History, clients: tuple[Client, ...]) -> Counts:
+    found = np.zeros(len(Outcome), np.int64)
+    for client in clients:
+        found += np.bincount(history.ops.outcome[history.ops.of(client.number)], minlength=len(Outcome))
+    ok, failed, unknown = (int(found[outcome]) for outcome in (Outcome.OK, Outcome.FAILED, Outcome.UNKNOWN))
+    return Counts(sent=ok + failed + unknown, ok=ok, failed=failed, unknown=unknown, missed=int(found[Outcome.MISSED]))
+
+
+def errors(history: History, clients: tuple[Client, ...], during: Interval) -> dict[str, int]:
+    """How often each error was met by operations that were sent in that time, by its name."""
     ops, found = history.ops, np.zeros(256, np.int64)
     for client in clients:
         mine = ops.of(client.number)
-        found += np.bincount(ops.error[mine][ops.outcome[mine] != Outcome.OK], minlength=256)
+        sent_s = ops.sent_s[mine]
+        chosen = (ops.outcome[mine] != Outcome.OK) & (sent_s >= during.least) & (sent_s <= during.most)
+        found += np.bincount(ops.error[mine][chosen], minlength=256)
     return {ErrorCode(code).words: int(found[code]) for code in np.flatnonzero(found).tolist() if code}
 
 
-def _path(history: History, name: str, clients: list[Client], how: tuple[Late, bool]) -> Path:
-    known = baseline(history, clients, how[0].either)
-    measured = clients[0].is_meter and known.state in ("works", "unproved")
-    windows = tuple(_windows(history, client, *how) for client in clients) if measured else ()
-    return Path(name=name, clients=tuple(clients), baseline=known, windows=windows)
-
-
-def _windows(history: History, client: Client, lateness: Late, decided: bool) -> ClientWindows:
+def _windows(history: History, client: Client, suspect: Bools, kind: Kind) -> tuple[Window, ...]:
+    """With the error of the client's clock in every edge; a length is on one clock and has none."""
     ops = history.ops
     mine = ops.of(client.number)
-    bad = ~ops.good[mine]
-    seen, before = _kind(history, client, bad, lateness)
-    durable, _ = _kind(history, client, bad | ops.lost[mine], lateness, "durable") if decided else _as_durable(seen)
-    return ClientWindows(client=client, seen=seen, durable=durable, before=before)
+    bad = ~ops.good[mine] | (ops.lost[mine] if kind == "durable" else False)
+    sent = Sent(sent_s=ops.sent_s[mine], done_s=ops.done_s[mine], bad=bad, suspect=suspect[mine] & ~ops.good[mine])
+    error_s = ops.clock_error_s
+    found = []
+    for window in windows(sent, kind, client.number, Cuts(gap_s=history.gap_s, heal_s=history.heal_s)):
+        until_s = window.end_s.most if window.end_s else window.onset_s.most + window.length_s.least
+        found.append(
+            replace(
+                window,
+                onset_s=window.onset_s.widened(error_s, error_s),
+                end_s=window.end_s.widened(error_s, error_s) if window.end_s else None,
+                errors=errors(history, (client,), Interval(window.onset_s.least, until_s)),
+            )
+        )
+    return tuple(found)
 
 
-def _kind(
-    history: History, client: Client, bad: Bools, lateness: Late, kind: Kind = "seen"
-) -> tuple[tuple[Window, ...], int]:
-    ops = history.ops
-    mine = ops.of(client.number)
-    stalled, waited = lateness.stalled[mine], lateness.waited[mine]
-    sent = Sent(sent_s=ops.sent_s[mine], done_s=ops.done_s[mine], bad=bad, suspect=stalled, waited=waited)
-    found = outages(sent, history.gap_s)
-    after = [outage for outage in found if outage.latest_end_s > 0]
-    return _judged(after, kind, client, history.heal_s), len(found) - len(after)
+def _at_end(history: History, each: list[ClientWindows], suspect: Bools) -> Literal["works", "out", "unknown"]:
+    """Whether every client's path worked when the trial ended.
+
+    A window that has no end because the trial stopped less than `gap` after the last bad operation proves nothing.
+    """
+    ops, found = history.ops, set()
+    for one in each:
+        if not any(window.censored == "limit" for window in one.durable):
+            continue
+        mine = ops.of(one.client.number)
+        sure = ~(suspect[mine] & ~ops.good[mine])
+        last_good = (ops.good[mine] & ~ops.lost[mine])[sure][-1:]
+        found.add("unknown" if last_good.all() else "out")
+    return "out" if "out" in found else "unknown" if found or not each else "works"
 
 
-def _judged(found: list[Outage], kind: Kind, client: Client, heal_s: float | None) -> tuple[Window, ...]:
-    return tuple(window for outage in found for window in judged(outage, kind, client.number, heal_s))
+def _while_nobody_succeeded(each: list[ClientWindows]) -> Interval | None:
+    """From the last client's onset to the first one's end; None where somebody always succeeded."""
+    heads = [one.first for one in each if one.first]
+    if not heads or len(heads) < len(each):
+        return None
+    least_s = min(head.onset_s.most + head.length_s.least for head in heads) - max(head.onset_s.most for head in heads)
+    ends_s = [head.end_s.most for head in heads if head.end_s]
+    if not ends_s:
+        return Interval(max(0.0, least_s))
+    most_s = min(ends_s) - max(head.onset_s.least for head in heads)
+    return Interval(max(0.0, least_s), most_s) if most_s > 0 else None
 
 
-def _as_durable(seen: tuple[Window, ...]) -> tuple[tuple[Window, ...], int]:
-    return tuple(replace(window, kind="durable") for window in seen), 0
-
-
-def _severity(each: ClientWindows) -> tuple[float, float, int]:
-    head = each.first
-    assert head is not None
-    least, most = head.length_s
-    return (float("inf") if most is None else most, least, -each.client.number)
-
-
-def _intersection(heads: list[Window]) -> Measured | None:
-    least = min(head.onset_s[1] + head.length_s[0] for head in heads) - max(head.onset_s[1] for head in heads)
-    ends = [head.end_s[1] for head in heads if head.end_s]
-    most = min(ends) - max(head.onset_s[0] for head in heads) if ends else None
-    return None if most is not None and most <= 0 else (max(0.0, least), most)
-
-
-def _union(heads: list[Window]) -> Measured:
-    """From the first onset for as long as the clients' windows overlap."""
-    inner_end, outer_end = heads[0].onset_s[1], heads[0].onset_s[0]
+def _while_somebody_did_not(each: list[ClientWindows]) -> Interval | None:
+    """From the first onset for as long as the clients' first windows overlap; None where everybody always succeeded."""
+    heads = sorted((one.first for one in each if one.first), key=lambda head: head.onset_s)
+    if not heads:
+        return None
+    onset = heads[0].onset_s
+    inner_end_s, outer_end_s = onset.most, onset.least
     for head in heads:
-        if head.onset_s[0] > outer_end and head is not heads[0]:
+        if head.onset_s.least > outer_end_s and head is not heads[0]:
             break
-        inner_end = max(inner_end, head.onset_s[1] + head.length_s[0])
-        outer_end = max(outer_end, float("inf") if head.end_s is None else head.end_s[1])
-    most = None if outer_end == float("inf") else outer_end - heads[0].onset_s[0]
-    return max(0.0, inner_end - heads[0].onset_s[1]), most
-
-
-_COUNTED = (Outcome.OK, Outcome.FAILED, Outcome.UNKNOWN, Outcome.MISSED)
+        inner_end_s = max(inner_end_s, head.onset_s.most + head.length_s.least)
+        outer_end_s = max(outer_end_s, head.end_s.most if head.end_s else float("inf"))
+    return Interval(max(0.0, inner_end_s - onset.most), outer_end_s - onset.least)

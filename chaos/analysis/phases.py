@@ -2,7 +2,7 @@
 
 A boundary is the middle of its interval; a phase carries the least and most that its two boundaries allow. A phase is
 attributed only when both its boundaries were seen: the span between the nearest seen ones is unattributed. The last
-one, reconnect, is attributed as far as the client's own period and time-out explain it, and no further.
+one, reconnection, is attributed as far as the client's own period and time-out explain it, and no further.
 """
 
 from dataclasses import dataclass, replace
@@ -10,70 +10,190 @@ from itertools import pairwise
 
 import numpy as np
 
-from chaos.analysis.history import History
+from chaos.analysis.history import History, is_at
+from chaos.analysis.interval import Interval
+from chaos.analysis.milestones import answering, missing, named_by_all, service_pointer
 from chaos.analysis.operations import Client
-from chaos.analysis.paths import Path
-from chaos.analysis.result import Milestone, Node, Phase, Span, State, Window, middle
-from chaos.analysis.roster import is_at
-from chaos.analysis.timeline import NOT_APPLICABLE, answering, missing, seen
+from chaos.analysis.result import (
+    NOT_APPLICABLE,
+    UNOBSERVED,
+    Milestone,
+    Node,
+    PathResult,
+    Phase,
+    State,
+    Window,
+)
+from chaos.analysis.sentinels import Attempt
+from chaos.operators.base import Operator
+from chaos.record.events import SentinelAddress, TargetAsked
 
-NAMES = {
+PHASE_OF = {
     "sdown": "detection",
     "odown": "quorum",
     "try_failover": "trigger",
     "elected": "election",
     "promoted": "promotion",
-    "pointer": "pointer",
-    "routable": "routable",
+    "pointer": "endpoint",
+    "routable": "routing",
 }
-"""The phase that ends with each milestone. Reconnect ends with the window."""
-RECONNECT = "reconnect"
+"""The phase that ends with each milestone. Reconnection ends with the window."""
+RECONNECTION = "reconnection"
 
 
-@dataclass(frozen=True, slots=True)
-class Boundary:
-    """The end of one phase and the beginning of the next. `span` None: it was not seen."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Way:
+    """What leads a path to the new master: the milestones of the failover, who was promoted, and by which attempt."""
 
-    to: str
-    span: Span | None
-
-    @property
-    def middle_s(self) -> float:
-        assert self.span is not None
-        return (self.span[0] + self.span[1]) / 2
+    milestones: dict[str, Milestone]
+    successor: Node | None
+    attempt: Attempt | None
+    operator: Operator
 
 
-def divided(window: Window, milestones: dict[str, Milestone], effect_s: Span, explained_s: float) -> Window:
-    """The window with its phases. `milestones` are the path's own, pointer and routable among them, in any order.
+def with_phases(history: History, paths: dict[str, PathResult], way: Way) -> dict[str, PathResult]:
+    """The paths with their pointer, their routable and the phases of their first window.
+
+    Where no failover was to be expected, a path's window has no phases and is unattributed as a whole.
+    """
+    return {name: _with_phases(history, path, paths, way) for name, path in paths.items()}
+
+
+def _with_phases(history: History, path: PathResult, paths: dict[str, PathResult], way: Way) -> PathResult:
+    if path.state != "works" or path.application or history.effect_s is None:
+        return path
+    pointer, routable = _own_milestones(history, path, paths, way) if way.milestones else (None, None)
+    head = path.head
+    if head is None:
+        return replace(path, pointer=pointer, routable=routable)
+    own = {name: it for name, it in (("pointer", pointer), ("routable", routable)) if it}
+    client = history.clients[head.client]
+    explained_s = 1 / client.rate_hz + history.deadline_s  # its next try comes a period later, and may time out
+    divided = divide(head, {**way.milestones, **own}, history.effect_s, explained_s)
+    windows = tuple(divided if window is head else window for window in path.windows)
+    return replace(path, pointer=pointer, routable=routable, windows=windows)
+
+
+def _own_milestones(
+    history: History, path: PathResult, paths: dict[str, PathResult], way: Way
+) -> tuple[Milestone, Milestone]:
+    """When the path's own way led to the new master: its pointer, and when that could be used."""
+    if not path.via_sentinel:
+        service = service_of(path)
+        siblings = [
+            client
+            for other in paths.values()
+            if other.state == "works" and not other.application and service_of(other) == service
+            for client in history.clients_by_path[other.name]
+        ]
+        pointer = service_pointer(history, service, way.successor, way.attempt, way.operator)
+        return pointer, _routable(history, siblings, way.successor)
+    if path.head is None:
+        return NOT_APPLICABLE, NOT_APPLICABLE
+    asked = told_by_sentinel(history, path.head, way.successor)
+    named = named_by_all(history, way.attempt)
+    # A client that keeps its connection may ask long after every Sentinel would have said so.
+    by_polls = path.connection == "kept" and named.at_s and (not asked.at_s or named.at_s.most < asked.at_s.most)
+    return (named if by_polls else asked), NOT_APPLICABLE
+
+
+def service_of(path: PathResult) -> str:
+    """The Service that a path's address names; empty where Sentinel is asked."""
+    return "" if path.via_sentinel else path.address.partition(":")[0].partition(".")[0]
+
+
+def divide(window: Window, milestones: dict[str, Milestone], effect_s: Interval, explained_s: float) -> Window:
+    """The window with its phases; `milestones` are the path's own, in any order.
 
     `explained_s` is what the client's period and time-out explain of the last phase. A window without an end is left
     as it is: its phases are not over. Without any milestone all of it is unattributed.
     """
     if window.end_s is None:
         return window
+    length_s = window.end_s.middle - window.onset_s.middle
     if not milestones:
-        return replace(window, unattributed_s=middle(window.end_s) - middle(window.onset_s))
-    bounds = _clipped(_boundaries(milestones, effect_s), window, window.end_s)
-    phases = [phase for last, this in _seen_pairs(bounds) if (phase := _phase(bounds, last, this))]
-    found = tuple(phase for phase in phases if phase.seconds > 0)
-    if found and found[-1].name == RECONNECT:
-        found = (*found[:-1], _limited(found[-1], explained_s))
-    length_s = middle(window.end_s) - middle(window.onset_s)
+        return replace(window, unattributed_s=length_s)
+    bounds = _clipped(_boundaries(milestones, effect_s), window.onset_s, window.end_s)
+    found: list[Phase] = []
+    seen = [index for index, bound in enumerate(bounds) if bound.at_s is not None]
+    for begin, end in pairwise(seen):
+        phase = _phase(bounds[begin], bounds[end]) if end - begin == 1 else None
+        if phase and phase.seconds > 0:
+            found.append(phase)
+    if found and found[-1].name == RECONNECTION:
+        last = found[-1]
+        seconds = min(last.seconds, explained_s)
+        most = max(seconds, min(last.most, explained_s))
+        found[-1] = replace(
+            last, start_s=last.end_s - seconds, seconds=seconds, least=min(last.least, seconds), most=most
+        )
     rest_s = max(0.0, length_s - sum(phase.seconds for phase in found))
-    return replace(window, phases=found, unattributed_s=rest_s if rest_s > 1e-9 else 0.0)
+    return replace(window, phases=tuple(found), unattributed_s=rest_s if rest_s > 1e-9 else 0.0)
 
 
-def routable(history: History, path: Path, siblings: list[Path], who: Node | None) -> Milestone:
-    """The first good operation on a new connection that the successor answered, through that Service."""
-    if path.via_sentinel:
-        return NOT_APPLICABLE
-    new = [client for each in siblings if each.connection == "new" for client in each.clients if each.works]
-    first = min((span for client in new if (span := _first_good(history, client, who))), default=None)
+@dataclass(frozen=True, slots=True)
+class _Boundary:
+    """The end of one phase and the beginning of the next. `at_s` None: it was not seen."""
+
+    to: str
+    at_s: Interval | None
+
+
+def _boundaries(milestones: dict[str, Milestone], effect_s: Interval) -> list[_Boundary]:
+    """Those that apply, in order. A requested failover has a trigger instead of detection and quorum."""
+    requested = milestones["sdown"].state is State.NOT_APPLICABLE
+    order = [name for name in PHASE_OF if name in milestones and (name != "try_failover" or requested)]
+    due = [name for name in order if milestones[name].state is not State.NOT_APPLICABLE]
+    return [_Boundary("effect", effect_s), *(_Boundary(name, milestones[name].at_s) for name in due)]
+
+
+def _clipped(bounds: list[_Boundary], onset_s: Interval, end_s: Interval) -> list[_Boundary]:
+    """Within the window and in order: a later milestone bounds those before it, without which it cannot be."""
+    found, latest = [_Boundary("first_good", end_s)], end_s
+    for bound in reversed(bounds):
+        if bound.at_s is not None:
+            latest = Interval(min(bound.at_s.least, latest.least), min(bound.at_s.most, latest.most))
+            bound = _Boundary(bound.to, latest)
+        found.append(bound)
+    found.reverse()
+    clipped = [
+        replace(bound, at_s=bound.at_s if bound.at_s.middle > onset_s.middle else onset_s) if bound.at_s else bound
+        for bound in found
+    ]
+    return [_Boundary("effect", onset_s), *clipped[1:]]
+
+
+def _phase(begin: _Boundary, end: _Boundary) -> Phase:
+    assert begin.at_s is not None
+    assert end.at_s is not None
+    seconds = max(0.0, end.at_s.middle - begin.at_s.middle)
+    return Phase(
+        name=PHASE_OF.get(end.to, RECONNECTION),
+        start_s=begin.at_s.middle,
+        end_s=begin.at_s.middle + seconds,
+        seconds=seconds,
+        least=max(0.0, end.at_s.least - begin.at_s.most),
+        most=max(0.0, end.at_s.most - begin.at_s.least),
+        to=end.to,
+    )
+
+
+def _routable(history: History, siblings: list[Client], who: Node | None) -> Milestone:
+    """The first good durable operation on a new connection that the successor answered, through that Service."""
+    ops, answers = history.ops, answering(history, who)
+    new = [client for client in siblings if client.connection == "new"]
     if not new or who is None:
-        return Milestone(state=State.UNOBSERVED)
-    if first is None:
+        return UNOBSERVED
+    first: list[Interval] = []
+    for client in new:
+        mine = ops.of(client.number)
+        right = np.isin(ops.node[mine], answers) & ops.good[mine] & ~ops.lost[mine] & (ops.sent_s[mine] > 0)
+        if right.any():
+            at = int(np.argmax(right))
+            first.append(Interval(float(ops.sent_s[mine][max(0, at - 1)]), float(ops.done_s[mine][at])))
+    if not first:
         return Milestone(state=State.NOT_YET, limit_s=history.end_s, source="client")
-    return seen(first, "client", f"first good operation of {new[0].name} answered by {who.name}")
+    return Milestone.seen(min(first), "client", f"first good operation of {new[0].name} answered by {who.name}")
 
 
 def told_by_sentinel(history: History, window: Window, who: Node | None) -> Milestone:
@@ -81,103 +201,20 @@ def told_by_sentinel(history: History, window: Window, who: Node | None) -> Mile
 
     The last operation that went elsewhere shows the old answer, and the one after it the new one.
     """
-    targets = _targets(history, who)
+    targets = [fact.event.index for fact in history.facts(TargetAsked) if is_at(who, fact.event.address)]
     if who is None or not targets:
         return missing(history, "sentinel", known=who)
     ops = history.ops
     mine = ops.of(window.client)
     due_s, sent_s, right = ops.due_s[mine], ops.sent_s[mine], np.isin(ops.target[mine], targets)
-    until_s = window.end_s[1] if window.end_s else np.inf
+    until_s = window.end_s.most if window.end_s else np.inf
     wrong = np.flatnonzero(~right & (sent_s < until_s))
     last = int(wrong[-1]) if len(wrong) else 0
     if last + 1 >= len(right) or not right[last + 1]:
         return missing(history, "sentinel")
-    span = (max(float(due_s[last]), _first_told(history, who, window.onset_s[0])), float(sent_s[last + 1]))
+    told_s = [fact.earliest_s for fact in history.facts(SentinelAddress) if is_at(who, fact.event.address)]
+    first_told_s = min((at_s for at_s in told_s if at_s > 0), default=window.onset_s.least)
+    latest_s = float(sent_s[last + 1])
+    at_s = Interval(min(max(float(due_s[last]), first_told_s), latest_s), latest_s)
     text = f"from then on operations were sent to {who.name} ({who.address}) on Sentinel's word"
-    return seen((min(span), span[1]), "address", text)
-
-
-def explained_s(client: Client, deadline_s: float) -> float:
-    """A meter's next try comes a period later and may take its whole time-out; it backs off not at all."""
-    return 1 / client.rate_hz + deadline_s
-
-
-def _boundaries(milestones: dict[str, Milestone], effect_s: Span) -> list[Boundary]:
-    """Those that apply, in order. A requested failover has a trigger instead of detection and quorum."""
-    requested = milestones["sdown"].state is State.NOT_APPLICABLE
-    order = [name for name in NAMES if name in milestones and (name != "try_failover" or requested)]
-    due = [name for name in order if milestones[name].state is not State.NOT_APPLICABLE]
-    return [Boundary("effect", effect_s), *(Boundary(name, milestones[name].span) for name in due)]
-
-
-def _clipped(bounds: list[Boundary], window: Window, end_s: Span) -> list[Boundary]:
-    """Within the window and in order: a later milestone bounds those before it, without which it cannot be."""
-    found, latest = [Boundary(RECONNECT, end_s)], end_s
-    for bound in reversed(bounds):
-        if bound.span is not None:
-            latest = (min(bound.span[0], latest[0]), min(bound.span[1], latest[1]))
-            bound = Boundary(bound.to, latest)
-        found.append(bound)
-    found.reverse()
-    onset = window.onset_s
-    clipped = [replace(b, span=_not_before(b.span, onset)) if b.span else b for b in found]
-    return [Boundary("effect", onset), *clipped[1:]]
-
-
-def _not_before(span: Span, onset: Span) -> Span:
-    return span if middle(span) > middle(onset) else onset
-
-
-def _seen_pairs(bounds: list[Boundary]) -> list[tuple[int, int]]:
-    at = [index for index, bound in enumerate(bounds) if bound.span is not None]
-    return list(pairwise(at))
-
-
-def _phase(bounds: list[Boundary], last: int, this: int) -> Phase | None:
-    """The phase between two neighbours; None where something between them was not seen."""
-    begin, end = bounds[last], bounds[this]
-    if this - last > 1 or begin.span is None or end.span is None:
-        return None
-    seconds = max(0.0, end.middle_s - begin.middle_s)
-    return Phase(
-        name=NAMES.get(end.to, RECONNECT),
-        start_s=begin.middle_s,
-        end_s=begin.middle_s + seconds,
-        seconds=seconds,
-        least=max(0.0, end.span[0] - begin.span[1]),
-        most=max(0.0, end.span[1] - begin.span[0]),
-        to="first_good" if end.to == RECONNECT else end.to,
-    )
-
-
-def _limited(phase: Phase, explained_s: float) -> Phase:
-    seconds = min(phase.seconds, explained_s)
-    return replace(
-        phase,
-        start_s=phase.end_s - seconds,
-        seconds=seconds,
-        least=min(phase.least, seconds),
-        most=max(seconds, min(phase.most, explained_s)),
-    )
-
-
-def _first_good(history: History, client: Client, who: Node | None) -> Span | None:
-    """[sent of the operation before, done] of the first durable one after the effect that the successor answered."""
-    ops = history.ops
-    mine = ops.of(client.number)
-    answered = np.isin(ops.node[mine], answering(history, who))
-    right = answered & ops.good[mine] & ~ops.lost[mine] & (ops.sent_s[mine] > 0)
-    if not right.any():
-        return None
-    first = int(np.argmax(right))
-    return float(ops.sent_s[mine][max(0, first - 1)]), float(ops.done_s[mine][first])
-
-
-def _targets(history: History, who: Node | None) -> list[int]:
-    return [fact.get("index") for fact in history.facts("target") if is_at(who, fact.get("address"))]
-
-
-def _first_told(history: History, who: Node, otherwise_s: float) -> float:
-    """When the first Sentinel can have named the successor."""
-    told = [fact.earliest_s for fact in history.facts("sentinel.address") if is_at(who, fact.get("address"))]
-    return min((at for at in told if at > 0), default=otherwise_s)
+    return Milestone.seen(at_s, "address", text)

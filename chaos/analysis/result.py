@@ -168,7 +168,8 @@ class PathResult:
     worst client's. `full_s` (nobody succeeds) and `any_s` (somebody does not) are lengths of the first window.
     An `application` path is a library of a user's: `longest_blocked_s`, `first_good_s` and `never_again` (what the last
     call of one that never wrote again met) stand in place of gates. `address` is what its clients were given, a
-    Sentinel's where `via_sentinel`. `allowed_s` is what the settings allow the outage to be.
+    Sentinel's where `via_sentinel`. `allowed_s` is what the settings allow the outage to be. `at_end` is whether every
+    client of it was served when the trial ended.
     """
 
     name: str
@@ -196,6 +197,7 @@ class PathResult:
     application: bool = False
     allowed_s: Interval | None = None
     gate: bool = True
+    at_end: Literal["works", "out", "unknown"] = "unknown"
 
     @property
     def head(self) -> Window | None:

@@ -94,9 +94,9 @@ def called_down(said: Iterable[Said], state: str) -> dict[str, Said]:
         of_master = one.words[:1] == ["master"]
         if one.channel == f"+{state}" and of_master:
             found.setdefault(one.sentinel, one)
-        elif one.channel == f"-{state}" and of_master and one.at_s.most < 0:
-            found.pop(one.sentinel, None)
-        elif one.channel == "+switch-master" and one.at_s.most < 0:
+        elif (one.channel == f"-{state}" and of_master and one.at_s.most < 0) or (
+            one.channel == "+switch-master" and one.at_s.most < 0
+        ):
             found.pop(one.sentinel, None)
     return found
 

@@ -7,13 +7,13 @@ dropped. Trials with the lower and the higher ordinal killed are two distributio
 import math
 from collections.abc import Iterable, Sequence
 from statistics import median
-from typing import Literal
 
 import numpy as np
 from scipy import special
 
-from chaos.analysis.result import Group, Measured, Spread, TrialResult, Verdict, middle
-from chaos.analysis.verdict import MILESTONE_OF
+from chaos.analysis.interval import Interval
+from chaos.analysis.result import Group, Spread, State, TrialResult, Verdict
+from chaos.analysis.targets import MILESTONE_OF
 
 CONFIDENCE = 0.95
 
@@ -45,45 +45,35 @@ def median_interval(values: Sequence[float]) -> tuple[float | None, float | None
     return (ordered[low - 1] if low >= 1 else None), (_finite(ordered[high - 1]) if high <= n else None)
 
 
-def spread(values: Iterable[Measured | None]) -> Spread:
+def spread(values: Iterable[Interval | None]) -> Spread:
     """Of the middles. None in `values` never happened; one without a most is censored and longer than all others."""
     found = list(values)
     known = [value for value in found if value is not None]
-    middles = sorted(math.inf if value[1] is None else middle(value) for value in known)
+    middles = sorted(math.inf if value.is_open else value.middle for value in known)
     return Spread(
         n=len(known),
         minimum=_finite(middles[0]) if middles else None,
         median=_finite(median(middles)) if middles else None,
         maximum=_finite(middles[-1]) if middles else None,
         interval=median_interval(middles),
-        censored=sum(most is None for _, most in known),
+        censored=sum(value.is_open for value in known),
         missing=len(found) - len(known),
     )
 
 
 def groups(trials: Sequence[TrialResult]) -> tuple[Group, ...]:
     """Trials that may be pooled, in the order of their first ones."""
-    by_kind: dict[tuple[str, Literal["lower", "higher", ""]], list[TrialResult]] = {}
+    by_kind: dict[tuple[str, str], list[TrialResult]] = {}
     for trial in trials:
-        by_kind.setdefault((trial.experiment, order(trial)), []).append(trial)
-    return tuple(_group(experiment, which, members) for (experiment, which), members in by_kind.items())
+        by_kind.setdefault((trial.experiment, trial.group), []).append(trial)
+    return tuple(_group(experiment, group, members) for (experiment, group), members in by_kind.items())
 
 
-def order(trial: TrialResult) -> Literal["lower", "higher", ""]:
-    """Whether the killed ordinal is lower or higher than its successor's: it decides which resync relabels."""
-    killed = trial.faults[0].target.ordinal if trial.faults and trial.faults[0].target else None
-    done = next((failover for failover in trial.failovers if failover.successor and not failover.aborted), None)
-    new = done.successor.ordinal if done and done.successor else None
-    if killed is None or new is None or killed == new:
-        return ""
-    return "lower" if killed < new else "higher"
-
-
-def _group(experiment: str, which: Literal["lower", "higher", ""], trials: list[TrialResult]) -> Group:
+def _group(experiment: str, group: str, trials: list[TrialResult]) -> Group:
     of = {verdict: sum(trial.verdict is verdict for trial in trials) for verdict in Verdict}
     return Group(
         experiment=experiment,
-        order=which,
+        group=group,
         trials=tuple(trial.number for trial in trials),
         passed=of[Verdict.PASS],
         failed=of[Verdict.FAIL],
@@ -106,11 +96,12 @@ def figures(trials: Sequence[TrialResult]) -> dict[str, Spread]:
     return found
 
 
-def _milestone(trial: TrialResult, key: str) -> Measured | None:
-    milestone = trial.milestones.get(key)
-    if milestone is None or milestone.span:
-        return milestone.span if milestone else None
-    return None if milestone.limit_s is None else (milestone.limit_s, None)
+def _milestone(trial: TrialResult, name: str) -> Interval | None:
+    """When it was seen, or open from when it was given up on; None where it did not apply or nobody could see it."""
+    milestone = trial.milestones.get(name)
+    if milestone is None or milestone.at_s:
+        return milestone.at_s if milestone else None
+    return Interval(milestone.limit_s) if milestone.state is State.NOT_YET and milestone.limit_s is not None else None
 
 
 def _finite(value: float) -> float | None:

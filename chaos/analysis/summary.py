@@ -8,6 +8,7 @@ from enum import Enum
 from functools import cache
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
+from chaos.analysis.interval import Interval
 from chaos.analysis.result import VERSION, CampaignResult
 from chaos.errors import RecordingError
 
@@ -31,6 +32,8 @@ def from_json(text: str) -> CampaignResult:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  # a tree of anything that JSON has a word for
+    if isinstance(value, Interval):
+        return [_rounded(value.least), None if value.is_open else _rounded(value.most)]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -53,6 +56,9 @@ def _value(kind: Any, raw: Any) -> Any:  # noqa: ANN401  # by its annotation
         return raw
     if origin in (types.UnionType, Union):
         return _value(next(one for one in arguments if one is not type(None)), raw)
+    if kind is Interval:
+        least, most = raw
+        return Interval(least) if most is None else Interval(least, most)
     if origin is tuple:
         each = arguments[:1] * len(raw) if arguments[-1] is Ellipsis else arguments
         return tuple(_value(one, item) for one, item in zip(each, raw, strict=True))

@@ -1,28 +1,69 @@
-"""One trial, from its directory to its result: what happened, what it means for each path, and what follows."""
+"""One trial, from its directory to its result. Each step is a section of docs/measuring.md."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from chaos.analysis import quality, verdict
-from chaos.analysis.cause import Told, cause
-from chaos.analysis.covariates import covariates
-from chaos.analysis.happened import Happened
-from chaos.analysis.held import held, pointer
+from chaos import findings as rules
+from chaos.analysis import doubts as doubting
+from chaos.analysis import milestones as steps
+from chaos.analysis.allowed import allowed_s, settings
+from chaos.analysis.cause import cause
+from chaos.analysis.expectation import should_have_come
 from chaos.analysis.history import History
-from chaos.analysis.measured import path_results, seen_by_clients
-from chaos.analysis.result import Milestone, PathResult, TrialResult
-from chaos.analysis.timeline import seen
+from chaos.analysis.interval import Interval
+from chaos.analysis.lateness import suspect, waited_s
+from chaos.analysis.losses import find_losses
+from chaos.analysis.measured import Measured
+from chaos.analysis.paths import measure
+from chaos.analysis.phases import Way, with_phases
+from chaos.analysis.result import NOT_APPLICABLE, Milestone, PathResult, State, TrialResult
+from chaos.analysis.sentinels import Attempt, Said, attempts, everything_said
+from chaos.analysis.targets import hold, service_pointer
+from chaos.analysis.verdict import of_trial
+from chaos.operators import rooms
+from chaos.operators.base import Operator
+from chaos.record.events import Hiccups, Pressure, RandomWait, SentinelAddress
 
 
 def analyse_trial(directory: Path) -> TrialResult:
     """What one trial's directory says. A trial that was cut off anywhere has a result too: an inconclusive one."""
-    return result(Happened(History.load(directory)))
+    return result(measured_in(History.load(directory)))
 
 
-def result(happened: Happened) -> TrialResult:
-    history = happened.history
-    targets, paths = held(happened, path_results(happened))
-    doubts = quality.doubts(history, happened.paths, happened.failovers)
-    conclusion, because = verdict.trial(targets, paths, doubts)
+def measured_in(history: History) -> Measured:
+    """Everything that the recording shows of one trial, before anything is held against a promise."""
+    operator = rooms.of(history.scenario)
+    losses = find_losses(history)
+    paths = measure(history, suspect(history), decided=not losses.undecided)
+    said = tuple(everything_said(history))
+    tried = tuple(attempts(list(said)))
+    chosen = first_completed(tried)
+    attempt = None if chosen is None else tried[chosen]
+    milestones = _milestones(history, attempt, said, operator)
+    way = Way(milestones=milestones, successor=steps.successor(history, attempt), attempt=attempt, operator=operator)
+    return Measured(
+        history=history,
+        operator=operator,
+        losses=losses,
+        said=said,
+        attempts=tried,
+        failovers=tuple(steps.failover(history, one, operator) for one in tried),
+        chosen=chosen,
+        milestones=milestones,
+        paths=with_phases(history, paths, way),
+    )
+
+
+def result(measured: Measured) -> TrialResult:
+    """What was measured, with what explains it and what it is held against."""
+    history = measured.history
+    found = rules.find(measured)
+    targets, paths = hold(measured)
+    paths = {name: _with_allowed(measured, path) for name, path in paths.items()}
+    doubts = doubting.doubts(measured)
+    verdict, because = of_trial(targets, paths, doubts)
+    closed = history.recording.closed
     return TrialResult(
         number=int(history.manifest.get("trial", _number(history))),
         directory=history.recording.directory.name,
@@ -30,49 +71,113 @@ def result(happened: Happened) -> TrialResult:
         expects=history.expects,
         seed=int(history.manifest.get("seed") or 0),
         t0=history.t0,
-        verdict=conclusion,
+        verdict=verdict,
         because=because,
-        faults=happened.faults,
-        failovers=happened.failovers,
-        milestones=_milestones(happened, paths),
+        faults=history.faults,
+        failovers=measured.failovers,
+        milestones=_with_what_clients_saw(measured, paths),
         targets=targets,
         paths=paths,
-        losses=happened.losses,
+        losses=measured.losses,
+        findings=found,
         doubts=doubts,
-        covariates=covariates(history, happened.failover, happened.target),
-        cause=cause(_told(happened), paths.values()),
-        ended=_ended(history),
+        covariates=_covariates(measured),
+        cause=cause(measured, paths.values(), found),
+        ended=str(closed.get("ended")) if closed else f"cut off {doubting.where(history)}",
+        group=measured.operator.group(measured.target, measured.successor),
     )
 
 
-def _told(happened: Happened) -> Told:
-    return Told(
-        history=happened.history,
-        failover=happened.failover,
-        aborted=happened.aborted,
-        target=happened.target,
-        losses=happened.losses,
-    )
+def first_completed(tried: tuple[Attempt, ...]) -> int | None:
+    """The number of the first attempt after t = 0 that was completed, else of the first one that was tried."""
+    after = [number for number, attempt in enumerate(tried) if attempt.started.at_s.most > 0]
+    completed = [number for number in after if tried[number].completed]
+    return next(iter([*completed, *after]), None)
 
 
-def _milestones(happened: Happened, paths: dict[str, PathResult]) -> dict[str, Milestone]:
-    """Everything that has a time: the effect, the failover's, the Services', what the clients saw, the healing."""
-    history = happened.history
-    found = dict(happened.milestones)
-    if history.effect_s:
-        proof = happened.faults[0].evidence if happened.faults else ""
-        found = {"effect": seen(history.effect_s, "fault", proof), **found}
-    slices, healed = pointer(paths), history.last("fault.heal_confirmed")
+def _milestones(
+    history: History, attempt: Attempt | None, said: tuple[Said, ...], operator: Operator
+) -> dict[str, Milestone]:
+    """Those of the failover, or of the one that should have come.
+
+    Where none was due, the steps of a failover do not apply, and +sdown and +odown are told if any Sentinel said them.
+    Where nothing was done none is expected, and there are none.
+    """
+    if attempt is None and history.expects == "nothing":
+        return {}
+    found = steps.of_attempt(history, attempt, operator)
+    if attempt is not None:
+        return found
+    detection = steps.detection(history, None, said)
+    if should_have_come(history, said) or not history.facts(SentinelAddress):
+        return found | detection
+    told = {name: it if it.state is State.SEEN else NOT_APPLICABLE for name, it in detection.items()}
+    return dict.fromkeys(steps.FAILOVER, NOT_APPLICABLE) | told
+
+
+def _with_what_clients_saw(measured: Measured, paths: dict[str, PathResult]) -> dict[str, Milestone]:
+    """Everything that has a time: the effect, the failover's steps, the Services', what clients saw, the healing."""
+    history, origin = measured.history, measured.origin
+    found = dict(measured.milestones)
+    if history.effect_s and origin:
+        found = {"effect": Milestone.seen(history.effect_s, "fault", origin.evidence), **found}
+    slices = service_pointer(paths.values())
     if slices:
         found["pointer"] = slices
-    stable_s = float(history.scenario.get("limits", {}).get("stable", 5.0))
-    found |= seen_by_clients(paths, history.end_s, stable_s)
-    return found | ({"healed": seen(healed.span, "fault", "healing was confirmed")} if healed else {})
+    windows = [(path.name, window) for path in measured.working for window in path.windows if window.when != "before"]
+    if windows:
+        first = min(windows, key=lambda one: one[1].onset_s)
+        found["first_failed"] = Milestone.seen(first[1].onset_s, "client", f"{first[0]}: the first bad operation")
+        back = [(window.end_s, name) for name, window in windows if window.end_s]
+        if back:
+            at_s, name = min(back)
+            found["first_good"] = Milestone.seen(at_s, "client", f"{name}: the first good operation")
+        found["stable"] = _stable(windows_end=max(back, default=None), all_ended=len(back) == len(windows), of=measured)
+    healed = [fault.heal_confirmed_s for fault in history.faults if fault.heal_confirmed_s is not None]
+    if healed:
+        found["healed"] = Milestone.seen(Interval.at(max(healed)), "fault", "healing was confirmed")
+    return found
 
 
-def _ended(history: History) -> str:
-    closed = history.recording.closed
-    return str(closed.get("ended")) if closed else f"cut off {quality.where(history)}"
+def _stable(*, windows_end: tuple[Interval, str] | None, all_ended: bool, of: Measured) -> Milestone:
+    """When the last path was back for good: every window ended, and nothing bad came for `limits.stable` after that."""
+    end_s, stable_s = of.history.end_s, of.history.scenario.limits.stable
+    if windows_end is None or not all_ended or end_s - windows_end[0].most < stable_s:
+        return Milestone(state=State.NOT_YET, limit_s=end_s, source="client")
+    text = f"{windows_end[1]} was the last to be back; nothing bad for {stable_s:g} s after it"
+    return Milestone.seen(windows_end[0], "client", text)
+
+
+def _with_allowed(measured: Measured, path: PathResult) -> PathResult:
+    return replace(path, allowed_s=allowed_s(measured, path))
+
+
+def _covariates(measured: Measured) -> dict[str, Any]:
+    """What else was so in a trial and may explain it: who was hit and promoted, the settings, the machine's load."""
+    history, target, successor = measured.history, measured.target, measured.successor
+    wait = history.last(RandomWait)
+    pressure = [fact.event for fact in history.facts(Pressure) if fact.latest_s > 0]
+    some10 = [one.some10 for one in pressure if one.some10 is not None]
+    errors_ns = {domain: history.clocks.error_ns(domain) for domain in history.clocks.domains}
+    return {
+        "target": target.name if target else None,
+        "target_ordinal": target.ordinal if target else None,
+        "successor": successor.name if successor else None,
+        "successor_ordinal": successor.ordinal if successor else None,
+        "random_wait_s": wait.event.seconds if wait else None,
+        "system": history.manifest.get("system"),
+        "deadline_s": history.deadline_s,
+        "effect_width_s": history.width_s,
+        "clock_error_s": {domain: None if ns is None else ns / 1e9 for domain, ns in errors_ns.items()},
+        "lag_worst_s": max(
+            (fact.event.worst_ns / 1e9 for fact in history.facts(Hiccups) if fact.latest_s > 0), default=None
+        ),
+        "cpu_pressure_percent": max(some10, default=None),
+        "cpu_waited_s": waited_s(history, Interval(0.0, history.end_s)),
+        "load1": max((one.load1 for one in pressure), default=None),
+        "settings": settings(history),
+        **measured.operator.covariates(history),
+    }
 
 
 def _number(history: History) -> int:

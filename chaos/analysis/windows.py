@@ -67,7 +67,7 @@ def windows(ops: Sent, kind: Kind, client: int, cuts: Cuts) -> tuple[Window, ...
 class _Part:
     """An outage's first and last bad operation by index.
 
-    `before`: it is not the fault's. `cut`: the effect is its end, where it lies before, or its begin, where it does not.
+    `before`: it is not the fault's. `cut`: the effect is its end where it lies before, and its begin where it does not.
     """
 
     first: int

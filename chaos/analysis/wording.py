@@ -1,11 +1,9 @@
-"""Small words that the sentences about trials share."""
+"""How figures are written, the same in every sentence and in every report."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from chaos.analysis.result import Measured, PathResult, TrialResult, Verdict, middle
+from chaos.analysis.interval import Interval
 
-GATE = "reconnect"
-"""The claim that gates by default: how late a path was back."""
 LOCAL = "local"
 """The kind of cluster that is processes of one machine."""
 MODELLED = "MODELLED (no Kubernetes, no operator):"
@@ -16,37 +14,27 @@ def modelled(cluster: str, text: str) -> str:
     return f"{MODELLED} {text}" if cluster == LOCAL else text
 
 
-def of(part: int, whole: int) -> str:
-    return f"{part} of {whole}"
+def seconds_text(value: Interval, digits: int = 1) -> str:
+    """As in `6.4 to 6.5 s`, `6.4 s` where both edges round to that, and `> 60.0 s` of an open one."""
+    least, most = f"{value.least:.{digits}f}", f"{value.most:.{digits}f}"
+    if value.is_open:
+        return f"> {least} s"
+    return f"{least} s" if least == most else f"{least} to {most} s"
 
 
-def trials_word(count: int) -> str:
-    return "trial" if count == 1 else "trials"
-
-
-def spread_text(lengths: Iterable[Measured | None]) -> str:
-    """`50.9 to 53.1 s`; `> 90.0 s` where one was not over; empty without any."""
+def spread_text(lengths: Iterable[Interval | None]) -> str:
+    """`50.9 to 53.1 s` of several middles; `> 90.0 s` where one was not over; empty without any."""
     known = [length for length in lengths if length is not None]
     if not known:
         return ""
-    low, high = min(map(middle, known)), max(map(middle, known))
-    if any(most is None for _, most in known):
-        never = max(least for least, most in known if most is None)
-        over = any(most is not None for _, most in known)
+    low, high = min(one.middle for one in known), max(one.middle for one in known)
+    if any(one.is_open for one in known):
+        never = max(one.least for one in known if one.is_open)
+        over = any(not one.is_open for one in known)
         return f"{low:.1f} to > {never:.1f} s" if over else f"> {low:.1f} s"
-    return f"{low:.1f} s" if f"{low:.1f}" == f"{high:.1f}" else f"{low:.1f} to {high:.1f} s"
+    return seconds_text(Interval(low, high))
 
 
-def experiments(trials: Sequence[TrialResult]) -> list[tuple[str, list[TrialResult]]]:
-    """By experiment, in the order of their first trials."""
-    names = dict.fromkeys(trial.experiment for trial in trials)
-    return [(name, [trial for trial in trials if trial.experiment == name]) for name in names]
-
-
-def has_failed(trial: TrialResult) -> bool:
-    return trial.verdict is Verdict.FAIL
-
-
-def is_late(path: PathResult) -> bool:
-    target = path.targets.get(GATE)
-    return bool(target and target.gate and target.verdict == "fail")
+def plural(count: int, word: str) -> str:
+    """As in `1 trial` and `3 trials`."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

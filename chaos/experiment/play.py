@@ -26,7 +26,7 @@ from chaos.fault.registry import FAULTS
 Journal = dict[str, Any]
 Activity = dict[str, Any]
 
-EXPECTS = ("detected", "requested", "nothing", "any")
+EXPECTS = ("failover", "no-failover", "nothing", "any")
 SETTINGS = {"runtime": {"rollbacks": {"strategy": "always"}}}
 """By default rollbacks are skipped when an experiment is interrupted."""
 

@@ -101,7 +101,7 @@ def outstanding(session: Session, since_ns: int) -> list[str]:
     observed, stable_ns = session.observed, int(session.scenario.limits.stable * 1e9)
     good = observed.ops.recovered(observed.at_agent(since_ns), stable_ns, observed.now_at_agent())
     missing = [f"{path} to be back and stable" for path in sorted(session.proven) if not good[path]]
-    if session.expects in ("detected", "requested"):
+    if session.expects == "failover":
         missing += [] if observed.seen.over else ["a failover to be seen to its end"]
         missing += masters_wrong(session.scene.facts)
         missing += endpoints_wrong(session.scene.facts, session.scenario.system, services(session))

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from chaos.errors import RecordingError
-from chaos.model import Event, Outcome
-from chaos.record.events import read_events
+from chaos.model import Outcome
+from chaos.record.event_files import read_events
+from chaos.record.events import Event, Stamped
 from chaos.record.layout import AUDIT, CLOSED, EVENTS, FORMAT, LOGS, MANIFEST, OPS, ROW, SETTINGS
 from chaos.record.rows import read_header
 
@@ -53,15 +54,18 @@ class OpsFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """One trial as it was written. `closed` is None where the trial was cut off."""
+    """One trial as it was written. `closed` is None where the trial was cut off.
+
+    `audits` are the bits of every master whose keys were read, the one that the Sentinels name first.
+    """
 
     directory: Path
     manifest: dict[str, Any]
     settings: dict[str, Any]
     closed: dict[str, Any] | None
-    events: tuple[Event, ...]
+    events: tuple[Stamped[Event], ...]
     ops: tuple[OpsFile, ...]
-    audit: dict[int, Bits]
+    audits: tuple[dict[int, Bits], ...]
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -72,13 +76,20 @@ class Recording:
             closed=_json(directory / CLOSED),
             events=tuple(event for path in _files(directory / EVENTS, "*.jsonl") for event in read_events(path)),
             ops=tuple(read_ops(path) for path in _files(directory / OPS, "*.rows")),
-            audit={int(path.stem): read_bits(path) for path in _files(directory / AUDIT, "*.bits")},
+            audits=_audits(directory / AUDIT),
         )
 
     @cached_property
     def logs(self) -> dict[str, Path]:
         """The container logs by file name, to be searched and not loaded as a whole."""
         return {path.name: path for path in _files(self.directory / LOGS, "*.log")}
+
+
+def _audits(folder: Path) -> tuple[dict[int, Bits], ...]:
+    """The bits of the first master lie in the folder itself, those of every other in a folder of its own."""
+    each = [folder, *sorted(path for path in folder.glob("*") if path.is_dir())]
+    found = ({int(path.stem): read_bits(path) for path in _files(one, "*.bits")} for one in each)
+    return tuple(bits for bits in found if bits)
 
 
 def read_ops(path: Path) -> OpsFile:

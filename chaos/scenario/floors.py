@@ -5,10 +5,10 @@ replica is writable 0.2 s after that at the earliest (a vote, a timer tick of 50
 A failover that was asked for, as a graceful delete does here, has no such floor.
 """
 
-from chaos.scenario.model import Scenario, TargetName
+from chaos.scenario.model import Scenario, Claim
 
-_BEFORE_PROMOTION: tuple[TargetName, ...] = ("detection", "quorum", "election")
-_AFTER_PROMOTION: tuple[TargetName, ...] = ("promotion", "reconfiguration", "endpoint_update", "reconnect", "total")
+_BEFORE_PROMOTION: tuple[Claim, ...] = ("detection", "quorum", "failover_start")
+_AFTER_PROMOTION: tuple[Claim, ...] = ("promotion", "reconfiguration", "endpoint", "recovery", "downtime")
 PROMOTION_S = 0.2
 """The least from +sdown to a writable master."""
 HASTY_S = 1.1
@@ -18,9 +18,9 @@ Seen on 7.0 and 6.2 with down-after-milliseconds 1000: a second failover, to the
 """
 
 
-def floors(down_after_s: float) -> dict[TargetName, float]:
+def floors(down_after_s: float) -> dict[Claim, float]:
     """Seconds from t = 0 that no setting but down-after-milliseconds can shorten, a target each."""
-    before: dict[TargetName, float] = dict.fromkeys(_BEFORE_PROMOTION, down_after_s)
+    before: dict[Claim, float] = dict.fromkeys(_BEFORE_PROMOTION, down_after_s)
     return before | dict.fromkeys(_AFTER_PROMOTION, down_after_s + PROMOTION_S)
 
 

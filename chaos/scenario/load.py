@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from chaos.errors import ScenarioError
 from chaos.scenario.floors import HASTY_S, down_after_s, floors
 from chaos.scenario.lookup import experiments, find_scenario
-from chaos.scenario.model import Scenario, Target, TargetName
+from chaos.scenario.model import Scenario, Target, Claim
 from chaos.scenario.schema import schema
 from chaos.scenario.source import Source, override, read
 from chaos.scenario.words import Place, dotted, instead, words_at
@@ -99,16 +99,17 @@ def _hasty(scenario: Scenario, source: Source) -> Iterator[str]:
 
 
 def _below_the_floor(
-    scenario: Scenario, source: Source, place: Place, targets: Mapping[TargetName, Target]
+    scenario: Scenario, source: Source, place: Place, targets: Mapping[Claim, Target]
 ) -> Iterator[str]:
     silence_s = down_after_s(scenario)
     if silence_s is None:
         return
     for name, least_s in floors(silence_s).items():
-        if name in targets and targets[name].limit <= least_s:
-            yield _line(source, (*place, name), _cannot_be_kept(name, targets[name].limit, silence_s, least_s))
+        limit_s = targets[name].limit if name in targets else None
+        if limit_s is not None and limit_s <= least_s:
+            yield _line(source, (*place, name), _cannot_be_kept(name, limit_s, silence_s, least_s))
 
 
-def _cannot_be_kept(name: TargetName, limit_s: float, silence_s: float, least_s: float) -> str:
+def _cannot_be_kept(name: Claim, limit_s: float, silence_s: float, least_s: float) -> str:
     why = f"down-after-milliseconds {silence_s * 1000:g} puts {name} of a crash after {least_s:g} s"
     return f"{limit_s:g} s cannot be kept; {why}"

@@ -1,24 +1,38 @@
 """A scenario as its file says it. Durations are seconds once loaded; a file writes `5s`, `100ms`, `2m`, `50/s`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema, model_validator
 from typing_extensions import TypedDict
 
 from chaos.scenario.units import Address, Count, Duration, Rate, Versions
 
-TargetName = Literal[
+Claim = Literal[
     "detection",
     "quorum",
-    "election",
+    "failover_start",
     "promotion",
     "reconfiguration",
-    "endpoint_update",
-    "reconnect",
-    "total",
-    "lost_acknowledged",
+    "endpoint",
+    "recovery",
+    "downtime",
+    "lost_before",
+    "lost_tail",
+    "lost_after",
+    "works_at_end",
 ]
-
+"""What a scenario can promise; docs/measuring.md says what each is held against."""
+RENAMED = {
+    "election": "failover_start",
+    "endpoint_update": "endpoint",
+    "reconnect": "recovery",
+    "total": "downtime",
+    "lost_acknowledged": "lost_before, lost_tail and lost_after",
+}
+"""Claims as they were called before format 2."""
+GATE_BY_DEFAULT = ("recovery", "downtime", "lost_before", "works_at_end")
+OPERATORS = ("none", "spotahome")
+"""The rooms of chaos.operators: which kind of system moves the master's address."""
 
 MASTER_LABEL = "role=master"
 """On local, where a label is what the endpoint controller last said of a member."""
@@ -136,12 +150,14 @@ class System(Part):
     """Exactly one of `kube` and `local` says where it runs.
 
     `replicas` and `sentinels` are how many the health gate demands. `period` is the scenario's longest period.
+    `operator` names what is known of who moves the master's address; `none` claims nothing.
     """
 
     kube: KubeSystem | None = None
     local: LocalSystem | None = None
     replicas: int = Field(default=2, ge=1)
     sentinels: int = Field(default=3, ge=1)
+    operator: Literal["none", "spotahome"] = "none"
     settings: Settings = Settings()
     period: Duration
 
@@ -194,10 +210,16 @@ class Client(Part):
 
 
 class Target(Part):
-    """A promised limit, in seconds from t = 0. A gate decides the verdict."""
+    """A promise. A gate decides the verdict. `limit` is in seconds from t = 0, a count, or None where there is none."""
+
+    limit: float | None = None
+    gate: bool = False
+
+
+class TimeTarget(Target):
+    """A promised time, from t = 0."""
 
     limit: Duration
-    gate: bool = False
 
 
 class LossTarget(Target):
@@ -206,24 +228,48 @@ class LossTarget(Target):
     limit: Count
 
 
+class EndTarget(Target):
+    """A promise about the end of the trial, which has no limit."""
+
+    limit: None = None
+
+
 class _TargetsByName(TypedDict, total=False):
-    """What a file may hold under `targets`: a count for the losses, a duration for everything else."""
+    """What a file may hold under `targets`."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]  # where pydantic looks for it
 
-    detection: Target
-    quorum: Target
-    election: Target
-    promotion: Target
-    reconfiguration: Target
-    endpoint_update: Target
-    reconnect: Target
-    total: Target
-    lost_acknowledged: LossTarget
+    detection: TimeTarget
+    quorum: TimeTarget
+    failover_start: TimeTarget
+    promotion: TimeTarget
+    reconfiguration: TimeTarget
+    endpoint: TimeTarget
+    recovery: TimeTarget
+    downtime: TimeTarget
+    lost_before: LossTarget
+    lost_tail: LossTarget
+    lost_after: LossTarget
+    works_at_end: EndTarget
+
+
+def _gating(targets: Any) -> Any:  # noqa: ANN401  # a validator is given whatever YAML held
+    """Refuse the claims' old names, and let those gate that do so where nobody says otherwise."""
+    if not isinstance(targets, dict):
+        return targets
+    for name in targets.keys() & RENAMED.keys():
+        raise ValueError(f"{name} is called {RENAMED[name]} now")
+    usual = {name: {"gate": True} for name in GATE_BY_DEFAULT}
+    return {
+        name: {**usual.get(name, {}), **target} if isinstance(target, dict) else target
+        for name, target in targets.items()
+    }
 
 
 Targets = Annotated[
-    dict[TargetName, Target], GetPydanticSchema(lambda _source, handler: handler.generate_schema(_TargetsByName))
+    dict[Claim, Target],
+    GetPydanticSchema(lambda _source, handler: handler.generate_schema(_TargetsByName)),
+    BeforeValidator(_gating),
 ]
 
 
@@ -260,3 +306,19 @@ class Scenario(Part):
     gap: Duration = 1.0
     database: int = 0
     name: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def promised_by_default(cls, written: Any) -> Any:  # noqa: ANN401  # a validator is given whatever YAML held
+        """Data that everybody had is never lost, and the system works at the end, unless the scenario says otherwise.
+
+        The promise is a total: a scenario that limits the recovery limits the downtime to as much.
+        """
+        targets = written.get("targets") if isinstance(written, dict) else None
+        if not isinstance(targets, dict):
+            return written
+        promised: dict[str, Any] = {"lost_before": {"limit": 0}, "works_at_end": {}}
+        recovery = targets.get("recovery")
+        if isinstance(recovery, dict) and "limit" in recovery:
+            promised["downtime"] = {"limit": recovery["limit"]}
+        return {**written, "targets": {**targets, **{n: t for n, t in promised.items() if n not in targets}}}

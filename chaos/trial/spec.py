@@ -102,13 +102,13 @@ def _client(number: int, path: str, connection: Connection, client: Client) -> C
 
 
 def manifest(spec: TrialSpec, scenario: Scenario, experiment: Experiment, agent: AgentSpec) -> dict[str, Any]:
-    """What is known when the trial opens. Durations of the scenario are seconds."""
+    """What is known when the trial opens. Quantities of the scenario are written as its file writes them."""
     return {
         "format": FORMAT,
         "campaign": spec.campaign,
         "trial": spec.number,
         "experiment": experiment.as_json(),
-        "scenario": scenario.model_dump(),
+        "scenario": scenario.model_dump(mode="json"),
         "cluster": spec.cluster,
         "seed": spec.seed,
         "versions": versions(),

@@ -1,0 +1,233 @@
+"""What was measured, held against what the scenario promises: the claims of the system and of every path.
+
+The claims and what each is held against are in docs/measuring.md. A verdict on the trial is made of these results by
+`chaos.analysis.verdict`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from chaos.analysis.allowed import ROLE_STANDS_S, allowed_s, came_back_in_place
+from chaos.analysis.expectation import masters_at_end
+from chaos.analysis.history import History
+from chaos.analysis.interval import Interval
+from chaos.analysis.lateness import BY_LATENESS, stalls, waited_s
+from chaos.analysis.measured import Measured
+from chaos.analysis.paths import by_most
+from chaos.analysis.result import Milestone, PathResult, State, TargetResult, Window
+from chaos.model import ErrorCode
+from chaos.scenario.floors import floors
+from chaos.scenario.model import Target
+
+MILESTONE_OF = {
+    "detection": "sdown",
+    "quorum": "odown",
+    "failover_start": "try_failover",
+    "promotion": "promoted",
+    "reconfiguration": "reconfigured",
+    "endpoint": "pointer",
+}
+"""The milestone that each claim of a failover is held against."""
+LOSS_CLAIMS = ("lost_before", "lost_tail", "lost_after")
+PATH_CLAIMS = ("recovery", "downtime", "works_at_end")
+
+
+def hold(measured: Measured) -> tuple[dict[str, TargetResult], dict[str, PathResult]]:
+    """The targets of the system, and the paths with theirs."""
+    scenario, experiment = measured.history.scenario, measured.history.experiment
+    own = scenario.experiments.get(experiment, None)
+    promises: dict[str, Target] = {
+        str(name): it for name, it in (scenario.targets | (own.targets if own else {})).items()
+    }
+    paths = {name: replace(path, targets=_of_path(measured, path, promises)) for name, path in measured.paths.items()}
+    found = _of_failover(measured, promises)
+    found |= {name: _of_losses(measured, name, promises[name]) for name in LOSS_CLAIMS if name in promises}
+    if "works_at_end" in promises:
+        found["works_at_end"] = _one_master(measured, promises["works_at_end"].gate)
+    if own and own.failovers is not None:
+        found["failovers"] = _of_count(measured, own.failovers)
+    return found, paths
+
+
+def service_pointer(paths: Iterable[PathResult]) -> Milestone | None:
+    """When the Services that worked named the new master: the last of them; None where no path leads through one."""
+    found = [path.pointer for path in paths if path.pointer and not path.via_sentinel]
+    absent = [milestone for milestone in found if milestone.at_s is None]
+    seen = [(milestone.at_s, milestone) for milestone in found if milestone.at_s]
+    return absent[0] if absent else max(seen, key=lambda one: one[0].most)[1] if seen else None
+
+
+def since_effect(at_s: Interval, history: History) -> Interval:
+    """How long after the effect: its interval is part of the error, since it may have come at the end of that."""
+    return Interval(max(0.0, at_s.least - history.width_s), at_s.most)
+
+
+def _of_failover(measured: Measured, promises: Mapping[str, Target]) -> dict[str, TargetResult]:
+    """The claims that are about a failover, where one came or should have come."""
+    history, found = measured.history, dict[str, TargetResult]()
+    at_best = _floors(measured)
+    milestones = dict(measured.milestones)
+    slices = service_pointer(measured.paths.values())
+    if slices:
+        milestones["pointer"] = slices
+    services = [allowed_s(measured, path) for path in measured.working if not path.via_sentinel]
+    least_s = min((allowed.least for allowed in services if allowed), default=at_best.get("endpoint"))
+    for name, milestone_name in MILESTONE_OF.items():
+        if name not in promises or milestone_name not in milestones:
+            continue
+        promise, milestone = promises[name], milestones[milestone_name]
+        limit, floor = promise.limit, least_s if name == "endpoint" else at_best.get(name)
+        if milestone.at_s and limit is not None:
+            held = since_effect(milestone.at_s, history)
+            result = TargetResult(verdict=held.judged(limit), measured=held, gate=promise.gate, limit=limit)
+        elif milestone.state is State.NOT_YET and milestone.limit_s is not None and limit is not None:
+            held, why = Interval(milestone.limit_s), "it did not happen while the trial watched"
+            result = TargetResult(verdict=held.judged(limit), measured=held, gate=promise.gate, limit=limit, why=why)
+        elif milestone.state is State.NOT_APPLICABLE:
+            result = TargetResult(verdict="not-applicable", gate=promise.gate, limit=limit)
+        else:
+            why = "nothing that could see it was there"
+            result = TargetResult(verdict="undecided", gate=promise.gate, limit=limit, why=why)
+        found[name] = replace(result, floor=floor)
+    return found
+
+
+def _of_losses(measured: Measured, claim: str, promise: Target) -> TargetResult:
+    lost: Interval | None = getattr(measured.losses, claim.removeprefix("lost_"))
+    if lost is None or promise.limit is None:
+        why = measured.losses.undecided
+        return TargetResult(verdict="undecided", gate=promise.gate, limit=promise.limit, why=why)
+    several = "" if lost.width == 0 else "the Sentinels name no one master, and the masters hold different keys"
+    verdict = lost.judged(promise.limit)
+    return TargetResult(verdict=verdict, measured=lost, gate=promise.gate, limit=promise.limit, why=several)
+
+
+def _one_master(measured: Measured, gate: bool) -> TargetResult:
+    """At the end exactly one Redis says that it is master; undecided where nobody asked."""
+    masters = masters_at_end(measured.history)
+    if masters is None:
+        why = "nobody asked the Redis for their roles at the end"
+        return TargetResult(verdict="undecided", gate=gate, why=why)
+    named = f"{' and '.join(masters)} said that they are master" if masters else "no Redis said that it is master"
+    found = TargetResult(verdict="pass", measured=Interval.at(len(masters)), gate=gate, limit=1)
+    return found if len(masters) == 1 else replace(found, verdict="fail", why=f"at the end {named}")
+
+
+def _of_count(measured: Measured, expected: int) -> TargetResult:
+    """A number of failovers that an experiment demands exactly."""
+    count = len(measured.after_effect)
+    found = TargetResult(verdict="pass", measured=Interval.at(count), gate=True, limit=expected)
+    if count == expected:
+        return found
+    waits_s = waited_s(measured.history, Interval(0.0, measured.history.end_s)) or 0.0
+    down_after_s = measured.least_s("down-after-milliseconds") or 0.0
+    if count > expected and waits_s >= down_after_s > 0:
+        why = f"members waited {waits_s:.1f} s for a core, which may be why a Sentinel missed a healthy master"
+        return replace(found, verdict="undecided", why=why)
+    return replace(found, verdict="fail")
+
+
+def _of_path(measured: Measured, path: PathResult, promises: Mapping[str, Target]) -> dict[str, TargetResult]:
+    if path.application:
+        return {}
+    history, found, at_best = measured.history, dict[str, TargetResult](), _floors(measured)
+    allowed = allowed_s(measured, path)
+    for claim in PATH_CLAIMS:
+        if claim not in promises:
+            continue
+        gate, limit = promises[claim].gate and path.gate, promises[claim].limit
+        floor = allowed.least if allowed and claim != "works_at_end" else at_best.get(claim)
+        result = TargetResult(verdict="pass", gate=gate, limit=limit, floor=floor)
+        if path.state != "works":
+            result = _of_no_measure(result, path)
+        elif claim == "works_at_end":
+            result = _works_at_end(result, path)
+        elif history.expects == "nothing":
+            result = _of_control(history, path, replace(result, limit=0.0, floor=None))
+        else:
+            result = _of_outage(history, path, claim, result)
+        found[claim] = result
+    return found
+
+
+def _of_no_measure(result: TargetResult, path: PathResult) -> TargetResult:
+    """Of a path that did not work before the fault. One that never worked fails, so that no mistyped address is green."""
+    if path.state == "never worked":
+        return replace(result, verdict="fail", why=f"never worked: {path.state_why}")
+    return replace(result, verdict="not-applicable" if path.state == "unreliable" else "undecided", why=path.state_why)
+
+
+def _works_at_end(result: TargetResult, path: PathResult) -> TargetResult:
+    if path.at_end == "works":
+        return result
+    out = [window for window in path.windows if window.kind == "durable" and window.censored == "limit"]
+    since = f" since {out[-1].onset_s.middle:.1f} s{met(out[-1])}" if out else ""
+    if path.at_end == "out":
+        return replace(result, verdict="fail", why=f"it was out at the end{since}")
+    why = f"it was out{since}, and the trial ended too soon after its last bad operation to tell"
+    return replace(result, verdict="undecided", why=why)
+
+
+def met(window: Window) -> str:
+    """What most of a window's operations met, as in `: OOM`."""
+    commonest = max(window.errors, key=lambda name: window.errors[name], default="")
+    return f": {commonest}" if commonest else ""
+
+
+def _of_outage(history: History, path: PathResult, claim: str, result: TargetResult) -> TargetResult:
+    """A working path's recovery or downtime. Without a bad operation it was never out."""
+    out = path.recovered_s if claim == "recovery" else path.downtime_s
+    if out is None or result.limit is None:
+        return replace(result, why="no bad operation")
+    if claim == "recovery":
+        out = out if out.is_open else since_effect(out, history)
+        why = "it was not over while it was judged" if out.is_open else _said_of_edges(path)
+        return replace(result, verdict=out.judged(result.limit), measured=out, why=why)
+    mine = [window for window in path.windows if window.kind == "durable" and window.when == "fault"]
+    ours_s = min(out.least, sum(_may_be_ours_s(history, window) for window in mine))
+    verdict = Interval(out.least - ours_s, out.most).judged(result.limit)
+    why = "it was not over while it was judged" if out.is_open else ""
+    if verdict == "undecided" and ours_s:
+        why = f"up to {ours_s:.2f} s of it may be our own stalls or waits for a core"
+    return replace(result, verdict=verdict, measured=out, why=why)
+
+
+def _said_of_edges(path: PathResult) -> str:
+    head = path.head
+    if head is None or "end" not in head.widened:
+        return ""
+    return "operations at its end met a stall of ours or waits for a core, so that its end is known less narrowly"
+
+
+def _of_control(history: History, path: PathResult, result: TargetResult) -> TargetResult:
+    """Where nothing was done, any outage is a failure.
+
+    If members waited for a core as long as the window lasted, the wait may be its cause, so the window proves neither
+    an outage nor its absence.
+    """
+    out = [window for window in path.windows if window.kind == "durable" and window.when == "fault"]
+    if not out:
+        return replace(result, why="no bad operation")
+    worst = max((window.length_s for window in out), key=by_most)
+    if all(_may_be_ours_s(history, window) >= max(window.length_s.least, history.deadline_s / 2) for window in out):
+        why = "members waited for a core, or the agent stalled, as long as it lasted"
+        return replace(result, verdict="undecided", measured=worst, why=why)
+    return replace(result, verdict="fail", measured=worst, why="an outage though nothing was done")
+
+
+def _may_be_ours_s(history: History, window: Window) -> float:
+    """Seconds of a window that our stalls and waits for a core may explain; none where any operation was refused."""
+    if set(window.errors) - {ErrorCode(code).words for code in BY_LATENESS}:
+        return 0.0
+    during = Interval(window.onset_s.least, window.end_s.most if window.end_s else history.end_s)
+    stalled = [stall.within(during) for stall in stalls(history) if stall.overlaps(during)]
+    return (waited_s(history, during) or 0.0) + sum(stall.width for stall in stalled)
+
+
+def _floors(measured: Measured) -> dict[str, float]:
+    """What the settings allow at best. A failover that was requested has no detection, and so no floor."""
+    down_after_s, failover = measured.least_s("down-after-milliseconds"), measured.failover
+    if down_after_s is None or failover is None or failover.kind == "requested":
+        return {}
+    waits_s = ROLE_STANDS_S if came_back_in_place(measured) else 0.0
+    return {str(name): floor_s for name, floor_s in floors(down_after_s + waits_s).items()}
