@@ -17,7 +17,7 @@ from chaos.client.crew import Crew
 from chaos.client.names import Names
 from chaos.client.spec import ClientSpec, Connection, Load
 from chaos.model import Outcome
-from chaos.record.events import EventWriter
+from chaos.record.event_files import EventWriter
 from chaos.record.layout import Row
 from chaos.record.rows import read_rows
 from tests.rig import MASTER_NAME, REDIS, SENTINELS, Rig, running

@@ -13,7 +13,7 @@ from typing import Any
 
 from chaos.analysis.result import FaultRecord, PathResult, TrialResult, Window
 from chaos.analysis.summary import from_json
-from chaos.record.events import read_events
+from chaos.record.event_files import read_events
 
 POINTER_S = {"lower": (36, 68), "higher": (6, 39)}
 PROMOTED_S = (5.2, 7.5)

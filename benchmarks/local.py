@@ -20,7 +20,7 @@ from pathlib import Path
 from chaos.analysis.result import CampaignResult
 from chaos.analysis.summary import from_json
 from chaos.model import Event
-from chaos.record.events import read_events
+from chaos.record.event_files import read_events
 
 PROC = Path("/proc")
 EVERY_S = 0.5

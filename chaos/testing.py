@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from chaos.analysis.interval import Interval
 from chaos.analysis.result import PathResult, TrialResult, Verdict
 from chaos.analysis.wording import modelled
 from chaos.campaign import Campaign, Options
@@ -34,11 +35,10 @@ class MeasuredPath:
     @property
     def outage_s(self) -> float | None:
         """The longest that its first outage can have been; None where there was none, infinity where it did not end."""
-        outages = [way.outage_s[1] for way in self.ways if way.outage_s is not None]
-        return max((float("inf") if one is None else one for one in outages), default=None)
+        return max((way.outage_s.most for way in self.ways if way.outage_s is not None), default=None)
 
 
-class Measured:
+class PlayedTrial:
     """A trial that was played, as its recording says. `result` is all of it."""
 
     def __init__(self, result: TrialResult, directory: Path, on: str) -> None:
@@ -60,8 +60,8 @@ class Measured:
         return self.result.verdict is Verdict.PASS
 
     @property
-    def lost_acknowledged(self) -> int | None:
-        """Writes that were acknowledged and are gone; None where that could not be decided."""
+    def lost(self) -> Interval | None:
+        """Writes that were acknowledged and are gone, in all classes; None where that could not be decided."""
         return self.result.losses.lost
 
     def explain(self) -> str:
@@ -84,7 +84,7 @@ class Failover:
         self._scenario: str | None = None
         self.reports: list[Path] = []
 
-    def run(self, experiment: str, scenario: str | None = None) -> Measured:
+    def run(self, experiment: str, scenario: str | None = None) -> PlayedTrial:
         """Play one trial of `experiment`, a name or a path, on `scenario` or the one of the command line.
 
         Raises Inconclusive where its evidence is not good enough, HarnessError where it could not be played, and
@@ -96,7 +96,7 @@ class Failover:
             campaign.play(planned)
         except InterruptedTrial as error:
             raise KeyboardInterrupt(str(error)) from error
-        measured = Measured(campaign.result(planned), campaign.directory, campaign.place.on)
+        measured = PlayedTrial(campaign.result(planned), campaign.directory, campaign.place.on)
         if measured.result.verdict is Verdict.INCONCLUSIVE:
             raise Inconclusive(measured.explain())
         return measured
@@ -130,6 +130,6 @@ def _terminated_like_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _within(recovered_s: tuple[float, float | None] | None, seconds: float) -> bool:
+def _within(recovered_s: Interval | None, seconds: float) -> bool:
     """Nothing to recover from is in time; what did not recover is not."""
-    return recovered_s is None or (recovered_s[1] is not None and recovered_s[1] <= seconds)
+    return recovered_s is None or recovered_s.most <= seconds

@@ -11,7 +11,7 @@ from chaos.client.bench import ops_header
 from chaos.clock import AGENT, mono_ns
 from chaos.errors import SetupError
 from chaos.model import ErrorCode, MemberKind, Outcome
-from chaos.record.events import EventWriter
+from chaos.record.event_files import EventWriter
 from chaos.record.layout import AUDIT as AUDIT_FOLDER
 from chaos.record.layout import EVENTS, OPS, Row
 from chaos.record.rows import RowWriter

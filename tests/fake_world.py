@@ -12,7 +12,7 @@ from typing import Any
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.base import Members
 from chaos.model import Event, Member, MemberKind
-from chaos.record.events import EventWriter
+from chaos.record.event_files import EventWriter
 
 SERVICE = "rfrm-redis-cluster"
 PORT, SENTINEL_PORT = 6379, 26379

@@ -11,7 +11,7 @@ from typing import Any
 
 from chaos.model import Event
 from chaos.progress import Message, Tell, Tells
-from chaos.record.events import read_events
+from chaos.record.event_files import read_events
 from chaos.scenario import Scenario, load
 from chaos.trial.spec import TrialSpec
 from chaos.trial.worker import work

@@ -6,7 +6,8 @@ from chaos.agent.spec import AgentSpec
 from chaos.client.audit import audit
 from chaos.client.crew import Crew
 from chaos.client.sanity import sanity
-from chaos.record.events import EventWriter
+from chaos.record.event_files import EventWriter
+from chaos.record.events import ClientsStarted, ClientsStopped
 
 
 class Clients:
@@ -29,13 +30,13 @@ class Clients:
         await sanity(self.members, self._events)
         self._crew.start(deadline_s)
         self._deadline_s = deadline_s
-        self._events.write("clients.started", deadline_s=deadline_s)
+        self._events.write(ClientsStarted(deadline_s=deadline_s))
 
     async def stop(self) -> None:
         if self._deadline_s is None:
             return
         await self._crew.stop()
-        self._events.write("clients.stopped", deadline_s=self._deadline_s)
+        self._events.write(ClientsStopped(deadline_s=self._deadline_s))
         self._deadline_s = None
 
     async def audit(self, address: str) -> None:

@@ -16,7 +16,8 @@ from chaos.clock import AGENT
 from chaos.model import Member
 from chaos.observe.itself import HiccupMeter, pulse
 from chaos.observe.observers import Observers
-from chaos.record.events import EventWriter
+from chaos.record.event_files import EventWriter
+from chaos.record.events import Gap, Note
 from chaos.record.layout import EVENTS
 from chaos.resp import password_from_environment
 
@@ -32,9 +33,9 @@ async def run(spec: AgentSpec, directory: Path) -> None:
             why = await Agent(observers, clients, group).work(Control(directory), spec.limit_s)
             for task in tasks:
                 task.cancel()
-            events.write("note", text=f"the agent ends: {why}")
+            events.write(Note(text=f"the agent ends: {why}"))
     except BaseException as error:
-        events.write("gap", source="agent", text=f"the agent failed: {described(error)}")
+        events.write(Gap(source="agent", text=f"the agent failed: {described(error)}"))
         raise
     finally:
         events.close()

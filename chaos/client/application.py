@@ -22,7 +22,8 @@ from chaos.client.spec import key_of
 from chaos.clock import mono_ns
 from chaos.linux import die_with_parent
 from chaos.model import ErrorCode, Outcome, RowFlag
-from chaos.record.events import EventWriter
+from chaos.record.event_files import EventWriter
+from chaos.record.events import ApplicationCall, ConnectionClosed, ConnectionOpened
 from chaos.record.layout import NOBODY, Row
 from chaos.record.rows import RowWriter
 from chaos.resp import password_from_environment
@@ -30,7 +31,7 @@ from chaos.resp import password_from_environment
 LONG_NS = 1_000_000_000
 """A call that took longer is an event of its own."""
 
-Said = Callable[[str], None]
+Said = Callable[[type[ConnectionOpened | ConnectionClosed]], None]
 
 
 class Connection(redis.Connection):
@@ -42,13 +43,13 @@ class Connection(redis.Connection):
         self.register_connect_callback(self._was_opened)  # type: ignore[no-untyped-call]
 
     def _was_opened(self, _: redis.Connection) -> None:
-        self._said("connection.opened")
+        self._said(ConnectionOpened)
 
     def disconnect(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
         was_open = self.is_connected
         super().disconnect(*arguments, **named)  # type: ignore[no-untyped-call]
         if was_open:
-            self._said("connection.closed")
+            self._said(ConnectionClosed)
 
 
 def redis_py_pool(address: str, database: int, said: Said) -> redis.Redis:
@@ -109,24 +110,20 @@ class Application:
         self._rows.ask(slot, self._number(), self._job.target, RowFlag.OPENED if self._opened else 0)
         self._rows.finish(slot, (now_ns - begun_ns) // 1000, decision.outcome, decision.error, NOBODY)
         if now_ns - begun_ns > LONG_NS:
-            fields: dict[str, Any] = {"client": self._job.spec.number, "error": decision.error.name}
             blocked_s = (now_ns - begun_ns) / 1e9
-            self._events.write("application.call", at_ns=now_ns, since_ns=begun_ns, blocked_s=blocked_s, **fields)
+            event = ApplicationCall(client=self._job.spec.number, blocked_s=blocked_s, error=decision.error.name)
+            self._events.write(event, at_ns=now_ns, since_ns=begun_ns)
 
     def _number(self) -> int:
         """Of the connection opened last, from 0."""
         return max(0, self._connections - 1) & 0xFFFF
 
-    def _said(self, kind: str) -> None:
-        if kind == "connection.opened":
+    def _said(self, kind: type[ConnectionOpened | ConnectionClosed]) -> None:
+        if kind is ConnectionOpened:
             self._connections += 1
             self._opened = True
-        who: dict[str, Any] = {
-            "client": self._job.spec.number,
-            "connection": self._number(),
-            "target": self._job.target,
-        }
-        self._events.write(kind, **who, node=None, because="")
+        number, connection = self._job.spec.number, self._number()
+        self._events.write(kind(client=number, connection=connection, target=self._job.target, node=None, because=""))
 
 
 REPLIES = {

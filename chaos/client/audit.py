@@ -17,7 +17,8 @@ from chaos.client.sanity import Reading, sanity
 from chaos.client.spec import Load, key_of
 from chaos.clock import mono_ns
 from chaos.model import Member, Outcome
-from chaos.record.events import EventWriter, read_events
+from chaos.record.event_files import EventWriter, read_events
+from chaos.record.events import Audit, Sanity
 from chaos.record.layout import AUDIT, OPS
 from chaos.record.rows import read_rows
 from chaos.resp import Resp, info_fields, password_from_environment
@@ -66,8 +67,16 @@ async def audit(directory: Path, load: Load, address: str, members: Sequence[Mem
     await asyncio.to_thread(write_bits, directory, found.bits)
     undecided = [*found.doubts, *doubts(address, before, after), *expired(sent, load)]
     took_s = (mono_ns() - begun_ns) / 1e9
-    keys: dict[str, Any] = {"keys": len(sent), "present": found.present, "took_s": took_s}
-    events.write("audit", address=address, run_id=found.run_id, **keys, undecided="; ".join(undecided))
+    events.write(
+        Audit(
+            address=address,
+            run_id=found.run_id,
+            keys=len(sent),
+            present=found.present,
+            took_s=took_s,
+            undecided="; ".join(undecided),
+        )
+    )
 
 
 # What was sent.
@@ -140,9 +149,10 @@ def write_bits(directory: Path, bits: dict[int, bytearray]) -> None:
 def first_readings(path: Path) -> dict[str, int]:
     """Evicted keys by run id, as each Redis said when the clients were first started."""
     readings: dict[str, int] = {}
-    for event in read_events(path):
-        if event.kind == "sanity" and event.fields["evicted_keys"] is not None:
-            readings.setdefault(event.fields["run_id"], event.fields["evicted_keys"])
+    for stamped in read_events(path):
+        event = stamped.event
+        if isinstance(event, Sanity) and event.evicted_keys is not None:
+            readings.setdefault(event.run_id, event.evicted_keys)
     return readings
 
 

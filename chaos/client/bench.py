@@ -9,7 +9,7 @@ from chaos.client.ports import Ports
 from chaos.client.tables import Tables
 from chaos.client.wire import Wire
 from chaos.clock import identity
-from chaos.record.events import EventWriter
+from chaos.record.event_files import EventWriter
 from chaos.record.layout import FORMAT
 from chaos.record.rows import RowWriter
 

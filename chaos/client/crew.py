@@ -14,7 +14,7 @@ from chaos.client.spec import ClientSpec, Load
 from chaos.client.tables import Tables
 from chaos.client.wire import Wire
 from chaos.clock import mono_ns
-from chaos.record.events import EventWriter
+from chaos.record.event_files import EventWriter
 from chaos.record.layout import OPS
 from chaos.record.rows import RowWriter
 from chaos.resp import password_from_environment

@@ -1,7 +1,6 @@
 """Asking Sentinel where the master is, on behalf of one operation: its time counts inside that operation's deadline."""
 
 from collections.abc import Callable
-from typing import Any
 
 import hiredis
 
@@ -11,6 +10,7 @@ from chaos.client.names import is_literal
 from chaos.client.spec import ClientSpec
 from chaos.clock import mono_ns
 from chaos.model import ErrorCode
+from chaos.record.events import Discovery as Told
 
 Found = Callable[[str], None]
 """Called with the master's address, as host:port."""
@@ -29,9 +29,14 @@ class Sentinel:
         if (address, error) == self._last:
             return
         self._last = (address, error)
-        asked: dict[str, Any] = {"client": self.spec.number, "sentinel": self.spec.address}
-        took_us = (mono_ns() - began_ns) // 1000
-        self.bench.events.write("discovery", since_ns=began_ns, **asked, address=address, took_us=took_us, error=error)
+        event = Told(
+            client=self.spec.number,
+            sentinel=self.spec.address,
+            address=address,
+            took_us=(mono_ns() - began_ns) // 1000,
+            error=error,
+        )
+        self.bench.events.write(event, since_ns=began_ns)
 
 
 class Discovery:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from chaos.clock import mono_ns
-from chaos.record.events import EventWriter
+from chaos.record.event_files import EventWriter
+from chaos.record.events import Resolved
 
 EVERY_S = 1.0
 NOT_FOUND = (socket.EAI_NONAME, socket.EAI_NODATA)
@@ -89,7 +90,7 @@ class Names:
         asked_ns = mono_ns()
         addresses, error = await self._look_up(host, last.addresses)
         if last.asked_ns is None or (addresses, error) != (last.addresses, last.error):
-            self._events.write("resolved", since_ns=last.asked_ns, name=host, addresses=addresses, error=error)
+            self._events.write(Resolved(name=host, addresses=list(addresses), error=error), since_ns=last.asked_ns)
         last.addresses, last.error, last.asked_ns = addresses, error, asked_ns
 
     async def _look_up(self, host: str, otherwise: tuple[str, ...]) -> tuple[tuple[str, ...], str]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Self
 
 from chaos.client.spec import ClientSpec, Load
-from chaos.record.events import EventWriter
+from chaos.record.event_files import EventWriter
+from chaos.record.events import Gap
 from chaos.record.layout import EVENTS, OPS
 from chaos.record.rows import read_rows
 
@@ -82,7 +83,7 @@ class ApplicationProcess:
         self._ended.set()
         if not self._stopping:
             source = f"client {self._job.spec.number}, {self._job.spec.library}"
-            self._events.write("gap", source=source, text=f"its process ended by itself with {code}")
+            self._events.write(Gap(source=source, text=f"its process ended by itself with {code}"))
 
     def ask_to_stop(self) -> None:
         """No new call from now on."""

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import hiredis
 
 from chaos.model import Member, MemberKind
-from chaos.record.events import EventWriter
+from chaos.record.event_files import EventWriter
+from chaos.record.events import Sanity
 from chaos.resp import Resp, info_fields, password_from_environment
 
 TIMEOUT_S = 1.0
@@ -32,8 +32,7 @@ async def sanity(members: Sequence[Member], events: EventWriter) -> list[Reading
     readings = await asyncio.gather(*(_read(member) for member in members if member.kind is MemberKind.REDIS))
     masters = [reading.address for reading in readings if reading.role == "master"]
     for reading in readings:
-        fields: dict[str, Any] = asdict(reading)
-        events.write("sanity", **fields, masters=masters)
+        events.write(Sanity(**asdict(reading), masters=masters))
     return readings
 
 

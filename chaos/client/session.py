@@ -15,6 +15,7 @@ from chaos.client.outcome import OK, OTHER_REPLY, Decision, of_reply, unanswered
 from chaos.client.spec import ClientSpec
 from chaos.clock import mono_ns
 from chaos.model import ErrorCode, RowFlag
+from chaos.record.events import ConnectionClosed, ConnectionOpened
 from chaos.record.layout import NOBODY
 
 
@@ -95,7 +96,7 @@ class Session:
         elif self._discovery is not None:
             self._discovery.end(because)
         if self._open:
-            self._say("connection.closed", because=because)
+            self._say(ConnectionClosed, because=because)
         for operation in [*self._pending, *self._waiting]:
             self._decide(operation, unanswered(operation.sent, error), NOBODY)
 
@@ -170,7 +171,7 @@ class Session:
         elif not self._openings_due:
             self._node = self._bench.tables.node(reply, self._address if self._sentinel else "")
         if not self._openings_due:
-            self._say("connection.opened", because="")
+            self._say(ConnectionOpened, because="")
 
     def _reply(self, reply: Any) -> None:  # noqa: ANN401
         if not self._pending:
@@ -181,18 +182,13 @@ class Session:
         if decision is not OK:
             self._trouble = decision.error.name
 
-    def _say(self, kind: str, because: str) -> None:
+    def _say(self, kind: type[ConnectionOpened | ConnectionClosed], because: str) -> None:
         if self._spec.connection == "new":
             return
         node = None if self._node == NOBODY else self._node
-        since_ns = self._connecting_ns if kind == "connection.opened" else None
-        fields: dict[str, Any] = {
-            "client": self._spec.number,
-            "connection": self._number,
-            "target": self._target,
-            "node": node,
-        }
-        self._bench.events.write(kind, since_ns=since_ns, because=because, **fields)
+        since_ns = self._connecting_ns if kind is ConnectionOpened else None
+        event = kind(client=self._spec.number, connection=self._number, target=self._target, node=node, because=because)
+        self._bench.events.write(event, since_ns=since_ns)
 
 
 def judge(reply: Any) -> Decision:  # noqa: ANN401

@@ -1,6 +1,7 @@
 """Who was asked and who answered, as one byte each in a row; an event says what each index stands for."""
 
-from chaos.record.events import EventWriter
+from chaos.record.event_files import EventWriter
+from chaos.record.events import NodeSeen, TargetAsked
 from chaos.record.layout import NOBODY
 
 
@@ -16,7 +17,7 @@ class Tables:
         index = self._targets.get(address)
         if index is None:
             index = self._targets[address] = min(len(self._targets), NOBODY)
-            self._events.write("target", index=index, address=address)
+            self._events.write(TargetAsked(index=index, address=address))
         return index
 
     def node(self, info: bytes, address: str) -> int:
@@ -28,7 +29,7 @@ class Tables:
         if index is None:
             index = self._nodes[run_id] = min(len(self._nodes), NOBODY)
             version = _field(info, b"redis_version:")
-            self._events.write("node", index=index, run_id=run_id, version=version, address=address)
+            self._events.write(NodeSeen(index=index, run_id=run_id, version=version, address=address))
         return index
 
 

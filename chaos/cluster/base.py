@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from chaos.agent.spec import AgentSpec
-from chaos.model import Event, Member
+from chaos.model import Member
+from chaos.record.events import Event, Stamped
 
 Members = dict[str, Member]
 """By name: who is there now."""
@@ -96,7 +97,7 @@ class Cluster(Protocol):
     async def heal(self) -> None:
         """Undo every cut and pause of ours. No arguments, safe at any time, idempotent."""
 
-    def events(self) -> AsyncIterator[Event]:
+    def events(self) -> AsyncIterator[Stamped[Event]]:
         """What the platform says: pods, endpoints, logs opened; gaps included. Raw logs go to the trial's `logs/`."""
 
     async def launch(self, spec: AgentSpec) -> Agent: ...

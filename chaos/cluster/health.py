@@ -4,11 +4,25 @@ Pure: it reads events of docs/file-formats.md, whoever wrote them, so that both 
 not a verdict on the system: after the fault nobody asks it but to choose a target or to say who is master.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from chaos.cluster.base import Members
-from chaos.model import Event, Member, MemberKind
+from chaos.model import Member, MemberKind
+from chaos.record.events import (
+    Endpoints,
+    Event,
+    MembersKnown,
+    Pod,
+    Role,
+    RoleLost,
+    SentinelAddress,
+    SentinelBack,
+    SentinelLost,
+    SentinelState,
+    ServiceKnown,
+    Settings,
+)
 from chaos.scenario.model import System
 
 State = dict[str, Any]
@@ -22,57 +36,62 @@ class Facts:
 
     def __init__(self) -> None:
         self.members: Members = {}
-        self.pods: dict[str, State] = {}
-        self.endpoints: dict[str, list[State]] = {}
-        self.services: dict[str, State] = {}
-        self.roles: dict[str, State] = {}
+        self.pods: dict[str, Pod] = {}
+        self.endpoints: dict[str, Endpoints] = {}
+        self.services: dict[str, ServiceKnown] = {}
+        self.roles: dict[str, Role] = {}
         self.addresses: dict[str, str | None] = {}
-        self.sentinels: dict[str, State] = {}
-        self.settings: dict[str, State] = {}
+        self.sentinels: dict[str, SentinelState] = {}
+        self.settings: dict[str, Settings] = {}
         self._silent: set[str] = set()
-        self._folds: dict[str, Callable[[State], None]] = {
-            "members": self._members,
-            "pod": self._pod,
-            "endpoints": lambda seen: self.endpoints.update({seen["service"]: seen["endpoints"]}),
-            "service": lambda seen: self.services.update({seen["service"]: seen}),
-            "role": lambda seen: self.roles.update({seen["member"]: seen}),
-            "role.lost": self._role_lost,
-            "sentinel.address": lambda seen: self.addresses.update({seen["sentinel"]: seen["address"]}),
-            "sentinel.state": lambda seen: self.sentinels.update({seen["sentinel"]: seen}),
-            "sentinel.lost": lambda seen: self._silent.add(seen["sentinel"]),
-            "sentinel.back": lambda seen: self._silent.discard(seen["sentinel"]),
-            "settings": lambda seen: self.settings.update({seen["member"]: seen}),
-        }
 
     def apply(self, event: Event) -> None:
         """Fold one event in; a kind that says nothing of the system's state is ignored."""
-        fold = self._folds.get(event.kind)
-        if fold is not None:
-            fold(event.fields)
+        match event:
+            case MembersKnown():
+                self.members = {one["name"]: Member.from_json(one) for one in event.members}
+            case Pod():
+                known = self.pods.get(event.name)
+                if not event.gone:
+                    self.pods[event.name] = event
+                elif known and known.uid == event.uid:
+                    del self.pods[event.name]
+            case Role():
+                self.roles[event.member] = event
+            case RoleLost():
+                self.roles.pop(event.member, None)
+            case _:
+                self._apply_more(event)
+
+    def _apply_more(self, event: Event) -> None:
+        """What Services, Sentinels and settings say."""
+        match event:
+            case Endpoints():
+                self.endpoints[event.service] = event
+            case ServiceKnown():
+                self.services[event.service] = event
+            case SentinelAddress():
+                self.addresses[event.sentinel] = event.address
+            case SentinelState():
+                self.sentinels[event.sentinel] = event
+            case SentinelLost():
+                self._silent.add(event.sentinel)
+            case SentinelBack():
+                self._silent.discard(event.sentinel)
+            case Settings():
+                self.settings[event.member] = event
 
     def of(self, kind: MemberKind) -> list[Member]:
         return sorted((one for one in self.members.values() if one.kind == kind), key=lambda one: one.name)
 
-    def role(self, member: Member) -> State | None:
+    def role(self, member: Member) -> Role | None:
         """Its own word, unless that was said at an address which the member no longer has."""
         said = self.roles.get(member.name)
-        return said if said is not None and said["address"] == member.ip_port else None
+        return said if said is not None and said.address == member.ip_port else None
 
-    def sentinel(self, member: Member) -> State | None:
+    def sentinel(self, member: Member) -> SentinelState | None:
         """What it said last, unless it does not answer."""
         return None if member.name in self._silent else self.sentinels.get(member.name)
-
-    def _members(self, seen: State) -> None:
-        self.members = {one["name"]: Member.from_json(one) for one in seen["members"]}
-
-    def _pod(self, seen: State) -> None:
-        if not seen.get("gone"):
-            self.pods[seen["name"]] = seen
-        elif self.pods.get(seen["name"], {}).get("uid") == seen["uid"]:
-            del self.pods[seen["name"]]
-
-    def _role_lost(self, seen: State) -> None:
-        self.roles.pop(seen["member"], None)
 
 
 def master(facts: Facts) -> Member | None:
@@ -82,18 +101,23 @@ def master(facts: Facts) -> Member | None:
 
 
 def masters(facts: Facts) -> list[Member]:
-    return [one for one in facts.of(MemberKind.REDIS) if (facts.role(one) or {}).get("role") == "master"]
+    return _who_say(facts, "master")
 
 
 def replicas(facts: Facts) -> list[Member]:
-    return [one for one in facts.of(MemberKind.REDIS) if (facts.role(one) or {}).get("role") == "slave"]
+    return _who_say(facts, "slave")
+
+
+def _who_say(facts: Facts, role: str) -> list[Member]:
+    said = ((one, facts.role(one)) for one in facts.of(MemberKind.REDIS))
+    return [one for one, its in said if its is not None and its.role == role]
 
 
 def settings(facts: Facts) -> dict[str, dict[str, State]]:
     """The effective settings in the shape of settings.json."""
     shape: dict[str, dict[str, State]] = {"sentinel": {}, "redis": {}}
     for name, said in sorted(facts.settings.items()):
-        shape[said["component"]][name] = said["settings"]
+        shape[said.component][name] = dict(said.settings)
     return shape
 
 
@@ -103,7 +127,7 @@ def summary(facts: Facts) -> str:
     if chosen is None:
         return f"{len(masters(facts))} masters"
     agree = sum(facts.addresses.get(one.name) == chosen.ip_port for one in facts.of(MemberKind.SENTINEL))
-    synced = sum((facts.role(one) or {}).get("link") == IN_SYNC for one in replicas(facts))
+    synced = sum(facts.roles[one.name].link == IN_SYNC for one in replicas(facts))
     parts = [f"master {chosen.name}", f"{synced} replicas in sync", f"{agree} sentinels agree"]
     right = any(_pods(facts, service) == [chosen.name] for service in facts.endpoints)
     return " · ".join([*parts, "endpoint right"] if right else parts)
@@ -128,7 +152,8 @@ def unhealthy(facts: Facts, system: System, services: Collection[str]) -> list[s
 def follows_label(facts: Facts, system: System, service: str) -> bool:
     """A Service of this name exists and selects by the master label."""
     label = (system.master_label or "=").split("=", 1)
-    selector = facts.services.get(service, {}).get("selector") or {}
+    known = facts.services.get(service)
+    selector = known.selector if known else {}
     return label[0] in selector and selector[label[0]] == label[1]
 
 
@@ -138,10 +163,10 @@ def _pods_wrong(facts: Facts, system: System) -> Iterator[str]:
         if there != wanted:
             yield f"{there} of {wanted} {kind} pods are there"
     for name, pod in sorted(facts.pods.items()):
-        if pod.get("deleting"):
+        if pod.deleting:
             yield f"pod {name} is being deleted"
-        elif not pod.get("ready"):
-            yield f"pod {name} is not Ready (phase {pod.get('phase')})"
+        elif not pod.ready:
+            yield f"pod {name} is not Ready (phase {pod.phase})"
 
 
 def _roles_wrong(facts: Facts) -> Iterator[str]:
@@ -163,11 +188,11 @@ def masters_wrong(facts: Facts) -> Iterator[str]:
         yield f"{len(found)} Redis say they are master ({names})"
 
 
-def _replica_wrong(name: str, said: State, address: str) -> Iterator[str]:
-    if said["master"] != address:
-        yield f"{name} follows {said['master']}, not the master {address}"
-    elif said.get("syncing") or said["link"] != IN_SYNC:
-        yield f"{name} is not in sync (link {said['link']})"
+def _replica_wrong(name: str, said: Role, address: str) -> Iterator[str]:
+    if said.master != address:
+        yield f"{name} follows {said.master}, not the master {address}"
+    elif said.syncing or said.link != IN_SYNC:
+        yield f"{name} is not in sync (link {said.link})"
 
 
 def _sentinels_wrong(facts: Facts, system: System) -> Iterator[str]:
@@ -184,17 +209,17 @@ def _sentinels_wrong(facts: Facts, system: System) -> Iterator[str]:
         yield from _flags_wrong(name, state)
 
 
-def _counts_wrong(name: str, state: State, system: System) -> Iterator[str]:
-    if state["num_slaves"] != system.replicas:
-        yield f"sentinel {name} knows {state['num_slaves']} replicas, not {system.replicas}"
-    if state["num_other_sentinels"] != system.sentinels - 1:
-        yield f"sentinel {name} knows {state['num_other_sentinels']} other sentinels, not {system.sentinels - 1}"
+def _counts_wrong(name: str, state: SentinelState, system: System) -> Iterator[str]:
+    if state.num_slaves != system.replicas:
+        yield f"sentinel {name} knows {state.num_slaves} replicas, not {system.replicas}"
+    if state.num_other_sentinels != system.sentinels - 1:
+        yield f"sentinel {name} knows {state.num_other_sentinels} other sentinels, not {system.sentinels - 1}"
 
 
-def _flags_wrong(name: str, state: State) -> Iterator[str]:
-    if down := _down(state["flags"]):
+def _flags_wrong(name: str, state: SentinelState) -> Iterator[str]:
+    if down := _down(state.flags):
         yield f"sentinel {name} holds the master for {down}"
-    for replica in state["replicas"]:
+    for replica in state.replicas:
         if down := _down(replica["flags"]):
             yield f"sentinel {name} holds replica {replica['address']} for {down}"
 
@@ -204,7 +229,7 @@ def _label_wrong(facts: Facts, system: System) -> Iterator[str]:
     if label is None:
         return
     value = label.partition("=")[2]
-    labelled = sorted(name for name, pod in facts.pods.items() if pod.get("role") == value)
+    labelled = sorted(name for name, pod in facts.pods.items() if pod.role == value)
     chosen = master(facts)
     if chosen is not None and labelled != [chosen.name]:
         yield f"the label {label} is on {', '.join(labelled) or 'no pod'}, not on {chosen.name} alone"
@@ -225,14 +250,16 @@ def _settings_wrong(facts: Facts, system: System) -> Iterator[str]:
     wanted = ((MemberKind.SENTINEL, system.settings.sentinel), (MemberKind.REDIS, system.settings.redis))
     for kind, expected in wanted:
         for member in facts.of(kind):
-            said = facts.settings.get(member.name, {}).get("settings", {})
+            known = facts.settings.get(member.name)
+            said = known.settings if known else {}
             for key, value in expected.items():
                 if str(said.get(key)) != str(value):
                     yield f"{member.name}: {key} is {said.get(key, 'not known yet')}, not {value}"
 
 
 def _pods(facts: Facts, service: str) -> list[str]:
-    return sorted(one["pod"] for one in facts.endpoints.get(service, []) if one.get("ready"))
+    known = facts.endpoints.get(service)
+    return sorted(one["pod"] or one["ip"] for one in (known.endpoints if known else []) if one["ready"])
 
 
 def _down(flags: str) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 from chaos.clock import AGENT, mono_ns
 from chaos.cluster.health import Facts, master
 from chaos.experiment.seen import Seen
-from chaos.model import Event
 from chaos.progress import Tells
-from chaos.record.events import Tail
+from chaos.record.event_files import Tail
+from chaos.record.events import ClockDomain, ClockOffset, Event, Stamped
 from chaos.record.layout import EVENTS
 from chaos.record.live import LiveOps
 
@@ -26,24 +26,25 @@ class Observed:
         self.facts = facts
         self.ops = LiveOps(directory)
         self.seen = Seen(tell)
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[type[Event]] = Counter()
         self.identities: dict[str, dict[str, str]] = {}
         self._offsets: dict[str, int] = {}
         self._agent = Tail(directory / EVENTS / "agent.jsonl")
 
-    def take(self, event: Event) -> None:
-        self.counts[event.kind] += 1
-        if event.kind == "clock.domain":
-            self.identities[event.domain] = {key: event.fields[key] for key in ("boot_id", "timens")}
-        elif event.kind == "clock.offset":
-            self._offsets[event.fields["of"]] = event.fields["offset_ns"]
+    def take(self, stamped: Stamped[Event]) -> None:
+        event = stamped.event
+        self.counts[type(event)] += 1
+        if isinstance(event, ClockDomain):
+            self.identities[stamped.domain] = {"boot_id": event.boot_id, "timens": event.timens}
+        elif isinstance(event, ClockOffset):
+            self._offsets[event.of] = event.offset_ns
         self.facts.apply(event)
-        self.seen.apply(event, self.at_host(event.domain, event.at_ns))
+        self.seen.apply(event, self.at_host(stamped.domain, stamped.at_ns))
 
     def follow(self) -> None:
         """Take what the agent has written since the last call, events and operations."""
-        for event in self._agent.new():
-            self.take(event)
+        for stamped in self._agent.new():
+            self.take(stamped)
         self.ops.poll()
 
     def arm(self) -> None:

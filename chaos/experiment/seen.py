@@ -5,8 +5,9 @@ It also answers the one question that the trial itself asks of the Sentinels: is
 
 from dataclasses import dataclass, field
 
-from chaos.model import Event
 from chaos.progress import Message, Tell, Tells
+from chaos.record.events import Endpoints as EndpointsSaid
+from chaos.record.events import Event, Role, SentinelSaid
 
 Endpoints = dict[str, frozenset[str]]
 
@@ -55,22 +56,23 @@ class Seen:
 
     def apply(self, event: Event, at_ns: int) -> None:
         """Take an event whose stamp on the host's clock is `at_ns`."""
-        if event.kind == "sentinel.event":
+        if isinstance(event, SentinelSaid):
             self._sentinel(event, at_ns)
-        elif event.kind == "role":
-            self._role(event, at_ns)
-        elif event.kind == "endpoints":
+        elif isinstance(event, Role):
+            if event.role == "master" and event.address != self._master:
+                self.mark("promotion", at_ns, f"{event.member} is master")
+        elif isinstance(event, EndpointsSaid):
             self._service(event, at_ns)
 
-    def _sentinel(self, event: Event, at_ns: int) -> None:
-        channel, payload = event.fields["channel"], event.fields["payload"]
-        by, of_master = event.fields["sentinel"], payload.startswith("master ")
+    def _sentinel(self, event: SentinelSaid, at_ns: int) -> None:
+        channel, payload, by = event.channel, event.payload, event.sentinel
+        of_master = payload.startswith("master ")
         if channel == "+sdown" and of_master:
             self.mark("detection", at_ns, f"+sdown by {by}")
         elif channel == "+odown" and of_master:
             self.mark("quorum", at_ns, f"+odown {payload.partition('#quorum ')[2]} by {by}")
         elif channel == "+try-failover":
-            self.mark("election", at_ns, f"try-failover by {by}")
+            self.mark("failover start", at_ns, f"try-failover by {by}")
         elif channel == "+switch-master":
             self.mark("switched", at_ns, f"by {by}: {payload}")
         elif channel in _OVER:
@@ -78,17 +80,13 @@ class Seen:
         elif channel == _FORGOTTEN and ("promotion", "") in self._marks and not self.over:
             self.mark("forgotten", at_ns, f"{channel} by {by}: the failover's end will not be told")
 
-    def _role(self, event: Event, at_ns: int) -> None:
-        if event.fields["role"] == "master" and event.fields["address"] != self._master:
-            self.mark("promotion", at_ns, f"{event.fields['member']} is master")
-
-    def _service(self, event: Event, at_ns: int) -> None:
-        service = event.fields["service"]
-        ips = frozenset(item["ip"] for item in event.fields["endpoints"] if item["ready"])
+    def _service(self, event: EndpointsSaid, at_ns: int) -> None:
+        service = event.service
+        ips = frozenset(item["ip"] for item in event.endpoints if item["ready"])
         self._endpoints[service] = ips
         if service in self._following and len(ips) == 1 and ips != {_ip(self._master)}:
-            pods = ", ".join(item["pod"] or item["ip"] for item in event.fields["endpoints"] if item["ready"])
-            self.mark("endpoint update", at_ns, f"{service} → {pods}", of=service)
+            pods = ", ".join(item["pod"] or item["ip"] for item in event.endpoints if item["ready"])
+            self.mark("endpoint", at_ns, f"{service} → {pods}", of=service)
 
     def _say(self, name: str, at_ns: int, text: str) -> None:
         assert self.effect_ns is not None

@@ -23,7 +23,8 @@ from chaos.fault.registry import FAULTS
 from chaos.fault.scene import Scene
 from chaos.fault.target import select
 from chaos.progress import Message, Tell, Tells
-from chaos.record.events import EventWriter
+from chaos.record.event_files import EventWriter
+from chaos.record.events import Note
 from chaos.scenario import Scenario
 
 T = TypeVar("T")
@@ -90,7 +91,7 @@ class Session:
 
     def note(self, text: str) -> None:
         """A sentence for the record and for whoever watches."""
-        self.events.write("note", text=text)
+        self.events.write(Note(text=text))
         self.tell(Message(Tell.NOTE, {"text": text}))
 
     async def apply(self, name: str, which: str, arguments: dict[str, Any]) -> Effect:

@@ -6,19 +6,30 @@ nothing: the analysis calls that trial inconclusive. Only the harness's own fail
 
 from typing import Any
 
-from chaos.clock import HOST, mono_ns
+from chaos.clock import HOST
 from chaos.cluster.base import Effect
 from chaos.errors import HarnessError
 from chaos.fault.registry import FAULTS
 from chaos.fault.scene import Scene
 from chaos.fault.target import described
-from chaos.model import Event, Member
+from chaos.model import Member
+from chaos.record.events import (
+    FaultAccepted,
+    FaultConfirmed,
+    FaultEffect,
+    FaultRequested,
+    FaultUnproved,
+    HealConfirmed,
+    HealRequested,
+)
 
 
 async def inject(scene: Scene, name: str, target: Member | None, arguments: dict[str, Any]) -> Effect:
     """Apply the fault `name`, and return its effect once it is proved or the proof is given up on."""
     named = described(target, scene.facts) if target else None
-    scene.events.write("fault.requested", fault=name, target=named, arguments=arguments)
+    origin = arguments.get("origin")
+    said = {key: value for key, value in arguments.items() if key != "origin"}
+    scene.events.write(FaultRequested(fault=name, target=named, arguments=said, origin=origin))
     effect = await _apply(scene, name, target, arguments)
     _write_effect(scene, name, effect)
     return effect
@@ -32,12 +43,12 @@ async def heal(scene: Scene) -> None:
     healed = tuple(scene.held)
     try:
         for name in healed:
-            scene.events.write("fault.heal_requested", fault=name)
+            scene.events.write(HealRequested(fault=name))
     finally:
         await scene.cluster.heal()
         scene.held.clear()
     for name in healed:
-        scene.events.write("fault.heal_confirmed", fault=name)
+        scene.events.write(HealConfirmed(fault=name))
 
 
 async def _apply(scene: Scene, name: str, target: Member | None, arguments: dict[str, Any]) -> Effect:
@@ -46,17 +57,15 @@ async def _apply(scene: Scene, name: str, target: Member | None, arguments: dict
     try:
         return await FAULTS[name].apply(scene, target, **arguments)
     except HarnessError as error:
-        scene.events.write("fault.unproved", fault=name, evidence=f"not known to have been applied: {error}")
+        scene.events.write(FaultUnproved(fault=name, evidence=f"not known to have been applied: {error}"))
         raise
 
 
 def _write_effect(scene: Scene, name: str, effect: Effect) -> None:
-    put, fields = scene.events.put, {"fault": name}
-    put(Event(kind="fault.accepted", domain=HOST, at_ns=effect.accepted_ns, fields=fields))
-    edges = {"at_ns": effect.latest_ns, "since_ns": effect.earliest_ns}
-    put(Event(kind="fault.effect", domain=effect.domain, **edges, fields=fields))
-    proof = fields | {"evidence": effect.evidence}
+    write = scene.events.write
+    write(FaultAccepted(fault=name), domain=HOST, at_ns=effect.accepted_ns)
+    write(FaultEffect(fault=name), domain=effect.domain, at_ns=effect.latest_ns, since_ns=effect.earliest_ns)
     if effect.confirmed_ns is None:
-        put(Event(kind="fault.unproved", domain=HOST, at_ns=mono_ns(), fields=proof))
+        write(FaultUnproved(fault=name, evidence=effect.evidence), domain=HOST)
     else:
-        put(Event(kind="fault.confirmed", domain=HOST, at_ns=effect.confirmed_ns, fields=proof))
+        write(FaultConfirmed(fault=name, evidence=effect.evidence), domain=HOST, at_ns=effect.confirmed_ns)

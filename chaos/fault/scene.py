@@ -7,7 +7,7 @@ from chaos.clock import HOST, mono_ns
 from chaos.cluster.base import Ability, Cluster, Effect
 from chaos.cluster.health import Facts
 from chaos.model import Member
-from chaos.record.events import EventWriter
+from chaos.record.event_files import EventWriter
 
 
 @dataclass

@@ -1,10 +1,9 @@
 """Who a fault is aimed at, decided from what is known of the system at that moment and not before."""
 
-from typing import Any
-
 from chaos.cluster.health import Facts, master, replicas
 from chaos.errors import FaultError
 from chaos.model import Member
+from chaos.record.events import TargetEntry
 
 
 def select(which: str, facts: Facts) -> Member:
@@ -20,12 +19,12 @@ def select(which: str, facts: Facts) -> Member:
     return found
 
 
-def described(target: Member, facts: Facts) -> dict[str, Any]:
+def described(target: Member, facts: Facts) -> TargetEntry:
     """The target as events name it; the run id tells this life of the process from its next."""
-    who = {"name": target.name, "ordinal": target.ordinal, "address": target.ip_port}
-    return {**who, "run_id": run_id(target, facts)}
-
-
-def run_id(target: Member, facts: Facts) -> str:
-    """Empty where nobody has asked the target yet, as a Sentinel or an operator is not asked."""
-    return str((facts.role(target) or {}).get("run_id", ""))
+    said = facts.role(target)
+    return {
+        "name": target.name,
+        "ordinal": target.ordinal,
+        "address": target.ip_port,
+        "run_id": said.run_id if said else "",
+    }

@@ -6,12 +6,12 @@ A meter on the same event loop as the clients: what holds it up holds them up, a
 import asyncio
 import os
 from pathlib import Path
-from typing import Any
 
-from chaos.clock import mono_ns, pair_event
+from chaos.clock import mono_ns
 from chaos.linux import expirations, timerfd
 from chaos.observe.watch import Pace
-from chaos.record.events import EventWriter
+from chaos.record.event_files import EventWriter
+from chaos.record.events import Hiccup, Hiccups, Pressure, pair_event
 
 TICK_NS = 1_000_000
 HICCUP_NS = 5_000_000
@@ -43,7 +43,7 @@ class HiccupMeter:
             return
         late_ns = now_ns - self._due_ns
         if late_ns >= HICCUP_NS:
-            self._events.write("hiccup", at_ns=now_ns, since_ns=self._due_ns, late_ns=late_ns)
+            self._events.write(Hiccup(late_ns=late_ns), at_ns=now_ns, since_ns=self._due_ns)
         self._due_ns += expired * TICK_NS
         self._ticks += expired
         self._worst_ns = max(self._worst_ns, late_ns)
@@ -51,9 +51,8 @@ class HiccupMeter:
             self._summarise(now_ns)
 
     def _summarise(self, now_ns: int) -> None:
-        self._events.write(
-            "hiccups", at_ns=now_ns, since_ns=self._second_ns, worst_ns=self._worst_ns, ticks=self._ticks
-        )
+        event = Hiccups(worst_ns=self._worst_ns, ticks=self._ticks)
+        self._events.write(event, at_ns=now_ns, since_ns=self._second_ns)
         self._second_ns = now_ns
         self._worst_ns = self._ticks = 0
 
@@ -63,15 +62,15 @@ async def pulse(events: EventWriter) -> None:
     pace = Pace(1.0)
     while True:
         events.put(pair_event(events.domain))
-        events.write("pressure", **pressure())
+        events.write(pressure())
         await pace.beat()
 
 
-def pressure(proc: Path = Path("/proc")) -> dict[str, Any]:
+def pressure(proc: Path = Path("/proc")) -> Pressure:
     """`some10`: the share in % of the last 10 s in which something waited for a CPU; None without PSI."""
     load1 = float((proc / "loadavg").read_text().split()[0])
     try:
         some = (proc / "pressure/cpu").read_text().split()
     except OSError:  # PSI is not built in, or switched off: then reading says EOPNOTSUPP
-        return {"some10": None, "load1": load1}
-    return {"some10": float(some[1].removeprefix("avg10=")), "load1": load1}
+        return Pressure(some10=None, load1=load1)
+    return Pressure(some10=float(some[1].removeprefix("avg10=")), load1=load1)

@@ -11,7 +11,7 @@ from chaos.observe.roles import RoleObserver
 from chaos.observe.sentinels import PublishedObserver, SentinelObserver
 from chaos.observe.settings import SettingsLog
 from chaos.observe.watch import Fact, Source, supervised
-from chaos.record.events import EventWriter
+from chaos.record.event_files import EventWriter
 
 Identity = tuple[str, str, str, int]
 

@@ -10,6 +10,7 @@ from hiredis import ReplyError
 from chaos.clock import mono_ns
 from chaos.observe.settings import SettingsLog
 from chaos.observe.watch import Fact, Pace, Source
+from chaos.record.events import Role, RoleLost
 from chaos.resp import Resp, info_fields
 
 ROLE_S = 0.05
@@ -45,20 +46,20 @@ class RoleObserver:
     def lost(self, error: str) -> None:
         change = self._fact.failed(self._sent_ns)
         if change:
-            self._write("role.lost", change.since_ns, error=error)
+            member = self._source.member
+            event = RoleLost(member=member.name, address=member.ip_port, error=error)
+            self._source.events.write(event, since_ns=change.since_ns)
 
     async def _poll(self, redis: Resp, run_id: str) -> None:
         self._sent_ns = mono_ns()
-        told = {"run_id": run_id, **role_in(await redis.call("ROLE"))}
+        told = role_in(await redis.call("ROLE"))
         offset = told.pop("offset")
-        change = self._fact.shown(told, self._sent_ns)
+        change = self._fact.shown((run_id, told), self._sent_ns)
         if change or mono_ns() - self._written_ns >= AGAIN_NS:
             self._written_ns = mono_ns()
-            self._write("role", change.since_ns if change else None, **told, offset=offset)
-
-    def _write(self, kind: str, since_ns: int | None, **fields: Any) -> None:  # noqa: ANN401  as its kind says
-        source = self._source
-        source.events.write(kind, since_ns=since_ns, member=source.member.name, address=source.member.ip_port, **fields)
+            member = self._source.member
+            event = Role(member=member.name, address=member.ip_port, run_id=run_id, offset=offset, **told)
+            self._source.events.write(event, since_ns=change.since_ns if change else None)
 
 
 async def run_id_of(redis: Resp) -> str:

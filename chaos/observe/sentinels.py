@@ -10,6 +10,7 @@ from hiredis import ReplyError
 from chaos.clock import mono_ns
 from chaos.observe.settings import SENTINEL_SETTINGS, SettingsLog
 from chaos.observe.watch import Fact, Pace, Source, pairs
+from chaos.record.events import Event, Gap, SentinelAddress, SentinelBack, SentinelLost, SentinelSaid, SentinelState
 from chaos.resp import Resp
 
 ADDRESS_S = 0.05
@@ -43,7 +44,7 @@ class SentinelObserver:
     def lost(self, error: str) -> None:
         change = self._there.failed(self._sent_ns)
         if change:
-            self._write("sentinel.lost", change.since_ns, error=error)
+            self._write(SentinelLost(sentinel=self._name, error=error), change.since_ns)
 
     async def _poll_address(self, sentinel: Resp) -> None:
         self._sent_ns = mono_ns()
@@ -52,11 +53,11 @@ class SentinelObserver:
             raise ConnectionError(f"SENTINEL GET-MASTER-ADDR-BY-NAME: {reply}")
         back = self._there.shown("there", self._sent_ns)
         if back and back.since_ns:
-            self._write("sentinel.back", back.since_ns, error=None)
+            self._write(SentinelBack(sentinel=self._name), back.since_ns)
         address = ":".join(reply) if reply else None
         change = self._address.shown(address, self._sent_ns)
         if change:
-            self._write("sentinel.address", change.since_ns, address=address)
+            self._write(SentinelAddress(sentinel=self._name, address=address), change.since_ns)
 
     async def _poll_state(self, sentinel: Resp) -> None:
         sent_ns = mono_ns()
@@ -66,12 +67,16 @@ class SentinelObserver:
         state = state_in(pairs(master), [pairs(one) for one in replicas]) if known else NOT_MONITORED
         change = self._state.shown(state, sent_ns)
         if change:
-            self._write("sentinel.state", change.since_ns, **state)
+            self._write(SentinelState(sentinel=self._name, **state), change.since_ns)
         if known:
             self._settings.shown({name: pairs(master)[name] for name in SENTINEL_SETTINGS}, sent_ns)
 
-    def _write(self, kind: str, since_ns: int | None, **fields: Any) -> None:  # noqa: ANN401  as its kind says
-        self._source.events.write(kind, since_ns=since_ns, sentinel=self._source.member.name, **fields)
+    @property
+    def _name(self) -> str:
+        return self._source.member.name
+
+    def _write(self, event: Event, since_ns: int | None) -> None:
+        self._source.events.write(event, since_ns=since_ns)
 
 
 class PublishedObserver:
@@ -93,14 +98,10 @@ class PublishedObserver:
                 raise ConnectionError(f"PSUBSCRIBE: {reply}")
             self._listening(sentinel)
             async for message in sentinel.messages(idle_s=ADDRESS_S):
-                self._source.events.write(
-                    "sentinel.event",
-                    at_ns=message.at_ns,
-                    since_ns=sentinel.quiet_ns,
-                    sentinel=self._source.member.name,
-                    channel=message.channel,
-                    payload=message.payload,
+                event = SentinelSaid(
+                    sentinel=self._source.member.name, channel=message.channel, payload=message.payload
                 )
+                self._source.events.write(event, at_ns=message.at_ns, since_ns=sentinel.quiet_ns)
 
     def lost(self, error: str) -> None:
         if self._sentinel:
@@ -115,7 +116,7 @@ class PublishedObserver:
     def _gap(self, text: str) -> None:
         """Silence so far: told when it begins to be known, and again, whole, when it is over."""
         source = f"sentinel.event/{self._source.member.name}"
-        self._source.events.write("gap", since_ns=self._deaf_ns, source=source, text=text)
+        self._source.events.write(Gap(source=source, text=text), since_ns=self._deaf_ns)
 
 
 NOT_MONITORED: dict[str, Any] = {

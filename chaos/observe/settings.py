@@ -4,6 +4,7 @@ from hiredis import ReplyError
 
 from chaos.clock import mono_ns
 from chaos.observe.watch import Fact, Source, pairs
+from chaos.record.events import Settings
 from chaos.resp import Resp
 
 SENTINEL_SETTINGS = ("down-after-milliseconds", "failover-timeout", "parallel-syncs", "quorum")
@@ -56,11 +57,5 @@ class SettingsLog:
         member = self._source.member
         change = self._fact.shown((member.uid, settings, error), sent_ns)
         if change:
-            self._source.events.write(
-                "settings",
-                since_ns=change.since_ns,
-                member=member.name,
-                component=member.kind.value,
-                settings=settings,
-                error=error,
-            )
+            event = Settings(member=member.name, component=member.kind.value, settings=settings, error=error)
+            self._source.events.write(event, since_ns=change.since_ns)

@@ -11,7 +11,7 @@ from typing import Any, Never
 
 from chaos.clock import mono_ns
 from chaos.model import Member
-from chaos.record.events import EventWriter
+from chaos.record.event_files import EventWriter
 from chaos.resp import Resp
 
 REPLY_S = 1.0

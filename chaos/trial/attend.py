@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from chaos.agent.spec import MEMBERS
 from chaos.cluster.base import Agent, Cluster, Members
+from chaos.record.events import MembersKnown, Pod
 from chaos.trial.record import Record
 
 BEAT_S = 1.0
@@ -43,7 +44,7 @@ class Attendant:
         if members != self.members:
             self.members = members
             known = [member.as_json() for member in members.values()]
-            self._record.host.write("members", members=known)
+            self._record.host.write(MembersKnown(members=known))
             if self.agent is not None:
                 await self.agent.put(MEMBERS, json.dumps(known))
 
@@ -57,9 +58,9 @@ class Attendant:
             self._failed(problem)
 
     async def _platform(self) -> None:
-        async for event in self._cluster.events():
-            self._record.platform.put(event)
-            if event.kind == "pod":
+        async for stamped in self._cluster.events():
+            self._record.platform.put(stamped)
+            if isinstance(stamped.event, Pod):
                 await self.follow_members()
 
     async def _beat(self) -> None:

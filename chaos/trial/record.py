@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from chaos.clock import HOST, mono_ns, pair_event
+from chaos.clock import HOST, mono_ns
 from chaos.experiment.play import Journal
-from chaos.model import Event
 from chaos.observe.itself import pressure
 from chaos.progress import Message, Tell, Tells
-from chaos.record.events import EventWriter
+from chaos.record.event_files import EventWriter
+from chaos.record.events import Event, Note, Stamped, Step, pair_event
 from chaos.record.kept import kept
 from chaos.record.layout import CLOSED, EVENTS, JOURNAL, MANIFEST, SETTINGS
 from chaos.trial.spec import utc_now
@@ -29,7 +29,7 @@ class Record:
             EventWriter(directory / EVENTS / f"{name}.jsonl", HOST) for name in ("host", "platform", "faults")
         )
 
-    def subscribe(self, take: Callable[[Event], None]) -> None:
+    def subscribe(self, take: Callable[[Stamped[Event]], None]) -> None:
         """Have every event of these files taken, from now on."""
         for writer in (self.host, self.platform, self.faults):
             writer.subscribe(take)
@@ -38,26 +38,26 @@ class Record:
     def at(self, number: int, name: str) -> Iterator[list[str]]:
         """One step of the trial; what is appended to the list is said of it when it ends."""
         self.step, begun_ns, said = number, mono_ns(), list[str]()
-        self.host.write("step", number=number, name=name, state="begun", text="")
+        self.host.write(Step(number=number, name=name, state="begun", text=""))
         state = "failed"
         try:
             yield said
             state = "ended"
         finally:
             text = " · ".join(said)
-            self.host.write("step", number=number, name=name, state=state, text=text)
+            self.host.write(Step(number=number, name=name, state=state, text=text))
         if text:
             self._tell(Message(Tell.STEP, {"name": name, "text": text, "seconds": (mono_ns() - begun_ns) / 1e9}))
 
     def note(self, text: str) -> None:
-        self.host.write("note", text=text)
+        self.host.write(Note(text=text))
         self._tell(Message(Tell.NOTE, {"text": text}))
 
     def beat(self) -> None:
         """Once a second: a pair of clock readings in each file, and how busy this machine is."""
         for writer in (self.host, self.platform, self.faults):
             writer.put(pair_event(HOST))
-        self.host.write("pressure", **pressure())
+        self.host.write(pressure())
 
     def manifest(self, **content: Any) -> None:  # noqa: ANN401  # the keys of docs/file-formats.md
         """Written when the trial opens, and completed once, before the fault."""

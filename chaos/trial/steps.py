@@ -18,6 +18,7 @@ from chaos.experiment import paths, recovery
 from chaos.experiment.play import Experiment, Journal
 from chaos.experiment.session import HEAL_S, Session
 from chaos.progress import Message, Tell
+from chaos.record.events import Audit, ClientsStarted, ClientsStopped, Event, RandomWait, WatchBegin, WatchEnd
 from chaos.trial.record import Record
 from chaos.until import until
 
@@ -84,7 +85,7 @@ def _poor(session: Session, path: str, one: paths.Baseline) -> str:
 
 async def _driven(session: Session, deadline_s: float) -> dict[str, paths.Baseline]:
     """Have the clients run with this deadline, and say how each path fared once they were warm."""
-    await _ask(session, START, {"deadline_s": deadline_s}, Answer("clients.started", STARTED_S))
+    await _ask(session, START, {"deadline_s": deadline_s}, Answer(ClientsStarted, STARTED_S))
     seconds = session.scenario.limits.baseline
     await recovery.wait(session, WARM_UP_SHARE * seconds)
     since_ns = session.observed.now_at_agent()
@@ -96,7 +97,7 @@ async def random_wait(session: Session, seed: int, said: list[str]) -> None:
     """Uniform over the scenario's longest period: the health gate tends to open just after a tick of the operator."""
     period_s = session.scenario.system.period
     seconds = random.Random(seed).uniform(0.0, period_s)
-    session.events.write("random-wait", seconds=seconds, period_s=period_s)
+    session.events.write(RandomWait(seconds=seconds, period_s=period_s))
     await recovery.wait(session, seconds)
     said.append(f"{seconds:.1f} s of at most {period_s:g} s, by seed {seed}")
 
@@ -104,18 +105,18 @@ async def random_wait(session: Session, seed: int, said: list[str]) -> None:
 async def watch(session: Session) -> None:
     """Watch on after recovery, so that a second outage is seen, and to its end; then stop the clients."""
     begun_ns = session.recovered_ns or mono_ns()
-    session.events.write("watch.begin", at_ns=begun_ns)
+    session.events.write(WatchBegin(), at_ns=begun_ns)
     await recovery.wait(session, session.scenario.limits.watch - (mono_ns() - begun_ns) / 1e9)
     await recovery.recovered(session)
-    session.events.write("watch.end")
+    session.events.write(WatchEnd())
     await stop_clients(session)
 
 
 async def stop_clients(session: Session) -> None:
     """By flag: operations under way end or time out."""
     counts = session.observed.counts
-    if counts["clients.started"] > counts["clients.stopped"]:
-        await _ask(session, STOP, {}, Answer("clients.stopped", STOPPED_S))
+    if counts[ClientsStarted] > counts[ClientsStopped]:
+        await _ask(session, STOP, {}, Answer(ClientsStopped, STOPPED_S))
 
 
 async def audit(session: Session) -> None:
@@ -135,7 +136,7 @@ async def audit(session: Session) -> None:
         await until(one_master, within_s=within_s, because=sentence, every_s=recovery.LOOK_S)
         chosen = master(session.scene.facts)
         assert chosen is not None
-        await _ask(session, AUDIT, {"address": chosen.ip_port}, Answer("audit", AUDIT_S))
+        await _ask(session, AUDIT, {"address": chosen.ip_port}, Answer(Audit, AUDIT_S))
     except SetupError as error:
         session.note(f"no audit: {error}")
 
@@ -162,7 +163,7 @@ async def undo(session: Session) -> None:
 class Answer(NamedTuple):
     """The event by which the agent says that it has done what it was asked, and how long that may take."""
 
-    kind: str
+    kind: type[Event]
     within_s: float
 
 
@@ -175,5 +176,5 @@ async def _ask(session: Session, file: str, data: dict[str, Any], answer: Answer
         await recovery.look(session)
         return session.observed.counts[answer.kind] > before
 
-    because = f"the agent has not said {answer.kind}"
+    because = f"the agent has not said {answer.kind.kind}"
     await until(answered, within_s=answer.within_s, because=because, every_s=recovery.LOOK_S)

@@ -17,7 +17,7 @@ from chaos.agent.transfer import Mirror
 from chaos.client.spec import ClientSpec, Connection, Load
 from chaos.clock import mono_ns
 from chaos.model import Event, Outcome
-from chaos.record.events import read_events
+from chaos.record.event_files import read_events
 from chaos.record.rows import read_rows
 from tests.rig import MASTER_NAME, REDIS, SENTINELS, Rig, wait_for
 

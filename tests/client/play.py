@@ -14,7 +14,7 @@ from chaos.client.crew import Crew
 from chaos.client.names import Names
 from chaos.client.spec import ClientSpec, Load
 from chaos.model import Event, Member, MemberKind, Outcome
-from chaos.record.events import EventWriter, read_events
+from chaos.record.event_files import EventWriter, read_events
 from chaos.record.layout import Row
 from chaos.record.rows import read_rows
 from tests.rig import LOOPBACK, call, free_port, launch, wait_for

@@ -8,7 +8,7 @@ import pytest
 from chaos.client.audit import audit
 from chaos.client.sanity import sanity
 from chaos.model import Event, Member, Outcome
-from chaos.record.events import EventWriter, read_events
+from chaos.record.event_files import EventWriter, read_events
 from tests.client.conftest import Start
 from tests.client.play import Play, Server, load, new_and_kept, playing, seconds
 

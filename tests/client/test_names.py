@@ -8,7 +8,7 @@ import pytest
 
 from chaos.client.names import Names, is_literal, split
 from chaos.model import ErrorCode, Event, Outcome
-from chaos.record.events import EventWriter, read_events
+from chaos.record.event_files import EventWriter, read_events
 from tests.client.play import new_and_kept, outcomes, playing, seconds
 
 EVERY_S = 0.02

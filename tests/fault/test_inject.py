@@ -16,7 +16,7 @@ from chaos.fault.registry import FAULTS
 from chaos.fault.scene import Scene
 from chaos.fault.target import select
 from chaos.model import Event, Member, MemberKind
-from chaos.record.events import EventWriter, read_events
+from chaos.record.event_files import EventWriter, read_events
 
 
 def member(name: str, kind: MemberKind = MemberKind.REDIS, last: int = 0) -> Member:

@@ -14,7 +14,7 @@ from chaos.analysis import summary
 from chaos.analysis.result import CampaignResult
 from chaos.clock import mono_ns
 from chaos.model import Event
-from chaos.record.events import read_events
+from chaos.record.event_files import read_events
 from chaos.record.layout import CLOSED, EVENTS
 from chaos.until import until
 from tests.fakes import HERE, read

@@ -12,7 +12,7 @@ from typing import Any
 from chaos.analysis import summary
 from chaos.analysis.result import CampaignResult, TrialResult, Verdict
 from chaos.model import Event
-from chaos.record.events import read_events
+from chaos.record.event_files import read_events
 from tests.fakes import HERE, read
 
 END_S = 240.0

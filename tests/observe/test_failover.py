@@ -9,7 +9,7 @@ import pytest
 from chaos.clock import mono_ns
 from chaos.model import Event
 from chaos.observe.observers import GONE, Observers
-from chaos.record.events import EventWriter, read_events
+from chaos.record.event_files import EventWriter, read_events
 from chaos.until import until
 from tests.rig import MASTER_NAME, REDIS, SENTINELS, Rig
 

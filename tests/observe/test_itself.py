@@ -6,7 +6,7 @@ import time
 import pytest
 
 from chaos.observe.itself import TICK_NS, HiccupMeter, pressure, pulse
-from chaos.record.events import EventWriter, read_events
+from chaos.record.event_files import EventWriter, read_events
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from chaos.errors import RecordingError
 from chaos.model import Event
-from chaos.record.events import EventWriter, Tail, read_events
+from chaos.record.event_files import EventWriter, Tail, read_events
 
 
 @pytest.fixture

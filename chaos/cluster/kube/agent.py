@@ -17,7 +17,7 @@ from chaos.cluster.kube.api import Api, ApiError, Object
 from chaos.cluster.kube.pods import wait_running
 from chaos.cluster.kube.stream import Answer, LineStream, Program, StreamBroken, clock_offset
 from chaos.errors import HarnessError, SetupError
-from chaos.model import Event
+from chaos.record.events import Event, Gap, Stamped
 from chaos.until import until
 
 PULL_S = 0.5
@@ -27,7 +27,7 @@ ANSWER_S, BACK_S, END_S = 10.0, 30.0, 15.0
 """Limits of one answer, of a break, and of the agent's own end."""
 KEEPER = ("python", "-m", "chaos.agent.keeper", agentpod.RECORD)
 LOG = "agent.log"
-Put = Callable[[Event], None]
+Put = Callable[[Stamped[Event]], None]
 
 
 class KubeAgent:
@@ -192,8 +192,8 @@ class KubeAgent:
 
     def _gap(self, source: str, text: str) -> None:
         """Silent since the last answer until now, as the host's clock has it."""
-        fields = {"source": source, "text": text}
-        self._put(Event(kind="gap", domain=HOST, at_ns=mono_ns(), since_ns=self._answered_ns, fields=fields))
+        gap = Gap(source=source, text=text)
+        self._put(Stamped(event=gap, domain=HOST, at_ns=mono_ns(), since_ns=self._answered_ns))
 
 
 async def launch(api: Api, manifests: tuple[Object, Object], directory: Path, put: Put) -> KubeAgent:

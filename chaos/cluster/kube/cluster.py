@@ -14,14 +14,16 @@ from chaos.agent.spec import AgentSpec
 from chaos.cluster.base import Ability, Cut, Effect, Members, Stop
 from chaos.cluster.kube import agentpod
 from chaos.cluster.kube.agent import KubeAgent, launch
-from chaos.cluster.kube.api import Api, Object
+from chaos.cluster.kube.api import Api
 from chaos.cluster.kube.helper import NodeHelper
 from chaos.cluster.kube.pods import NAMESPACE, namespace_object, remove_ours
 from chaos.cluster.kube.ready import is_ready
 from chaos.cluster.kube.stops import Pods
 from chaos.cluster.kube.watch import Watcher
 from chaos.errors import FaultError
-from chaos.model import Event, Member, MemberKind
+from chaos.model import Member, MemberKind
+from chaos.record.events import Event, Stamped
+from chaos.record.events import Pod as PodSaid
 from chaos.scenario.model import Scenario
 from chaos.until import until
 
@@ -45,9 +47,9 @@ class KubeCluster:
         self._image = ref["agent_image"]
         self._directory = directory
         self._loop = asyncio.get_running_loop()
-        self._events: asyncio.Queue[Event] = asyncio.Queue()
-        self._seen: dict[str, Object] = {}
-        self._pods = Pods(api, self._kube.namespace, lambda uid: self._seen.get(uid, {}))
+        self._events: asyncio.Queue[Stamped[Event]] = asyncio.Queue()
+        self._seen: dict[str, PodSaid] = {}
+        self._pods = Pods(api, self._kube.namespace, self._seen.get)
         self._helpers: dict[str, NodeHelper] = {}
         self._agents: list[KubeAgent] = []
         self._cut: str | None = None
@@ -75,7 +77,7 @@ class KubeCluster:
     async def members(self) -> Members:
         return self._watcher.members()
 
-    def events(self) -> AsyncIterator[Event]:
+    def events(self) -> AsyncIterator[Stamped[Event]]:
         return self._said()
 
     async def stop(self, member: Member, how: Stop) -> Effect:
@@ -127,18 +129,18 @@ class KubeCluster:
         nodes = [node for node in await self._api.items("/api/v1/nodes") if is_ready(node)]
         return agentpod.free_node(nodes, busy)
 
-    async def _said(self) -> AsyncIterator[Event]:
+    async def _said(self) -> AsyncIterator[Stamped[Event]]:
         while True:
             yield await self._events.get()
 
-    def _put(self, event: Event) -> None:
+    def _put(self, stamped: Stamped[Event]) -> None:
         """From any thread."""
-        self._loop.call_soon_threadsafe(self._take, event)
+        self._loop.call_soon_threadsafe(self._take, stamped)
 
-    def _take(self, event: Event) -> None:
-        if event.kind == "pod":
-            self._seen[event.fields["uid"]] = event.fields
-        self._events.put_nowait(event)
+    def _take(self, stamped: Stamped[Event]) -> None:
+        if isinstance(stamped.event, PodSaid):
+            self._seen[stamped.event.uid] = stamped.event
+        self._events.put_nowait(stamped)
 
 
 async def _all(steps: list[Awaitable[object]], failed: str) -> None:

@@ -15,7 +15,7 @@ from chaos.cluster.kube.api import MANAGED_BY, MANAGER, Api, Object
 from chaos.cluster.kube.pods import wait_running
 from chaos.cluster.kube.stream import Answer, LineStream, Program, StreamBroken, clock_offset
 from chaos.errors import FaultError
-from chaos.model import Event
+from chaos.record.events import ClockPair, Event, FaultUndone, Gap, Stamped
 from chaos.until import until
 
 LEASE_S = 30.0
@@ -36,7 +36,7 @@ class Unproved(FaultError):
 class NodeHelper:
     """Everything may be called from one event loop only. Effects are on the node's clock, `domain`."""
 
-    def __init__(self, api: Api, namespace: str, node: str, image: str, put: Callable[[Event], None]) -> None:
+    def __init__(self, api: Api, namespace: str, node: str, image: str, put: Callable[[Stamped[Event]], None]) -> None:
         self.node = node
         self.domain = node_domain(node)
         self._api = api
@@ -179,11 +179,11 @@ class NodeHelper:
     def _heard(self, answer: Answer) -> None:
         now_ns = mono_ns()
         if self._silent:
-            fields = {"source": f"helper on {self.node}", "text": self._silent}
-            self._put(Event(kind="gap", domain=HOST, at_ns=now_ns, since_ns=self._heard_ns, fields=fields))
+            gap = Gap(source=f"helper on {self.node}", text=self._silent)
+            self._put(Stamped(event=gap, domain=HOST, at_ns=now_ns, since_ns=self._heard_ns))
         self._heard_ns, self._silent = now_ns, ""
-        pair = {"wall_ns": answer["wall_ns"]}
-        self._put(Event(kind="clock.pair", domain=self.domain, at_ns=answer["mono_ns"], fields=pair))
+        pair = ClockPair(wall_ns=answer["wall_ns"])
+        self._put(Stamped(event=pair, domain=self.domain, at_ns=answer["mono_ns"]))
         self._tell(answer["healed"])
 
     def _tell(self, healed: list[dict[str, Any]]) -> None:
@@ -192,9 +192,9 @@ class NodeHelper:
             if one["because"] == "asked" or one["after_ns"] in self._told:
                 continue
             self._told.add(one["after_ns"])
-            fields = {"what": one["what"], "because": one["because"]}
+            undone = FaultUndone(what=one["what"], because=one["because"])
             stamps = {"at_ns": one["after_ns"], "since_ns": one["before_ns"]}
-            self._put(Event(kind="fault.undone", domain=self.domain, fields=fields, **stamps))
+            self._put(Stamped(event=undone, domain=self.domain, **stamps))
 
 
 def pod_manifest(namespace: str, node: str, image: str) -> Object:

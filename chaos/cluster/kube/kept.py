@@ -15,7 +15,7 @@ from kubernetes import client
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.kube.api import ApiError, Object
 from chaos.cluster.kube.lines import Lines
-from chaos.model import Event
+from chaos.record.events import Event, Gap, Stamped
 
 WATCH_S = 30
 """The server ends a watch after this long; then everything is listed again."""
@@ -47,7 +47,7 @@ class Kept:
     """Two threads: one follows, one lists. `see` is called for every change, in order, by one of them at a time."""
 
     def __init__(
-        self, api: client.ApiClient, source: Source, see: Callable[[Seen], None], put: Callable[[Event], None]
+        self, api: client.ApiClient, source: Source, see: Callable[[Seen], None], put: Callable[[Stamped[Event]], None]
     ) -> None:
         self._api = api
         self._source = source
@@ -164,6 +164,6 @@ class Kept:
     def _mended(self) -> None:
         """The first good list after a break ends the gap, which began when the server was last heard."""
         if self._broken and not self._ended.is_set():
-            fields = {"source": f"watch {self._source.name}", "text": self._broken}
-            self._put(Event(kind="gap", domain=HOST, at_ns=mono_ns(), since_ns=self._gap_ns, fields=fields))
+            gap = Gap(source=f"watch {self._source.name}", text=self._broken)
+            self._put(Stamped(event=gap, domain=HOST, at_ns=mono_ns(), since_ns=self._gap_ns))
         self._broken = ""

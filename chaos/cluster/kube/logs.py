@@ -14,7 +14,7 @@ from kubernetes import client
 from chaos.clock import HOST, mono_ns, node_domain
 from chaos.cluster.kube.api import ApiError
 from chaos.cluster.kube.lines import Lines, Silent
-from chaos.model import Event
+from chaos.record.events import Event, Gap, LogClosed, LogOpened, Stamped
 
 SILENT_S = 60.0
 """A log may well be silent for longer; then it is opened again where it stopped."""
@@ -45,7 +45,9 @@ class Origin:
 class PodLog:
     """Follows one pod's log in a thread, over restarts and breaks, until the pod is gone or it is told to stop."""
 
-    def __init__(self, api: client.ApiClient, origin: Origin, directory: Path, put: Callable[[Event], None]) -> None:
+    def __init__(
+        self, api: client.ApiClient, origin: Origin, directory: Path, put: Callable[[Stamped[Event]], None]
+    ) -> None:
         self._api = api
         self._origin = origin
         self._path = directory / origin.file
@@ -85,14 +87,14 @@ class PodLog:
         self._thread.join(REST_S)
 
     def _run(self) -> None:
-        self._say("log.opened")
+        self._say(LogOpened)
         with self._path.open("ab", buffering=0) as file:
             while self._round(file.write) or not self._last:
                 self._changed.wait(RETRY_S)
                 self._changed.clear()
         if self._broken:
             self._mended()
-        self._say("log.closed")
+        self._say(LogClosed)
 
     def _round(self, write: Callable[[bytes], object]) -> bool:
         """Follow until the stream ends; true when the log may go on although the pod is gone."""
@@ -134,15 +136,20 @@ class PodLog:
                     write(line + b"\n")
                     self._stamp = stamp
 
-    def _say(self, kind: str) -> None:
+    def _say(self, kind: type[LogOpened | LogClosed]) -> None:
         """On the clock of the log's own stamps, as far as it matters: the node's."""
         origin = self._origin
-        fields = {"file": origin.file, "component": origin.component, "pod": origin.pod, "uid": origin.uid}
-        fields["container"] = origin.container
-        self._put(Event(kind=kind, domain=node_domain(origin.node), at_ns=mono_ns(), fields=fields))
+        event = kind(
+            file=origin.file,
+            component=origin.component,
+            pod=origin.pod,
+            uid=origin.uid,
+            container=origin.container,
+        )
+        self._put(Stamped(event=event, domain=node_domain(origin.node), at_ns=mono_ns()))
 
     def _mended(self) -> None:
         """Whatever was written meanwhile has been read by now, unless the pod went with its log."""
-        fields = {"source": f"log {self._origin.file}", "text": self._broken}
-        self._put(Event(kind="gap", domain=HOST, at_ns=mono_ns(), since_ns=self._broken_ns, fields=fields))
+        gap = Gap(source=f"log {self._origin.file}", text=self._broken)
+        self._put(Stamped(event=gap, domain=HOST, at_ns=mono_ns(), since_ns=self._broken_ns))
         self._broken = ""

@@ -7,31 +7,37 @@ from typing import Any
 from chaos.clock import node_domain
 from chaos.cluster.kube.api import Object
 from chaos.model import Member, MemberKind
+from chaos.record.events import EndpointEntry, Pod, ServiceKnown
 
 Fields = dict[str, Any]
 ORDINAL = re.compile(r"-(\d+)$")
 SERVICE_NAME = "kubernetes.io/service-name"
 
 
-def pod_fields(pod: Object, component: str, container: str, role_key: str) -> Fields:
-    """The fields of a `pod` event. `container` names the one that counts; empty: the pod's first."""
+def pod_event(pod: Object, component: str, container: str, role_key: str) -> Pod:
+    """What a Pod says. `container` names the one that counts; empty: the pod's first."""
     meta, spec, status = pod["metadata"], pod["spec"], pod.get("status", {})
     own = container_status(pod, container)
-    return {
-        "name": meta["name"],
-        "uid": meta["uid"],
-        "component": component,
-        "ip": status.get("podIP"),
-        "node": spec.get("nodeName"),
-        "phase": status.get("phase"),
-        "ready": any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions", [])),
-        "role": meta.get("labels", {}).get(role_key) if role_key else None,
-        "container": own.get("containerID", "").rpartition("/")[2],
-        "restarts": own.get("restartCount", 0),
-        "started_at": own.get("state", {}).get("running", {}).get("startedAt"),
-        "deleting": "deletionTimestamp" in meta,
-        "gone": False,
-    }
+    conditions = {one["type"]: one for one in status.get("conditions", [])}
+    scheduled = conditions.get("PodScheduled", {})
+    return Pod(
+        name=meta["name"],
+        uid=meta["uid"],
+        component=component,
+        ip=status.get("podIP"),
+        node=spec.get("nodeName"),
+        phase=status.get("phase"),
+        ready=conditions.get("Ready", {}).get("status") == "True",
+        role=meta.get("labels", {}).get(role_key) if role_key else None,
+        container=own.get("containerID", "").rpartition("/")[2],
+        restarts=own.get("restartCount", 0),
+        started_at=own.get("state", {}).get("running", {}).get("startedAt"),
+        deleting="deletionTimestamp" in meta,
+        gone=False,
+        waiting=own.get("state", {}).get("waiting", {}).get("reason", ""),
+        ended=own.get("lastState", {}).get("terminated", {}).get("reason", ""),
+        unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
+    )
 
 
 def container_status(pod: Object, container: str) -> Object:
@@ -40,19 +46,19 @@ def container_status(pod: Object, container: str) -> Object:
     return named[0] if named else {}
 
 
-def member_of(pod: Object, fields: Fields, port: int) -> Member:
+def member_of(pod: Object, said: Pod, port: int) -> Member:
     """A pod that has an address and a container; only a StatefulSet's pods have an ordinal."""
     owners = {owner["kind"] for owner in pod["metadata"].get("ownerReferences", [])}
-    ordinal = ORDINAL.search(fields["name"]) if "StatefulSet" in owners else None
+    ordinal = ORDINAL.search(said.name) if "StatefulSet" in owners else None
     return Member(
-        name=fields["name"],
-        kind=MemberKind(fields["component"]),
-        address=fields["ip"],
+        name=said.name,
+        kind=MemberKind(said.component),
+        address=said.ip or "",
         port=port,
-        node=fields["node"],
-        domain=node_domain(fields["node"]),
-        uid=fields["uid"],
-        container=fields["container"],
+        node=said.node or "",
+        domain=node_domain(said.node or ""),
+        uid=said.uid,
+        container=said.container,
         ordinal=int(ordinal[1]) if ordinal else None,
     )
 
@@ -63,7 +69,7 @@ def service_of(endpoint_slice: Object) -> str:
     return name
 
 
-def endpoints(slices: Iterable[Object]) -> list[Fields]:
+def endpoints(slices: Iterable[Object]) -> list[EndpointEntry]:
     """All endpoints of one Service, in an order that does not depend on how they are spread over slices.
 
     A condition that is not said counts as true for `ready` and `serving`, as the API defines it.
@@ -77,7 +83,7 @@ def endpoints(slices: Iterable[Object]) -> list[Fields]:
     return sorted(found, key=lambda one: (str(one["pod"]), one["ip"]))
 
 
-def _endpoint(one: Object, address: str) -> Fields:
+def _endpoint(one: Object, address: str) -> EndpointEntry:
     conditions, target = one.get("conditions", {}), one.get("targetRef", {})
     return {
         "ip": address,
@@ -88,10 +94,8 @@ def _endpoint(one: Object, address: str) -> Fields:
     }
 
 
-def service_fields(service: Object) -> Fields:
+def service_event(service: Object) -> ServiceKnown:
     spec = service["spec"]
-    return {
-        "service": service["metadata"]["name"],
-        "cluster_ip": spec.get("clusterIP"),
-        "selector": spec.get("selector") or {},
-    }
+    return ServiceKnown(
+        service=service["metadata"]["name"], cluster_ip=spec.get("clusterIP"), selector=spec.get("selector") or {}
+    )

@@ -12,6 +12,7 @@ from chaos.cluster.base import Effect
 from chaos.cluster.kube.api import Api, Object
 from chaos.errors import FaultError, HarnessError
 from chaos.model import Member
+from chaos.record.events import Pod
 from chaos.until import until
 
 PROOF_S = 5.0
@@ -27,18 +28,18 @@ class Killer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pods:
-    """`latest` gives the last `pod` event's fields of a uid, as the watch said them; empty before the first."""
+    """`latest` gives what the watch said last of the pod with a uid; None before it said anything."""
 
     api: Api
     namespace: str
-    latest: Callable[[str], Object]
+    latest: Callable[[str], Pod | None]
 
     async def crash(self, member: Member, helper: Killer, within_s: float = PROOF_S) -> Effect:
         """SIGKILL, then the pod deleted at once: before the kubelet notices and restarts the process in place.
 
         Proved when the process and the pod's object are gone, and no container of the pod was started again.
         """
-        before, restarts = await _containers(helper, member), self.latest(member.uid).get("restarts")
+        before, restarts = await _containers(helper, member), self._restarts(member)
         await self._open_connection(member)
         effect = await helper.kill(member.container)
         killed_ns = mono_ns()
@@ -49,7 +50,7 @@ class Pods:
             started = await _containers(helper, member) - before
         except HarnessError as error:
             return replace(effect, confirmed_ns=None, evidence=f"{said}; {error}")
-        if started or self.latest(member.uid).get("restarts") != restarts:
+        if started or self._restarts(member) != restarts:
             return replace(effect, confirmed_ns=None, evidence=f"{said}, but a container of it was started again")
         return replace(effect, confirmed_ns=mono_ns(), evidence=f"{said} and gone, no container of it started again")
 
@@ -83,7 +84,12 @@ class Pods:
             raise FaultError(f"pod {member.name} was not deleted: {error}") from error
 
     async def _gone(self, member: Member) -> bool:
-        return bool(self.latest(member.uid).get("gone"))
+        said = self.latest(member.uid)
+        return said is not None and said.gone
+
+    def _restarts(self, member: Member) -> int | None:
+        said = self.latest(member.uid)
+        return said.restarts if said else None
 
     def _path(self, member: Member) -> str:
         return f"/api/v1/namespaces/{self.namespace}/pods/{member.name}"

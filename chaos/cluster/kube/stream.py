@@ -17,10 +17,10 @@ from typing import Any, Protocol, TypeVar
 import websocket
 from kubernetes.stream.ws_client import ERROR_CHANNEL, WSClient, get_websocket_url
 
-from chaos.clock import identity, mono_ns, offset_event
+from chaos.clock import identity, mono_ns
 from chaos.cluster.kube.api import Api
 from chaos.errors import SetupError
-from chaos.model import Event
+from chaos.record.events import ClockDomain, ClockOffset, Event, Stamped, offset_event
 
 Answer = dict[str, Any]
 T = TypeVar("T")
@@ -149,21 +149,21 @@ class LineStream:
         return f"{' '.join(self._program.command)} in pod {self._program.pod}"
 
 
-async def clock_offset(stream: LineStream, domain: str, within_s: float = 2.0) -> list[Event]:
+async def clock_offset(stream: LineStream, domain: str, within_s: float = 2.0) -> list[Stamped[Event]]:
     """Whose clock the program reads, and how far it is from the host's: the best of a few round trips.
 
     Where both clocks are one, `clock.domain` says so, and the offset only confirms it.
     """
-    best: Event | None = None
+    best: Stamped[ClockOffset] | None = None
     for _ in range(CLOCK_ROUNDS):
         sent_ns = mono_ns()
         theirs = await stream.ask({"do": "clock"}, within_s)
         event = offset_event(domain, sent_ns, theirs["mono_ns"], mono_ns())
-        if best is None or event.fields["error_ns"] < best.fields["error_ns"]:
+        if best is None or event.event.error_ns < best.event.error_ns:
             best = event
     assert best is not None
-    known = {key: theirs[key] for key in (*identity(), "mono_ns", "wall_ns")}
-    return [Event(kind="clock.domain", domain=domain, at_ns=theirs["mono_ns"], fields=known), best]
+    known = ClockDomain(**{key: theirs[key] for key in (*identity(), "mono_ns", "wall_ns")})
+    return [Stamped(event=known, domain=domain, at_ns=theirs["mono_ns"]), best]
 
 
 def _last_words(stderr: bytes, status: bytes) -> str:

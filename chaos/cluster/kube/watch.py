@@ -5,7 +5,7 @@ It only tells what it sees. Which of it matters is the analysis's to say, and wh
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chaos.clock import HOST
@@ -14,15 +14,15 @@ from chaos.cluster.kube.api import Api, Object
 from chaos.cluster.kube.kept import Kept, Seen, Source
 from chaos.cluster.kube.logs import Origin, PodLog
 from chaos.cluster.kube.objects import (
-    Fields,
     container_status,
     endpoints,
     member_of,
-    pod_fields,
-    service_fields,
+    pod_event,
+    service_event,
     service_of,
 )
-from chaos.model import Event, MemberKind
+from chaos.model import MemberKind
+from chaos.record.events import Endpoints, Event, Pod, Stamped
 from chaos.record.layout import LOGS
 from chaos.scenario.model import KubeSystem, Scenario
 
@@ -44,16 +44,16 @@ class Component:
 class Watcher:
     """Threads do the watching. `put` is called from them, one call at a time, from `start` until `stop` returns."""
 
-    def __init__(self, api: Api, scenario: Scenario, directory: Path, put: Callable[[Event], None]) -> None:
+    def __init__(self, api: Api, scenario: Scenario, directory: Path, put: Callable[[Stamped[Event]], None]) -> None:
         kube = scenario.system.on_kube
         self._client = api.new_client()
         self._directory = directory / LOGS
         self._sink = put
         self._lock = threading.Lock()
         self._role_key = (kube.master_label or "").partition("=")[0]
-        self._pods: dict[str, tuple[Component, Object, Fields]] = {}
+        self._pods: dict[str, tuple[Component, Object, Pod]] = {}
         self._slices: dict[str, dict[str, Object]] = {}
-        self._said: dict[str, Fields] = {}
+        self._said: dict[str, Event] = {}
         self._logs: dict[str, PodLog] = {}
         self._began = False
         self._kept = [self._pods_of(component) for component in components(kube)]
@@ -83,9 +83,9 @@ class Watcher:
         with self._lock:
             pods = list(self._pods.values())
         found = [
-            member_of(pod, fields, component.port)
-            for component, pod, fields in pods
-            if fields["ip"] and fields["container"] and fields["node"]
+            member_of(object_, pod, component.port)
+            for component, object_, pod in pods
+            if pod.ip and pod.container and pod.node
         ]
         return {member.name: member for member in found}
 
@@ -96,36 +96,36 @@ class Watcher:
         return Kept(self._client, source, lambda seen: self._pod(component, seen), self._put)
 
     def _pod(self, component: Component, seen: Seen) -> None:
-        fields = pod_fields(seen.object, component.kind.value, component.container, self._role_key)
-        uid = fields["uid"]
+        pod = pod_event(seen.object, component.kind.value, component.container, self._role_key)
+        uid = pod.uid
         with self._lock:
             if seen.gone:
                 self._pods.pop(uid, None)
             else:
-                self._pods[uid] = (component, seen.object, fields)
-        self._changed("pod", uid, fields | {"gone": seen.gone}, seen)
-        self._log(component, seen, fields)
+                self._pods[uid] = (component, seen.object, pod)
+        self._changed(uid, replace(pod, gone=seen.gone), seen)
+        self._log(component, seen, pod)
 
-    def _log(self, component: Component, seen: Seen, fields: Fields) -> None:
+    def _log(self, component: Component, seen: Seen, pod: Pod) -> None:
         """A log is followed from its pod's first container on. A pod that came after us is read from its beginning."""
-        log = self._logs.get(fields["uid"])
+        log = self._logs.get(pod.uid)
         if seen.gone:
             if log is not None:
                 log.gone()
         elif log is not None:
-            log.restarted(fields["restarts"])
-        elif fields["container"]:
+            log.restarted(pod.restarts)
+        elif pod.container and pod.node:
             container = component.container or container_status(seen.object, "")["name"]
             origin = Origin(
                 namespace=component.namespace,
-                pod=fields["name"],
-                uid=fields["uid"],
+                pod=pod.name,
+                uid=pod.uid,
                 component=component.kind.value,
                 container=container,
-                node=fields["node"],
+                node=pod.node,
             )
-            self._logs[fields["uid"]] = PodLog(self._client, origin, self._directory, self._put)
-            self._logs[fields["uid"]].start(restarts=fields["restarts"], ran_before=not self._began)
+            self._logs[pod.uid] = PodLog(self._client, origin, self._directory, self._put)
+            self._logs[pod.uid].start(restarts=pod.restarts, ran_before=not self._began)
 
     def _slice(self, seen: Seen) -> None:
         service = service_of(seen.object)
@@ -136,23 +136,23 @@ class Watcher:
             slices.pop(seen.object["metadata"]["uid"], None)
         else:
             slices[seen.object["metadata"]["uid"]] = seen.object
-        self._changed("endpoints", service, {"service": service, "endpoints": endpoints(slices.values())}, seen)
+        self._changed(service, Endpoints(service=service, endpoints=endpoints(slices.values())), seen)
 
     def _service(self, seen: Seen) -> None:
         if not seen.gone:
-            fields = service_fields(seen.object)
-            self._changed("service", fields["service"], fields, seen)
+            service = service_event(seen.object)
+            self._changed(service.service, service, seen)
 
-    def _changed(self, kind: str, name: str, fields: Fields, seen: Seen) -> None:
+    def _changed(self, name: str, event: Event, seen: Seen) -> None:
         """An object changes more often than what we tell of it."""
-        key = f"{kind} {name}"
-        if self._said.get(key) != fields:
-            self._said[key] = fields
-            self._put(Event(kind=kind, domain=HOST, at_ns=seen.at_ns, since_ns=seen.since_ns, fields=fields))
+        key = f"{event.kind} {name}"
+        if self._said.get(key) != event:
+            self._said[key] = event
+            self._put(Stamped(event=event, domain=HOST, at_ns=seen.at_ns, since_ns=seen.since_ns))
 
-    def _put(self, event: Event) -> None:
+    def _put(self, stamped: Stamped[Event]) -> None:
         with self._lock:
-            self._sink(event)
+            self._sink(stamped)
 
 
 def components(kube: KubeSystem) -> list[Component]:

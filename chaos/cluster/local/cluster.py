@@ -21,8 +21,8 @@ from chaos.cluster.local.plan import LINE_BYTES, Line, Plan, packed
 from chaos.cluster.local.pod import member_of
 from chaos.cluster.local.servers import Server
 from chaos.errors import FaultError, HarnessError, RecordingError, ScenarioError, SetupError
-from chaos.model import Event, Member, MemberKind
-from chaos.record.events import from_fields
+from chaos.model import Member, MemberKind
+from chaos.record.events import Event, Pod, Stamped, from_json
 from chaos.scenario import Scenario
 
 UP_S, ASK_S, LEAVE_S = 60.0, 10.0, 10.0
@@ -44,7 +44,7 @@ class LocalCluster:
         local = plan.system.on_local
         self._ports = {MemberKind.REDIS: local.port, MemberKind.SENTINEL: local.sentinel.port}
         self._pods: dict[str, Member] = {}
-        self._events: asyncio.Queue[Event | HarnessError] = asyncio.Queue()
+        self._events: asyncio.Queue[Stamped[Event] | HarnessError] = asyncio.Queue()
         self._numbers = count(1)
         self._asked: dict[int, asyncio.Future[Line]] = {}
         self._up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -79,7 +79,7 @@ class LocalCluster:
     async def members(self) -> Members:
         return {member.name: member for member in self._pods.values()}
 
-    def events(self) -> AsyncIterator[Event]:
+    def events(self) -> AsyncIterator[Stamped[Event]]:
         return self._said()
 
     async def stop(self, member: Member, how: Stop) -> Effect:
@@ -137,7 +137,7 @@ class LocalCluster:
 
     def _take(self, line: Line) -> None:
         if "event" in line:
-            self._fold(from_fields(line["event"]))
+            self._fold(from_json(line["event"]))
         elif "id" in line:
             answer = self._asked.get(line.pop("id"))
             if answer is not None and not answer.done():
@@ -149,17 +149,16 @@ class LocalCluster:
         elif "failed" in line:
             self._failure = ERRORS.get(line["failed"]["error"], SetupError)(line["failed"]["text"])
 
-    def _fold(self, event: Event) -> None:
+    def _fold(self, stamped: Stamped[Event]) -> None:
         """Who is there: every pod that has a container."""
-        fields = event.fields
-        if event.kind == "pod":
-            self._pods.pop(fields["uid"], None)
-            if fields["container"] and not fields["gone"]:
-                port = self._ports.get(MemberKind(fields["component"]), 0)
-                self._pods[fields["uid"]] = member_of(fields, port)
-        self._events.put_nowait(event)
+        pod = stamped.event
+        if isinstance(pod, Pod):
+            self._pods.pop(pod.uid, None)
+            if pod.container and not pod.gone:
+                self._pods[pod.uid] = member_of(pod, self._ports.get(MemberKind(pod.component), 0))
+        self._events.put_nowait(stamped)
 
-    async def _said(self) -> AsyncIterator[Event]:
+    async def _said(self) -> AsyncIterator[Stamped[Event]]:
         while True:
             if self._failure is not None and self._events.empty():
                 raise self._failure

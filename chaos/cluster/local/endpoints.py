@@ -3,18 +3,19 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.local.kubelet import MASTER
 from chaos.cluster.local.pod import Pod
-from chaos.model import Event, MemberKind
+from chaos.model import MemberKind
 from chaos.net.service import Service
+from chaos.record.events import EndpointEntry, Event, ServiceKnown, Stamped
+from chaos.record.events import Endpoints as EndpointsSaid
 from chaos.scenario.model import MASTER_LABEL, LocalSystem
 
 MASTER_HOST, SENTINEL_HOST = 10, 11
 """The last byte of their addresses."""
-Fields = dict[str, Any]
 
 
 class Programs(Protocol):
@@ -42,13 +43,13 @@ class Endpoints:
     """`pods` are all pods there are. An endpoint gets new connections while it is ready."""
 
     def __init__(
-        self, local: LocalSystem, pods: dict[str, Pod], services: Programs, say: Callable[[Event], None]
+        self, local: LocalSystem, pods: dict[str, Pod], services: Programs, say: Callable[[Stamped[Event]], None]
     ) -> None:
         self._selected = selected(local, services.addresses)
         self._pods = pods
         self._services = services
         self._say = say
-        self._said: dict[str, list[Fields]] = {}
+        self._said: dict[str, list[EndpointEntry]] = {}
 
     @property
     def hosts(self) -> dict[str, str]:
@@ -57,8 +58,8 @@ class Endpoints:
 
     def announce(self) -> None:
         for one in self._selected:
-            fields = {"service": one.name, "cluster_ip": one.address, "selector": one.selector}
-            self._say(Event(kind="service", domain=HOST, at_ns=mono_ns(), fields=fields))
+            known = ServiceKnown(service=one.name, cluster_ip=one.address, selector=one.selector)
+            self._say(Stamped(event=known, domain=HOST, at_ns=mono_ns()))
 
     def follow(self, _changed: Pod | None = None) -> None:
         """Programmed first, then said: what is said holds."""
@@ -70,12 +71,11 @@ class Endpoints:
         wanted = [self._service(one, now[one.name]) for one in self._selected]
         self._services.apply(wanted, partial(self._tell, changed))
 
-    def _tell(self, changed: dict[str, list[Fields]]) -> None:
+    def _tell(self, changed: dict[str, list[EndpointEntry]]) -> None:
         for name, found in changed.items():
-            fields = {"service": name, "endpoints": found}
-            self._say(Event(kind="endpoints", domain=HOST, at_ns=mono_ns(), fields=fields))
+            self._say(Stamped(event=EndpointsSaid(service=name, endpoints=found), domain=HOST, at_ns=mono_ns()))
 
-    def _service(self, one: Selected, found: list[Fields]) -> Service:
+    def _service(self, one: Selected, found: list[EndpointEntry]) -> Service:
         """Where no endpoint is ready, those that are on their way out and still serve are taken, as kube-proxy does."""
         taken = [each for each in found if each["ready"]] or [each for each in found if each["serving"]]
         ports = {pod.space.address: pod.port for pod in self._pods.values()}
@@ -94,9 +94,9 @@ def selected(local: LocalSystem, addresses: str) -> tuple[Selected, Selected]:
     )
 
 
-def endpoints(pods: Iterable[Pod]) -> list[Fields]:
+def endpoints(pods: Iterable[Pod]) -> list[EndpointEntry]:
     """As an EndpointSlice has them, key by key as `chaos.cluster.kube.objects` has those."""
-    found = [
+    found: list[EndpointEntry] = [
         {
             "ip": pod.space.address,
             "pod": pod.name,

@@ -23,9 +23,9 @@ from chaos.cluster.local.plan import Line
 from chaos.cluster.local.pod import Pod
 from chaos.cluster.local.process import Process
 from chaos.errors import FaultError
-from chaos.model import Event
 from chaos.net.cut import Cut
 from chaos.net.nft import Table
+from chaos.record.events import Event, FaultUndone, Stamped
 from chaos.until import until
 
 PAUSE_S = 300.0
@@ -43,7 +43,7 @@ class Unproved(FaultError):
 class Faults:
     """Answers requests that name a member. One event loop owns it."""
 
-    def __init__(self, kubelet: Kubelet, farewell: Farewell, home: Path, say: Callable[[Event], None]) -> None:
+    def __init__(self, kubelet: Kubelet, farewell: Farewell, home: Path, say: Callable[[Stamped[Event]], None]) -> None:
         self._kubelet = kubelet
         self._farewell = farewell
         self._say = say
@@ -172,9 +172,9 @@ class Faults:
         """What was undone without being asked, once, in the record."""
         for one in self._leases.healed[self._told :]:
             if one.because != "asked":
-                fields = {"what": one.what, "because": one.because}
+                undone = FaultUndone(what=one.what, because=one.because)
                 stamps = {"at_ns": one.after_ns, "since_ns": one.before_ns}
-                self._say(Event(kind="fault.undone", domain=HOST, fields=fields, **stamps))
+                self._say(Stamped(event=undone, domain=HOST, **stamps))
         self._told = len(self._leases.healed)
 
 

@@ -12,11 +12,12 @@ from chaos.clock import HOST, mono_ns
 from chaos.cluster.local.logs import Log
 from chaos.cluster.local.network import Addresses, Space
 from chaos.cluster.local.plan import Plan
-from chaos.cluster.local.pod import Fields, Pod
+from chaos.cluster.local.pod import Pod
 from chaos.cluster.local.process import Process, Program
 from chaos.cluster.local.recipes import Recipes
 from chaos.errors import SetupError
-from chaos.model import Event, MemberKind
+from chaos.model import MemberKind
+from chaos.record.events import Event, LogClosed, LogOpened, Stamped
 from chaos.record.layout import LOGS
 
 CONTROLLER = "controller"
@@ -29,7 +30,7 @@ MASTER, SLAVE = "master", "slave"
 class Nest(Protocol):
     """What the members need of the process that holds them."""
 
-    def say(self, event: Event) -> None: ...
+    def say(self, stamped: Stamped[Event]) -> None: ...
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> object:
         """Have it done; its failing is the nest's."""
@@ -113,7 +114,7 @@ class Kubelet:
             self.changed(pod)
 
     def changed(self, pod: Pod) -> None:
-        self._nest.say(Event(kind="pod", domain=HOST, at_ns=mono_ns(), fields=pod.fields()))
+        self._nest.say(Stamped(event=pod.event(), domain=HOST, at_ns=mono_ns()))
         for listener in self.listeners:
             listener(pod)
 
@@ -123,7 +124,7 @@ class Kubelet:
         del self.pods[pod.name]
         self.changed(pod)
         self._network.remove(pod.space)
-        self._log_event("log.closed", pod)
+        self._log_event(LogClosed, pod)
         if pod.log is not None:
             pod.log.close()
         asyncio.get_running_loop().call_later(self._local.replace.after, self._replace, pod)
@@ -161,7 +162,7 @@ class Kubelet:
         pod = self.pods[name] = Pod(name=name, kind=kind, port=ports.get(kind, 0), space=space, role=role)
         pod.log = Log(self._logs / _log_name(pod), stamped=kind is not MemberKind.OPERATOR)
         pod.log.open()
-        self._log_event("log.opened", pod)
+        self._log_event(LogOpened, pod)
         return pod
 
     def _run(self, pod: Pod) -> None:
@@ -206,10 +207,9 @@ class Kubelet:
             self._recipes.restarted(pod)
             self._run(pod)
 
-    def _log_event(self, kind: str, pod: Pod) -> None:
-        fields: Fields = {"file": _log_name(pod), "component": pod.kind.value, "pod": pod.name, "uid": pod.uid}
-        fields["container"] = pod.kind.value
-        self._nest.say(Event(kind=kind, domain=HOST, at_ns=mono_ns(), fields=fields))
+    def _log_event(self, kind: type[LogOpened | LogClosed], pod: Pod) -> None:
+        said = kind(file=_log_name(pod), component=pod.kind.value, pod=pod.name, uid=pod.uid, container=pod.kind.value)
+        self._nest.say(Stamped(event=said, domain=HOST, at_ns=mono_ns()))
 
 
 def _log_name(pod: Pod) -> str:

@@ -52,6 +52,6 @@ class Labels:
 
 
 def _known(pod: Pod) -> dict[str, Any]:
-    fields = pod.fields()
-    known = {key: fields[key] for key in ("name", "component", "ip", "phase", "deleting", "role")}
+    said = pod.event()
+    known = {key: getattr(said, key) for key in ("name", "component", "ip", "phase", "deleting", "role")}
     return known | {"port": pod.port}

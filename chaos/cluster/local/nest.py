@@ -33,10 +33,10 @@ from chaos.cluster.local.loopback import Loopback
 from chaos.cluster.local.network import Network, isolate
 from chaos.cluster.local.plan import LINE_BYTES, Line, Plan, send, write
 from chaos.cluster.local.recipes import Recipes
-from chaos.cluster.local.waits import Waits
+from chaos.cluster.local.waits import WaitsForACore
 from chaos.errors import HarnessError
-from chaos.model import Event, MemberKind
-from chaos.record.events import to_line
+from chaos.model import MemberKind
+from chaos.record.events import Event, Stamped, to_line
 
 FORWARDER_LOG = "forwarder.log"
 AGENT_HOST = "4.1"
@@ -56,7 +56,7 @@ class Nest:
         self._services = network.services(self._agent_space, plan.directory / FORWARDER_LOG, self.fail)
         self._endpoints = Endpoints(local, self._kubelet.pods, self._services, self.say)
         self._faults = Faults(self._kubelet, Farewell(local, self._kubelet, self), home, self.say)
-        self._waits = Waits(self._processes, self.say)
+        self._waits = WaitsForACore(self._processes, self.say)
         self._launch = Launch(plan.directory, home, self._agent_space, self._endpoints.hosts)
         self._does: dict[str, Callable[[Line], Awaitable[Line]]] = {
             "stop": self._faults.stop,
@@ -83,8 +83,8 @@ class Nest:
         finally:
             await self._leave()
 
-    def say(self, event: Event) -> None:
-        write(f'{{"event":{to_line(event).rstrip()}}}\n'.encode())
+    def say(self, stamped: Stamped[Event]) -> None:
+        write(f'{{"event":{to_line(stamped).rstrip()}}}\n'.encode())
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._group.create_task(work)

@@ -11,6 +11,7 @@ from chaos.cluster.local.logs import Log
 from chaos.cluster.local.network import Space
 from chaos.cluster.local.process import Process
 from chaos.model import Member, MemberKind
+from chaos.record.events import Pod as PodSaid
 
 NODE = "local"
 """The only one."""
@@ -56,36 +57,36 @@ class Pod:
         self.container = secrets.token_hex(32)
         self.started_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
-    def fields(self) -> Fields:
-        """Of a `pod` event, key by key as `chaos.cluster.kube.objects` has them."""
-        return {
-            "name": self.name,
-            "uid": self.uid,
-            "component": self.kind.value,
-            "ip": self.space.address,
-            "node": NODE,
-            "phase": "Running" if self.container else "Pending",
-            "ready": self.ready,
-            "role": self.role,
-            "container": self.container,
-            "restarts": self.restarts,
-            "started_at": self.started_at,
-            "deleting": self.deleting,
-            "gone": self.gone,
-        }
+    def event(self) -> PodSaid:
+        """What the platform says of it, as Kubernetes would."""
+        return PodSaid(
+            name=self.name,
+            uid=self.uid,
+            component=self.kind.value,
+            ip=self.space.address,
+            node=NODE,
+            phase="Running" if self.container else "Pending",
+            ready=self.ready,
+            role=self.role,
+            container=self.container,
+            restarts=self.restarts,
+            started_at=self.started_at,
+            deleting=self.deleting,
+            gone=self.gone,
+        )
 
 
-def member_of(fields: Fields, port: int) -> Member:
+def member_of(said: PodSaid, port: int) -> Member:
     """The member that a `pod` event speaks of. Only a Redis is numbered as a StatefulSet's pods are."""
-    kind = MemberKind(fields["component"])
+    kind = MemberKind(said.component)
     return Member(
-        name=fields["name"],
+        name=said.name,
         kind=kind,
-        address=fields["ip"],
+        address=said.ip or "",
         port=port,
-        node=fields["node"],
+        node=said.node or "",
         domain=HOST,
-        uid=fields["uid"],
-        container=fields["container"],
-        ordinal=int(fields["name"].rpartition("-")[2]) if kind is MemberKind.REDIS else None,
+        uid=said.uid,
+        container=said.container,
+        ordinal=int(said.name.rpartition("-")[2]) if kind is MemberKind.REDIS else None,
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from chaos.clock import HOST, mono_ns
-from chaos.model import Event
+from chaos.record.events import Event, Stamped, Waited, Waits
 
 PROC = Path("/proc")
 EVERY_S = 0.1
@@ -20,10 +20,10 @@ LEAST_NS = 10_000_000
 Members = Callable[[], Iterable[tuple[str, int]]]
 
 
-class Waits:
+class WaitsForACore:
     """`members` are those whose process lives, each with its pid."""
 
-    def __init__(self, members: Members, say: Callable[[Event], None], proc: Path = PROC) -> None:
+    def __init__(self, members: Members, say: Callable[[Stamped[Event]], None], proc: Path = PROC) -> None:
         self._members = members
         self._say = say
         self._proc = proc
@@ -33,7 +33,7 @@ class Waits:
     async def watch(self) -> None:
         """For ever, where the kernel counts."""
         counted = (self._proc / "self/schedstat").exists()
-        self._say(Event(kind="waits", domain=HOST, at_ns=mono_ns(), fields={"counted": counted}))
+        self._say(Stamped(event=Waits(counted=counted), domain=HOST, at_ns=mono_ns()))
         while counted:
             self.look()
             await asyncio.sleep(EVERY_S)
@@ -50,8 +50,8 @@ class Waits:
             waited_ns = total_ns - known.get(who, total_ns)
             if waited_ns >= LEAST_NS:
                 began_ns = min(since_ns, self._looked_ns - waited_ns)
-                fields = {"member": who[0], "waited_ns": waited_ns}
-                self._say(Event(kind="waited", domain=HOST, at_ns=self._looked_ns, since_ns=began_ns, fields=fields))
+                waited = Waited(member=who[0], waited_ns=waited_ns)
+                self._say(Stamped(event=waited, domain=HOST, at_ns=self._looked_ns, since_ns=began_ns))
 
     def _waited_ns(self, pid: int) -> int | None:
         """None where it has ended."""

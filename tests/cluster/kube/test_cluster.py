@@ -20,7 +20,7 @@ from chaos.cluster.kube.helper import NodeHelper
 from chaos.cluster.kube.pods import NAMESPACE
 from chaos.errors import SetupError
 from chaos.model import Event, Member
-from chaos.record.events import Tail
+from chaos.record.event_files import Tail
 from chaos.record.rows import read_rows
 from chaos.until import until
 from tests.cluster.kube.conftest import System

@@ -13,7 +13,7 @@ from chaos.client.spec import Load
 from chaos.clock import AGENT, identity
 from chaos.errors import SetupError
 from chaos.model import Outcome
-from chaos.record.events import read_events
+from chaos.record.event_files import read_events
 from chaos.record.rows import read_rows
 from chaos.trial.spec import client_specs
 from chaos.until import until
