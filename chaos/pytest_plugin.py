@@ -17,7 +17,7 @@ from chaos.cli_options import DEFAULT_SCENARIOS, parse_settings
 from chaos.errors import HarnessError
 
 if TYPE_CHECKING:
-    from chaos.testing import Failover, Measured
+    from chaos.testing import Failover, PlayedTrial
 
 CONTROL = "chaos.control"
 FOLDER = "experiments"
@@ -93,7 +93,7 @@ class ExperimentItem(pytest.Item):
     A time limit of the test run's does not hold for it: a trial has its own, and a fault that is undone at its end.
     """
 
-    measured: "Measured"
+    measured: "PlayedTrial"
 
     def setup(self) -> None:
         try:

@@ -302,7 +302,7 @@ class History:
 
     @cached_property
     def _nodes(self) -> dict[str, Node]:
-        """By address. The platform names members, a Redis its own run id; a later word on an address is the better one."""
+        """By address: the platform names members, a Redis its run id. A later word on an address is the better one."""
         found: dict[str, Node] = {}
         ordinals: dict[str, int | None] = {}
 

@@ -151,7 +151,7 @@ def _of_path(measured: Measured, path: PathResult, promises: Mapping[str, Target
 
 
 def _of_no_measure(result: TargetResult, path: PathResult) -> TargetResult:
-    """Of a path that did not work before the fault. One that never worked fails, so that no mistyped address is green."""
+    """Of a path that did not work before the fault. One that never worked fails: no mistyped address is green."""
     if path.state == "never worked":
         return replace(result, verdict="fail", why=f"never worked: {path.state_why}")
     return replace(result, verdict="not-applicable" if path.state == "unreliable" else "undecided", why=path.state_why)

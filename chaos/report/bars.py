@@ -6,6 +6,7 @@ Geometry only: the template draws it, as shapes with presentation attributes, pa
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from chaos.analysis.interval import Interval
 from chaos.analysis.result import CampaignResult, PathResult, TrialResult, Window
 from chaos.report import words
 from chaos.report.many import is_many
@@ -81,8 +82,9 @@ def chart(result: CampaignResult, most: int = 48) -> Chart:
 
 def first(path: PathResult) -> Window | None:
     """The window that a path's phases are about: its first durable one, or the first that was seen."""
-    durable = [window for window in path.windows if window.kind == "durable"]
-    return next(iter(durable or path.windows), None)
+    mine = [window for window in path.windows if window.when != "before"]
+    durable = [window for window in mine if window.kind == "durable"]
+    return next(iter(durable or mine), None)
 
 
 def end_s(path: PathResult) -> float:
@@ -98,13 +100,13 @@ def ticks(axis_s: float) -> tuple[tuple[float, str], ...]:
 def limits_s(trials: Iterable[TrialResult]) -> list[float]:
     """The gating limits that clients were promised, each once; that of a control is no time."""
     held = [target for trial in trials for path in trial.paths.values() for target in path.targets.values()]
-    return sorted({target.limit_s for target in held if target.gate and target.limit_s})
+    return sorted({target.limit for target in held if target.gate and target.limit})
 
 
 def _same_kind(path: PathResult) -> list[Window]:
     """A path's windows without those that say the same in the other kind."""
     kind = next(window.kind for window in [first(path)] if window)
-    return [window for window in path.windows if window.kind == kind]
+    return [window for window in path.windows if window.kind == kind and window.when != "before"]
 
 
 def _bar(trial: TrialResult, path: PathResult, axis_s: float) -> Bar:
@@ -135,7 +137,7 @@ def _stretches(window: Window) -> list[tuple[str, float, float, str]]:
         if phase.start_s - at > 0.005:
             found.append((UNATTRIBUTED, at, phase.start_s, _without_error(phase.start_s - at)))
         error = (phase.most - phase.least) / 2
-        text = words.joined(words.number(phase.seconds), "±", words.number(words.error((0, 2 * error))), "s")
+        text = words.joined(words.number(phase.seconds), "±", words.number(words.error(Interval(0.0, 2 * error))), "s")
         found.append((phase.name, max(at, phase.start_s), phase.end_s, text))
         at = max(at, phase.end_s)
     if end - at > 0.005:
@@ -150,6 +152,6 @@ def _without_error(seconds: float) -> str:
 
 def _edges(window: Window) -> tuple[float, float]:
     """A window's middle edges; one without an end is drawn as long as it was watched."""
-    onset = max(0.0, sum(window.onset_s) / 2)
-    end = onset + window.length_s[0] if window.end_s is None else sum(window.end_s) / 2
+    onset = max(0.0, window.onset_s.middle)
+    end = onset + window.length_s.least if window.end_s is None else window.end_s.middle
     return onset, max(onset, end)

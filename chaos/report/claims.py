@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
-from chaos.analysis.result import CampaignResult, Group, Measured, TargetResult, TrialResult, middle
-from chaos.analysis.verdict import MILESTONE_OF
+from chaos.analysis.interval import Interval
+from chaos.analysis.result import CampaignResult, Group, TargetResult, TrialResult
+from chaos.analysis.targets import LOSS_CLAIMS, MILESTONE_OF
 from chaos.report import words
 from chaos.report.many import is_many
 from chaos.report.words import CLAIMS, Mark
@@ -23,8 +24,8 @@ ORDERS = {
     "higher": "the killed ordinal above its successor's",
     "": "",
 }
-_COUNTED_BY = {"lost_acknowledged": "audit", "failovers": "sentinel"}
-_COUNTED_IN = {"lost_acknowledged": "losses", "failovers": "failovers"}
+_COUNTED_BY = {**dict.fromkeys(LOSS_CLAIMS, "audit"), "failovers": "sentinel", "works_at_end": "role"}
+_COUNTED_IN = {**dict.fromkeys(LOSS_CLAIMS, "losses"), "failovers": "failovers"}
 """Who counted what has no milestone, and which part of a trial shows it."""
 
 
@@ -58,19 +59,21 @@ class Claim:
 
     @property
     def floor(self) -> str:
-        floors = [one.target.floor_s for one in self.held if one.target.floor_s is not None]
+        floors = [one.target.floor for one in self.held if one.target.floor is not None]
         return (
             f"settings allow from {words.joined(words.number(min(floors), 1), 's')}" if floors and self.values else ""
         )
 
     @property
-    def values(self) -> list[Measured]:
-        return [one.target.measured_s for one in self.held if one.target.measured_s is not None]
+    def values(self) -> list[Interval]:
+        return [one.target.measured for one in self.held if one.target.measured is not None]
 
     @property
     def measured(self) -> str:
-        if self.name == "lost_acknowledged":
-            return _lost(self.held)
+        if self.name in LOSS_CLAIMS:
+            return _lost(self.name, self.held)
+        if self.name == "works_at_end":
+            return next((one.target.why for one in self.held if one.target.why), "works")
         if self.name in words.COUNTED:
             return _counts(self.values)
         if not self.values:
@@ -104,14 +107,16 @@ class Claim:
 
 
 def _worst_first(held: Held) -> tuple[int, float]:
-    measured = held.target.measured_s or (0.0, 0.0)
-    return VERDICTS.index(held.target.verdict), -(float("inf") if measured[1] is None else middle(measured))
+    measured = held.target.measured or Interval.at(0.0)
+    return VERDICTS.index(held.target.verdict), -(float("inf") if measured.is_open else measured.middle)
 
 
 def group_title(group: Group) -> str:
     """What its trials have in common, and how many they are."""
     n = len(group.trials)
-    return ", ".join(part for part in (group.experiment, f"{n} trial{'s' * (n != 1)}", ORDERS[group.order]) if part)
+    return ", ".join(
+        part for part in (group.experiment, f"{n} trial{'s' * (n != 1)}", ORDERS.get(group.group, group.group)) if part
+    )
 
 
 def slug(text: str) -> str:
@@ -140,12 +145,14 @@ def targets(trial: TrialResult) -> Iterator[tuple[str, str, TargetResult]]:
             yield path.name, name, target
 
 
-def spread(values: list[Measured]) -> str:
+def spread(values: list[Interval]) -> str:
     """`50.80 · 51.90 · 53.00 s ± 0.04, n 3`: least, median and most. What was not over counts as longest."""
-    ordered = sorted(values, key=lambda value: (value[1] is None, middle(value)))
-    ends = [middle(value) for value in ordered]
-    worst = words.error(max((value for value in ordered if value[1] is not None), key=words.error, default=(0.0, 0.0)))
-    more = {index for index, value in enumerate(ordered) if value[1] is None}
+    ordered = sorted(values, key=lambda value: (value.is_open, value.middle))
+    ends = [value.middle for value in ordered]
+    worst = words.error(
+        max((value for value in ordered if not value.is_open), key=words.error, default=Interval.at(0.0))
+    )
+    more = {index for index, value in enumerate(ordered) if value.is_open}
     middle_known = len(ordered) // 2 not in more
     texts = [
         words.plain(ordered[0]),
@@ -156,19 +163,19 @@ def spread(values: list[Measured]) -> str:
     return f"{values_text} {words.joined('±', words.number(worst))}, {words.joined('n', str(len(values)))}"
 
 
-def _counts(values: list[Measured]) -> str:
+def _counts(values: list[Interval]) -> str:
     """Each trial's count, or the one that all of them have."""
-    counts = [words.count(round(least)) for least, _ in values]
+    counts = [words.count(round(value.least)) for value in values]
     if len(counts) > 1 and len(set(counts)) == 1:
         return f"{counts[0]} in each of {len(counts)}"
     return ", ".join(counts) or "–"
 
 
-def _lost(held: tuple[Held, ...]) -> str:
-    known = [one.trial.losses for one in held]
-    sent = words.count(sum(losses.acknowledged for losses in known))
-    undecided = sum(losses.lost is None for losses in known)
-    lost = words.count(sum(losses.lost or 0 for losses in known))
+def _lost(claim: str, held: tuple[Held, ...]) -> str:
+    known: list[Interval | None] = [getattr(one.trial.losses, claim.removeprefix("lost_")) for one in held]
+    sent = words.count(sum(one.trial.losses.acknowledged for one in held))
+    undecided = sum(each is None for each in known)
+    lost = words.count(round(sum(each.most for each in known if each)))
     text = f"{lost} of {sent}"
     return f"{text}, undecided in {undecided} of {len(known)}" if undecided else text
 
@@ -192,6 +199,6 @@ def _median_of(mark: Mark, claim: Claim) -> Mark:
     """The late or early of the median trial, where there is such a figure."""
     if not mark.text.startswith(("late", "early")):
         return mark
-    ends = [middle(value) for value in claim.values]
-    late_s = median(ends) - claim.held[0].target.limit_s
+    ends = [value.middle for value in claim.values]
+    late_s = median(ends) - (claim.held[0].target.limit or 0.0)
     return Mark(mark.sign, words.joined("late" if late_s > 0 else "early", words.number(abs(late_s))), mark.tone)

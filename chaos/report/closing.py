@@ -5,18 +5,18 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+from chaos.analysis.interval import Interval
 from chaos.analysis.result import (
     CampaignResult,
-    Measured,
     Milestone,
     PathResult,
     State,
     TargetResult,
     TrialResult,
-    middle,
 )
-from chaos.analysis.verdict import MILESTONE_OF
+from chaos.analysis.targets import MILESTONE_OF
 from chaos.report import words
+from chaos.report.rows import lost_text
 from chaos.report.words import TONES, Tone
 
 Line = list[tuple[str, Tone]]
@@ -33,7 +33,7 @@ def trial_lines(result: CampaignResult, trial: TrialResult) -> list[Line]:
     """Its title, what happened when, and the outage of each path."""
     found = sorted((*_milestones(trial), *_recoveries(trial)), key=lambda item: item[0])
     outages: list[Line] = [[(line, "plain")] for line in _outages(trial)]
-    doubts: list[Line] = [[("  doubt    ", "open"), (doubt.text, "plain")] for doubt in trial.doubts if doubt.gates]
+    doubts: list[Line] = [[("  doubt    ", "open"), (doubt.text, "plain")] for doubt in trial.doubts if doubt.voids]
     return [[], _title(result, trial), *(line for _, line in found), *_counted(trial), *outages, *doubts]
 
 
@@ -61,7 +61,7 @@ def losses_text(trial: TrialResult) -> str:
     losses = trial.losses
     if losses.lost is None:
         return f"lost: undecided ({losses.undecided})"
-    return f"lost {words.count(losses.lost)} of {words.count(losses.acknowledged)} acknowledged"
+    return f"lost {lost_text(losses)} of {words.count(losses.acknowledged)} acknowledged"
 
 
 def verdict_lines(result: CampaignResult, report: Path) -> list[Line]:
@@ -104,7 +104,7 @@ def _milestone_line(trial: TrialResult, name: str, milestone: Milestone) -> Line
     claim = CLAIM_OF.get(name, "")
     title = words.CLAIMS.get(claim, words.milestone_name(name))
     held = trial.targets.get(claim)
-    start = _start(milestone.span, title)
+    start = _start(milestone.at_s, title)
     if milestone.state is not State.SEEN:
         return [(f"{start} {words.milestone(milestone):<50}", "plain"), *_held(held, claim)]
     return [(f"{start} {_short(milestone.evidence):<50}", "plain"), *_held(held, claim)]
@@ -112,17 +112,17 @@ def _milestone_line(trial: TrialResult, name: str, milestone: Milestone) -> Line
 
 def _recoveries(trial: TrialResult) -> Iterator[tuple[float, Line]]:
     for path in trial.paths.values():
-        held = path.targets.get("reconnect")
-        if path.recovered_s and path.recovered_s[1] is not None:
+        held = path.targets.get("recovery")
+        if path.recovered_s and not path.recovered_s.is_open:
             start = _start(path.recovered_s, f"recovered, {path.name}")
-            yield middle(path.recovered_s), [(f"{start} {'':<50}", "plain"), *_held(held, "reconnect")]
+            yield path.recovered_s.middle, [(f"{start} {'':<50}", "plain"), *_held(held, "recovery")]
         elif path.recovered_s:
             text = f"           {f'not recovered, {path.name}':<32} {words.span(path.recovered_s):<50}"
-            yield path.recovered_s[0], [(text, "plain"), *_held(held, "reconnect")]
+            yield path.recovered_s.least, [(text, "plain"), *_held(held, "recovery")]
 
 
-def _start(at: Measured | None, title: str) -> str:
-    when = "    –      " if at is None else f"{middle(at):7.2f} ±{words.error(at):5.2f}"[:15]
+def _start(at: Interval | None, title: str) -> str:
+    when = "    –      " if at is None else f"{at.middle:7.2f} ±{words.error(at):5.2f}"[:15]
     return f" {when:<15} {title:<26}"
 
 
@@ -130,7 +130,7 @@ def _held(target: TargetResult | None, claim: str) -> Line:
     if target is None:
         return []
     mark = words.judged(target, claim)
-    floor = "" if target.floor_s is None or mark.tone != "bad" else f" (floor {words.number(target.floor_s, 1)})"
+    floor = "" if target.floor is None or mark.tone != "bad" else f" (floor {words.number(target.floor, 1)})"
     gates = " (gates)" if target.gate else ""
     return [
         (f" target {_limit(target, claim):>5}  ", "plain"),
@@ -143,7 +143,7 @@ def _limit(target: TargetResult, claim: str) -> str:
 
 
 def _when(milestone: Milestone) -> float:
-    return milestone.earliest_s if milestone.earliest_s is not None else milestone.limit_s or float("inf")
+    return milestone.at_s.least if milestone.at_s else milestone.limit_s or float("inf")
 
 
 def _short(text: str) -> str:
@@ -153,6 +153,6 @@ def _short(text: str) -> str:
 
 
 def _no_outage(path: PathResult) -> str:
-    if path.never_worked_because:
-        return f"never worked: {path.never_worked_because}"
+    if path.state == "never worked":
+        return f"never worked: {path.state_why}"
     return words.application(path) or "none"

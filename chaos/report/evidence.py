@@ -2,13 +2,25 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from chaos.analysis.each import each
-from chaos.analysis.history import Fact, History
-from chaos.analysis.result import CampaignResult, TrialResult, middle
+from chaos.analysis.history import History
+from chaos.analysis.result import CampaignResult, TrialResult
+from chaos.record.events import (
+    Endpoints,
+    Event,
+    FaultConfirmed,
+    FaultEffect,
+    FaultUndone,
+    FaultUnproved,
+    Gap,
+    Note,
+    Pod,
+    SentinelSaid,
+)
 from chaos.record.reader import campaign_manifest
 from chaos.report import figures, svg, words
 from chaos.report.failures import HEAD, grouped
@@ -20,8 +32,8 @@ from chaos.report.taken import taken
 from chaos.report.timeline import Timeline
 from chaos.report.worst import worst_first
 
-FAULT_KINDS = ("fault.effect", "fault.confirmed", "fault.unproved", "fault.undone")
-RAW_KINDS = ("sentinel.event", "endpoints", "pod", *FAULT_KINDS, "gap", "note")
+FAULT_KINDS: tuple[type[Event], ...] = (FaultEffect, FaultConfirmed, FaultUnproved, FaultUndone)
+RAW_KINDS: tuple[type[Event], ...] = (SentinelSaid, Endpoints, Pod, *FAULT_KINDS, Gap, Note)
 RAW_MOST, LINE_MOST = 160, 400
 """Lines of the page's raw section, and characters of each; the trial's folder has them all."""
 
@@ -76,14 +88,14 @@ def raw_lines(history: History, trial: TrialResult) -> list[Row]:
     """The worst trial's evidence and the events around it, in the order of time."""
     seen: list[tuple[float, float, str, str]] = []
     for milestone in trial.milestones.values():
-        at = milestone.span
+        at = milestone.at_s
         if at and milestone.evidence:
-            seen.append((middle(at), words.error(at), milestone.source, milestone.evidence))
+            seen.append((at.middle, words.error(at), milestone.source, milestone.evidence))
     said = {line for *_, line in seen}
     for fact in facts(history, *RAW_KINDS):
-        line = _said(fact)
+        line = _said(fact.event)
         if fact.latest_s > -1.0 and line not in said:
-            seen.append((fact.latest_s, 0.0, fact.kind, line))
+            seen.append((fact.latest_s, 0.0, fact.event.kind, line))
             said.add(line)
     ordered = sorted(seen, key=lambda line: line[0])[:RAW_MOST]
     return [(words.number(at_s, 3), words.number(error), who, line[:LINE_MOST]) for at_s, error, who, line in ordered]
@@ -95,10 +107,10 @@ def command(manifest: dict[str, Any]) -> str:
     return typed if "--seed" in typed else f"{typed} --seed {manifest['seed']}"
 
 
-def _said(fact: Fact) -> str:
-    if fact.kind == "sentinel.event":
-        return f"{fact.get('sentinel')}: {fact.get('channel')} {fact.get('payload')}"
-    return json.dumps(fact.fields, separators=(", ", ": "))
+def _said(event: Event) -> str:
+    if isinstance(event, SentinelSaid):
+        return f"{event.sentinel}: {event.channel} {event.payload}"
+    return json.dumps({one.name: getattr(event, one.name) for one in fields(event)}, separators=(", ", ": "))  # type: ignore[arg-type]
 
 
 def _once(settings: Iterable[tuple[Any, ...]]) -> list[Row]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from chaos.analysis.history import History
 from chaos.model import ErrorCode
+from chaos.record.events import NodeSeen, TargetAsked
 from chaos.record.layout import NOBODY
 from chaos.report import words
 from chaos.report.kinds import BAD, kinds
@@ -137,15 +138,14 @@ def _row(alike: Sequence[Group]) -> Row:
 
 def _asked(history: History) -> dict[int, str]:
     """Addresses by the index that rows use; nobody is empty."""
-    told = (event.fields for event in history.recording.events if event.kind == "target")
-    return {NOBODY: "", **{fields["index"]: fields["address"] for fields in told}}
+    return {NOBODY: "", **{fact.event.index: fact.event.address for fact in history.facts(TargetAsked)}}
 
 
 def _answered(history: History) -> dict[int, str]:
     """Names of members by the index that rows use; a run id where nobody is known by it."""
-    told = (event.fields for event in history.recording.events if event.kind == "node")
-    by_id = {fields["index"]: (history.roster.ran(fields["run_id"]), fields["run_id"]) for fields in told}
-    return {NOBODY: "", **{index: node.name if node else run_id for index, (node, run_id) in by_id.items()}}
+    seen = [fact.event for fact in history.facts(NodeSeen)]
+    named = {one.index: (history.ran(one.run_id), one.run_id) for one in seen}
+    return {NOBODY: "", **{index: node.name if node else run_id for index, (node, run_id) in named.items()}}
 
 
 def _named(codes: npt.NDArray[Any], names: dict[int, str]) -> npt.NDArray[np.object_]:

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from chaos.analysis.declared import master_value
-from chaos.analysis.history import Fact, History
-from chaos.analysis.result import TrialResult, middle
+from chaos.analysis.history import E, Fact, History
+from chaos.analysis.interval import Interval
+from chaos.analysis.result import TrialResult
+from chaos.record.events import Endpoints, Hiccup, Hiccups, Pod, Role, RoleLost, SentinelSaid
 from chaos.report.bars import limits_s
 from chaos.report.kinds import kinds, meters, sent_by
 from chaos.report.timeline import CELLS, Curve, Lane, Mark, Operations, Run, Timeline, curve, operations, runs
@@ -46,39 +47,41 @@ def timeline(history: History, trial: TrialResult) -> Timeline | None:
 def extent(history: History, trial: TrialResult) -> Axis:
     """From a little before the fault to a little after the last thing that happened because of it."""
     first, last = float(history.ops.due_s.min()), history.ops.end_s
-    seen = [middle(milestone.span) for milestone in trial.milestones.values() if milestone.span]
-    ends = [edge for window in _windows(trial) for edge in (window if window else (last,))]
+    seen = [milestone.at_s.middle for milestone in trial.milestones.values() if milestone.at_s]
+    ends = [edge for window in _windows(trial) for edge in ((window.least, window.most) if window else (last,))]
     happened = max([LEAST_S, *seen, *ends, _band_end(trial)]) if trial.expects != "nothing" else last
     end = min(last, happened * 1.06 + LEAST_S)
     return max(first, -max(LEAST_S, 0.08 * end)), max(end, first + 1.0)
 
 
-def _windows(trial: TrialResult) -> Iterator[tuple[float, float] | None]:
+def _windows(trial: TrialResult) -> Iterator[Interval | None]:
     return (window.end_s for path in trial.paths.values() for window in path.windows)
 
 
 def _band_end(trial: TrialResult) -> float:
     healed = [fault.heal_requested_s for fault in trial.faults if fault.heal_requested_s is not None]
-    latest = [path.recovered_s[1] for path in trial.paths.values() if path.recovered_s]
-    return max(healed or [at_s for at_s in latest if at_s is not None] or [0.0])
+    latest = [
+        path.recovered_s.most for path in trial.paths.values() if path.recovered_s and not path.recovered_s.is_open
+    ]
+    return max(healed or latest or [0.0])
 
 
 def _faults(trial: TrialResult) -> Iterator[Run]:
     for fault in trial.faults:
         if fault.effect_s:
             who = f" {fault.target.name}" if fault.target else ""
-            until = fault.heal_requested_s if fault.heal_requested_s is not None else fault.effect_s[1]
-            yield Run(fault.effect_s[0], max(until, fault.effect_s[1]), f"{fault.name}{who}", "failed")
+            until = fault.heal_requested_s if fault.heal_requested_s is not None else fault.effect_s.most
+            yield Run(fault.effect_s.least, max(until, fault.effect_s.most), f"{fault.name}{who}", "failed")
 
 
-def facts(history: History, *kinds: str) -> list[Fact]:
+def facts(history: History, *kinds: type[E]) -> list[Fact[E]]:
     """Events of these kinds, each at its latest edge, in the order of time."""
-    return sorted(itertools.chain(*map(history.facts, kinds)), key=lambda fact: fact.latest_s)
+    return sorted((fact for kind in kinds for fact in history.facts(kind)), key=lambda fact: fact.latest_s)
 
 
 def sentinel_marks(history: History, axis: Axis) -> Iterator[Mark]:
-    for fact in history.facts("sentinel.event"):
-        channel, payload = fact.get("channel"), fact.get("payload")
+    for fact in history.facts(SentinelSaid):
+        channel, payload = fact.event.channel, fact.event.payload
         named = channel.startswith(ALWAYS) or (channel in SHOWN and payload.startswith("master "))
         if named and axis[0] <= fact.latest_s <= axis[1]:
             yield Mark(fact.latest_s, channel)
@@ -86,46 +89,48 @@ def sentinel_marks(history: History, axis: Axis) -> Iterator[Mark]:
 
 def _states(history: History, axis: Axis) -> Iterator[Lane]:
     """What each pod says it is, whom the label names, and whom each Service's slices name."""
-    for member, said in _by(facts(history, "role", "role.lost"), lambda fact: fact.get("member")):
+    told: list[Fact[Role | RoleLost]] = [*history.facts(Role), *history.facts(RoleLost)]
+    told.sort(key=lambda fact: fact.latest_s)
+    for member, said in _by(told, lambda fact: fact.event.member):
         yield Lane(f"{member} is", runs([_role(fact) for fact in said], axis[1]))
     yield Lane("master label on", runs(list(_labels(history)), axis[1]))
     asked = {client.address.partition(":")[0] for client in history.clients.values() if not client.via_sentinel}
-    for service, said in _by(history.facts("endpoints"), lambda fact: fact.get("service")):
+    for service, said in _by(history.facts(Endpoints), lambda fact: fact.event.service):
         if service in asked:
             yield Lane(f"{service} →", runs([_endpoints(fact) for fact in said], axis[1]))
 
 
-def _by(said: Iterable[Fact], key: Callable[[Fact], str]) -> Iterator[tuple[str, Iterator[Fact]]]:
+def _by(said: Iterable[Fact[E]], key: Callable[[Fact[E]], str]) -> Iterator[tuple[str, Iterator[Fact[E]]]]:
     """Facts by whom they are about, each group in the order of time."""
     return itertools.groupby(sorted(said, key=key), key=key)
 
 
-def _role(fact: Fact) -> Change:
-    if fact.kind == "role.lost":
+def _role(fact: Fact[Role | RoleLost]) -> Change:
+    if isinstance(fact.event, RoleLost):
         return fact.latest_s, "no answer", "line"
-    role = "master" if fact.get("role") == "master" else "replica"
+    role = "master" if fact.event.role == "master" else "replica"
     return fact.latest_s, role, role
 
 
 def _labels(history: History) -> Iterator[Change]:
-    value = master_value(history) or "master"
+    value = (history.scenario.system.master_label or "").partition("=")[2] or "master"
     labelled: dict[str, bool] = {}
-    for fact in history.facts("pod"):
-        labelled[fact.get("name")] = fact.get("role") == value and not fact.get("gone")
+    for fact in history.facts(Pod):
+        labelled[fact.event.name] = fact.event.role == value and not fact.event.gone
         names = ", ".join(sorted(name for name, here in labelled.items() if here))
         yield fact.latest_s, names or "nobody", "master" if names else "line"
 
 
-def _endpoints(fact: Fact) -> Change:
-    ready = [str(each.get("pod") or each["ip"]) for each in fact.get("endpoints") if each.get("ready")]
+def _endpoints(fact: Fact[Endpoints]) -> Change:
+    ready = [str(each["pod"] or each["ip"]) for each in fact.event.endpoints if each["ready"]]
     return fact.latest_s, ", ".join(ready) or "nobody", "master" if ready else "line"
 
 
 def _operations(history: History, trial: TrialResult, axis: Axis) -> Iterator[Operations]:
     """A lane a path: the meters' first, each in the order of its clients."""
     promoted, due_s = trial.milestones.get("promoted"), history.ops.due_s
-    masks = kinds(history, promoted.latest_s if promoted else None)
-    for path, clients in sorted(history.paths.items(), key=lambda path: not path[1][0].is_meter):
+    masks = kinds(history, promoted.at_s.most if promoted and promoted.at_s else None)
+    for path, clients in sorted(history.clients_by_path.items(), key=lambda path: not path[1][0].is_meter):
         mine = sent_by(history, clients)
         yield operations(path, due_s[mine], {name: mask[mine] for name, mask in masks.items()}, axis)
 
@@ -137,9 +142,7 @@ def _latency(history: History, axis: Axis) -> Curve:
 
 
 def _lag(history: History, axis: Axis) -> Curve:
-    seen = [
-        (fact.latest_s, fact.get("late_ns") or fact.get("worst_ns") or 0)
-        for fact in facts(history, "hiccup", "hiccups")
-    ]
-    at_s, late_ns = np.array(seen, dtype=np.float64).reshape(-1, 2).T
+    seen = [(fact.latest_s, fact.event.late_ns) for fact in history.facts(Hiccup)]
+    seen += [(fact.latest_s, fact.event.worst_ns) for fact in history.facts(Hiccups)]
+    at_s, late_ns = np.array(sorted(seen), dtype=np.float64).reshape(-1, 2).T
     return curve(at_s, late_ns / 1e6, axis, cells=max(1, min(CELLS, int((axis[1] - axis[0]) / 2))))

@@ -6,7 +6,7 @@ Kept under 64 KB, which is what an issue's body takes: what does not fit is coun
 from collections.abc import Iterator, Sequence
 
 from chaos.analysis.result import CampaignResult, Group, PathResult, TrialResult
-from chaos.analysis.wording import trials_word
+from chaos.analysis.wording import plural
 from chaos.report import words
 from chaos.report.claims import ORDERS, claims
 from chaos.report.worst import worst_first
@@ -32,7 +32,7 @@ def head(result: CampaignResult) -> list[str]:
     lines += [f"**{key.title()}** {clean(result.headline.get(key, '')) or '–'}" for key in ("why", "do", "expect")]
     place = clean(words.where(result.cluster, result.cluster_why))
     count = len(result.trials)
-    measured = f"{count} {trials_word(count)} {place}, scenario {result.scenario}"
+    measured = f"{plural(count, 'trial')} {place}, scenario {result.scenario}"
     left_out = "".join(f". Left out: {clean(sentence)}" for sentence in result.manifest.get("left_out", []))
     return [f"{line}  " for line in lines] + [f"**Measured** {measured}. Rule: {clean(result.rule)}{left_out}"]
 
@@ -56,7 +56,7 @@ def clean(text: str) -> str:
 
 
 def _claims(result: CampaignResult, group: Group) -> list[str]:
-    title = ", ".join(part for part in (group.experiment, ORDERS[group.order]) if part)
+    title = ", ".join(part for part in (group.experiment, ORDERS.get(group.group, group.group)) if part)
     rows = [
         (claim.title, claim.promised, claim.measured, f"{claim.mark.sign} {claim.mark.text}{' (gates)' * claim.gate}")
         for claim in claims(result, group)
@@ -86,7 +86,7 @@ def _path(path: PathResult) -> tuple[str, ...]:
     return (
         path.name,
         path.state,
-        words.span(path.outage_s, none=path.never_worked_because or words.application(path) or "none"),
+        words.span(path.outage_s, none=path.state_why or words.application(path) or "none"),
         words.span(path.downtime_s),
         ", ".join(parts) or "–",
         f"{words.count(bad)} of {words.count(path.operations.sent)}",

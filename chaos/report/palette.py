@@ -46,9 +46,9 @@ PHASES = {
     "quorum": Pattern("#56b4e9", "dots"),
     "election": Pattern("#009e73", "up"),
     "promotion": Pattern("#f0e442", "cross"),
-    "pointer": Pattern("#d55e00", "down"),
-    "routable": Pattern("#cc79a7", "dots"),
-    "reconnect": Pattern("#e69f00", "across"),
+    "endpoint": Pattern("#d55e00", "down"),
+    "routing": Pattern("#cc79a7", "dots"),
+    "reconnection": Pattern("#e69f00", "across"),
     "unattributed": Pattern("#ffffff", "cross"),
     "later window": Pattern("#c9d1d9", "up"),
 }

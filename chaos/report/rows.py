@@ -3,17 +3,17 @@
 from dataclasses import astuple
 from textwrap import shorten
 
+from chaos.analysis.interval import Interval
 from chaos.analysis.result import (
     Failover,
     FaultRecord,
-    Measured,
+    Losses,
     Milestone,
     Node,
     PathResult,
     TrialResult,
     Verdict,
     Window,
-    middle,
 )
 from chaos.report import words
 
@@ -27,9 +27,7 @@ def fault_text(trial: TrialResult) -> str:
 def milestones(trial: TrialResult) -> list[tuple[str, Milestone]]:
     """In the order of time; what was not seen comes last."""
     never = float("inf")
-    return sorted(
-        trial.milestones.items(), key=lambda item: never if item[1].earliest_s is None else item[1].earliest_s
-    )
+    return sorted(trial.milestones.items(), key=lambda item: item[1].at_s.least if item[1].at_s else never)
 
 
 def fault_rows(trial: TrialResult) -> list[Row]:
@@ -68,7 +66,7 @@ def _windows(path: PathResult, most: int) -> list[Row]:
     """One that was seen and is durable alike is told once."""
     kinds: dict[tuple[object, ...], list[Window]] = {}
     for window in path.windows:
-        kinds.setdefault((window.onset_s, window.end_s, window.after_heal), []).append(window)
+        kinds.setdefault((window.onset_s, window.end_s, window.when), []).append(window)
     rows = [_window(path, same) for same in kinds.values()]
     more = (path.name, f"{len(rows) - most} more", *"–––––")
     return [*rows[:most], more] if len(rows) > most else rows
@@ -76,10 +74,11 @@ def _windows(path: PathResult, most: int) -> list[Row]:
 
 def _window(path: PathResult, same: list[Window]) -> Row:
     window, kinds = same[0], " and ".join(sorted((each.kind for each in same), reverse=True))
-    kind = f"{kinds}, after heal" if window.after_heal else kinds
+    kind = kinds if window.when == "fault" else f"{kinds}, {window.when}{' the fault' * (window.when == 'before')}"
     end = words.span(window.end_s, none=f"not over at {window.censored}")
     phases = ", ".join(f"{phase.name} {words.number(phase.seconds)}" for phase in window.phases) or "–"
-    length = words.span(window.length_s) + (f" ({window.undecided})" if window.undecided else "")
+    wider = f" (its {' and '.join(window.widened)} met a stall or a wait for a core)" if window.widened else ""
+    length = words.span(window.length_s) + wider
     unattributed = _s(window.unattributed_s) if window.phases else "–"
     return (path.name, kind, words.span(window.onset_s), end, length, phases, unattributed)
 
@@ -93,10 +92,16 @@ def losses(trial: TrialResult) -> str:
     if known.lost is None:
         return f"undecided: {known.undecided}"
     kept = f"{words.count(known.recovered)} of those whose outcome was unknown were there" if known.recovered else ""
-    text = (
-        f"{words.count(known.lost)} of {words.count(known.acknowledged)} acknowledged writes were missing at the audit"
-    )
+    text = f"{lost_text(known)} of {words.count(known.acknowledged)} acknowledged writes were missing at the audit"
     return "; ".join(part for part in (text, kept) if part)
+
+
+def lost_text(known: Losses) -> str:
+    """How many writes are lost in all classes; an interval where the masters hold different keys."""
+    if known.lost is None:
+        return "undecided"
+    least, most = words.count(round(known.lost.least)), words.count(round(known.lost.most))
+    return least if least == most else f"{least} to {most}"
 
 
 def not_ok(path: PathResult) -> str:
@@ -121,9 +126,9 @@ def _beside(trial: TrialResult) -> dict[str, object]:
 def doubt_rows(trials: tuple[TrialResult, ...], most: int) -> list[Row]:
     """Those that decide first where not all are shown; the rest is counted."""
     told = [(trial.number, doubt) for trial in trials for doubt in trial.doubts]
-    shown = sorted(told, key=lambda one: not one[1].gates) if len(told) > most else told
+    shown = sorted(told, key=lambda one: not one[1].voids) if len(told) > most else told
     found: list[Row] = [
-        (str(number), doubt.name, doubt.path or "the trial", doubt.text, "inconclusive" if doubt.gates else "no")
+        (str(number), doubt.name, doubt.path or "the trial", doubt.text, "inconclusive" if doubt.voids else "no")
         for number, doubt in shown[:most]
     ]
     more = len(told) - most
@@ -134,15 +139,15 @@ def short_row(trial: TrialResult) -> Row:
     """A trial in a line: number, experiment, verdict, when its last path was back, what was lost, or why not known."""
     back = [path for path in trial.paths.values() if path.recovered_s and not path.application]
     last = max(back, key=lambda path: _end_s(path.recovered_s), default=None)
-    lost = "undecided" if trial.losses.lost is None else words.count(trial.losses.lost)
+    lost = lost_text(trial.losses)
     why = shorten(trial.because[0], 90) if trial.because and trial.verdict is Verdict.INCONCLUSIVE else ""
     when = f"{words.span(last.recovered_s)}, {last.name}" if last else "no outage"
     return (str(trial.number), trial.experiment, f"{words.SIGNS[trial.verdict]} {trial.verdict}", why or when, lost)
 
 
-def _end_s(recovered_s: Measured | None) -> float:
+def _end_s(recovered_s: Interval | None) -> float:
     assert recovered_s is not None
-    return float("inf") if recovered_s[1] is None else middle(recovered_s)
+    return float("inf") if recovered_s.is_open else recovered_s.middle
 
 
 def flat(value: object, name: str = "") -> list[tuple[str, str]]:

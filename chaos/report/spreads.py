@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from chaos.analysis.result import CampaignResult, Group, PathResult, TrialResult, middle
+from chaos.analysis.result import CampaignResult, Group, PathResult, TrialResult
 from chaos.report import words
 from chaos.report.bars import ROOM, limits_s, ticks
 from chaos.report.claims import group_title
@@ -76,7 +76,7 @@ def _counts(path: PathResult) -> bool:
 def _back_s(path: PathResult) -> float:
     if path.recovered_s is None:
         return 0.0
-    return math.inf if path.recovered_s[1] is None else max(0.0, middle(path.recovered_s))
+    return math.inf if path.recovered_s.is_open else max(0.0, path.recovered_s.middle)
 
 
 def _curve(path: str, ordered: Sequence[float], axis_s: float) -> Curve:

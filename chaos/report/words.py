@@ -7,7 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from chaos.analysis.result import Measured, Milestone, PathResult, State, TargetResult, Verdict, middle
+from chaos.analysis.interval import Interval
+from chaos.analysis.result import Milestone, PathResult, State, TargetResult, Verdict
 
 NBSP = "\N{NO-BREAK SPACE}"
 """Between a figure, its error and its unit. What is read as plain text has them back by `breakable`."""
@@ -17,18 +18,27 @@ Tone = Literal["good", "bad", "open", "plain"]
 CLAIMS = {
     "detection": "detection",
     "quorum": "quorum",
-    "election": "election",
+    "failover_start": "failover start",
     "promotion": "promotion",
     "reconfiguration": "reconfiguration",
-    "endpoint_update": "endpoint update",
-    "reconnect": "reconnect",
-    "total": "total downtime",
-    "lost_acknowledged": "lost acknowledged writes",
+    "endpoint": "endpoint",
+    "recovery": "recovery",
+    "downtime": "downtime",
+    "works_at_end": "works at the end",
+    "lost_before": "lost writes that everybody had",
+    "lost_tail": "lost writes of the last second",
+    "lost_after": "lost writes after the fault",
     "failovers": "failovers",
 }
 """The claims in the order in which they are promised, and what a report calls them."""
 
-COUNTED = {"lost_acknowledged": ("none lost", "lost"), "failovers": ("as expected", "not as expected")}
+COUNTED = {
+    "lost_before": ("none lost", "lost"),
+    "lost_tail": ("none lost", "lost"),
+    "lost_after": ("none lost", "lost"),
+    "failovers": ("as expected", "not as expected"),
+    "works_at_end": ("works", "does not work"),
+}
 """The claims that count instead of timing, and what a pass and a fail of them are called."""
 
 SIGNS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE: "?"}
@@ -69,26 +79,25 @@ def breakable(text: str) -> str:
     return text.replace(NBSP, " ")
 
 
-def error(measured: Measured) -> float:
+def error(measured: Interval) -> float:
     """Half the span, rounded up to 10 ms."""
-    least, most = measured
-    return math.ceil(round(((least if most is None else most) - least) * 50, 6)) / 100
+    return 0.0 if measured.is_open else math.ceil(round(measured.width * 50, 6)) / 100
 
 
-def plain(measured: Measured | None, digits: int = 2) -> str:
+def plain(measured: Interval | None, digits: int = 2) -> str:
     """A span without its error and unit, for a table whose other columns have them."""
     if measured is None:
         return "–"
-    return joined(">", number(measured[0], digits)) if measured[1] is None else number(middle(measured), digits)
+    return joined(">", number(measured.least, digits)) if measured.is_open else number(measured.middle, digits)
 
 
-def span(measured: Measured | None, none: str = "–") -> str:
+def span(measured: Interval | None, none: str = "–") -> str:
     """`51.99 ± 0.04 s`, or `> 90.0 s` where it was not over."""
     if measured is None:
         return none
-    if measured[1] is None:
-        return joined(">", number(measured[0]), "s")
-    return joined(number(middle(measured)), "±", number(error(measured)), "s")
+    if measured.is_open:
+        return joined(">", number(measured.least), "s")
+    return joined(number(measured.middle), "±", number(error(measured)), "s")
 
 
 def application(path: PathResult) -> str:
@@ -101,22 +110,26 @@ def application(path: PathResult) -> str:
 
 def limit(target: TargetResult, name: str) -> str:
     """What was promised; a limit of no time at all is that of a control."""
+    if name == "works_at_end":
+        return "works" if target.limit is None else "one master"
     if name in COUNTED:
-        return count(round(target.limit_s))
-    return joined(number(target.limit_s, 1), "s") if target.limit_s else "no outage"
+        return count(round(target.limit or 0))
+    return joined(number(target.limit, 1), "s") if target.limit else "no outage"
 
 
 def measured(target: TargetResult, name: str) -> str:
     """What was measured of a claim, in its unit; without a measure, why."""
-    if name in COUNTED and target.measured_s is not None:
-        return count(round(target.measured_s[0]))
-    return span(target.measured_s, none=target.why or "no outage")
+    if name == "works_at_end":
+        return target.why or "works"
+    if name in COUNTED and target.measured is not None:
+        return count(round(target.measured.least))
+    return span(target.measured, none=target.why or "no outage")
 
 
 def milestone(value: Milestone) -> str:
     if value.state is State.NOT_YET:
         return "not seen" if value.limit_s is None else joined(">", number(value.limit_s), "s")
-    return span(value.span, none=value.state.value.replace("-", " "))
+    return span(value.at_s, none=value.state.value.replace("-", " "))
 
 
 def milestone_name(name: str) -> str:
@@ -129,9 +142,11 @@ def judged(target: TargetResult, name: str = "") -> Mark:
     if target.verdict in ("not-applicable", "undecided"):
         sign = "–" if target.verdict == "not-applicable" else "?"
         return Mark(sign, target.verdict.replace("-", " "), "plain" if sign == "–" else "open")
-    if target.measured_s is None:
+    if name in COUNTED:
+        return _mark(target, *COUNTED[name])
+    if target.measured is None:
         return _mark(target, "no outage", "false")
-    return _mark(target, *COUNTED[name]) if name in COUNTED else _late_or_early(target)
+    return _late_or_early(target)
 
 
 def _mark(target: TargetResult, passed: str, failed: str) -> Mark:
@@ -139,10 +154,11 @@ def _mark(target: TargetResult, passed: str, failed: str) -> Mark:
 
 
 def _late_or_early(target: TargetResult) -> Mark:
-    assert target.measured_s is not None
-    if target.measured_s[1] is None:
+    assert target.measured is not None
+    assert target.limit is not None
+    if target.measured.is_open:
         return Mark("✗", "not within the trial", "bad")
-    late_s = middle(target.measured_s) - target.limit_s
+    late_s = target.measured.middle - target.limit
     if target.verdict == "fail":
         return Mark("✗", joined("late", number(late_s)), "bad")
     return Mark("✓", joined("early", number(-late_s)), "good")

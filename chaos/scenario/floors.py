@@ -5,7 +5,7 @@ replica is writable 0.2 s after that at the earliest (a vote, a timer tick of 50
 A failover that was asked for, as a graceful delete does here, has no such floor.
 """
 
-from chaos.scenario.model import Scenario, Claim
+from chaos.scenario.model import Claim, Scenario
 
 _BEFORE_PROMOTION: tuple[Claim, ...] = ("detection", "quorum", "failover_start")
 _AFTER_PROMOTION: tuple[Claim, ...] = ("promotion", "reconfiguration", "endpoint", "recovery", "downtime")

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from chaos.errors import ScenarioError
 from chaos.scenario.floors import HASTY_S, down_after_s, floors
 from chaos.scenario.lookup import experiments, find_scenario
-from chaos.scenario.model import Scenario, Target, Claim
+from chaos.scenario.model import Claim, Scenario, Target
 from chaos.scenario.schema import schema
 from chaos.scenario.source import Source, override, read
 from chaos.scenario.words import Place, dotted, instead, words_at
