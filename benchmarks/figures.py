@@ -14,6 +14,7 @@ from typing import Any
 from chaos.analysis.result import FaultRecord, PathResult, TrialResult, Window
 from chaos.analysis.summary import from_json
 from chaos.record.event_files import read_events
+from chaos.record.events import Step
 
 POINTER_S = {"lower": (36, 68), "higher": (6, 39)}
 PROMOTED_S = (5.2, 7.5)
@@ -30,7 +31,7 @@ def of_trial(campaign: Path, trial: TrialResult) -> dict[str, Any]:
 
 
 def of_fault(fault: FaultRecord) -> dict[str, str]:
-    width = fault.effect_s and fault.effect_s[1] - fault.effect_s[0]
+    width = fault.effect_s.width if fault.effect_s else None
     proof = fault.confirmed_s and fault.confirmed_s - fault.requested_s
     return {
         "effect interval": f"{width:.4f} s, wanted at most 0.050 of a signal or a cut" if width is not None else "none",
@@ -42,9 +43,9 @@ def of_system(trial: TrialResult) -> Iterator[tuple[str, str]]:
     order, crash = order_of(trial), trial.experiment == "kill-master"
     for name, wanted in (("promoted", PROMOTED_S), ("pointer", POINTER_S.get(order))):
         known = trial.milestones.get(name)
-        if known and known.earliest_s is not None:
+        if known and known.at_s:
             beside = f", wanted {wanted[0]} to {wanted[1]}" if wanted and crash else ""
-            yield name, f"{known.earliest_s:.2f} to {known.latest_s:.2f} s{beside}"
+            yield name, f"{known.at_s.least:.2f} to {known.at_s.most:.2f} s{beside}"
     yield "killed ordinal", order or "not known"
 
 
@@ -66,8 +67,10 @@ def of_path(path: PathResult) -> dict[str, str]:
 def length(window: Window | None) -> str:
     if window is None:
         return "none"
-    least, most = window.length_s
-    return f"> {least:.2f} s" if most is None else f"{least:.3f} to {most:.3f} s, {1000 * (most - least):.0f} ms wide"
+    length_s = window.length_s
+    if length_s.is_open:
+        return f"> {length_s.least:.2f} s"
+    return f"{length_s.least:.3f} to {length_s.most:.3f} s, {1000 * length_s.width:.0f} ms wide"
 
 
 def attributed(window: Window) -> float:
@@ -78,11 +81,12 @@ def attributed(window: Window) -> float:
 def steps(trial: Path) -> Iterator[tuple[str, float]]:
     """Where a trial's own time went."""
     begun: dict[str, int] = {}
-    for event in read_events(trial / "events" / "host.jsonl"):
-        if event.kind == "step" and event.fields["state"] == "begun":
-            begun[event.fields["name"]] = event.at_ns
-        elif event.kind == "step" and event.fields["name"] in begun:
-            yield event.fields["name"], round((event.at_ns - begun.pop(event.fields["name"])) / 1e9, 1)
+    for stamped in read_events(trial / "events" / "host.jsonl"):
+        step = stamped.event
+        if isinstance(step, Step) and step.state == "begun":
+            begun[step.name] = stamped.at_ns
+        elif isinstance(step, Step) and step.name in begun:
+            yield step.name, round((stamped.at_ns - begun.pop(step.name)) / 1e9, 1)
 
 
 def elapsed_s(campaign: Path, trials: int) -> float:

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from chaos.analysis.result import CampaignResult
 from chaos.analysis.summary import from_json
-from chaos.model import Event
 from chaos.record.event_files import read_events
+from chaos.record.events import Event, Step
 
 PROC = Path("/proc")
 EVERY_S = 0.5
@@ -82,12 +82,12 @@ def spread(values: list[float]) -> str:
 def stamps(directory: Path) -> tuple[float, float]:
     """Of one trial: how long until it was healthy, and how long in all."""
     events = list(read_events(directory / "events" / "host.jsonl"))
-    healthy = next(event for event in events if is_end(event, "healthy"))
+    healthy = next(one for one in events if is_end(one.event, "healthy"))
     return (healthy.at_ns - events[0].at_ns) / 1e9, (events[-1].at_ns - events[0].at_ns) / 1e9
 
 
 def is_end(event: Event, step: str) -> bool:
-    return event.kind == "step" and event.fields["name"] == step and event.fields["state"] == "ended"
+    return isinstance(event, Step) and event.name == step and event.state == "ended"
 
 
 def main() -> None:
@@ -101,7 +101,7 @@ def main() -> None:
         _, megabytes, _, _ = play(Path(folder, "one"), "kill-master", 1, 1)
         seconds, _, result, directory = play(Path(folder, "many"), experiment, trials, at_once)
         healthy, whole = zip(*map(stamps, sorted(directory.glob("trial-*"))), strict=True)
-    promoted = [trial.milestones["promoted"].latest_s for trial in result.trials if "promoted" in trial.milestones]
+    promoted = [at_s.most for trial in result.trials if (at_s := trial.milestones["promoted"].at_s)]
     figures = {
         "trials": f"{len(result.trials)} of {experiment}, {at_once} at once, in {seconds:.0f} s: {result.verdict}",
         "inconclusive": sum(trial.verdict == "inconclusive" for trial in result.trials),

@@ -16,6 +16,7 @@ from chaos.record.layout import AUDIT as AUDIT_FOLDER
 from chaos.record.layout import EVENTS, OPS, Row
 from chaos.record.rows import RowWriter
 from tests.fake_world import World
+from tests.saying import event
 
 
 class FakeAgent:
@@ -67,7 +68,7 @@ class FakeAgent:
         header = ops_header(AGENT, [_client(one) for one in self.spec.clients])
         rows = RowWriter(self.world.directory / OPS / name, header)
         self.load = asyncio.create_task(self._write(rows, data["deadline_s"]))
-        self.events.write("clients.started", deadline_s=data["deadline_s"])
+        self.events.write(event("clients.started", deadline_s=data["deadline_s"]))
         self.runs += 1
         self._say_sane()
 
@@ -75,7 +76,7 @@ class FakeAgent:
         assert self.load is not None
         self.load.cancel()
         self.load = None
-        self.events.write("clients.stopped", deadline_s=0.1)
+        self.events.write(event("clients.stopped", deadline_s=0.1))
 
     def _audit(self, data: dict[str, Any]) -> None:
         """Every key that was applied is there."""
@@ -87,14 +88,14 @@ class FakeAgent:
             bits = sum(1 << seq for seq in self.applied[client.number])
             (folder / f"{client.number}.bits").write_bytes(bits.to_bytes(self.seq // 8 + 1, "little"))
         keys = sum(map(len, self.applied.values()))
-        self.events.write("audit", **data, run_id="run", keys=keys, present=keys, took_s=0.0, undecided="")
+        self.events.write(event("audit", **data, run_id="run", keys=keys, present=keys, took_s=0.0, undecided=""))
         self._say_sane()
 
     def _say_sane(self) -> None:
         for name, member in self.world.members().items():
             if member.kind is MemberKind.REDIS:
                 masters = [self.world.address(name)] if name == self.world.master else []
-                self.events.write("sanity", member=name, evicted_keys=0, expired_keys=0, masters=masters)
+                self.events.write(event("sanity", member=name, evicted_keys=0, expired_keys=0, masters=masters))
 
     async def _write(self, rows: RowWriter, deadline_s: float) -> None:
         """20 operations a second and client; the path `given` never works."""
@@ -103,7 +104,7 @@ class FakeAgent:
                 for client in self.spec.clients:
                     rows.put(self._row(client.number, client.path, self.seq, deadline_s))
                 self.seq += 1
-                self.events.write("hiccups", worst_ns=0, ticks=50)
+                self.events.write(event("hiccups", worst_ns=0, ticks=50))
                 await asyncio.sleep(0.05)
         finally:
             rows.close()

@@ -14,8 +14,9 @@ from chaos.agent.spec import AgentSpec
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.base import Ability, Agent, Cut, Effect, Members, Stop, Versions
 from chaos.errors import SetupError
-from chaos.model import Event, Member
+from chaos.model import Member
 from chaos.progress import Message, Tell, Tells
+from chaos.record.events import Event, Stamped
 from chaos.record.layout import CLOSED
 from chaos.scenario import Scenario
 from chaos.until import until
@@ -64,7 +65,7 @@ class FakeCluster:
             self.world.cut = ""
             self.world.say_roles()
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncIterator[Stamped[Event]]:
         self.world.say_platform()
         while True:
             yield await self.world.platform.get()

@@ -11,8 +11,10 @@ from typing import Any
 
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.base import Members
-from chaos.model import Event, Member, MemberKind
+from chaos.model import Member, MemberKind
 from chaos.record.event_files import EventWriter
+from chaos.record.events import Event, Stamped
+from tests.saying import event, stamped
 
 SERVICE = "rfrm-redis-cluster"
 PORT, SENTINEL_PORT = 6379, 26379
@@ -30,7 +32,7 @@ class World:
     master: str = "rfr-redis-cluster-0"
     out: set[str] = field(default_factory=set)
     cut: str = ""
-    platform: "asyncio.Queue[Event]" = field(default_factory=asyncio.Queue)
+    platform: "asyncio.Queue[Stamped[Event]]" = field(default_factory=asyncio.Queue)
     agent: EventWriter | None = None
     tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
 
@@ -71,21 +73,21 @@ class World:
         assert self.agent is not None
         where: dict[str, Any] = {"member": name, "address": self.address(name)}
         if name in self.out:
-            self.agent.write("role.lost", **where, error="refused")
+            self.agent.write(event("role.lost", **where, error="refused"))
         elif name == self.master:
             said: dict[str, Any] = {"role": "master", "master": None, "link": None}
-            self.agent.write("role", **where, **said, run_id=f"run-{name}", syncing=False, offset=1)
+            self.agent.write(event("role", **where, **said, run_id=f"run-{name}", syncing=False, offset=1))
         else:
             said = {"role": "slave", "master": self.address(self.master), "link": "up"}
-            self.agent.write("role", **where, **said, run_id=f"run-{name}", syncing=False, offset=1)
+            self.agent.write(event("role", **where, **said, run_id=f"run-{name}", syncing=False, offset=1))
 
     def _say_sentinel(self, name: str) -> None:
         assert self.agent is not None
         address = self.address(self.master)
         flags = "master,s_down" if self.script == "never-healthy" else "master"
         state: dict[str, Any] = {"flags": flags, "num_slaves": 2, "num_other_sentinels": 2, "quorum": 2}
-        self.agent.write("sentinel.address", sentinel=name, address=address)
-        self.agent.write("sentinel.state", sentinel=name, **state, address=address, replicas=[])
+        self.agent.write(event("sentinel.address", sentinel=name, address=address))
+        self.agent.write(event("sentinel.state", sentinel=name, **state, address=address, replicas=[]))
 
     async def fail_over(self, *, detected: bool = True) -> None:
         """What Sentinel says and does when its master is out, quickly."""
@@ -114,10 +116,10 @@ class World:
 
     def _sentinel(self, by: str, channel: str, payload: str) -> None:
         assert self.agent is not None
-        self.agent.write("sentinel.event", sentinel=by, channel=channel, payload=payload)
+        self.agent.write(event("sentinel.event", sentinel=by, channel=channel, payload=payload))
 
     def _put(self, kind: str, **fields: Any) -> None:
-        self.platform.put_nowait(Event(kind=kind, domain=HOST, at_ns=mono_ns(), fields=fields))
+        self.platform.put_nowait(stamped(kind, HOST, mono_ns(), **fields))
 
 
 def _member(name: str, kind: MemberKind, last: int | str) -> Member:

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chaos.model import Event
 from chaos.progress import Message, Tell, Tells
 from chaos.record.event_files import read_events
+from chaos.record.events import Stamped
 from chaos.scenario import Scenario, load
 from chaos.trial.spec import TrialSpec
 from chaos.trial.worker import work
@@ -31,10 +31,10 @@ system:
 clients:
   service: {address: "rfrm-redis-cluster:6379", count: 1, rate_each: 20/s}
   sentinel: {sentinel: "rfs-redis-cluster:26379", count: 1, rate_each: 20/s}
-  given: {address: "rfr-redis-cluster:6379", count: 1, rate_each: 20/s}
+  given: {address: "rfr-redis-cluster:6379", count: 1, rate_each: 20/s, gate: false}
 targets:
-  reconnect: {limit: 15s, gate: true}
-  lost_acknowledged: {limit: 0}
+  recovery: {limit: 15s}
+  lost_after: {limit: 0}
 limits: {recovery: 2s, stable: 300ms, watch: 600ms, baseline: 300ms, healthy: 1500ms}
 gap: 200ms
 """
@@ -101,12 +101,12 @@ class Played:
         return [json.loads(line) for line in (self.directory.parent / UNDONE).read_text().splitlines()]
 
     @property
-    def events(self) -> list[Event]:
+    def events(self) -> list[Stamped[Any]]:
         files = sorted((self.directory / "events").glob("*.jsonl"))
         return sorted((event for file in files for event in read_events(file)), key=lambda event: event.at_ns)
 
     def kinds(self, begin: str) -> list[str]:
-        return [event.kind for event in self.events if event.kind.startswith(begin)]
+        return [event.event.kind for event in self.events if event.event.kind.startswith(begin)]
 
     def told(self, tell: Tell) -> list[dict[str, Any]]:
         return [message.data for message in self.messages if message.tell is tell]

@@ -9,14 +9,17 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from chaos.agent.spec import QUIT, AgentSpec
-from chaos.clock import AGENT, domain_event, mono_ns, node_domain
+from chaos.clock import AGENT, mono_ns, node_domain
 from chaos.cluster.base import Ability, Agent, Cut, Effect, Members, Stop
 from chaos.errors import SetupError
-from chaos.model import Event, Member
+from chaos.model import Member
+from chaos.record.events import Event, Stamped, domain_event
 from chaos.scenario import Scenario
 from tests.rig import NODE, Rig, running
+from tests.saying import stamped
 
 
 class RigAgent:
@@ -76,10 +79,10 @@ class RigCluster:
     async def heal(self) -> None:
         """Nothing is held: a killed process stays dead."""
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncIterator[Stamped[Event]]:
         yield domain_event(node_domain(NODE))
         for member in self.rig.members():
-            yield Event(kind="pod", domain="host", at_ns=mono_ns(), fields=_pod(member))
+            yield stamped("pod", "host", mono_ns(), **_pod(member))
         await asyncio.Event().wait()
 
     async def launch(self, spec: AgentSpec) -> Agent:
@@ -103,7 +106,7 @@ def held(name: str, rig: Rig) -> None:
     _open[name] = rig
 
 
-def _pod(member: Member) -> dict[str, object]:
+def _pod(member: Member) -> dict[str, Any]:
     state = {"phase": "Running", "ready": True, "role": ""}
     return {"name": member.name, "uid": member.uid, "component": str(member.kind), "ip": member.address, **state}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from chaos.analysis.interval import Interval
 from chaos.analysis.result import Counts, PathResult
 from chaos.testing import MeasuredPath
 from tests.fakes import HERE, read, scenario_file
@@ -90,7 +91,7 @@ def test_the_fixture_plays_a_trial_and_its_measurements_can_be_asserted_on(forei
             assert not trial.path("sentinel/new").recovered_within(0.1)
             assert not trial.path("given").recovered_within(15)
             assert 0.1 < trial.path("service").outage_s < 15
-            assert trial.lost_acknowledged == 0
+            assert trial.lost.most == 0
         """
     )
     result = played(foreign, *PROVEN)
@@ -164,7 +165,8 @@ def faults(foreign: pytest.Pytester) -> list[Path]:
     return list(foreign.path.glob("reports/*/trial-000/events/faults.jsonl"))
 
 
-def way(state: str, recovered_s: tuple[float, float | None] | None) -> PathResult:
+def way(state: str, measured_s: tuple[float, float | None] | None) -> PathResult:
+    recovered_s = Interval(*(edge for edge in measured_s if edge is not None)) if measured_s else None
     return PathResult(
         name="service/new",
         connection="new",

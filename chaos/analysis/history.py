@@ -371,7 +371,7 @@ NOTHING_PROMISED: dict[str, Any] = {
     "about": "",
     "system": {
         "local": {"sentinel": {"service": "sentinel"}, "endpoint": {"service": "redis", "mode": "sentinel"}},
-        "period": 1.0,
+        "period": "1s",
     },
     "clients": {},
     "targets": {},

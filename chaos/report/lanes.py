@@ -95,9 +95,9 @@ def _states(history: History, axis: Axis) -> Iterator[Lane]:
         yield Lane(f"{member} is", runs([_role(fact) for fact in said], axis[1]))
     yield Lane("master label on", runs(list(_labels(history)), axis[1]))
     asked = {client.address.partition(":")[0] for client in history.clients.values() if not client.via_sentinel}
-    for service, said in _by(history.facts(Endpoints), lambda fact: fact.event.service):
+    for service, named in _by(history.facts(Endpoints), lambda fact: fact.event.service):
         if service in asked:
-            yield Lane(f"{service} →", runs([_endpoints(fact) for fact in said], axis[1]))
+            yield Lane(f"{service} →", runs([_endpoints(fact) for fact in named], axis[1]))
 
 
 def _by(said: Iterable[Fact[E]], key: Callable[[Fact[E]], str]) -> Iterator[tuple[str, Iterator[Fact[E]]]]:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,10 +17,12 @@ from chaos.agent.spec import AUDIT, MEMBERS, QUIT, START, STOP, AgentSpec
 from chaos.agent.transfer import Mirror
 from chaos.client.spec import ClientSpec, Connection, Load
 from chaos.clock import mono_ns
-from chaos.model import Event, Outcome
+from chaos.model import Outcome
 from chaos.record.event_files import read_events
+from chaos.record.events import Stamped
 from chaos.record.rows import read_rows
 from tests.rig import MASTER_NAME, REDIS, SENTINELS, Rig, wait_for
+from tests.saying import said
 
 pytestmark = pytest.mark.redis
 
@@ -41,11 +44,11 @@ class AgentProcess:
     def tell(self, file: str, data: object) -> None:
         put(self.directory, {"path": file, "data": json.dumps(data)})
 
-    def events(self, kind: str) -> list[Event]:
+    def events(self, kind: str) -> list[Stamped[Any]]:
         path = self.directory / "events/agent.jsonl"
-        return [event for event in read_events(path) if event.kind == kind] if path.exists() else []
+        return [event for event in read_events(path) if event.event.kind == kind] if path.exists() else []
 
-    def wait_for(self, kind: str, count: int = 1) -> Event:
+    def wait_for(self, kind: str, count: int = 1) -> Stamped[Any]:
         wait_for(lambda: len(self.events(kind)) >= count, f"{count} {kind} in the record: {self.errors()}")
         return self.events(kind)[count - 1]
 
@@ -102,9 +105,9 @@ def test_a_trial_from_start_to_quit_is_all_in_the_record(rig, agent):
 
     assert agent.ended() == 0, agent.errors()
     assert {row.outcome for row in agent.rows()} == {Outcome.OK}
-    assert audit.fields["undecided"] == ""
-    assert audit.fields["present"] == audit.fields["keys"] == len(agent.rows())
-    assert agent.events("note")[-1].fields["text"] == "the agent ends: told to quit"
+    assert audit.event.undecided == ""
+    assert audit.event.present == audit.event.keys == len(agent.rows())
+    assert agent.events("note")[-1].event.text == "the agent ends: told to quit"
     assert agent.events("clock.pair")
 
 
@@ -125,7 +128,7 @@ def test_a_failover_under_load_is_seen_by_observers_and_clients_alike(rig, agent
 
 def switched(agent):
     events = agent.events("sentinel.event")
-    return {event.fields["sentinel"] for event in events if event.fields["channel"] == "+switch-master"}
+    return {event.event.sentinel for event in events if event.event.channel == "+switch-master"}
 
 
 def recovered(agent, killed_ns):
@@ -152,7 +155,7 @@ def test_sigterm_stops_the_clients_and_closes_the_files(agent):
 
     assert agent.ended() == 0, agent.errors()
     assert agent.events("clients.stopped")
-    assert agent.events("note")[-1].fields["text"] == "the agent ends: SIGTERM"
+    assert agent.events("note")[-1].event.text == "the agent ends: SIGTERM"
     assert Outcome.IN_FLIGHT not in {row.outcome for row in agent.rows()}
 
 
@@ -160,7 +163,7 @@ def test_the_limit_ends_an_agent_that_nobody_ends(rig, tmp_path):
     agent = AgentProcess(rig, tmp_path / "record", limit_s=1)
 
     assert agent.ended() == 0, agent.errors()
-    assert agent.events("note")[-1].fields["text"] == "the agent ends: its limit of 1 s"
+    assert agent.events("note")[-1].event.text == "the agent ends: its limit of 1 s"
 
 
 def test_an_agent_that_fails_says_so_in_the_record_on_stderr_and_by_its_exit_code(agent):
@@ -168,7 +171,7 @@ def test_an_agent_that_fails_says_so_in_the_record_on_stderr_and_by_its_exit_cod
     agent.tell(START, {"deadline": "a key that does not exist"})
 
     assert agent.ended() == 1
-    assert agent.events("gap")[-1].fields == {"source": "agent", "text": "the agent failed: KeyError: 'deadline_s'"}
+    assert said(agent.events("gap")[-1]) == {"source": "agent", "text": "the agent failed: KeyError: 'deadline_s'"}
     assert "KeyError: 'deadline_s'" in agent.errors()
 
 
@@ -184,8 +187,8 @@ def test_a_start_that_is_said_again_changes_nothing_and_another_deadline_starts_
     agent.tell(QUIT, {})
     agent.ended()
 
-    assert [event.fields["deadline_s"] for event in agent.events("clients.started")] == [0.5, 0.2]
-    assert [event.fields["deadline_s"] for event in agent.events("clients.stopped")] == [0.5, 0.2]
+    assert [event.event.deadline_s for event in agent.events("clients.started")] == [0.5, 0.2]
+    assert [event.event.deadline_s for event in agent.events("clients.stopped")] == [0.5, 0.2]
 
 
 def test_members_are_followed_as_the_host_tells_them(rig, agent):
@@ -194,7 +197,7 @@ def test_members_are_followed_as_the_host_tells_them(rig, agent):
     agent.tell(MEMBERS, [member.as_json() for member in rig.members()])
     new = address(rig, REDIS[1])
 
-    wait_for(lambda: any(event.fields["address"] == new for event in agent.events("role")), "the new pod's role")
+    wait_for(lambda: any(event.event.address == new for event in agent.events("role")), "the new pod's role")
 
 
 async def test_a_mirror_is_whole_after_a_broken_pipe_under_load(agent, tmp_path):

@@ -9,9 +9,7 @@ from tests.recordings.world import IPS, PODS
 def crash_in_place(*, back: bool = True) -> Story:
     """`back`: its process is seen at the old address, as a replica of itself."""
     story = Story(length_s=50.0, paths=("service", "sentinel", "app")).fault()
-    for event in story.events:
-        if event.kind == "fault.requested":
-            event.fields["arguments"] = {"replace": False}
+    story.retell("fault.requested", arguments={"replace": False})
     if back:
         story.role(1.2, 0, "slave", IPS[0], master="127.0.0.1:6379")
     story.failover(sdown_s=32.4, try_s=32.6, promoted_s=32.9).labelled(34.0)
@@ -23,7 +21,7 @@ OLD = f"master mymaster {IPS[0]} 6379"
 
 def test_a_lower_ordinal_is_labelled_a_resync_later(analysed: Analysed):
     cause = analysed(kill_master()).cause
-    assert cause.startswith("88 % of the outage through rfrm-redis-cluster:6379 is pointer")
+    assert cause.startswith("88 % of the outage through rfrm-redis-cluster:6379 is endpoint")
     assert "wrote the master label 45.8 s after the promotion" in cause
     assert "one 30 s resync after the one that only made a pod a replica" in cause
     assert "killed 0 is before new 1" in cause
@@ -39,7 +37,7 @@ def test_a_higher_ordinal_is_labelled_in_the_next_resync(analysed: Analysed):
 def test_without_the_operators_log_no_mechanism_is_told(analysed: Analysed):
     cause = analysed(kill_master().without("operator")).cause
     assert "resync" not in cause
-    assert "pointer" in cause
+    assert "is endpoint" in cause
 
 
 def test_what_was_not_recorded_is_not_guessed(analysed: Analysed):
@@ -67,14 +65,14 @@ def test_a_process_that_came_back_in_place_delays_detection(analysed: Analysed):
     found = analysed(crash_in_place())
     assert "detection" in found.cause
     assert "as a replica of itself before Sentinel missed it" in found.cause
-    assert found.targets["detection"].floor_s == 25.0
-    assert found.paths["service/new"].targets["reconnect"].floor_s == 36.0
+    assert found.targets["detection"].floor == 25.0
+    assert found.paths["service/new"].targets["recovery"].floor == 36.0
 
 
 def test_one_that_was_not_seen_to_come_back_in_place_delays_nothing(analysed: Analysed):
     found = analysed(crash_in_place(back=False))
     assert "Sentinel calls a master down only after down-after-milliseconds" in found.cause
-    assert found.targets["detection"].floor_s == 5.0
+    assert found.targets["detection"].floor == 5.0
 
 
 def test_an_application_that_stays_out_when_its_address_is_back_is_told_of(analysed: Analysed):

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from chaos.analysis.result import Node, TrialResult, Verdict
+from chaos.analysis.interval import Interval
+from chaos.analysis.result import TrialResult, Verdict
 from chaos.analysis.statistics import groups, median_interval, spread, strength
 from tests.analysis.conftest import Analysed
 from tests.recordings import kill_master, no_fault
@@ -29,35 +30,38 @@ def test_few_values_do_not_bound_a_median():
 
 
 def test_a_censored_trial_is_the_longest_and_never_dropped():
-    found = spread([(1.0, 1.2), (2.0, None), None, (3.0, 3.2)])
+    found = spread([Interval(1.0, 1.2), Interval(2.0), None, Interval(3.0, 3.2)])
     assert (found.n, found.censored, found.missing) == (3, 1, 1)
     assert (found.minimum, found.median) == pytest.approx((1.1, 3.1))
     assert found.maximum is None
 
 
 def test_a_median_among_the_censored_has_no_value():
-    assert spread([(1.0, 1.2), (2.0, None), (2.0, None)]).median is None
+    assert spread([Interval(1.0, 1.2), Interval(2.0), Interval(2.0)]).median is None
 
 
 def killed(trial: TrialResult, ordinal: int, verdict: Verdict = Verdict.FAIL) -> TrialResult:
-    fault = replace(trial.faults[0], target=Node(name="pod", ordinal=ordinal))
-    return replace(trial, faults=(fault,), number=ordinal, verdict=verdict)
+    return replace(trial, group="lower" if ordinal < 1 else "higher", number=ordinal, verdict=verdict)
 
 
 def test_lower_and_higher_ordinals_are_never_pooled(analysed: Analysed):
     """The successor is pod 1."""
     trial = analysed(kill_master())
     lower, higher = groups([killed(trial, 0), killed(trial, 2, Verdict.PASS), killed(trial, 0, Verdict.INCONCLUSIVE)])
-    assert (lower.order, lower.trials, lower.failed, lower.inconclusive) == ("lower", (0, 0), 1, 1)
-    assert (higher.order, higher.trials, higher.passed) == ("higher", (2,), 1)
-    assert lower.figures["endpoint_update"].median == pytest.approx(51.785)
+    assert (lower.group, lower.trials, lower.failed, lower.inconclusive) == ("lower", (0, 0), 1, 1)
+    assert (higher.group, higher.trials, higher.passed) == ("higher", (2,), 1)
+    assert lower.figures["endpoint"].median == pytest.approx(51.785)
     assert lower.figures["service/new outage"].n == 2
 
 
-def test_a_trial_in_which_nothing_failed_over_has_no_order(analysed: Analysed):
+def test_a_trial_in_which_nothing_failed_over_has_no_group(analysed: Analysed):
     (group,) = groups([analysed(no_fault())])
-    assert (group.experiment, group.order) == ("no-fault", "")
+    assert (group.experiment, group.group) == ("no-fault", "")
     assert group.figures["detection"].missing == 1
+
+
+def test_the_operators_room_names_the_group(analysed: Analysed):
+    assert analysed(kill_master()).group == "lower"
 
 
 def test_paths_that_never_worked_and_applications_have_no_figures(analysed: Analysed):

@@ -5,114 +5,154 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from chaos.analysis.windows import Outage, Sent, judged, outages
+from chaos.analysis.interval import Interval
+from chaos.analysis.result import Window
+from chaos.analysis.windows import Cuts, Sent, windows
+from tests.saying import edges
 
-PERIOD_S, TOOK_S, GAP_S = 0.02, 0.001, 1.0
-
-
+PERIOD_S, TOOK_S = 0.02, 0.001
 Spells = Sequence[tuple[float, float]]
 
 
-def sent(bad: Spells, suspect: Spells = (), length_s: float = 30.0, waited: Spells = ()) -> Sent:
-    """A client that sends every 20 ms from 0 on; bad, suspect and waited where [from, to) says."""
-    at = np.round(np.arange(0, length_s, PERIOD_S), 9)
+def sent(bad: Spells, suspect: Spells = (), start_s: float = 0.0, length_s: float = 30.0) -> Sent:
+    """A client that sends every 20 ms from `start_s` on; bad and suspect where [from, to) says."""
+    at = np.round(np.arange(start_s, length_s, PERIOD_S), 9)
     within = lambda spells: sum(((at >= start) & (at < end) for start, end in spells), np.zeros(len(at), bool)) > 0  # noqa: E731
-    return Sent(sent_s=at, done_s=at + TOOK_S, bad=within(bad), suspect=within(suspect), waited=within(waited))
+    return Sent(sent_s=at, done_s=at + TOOK_S, bad=within(bad), suspect=within(suspect))
 
 
-def one(found: list[Outage]) -> Outage:
-    assert len(found) == 1
-    return found[0]
+def outages(ops: Sent, heal_s: float | None = None) -> list[Window]:
+    return list(windows(ops, "seen", 3, Cuts(gap_s=1.0, heal_s=heal_s)))
+
+
+def one(ops: Sent) -> Window:
+    (found,) = outages(ops)
+    return found
 
 
 def test_no_bad_operation_is_no_outage():
-    assert outages(sent([]), GAP_S) == []
+    assert outages(sent([])) == []
 
 
 def test_edges_lie_between_the_good_and_the_bad():
-    window = judged(one(outages(sent([(5.0, 12.0)]), GAP_S)), "seen", 3, None)[0]
-    assert window.onset_s == pytest.approx((4.98, 5.0))
-    assert window.end_s == pytest.approx((11.98, 12.001))
-    assert window.length_s == pytest.approx((6.98, 7.021))
-    assert window.client == 3
+    window = one(sent([(5.0, 12.0)]))
+    assert edges(window.onset_s) == pytest.approx((4.98, 5.0))
+    assert edges(window.end_s) == pytest.approx((11.98, 12.001))
+    assert edges(window.length_s) == pytest.approx((6.98, 7.021))
+    assert (window.client, window.when, window.censored) == (3, "fault", None)
 
 
 def test_a_single_bad_operation_may_have_been_no_time_at_all():
-    window = judged(one(outages(sent([(5.0, 5.02)]), GAP_S)), "seen", 0, None)[0]
-    assert window.length_s == pytest.approx((0.0, 0.041))
+    assert edges(one(sent([(5.0, 5.02)])).length_s) == pytest.approx((0.0, 0.041))
 
 
 def test_a_good_spell_within_the_gap_does_not_end_an_outage():
-    assert one(outages(sent([(5.0, 6.0), (6.9, 8.0)]), GAP_S)).first_good_s == pytest.approx(8.0)
+    assert edges(one(sent([(5.0, 6.0), (6.9, 8.0)])).end_s) == pytest.approx((7.98, 8.001))
 
 
 def test_a_good_spell_longer_than_the_gap_does():
-    first, second = outages(sent([(5.0, 6.0), (7.1, 8.0)]), GAP_S)
-    assert (first.first_good_s, second.first_good_s) == pytest.approx((6.0, 8.0))
+    first, second = outages(sent([(5.0, 6.0), (7.1, 8.0)]))
+    assert edges(first.end_s) == pytest.approx((5.98, 6.001))
+    assert edges(second.onset_s) == pytest.approx((7.08, 7.1))
 
 
 def test_what_never_came_back_is_censored_and_not_dropped():
-    window = judged(one(outages(sent([(5.0, 99.0)]), GAP_S)), "seen", 0, None)[0]
+    window = one(sent([(5.0, 99.0)]))
     assert (window.end_s, window.censored) == (None, "limit")
-    assert window.length_s[0] == pytest.approx(24.98)
-    assert window.length_s[1] is None
+    assert window.length_s.least == pytest.approx(24.98)
+    assert window.length_s.is_open
 
 
 def test_a_good_operation_that_nobody_watched_after_is_no_end():
-    assert one(outages(sent([(5.0, 29.5)]), GAP_S)).end_s is None
+    assert one(sent([(5.0, 29.5)])).end_s is None
 
 
 def test_bad_from_the_first_operation_on_has_no_good_one_before_it():
-    assert one(outages(sent([(0.0, 3.0)]), GAP_S)).last_good_s == 0.0
-
-
-def test_an_outage_of_our_own_stall_is_none():
-    assert outages(sent([(5.0, 5.1)], suspect=[(5.0, 5.1)]), GAP_S) == []
-
-
-def test_an_outage_of_waits_alone_is_none_and_one_that_is_more_touches_no_edge():
-    assert outages(sent([(5.0, 5.1)], waited=[(5.0, 5.1)]), GAP_S) == []
-    assert outages(sent([(5.0, 5.1)], suspect=[(5.0, 5.04)], waited=[(5.04, 5.1)]), GAP_S) == []
-    assert one(outages(sent([(5.0, 5.2)], waited=[(5.0, 5.1)]), GAP_S)).suspect == ()
-
-
-@pytest.mark.parametrize(("stall", "edge"), [((5.0, 5.1), "onset"), ((11.9, 12.0), "end")])
-def test_a_stall_at_an_edge_is_said(stall: tuple[float, float], edge: str):
-    assert edge in one(outages(sent([(5.0, 12.0)], suspect=[stall]), GAP_S)).suspect
-
-
-def test_a_stall_in_the_middle_changes_nothing():
-    assert one(outages(sent([(5.0, 12.0)], suspect=[(7.0, 8.0)]), GAP_S)).suspect == ()
+    assert one(sent([(0.0, 3.0)])).onset_s == Interval(0.0, 0.0)
 
 
 def test_operations_are_taken_in_the_order_of_sending():
     """A late one is decided after those that were sent after it."""
     shuffled = sent([(5.0, 12.0)])
     order = np.random.default_rng(1).permutation(len(shuffled.sent_s))
-    mixed = Sent(
-        sent_s=shuffled.sent_s[order],
-        done_s=shuffled.done_s[order],
-        bad=shuffled.bad[order],
-        suspect=shuffled.suspect[order],
-        waited=shuffled.waited[order],
-    )
-    assert outages(mixed, GAP_S) == outages(shuffled, GAP_S)
+    assert outages(shuffled.chosen(order)) == outages(shuffled)
+
+
+class TestSuspect:
+    """A suspect operation is neither good nor bad: it opens nothing, and an edge reaches past it."""
+
+    def test_an_outage_of_our_own_stall_is_none(self):
+        assert outages(sent([(5.0, 5.1)], suspect=[(5.0, 5.1)])) == []
+
+    def test_at_the_onset_the_interval_reaches_back_to_the_last_good_operation(self):
+        window = one(sent([(5.0, 12.0)], suspect=[(5.0, 5.1)]))
+        assert edges(window.onset_s) == pytest.approx((4.98, 5.1))
+        assert edges(window.end_s) == pytest.approx((11.98, 12.001))
+        assert window.widened == ("onset",)
+
+    def test_at_the_end_the_interval_reaches_from_the_last_sure_bad_to_the_first_good(self):
+        window = one(sent([(5.0, 12.0)], suspect=[(11.9, 12.0)]))
+        assert edges(window.end_s) == pytest.approx((11.88, 12.001))
+        assert edges(window.length_s) == pytest.approx((6.88, 7.021))
+        assert window.widened == ("end",)
+
+    def test_a_good_operation_between_suspect_ones_is_the_end(self):
+        """The interval reaches to the nearest operation that is not suspect, and no more."""
+        window = one(sent([(5.0, 12.0), (12.02, 12.4)], suspect=[(12.02, 12.4)]))
+        assert edges(window.end_s) == pytest.approx((11.98, 12.001))
+        assert window.widened == ()
+
+    def test_in_the_middle_it_changes_nothing(self):
+        assert one(sent([(5.0, 12.0)], suspect=[(7.0, 8.0)])) == one(sent([(5.0, 12.0)]))
+
+    def test_a_later_one_neither_prolongs_an_outage_nor_opens_another(self):
+        assert outages(sent([(5.0, 6.0), (6.5, 6.6)], suspect=[(6.5, 6.6)])) == outages(sent([(5.0, 6.0)]))
+
+
+class TestBeforeTheEffect:
+    """t = 0 is the effect. What had ended before it is not the fault's."""
+
+    def test_what_was_over_before_it_is_before(self):
+        window = one(sent([(-5.0, -4.0)], start_s=-10.0))
+        assert window.when == "before"
+        assert edges(window.end_s) == pytest.approx((-4.02, -3.999))
+
+    def test_what_lasted_across_it_is_cut_in_two(self):
+        before, ours = outages(sent([(-2.0, 6.0)], start_s=-10.0))
+        assert (before.when, ours.when) == ("before", "fault")
+        assert edges(before.onset_s) == pytest.approx((-2.02, -2.0))
+        assert edges(before.end_s) == pytest.approx((-0.02, 0.0), abs=0.021)
+        assert ours.onset_s.least == 0.0
+        assert edges(ours.length_s) == pytest.approx((5.98, 6.001), abs=0.021)
+
+    def test_an_operation_that_was_under_way_at_the_effect_is_the_faults(self):
+        ops = sent([(-0.04, 6.0)], start_s=-10.0)
+        late = Sent(sent_s=ops.sent_s, done_s=ops.sent_s + 0.1, bad=ops.bad, suspect=ops.suspect)
+        assert one(late).when == "fault"
+        assert edges(one(late).onset_s) == pytest.approx((-0.06, -0.04))
+
+    def test_two_outages_within_the_gap_are_apart_where_the_effect_lies_between(self):
+        before, ours = outages(sent([(-0.5, -0.3), (0.1, 3.0)], start_s=-10.0))
+        assert (before.when, ours.when) == ("before", "fault")
+        assert edges(ours.length_s) == pytest.approx((2.88, 3.001), abs=0.021)
 
 
 class TestAHealedFault:
     """It is judged up to the healing; what follows is a window of its own, added to nothing."""
 
     def test_what_was_back_before_is_whole(self):
-        windows = judged(one(outages(sent([(5.0, 8.0)]), GAP_S)), "durable", 0, heal_s=10.0)
-        assert [(w.censored, w.after_heal) for w in windows] == [(None, False)]
+        assert [(w.censored, w.when) for w in outages(sent([(5.0, 8.0)]), heal_s=10.0)] == [(None, "fault")]
 
     def test_what_was_not_did_not_recover(self):
-        during, after = judged(one(outages(sent([(5.0, 12.0)]), GAP_S)), "durable", 0, heal_s=10.0)
-        assert (during.censored, during.end_s, during.length_s[1]) == ("heal", None, None)
-        assert during.length_s[0] == pytest.approx(5.0)
-        assert after.after_heal
-        assert after.length_s == pytest.approx((1.98, 2.001))
+        during, after = outages(sent([(5.0, 12.0)]), heal_s=10.0)
+        assert (during.censored, during.end_s, during.length_s.is_open) == ("heal", None, True)
+        assert during.length_s.least == pytest.approx(5.0)
+        assert after.when == "after heal"
+        assert edges(after.length_s) == pytest.approx((1.98, 2.001))
 
     def test_what_begins_after_it_is_after_it(self):
-        windows = judged(one(outages(sent([(12.0, 14.0)]), GAP_S)), "durable", 0, heal_s=10.0)
-        assert [w.after_heal for w in windows] == [True]
+        assert [w.when for w in outages(sent([(12.0, 14.0)]), heal_s=10.0)] == ["after heal"]
+
+    def test_what_is_out_to_the_end_is_open_on_both_sides(self):
+        during, after = outages(sent([(5.0, 99.0)]), heal_s=10.0)
+        assert (during.censored, after.censored) == ("heal", "limit")

@@ -13,8 +13,9 @@ from typing import Any
 from chaos.client.crew import Crew
 from chaos.client.names import Names
 from chaos.client.spec import ClientSpec, Load
-from chaos.model import Event, Member, MemberKind, Outcome
+from chaos.model import Member, MemberKind, Outcome
 from chaos.record.event_files import EventWriter, read_events
+from chaos.record.events import Stamped
 from chaos.record.layout import Row
 from chaos.record.rows import read_rows
 from tests.rig import LOOPBACK, call, free_port, launch, wait_for
@@ -92,13 +93,13 @@ class Play:
     crew: Crew
     events_file: EventWriter
     rows: list[Row] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
+    events: list[Stamped[Any]] = field(default_factory=list)
 
     def of(self, client: int) -> list[Row]:
         return sorted((row for row in self.rows if row.client == client), key=lambda row: row.seq)
 
-    def kinds(self, kind: str) -> list[Event]:
-        return [event for event in self.events if event.kind == kind]
+    def kinds(self, kind: str) -> list[Stamped[Any]]:
+        return [event for event in self.events if event.event.kind == kind]
 
     def collect(self) -> None:
         for path in sorted((self.directory / "ops").glob("*.rows")):

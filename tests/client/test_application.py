@@ -44,8 +44,8 @@ async def test_calls_are_rows_and_its_name_says_the_version(start: Start, tmp_pa
     assert {row.outcome for row in play.rows} == {Outcome.OK}
     assert {(row.node, row.target) for row in play.rows} == {(NOBODY, 0)}
     assert play.rows[0].flags == RowFlag.OPENED
-    assert play.kinds("target")[0].fields["address"] == server.address
-    assert [event.fields["client"] for event in play.kinds("connection.opened")] == [5]
+    assert play.kinds("target")[0].event.address == server.address
+    assert [event.event.client for event in play.kinds("connection.opened")] == [5]
 
 
 @pytest.mark.redis
@@ -59,11 +59,11 @@ async def test_a_call_that_blocks_for_long_is_told(start: Start, tmp_path: Path)
         server.signal(signal.SIGCONT)
         await seconds(0.5)
     (call,) = play.kinds("application.call")
-    assert call.fields["client"] == 5
-    assert 1.0 < call.fields["blocked_s"] < 4
+    assert call.event.client == 5
+    assert 1.0 < call.event.blocked_s < 4
     assert call.since_ns is not None
-    assert call.at_ns - call.since_ns == pytest.approx(call.fields["blocked_s"] * 1e9, abs=1e6)
-    assert max(row.done_us for row in play.rows) == pytest.approx(call.fields["blocked_s"] * 1e6, abs=1e3)
+    assert call.at_ns - call.since_ns == pytest.approx(call.event.blocked_s * 1e9, abs=1e6)
+    assert max(row.done_us for row in play.rows) == pytest.approx(call.event.blocked_s * 1e6, abs=1e3)
     assert {row.outcome for row in play.rows} == {Outcome.OK}
 
 
@@ -122,7 +122,7 @@ async def test_a_process_that_ends_by_itself_is_a_gap(tmp_path: Path):
 
         await until(ended, within_s=30, because="the gap that says so")
     (gap,) = play.kinds("gap")
-    assert gap.fields["source"] == "client 5, no-such-library"
+    assert gap.event.source == "client 5, no-such-library"
 
 
 def raised_from(cause: Exception) -> redis.ConnectionError:

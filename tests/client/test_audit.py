@@ -7,10 +7,12 @@ import pytest
 
 from chaos.client.audit import audit
 from chaos.client.sanity import sanity
-from chaos.model import Event, Member, Outcome
+from chaos.model import Member, Outcome
 from chaos.record.event_files import EventWriter, read_events
+from chaos.record.events import Stamped
 from tests.client.conftest import Start
 from tests.client.play import Play, Server, load, new_and_kept, playing, seconds
+from tests.saying import said
 
 pytestmark = pytest.mark.redis
 
@@ -35,10 +37,10 @@ class Audited:
     async def audit(self) -> dict[str, Any]:
         await audit(self.directory, self.load, self.address, self.members, self.events)
         self.events.close()
-        return self.kinds("audit")[0].fields
+        return said(self.kinds("audit")[0])
 
-    def kinds(self, kind: str) -> list[Event]:
-        return [event for event in read_events(self.events.path) if event.kind == kind]
+    def kinds(self, kind: str) -> list[Stamped[Any]]:
+        return [event for event in read_events(self.events.path) if event.event.kind == kind]
 
     def missing(self, client: int) -> list[int]:
         """Sequence numbers of good operations whose bit is not set."""
@@ -147,7 +149,7 @@ async def test_sanity_says_what_each_redis_counts(audited: Audited):
     audited.server.kill()
     await audited.audit()
     before, after = audited.kinds("sanity")
-    assert before.fields["masters"] == [audited.server.address]
-    assert (before.fields["role"], before.fields["evicted_keys"], before.fields["error"]) == ("master", 0, "")
-    assert (after.fields["masters"], after.fields["evicted_keys"]) == ([], None)
-    assert "refused" in after.fields["error"].lower()
+    assert before.event.masters == [audited.server.address]
+    assert (before.event.role, before.event.evicted_keys, before.event.error) == ("master", 0, "")
+    assert (after.event.masters, after.event.evicted_keys) == ([], None)
+    assert "refused" in after.event.error.lower()

@@ -14,6 +14,7 @@ from chaos.record.layout import NOBODY, Row
 from tests.client.conftest import Start
 from tests.client.play import DEADLINE_S, RATE_HZ, good, load, new_and_kept, outcomes, playing, seconds, spec
 from tests.rig import free_port
+from tests.saying import said
 
 pytestmark = pytest.mark.redis
 OK = (Outcome.OK, ErrorCode.NONE)
@@ -40,8 +41,8 @@ async def test_rows_name_who_was_asked_and_who_answered(start: Start, tmp_path: 
     async with playing(tmp_path, new_and_kept(server.address)) as play:
         await seconds(0.3)
     (node,), (target,) = play.kinds("node"), play.kinds("target")
-    assert node.fields["run_id"] in server.call("INFO", "server")
-    assert target.fields == {"index": 0, "address": server.address}
+    assert node.event.run_id in server.call("INFO", "server")
+    assert said(target) == {"index": 0, "address": server.address}
     assert {(row.node, row.target) for row in play.rows} == {(0, 0)}
 
 
@@ -55,8 +56,8 @@ async def test_new_opens_a_connection_an_operation_and_kept_one_for_all(start: S
     assert all(row.flags == RowFlag.OPENED for row in new)
     assert [row.flags for row in kept] == [RowFlag.OPENED] + [0] * (len(kept) - 1)
     opened, closed = play.kinds("connection.opened"), play.kinds("connection.closed")
-    assert [event.fields["client"] for event in opened + closed] == [1, 1]
-    assert closed[0].fields["because"] == "stopped"
+    assert [event.event.client for event in opened + closed] == [1, 1]
+    assert closed[0].event.because == "stopped"
 
 
 async def test_a_refused_port_fails_and_was_never_sent(tmp_path: Path):
@@ -148,7 +149,7 @@ async def test_a_killed_connection_ends_kept_and_the_next_slot_reopens(start: St
         server.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         await seconds(0.25)
     assert {row.connection for row in play.rows} == {0, 1}
-    assert play.kinds("connection.closed")[0].fields["because"] in ("CLOSED", "RESET")
+    assert play.kinds("connection.closed")[0].event.because in ("CLOSED", "RESET")
     assert good(play.rows)[-1].connection == 1
 
 

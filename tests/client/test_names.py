@@ -3,13 +3,16 @@
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chaos.client.names import Names, is_literal, split
-from chaos.model import ErrorCode, Event, Outcome
+from chaos.model import ErrorCode, Outcome
 from chaos.record.event_files import EventWriter, read_events
+from chaos.record.events import Stamped
 from tests.client.play import new_and_kept, outcomes, playing, seconds
+from tests.saying import said
 
 EVERY_S = 0.02
 
@@ -39,8 +42,8 @@ def events(tmp_path: Path) -> Iterator[EventWriter]:
     writer.close()
 
 
-def resolved(path: Path) -> list[Event]:
-    return [event for event in read_events(path) if event.kind == "resolved"]
+def resolved(path: Path) -> list[Stamped[Any]]:
+    return [event for event in read_events(path) if event.event.kind == "resolved"]
 
 
 async def test_a_change_is_an_event_since_when_it_was_otherwise(events: EventWriter, resolver: Resolver):
@@ -51,8 +54,8 @@ async def test_a_change_is_an_event_since_when_it_was_otherwise(events: EventWri
         await seconds(5 * EVERY_S)
     first, second = resolved(events.path)
     assert first.since_ns is None
-    assert first.fields == {"name": "redis.test", "addresses": ["10.0.0.1", "10.0.0.2"], "error": ""}
-    assert second.fields["addresses"] == ["10.0.0.3"]
+    assert said(first) == {"name": "redis.test", "addresses": ["10.0.0.1", "10.0.0.2"], "error": ""}
+    assert second.event.addresses == ["10.0.0.3"]
     assert second.since_ns is not None
     assert first.at_ns < second.since_ns < second.at_ns
 
@@ -76,7 +79,7 @@ async def test_not_found_takes_the_address_away_and_a_silent_resolver_does_not(e
         resolver.says = socket.EAI_NONAME
         await seconds(5 * EVERY_S)
         assert names.address("redis.test:6379") is None
-    assert [event.fields["error"] for event in resolved(events.path)] == ["", "as told", "as told"]
+    assert [event.event.error for event in resolved(events.path)] == ["", "as told", "as told"]
 
 
 async def test_a_name_may_be_followed_later(events: EventWriter, resolver: Resolver):

@@ -22,10 +22,10 @@ async def test_new_asks_for_each_operation_and_kept_for_each_connection(rig: Rig
     assert {row.flags for row in play.of(0)} == {ASKED}
     assert [row.flags for row in play.of(1)] == [ASKED] + [0] * (len(play.of(1)) - 1)
     (target,), (node,) = play.kinds("target"), play.kinds("node")
-    assert target.fields["address"] == node.fields["address"] == master
+    assert target.event.address == node.event.address == master
     told = play.kinds("discovery")
-    assert sorted((event.fields["client"], event.fields["address"]) for event in told) == [(0, master), (1, master)]
-    assert all(0 < event.fields["took_us"] < 100_000 for event in told)
+    assert sorted((event.event.client, event.event.address) for event in told) == [(0, master), (1, master)]
+    assert all(0 < event.event.took_us < 100_000 for event in told)
 
 
 @pytest.mark.redis
@@ -39,7 +39,7 @@ async def test_after_a_failover_both_are_told_the_new_master(rig: Rig, tmp_path:
         rows = play.of(client)
         assert (Outcome.FAILED, ErrorCode.REFUSED) in outcomes(rows)
         assert good(rows)[-1].node != good(rows)[0].node
-        told = [event.fields["address"] for event in play.kinds("discovery") if event.fields["client"] == client]
+        told = [event.event.address for event in play.kinds("discovery") if event.event.client == client]
         assert told[-1] != told[0]
 
 
@@ -63,7 +63,7 @@ async def test_a_sentinel_that_does_not_say_fails_the_operation(
     assert (Outcome.FAILED, error) in outcomes(play.rows)
     assert outcomes(play.rows) <= {(Outcome.FAILED, error), (Outcome.FAILED, ErrorCode.NOT_SENT)}
     assert {(row.sent_us, row.target, row.node) for row in play.rows} == {(0, NOBODY, NOBODY)}
-    assert {event.fields["address"] for event in play.kinds("discovery")} == {None}
+    assert {event.event.address for event in play.kinds("discovery")} == {None}
 
 
 async def test_a_refused_sentinel_fails_the_operation(tmp_path: Path):
@@ -71,4 +71,4 @@ async def test_a_refused_sentinel_fails_the_operation(tmp_path: Path):
         await seconds(0.2)
     assert outcomes(play.rows) == {(Outcome.FAILED, ErrorCode.DISCOVERY_FAILED)}
     said = play.kinds("discovery")
-    assert sorted((event.fields["client"], event.fields["error"]) for event in said) == [(0, "REFUSED"), (1, "REFUSED")]
+    assert sorted((event.event.client, event.event.error) for event in said) == [(0, "REFUSED"), (1, "REFUSED")]

@@ -6,8 +6,9 @@ import pytest
 
 from chaos.clock import node_domain
 from chaos.cluster.health import Facts, follows_label, master, replicas, settings, summary, unhealthy
-from chaos.model import Event, Member, MemberKind
+from chaos.model import Member, MemberKind
 from chaos.scenario.model import System
+from tests.saying import event
 
 SYSTEM = System.model_validate(
     {
@@ -60,7 +61,7 @@ def healthy() -> Facts:
 
 
 def tell(facts: Facts, kind: str, **fields: Any) -> None:
-    facts.apply(Event(kind=kind, domain="agent", at_ns=0, fields=fields))
+    facts.apply(event(kind, **fields))
 
 
 def role(facts: Facts, name: str, **other: Any) -> None:

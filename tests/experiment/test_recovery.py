@@ -7,7 +7,7 @@ from chaos.experiment.recovery import outstanding
 from tests.cluster.test_health import SYSTEM, healthy, role, tell
 
 
-def missing(facts: Any, expects: str = "requested") -> list[str]:
+def missing(facts: Any, expects: str = "failover") -> list[str]:
     """Of a trial whose one path is good, and whose failover is over."""
     ops = SimpleNamespace(recovered=lambda *_: {"service/new": True})
     observed = SimpleNamespace(ops=ops, seen=SimpleNamespace(over=True), at_agent=int, now_at_agent=lambda: 0)

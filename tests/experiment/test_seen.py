@@ -1,16 +1,11 @@
 """What is told while a trial runs, and when a failover counts as over."""
 
-from typing import Any
-
 from chaos.experiment.seen import Seen
-from chaos.model import Event
 from chaos.progress import Message
+from chaos.record.events import Event
+from tests.saying import event
 
 OLD, NEW = "10.0.0.1:6379", "10.0.0.2:6379"
-
-
-def event(kind: str, **fields: Any) -> Event:
-    return Event(kind=kind, domain="agent", at_ns=0, fields=fields)
 
 
 def said(channel: str, payload: str = "master mymaster 10.0.0.1 6379") -> Event:
@@ -103,7 +98,7 @@ def test_only_services_that_named_the_master_alone_are_watched_for_their_endpoin
     watched.seen.apply(endpoints("master"), 2)
     watched.seen.apply(endpoints("master", "10.0.0.2"), 3_000_000_000)
 
-    assert watched.told == [("endpoint update", 3.0)]
+    assert watched.told == [("endpoint", 3.0)]
     assert watched.messages[0].data["text"] == "master → pod-10.0.0.2"
 
 

@@ -15,8 +15,10 @@ from chaos.fault.inject import heal, inject
 from chaos.fault.registry import FAULTS
 from chaos.fault.scene import Scene
 from chaos.fault.target import select
-from chaos.model import Event, Member, MemberKind
+from chaos.model import Member, MemberKind
 from chaos.record.event_files import EventWriter, read_events
+from chaos.record.events import Stamped
+from tests.saying import event, said
 
 
 def member(name: str, kind: MemberKind = MemberKind.REDIS, last: int = 0) -> Member:
@@ -84,10 +86,6 @@ def facts(masters: tuple[str, ...] = ("rfr-1",)) -> Facts:
     return known
 
 
-def event(kind: str, **fields: Any) -> Event:
-    return Event(kind=kind, domain=HOST, at_ns=0, fields=fields)
-
-
 @pytest.fixture
 def writer(tmp_path: Path) -> Iterator[EventWriter]:
     events = EventWriter(tmp_path / "faults.jsonl", HOST)
@@ -99,31 +97,32 @@ def scene(cluster: Remembers, writer: EventWriter) -> Scene:
     return Scene(cluster, facts(), writer)  # type: ignore[arg-type]  # the part of a cluster that faults use
 
 
-def written(writer: EventWriter) -> list[Event]:
-    return [one for one in read_events(writer.path) if one.kind.startswith("fault.")]
+def written(writer: EventWriter) -> list[Stamped[Any]]:
+    return [one for one in read_events(writer.path) if one.event.kind.startswith("fault.")]
 
 
 async def test_a_fault_is_requested_accepted_in_effect_and_confirmed_each_on_its_own_clock(writer: EventWriter) -> None:
     await inject(scene(Remembers(), writer), "crash", MEMBERS["rfr-1"], {"replace": True})
 
     requested, accepted, effect, confirmed = written(writer)
-    assert requested.fields == {
+    assert said(requested) == {
         "fault": "crash",
         "target": {"name": "rfr-1", "ordinal": 1, "address": "10.0.5.1:6379", "run_id": "id-rfr-1"},
         "arguments": {"replace": True},
+        "origin": None,
     }
-    assert (accepted.kind, accepted.domain, accepted.at_ns) == ("fault.accepted", HOST, 21)
-    assert (effect.kind, effect.domain, effect.since_ns, effect.at_ns) == ("fault.effect", "node/n", 10, 20)
-    assert (confirmed.kind, confirmed.domain, confirmed.at_ns) == ("fault.confirmed", HOST, 30)
-    assert confirmed.fields["evidence"] == "process 7 is gone"
+    assert (accepted.event.kind, accepted.domain, accepted.at_ns) == ("fault.accepted", HOST, 21)
+    assert (effect.event.kind, effect.domain, effect.since_ns, effect.at_ns) == ("fault.effect", "node/n", 10, 20)
+    assert (confirmed.event.kind, confirmed.domain, confirmed.at_ns) == ("fault.confirmed", HOST, 30)
+    assert confirmed.event.evidence == "process 7 is gone"
 
 
 async def test_without_a_proof_it_is_written_as_unproved_and_nothing_is_raised(writer: EventWriter) -> None:
     unproved = replace(EFFECT, confirmed_ns=None, evidence="it was started again")
     await inject(scene(Remembers(unproved), writer), "delete", MEMBERS["rfr-1"], {})
 
-    assert [one.kind for one in written(writer)][-1] == "fault.unproved"
-    assert written(writer)[-1].fields["evidence"] == "it was started again"
+    assert [one.event.kind for one in written(writer)][-1] == "fault.unproved"
+    assert written(writer)[-1].event.evidence == "it was started again"
 
 
 async def test_an_error_of_ours_is_raised_and_the_fault_counts_as_unproved(writer: EventWriter) -> None:
@@ -131,7 +130,7 @@ async def test_an_error_of_ours_is_raised_and_the_fault_counts_as_unproved(write
     with pytest.raises(SetupError):
         await inject(broken, "delete", MEMBERS["rfr-1"], {})
 
-    assert [one.kind for one in written(writer)] == ["fault.requested", "fault.unproved"]
+    assert [one.event.kind for one in written(writer)] == ["fault.requested", "fault.unproved"]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +170,7 @@ async def test_a_heal_is_an_event_only_where_something_was_held_and_asks_the_clu
     await heal(field)
     await heal(field)
 
-    heals = [one.kind for one in written(writer) if "heal" in one.kind]
+    heals = [one.event.kind for one in written(writer) if "heal" in one.event.kind]
     assert heals == ["fault.heal_requested", "fault.heal_confirmed"]
     assert cluster.asked.count("heal") == 3
 
@@ -185,11 +184,11 @@ async def test_a_heal_that_failed_leaves_the_fault_held(writer: EventWriter) -> 
         await heal(field)
 
     assert field.held == ["partition"]
-    assert "fault.heal_confirmed" not in [one.kind for one in written(writer)]
+    assert "fault.heal_confirmed" not in [one.event.kind for one in written(writer)]
 
 
 async def test_a_heal_that_cannot_be_recorded_is_done_all_the_same(writer: EventWriter) -> None:
-    def full(_: Event) -> None:
+    def full(_: Stamped[Any]) -> None:
         raise RecordingError("no space left")
 
     cluster = Remembers()
@@ -209,7 +208,7 @@ async def test_nothing_is_done_at_an_instant_and_to_nobody(writer: EventWriter) 
 
     assert effect.earliest_ns == effect.latest_ns == effect.confirmed_ns
     assert cluster.asked == []
-    assert written(writer)[0].fields["target"] is None
+    assert written(writer)[0].event.target is None
 
 
 def test_targets_are_decided_from_what_is_known_now() -> None:

@@ -13,11 +13,12 @@ from typing import Any
 from chaos.analysis import summary
 from chaos.analysis.result import CampaignResult
 from chaos.clock import mono_ns
-from chaos.model import Event
 from chaos.record.event_files import read_events
+from chaos.record.events import Stamped
 from chaos.record.layout import CLOSED, EVENTS
 from chaos.until import until
 from tests.fakes import HERE, read
+from tests.saying import said
 
 QUICK = {
     "limits.baseline": "4s",
@@ -80,18 +81,18 @@ class Front:
     def closed(self) -> dict[str, Any]:
         return read(self.trial / CLOSED)
 
-    def events(self, kind: str) -> list[Event]:
+    def events(self, kind: str) -> list[Stamped[Any]]:
         """What is recorded by now, of one kind, in the order of time."""
         files = self.out.glob(f"*/trial-000/{EVENTS}/*.jsonl")
-        found = [event for file in files for event in read_events(file) if event.kind == kind]
+        found = [event for file in files for event in read_events(file) if event.event.kind == kind]
         return sorted(found, key=lambda event: event.at_ns)
 
-    async def reached(self, kind: str, **fields: object) -> Event:
+    async def reached(self, kind: str, **fields: object) -> Stamped[Any]:
         """The first event of this kind, and with these fields, as soon as it is recorded."""
 
-        async def there() -> Event | None:
+        async def there() -> Stamped[Any] | None:
             assert self.process.returncode is None, self.printed
-            matching = (event for event in self.events(kind) if fields.items() <= event.fields.items())
+            matching = (event for event in self.events(kind) if fields.items() <= said(event).items())
             return next(matching, None)
 
         because = f"{kind} {fields or ''} was not reached"

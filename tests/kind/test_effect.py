@@ -38,4 +38,4 @@ async def measured(experiment: str, out: Path) -> tuple[float, float]:
     [fault] = trial.faults
     assert fault.effect_s is not None
     assert fault.confirmed_s is not None
-    return fault.effect_s[1] - fault.effect_s[0], fault.confirmed_s - fault.requested_s
+    return fault.effect_s.width, fault.confirmed_s - fault.requested_s

@@ -71,7 +71,7 @@ async def test_a_cut_in_force_is_removed_first_and_within_5_s(system: System, tm
     assert (healed.at_ns - sent_ns) / 1e9 < HEALED_S
     assert all(stopped.at_ns > healed.at_ns for stopped in run.events("clients.stopped"))
     assert run.events("fault.undone") == []
-    assert await system.pings(run.events("fault.requested")[0].fields["target"]["name"])
+    assert await system.pings(run.events("fault.requested")[0].event.target["name"])
     await ended_in_order(run, system)
 
 

@@ -24,7 +24,7 @@ Ask = Callable[[], Awaitable[dict[str, Any]]]
 async def cut_in_force(run: Front, system: System) -> str:
     """The name of the master that is cut off; no packet passes between it and another Redis."""
     await run.reached("fault.confirmed", fault="partition")
-    target: str = run.events("fault.requested")[0].fields["target"]["name"]
+    target: str = run.events("fault.requested")[0].event.target["name"]
     assert not await system.pings(target)
     return target
 
@@ -52,7 +52,7 @@ async def test_a_run_that_is_stopped_loses_its_cut_and_says_so_when_it_goes_on(s
         assert await run.ended() == 130, run.printed
 
     [trial] = run.summary().trials
-    assert "fault undone" in {doubt.name for doubt in trial.doubts if doubt.gates}
+    assert "fault undone" in {doubt.name for doubt in trial.doubts if doubt.voids}
     await system.nothing_of_ours_stays()
 
 

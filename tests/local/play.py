@@ -11,8 +11,8 @@ from typing import Any
 
 from chaos.analysis import summary
 from chaos.analysis.result import CampaignResult, TrialResult, Verdict
-from chaos.model import Event
 from chaos.record.event_files import read_events
+from chaos.record.events import Stamped
 from tests.fakes import HERE, read
 
 END_S = 240.0
@@ -45,9 +45,9 @@ class Played:
     def directory(self, experiment: str) -> Path:
         return self.campaign / f"trial-{self.of(experiment).number:03d}"
 
-    def events(self, experiment: str, kind: str) -> list[Event]:
+    def events(self, experiment: str, kind: str) -> list[Stamped[Any]]:
         files = (self.directory(experiment) / "events").glob("*.jsonl")
-        found = [event for file in files for event in read_events(file) if event.kind == kind]
+        found = [event for file in files for event in read_events(file) if event.event.kind == kind]
         return sorted(found, key=lambda event: event.at_ns)
 
     def output(self, experiment: str, activity: str) -> Any:

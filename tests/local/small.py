@@ -22,7 +22,12 @@ SCENARIO: dict[str, Any] = {
         "service": {"address": "redis:6379", "count": 1, "rate_each": "20/s"},
         "sentinel": {"sentinel": "sentinel:26379", "count": 1, "rate_each": "20/s"},
     },
-    "targets": {"reconnect": {"limit": "30s", "gate": True}, "lost_acknowledged": {"limit": 0}},
+    "targets": {
+        "recovery": {"limit": "30s"},
+        "lost_before": {"limit": 0},
+        "lost_tail": {"limit": 0},
+        "lost_after": {"limit": 0},
+    },
     "limits": {"recovery": "30s", "stable": "1500ms", "watch": 0, "baseline": "2s", "healthy": "30s"},
     "deadline": "500ms",
 }

@@ -99,7 +99,7 @@ async def test_of_a_harness_that_is_killed_in_a_fault_only_the_record_stays(
     tmp_path: Path, kill: Callable[[Front], None]
 ) -> None:
     traces = Traces(tmp_path)
-    cut = experiment(tmp_path, "cut", "detected", action("partition", target="master"), probe("hold", seconds=60))
+    cut = experiment(tmp_path, "cut", "failover", action("partition", target="master"), probe("hold", seconds=60))
     asked = Asked(scenario(tmp_path, {}), (cut,), tmp_path / "reports", traces.environment)
     async with started(asked.command, asked.out, asked.variables) as run:
         await run.reached("fault.confirmed")
@@ -110,7 +110,7 @@ async def test_of_a_harness_that_is_killed_in_a_fault_only_the_record_stays(
 
     assert entry(["analyse", str(run.campaign)]) == INCONCLUSIVE
     trial = Played(0, "", asked.out).of("cut")
-    assert "cut off" in {doubt.name for doubt in trial.doubts if doubt.gates}
+    assert "cut off" in {doubt.name for doubt in trial.doubts if doubt.voids}
     assert trial.faults[0].confirmed_s is not None
     assert all(path.operations.ok for path in trial.paths.values())
     assert (run.trial / CLOSED).exists() == (kill is kill_the_campaign)

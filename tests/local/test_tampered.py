@@ -48,4 +48,4 @@ def inconclusive(run: Played) -> TrialResult:
 
 
 def gating(trial: TrialResult) -> dict[str, str]:
-    return {doubt.name: doubt.text for doubt in trial.doubts if doubt.gates}
+    return {doubt.name: doubt.text for doubt in trial.doubts if doubt.voids}

@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
 from chaos.clock import mono_ns
-from chaos.model import Event
 from chaos.observe.observers import GONE, Observers
 from chaos.record.event_files import EventWriter, read_events
+from chaos.record.events import Stamped
 from chaos.until import until
 from tests.rig import MASTER_NAME, REDIS, SENTINELS, Rig
+from tests.saying import said
 
 pytestmark = pytest.mark.redis
 
@@ -23,13 +25,13 @@ class Watched:
         self.observers = observers
         self._events = events
 
-    def seen(self, kind: str, **fields: object) -> list[Event]:
+    def seen(self, kind: str, **fields: object) -> list[Stamped[Any]]:
         """Events of this kind with these fields, in the order of the file."""
-        events = (event for event in read_events(self._events.path) if event.kind == kind)
-        return [event for event in events if fields.items() <= event.fields.items()]
+        events = (event for event in read_events(self._events.path) if event.event.kind == kind)
+        return [event for event in events if fields.items() <= said(event).items()]
 
-    async def first(self, kind: str, after_ns: int = 0, **fields: object) -> Event:
-        async def look() -> Event | None:
+    async def first(self, kind: str, after_ns: int = 0, **fields: object) -> Stamped[Any]:
+        async def look() -> Stamped[Any] | None:
             return next((event for event in self.seen(kind, **fields) if event.at_ns > after_ns), None)
 
         return await until(look, within_s=15, because=f"{kind} {fields}", every_s=0.02)
@@ -48,7 +50,7 @@ async def watched(rig: Rig, tmp_path) -> AsyncIterator[Watched]:
             events.close()
 
 
-def since(event: Event) -> int:
+def since(event: Stamped[Any]) -> int:
     """The earliest edge of an event that has one."""
     assert event.since_ns is not None, event
     return event.since_ns
@@ -64,8 +66,8 @@ async def test_a_healthy_system_is_told_whole_at_first_sight(rig, tmp_path):
             state = await watch.first("sentinel.state", sentinel=name, num_slaves=2, num_other_sentinels=2, quorum=2)
             await watch.first("settings", member=name, component="sentinel")
 
-    assert watch.seen("role", member=REDIS[0])[0].fields["role"] == "master"
-    assert {replica["flags"] for replica in state.fields["replicas"]} == {"slave"}
+    assert watch.seen("role", member=REDIS[0])[0].event.role == "master"
+    assert {replica["flags"] for replica in state.event.replicas} == {"slave"}
     text = (tmp_path / "agent.jsonl").read_text()
     assert "requirepass" not in text
     assert "masterauth" not in text
@@ -83,7 +85,7 @@ async def test_a_killed_master_s_failover_is_seen_from_detection_to_the_last_sen
         promoted = await watch.first("role", after_ns=killed_ns, role="master")
         for name in SENTINELS:
             await watch.first("sentinel.event", sentinel=name, channel="+switch-master")
-        new = promoted.fields["address"]
+        new = promoted.event.address
         switched = [await watch.first("sentinel.address", sentinel=name, address=new) for name in SENTINELS]
         follower = await watch.first("role", role="slave", master=new, link="up")
 
@@ -104,7 +106,7 @@ async def test_a_replaced_redis_is_watched_at_its_new_address_and_its_change_rea
         address = f"127.0.0.1:{rig.member(REDIS[1]).port}"
         new = await watch.first("role", member=REDIS[1], address=address)
 
-    assert new.fields["run_id"] != old.fields["run_id"]
+    assert new.event.run_id != old.event.run_id
     assert since(new) < before_ns < new.at_ns
 
 
@@ -115,7 +117,7 @@ async def test_a_member_that_left_is_watched_no_more_and_the_record_says_so(rig,
         lost = await watch.first("role.lost", member=REDIS[2])
         await asyncio.sleep(1.2)
 
-    assert lost.fields["error"] == GONE
+    assert lost.event.error == GONE
     assert [event for event in watch.seen("role", member=REDIS[2]) if event.at_ns > lost.at_ns] == []
 
 
@@ -128,7 +130,7 @@ async def test_a_paused_redis_holds_its_observer_for_a_second_at_most(rig, tmp_p
         rig.resume(REDIS[2])
         back = await watch.first("role", after_ns=lost.at_ns, member=REDIS[2])
 
-    assert lost.fields["error"] == "no answer within 1 s"
+    assert lost.event.error == "no answer within 1 s"
     assert since(lost) < paused_ns
     assert (back.at_ns - lost.at_ns) / 1e9 < 3
 
@@ -165,7 +167,7 @@ async def test_a_changed_setting_is_seen_within_its_poll(rig, tmp_path):
         rig.call(SENTINELS[0], "SENTINEL", "SET", MASTER_NAME, "down-after-milliseconds", 5000)
 
         async def changed() -> bool:
-            settings = watch.seen("settings", member=SENTINELS[0])[-1].fields["settings"]
+            settings = watch.seen("settings", member=SENTINELS[0])[-1].event.settings
             return str(settings["down-after-milliseconds"]) == "5000"
 
         await until(changed, within_s=3, because="the new down-after in the record")

@@ -24,8 +24,9 @@ def test_the_row_of_numpy_is_the_row_of_the_writer():
 def test_a_trial_is_read_whole(trial: Path):
     recording = Recording.load(trial)
     assert recording.closed == {"ended": "complete", "step": 9, "error": None}
-    assert {event.kind for event in recording.events} >= {"clock.domain", "fault.effect", "role", "audit"}
-    assert sorted(recording.audit) == [0, 1, 2, 3]
+    assert {event.event.kind for event in recording.events} >= {"clock.domain", "fault.effect", "role", "audit"}
+    (audit,) = recording.audits
+    assert sorted(audit) == [0, 1, 2, 3]
     assert recording.settings["sentinel"]
 
 

@@ -28,7 +28,7 @@ def kill_master(number: int = 0, *, back_s: float = 51.9, **story: Any) -> Story
 
 def delete_master(number: int = 1, *, back_s: float = 76.0, **story: Any) -> Story:
     """A graceful delete: a planned failover; the demoted master says OK for 11 s, and then the label is awaited."""
-    usual = {"experiment": "delete-master", "expects": "requested", "number": number, "paths": ALL_PATHS}
+    usual = {"experiment": "delete-master", "expects": "failover", "number": number, "paths": ALL_PATHS}
     told = Story(**{**usual, "length_s": back_s + 38, **story}).fault("delete", width_s=0.018, confirmed_s=0.05)
     old = told.killed
     told.pod(0.06, old, deleting=True, since_s=0.0)

@@ -1,10 +1,12 @@
 """One trial as a script: a healthy system until t = 0, and what a test says then befell it."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from chaos.clock import AGENT, HOST
-from chaos.model import ErrorCode, Event, Outcome
+from chaos.model import ErrorCode, Outcome
+from chaos.record.events import Stamped
 from tests.recordings.documents import scenario_json, settings_json
 from tests.recordings.load import Load, Spell
 from tests.recordings.world import (
@@ -27,6 +29,7 @@ from tests.recordings.world import (
     run_id,
     stamp,
 )
+from tests.saying import stamped
 
 MASTER_SERVICE = SERVICE.partition(":")[0]
 
@@ -36,7 +39,7 @@ class Story:
     """A trial to be written. Times are seconds from t = 0; what is not said is as in a healthy system."""
 
     experiment: str = "kill-master"
-    expects: str = "detected"
+    expects: str = "failover"
     number: int = 0
     seed: int = 4711
     baseline_s: float = 6.0
@@ -46,7 +49,7 @@ class Story:
     killed: int = 0
     successor: int = 1
     spells: list[Spell] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
+    events: list[Stamped[Any]] = field(default_factory=list)
     logs: dict[str, list[str]] = field(default_factory=dict)
     switched_s: float | None = None
     closed: dict[str, Any] | None = field(default_factory=lambda: {"ended": "complete", "step": 9, "error": None})
@@ -76,7 +79,15 @@ class Story:
 
     def event(self, kind: str, at_s: float, domain: str = HOST, since_s: float | None = None, **fields: Any) -> Self:
         since = None if since_s is None else ns(since_s)
-        self.events.append(Event(kind=kind, domain=domain, at_ns=ns(at_s), since_ns=since, fields=fields))
+        self.events.append(stamped(kind, domain, ns(at_s), since, **fields))
+        return self
+
+    def retell(self, kind: str, where: Callable[[Any], bool] = lambda _event: True, **changes: Any) -> Self:
+        """Change what events of a kind say, those for which `where` holds."""
+        self.events = [
+            replace(one, event=replace(one.event, **changes)) if one.event.kind == kind and where(one.event) else one
+            for one in self.events
+        ]
         return self
 
     def out(self, path: str, start_s: float, end_s: float, **how: Any) -> Self:
@@ -192,7 +203,7 @@ class Story:
 
     def without(self, *kinds: str) -> Self:
         """As if what writes these events had never run; `operator`, `redis` and `sentinel` take those logs away."""
-        self.events = [event for event in self.events if event.kind not in kinds]
+        self.events = [event for event in self.events if event.event.kind not in kinds]
         owners = {"operator": {OPERATOR}, "redis": set(PODS), "sentinel": set(SENTINELS)}
         silent = set().union(*(owners.get(kind, set()) for kind in kinds))
         self.logs = {pod: lines for pod, lines in self.logs.items() if pod not in silent}

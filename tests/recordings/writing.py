@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from chaos.clock import AGENT, HOST
-from chaos.model import Event
-from chaos.record.events import to_line
+from chaos.record.events import Stamped, to_line
 from chaos.record.layout import FORMAT
 from tests.recordings.load import write_bits, write_ops
 from tests.recordings.story import Story
@@ -25,6 +24,7 @@ from tests.recordings.world import (
     run_id,
     stamp,
 )
+from tests.saying import stamped
 
 
 def write_trial(story: Story, campaign: Path) -> Path:
@@ -89,7 +89,7 @@ def _manifest(story: Story, directory: Path) -> dict[str, Any]:
     }
 
 
-def _logs(story: Story, directory: Path) -> list[Event]:
+def _logs(story: Story, directory: Path) -> list[Stamped[Any]]:
     opened = []
     for pod, lines in story.logs.items():
         component = "operator" if pod == OPERATOR else "sentinel" if pod in SENTINELS else "redis"
@@ -111,7 +111,7 @@ def _ops(story: Story, directory: Path) -> None:
         write_bits(directory / "audit" / f"{client.number}.bits", story.load(client).kept())
 
 
-def _regular(story: Story) -> list[Event]:
+def _regular(story: Story) -> list[Stamped[Any]]:
     """What comes every second, and the end of the clients."""
     found = [_event("clients.stopped", story.length_s, AGENT, deadline_s=DEADLINE_S)]
     for second in range(-int(story.baseline_s), int(story.length_s) + 1):
@@ -121,9 +121,9 @@ def _regular(story: Story) -> list[Event]:
     return found
 
 
-def _audit(story: Story) -> list[Event]:
+def _audit(story: Story) -> list[Stamped[Any]]:
     """The audit of a story that told none of its own."""
-    if not story.audited or any(event.kind == "audit" for event in story.events):
+    if not story.audited or any(event.event.kind == "audit" for event in story.events):
         return []
     before = len(story.events)
     story.sanity(story.length_s + 1.0)
@@ -133,20 +133,20 @@ def _audit(story: Story) -> list[Event]:
     return [*sanity, _event("audit", story.length_s + 2.0, AGENT, undecided="", **fields)]
 
 
-def _events(events: list[Event], story: Story, directory: Path) -> None:
+def _events(events: list[Stamped[Any]], story: Story, directory: Path) -> None:
     for writer in (HOST, AGENT):
         mine = [event for event in events if (event.domain == AGENT) == (writer == AGENT)]
-        told = {event.domain for event in mine if event.kind == "clock.domain"}
+        told = {event.domain for event in mine if event.event.kind == "clock.domain"}
         domains = ({writer} | {event.domain for event in mine}) - told
         first = [_domain_event(domain, -story.baseline_s) for domain in sorted(domains)]
         lines = [to_line(event) for event in [*first, *sorted(mine, key=lambda event: event.at_ns)]]
         (directory / "events" / f"{writer}.jsonl").write_text("".join(lines))
 
 
-def _domain_event(domain: str, at_s: float) -> Event:
+def _domain_event(domain: str, at_s: float) -> Stamped[Any]:
     reading = {"mono_ns": ns(at_s), "wall_ns": WALL_NS + round(at_s * 1e9)}
     return _event("clock.domain", at_s, domain, **IDENTITY, **reading)
 
 
-def _event(kind: str, at_s: float, domain: str, **fields: Any) -> Event:
-    return Event(kind=kind, domain=domain, at_ns=ns(at_s), fields=fields)
+def _event(kind: str, at_s: float, domain: str, **fields: Any) -> Stamped[Any]:
+    return stamped(kind, domain, ns(at_s), **fields)

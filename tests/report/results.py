@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from chaos.analysis.interval import Interval
 from chaos.analysis.result import (
     VERSION,
     CampaignResult,
@@ -29,16 +30,15 @@ NEVER = "name not found, 0 of 240"
 
 
 def seen(at_s: float, source: str = "sentinel", evidence: str = "", error_s: float = 0.01) -> Milestone:
-    edges = {"earliest_s": at_s - error_s, "latest_s": at_s + error_s}
-    return Milestone(state=State.SEEN, source=source, evidence=evidence, **edges)
+    return Milestone.seen(Interval(at_s - error_s, at_s + error_s), source, evidence)
 
 
 def target(
     limit_s: float, at_s: float | None, *, gate: bool = False, why: str = "", floor_s: float | None = None
 ) -> TargetResult:
-    measured = None if at_s is None else (at_s - 0.04, at_s + 0.04)
+    measured = None if at_s is None else Interval(at_s - 0.04, at_s + 0.04)
     verdict: Any = "fail" if at_s is None or at_s > limit_s else "pass"
-    return TargetResult(limit_s=limit_s, measured_s=measured, verdict=verdict, gate=gate, why=why, floor_s=floor_s)
+    return TargetResult(limit=limit_s, measured=measured, verdict=verdict, gate=gate, why=why, floor=floor_s)
 
 
 def phases(*steps: tuple[str, float, str]) -> tuple[Phase, ...]:
@@ -57,16 +57,18 @@ def phases(*steps: tuple[str, float, str]) -> tuple[Phase, ...]:
 
 def window(back_s: float, parts: tuple[Phase, ...] = (), **more: Any) -> Window:
     edges = {
-        "onset_s": (-0.01, 0.03),
-        "end_s": (back_s - 0.02, back_s + 0.02),
-        "length_s": (back_s - 0.05, back_s + 0.03),
+        "onset_s": Interval(-0.01, 0.03),
+        "end_s": Interval(back_s - 0.02, back_s + 0.02),
+        "length_s": Interval(back_s - 0.05, back_s + 0.03),
     }
-    return Window(**({"kind": "durable", "censored": None, "client": 0, "phases": parts} | edges | more))
+    return Window(
+        **({"kind": "durable", "when": "fault", "censored": None, "client": 0, "phases": parts} | edges | more)
+    )
 
 
 def path(name: str, back_s: float | None, parts: tuple[Phase, ...] = (), **more: Any) -> PathResult:
     """A path that was back at `back_s`; None: it never failed."""
-    outage = None if back_s is None else (back_s - 0.05, back_s + 0.03)
+    outage = None if back_s is None else Interval(back_s - 0.05, back_s + 0.03)
     fields: dict[str, Any] = {
         "name": name,
         "connection": name.split("/")[1],
@@ -81,13 +83,13 @@ def path(name: str, back_s: float | None, parts: tuple[Phase, ...] = (), **more:
         "operations": Counts(sent=19840, ok=19320, failed=300, unknown=218, missed=2),
         "errors": {"REFUSED": 60, "REPLY_TIMEOUT": 218, "READONLY": 240},
         "lost": 0,
-        "targets": {"reconnect": target(15, back_s or 0, gate=True), "total": target(15, back_s or 0)},
+        "targets": {"recovery": target(15, back_s or 0, gate=True), "downtime": target(15, back_s or 0)},
     }
     return PathResult(**(fields | more))
 
 
 def never(name: str) -> PathResult:
-    false = {key: target(15, None, why=NEVER) for key in ("reconnect", "total")}
+    false = {key: target(15, None, why=NEVER) for key in ("recovery", "downtime")}
     nothing: dict[str, Any] = {"outage_s": None, "recovered_s": None, "downtime_s": None, "full_s": None, "any_s": None}
     return path(
         name,
@@ -98,7 +100,7 @@ def never(name: str) -> PathResult:
         errors={"NAME_NOT_FOUND": 960},
         lost=None,
         targets=false,
-        never_worked_because=NEVER,
+        state_why=NEVER,
         **nothing,
     )
 
@@ -128,11 +130,11 @@ def paths(pointer_s: float, back_s: float) -> dict[str, PathResult]:
     ]
     service = phases(
         *sentinel,
-        ("pointer", pointer_s, "pointer"),
-        ("routable", pointer_s + 0.06, "routable"),
-        ("reconnect", back_s, "first_good"),
+        ("endpoint", pointer_s, "pointer"),
+        ("routing", pointer_s + 0.06, "routable"),
+        ("reconnection", back_s, "first_good"),
     )
-    asked = phases(*sentinel, ("pointer", 6.45, "pointer"), ("reconnect", 6.5, "first_good"))
+    asked = phases(*sentinel, ("endpoint", 6.45, "pointer"), ("reconnection", 6.5, "first_good"))
     made = [
         path("service/new", back_s, service, pointer=seen(pointer_s, "endpoints", "slice names 10.244.3.2")),
         path("service/kept", back_s + 0.1, service),
@@ -143,7 +145,7 @@ def paths(pointer_s: float, back_s: float) -> dict[str, PathResult]:
             "app (redis-py 8.1.0)/kept",
             None,
             longest_blocked_s=46.2,
-            first_good_s=(52.3, 52.4),
+            first_good_s=Interval(52.3, 52.4),
             targets={},
             operations=Counts(sent=1800, ok=1790, failed=8, unknown=2),
         ),
@@ -151,13 +153,20 @@ def paths(pointer_s: float, back_s: float) -> dict[str, PathResult]:
     return {one.name: one for one in made}
 
 
+def losses(after: int, **more: Any) -> Losses:
+    """All of them after the fault."""
+    none = Interval.at(0)
+    return Losses(acknowledged=2114, before=none, tail=none, after=Interval.at(after), recovered=3, **more)
+
+
 def fault() -> FaultRecord:
     return FaultRecord(
         name="crash",
         target=OLD,
+        is_origin=True,
         requested_s=-0.02,
         accepted_s=0.08,
-        effect_s=(0.0, 0.011),
+        effect_s=Interval(0.0, 0.011),
         confirmed_s=0.4,
         evidence="pid 1240 gone, pod uid replaced",
     )
@@ -168,16 +177,17 @@ def trial(number: int, pointer_s: float, back_s: float, **more: Any) -> TrialRes
     promised = {
         "detection": ("sdown", 5.0),
         "quorum": ("odown", 6.0),
-        "election": ("try_failover", 7.0),
+        "failover_start": ("try_failover", 7.0),
         "promotion": ("promoted", 8.0),
     }
-    promised |= {"reconfiguration": ("reconfigured", 10.0), "endpoint_update": ("pointer", 15.0)}
+    promised |= {"reconfiguration": ("reconfigured", 10.0), "endpoint": ("pointer", 15.0)}
     floors = {"detection": 5.1}
     held = {
-        name: target(limit, known[milestone].latest_s, floor_s=floors.get(name))
+        name: target(limit, at_s.most, floor_s=floors.get(name))
         for name, (milestone, limit) in promised.items()
+        if (at_s := known[milestone].at_s)
     }
-    held["lost_acknowledged"] = TargetResult(limit_s=0, measured_s=(0, 0), verdict="pass", gate=False)
+    held["lost_after"] = TargetResult(limit=0, measured=Interval.at(0), verdict="pass", gate=False)
     detected = Failover(
         epoch=number + 1,
         kind="detected",
@@ -194,7 +204,7 @@ def trial(number: int, pointer_s: float, back_s: float, **more: Any) -> TrialRes
         "number": number,
         "directory": f"trial-{number:03}",
         "experiment": "kill-master",
-        "expects": "detected",
+        "expects": "failover",
         "seed": 4711 + number,
         "t0": f"2026-11-23T09:1{number}:31.482Z",
         "verdict": Verdict.FAIL,
@@ -204,23 +214,25 @@ def trial(number: int, pointer_s: float, back_s: float, **more: Any) -> TrialRes
         "milestones": known,
         "targets": held,
         "paths": paths(pointer_s, back_s),
-        "losses": Losses(acknowledged=2114, lost=0, recovered=3, undecided=""),
-        "doubts": (Doubt(name="loop lag", text="the agent's timer came up to 12 ms late", gates=False),),
+        "losses": losses(0),
+        "findings": (),
+        "doubts": (Doubt(name="loop lag", text="the agent's timer came up to 12 ms late", voids=False),),
         "covariates": {
             "system": "fresh",
             "loop_lag_worst_ms": 12.4,
             "pressure": {"some10_max": 21.0},
             "tick_phase_s": 11.5,
         },
-        "cause": "88 % of service/new is pointer: the operator wrote the label in its 30 s resync, a tick late.",
+        "cause": "88 % of service/new is endpoint: the operator wrote the label in its 30 s resync, a tick late.",
         "ended": "complete",
+        "group": "lower",
     }
     return TrialResult(**(fields | more))
 
 
 HEADLINE = {
     "verdict": "3 of 3 kill-master trials were back later than 15 s through rfrm-redis-cluster: 50.9 to 53.1 s.",
-    "why": "88 % of it is pointer: the operator writes the master label only in its 30 s resync.",
+    "why": "88 % of it is endpoint: the operator writes the master label only in its 30 s resync.",
     "do": "Let clients ask Sentinel: 6.5 s in these same trials. The address that clients were given never worked.",
     "expect": "36 to 67 s from these settings (seen 50.9 to 53.1 in 3). Lost writes: 0 of 6 342.",
 }
@@ -231,13 +243,13 @@ def campaign(*trials: TrialResult, **more: Any) -> CampaignResult:
     spread = Spread(n=3, minimum=50.8, median=51.9, maximum=53.0)
     group = Group(
         experiment="kill-master",
-        order="lower",
+        group="lower",
         trials=tuple(one.number for one in trials),
         passed=0,
         failed=len(trials),
         inconclusive=0,
         strength="0 of 3 passed: supports at most 63 % of such failovers at 95 %",
-        figures={"endpoint_update": spread},
+        figures={"endpoint": spread},
     )
     fields: dict[str, Any] = {
         "version": VERSION,
@@ -265,5 +277,5 @@ def campaign(*trials: TrialResult, **more: Any) -> CampaignResult:
 
 def undecided() -> TrialResult:
     """A trial whose fault was never proved: ours to answer for, so nobody's pass or fail."""
-    doubt = Doubt(name="fault unproved", text="no process was seen to end", gates=True)
+    doubt = Doubt(name="fault unproved", text="no process was seen to end", voids=True)
     return replace(trial(0, 51.9, 51.99), verdict=Verdict.INCONCLUSIVE, because=("fault unproved",), doubts=(doubt,))

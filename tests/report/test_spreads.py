@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from chaos.analysis.interval import Interval
 from chaos.report.spreads import HEIGHT, curves, share_s
 from chaos.report.words import breakable
 from tests.report.results import campaign, path, trial
@@ -14,7 +15,7 @@ def many(*back_s: float | None):
     trials = []
     for number, at in enumerate(back_s):
         one = path("service/new", 180.0 if at is None else at)
-        one = replace(one, recovered_s=(180.0, None)) if at is None else one
+        one = replace(one, recovered_s=Interval(180.0)) if at is None else one
         trials.append(replace(trial(number, 51.9, 51.99), paths={one.name: one}))
     return campaign(*trials)
 

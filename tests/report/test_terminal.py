@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from chaos.analysis.interval import Interval
 from chaos.analysis.result import Milestone, State, TargetResult
 from chaos.progress import Message, Tell
 from chaos.report.closing import WIDTH
@@ -132,7 +133,7 @@ def test_quiet_leaves_failures_and_the_verdict():
 
 def test_the_closing_block_is_in_the_order_of_time_and_ends_with_the_path():
     text = closed(campaign(trial(0, 51.9, 51.99)))
-    places = [text.index(word) for word in ("effect", "detection", "recovered, sentinel/new", "endpoint update")]
+    places = [text.index(word) for word in ("effect", "detection", "recovered, sentinel/new", "endpoint")]
     assert places == sorted(places)
     assert "late 36.99 (gates)" in text
     assert "lost 0 of 2 114 acknowledged" in text
@@ -140,7 +141,7 @@ def test_the_closing_block_is_in_the_order_of_time_and_ends_with_the_path():
 
 
 def test_a_gate_that_counts_is_told_too():
-    counted = TargetResult(limit_s=0, measured_s=(1, 1), verdict="fail", gate=True)
+    counted = TargetResult(limit=0, measured=Interval.at(1), verdict="fail", gate=True)
     text = closed(campaign(trial(0, 51.9, 51.99, targets={"failovers": counted})))
     [line] = [line for line in text.splitlines() if "failovers" in line]
     assert line.split() == ["failovers", "1", "target", "0", "✗", "not", "as", "expected", "(gates)"]

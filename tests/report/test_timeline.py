@@ -69,7 +69,7 @@ def test_without_an_effect_there_is_no_axis(placed):
 
 def test_a_milestone_that_was_not_seen_does_not_stretch_the_axis(placed):
     one = trial(0, 51.9, 51.99)
-    assert all(value.earliest_s is None for value in one.milestones.values() if value.state is not State.SEEN)
+    assert all(value.at_s is None for value in one.milestones.values() if value.state is not State.SEEN)
     assert extent(placed(kill_master()), one)[1] < 65
 
 

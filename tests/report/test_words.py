@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from chaos.analysis.interval import Interval
 from chaos.analysis.result import Milestone, State, TargetResult
 from chaos.report import words
 from tests.report.results import target
@@ -29,7 +30,7 @@ def test_a_span_is_said_with_its_error_and_one_without_an_end_is_censored(measur
 
 
 def test_an_error_is_never_rounded_down():
-    assert words.error((0.0, 0.0401)) == 0.03
+    assert words.error(Interval(0.0, 0.0401)) == 0.03
 
 
 def test_a_rounded_zero_has_no_minus():
@@ -43,7 +44,7 @@ def test_a_rounded_zero_has_no_minus():
         (target(15, 51.99), ("✗", "late 36.99", "bad")),
         (target(15, 6.5), ("✓", "early 8.50", "good")),
         (target(15, None), ("✗", "false", "bad")),
-        (replace(target(15, 90), measured_s=(180.0, None)), ("✗", "not within the trial", "bad")),
+        (replace(target(15, 90), measured=Interval(180.0)), ("✗", "not within the trial", "bad")),
         (replace(target(15, 15), verdict="undecided"), ("?", "undecided", "open")),
         (replace(target(15, 15), verdict="not-applicable"), ("–", "not applicable", "plain")),
         (replace(target(15, None), verdict="pass"), ("✓", "no outage", "good")),
@@ -55,23 +56,23 @@ def test_a_target_is_judged_by_sign_word_and_tone(held, mark):
 
 
 def test_losses_are_counted_not_timed():
-    held = TargetResult(limit_s=0, measured_s=(3, 3), verdict="fail", gate=False)
-    assert words.judged(held, "lost_acknowledged").text == "lost"
-    assert words.limit(held, "lost_acknowledged") == "0"
-    assert words.measured(held, "lost_acknowledged") == "3"
+    held = TargetResult(limit=0, measured=Interval.at(3), verdict="fail", gate=False)
+    assert words.judged(held, "lost_after").text == "lost"
+    assert words.limit(held, "lost_after") == "0"
+    assert words.measured(held, "lost_after") == "3"
     assert words.judged(held, "failovers").text == "not as expected"
 
 
 def test_a_control_is_promised_no_outage():
-    held = TargetResult(limit_s=0, measured_s=None, verdict="pass", gate=True)
-    assert words.limit(held, "reconnect") == "no outage"
-    assert words.judged(held, "reconnect").text == "no outage"
+    held = TargetResult(limit=0, verdict="pass", gate=True)
+    assert words.limit(held, "recovery") == "no outage"
+    assert words.judged(held, "recovery").text == "no outage"
 
 
 @pytest.mark.parametrize(
     ("milestone", "text"),
     [
-        (Milestone(state=State.SEEN, earliest_s=5.4, latest_s=5.5), "5.45 ± 0.05 s"),
+        (Milestone.seen(Interval(5.4, 5.5), "", ""), "5.45 ± 0.05 s"),
         (Milestone(state=State.NOT_YET, limit_s=180.0), "> 180.00 s"),
         (Milestone(state=State.NOT_APPLICABLE), "not applicable"),
         (Milestone(state=State.UNOBSERVED), "unobserved"),

@@ -22,7 +22,7 @@ system:
 clients:
   service: {address: redis:6379}
 targets:
-  reconnect: {limit: 15s, gate: true}
+  recovery: {limit: 15s, gate: true}
 """
 
 
@@ -82,8 +82,8 @@ def test_a_path_that_is_not_there_is_named(mine):
             "redis:6379, rat_each: 50/s}",
             "yaml:13: clients.service.rat_each: no such key; did you",
         ),
-        ("reconnect", "reconect", "yaml:15: targets.reconect: no such key; did you mean reconnect?"),
-        ("limit: 15s", "limit: 15", 'yaml:15: targets.reconnect.limit: "15" is not a duration; write 5s'),
+        ("recovery", "recovry", "yaml:15: targets.recovry: no such key; did you mean recovery?"),
+        ("limit: 15s", "limit: 15", 'yaml:15: targets.recovery.limit: "15" is not a duration; write 5s'),
         ("  period: 1s\n", "", "yaml:2: system.period: is missing"),
         ("redis:6379}", "redis:6379, count: 0}", 'yaml:13: clients.service.count: "0" will'),
         ("address: redis:6379", "count: 1", "yaml:13: clients.service: needs either address or sentinel"),
@@ -93,7 +93,7 @@ def test_a_path_that_is_not_there_is_named(mine):
         ("about:", "name: other\nabout:", "yaml:1: name: the folder is the name"),
         ("", "zzz: 1\n", "yaml:16: zzz: no such key; known here: about, system"),
         ("", "limits: 5\n", 'yaml:16: limits: "5" will'),
-        ("reconnect: {limit: 15s", "lost_acknowledged: {limit: 1s", 'yaml:15: targets.lost_acknowledged.limit: "1s"'),
+        ("recovery: {limit: 15s", "lost_after: {limit: 1s", 'yaml:15: targets.lost_after.limit: "1s"'),
     ],
 )
 def test_an_error_names_file_line_and_path_and_what_would_be_right(mine, old, new, says):
@@ -118,7 +118,7 @@ def test_an_override_is_checked_as_the_file_is(mine):
 
 @pytest.mark.parametrize(
     ("target", "limit", "floor"),
-    [("detection", "4s", "after 5 s"), ("detection", "5s", "after 5 s"), ("total", "5.1s", "after 5.2 s")],
+    [("detection", "4s", "after 5 s"), ("detection", "5s", "after 5 s"), ("promotion", "5.1s", "after 5.2 s")],
 )
 def test_a_target_below_what_the_settings_allow_is_a_warning_with_the_floor(mine, target, limit, floor):
     warning, *more = load(mine("", f"  {target}: {{limit: {limit}}}\n")).warnings
@@ -138,6 +138,33 @@ def test_a_down_after_that_a_switch_alone_may_last_is_a_warning(mine, down_after
     found = load(mine("", ""), {key: str(down_after_ms)}).warnings
     assert len(found) == warnings
     assert all(f"{key}: {down_after_ms}: a second failover may follow" in warning for warning in found)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("election", "failover_start"),
+        ("endpoint_update", "endpoint"),
+        ("reconnect", "recovery"),
+        ("total", "downtime"),
+        ("lost_acknowledged", "lost_before, lost_tail and lost_after"),
+    ],
+)
+def test_a_claims_old_name_is_refused_with_the_new_one(mine, old, new):
+    with pytest.raises(ScenarioError, match=f"{old} is called {new} now"):
+        load(mine("", f"  {old}: {{limit: 20s}}\n"))
+
+
+def test_what_is_promised_where_nobody_says_otherwise(mine):
+    targets = load("mine").scenario.targets
+    assert {name: (one.limit, one.gate) for name, one in targets.items()} == {
+        "recovery": (15.0, True),
+        "downtime": (15.0, True),
+        "lost_before": (0.0, True),
+        "works_at_end": (None, True),
+    }
+    own = load(mine("", "  downtime: {limit: 20s, gate: false}\n  works_at_end: {gate: false}\n")).scenario.targets
+    assert (own["downtime"].limit, own["downtime"].gate, own["works_at_end"].gate) == (20.0, False, False)
 
 
 def test_without_a_declared_down_after_nothing_is_said_of_floors(mine):

@@ -38,5 +38,5 @@ def test_a_file_need_not_say_its_own_name():
 
 def test_words_are_known_at_every_depth():
     assert "selector" in words_at(schema(), ("system", "kube", "operator"))
-    assert "limit" in words_at(schema(), ("experiments", "no-fault", "targets", "reconnect"))
+    assert "limit" in words_at(schema(), ("experiments", "no-fault", "targets", "recovery"))
     assert words_at(schema(), ("clients",)) == []

@@ -21,7 +21,7 @@ NUMBERS = {"healthy": 3, "baseline": 4, "wait": 5, "experiment": 6, "watch": 7, 
 
 
 def undone_within_s(played: Played, interrupted_ns: int) -> float:
-    [heal] = [event for event in played.events if event.kind == "fault.heal_confirmed"]
+    [heal] = [event for event in played.events if event.event.kind == "fault.heal_confirmed"]
     return (heal.at_ns - interrupted_ns) / 1e9
 
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,11 +20,13 @@ from chaos.cluster.kube.cluster import KubeCluster, connect
 from chaos.cluster.kube.helper import NodeHelper
 from chaos.cluster.kube.pods import NAMESPACE
 from chaos.errors import SetupError
-from chaos.model import Event, Member
+from chaos.model import Member
 from chaos.record.event_files import Tail
+from chaos.record.events import Stamped
 from chaos.record.rows import read_rows
 from chaos.until import until
 from tests.cluster.kube.conftest import System
+from tests.saying import stamped
 
 pytestmark = [pytest.mark.kind, pytest.mark.timeout(400)]
 SERVICE = "rfrm-redis-cluster"
@@ -36,7 +39,7 @@ class Open:
 
     def __init__(self, cluster: KubeCluster, system: System, directory: Path) -> None:
         self.cluster, self.system, self.directory = cluster, system, directory
-        self.events: list[Event] = []
+        self.events: list[Stamped[Any]] = []
         self.facts = Facts()
         self._agent = Tail(directory / "events" / "agent.jsonl")
 
@@ -44,9 +47,9 @@ class Open:
         async for event in self.cluster.events():
             self.take(event)
 
-    def take(self, event: Event) -> None:
-        self.events.append(event)
-        self.facts.apply(event)
+    def take(self, one: Stamped[Any]) -> None:
+        self.events.append(one)
+        self.facts.apply(one.event)
 
     async def launch(self) -> KubeAgent:
         await self.tell_members()
@@ -65,7 +68,7 @@ class Open:
 
     async def tell_members(self, agent: KubeAgent | None = None) -> None:
         members = [member.as_json() for member in (await self.cluster.members()).values()]
-        self.take(Event(kind="members", domain="host", at_ns=mono_ns(), fields={"members": members}))
+        self.take(stamped("members", "host", mono_ns(), members=members))
         if agent is not None:
             await agent.put(MEMBERS, json.dumps(members))
 
@@ -73,8 +76,8 @@ class Open:
         """Wait for the gate as a trial does: from the agent's events and the platform's."""
 
         async def nothing_wrong() -> bool:
-            for event in self._agent.new():
-                self.facts.apply(event)
+            for one in self._agent.new():
+                self.facts.apply(one.event)
             return not unhealthy(self.facts, self.system.scenario.system, [SERVICE])
 
         def because() -> str:
@@ -126,7 +129,9 @@ async def test_faults_and_their_proofs(system, tmp_path):
         await one.tell_members(agent)
         await one.healthy()
         await agent.close()
-        assert {"clock.domain", "clock.offset", "pod", "endpoints", "service"} <= {event.kind for event in one.events}
+        assert {"clock.domain", "clock.offset", "pod", "endpoints", "service"} <= {
+            event.event.kind for event in one.events
+        }
     assert await ours(system) == []
 
 
@@ -177,7 +182,7 @@ async def test_a_killed_agent_is_noticed_and_what_it_recorded_is_there(system, t
         killed_ns = await kill_the_agent(system)
 
         async def told() -> bool:
-            return any(event.kind == "gap" and "ended by itself" in event.fields["text"] for event in one.events)
+            return any(event.event.kind == "gap" and "ended by itself" in event.event.text for event in one.events)
 
         await until(told, within_s=10, because="nobody says that the agent ended")
         with pytest.raises(SetupError, match=r"the agent ended by itself: .*exit code 137"):

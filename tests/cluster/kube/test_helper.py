@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -10,9 +11,10 @@ from chaos.clock import identity, mono_ns
 from chaos.cluster.kube.helper import NodeHelper, pod_manifest
 from chaos.cluster.kube.stream import LineStream, Program
 from chaos.errors import FaultError
-from chaos.model import Event
+from chaos.record.events import Stamped
 from chaos.until import until
 from tests.cluster.kube.rig import Room, container_of, room
+from tests.saying import said
 
 
 def test_the_pod_can_heal_before_it_ends() -> None:
@@ -33,8 +35,8 @@ def test_a_long_node_name_still_makes_a_pod_name() -> None:
 
 
 @asynccontextmanager
-async def helping(there: Room) -> AsyncIterator[tuple[NodeHelper, list[Event]]]:
-    events: list[Event] = []
+async def helping(there: Room) -> AsyncIterator[tuple[NodeHelper, list[Stamped[Any]]]]:
+    events: list[Stamped[Any]] = []
     helper = NodeHelper(there.api, there.namespace, there.node, there.image, events.append)
     try:
         await helper.start()
@@ -55,7 +57,7 @@ async def test_faults_of_a_helper(there: Room) -> None:
     """One helper, everything it does: starting one costs seconds."""
     one, two = await asyncio.gather(there.redis("one"), there.redis("two"))
     async with helping(there) as (helper, events):
-        assert events[0].fields["boot_id"] == identity()["boot_id"]  # a kind node runs on the host's kernel
+        assert events[0].event.boot_id == identity()["boot_id"]  # a kind node runs on the host's kernel
         await paused(helper, container_of(one))
         await cut(helper, container_of(one), two["status"]["podIP"], there)
         await killed(helper, container_of(one))
@@ -65,8 +67,8 @@ async def test_faults_of_a_helper(there: Room) -> None:
             await helper.kill(container_of(one))
         names = {process["name"] for process in await helper.processes(one["metadata"]["uid"])}
         assert names == {"pause", "redis-server"}
-    assert [event.kind for event in events].count("clock.pair") >= 1
-    assert not [event for event in events if event.kind in ("gap", "fault.undone")]
+    assert [event.event.kind for event in events].count("clock.pair") >= 1
+    assert not [event for event in events if event.event.kind in ("gap", "fault.undone")]
 
 
 async def paused(helper: NodeHelper, container: str) -> None:
@@ -110,9 +112,9 @@ async def test_an_unproved_cut_and_a_helper_that_was_replaced(there: Room) -> No
             await helper.kill(container_of(own))  # the helper itself: the kubelet starts it again
 
         async def healed() -> list[dict[str, str]]:
-            return [event.fields for event in events if event.kind == "fault.undone"]
+            return [said(event) for event in events if event.event.kind == "fault.undone"]
 
         undone = await until(healed, within_s=30, because="the helper came back and said that it healed")
         assert undone == [{"what": "cut", "because": "the helper was started again"}]
-        assert [event.fields["source"] for event in events if event.kind == "gap"] == [f"helper on {there.node}"]
+        assert [event.event.source for event in events if event.event.kind == "gap"] == [f"helper on {there.node}"]
         await helper.heal()

@@ -32,7 +32,7 @@ def test_lines_are_kept_raw(watching: Watching) -> None:
     assert (watching.directory / "logs" / FILE).read_text() == line(1) + "\n"
     opened = watching.of("log.opened")[0]
     assert opened.domain == "node/worker-1"
-    assert opened.fields["file"] == FILE
+    assert opened.event.file == FILE
     assert any("sinceSeconds=1" in asked for asked in watching.fake.asked)
 
 
@@ -45,7 +45,7 @@ def test_a_broken_stream_loses_and_doubles_nothing(watching: Watching) -> None:
 
     assert logged(watching, until=2) == [1, 2]
     watching.fake.set(ended={NAME})
-    watching.wait("gap", lambda event: event.fields["source"] == f"log {FILE}")
+    watching.wait("gap", lambda event: event.event.source == f"log {FILE}")
 
 
 def test_a_container_that_restarts_goes_on_in_its_file(watching: Watching) -> None:
@@ -55,7 +55,7 @@ def test_a_container_that_restarts_goes_on_in_its_file(watching: Watching) -> No
     watching.fake.previous[NAME] = [line(1), line(2)]
     watching.fake.logs[NAME] = [line(3)]
     watching.fake.put(PODS, pod(NAME, container="c1", restarts=1))
-    watching.wait("pod", lambda event: event.fields["restarts"] == 1)
+    watching.wait("pod", lambda event: event.event.restarts == 1)
     watching.fake.cut_streams()
 
     assert logged(watching, until=3) == [1, 2, 3]
@@ -63,18 +63,18 @@ def test_a_container_that_restarts_goes_on_in_its_file(watching: Watching) -> No
 
 def test_a_pod_that_is_gone_closes_its_log(watching: Watching) -> None:
     watching.fake.delete(PODS, NAME)
-    watching.wait("pod", lambda event: event.fields["gone"])
+    watching.wait("pod", lambda event: event.event.gone)
     watching.fake.log(NAME, line(9))  # its process may live on for a moment
     logged(watching, until=9)
     watching.fake.set(ended={NAME})
 
-    assert watching.wait("log.closed").fields["file"] == FILE
+    assert watching.wait("log.closed").event.file == FILE
 
 
 def test_a_pod_that_comes_later_is_read_from_its_beginning(watching: Watching) -> None:
     watching.fake.logs["rfr-redis-cluster-1"] = [line(1)]
     watching.fake.put(PODS, pod("rfr-redis-cluster-1"))
-    watching.wait("log.opened", lambda event: event.fields["pod"] == "rfr-redis-cluster-1")
+    watching.wait("log.opened", lambda event: event.event.pod == "rfr-redis-cluster-1")
     time.sleep(0.2)
     asked = [path for path in watching.fake.asked if "rfr-redis-cluster-1/log" in path]
 

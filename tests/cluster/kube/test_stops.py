@@ -9,6 +9,8 @@ from chaos.cluster.base import Effect
 from chaos.cluster.kube.stops import Pods
 from chaos.errors import FaultError
 from chaos.model import Member, MemberKind
+from chaos.record.events import Pod
+from tests.saying import event
 
 PATH = "/api/v1/namespaces/saasodoo/pods/rfr-0"
 TARGET = Member(
@@ -43,12 +45,18 @@ class Helper:
         return [{"pid": number, "name": "x", "cgroup": cgroup} for number, cgroup in enumerate(self.running)]
 
 
+def told(**said: Any) -> Pod:
+    pod = event("pod", **said)
+    assert isinstance(pod, Pod)
+    return pod
+
+
 @pytest.fixture
 def watch(api, server):
     """A watch by whose word the pod is gone once it is deleted, and its container was started `restarts` times."""
     server.answers["DELETE", PATH] = {"metadata": {"deletionTimestamp": "2026-11-23T09:00:00Z"}}
     said: dict[str, Any] = {"gone": True, "restarts": 0}
-    return said, Pods(api, "saasodoo", lambda _: said)
+    return said, Pods(api, "saasodoo", lambda _: told(**said))
 
 
 async def test_a_crash_is_a_kill_and_at_once_a_forced_delete_of_that_very_pod(watch, server):
@@ -79,7 +87,7 @@ async def test_a_container_that_ran_again_for_a_moment_is_no_crash(api, server):
     """It is gone by the time the node is asked; the watch counted it."""
     server.answers["DELETE", PATH] = {"metadata": {}}
     counts = iter([0, 1, 1, 1])
-    pods = Pods(api, "saasodoo", lambda _: {"gone": True, "restarts": next(counts)})
+    pods = Pods(api, "saasodoo", lambda _: told(gone=True, restarts=next(counts)))
 
     assert (await pods.crash(TARGET, Helper(after=["pause"]))).confirmed_ns is None
 

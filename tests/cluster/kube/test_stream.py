@@ -7,6 +7,7 @@ import pytest
 
 from chaos.clock import identity
 from chaos.cluster.kube.stream import LineStream, Program, StreamBroken, clock_offset
+from chaos.record.events import ClockOffset
 from tests.cluster.kube.rig import Room, room
 
 pytestmark = [pytest.mark.kind, pytest.mark.timeout(180)]
@@ -55,8 +56,9 @@ async def test_questions_are_answered_in_a_row_and_a_break_is_said(there: Room) 
     assert [answer["slept"] for answer in slept] == [0.2, 0.0, 0.1]
 
     domain, offset = await clock_offset(stream, "node/x")
-    assert {key: domain.fields[key] for key in identity()} == identity()
-    assert abs(offset.fields["offset_ns"]) <= offset.fields["error_ns"] < 50e6
+    assert {key: getattr(domain.event, key) for key in identity()} == identity()
+    assert isinstance(offset.event, ClockOffset)
+    assert abs(offset.event.offset_ns) <= offset.event.error_ns < 50e6
 
     with pytest.raises(StreamBroken, match="broke off: no more"):
         await stream.ask({"do": "end"}, 5)

@@ -64,7 +64,7 @@ async def test_an_api_server_that_is_away_for_a_while_costs_no_operation(system,
             await signal_api(system, "CONT")
         await agent.pull()
         rows = list(read_rows(tmp_path / "ops" / "meters.rows"))
-        sources = {event.fields["source"] for event in one.events if event.kind == "gap"}
+        sources = {event.event.source for event in one.events if event.event.kind == "gap"}
         await agent.close()
 
     assert "the stream to the agent" in sources

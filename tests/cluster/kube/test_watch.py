@@ -10,9 +10,10 @@ import pytest
 from chaos.clock import mono_ns
 from chaos.cluster.kube.api import Api, ApiError
 from chaos.cluster.kube.watch import Watcher
-from chaos.model import Event
+from chaos.record.events import Stamped
 from chaos.scenario import load
 from tests.cluster.kube.fake_api import FakeApi, serving
+from tests.saying import said
 
 NS = "saasodoo"
 PODS = f"/api/v1/namespaces/{NS}/pods"
@@ -46,20 +47,20 @@ class Watching:
 
     def __init__(self, fake: FakeApi, api: Api, directory: Path) -> None:
         self.fake = fake
-        self.events: list[Event] = []
+        self.events: list[Stamped[Any]] = []
         self.directory = directory
         self.watcher = Watcher(api, load("redis-operator").scenario, directory, self.events.append)
 
-    def of(self, kind: str) -> list[Event]:
-        return [event for event in self.events if event.kind == kind]
+    def of(self, kind: str) -> list[Stamped[Any]]:
+        return [event for event in self.events if event.event.kind == kind]
 
-    def wait(self, kind: str, fits: Callable[[Event], bool] = lambda _: True) -> Event:
+    def wait(self, kind: str, fits: Callable[[Stamped[Any]], bool] = lambda _: True) -> Stamped[Any]:
         limit = time.monotonic() + 5
         while True:
             found = [event for event in self.of(kind) if fits(event)]
             if found:
                 return found[-1]
-            assert time.monotonic() < limit, [(event.kind, event.fields) for event in self.events]
+            assert time.monotonic() < limit, [(event.event.kind, said(event)) for event in self.events]
             time.sleep(0.005)
 
 
@@ -78,14 +79,14 @@ def watching(tmp_path: Path) -> Iterator[Watching]:
 def test_what_was_there_is_told_once(watching: Watching) -> None:
     time.sleep(0.7)  # some lists later
 
-    assert [event.fields["role"] for event in watching.of("pod")] == ["master"]
+    assert [event.event.role for event in watching.of("pod")] == ["master"]
     assert [event.since_ns for event in watching.of("pod")] == [None]
     assert len(watching.of("endpoints")) == 1
 
 
 def test_members_are_the_pods_with_an_address_and_a_container(watching: Watching) -> None:
     watching.fake.put(PODS, {**pod("rfr-redis-cluster-1"), "status": {"phase": "Pending"}})
-    watching.wait("pod", lambda event: event.fields["name"] == "rfr-redis-cluster-1")
+    watching.wait("pod", lambda event: event.event.name == "rfr-redis-cluster-1")
     (member,) = watching.watcher.members().values()
 
     assert (member.name, member.ordinal, member.address, member.port) == ("rfr-redis-cluster-0", 0, "10.244.2.3", 6379)
@@ -96,7 +97,7 @@ def test_a_moved_endpoint_is_known_to_a_list_and_an_arrival(watching: Watching) 
     time.sleep(0.6)
     before_ns = mono_ns()
     watching.fake.put(SLICES, endpoint_slice("one", "rfrm-redis-cluster", "rfr-redis-cluster-1"))
-    moved = watching.wait("endpoints", lambda event: event.fields["endpoints"][0]["pod"] == "rfr-redis-cluster-1")
+    moved = watching.wait("endpoints", lambda event: event.event.endpoints[0]["pod"] == "rfr-redis-cluster-1")
 
     assert moved.since_ns is not None
     assert moved.since_ns < before_ns < moved.at_ns
@@ -105,11 +106,11 @@ def test_a_moved_endpoint_is_known_to_a_list_and_an_arrival(watching: Watching) 
 
 def test_a_service_is_all_its_slices(watching: Watching) -> None:
     watching.fake.put(SLICES, endpoint_slice("two", "rfrm-redis-cluster", "rfr-redis-cluster-1"))
-    both = watching.wait("endpoints", lambda event: len(event.fields["endpoints"]) == 2)
+    both = watching.wait("endpoints", lambda event: len(event.event.endpoints) == 2)
     watching.fake.delete(SLICES, "one")
-    rest = watching.wait("endpoints", lambda event: len(event.fields["endpoints"]) == 1 and event.at_ns > both.at_ns)
+    rest = watching.wait("endpoints", lambda event: len(event.event.endpoints) == 1 and event.at_ns > both.at_ns)
 
-    assert rest.fields["endpoints"][0]["pod"] == "rfr-redis-cluster-1"
+    assert rest.event.endpoints[0]["pod"] == "rfr-redis-cluster-1"
 
 
 def test_a_service_tells_its_address_and_selector(watching: Watching) -> None:
@@ -117,24 +118,24 @@ def test_a_service_tells_its_address_and_selector(watching: Watching) -> None:
     watching.fake.put(SERVICES, {"metadata": {"name": "rfrm-redis-cluster", "uid": "s"}, "spec": spec})
     told = watching.wait("service")
 
-    assert told.fields == {"service": "rfrm-redis-cluster", "cluster_ip": "10.96.0.9", "selector": spec["selector"]}
+    assert said(told) == {"service": "rfrm-redis-cluster", "cluster_ip": "10.96.0.9", "selector": spec["selector"]}
 
 
 def test_a_replaced_pod_is_gone_and_another(watching: Watching) -> None:
     watching.fake.delete(PODS, "rfr-redis-cluster-0")
-    gone = watching.wait("pod", lambda event: event.fields["gone"])
+    gone = watching.wait("pod", lambda event: event.event.gone)
     assert watching.watcher.members() == {}
     watching.fake.put(PODS, pod("rfr-redis-cluster-0", uid="another", container="c1"))
-    watching.wait("pod", lambda event: event.fields["uid"] == "another")
+    watching.wait("pod", lambda event: event.event.uid == "another")
 
-    assert gone.fields["uid"] == "uid-of-rfr-redis-cluster-0"
+    assert gone.event.uid == "uid-of-rfr-redis-cluster-0"
     assert watching.watcher.members()["rfr-redis-cluster-0"].container == "c1"
 
 
 def test_a_change_of_nothing_that_we_tell_is_not_told(watching: Watching) -> None:
     watching.fake.put(PODS, pod("rfr-redis-cluster-0", role="master") | {"kind": "Pod"})
     watching.fake.put(PODS, pod("rfr-redis-cluster-0", role="slave"))
-    watching.wait("pod", lambda event: event.fields["role"] == "slave")
+    watching.wait("pod", lambda event: event.event.role == "slave")
 
     assert len(watching.of("pod")) == 2
 
@@ -144,7 +145,7 @@ def test_an_older_view_of_a_list_is_ignored(watching: Watching) -> None:
     watching.fake.set(stale=True)
     time.sleep(0.7)
 
-    assert not [event for event in watching.of("pod") if event.fields["gone"]]
+    assert not [event for event in watching.of("pod") if event.event.gone]
 
 
 @pytest.mark.parametrize("trouble", ["broken", "expired"])
@@ -154,9 +155,9 @@ def test_a_break_is_a_gap_and_the_state_is_caught_up(watching: Watching, trouble
     watching.fake.cut_streams()
     gap = watching.wait("gap")
     watching.fake.put(PODS, pod("rfr-redis-cluster-0", role="slave"))
-    watching.wait("pod", lambda event: event.fields["role"] == "slave")
+    watching.wait("pod", lambda event: event.event.role == "slave")
 
-    assert gap.fields["source"].startswith("watch")
+    assert gap.event.source.startswith("watch")
     assert gap.since_ns is not None
     assert gap.since_ns < gap.at_ns
     watching.fake.set(expired=False)
@@ -171,8 +172,8 @@ def test_an_api_server_that_is_away_is_one_gap_a_source(watching: Watching) -> N
     time.sleep(1.5)
     assert not watching.of("gap")
     watching.fake.set(away=False)
-    moved = watching.wait("endpoints", lambda event: event.fields["endpoints"][0]["pod"] == "rfr-redis-cluster-2")
-    gap = watching.wait("gap", lambda event: event.fields["source"] == "watch endpointslices")
+    moved = watching.wait("endpoints", lambda event: event.event.endpoints[0]["pod"] == "rfr-redis-cluster-2")
+    gap = watching.wait("gap", lambda event: event.event.source == "watch endpointslices")
 
     assert moved.since_ns is not None
     assert gap.since_ns is not None

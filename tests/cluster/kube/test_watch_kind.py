@@ -2,15 +2,17 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chaos.cluster.kube.stream import LineStream, Program
 from chaos.cluster.kube.watch import Watcher
-from chaos.model import Event
+from chaos.record.events import Stamped
 from chaos.scenario import load
 from chaos.until import until
 from tests.cluster.kube.rig import Room, room
+from tests.saying import said
 
 pytestmark = [pytest.mark.kind, pytest.mark.timeout(180)]
 LABELS = {"app.kubernetes.io/component": "redis", "redisfailovers-role": "master"}
@@ -24,7 +26,7 @@ async def terminate(there: Room, pod: str) -> None:
 
 async def test_a_pods_life_is_told_and_its_log_is_whole(tmp_path: Path) -> None:
     async with room() as there:
-        events: list[Event] = []
+        events: list[Stamped[Any]] = []
         await there.redis("one", LABELS)
         scenario = load("redis-operator", {"system.kube.namespace": there.namespace}).scenario
         watcher = Watcher(there.api, scenario, tmp_path, events.append)
@@ -33,21 +35,21 @@ async def test_a_pods_life_is_told_and_its_log_is_whole(tmp_path: Path) -> None:
             await told(events, tmp_path, there)
         finally:
             await asyncio.to_thread(watcher.stop)
-    assert not [event for event in events if event.kind == "gap"]
-    assert {event.kind for event in events} >= {"pod", "log.opened", "log.closed"}
+    assert not [event for event in events if event.event.kind == "gap"]
+    assert {event.event.kind for event in events} >= {"pod", "log.opened", "log.closed"}
 
 
-async def told(events: list[Event], directory: Path, there: Room) -> None:
-    async def found(**wanted: object) -> Event | None:
-        pods = [event for event in events if event.kind == "pod" and event.fields["name"] == "one"]
-        return next((event for event in pods if wanted.items() <= event.fields.items()), None)
+async def told(events: list[Stamped[Any]], directory: Path, there: Room) -> None:
+    async def found(**wanted: object) -> Stamped[Any] | None:
+        pods = [event for event in events if event.event.kind == "pod" and event.event.name == "one"]
+        return next((event for event in pods if wanted.items() <= said(event).items()), None)
 
     first = await until(found, within_s=5, because="the pod is told")
-    assert first.fields["role"] == "master"
+    assert first.event.role == "master"
     await terminate(there, "one")
     again = await until(lambda: found(restarts=1, ready=True), within_s=40, because="the restart is told")
-    assert again.fields["container"] != first.fields["container"]
-    log = directory / "logs" / f"redis-one-{first.fields['uid'][:8]}.log"
+    assert again.event.container != first.event.container
+    log = directory / "logs" / f"redis-one-{first.event.uid[:8]}.log"
 
     async def written() -> str | None:
         text = log.read_text()

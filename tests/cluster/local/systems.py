@@ -6,14 +6,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from chaos.cluster.local.cluster import LocalCluster, connect
 from chaos.cluster.local.level import NAMESPACES, Level
 from chaos.cluster.local.servers import find
-from chaos.model import Event, Member
+from chaos.model import Member
+from chaos.record.events import Stamped
 from chaos.scenario import Scenario, load
 from chaos.until import until
 from tests.net.spaces import Space
+from tests.saying import said as fields_of
 
 WITHIN_S = 20.0
 FULL = Level(NAMESPACES)
@@ -42,14 +45,14 @@ def reference(level: Level = FULL) -> dict[str, str]:
 class Held:
     cluster: LocalCluster
     directory: Path
-    events: list[Event] = field(default_factory=list)
+    events: list[Stamped[Any]] = field(default_factory=list)
 
-    def said(self, kind: str, **fields: object) -> list[Event]:
+    def said(self, kind: str, **fields: object) -> list[Stamped[Any]]:
         """Every event of this kind that says this, in order."""
-        return [one for one in self.events if one.kind == kind and fields.items() <= one.fields.items()]
+        return [one for one in self.events if one.event.kind == kind and fields.items() <= fields_of(one).items()]
 
-    async def until(self, kind: str, **fields: object) -> Event:
-        async def found() -> list[Event]:
+    async def until(self, kind: str, **fields: object) -> Stamped[Any]:
+        async def found() -> list[Stamped[Any]]:
             return self.said(kind, **fields)
 
         return (await until(found, within_s=WITHIN_S, because=f"{kind} {fields} was never said", every_s=0.02))[0]

@@ -14,10 +14,12 @@ from chaos.clock import AGENT, identity
 from chaos.errors import SetupError
 from chaos.model import Outcome
 from chaos.record.event_files import read_events
+from chaos.record.events import Resolved
 from chaos.record.rows import read_rows
 from chaos.trial.spec import client_specs
 from chaos.until import until
 from tests.cluster.local.systems import WITHIN_S, Held, children, command, held, nest_pid, scenario, there
+from tests.saying import said as fields_of
 
 pytestmark = pytest.mark.local
 
@@ -45,7 +47,7 @@ async def heard(one: Held, kind: str) -> dict[str, object]:
     path = one.directory / "events" / "agent.jsonl"
 
     async def said() -> list[dict[str, object]]:
-        return [event.fields for event in read_events(path) if event.kind == kind] if path.exists() else []
+        return [fields_of(event) for event in read_events(path) if event.event.kind == kind] if path.exists() else []
 
     return (await until(said, within_s=WITHIN_S, because=f"the agent never said {kind}"))[0]
 
@@ -73,9 +75,9 @@ async def test_it_records_into_the_trial_and_leaves_only_its_record(tmp_path):
         assert (await heard(one, "audit"))["present"]
         await agent.close()
     resolved = {
-        event.fields["name"]: event.fields["addresses"]
-        for event in read_events(tmp_path / "events" / "agent.jsonl")
-        if event.kind == "resolved"
+        one.event.name: one.event.addresses
+        for one in read_events(tmp_path / "events" / "agent.jsonl")
+        if isinstance(one.event, Resolved)
     }
     assert resolved == {"redis": ["10.96.0.10"], "sentinel": ["10.96.0.11"], "rfr-redis-cluster": []}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["audit", "events", "logs", "ops"]

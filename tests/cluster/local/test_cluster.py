@@ -40,16 +40,16 @@ async def test_a_system_is_whole_once_it_is_held(tmp_path):
         assert [members[f"redis-{number}"].ordinal for number in range(3)] == [0, 1, 2]
         assert {members[name].kind for name in NAMES[4:]} == {MemberKind.SENTINEL}
         await one.until("endpoints", service="redis")
-        assert all(pod.fields["ready"] for pod in one.said("pod")[-len(NAMES) :])
-        labels = {pod.fields["name"]: pod.fields["role"] for pod in one.said("pod", component="redis")}
+        assert all(pod.event.ready for pod in one.said("pod")[-len(NAMES) :])
+        labels = {pod.event.name: pod.event.role for pod in one.said("pod", component="redis")}
         assert labels == {"redis-0": "master", "redis-1": "slave", "redis-2": "slave"}
-        assert {event.fields["service"]: event.fields["selector"] for event in one.said("service")} == {
+        assert {event.event.service: event.event.selector for event in one.said("service")} == {
             "redis": {"role": "master"},
             "sentinel": {"component": "sentinel"},
         }
         for opened in one.said("log.opened"):
             assert opened.domain == HOST
-            assert (tmp_path / "logs" / opened.fields["file"]).exists()
+            assert (tmp_path / "logs" / opened.event.file).exists()
 
 
 async def test_a_killed_process_is_started_again_in_place(tmp_path):
@@ -63,7 +63,7 @@ async def test_a_killed_process_is_started_again_in_place(tmp_path):
         started = await one.until("pod", name="redis-1", restarts=1)
         assert 0.2e9 <= started.at_ns - down.at_ns < 2e9
         ready = await one.until("pod", name="redis-1", restarts=1, ready=True)
-        assert not started.fields["ready"]
+        assert not started.event.ready
         assert 0.5e9 <= ready.at_ns - started.at_ns < 2e9
         after = await one.member("redis-1")
         assert (after.uid, after.address) == (before.uid, before.address)
@@ -97,7 +97,7 @@ async def test_a_crashed_member_is_taken_away_and_comes_back_as_another(tmp_path
         assert after.uid != before.uid
         assert after.address != before.address
         [first] = one.said("pod", uid=after.uid)[:1]
-        assert first.fields["role"] == "slave"
+        assert first.event.role == "slave"
         assert first.at_ns - gone.at_ns >= 0.3e9
         assert one.said("pod", uid=before.uid, restarts=1) == []
         assert len(list((tmp_path / "logs").glob("redis-redis-0-*"))) == 2
@@ -110,7 +110,7 @@ async def test_a_deleted_master_hands_over_before_it_goes(tmp_path):
         took_effect(effect, before)
         deleting = await one.until("pod", name="redis-0", deleting=True)
         labelled = await one.until("pod", role="master", gone=False, deleting=False, ready=True, restarts=0)
-        assert labelled.fields["name"] == "redis-0"
+        assert labelled.event.name == "redis-0"
         moved = await until(lambda: moved_to(one), within_s=WITHIN_S, because="another is labelled", every_s=0.02)
         gone = await one.until("pod", name="redis-0", gone=True)
         assert deleting.at_ns <= moved.at_ns <= gone.at_ns
@@ -121,7 +121,7 @@ async def test_a_deleted_master_hands_over_before_it_goes(tmp_path):
 
 
 async def moved_to(one):
-    found = [pod for pod in one.said("pod", role="master") if pod.fields["name"] != "redis-0"]
+    found = [pod for pod in one.said("pod", role="master") if pod.event.name != "redis-0"]
     return found[0] if found else None
 
 
@@ -184,7 +184,7 @@ async def test_a_cut_ends_at_its_longest_and_says_so(tmp_path):
         target = members["redis-0"]
         effect = await one.cluster.cut(Cut(member=target, peers=(members["redis-1"].address,), longest_s=1.0))
         undone = await one.until("fault.undone", what="cut")
-        assert undone.fields["because"] == "it had lasted its longest, 1 s"
+        assert undone.event.because == "it had lasted its longest, 1 s"
         assert undone.at_ns - effect.earliest_ns >= 1e9
         assert reaches(pid_of("redis-0"), members["redis-1"].address)
 

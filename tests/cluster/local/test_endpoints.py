@@ -1,14 +1,16 @@
 """Who is behind a Service, as it is said and as it is programmed."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
 from chaos.cluster.local.endpoints import Endpoints
 from chaos.cluster.local.network import Space
 from chaos.cluster.local.pod import Pod
-from chaos.model import Event, MemberKind
+from chaos.model import MemberKind
 from chaos.net.service import Service
+from chaos.record.events import Stamped
 from tests.cluster.local.systems import scenario
 
 MASTER_ADDRESS, SENTINEL_ADDRESS = "10.96.0.10", "10.96.0.11"
@@ -49,7 +51,7 @@ def programmed():
 
 @pytest.fixture
 def said():
-    return list[Event]()
+    return list[Stamped[Any]]()
 
 
 @pytest.fixture
@@ -65,13 +67,13 @@ def endpoints(programmed, said):
     return pods, followed
 
 
-def named(said: list[Event], service: str) -> list[list[dict[str, object]]]:
-    return [one.fields["endpoints"] for one in said if one.kind == "endpoints" and one.fields["service"] == service]
+def named(said: list[Stamped[Any]], service: str) -> list[list[dict[str, object]]]:
+    return [one.event.endpoints for one in said if one.event.kind == "endpoints" and one.event.service == service]
 
 
 def test_a_service_is_said_with_its_address_and_both_are_programmed(endpoints, programmed, said):
     _, followed = endpoints
-    assert [one.fields["cluster_ip"] for one in said if one.kind == "service"] == [MASTER_ADDRESS, SENTINEL_ADDRESS]
+    assert [one.event.cluster_ip for one in said if one.kind == "service"] == [MASTER_ADDRESS, SENTINEL_ADDRESS]
     assert followed.hosts == {"redis": MASTER_ADDRESS, "sentinel": SENTINEL_ADDRESS}
     assert programmed.master == (("10.93.1.1", 6379),)
     assert programmed.all[-1][1].endpoints == (("10.93.2.1", 26379),)

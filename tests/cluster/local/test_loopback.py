@@ -29,7 +29,7 @@ FORCED = Level(LOOPBACK, "FAILOVER_LEVEL asks for it")
 
 def range_of(one: Held) -> str:
     """127.N, the one that all its addresses are in."""
-    said = {pod.fields["ip"] for pod in one.said("pod")} | {each.fields["cluster_ip"] for each in one.said("service")}
+    said = {pod.event.ip for pod in one.said("pod")} | {each.event.cluster_ip for each in one.said("service")}
     [found] = {".".join(address.split(".")[:2]) for address in said}
     return found
 
@@ -63,7 +63,7 @@ async def test_it_is_whole_and_its_members_know_each_other_by_their_addresses(tm
         [master, _, known] = await role(members["redis-0"].address)
         assert master == "master"
         assert {address for address, _, _ in known} == replicas  # type: ignore[attr-defined]
-        services = {said.fields["service"]: said.fields["cluster_ip"] for said in one.said("service")}
+        services = {said.event.service: said.event.cluster_ip for said in one.said("service")}
         assert (await role(services["redis"]))[0] == "master"
         async with Resp.connect(services["sentinel"], 26379, 2.0) as sentinel:
             others = await sentinel.call("SENTINEL", "SENTINELS", "mymaster")
@@ -77,7 +77,7 @@ async def test_a_master_that_crashes_is_replaced_and_the_service_follows(tmp_pat
     wanted = scenario(local__replace__after="6s")
     async with held(tmp_path, wanted, FORCED) as one:
         before = await one.member("redis-0")
-        service = (await one.until("service", service="redis")).fields["cluster_ip"]
+        service = (await one.until("service", service="redis")).event.cluster_ip
         await one.until("endpoints", service="redis")
         await one.cluster.stop(before, Stop.CRASH)
         await one.until("endpoints", service="redis", endpoints=[])
@@ -85,7 +85,7 @@ async def test_a_master_that_crashes_is_replaced_and_the_service_follows(tmp_pat
             await role(service)
 
         async def moved() -> bool:
-            return bool(one.said("endpoints", service="redis")[-1].fields["endpoints"])
+            return bool(one.said("endpoints", service="redis")[-1].event.endpoints)
 
         await until(moved, within_s=WITHIN_S, because="the Service has an endpoint again", every_s=0.02)
         assert (await role(service))[0] == "master"
@@ -109,7 +109,7 @@ async def test_the_operators_files_follow_nobody_elses_redis(tmp_path):
         for name in ("rfr-redis-cluster-1", "rfr-redis-cluster-2"):
             await one.cluster.stop(await one.member(name), Stop.KILL)
             started = await one.until("pod", name=name, restarts=1)
-            address = started.fields["ip"]
+            address = started.event.ip
 
             async def itself(address: str = address) -> bool:
                 try:

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from chaos.cluster.local.waits import LEAST_NS, Waits
-from chaos.model import Event
+from chaos.cluster.local.waits import LEAST_NS, WaitsForACore
+from chaos.record.events import Stamped
 from chaos.until import until
+from tests.saying import said
 from tests.spinning import spinning
 
 
@@ -19,26 +21,26 @@ def spinners() -> Iterator[list[int]]:
 
 
 async def test_whoever_waits_for_a_core_is_told_of_with_how_long(spinners: list[int]) -> None:
-    events: list[Event] = []
-    waits = Waits(lambda: [("redis-0", spinners[0])], events.append)
+    events: list[Stamped[Any]] = []
+    waits = WaitsForACore(lambda: [("redis-0", spinners[0])], events.append)
     watching = asyncio.create_task(waits.watch())
 
-    async def told() -> list[Event]:
-        return [event for event in events if event.kind == "waited"]
+    async def told() -> list[Stamped[Any]]:
+        return [event for event in events if event.event.kind == "waited"]
 
     first, *_ = await until(told, within_s=10, because="nothing was told", every_s=0.02)
     watching.cancel()
 
-    assert events[0].fields == {"counted": True}
-    assert first.fields["member"] == "redis-0"
+    assert said(events[0]) == {"counted": True}
+    assert first.event.member == "redis-0"
     assert first.since_ns is not None
-    assert LEAST_NS <= first.fields["waited_ns"] <= first.at_ns - first.since_ns + 20_000_000
+    assert LEAST_NS <= first.event.waited_ns <= first.at_ns - first.since_ns + 20_000_000
 
 
 def test_only_what_a_process_waited_since_the_last_look_is_told_and_only_where_it_is_much(tmp_path: Path) -> None:
-    events: list[Event] = []
+    events: list[Stamped[Any]] = []
     running = [("redis-0", 7)]
-    waits = Waits(lambda: running, events.append, tmp_path)
+    waits = WaitsForACore(lambda: running, events.append, tmp_path)
 
     def look(pid: int, total_ns: int) -> None:
         (tmp_path / str(pid)).mkdir(exist_ok=True)
@@ -51,18 +53,18 @@ def test_only_what_a_process_waited_since_the_last_look_is_told_and_only_where_i
     look(7, 8 * LEAST_NS)
     running[:] = [("redis-0", 8)]
     look(8, 20 * LEAST_NS)
-    assert [event.fields for event in events] == [{"member": "redis-0", "waited_ns": 2 * LEAST_NS + 1}]
+    assert [said(event) for event in events] == [{"member": "redis-0", "waited_ns": 2 * LEAST_NS + 1}]
     look(8, 20 * LEAST_NS + 10**9)
     assert events[-1].since_ns == events[-1].at_ns - 10**9
 
 
 def test_a_process_that_has_just_ended_is_nobody(tmp_path: Path) -> None:
-    events: list[Event] = []
-    Waits(lambda: [("redis-0", 7)], events.append, tmp_path).look()
+    events: list[Stamped[Any]] = []
+    WaitsForACore(lambda: [("redis-0", 7)], events.append, tmp_path).look()
     assert events == []
 
 
 async def test_a_kernel_that_does_not_count_is_told_once(tmp_path: Path) -> None:
-    events: list[Event] = []
-    await Waits(lambda: [], events.append, tmp_path).watch()
-    assert [(event.kind, event.fields) for event in events] == [("waits", {"counted": False})]
+    events: list[Stamped[Any]] = []
+    await WaitsForACore(lambda: [], events.append, tmp_path).watch()
+    assert [(event.event.kind, said(event)) for event in events] == [("waits", {"counted": False})]

@@ -6,9 +6,9 @@ import re
 from dataclasses import asdict
 
 import pytest
+from chaos.analysis.timeline import LABEL_LINE
 
 from chaos.analysis.logs import parse
-from chaos.analysis.timeline import LABEL_LINE
 from chaos.cluster.local.controller.board import Board, Label, Pod
 from tests.cluster.local.controller.world import redis
 

@@ -1,25 +1,27 @@
 """Clock domains: one clock has no error, another has that of its exchanges, an unknown one places nothing."""
 
-from chaos.analysis.align import Clocks
-from chaos.model import Event
+from typing import Any
+
+from chaos.analysis.clocks import Clocks
+from chaos.record.events import Stamped
+from tests.saying import stamped
 
 MINE = {"boot_id": "a", "timens": ""}
 OTHER = {"boot_id": "b", "timens": ""}
 SECOND = 10**9
 
 
-def domain(name: str, identity: dict[str, str], mono_ns: int = 0, wall_ns: int = 0) -> Event:
-    reading = {"mono_ns": mono_ns, "wall_ns": wall_ns}
-    return Event(kind="clock.domain", domain=name, at_ns=mono_ns, fields=identity | reading)
+def domain(name: str, identity: dict[str, str], mono_ns: int = 0, wall_ns: int = 0) -> Stamped[Any]:
+    said: dict[str, Any] = {**identity, "mono_ns": mono_ns, "wall_ns": wall_ns}
+    return stamped("clock.domain", name, mono_ns, **said)
 
 
-def offset(of: str, at_ns: int, offset_ns: int, error_ns: int) -> Event:
-    fields = {"of": of, "offset_ns": offset_ns, "error_ns": error_ns}
-    return Event(kind="clock.offset", domain="host", at_ns=at_ns, fields=fields)
+def offset(of: str, at_ns: int, offset_ns: int, error_ns: int) -> Stamped[Any]:
+    return stamped("clock.offset", at_ns=at_ns, of=of, offset_ns=offset_ns, error_ns=error_ns)
 
 
-def pair(name: str, mono_ns: int, wall_ns: int) -> Event:
-    return Event(kind="clock.pair", domain=name, at_ns=mono_ns, fields={"wall_ns": wall_ns})
+def pair(name: str, mono_ns: int, wall_ns: int) -> Stamped[Any]:
+    return stamped("clock.pair", name, mono_ns, wall_ns=wall_ns)
 
 
 def test_equal_identities_are_one_clock():

@@ -6,7 +6,6 @@ from chaos.analysis.result import Verdict
 from chaos.model import ErrorCode, Outcome
 from tests.analysis.conftest import Analysed
 from tests.recordings import Story, kill_master, no_fault
-from tests.recordings.documents import scenario_json
 from tests.recordings.world import OPERATOR, PODS, SENTINELS
 
 LATE = {"outcome": Outcome.UNKNOWN, "error": ErrorCode.REPLY_TIMEOUT, "takes_s": 0.1}
@@ -55,66 +54,56 @@ def test_waits_of_several_looks_add_up(analysed: Analysed) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "verdict"),
-    [(0.9, Verdict.FAIL), (1.0, Verdict.INCONCLUSIVE)],
+    [(0.7, Verdict.FAIL), (0.9, Verdict.INCONCLUSIVE)],
 )
 def test_an_outage_of_the_control_that_waits_as_long_may_explain_is_undecided(
     analysed: Analysed, seconds: float, verdict: Verdict
 ) -> None:
-    """It is 1 s long, and not every operation of it met a wait."""
+    """0.8 s of it met no wait; all of what members waited may have been in its way."""
     story = no_fault().out("service", 3.0, 4.0, **LATE)
     trial = analysed(waited(story, 3.2, (PODS[0], seconds / 2), (OPERATOR, seconds / 2)))
     assert trial.verdict is verdict
-    assert ("members waited for a core as long" in trial.because[0]) is (verdict is not Verdict.FAIL)
+    assert ("waited for a core" in trial.because[0]) is (verdict is not Verdict.FAIL)
+
+
+def test_a_refusal_is_no_lateness(analysed: Analysed) -> None:
+    """READONLY is the system's answer, however long anybody waited."""
+    story = no_fault().out("service", 3.0, 4.0, error=ErrorCode.READONLY)
+    assert analysed(waited(story, 3.2, (PODS[0], 2.0))).verdict is Verdict.FAIL
 
 
 def test_another_outage_that_nothing_explains_is_one(analysed: Analysed) -> None:
     story = no_fault().out("service", 3.0, 4.0, **LATE).out("service", 9.0, 9.5, **LATE)
-    trial = analysed(waited(story, 3.2, (PODS[0], 1.5)))
-    assert trial.verdict is Verdict.FAIL
-    measured = trial.paths["service/new"].targets["reconnect"].measured_s
-    assert measured is not None
-    assert measured[0] < 0.6
+    assert analysed(waited(story, 3.2, (PODS[0], 1.5))).verdict is Verdict.FAIL
 
 
-def test_waits_touch_no_edge(analysed: Analysed) -> None:
-    """They only lengthen: what is in time with them is in time."""
-    trial = analysed(waited(kill_master(back_s=14.0), 14.0, (PODS[1], 0.09)))
-    assert trial.verdict is Verdict.PASS
-    assert all(window.suspect == () for path in trial.paths.values() for window in path.windows)
+def test_a_wait_at_the_end_of_an_outage_makes_its_interval_wider_and_decides_nothing(analysed: Analysed) -> None:
+    """Back at 46 s where 15 s were promised: later, however long anybody waited."""
+    story = kill_master(back_s=46.0).out("service", 45.9, 46.0, **LATE)
+    path = analysed(waited(story, 46.0, (PODS[1], 0.09))).paths["service/new"]
+    assert path.head is not None
+    assert path.head.widened == ("end",)
+    assert path.targets["recovery"].verdict == "fail"
 
 
-@pytest.mark.parametrize(("seconds", "verdict"), [(1.5, Verdict.FAIL), (2.5, Verdict.INCONCLUSIVE)])
-def test_a_miss_by_less_than_members_waited_is_not_known_to_be_one(
-    analysed: Analysed, seconds: float, verdict: Verdict
-) -> None:
-    """Back after 17 s where 15 s were promised; a second failover's worth of waiting lies in the middle of it."""
-    trial = analysed(waited(kill_master(back_s=17.0), 9.0, (PODS[1], seconds / 2), (OPERATOR, seconds / 2)))
-    assert trial.verdict is verdict
-    assert (f"members waited up to {seconds:.2f} s for a core" in trial.because[0]) is (verdict is not Verdict.FAIL)
+def test_only_a_limit_inside_the_widened_interval_is_undecided(analysed: Analysed) -> None:
+    story = kill_master(back_s=15.05).out("service", 14.9, 15.05, **LATE)
+    assert analysed(story).paths["service/new"].targets["recovery"].verdict == "fail"
+    waits = [(PODS[1], 0.09)]
+    late = analysed(waited(waited(story, 15.0, *waits), 15.1, *waits))
+    assert late.paths["service/new"].targets["recovery"].verdict == "undecided"
 
 
-def test_what_members_waited_later_excuses_nothing(analysed: Analysed) -> None:
-    trial = analysed(waited(kill_master(back_s=17.0), 18.0, (PODS[1], 3.0)))
-    assert trial.verdict is Verdict.FAIL
-
-
-def test_a_sum_of_outages_is_held_against_all_that_members_waited(analysed: Analysed) -> None:
-    story = kill_master(back_s=10.0).out("service", 30.0, 38.0)
-    assert analysed(story).paths["service/new"].targets["total"].verdict == "fail"
-    late = analysed(waited(story, 36.0, (PODS[1], 4.0)))
-    assert late.paths["service/new"].targets["total"].verdict == "undecided"
+def test_a_downtime_is_undecided_where_the_limit_lies_within_what_waits_may_explain(analysed: Analysed) -> None:
+    story = kill_master(back_s=10.0).out("service", 30.0, 38.0, **LATE)
+    assert analysed(waited(story, 36.0, (PODS[1], 2.0))).paths["service/new"].targets["downtime"].verdict == "fail"
+    late = analysed(waited(story, 36.0, (PODS[1], 2.0))).paths["service/new"].targets["downtime"]
+    assert late.verdict == "undecided"
+    assert late.why == "up to 4.00 s of it may be our own stalls or waits for a core"
 
 
 def test_a_pass_stands(analysed: Analysed) -> None:
     assert analysed(waited(kill_master(back_s=14.0), 9.0, (PODS[1], 3.0))).verdict is Verdict.PASS
-
-
-def test_a_milestone_is_held_against_its_limit_in_the_same_way(analysed: Analysed) -> None:
-    scenario = scenario_json()
-    scenario["targets"]["detection"]["gate"] = True
-    story = kill_master(back_s=14.0, scenario=scenario)
-    assert analysed(story).targets["detection"].verdict == "fail"
-    assert analysed(waited(story, 3.0, (SENTINEL, 0.6))).targets["detection"].verdict == "undecided"
 
 
 def test_it_is_remarked_and_in_the_record(analysed: Analysed) -> None:

@@ -1,11 +1,12 @@
 """Milestones: seen by whom and when, not applicable, not yet, unobserved."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from chaos.analysis.result import Milestone, State
-from chaos.model import Event
+from chaos.record.events import Stamped
 from tests.analysis.conftest import Analysed
 from tests.recordings import Story, delete_master, kill_master
 from tests.recordings.world import IPS, PODS, SENTINELS, ns
@@ -15,13 +16,12 @@ NAMES = ["sdown", "odown", "try_failover", "elected", "promoted", "switched", "r
 
 def at(milestone: Milestone) -> tuple[float, float]:
     assert milestone.state is State.SEEN
-    assert milestone.earliest_s is not None
-    assert milestone.latest_s is not None
-    return milestone.earliest_s, milestone.latest_s
+    assert milestone.at_s is not None
+    return milestone.at_s.least, milestone.at_s.most
 
 
-def late_endpoints(event: Event) -> bool:
-    return event.kind == "endpoints" and event.at_ns > ns(10.0)
+def late_endpoints(event: Stamped[Any]) -> bool:
+    return event.event.kind == "endpoints" and event.at_ns > ns(10.0)
 
 
 def test_a_crash_has_them_all_in_their_order(analysed: Analysed):
@@ -69,9 +69,7 @@ def test_reconfigured_does_not_wait_for_the_pod_that_was_killed(analysed: Analys
 
 def test_a_replica_that_is_still_loading_its_copy_does_not_follow_yet(analysed: Analysed):
     story = kill_master()
-    for event in story.events:
-        if event.kind == "role" and event.fields["member"] == PODS[2]:
-            event.fields["syncing"] = True
+    story.retell("role", lambda role: role.member == PODS[2], syncing=True)
     assert analysed(story).milestones["reconfigured"].state is State.NOT_YET
 
 
@@ -113,9 +111,11 @@ def test_a_watch_that_died_for_good_saw_nothing_either(analysed: Analysed):
     assert analysed(story).milestones["pointer"].state is State.UNOBSERVED
 
 
-def test_sentinel_that_never_acted_is_not_yet_and_without_a_watch_unobserved(analysed: Analysed):
+def test_a_failover_that_no_sentinel_saw_a_need_for_does_not_apply_and_without_a_watch_is_unobserved(
+    analysed: Analysed,
+):
     silent = Story(length_s=30.0).fault().out("service", 0.0, 99.0)
-    assert analysed(silent).milestones["sdown"].state is State.NOT_YET
+    assert analysed(silent).milestones["sdown"].state is State.NOT_APPLICABLE
     assert analysed(silent.without("sentinel.address")).milestones["sdown"].state is State.UNOBSERVED
 
 
@@ -135,7 +135,7 @@ def test_a_sentinel_that_nobody_listened_to_switched_when_it_told_the_new_addres
     name = list(SENTINELS)[1]
     story = kill_master().without("sentinel")
     story.events = [
-        event for event in story.events if (event.kind, event.fields.get("sentinel")) != ("sentinel.event", name)
+        event for event in story.events if event.event.kind != "sentinel.event" or event.event.sentinel != name
     ]
     assert analysed(story).failovers[0].per_sentinel[name].state is State.NOT_YET
     story.event("gap", 9.0, "agent", since_s=5.0, source=f"sentinel.event/{name}", text="no answer within 1 s")
@@ -148,6 +148,25 @@ def test_a_write_that_it_acknowledged_proves_a_promotion_earlier_than_a_poll(ana
     """The poll met a stall and saw the role 2 s late; a client did not."""
     story = Story().fault().failover(sdown_s=5.4, try_s=5.6, promoted_s=5.9).without("redis")
     for number, event in enumerate(story.events):
-        if event.kind == "role" and event.fields["role"] == "master" and event.at_ns > ns(0):
+        if event.event.kind == "role" and event.event.role == "master" and event.at_ns > ns(0):
             story.events[number] = replace(event, at_ns=ns(8.0))
     assert at(analysed(story).milestones["promoted"])[1] < 6.5
+
+
+def test_sdown_is_told_where_no_failover_follows_and_then_one_was_due(analysed: Analysed):
+    """Three Sentinels call the master down, and nobody tries."""
+    story = Story(length_s=30.0).fault().out("service", 0.0, 99.0)
+    for who in range(3):
+        story.sentinel(5.4 + who / 10, who, "+sdown", f"master mymaster {IPS[0]} 6379")
+    milestones = analysed(story).milestones
+    assert at(milestones["sdown"]) == pytest.approx((5.4, 5.401))
+    assert milestones["odown"].state is State.NOT_YET
+    assert milestones["promoted"].state is State.NOT_YET
+
+
+def test_one_sentinel_of_three_is_no_quorum_and_nothing_was_due(analysed: Analysed):
+    story = Story(length_s=30.0).fault().out("service", 0.0, 2.0)
+    story.sentinel(5.4, 0, "+sdown", f"master mymaster {IPS[0]} 6379")
+    milestones = analysed(story).milestones
+    assert milestones["sdown"].state is State.SEEN
+    assert milestones["promoted"].state is State.NOT_APPLICABLE
