@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from chaos.analysis.interval import Interval
 from chaos.report.bars import LATER, UNATTRIBUTED, chart, limits_s, ticks
 from tests.report.results import campaign, path, phases, target, trial, window
 
@@ -32,14 +33,14 @@ def test_what_no_phase_explains_is_drawn_as_unattributed():
 
 
 def test_a_window_without_an_end_is_drawn_as_far_as_it_was_watched_and_left_open():
-    endless = window(0.0, end_s=None, censored="limit", length_s=(180.0, None))
+    endless = window(0.0, end_s=None, censored="limit", length_s=Interval(180.0))
     bar = only_bar(path("service/new", 180.0, windows=(endless,)))
     assert bar.open_end
     assert bar.total.startswith(">")
 
 
 def test_later_windows_are_drawn_and_not_added_to_the_first():
-    later = window(60.5, onset_s=(60.0, 60.02), length_s=(0.46, 0.54))
+    later = window(60.5, onset_s=Interval(60.0, 60.02), length_s=Interval(0.46, 0.54))
     bar = only_bar(path("service/new", 52.0, windows=(window(52.0), later)))
     assert bar.segments[-1].name == LATER
     assert bar.total.startswith("51.99")
@@ -73,5 +74,5 @@ def test_a_campaign_without_outages_has_no_bars():
 
 
 def test_the_limit_of_a_control_is_no_time():
-    control = path("service/new", None, targets={"reconnect": target(0, 0, gate=True)})
+    control = path("service/new", None, targets={"recovery": target(0, 0, gate=True)})
     assert limits_s([trial(0, 51.9, 51.99, paths={control.name: control})]) == []

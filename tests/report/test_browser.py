@@ -103,7 +103,7 @@ def test_with_its_styles_blocked_the_page_is_complete(browser, report):
         assert page.locator("table").count() > 10
         fills = page.evaluate("[...document.querySelectorAll('#phases rect')].map(each => getComputedStyle(each).fill)")
         server.shutdown()
-    assert any("phase-pointer" in fill for fill in fills)
+    assert any("phase-endpoint" in fill for fill in fills)
     assert Blocking.asked == ["/report.html"]
 
 

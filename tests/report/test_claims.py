@@ -15,7 +15,7 @@ def by_title(result):
 
 def test_the_system_is_asked_first_and_then_each_path():
     titles = list(by_title(campaign()))
-    assert titles[:3] == ["detection", "quorum", "election"]
+    assert titles[:3] == ["detection", "quorum", "failover start"]
     assert titles.index("lost writes after the fault") < titles.index("recovery, service/new")
 
 

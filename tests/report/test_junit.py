@@ -19,19 +19,19 @@ def kind(case):
 def test_a_case_for_each_experiment_path_and_gating_target():
     found = cases(campaign())
     assert {name: kind(case) for name, case in found.items()} == {
-        "service/new reconnect": "failure",
-        "service/kept reconnect": "failure",
-        "sentinel/new reconnect": "passed",
-        "sentinel/kept reconnect": "passed",
+        "service/new recovery": "failure",
+        "service/kept recovery": "failure",
+        "sentinel/new recovery": "passed",
+        "sentinel/kept recovery": "passed",
     }
-    assert "51.99 ± 0.04 s" in found["service/new reconnect"].find("failure").text
+    assert "51.99 ± 0.04 s" in found["service/new recovery"].find("failure").text
 
 
 def test_an_undecided_trial_is_an_error_whatever_it_measured():
     found = cases(campaign(undecided()))
-    assert kind(found["sentinel/new reconnect"]) == "error"
-    assert "fault unproved" in found["sentinel/new reconnect"].find("error").text
-    assert kind(found["service/new reconnect"]) == "error"
+    assert kind(found["sentinel/new recovery"]) == "error"
+    assert "fault unproved" in found["sentinel/new recovery"].find("error").text
+    assert kind(found["service/new recovery"]) == "error"
 
 
 def test_an_undecided_trial_outranks_the_passed_ones():
@@ -58,9 +58,9 @@ def test_counts_are_those_of_the_cases():
 
 def test_characters_that_xml_cannot_hold_do_not_break_the_file():
     one = trial(0, 51.9, 51.99, verdict=Verdict.INCONCLUSIVE, because=("log: \x1b[31mred\x00",))
-    assert "red" in cases(campaign(one))["service/new reconnect"].find("error").text
+    assert "red" in cases(campaign(one))["service/new recovery"].find("error").text
 
 
 def test_a_message_of_a_modelled_system_says_so_first():
     found = cases(replace(campaign(), cluster="local"))
-    assert found["service/new reconnect"].find("failure").get("message").startswith("MODELLED (no Kubernetes, no op")
+    assert found["service/new recovery"].find("failure").get("message").startswith("MODELLED (no Kubernetes, no op")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from chaos.analysis.interval import Interval
 from chaos.report.rows import window_rows
 from tests.report.results import path, trial, window
 
@@ -20,7 +21,7 @@ def test_a_durable_window_that_is_longer_than_what_was_seen_is_told_beside_it():
 
 
 def test_of_very_many_windows_the_first_are_told_and_the_rest_is_counted():
-    many = [window(float(at_s), onset_s=(at_s - 1.0, at_s - 0.9)) for at_s in range(2, 42)]
+    many = [window(float(at_s), onset_s=Interval(at_s - 1.0, at_s - 0.9)) for at_s in range(2, 42)]
     told = rows(*many)
     assert len(told) == 13
     assert told[-1][1] == "28 more"

@@ -49,7 +49,7 @@ def test_a_trial_without_an_outage_was_back_at_once():
 def test_trials_that_may_not_be_pooled_have_a_curve_each():
     result = many(*[5.0] * 20)
     [group] = result.groups
-    halves = (replace(group, trials=tuple(range(5))), replace(group, trials=tuple(range(5, 20)), order="higher"))
+    halves = (replace(group, trials=tuple(range(5))), replace(group, trials=tuple(range(5, 20)), group="higher"))
     titles = [title for title, _ in curves(replace(result, groups=halves)).groups]
     assert [title.split(",")[1] for title in titles] == [" 5 trials", " 15 trials"]
 

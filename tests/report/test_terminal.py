@@ -160,7 +160,7 @@ def test_a_text_that_no_line_has_room_for_is_parted_between_words():
 
 def test_what_never_came_is_told_by_its_limit():
     known = milestones(51.9) | {"pointer": Milestone(state=State.NOT_YET, limit_s=180.0)}
-    stuck = path("service/new", 180.0, recovered_s=(180.0, None), outage_s=(180.0, None))
+    stuck = path("service/new", 180.0, recovered_s=Interval(180.0), outage_s=Interval(180.0))
     text = closed(campaign(replace(trial(0, 51.9, 51.99), milestones=known, paths={stuck.name: stuck})))
     assert "not recovered, service/new" in text
     assert "> 180.00 s" in text

@@ -78,7 +78,7 @@ def test_who_watches_hears_of_everything_once(killed: Played) -> None:
         "first failed operation",
         "recovered, service/new",
     } <= set(seen)
-    assert "endpoint update" in seen
+    assert "endpoint" in seen
     assert len(seen) == len(set(seen))
 
 
