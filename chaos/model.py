@@ -43,6 +43,7 @@ class ErrorCode(IntEnum):
     AUTH = 17
     OTHER_REPLY = 18
     OTHER = 19
+    OOM = 20
 
     @property
     def words(self) -> str:

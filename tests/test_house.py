@@ -13,7 +13,9 @@ import yaml
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "chaos").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-FILE_LINES, FUNCTION_LINES, MEDIAN_LINES = 300, 60, 10
+FILE_LINES, FUNCTION_LINES, MEDIAN_LINES = 400, 60, 10
+CATALOGUES = ("chaos/record/events.py",)
+"""A list of classes that are looked up and not read through."""
 SWALLOWERS = ("chaos/cli.py", "chaos/client/", "chaos/observe/", "chaos/experiment/", "chaos/trial")
 """Where `except Exception` may stand: it becomes a sentence, an outcome, a gap event, and heal-all's group."""
 
@@ -51,7 +53,7 @@ def named(path: Path) -> str:
 
 def test_a_file_can_be_read_in_one_sitting():
     sizes = {named(path): len(path.read_text().splitlines()) for path in [*SOURCES, *TESTS]}
-    assert {name: size for name, size in sizes.items() if size > FILE_LINES} == {}
+    assert {name: size for name, size in sizes.items() if size > FILE_LINES and name not in CATALOGUES} == {}
 
 
 def test_a_function_fits_on_a_screen_and_most_are_short():

@@ -22,7 +22,7 @@ REPLIES = {
     "NOAUTH": Decision(Outcome.FAILED, ErrorCode.AUTH),
     "WRONGPASS": Decision(Outcome.FAILED, ErrorCode.AUTH),
     "NOPERM": Decision(Outcome.FAILED, ErrorCode.AUTH),
-    "OOM": Decision(Outcome.FAILED, ErrorCode.OTHER_REPLY),
+    "OOM": Decision(Outcome.FAILED, ErrorCode.OOM),
     "BUSY": Decision(Outcome.FAILED, ErrorCode.OTHER_REPLY),
     "UNBLOCKED": Decision(Outcome.FAILED, ErrorCode.OTHER_REPLY),
 }

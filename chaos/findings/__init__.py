@@ -9,8 +9,29 @@ from collections.abc import Callable, Iterable
 
 from chaos.analysis.measured import Measured
 from chaos.analysis.result import Finding
+from chaos.findings.applications import never_wrote_again
+from chaos.findings.failovers import aborted, no_good_replica, promotion_undone
+from chaos.findings.masters import promised_and_lost, two_masters_at_the_end
+from chaos.findings.not_missed import back_as_a_replica, empty_master, not_missed
+from chaos.findings.quorum import no_majority, quorum_out_of_reach
+from chaos.findings.refused_writes import refused_writes
+from chaos.findings.tilt import tilt
 
-RULES: tuple[Callable[[Measured], Iterable[Finding]], ...] = ()
+RULES: tuple[Callable[[Measured], Iterable[Finding]], ...] = (
+    quorum_out_of_reach,
+    no_majority,
+    no_good_replica,
+    aborted,
+    promotion_undone,
+    back_as_a_replica,
+    not_missed,
+    empty_master,
+    refused_writes,
+    two_masters_at_the_end,
+    promised_and_lost,
+    never_wrote_again,
+    tilt,
+)
 SEVERITIES = ("lost", "out", "slow", "note")
 
 

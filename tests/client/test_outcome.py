@@ -18,7 +18,7 @@ from tests.rig import REDIS, Rig, wait_for
         ("NOREPLICAS Not enough good replicas to write.", ErrorCode.NOREPLICAS),
         ("MISCONF Errors writing to the AOF file: No space left on device", ErrorCode.MISCONF),
         ("NOAUTH Authentication required.", ErrorCode.AUTH),
-        ("OOM command not allowed when used memory > 'maxmemory'.", ErrorCode.OTHER_REPLY),
+        ("OOM command not allowed when used memory > 'maxmemory'.", ErrorCode.OOM),
     ],
 )
 def test_a_refused_write_has_surely_not_been_applied(reply: str, error: ErrorCode):

@@ -6,10 +6,10 @@ import re
 from dataclasses import asdict
 
 import pytest
-from chaos.analysis.timeline import LABEL_LINE
 
 from chaos.analysis.logs import parse
 from chaos.cluster.local.controller.board import Board, Label, Pod
+from chaos.operators.spotahome import LABEL_LINE
 from tests.cluster.local.controller.world import redis
 
 
