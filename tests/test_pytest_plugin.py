@@ -68,10 +68,10 @@ def test_a_pass_is_a_pass_with_a_report(foreign: pytest.Pytester) -> None:
 
 
 def test_a_broken_promise_is_a_failure_said_in_sentences(foreign: pytest.Pytester) -> None:
-    result = played(foreign, "experiments/kill-master.yaml", *PROVEN, "--set", "targets.reconnect.limit=100ms")
+    result = played(foreign, "experiments/kill-master.yaml", *PROVEN, "--set", "targets.recovery.limit=100ms")
 
     result.assert_outcomes(failed=1)
-    assert "reconnect" in result.stdout.str()
+    assert "recovery" in result.stdout.str()
     assert "Traceback" not in result.stdout.str()
 
 

@@ -12,8 +12,17 @@ from chaos.analysis.operations import Bools, Floats
 from chaos.model import ErrorCode, MemberKind, Outcome
 from chaos.record.events import Hiccup, Waited, Waits
 
-BY_LATENESS = (ErrorCode.CONNECT_TIMEOUT, ErrorCode.REPLY_TIMEOUT, ErrorCode.DISCOVERY_TIMEOUT, ErrorCode.NOT_SENT)
-"""Only these errors can come from lateness. A refusal, READONLY or OOM is the system's answer, however late we were."""
+BY_LATENESS = (
+    ErrorCode.CONNECT_TIMEOUT,
+    ErrorCode.REPLY_TIMEOUT,
+    ErrorCode.DISCOVERY_TIMEOUT,
+    ErrorCode.NOT_SENT,
+    ErrorCode.CLOSED,
+)
+"""Only these errors can come from lateness. A refusal, READONLY or OOM is the system's answer, however late we were.
+
+A meter closes its connection after a time-out, so that what it had sent on it since then ends as closed.
+"""
 
 
 def suspect(history: History) -> Bools:

@@ -11,6 +11,16 @@ from typing import Any, Literal
 from chaos.analysis.interval import Interval, Judgement
 
 VERSION = 2
+MILESTONE_OF = {
+    "detection": "sdown",
+    "quorum": "odown",
+    "failover_start": "try_failover",
+    "promotion": "promoted",
+    "reconfiguration": "reconfigured",
+    "endpoint": "pointer",
+}
+"""The milestone that each claim of a failover is held against."""
+LOSS_CLAIMS = ("lost_before", "lost_tail", "lost_after")
 
 
 class Verdict(StrEnum):

@@ -12,8 +12,7 @@ import numpy as np
 from scipy import special
 
 from chaos.analysis.interval import Interval
-from chaos.analysis.result import Group, Spread, State, TrialResult, Verdict
-from chaos.analysis.targets import MILESTONE_OF
+from chaos.analysis.result import MILESTONE_OF, Group, Spread, State, TrialResult, Verdict
 
 CONFIDENCE = 0.95
 

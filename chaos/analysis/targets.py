@@ -14,21 +14,11 @@ from chaos.analysis.interval import Interval
 from chaos.analysis.lateness import BY_LATENESS, stalls, waited_s
 from chaos.analysis.measured import Measured
 from chaos.analysis.paths import by_most
-from chaos.analysis.result import Milestone, PathResult, State, TargetResult, Window
+from chaos.analysis.result import LOSS_CLAIMS, MILESTONE_OF, Milestone, PathResult, State, TargetResult, Window
 from chaos.model import ErrorCode
 from chaos.scenario.floors import floors
 from chaos.scenario.model import Target
 
-MILESTONE_OF = {
-    "detection": "sdown",
-    "quorum": "odown",
-    "failover_start": "try_failover",
-    "promotion": "promoted",
-    "reconfiguration": "reconfigured",
-    "endpoint": "pointer",
-}
-"""The milestone that each claim of a failover is held against."""
-LOSS_CLAIMS = ("lost_before", "lost_tail", "lost_after")
 PATH_CLAIMS = ("recovery", "downtime", "works_at_end")
 
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from chaos.analysis.interval import Interval
-from chaos.analysis.result import CampaignResult, Group, TargetResult, TrialResult
-from chaos.analysis.targets import LOSS_CLAIMS, MILESTONE_OF
+from chaos.analysis.result import LOSS_CLAIMS, MILESTONE_OF, CampaignResult, Group, TargetResult, TrialResult
 from chaos.report import words
 from chaos.report.many import is_many
 from chaos.report.words import CLAIMS, Mark

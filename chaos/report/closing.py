@@ -7,6 +7,7 @@ from pathlib import Path
 
 from chaos.analysis.interval import Interval
 from chaos.analysis.result import (
+    MILESTONE_OF,
     CampaignResult,
     Milestone,
     PathResult,
@@ -14,7 +15,6 @@ from chaos.analysis.result import (
     TargetResult,
     TrialResult,
 )
-from chaos.analysis.targets import MILESTONE_OF
 from chaos.report import words
 from chaos.report.rows import lost_text
 from chaos.report.words import TONES, Tone

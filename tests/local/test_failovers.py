@@ -21,7 +21,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     folder = tmp_path_factory.mktemp("failovers")
     held = (action("partition", target="master", longest_s=60), probe("hold", seconds=HELD_S), action("heal"))
     cut = experiment(folder, "cut", "failover", *held)
-    small = scenario(folder, {"targets.reconnect.limit": f"{LIMIT_S}s"})
+    small = scenario(folder, {"targets.recovery.limit": f"{LIMIT_S}s"})
     return play_until_known(lambda out: Asked(small, ("kill-master", cut), out), folder)
 
 

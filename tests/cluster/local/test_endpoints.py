@@ -73,7 +73,7 @@ def named(said: list[Stamped[Any]], service: str) -> list[list[dict[str, object]
 
 def test_a_service_is_said_with_its_address_and_both_are_programmed(endpoints, programmed, said):
     _, followed = endpoints
-    assert [one.event.cluster_ip for one in said if one.kind == "service"] == [MASTER_ADDRESS, SENTINEL_ADDRESS]
+    assert [one.event.cluster_ip for one in said if one.event.kind == "service"] == [MASTER_ADDRESS, SENTINEL_ADDRESS]
     assert followed.hosts == {"redis": MASTER_ADDRESS, "sentinel": SENTINEL_ADDRESS}
     assert programmed.master == (("10.93.1.1", 6379),)
     assert programmed.all[-1][1].endpoints == (("10.93.2.1", 26379),)
