@@ -60,7 +60,10 @@ class Seen:
         elif event.kind == "role":
             self._role(event, at_ns)
         elif event.kind == "endpoints":
-            self._service(event, at_ns)
+            ready = {item["ip"]: item["pod"] or item["ip"] for item in event.fields["endpoints"] if item["ready"]}
+            self._leads(event.fields["service"], ready, at_ns)
+        elif event.kind == "proxy.servers":
+            self._proxy(event, at_ns)
 
     def _sentinel(self, event: Event, at_ns: int) -> None:
         channel, payload = event.fields["channel"], event.fields["payload"]
@@ -82,13 +85,20 @@ class Seen:
         if event.fields["role"] == "master" and event.fields["address"] != self._master:
             self.mark("promotion", at_ns, f"{event.fields['member']} is master")
 
-    def _service(self, event: Event, at_ns: int) -> None:
-        service = event.fields["service"]
-        ips = frozenset(item["ip"] for item in event.fields["endpoints"] if item["ready"])
-        self._endpoints[service] = ips
-        if service in self._following and len(ips) == 1 and ips != {_ip(self._master)}:
-            pods = ", ".join(item["pod"] or item["ip"] for item in event.fields["endpoints"] if item["ready"])
-            self.mark("endpoint update", at_ns, f"{service} → {pods}", of=service)
+    def _proxy(self, event: Event, at_ns: int) -> None:
+        backends: dict[str, dict[str, str]] = {}
+        for server in event.fields["servers"]:
+            up = {_ip(server["address"]): server["server"]} if server["up"] else {}
+            backends.setdefault(server["backend"], {}).update(up)
+        for backend, up in backends.items():
+            self._leads(f"{event.fields['proxy']}, {backend}", up, at_ns)
+
+    def _leads(self, who: str, to: dict[str, str], at_ns: int) -> None:
+        """A Service or a proxy's backend leads to these, by address. One that had led to the master alone counts."""
+        ips = frozenset(to)
+        self._endpoints[who] = ips
+        if who in self._following and len(ips) == 1 and ips != {_ip(self._master)}:
+            self.mark("endpoint update", at_ns, f"{who} → {', '.join(to.values())}", of=who)
 
     def _say(self, name: str, at_ns: int, text: str) -> None:
         assert self.effect_ns is not None
