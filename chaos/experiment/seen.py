@@ -26,6 +26,7 @@ class Seen:
     _marks: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     _endpoints: Endpoints = field(default_factory=dict)
     _following: frozenset[str] = frozenset()
+    _promoted: set[str] = field(default_factory=set)
 
     def arm(self, master: str) -> None:
         """From now on marks count. `master` is the address (ip:port) that a failover would move away from."""
@@ -83,15 +84,18 @@ class Seen:
 
     def _role(self, event: Event, at_ns: int) -> None:
         if event.fields["role"] == "master" and event.fields["address"] != self._master:
+            self._promoted.add(_ip(event.fields["address"]))
             self.mark("promotion", at_ns, f"{event.fields['member']} is master")
 
     def _proxy(self, event: Event, at_ns: int) -> None:
+        """HAProxy may call a server up for a while whose name leads to a new pod: only one that was promoted counts."""
         backends: dict[str, dict[str, str]] = {}
         for server in event.fields["servers"]:
             up = {_ip(server["address"]): server["server"]} if server["up"] else {}
             backends.setdefault(server["backend"], {}).update(up)
         for backend, up in backends.items():
-            self._leads(f"{event.fields['proxy']}, {backend}", up, at_ns)
+            if not self._armed or up.keys() <= self._promoted:
+                self._leads(f"{event.fields['proxy']}, {backend}", up, at_ns)
 
     def _leads(self, who: str, to: dict[str, str], at_ns: int) -> None:
         """A Service or a proxy's backend leads to these, by address. One that had led to the master alone counts."""

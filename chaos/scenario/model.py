@@ -124,10 +124,14 @@ class LocalReplacement(Part):
 class LocalSystem(Part):
     """Processes in network namespaces. Members are `<redis>-0` on, and `<sentinel.name>-0` on.
 
-    Without an `endpoint` clients can only ask Sentinel. `restart` is from the end of a process to its next start in
-    place. `hands_over` says whether a master that is deleted gracefully first asks Sentinel for a failover, as a
-    preStop hook does, and then waits for `terminate`. `ready` is how long a member that was started again runs before
-    it counts as Ready. `password: generated` has every Redis ask for one that is made for this system alone.
+    `endpoint`: without one clients can only ask Sentinel.
+    `restart`: from the end of a process to its next start in place.
+    `asks_sentinel`: a Redis that starts again waits until the master that Sentinel names answers, and follows it.
+    Otherwise it is what its file said last.
+    `hands_over`: a master that is deleted gracefully first asks Sentinel for a failover, as a preStop hook does, and
+    ends `terminate` later. Otherwise it ends at once.
+    `ready`: how long a member that was started again runs before it counts as Ready.
+    `password`: `generated` has every Redis ask for one that is made for this system alone.
     """
 
     server: LocalServer = LocalServer()
@@ -137,6 +141,7 @@ class LocalSystem(Part):
     endpoint: LocalEndpoint | None = None
     restart: Duration = 1.0
     replace: LocalReplacement = LocalReplacement()
+    asks_sentinel: bool = False
     hands_over: bool = True
     terminate: Duration = 31.0
     ready: Duration = 0.0

@@ -190,7 +190,7 @@ def planned(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> Plan
         directory=directory.absolute(),
         level=ref["level"],
         first=first,
-        haproxy=Path(ref["haproxy"]) if ref["haproxy"] else None,
+        haproxy=Path(ref["haproxy"]) if ref.get("haproxy") else None,
     )
 
 

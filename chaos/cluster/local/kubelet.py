@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from chaos.clock import HOST, mono_ns
+from chaos.cluster.local import asked
 from chaos.cluster.local.logs import Log
 from chaos.cluster.local.network import Addresses, Space
 from chaos.cluster.local.plan import Plan
@@ -146,7 +147,7 @@ class Kubelet:
         address = old.space.address if kept else self._addresses[old.kind].next()
         pod = self._create(old.kind, old.name, self._label(old.kind, SLAVE), address)
         self._recipes.replaced(pod, (self.master() or self.of(MemberKind.REDIS)[0]).ip_port)
-        self._run(pod)
+        self._start_again(pod)
 
     def _names(self) -> Iterator[tuple[MemberKind, str]]:
         members = self._system.replicas + 1
@@ -211,6 +212,21 @@ class Kubelet:
         if not pod.leaving:
             pod.restarts += 1
             self._recipes.restarted(pod)
+            self._start_again(pod)
+
+    def _start_again(self, pod: Pod) -> None:
+        if self._local.asks_sentinel and pod.kind is MemberKind.REDIS:
+            self._nest.spawn(self._run_once_told(pod))
+        else:
+            self._run(pod)
+
+    async def _run_once_told(self, pod: Pod) -> None:
+        """It is there meanwhile, with an address and without a process, as a pod whose script still asks."""
+        self.changed(pod)
+        sentinels = [one.ip_port for one in self.of(MemberKind.SENTINEL)]
+        master = await asked.master_for(pod.ip_port, sentinels, self._local.sentinel.master)
+        if not pod.leaving:
+            self._recipes.told(pod, None if master == pod.ip_port else master)
             self._run(pod)
 
     def _log_event(self, kind: str, pod: Pod) -> None:

@@ -49,6 +49,10 @@ class Recipes:
         elif pod.kind in (MemberKind.REDIS, MemberKind.SENTINEL):
             self._conf(pod).write_text(rebound(self._conf(pod).read_text(), pod.space.address))
 
+    def told(self, pod: Pod, master: tuple[str, int] | None) -> None:
+        """For another start of a Redis that asked first: follow `master`, or be it where that is None."""
+        self._write(pod, master)
+
     def command(self, pod: Pod) -> list[str]:
         if pod.kind is MemberKind.OPERATOR:
             return [sys.executable, "-m", CONTROLLER]
