@@ -65,10 +65,15 @@ class EventWriter:
 
 
 def to_line(event: Event) -> str:
+    return json.dumps(to_fields(event), separators=(",", ":")) + "\n"
+
+
+def to_fields(event: Event) -> dict[str, Any]:
+    """What its line says."""
     stamps: dict[str, Any] = {"kind": event.kind, "domain": event.domain, "at_ns": event.at_ns}
     if event.since_ns is not None:
         stamps["since_ns"] = event.since_ns
-    return json.dumps(stamps | event.fields, separators=(",", ":")) + "\n"
+    return stamps | event.fields
 
 
 def from_line(line: str | bytes) -> Event:

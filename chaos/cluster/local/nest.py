@@ -23,6 +23,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from chaos.agent.waits import Waits
 from chaos.cluster.local import assembly, private
 from chaos.cluster.local.endpoints import Endpoints
 from chaos.cluster.local.farewell import Farewell
@@ -35,7 +36,6 @@ from chaos.cluster.local.loopback import Loopback
 from chaos.cluster.local.network import Network, isolate
 from chaos.cluster.local.plan import LINE_BYTES, Line, Plan, send, write
 from chaos.cluster.local.recipes import Recipes
-from chaos.cluster.local.waits import Waits
 from chaos.errors import HarnessError
 from chaos.model import Event, MemberKind
 from chaos.record.events import to_line
