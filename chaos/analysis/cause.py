@@ -100,6 +100,8 @@ def _after(told: Told) -> str:
 def _pointer(told: Told, path: PathResult) -> str:
     if path.via_sentinel:
         return "the Sentinel that was asked named the new master that much later than it was promoted"
+    if path.pointer and path.pointer.source == "proxy":
+        return "HAProxy called the new master up that much later than it was promoted"
     label = _label_line(told)
     if label is None:
         return "the Service named the new master that much later than it was promoted"

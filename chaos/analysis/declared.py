@@ -3,7 +3,7 @@
 from typing import Any
 
 from chaos.analysis.history import History
-from chaos.scenario.model import MASTER_LABEL
+from chaos.scenario.model import MASTER_LABEL, PROXY_BACKEND
 
 
 def master_value(history: History) -> str:
@@ -19,6 +19,14 @@ def resync_s(history: History) -> float | None:
     endpoint, kube = (system.get("local") or {}).get("endpoint") or {}, system.get("kube") or {}
     labels = endpoint.get("mode") == "resync" or (kube.get("operator") and kube.get("master_label"))
     return float(system["period"]) if labels and system.get("period") else None
+
+
+def backend_of(history: History, service: str) -> str:
+    """The backend of the proxies that stand at a Service; empty where a Service leads to Redis itself."""
+    system = _system(history)
+    endpoint = (system.get("local") or {}).get("endpoint") or {}
+    front = (system.get("kube") or {}).get("proxy") or (endpoint if endpoint.get("mode") == "haproxy" else {})
+    return str(front.get("backend", PROXY_BACKEND)) if front.get("service") == service else ""
 
 
 def _system(history: History) -> dict[str, Any]:

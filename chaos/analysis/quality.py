@@ -224,6 +224,7 @@ _STEADY = (
     ("pod", "name", ("uid", "role", "restarts", "gone")),
     ("role", "member", ("run_id", "role", "master")),
     ("endpoints", "service", ("endpoints",)),
+    ("proxy.servers", "proxy", ("servers",)),
 )
 
 CHECKS: tuple[Callable[[History], Iterable[Doubt]], ...] = (

@@ -36,7 +36,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Milestone:
-    """`source` is sentinel, sentinel-log, redis-log, role, address, endpoints, pod, operator-log or client.
+    """`source` is sentinel, sentinel-log, redis-log, role, address, endpoints, proxy, pod, operator-log or client.
 
     `evidence` is the raw line or the observation that says so. `limit_s` is how long it was watched for, when not-yet.
     """

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from chaos.analysis.declared import master_value
+from chaos.analysis.declared import backend_of, master_value
 from chaos.analysis.dialect import PROMOTED_LINE
 from chaos.analysis.history import Fact, History
 from chaos.analysis.result import Failover, Milestone, Node, Span, State
@@ -112,7 +112,13 @@ def labelled(history: History, who: Node | None, attempt: Attempt | None) -> Mil
 
 
 def pointer(history: History, service: str, who: Node | None, attempt: Attempt | None) -> Milestone:
-    """When the Service's EndpointSlice named the successor; not before its label was written."""
+    """When the Service's EndpointSlice named the successor; not before its label was written.
+
+    Behind a Service of proxies it is they who lead to the successor.
+    """
+    backend = backend_of(history, service)
+    if backend:
+        return proxied(history, backend, who, attempt)
     facts = [fact for fact in history.facts("endpoints") if fact.get("service") == service]
     if not facts:
         return Milestone(state=State.UNOBSERVED)
@@ -123,6 +129,17 @@ def pointer(history: History, service: str, who: Node | None, attempt: Attempt |
     earliest = max(named.earliest_s, label.earliest_s if label.earliest_s is not None else named.earliest_s)
     span = (min(earliest, named.latest_s), named.latest_s)
     return seen(span, "endpoints", f"EndpointSlice of {service}: {', '.join(ready(named))}")
+
+
+def proxied(history: History, backend: str, who: Node | None, attempt: Attempt | None) -> Milestone:
+    """When the last proxy called the successor's server up, as each was asked 20 times a second."""
+    found = []
+    for name in sorted({str(fact.get("proxy")) for fact in history.facts("proxy.servers")}):
+        facts = [fact for fact in history.facts("proxy.servers") if fact.get("proxy") == name]
+        turned = _turns(facts, lambda fact: who is not None and bool(_up(fact, backend, who)), _since(attempt))
+        evidence = f"{name}: {_up(turned, backend, who)} is up" if turned and who else ""
+        found.append(seen(turned.span, "proxy", evidence) if turned else missing(history, "proxy", who))
+    return _all(found, history, "proxy")
 
 
 def ready(endpoints: Fact) -> list[str]:
@@ -245,6 +262,12 @@ def answering(history: History, who: Node | None) -> list[int]:
     return [fact.get("index") for fact in history.facts("node") if who and fact.get("run_id") == who.run_id]
 
 
+def _up(fact: Fact, backend: str, who: Node) -> str:
+    """The server of that backend that leads to `who`, by name and address; empty where none is up."""
+    servers = [one for one in fact.get("servers") if one["backend"] == backend and one["up"]]
+    return next((f"{one['server']} ({one['address']})" for one in servers if is_at(who, one["address"])), "")
+
+
 def _is_master(role: Fact) -> bool:
     return bool(role.get("role") == "master")
 
@@ -271,5 +294,11 @@ def _until(attempt: Attempt | None) -> float:
     return attempt.ends_s if attempt else float("inf")
 
 
-_WATCHED = {"sentinel": "sentinel.address", "role": "role", "pod": "pod", "endpoints": "endpoints"}
+_WATCHED = {
+    "sentinel": "sentinel.address",
+    "role": "role",
+    "pod": "pod",
+    "endpoints": "endpoints",
+    "proxy": "proxy.servers",
+}
 """The events that show that a source was there at all."""

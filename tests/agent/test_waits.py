@@ -1,12 +1,15 @@
 """What the kernel counts of a process that waits for a core, on a core that is really wanted by others."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from chaos.agent.waits import LEAST_NS, Waits
+from chaos.agent import reach
+from chaos.agent.waits import LEAST_NS, NodeWaits, Waits, fetched
+from chaos.errors import FaultError
 from chaos.model import Event
 from chaos.until import until
 from tests.spinning import spinning
@@ -66,3 +69,42 @@ async def test_a_kernel_that_does_not_count_is_told_once(tmp_path: Path) -> None
     events: list[Event] = []
     await Waits(lambda: [], events.append, proc=tmp_path).watch()
     assert [(event.kind, event.fields) for event in events] == [("waits", {"counted": False})]
+
+
+def test_a_node_tells_its_host_what_it_has_not_told_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The containers are found once: until then, and after they ended, there is nobody to look at."""
+    looked: list[str] = []
+
+    def main_process(container: str) -> int:
+        looked.append(container)
+        if container == "gone":
+            raise FaultError("no process")
+        return os.getpid()
+
+    monkeypatch.setattr(reach, "main_process", main_process)
+    node = NodeWaits()
+    wanted = [
+        {"name": "redis-0", "container": "here", "all": False},
+        {"name": "redis-1", "container": "gone", "all": False},
+    ]
+    assert node.asked(wanted, 0) == []
+    assert node.asked(wanted, 0) == []
+    assert looked == ["here", "gone", "gone"]
+    node.say(Event(kind="waited", domain="host", at_ns=7, since_ns=3, fields={"member": "redis-0", "waited_ns": 4}))
+    node.say(Event(kind="waited", domain="host", at_ns=9, since_ns=8, fields={"member": "redis-0", "waited_ns": 1}))
+    told = fetched(node.asked(wanted, 0), "node/worker")
+    assert [(event.domain, event.at_ns, event.since_ns) for event in told] == [
+        ("node/worker", 7, 3),
+        ("node/worker", 9, 8),
+    ]
+    assert [one["at_ns"] for one in node.asked(wanted, 7)] == [9]
+    assert node.asked([], 9) == []
+
+
+def test_of_an_haproxy_every_process_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own only holds its worker."""
+    monkeypatch.setattr(reach, "processes", lambda _: [os.getpid(), os.getppid()])
+    node = NodeWaits()
+    node.asked([{"name": "haproxy", "container": "c", "all": True}], 0)
+
+    assert list(node.processes()) == [("haproxy", os.getpid()), ("haproxy", os.getppid())]
