@@ -33,22 +33,19 @@ Wanted = list[dict[str, Any]]
 
 
 class Waits:
-    """`members` are those whose process lives, each with its pid; one may have several. `domain` is their clock's."""
+    """`members` are those whose process lives, each with its pid; one may have several."""
 
-    def __init__(
-        self, members: Members, say: Callable[[Event], None], *, proc: Path = PROC, domain: str = HOST
-    ) -> None:
+    def __init__(self, members: Members, say: Callable[[Event], None], proc: Path = PROC) -> None:
         self._members = members
         self._say = say
         self._proc = proc
-        self._domain = domain
         self._before: dict[tuple[str, int], int] = {}
         self._looked_ns = mono_ns()
 
     async def watch(self) -> None:
         """For ever, where the kernel counts."""
         counted = (self._proc / "self/schedstat").exists()
-        self._say(Event(kind="waits", domain=self._domain, at_ns=mono_ns(), fields={"counted": counted}))
+        self._say(Event(kind="waits", domain=HOST, at_ns=mono_ns(), fields={"counted": counted}))
         while counted:
             self.look()
             await asyncio.sleep(EVERY_S)
@@ -67,7 +64,7 @@ class Waits:
                 began_ns = min(since_ns, self._looked_ns - waited_ns)
                 fields = {"member": who[0], "waited_ns": waited_ns}
                 stamps = {"at_ns": self._looked_ns, "since_ns": began_ns}
-                self._say(Event(kind="waited", domain=self._domain, fields=fields, **stamps))
+                self._say(Event(kind="waited", domain=HOST, fields=fields, **stamps))
 
     def _waited_ns(self, pid: int) -> int | None:
         """None where it has ended. By the kernel's own calls: ten times a second, pathlib would be most of the cost."""

@@ -41,7 +41,7 @@ async def test_whoever_waits_for_a_core_is_told_of_with_how_long(spinners: list[
 def test_only_what_a_process_waited_since_the_last_look_is_told_and_only_where_it_is_much(tmp_path: Path) -> None:
     events: list[Event] = []
     running = [("redis-0", 7)]
-    waits = Waits(lambda: running, events.append, proc=tmp_path)
+    waits = Waits(lambda: running, events.append, tmp_path)
 
     def look(pid: int, total_ns: int) -> None:
         (tmp_path / str(pid)).mkdir(exist_ok=True)
@@ -61,13 +61,13 @@ def test_only_what_a_process_waited_since_the_last_look_is_told_and_only_where_i
 
 def test_a_process_that_has_just_ended_is_nobody(tmp_path: Path) -> None:
     events: list[Event] = []
-    Waits(lambda: [("redis-0", 7)], events.append, proc=tmp_path).look()
+    Waits(lambda: [("redis-0", 7)], events.append, tmp_path).look()
     assert events == []
 
 
 async def test_a_kernel_that_does_not_count_is_told_once(tmp_path: Path) -> None:
     events: list[Event] = []
-    await Waits(lambda: [], events.append, proc=tmp_path).watch()
+    await Waits(lambda: [], events.append, tmp_path).watch()
     assert [(event.kind, event.fields) for event in events] == [("waits", {"counted": False})]
 
 
