@@ -68,11 +68,13 @@ class MemberKind(StrEnum):
     REDIS = "redis"
     SENTINEL = "sentinel"
     OPERATOR = "operator"
+    PROXY = "proxy"
+    """An HAProxy in front, through which clients reach the master. It is on their side of every cut."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
-    """One process of the system under test, as the platform knows it now.
+    """One process of the system under test, as the platform knows it now. The port of a proxy is its stats socket's.
 
     `uid` changes when the pod is replaced under its old name, `container` when the process is restarted in place.
     `domain` is the clock domain of the node it runs on.

@@ -1,12 +1,13 @@
 """Where the system of a campaign runs, `kind` or `local`, and on which scenario: as asked for, or chosen here.
 
-A scenario is of one place. Where neither is named, kind is taken if it can run here, and else local, with the reason;
-in CI never, for there a modelled system must not pass for the real one unnoticed.
+A scenario is of one place, or of both. Where no place and no scenario is named, or one of both, kind is taken if it can
+run here, and else local, with the reason; in CI never, for there a modelled system must not pass for the real one
+unnoticed.
 """
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chaos.cluster.kube.kind import require_engine
 from chaos.defaults import SCENARIOS
@@ -39,15 +40,17 @@ def choose(on: str | None, scenario: str | None, settings: Mapping[str, str]) ->
     missing = "" if on or scenario else _not_kind()
     chosen = on or (LOCAL if missing else KIND)
     loaded = load(scenario or SCENARIOS.get(chosen, SCENARIOS[KIND]), settings)
-    if missing and "CI" in os.environ:
-        raise SetupError(f"{missing}; in CI nothing is chosen instead, but --on local can be asked for")
-    own = _place_of(loaded)
-    if on in SCENARIOS and on != own:
+    own = _places_of(loaded)
+    if on in SCENARIOS and on not in own:
         raise ScenarioError(
-            f"scenario {loaded.scenario.name} is for {own}, not for {on}: "
+            f"scenario {loaded.scenario.name} is for {own[0]}, not for {on}: "
             f"leave --on out, or take one for {on}: {', '.join(_fitting(on))}"
         )
-    return Place(on=on or own, why=first_sentence(missing), loaded=loaded)
+    on, why = (on, "") if on else _fit(own)
+    if len(own) > 1:
+        system = loaded.scenario.system.placed(on == LOCAL)
+        loaded = replace(loaded, scenario=loaded.scenario.model_copy(update={"system": system}))
+    return Place(on=on, why=first_sentence(missing or why), loaded=loaded)
 
 
 def at_once(on: str, asked: int | None) -> int:
@@ -60,11 +63,13 @@ def at_once(on: str, asked: int | None) -> int:
 
 
 def _not_kind() -> str:
-    """What is missing for kind, and what brings it; empty where it can run."""
+    """What is missing for kind, and what brings it; empty where it can run. In CI that is raised: see above."""
     try:
         with Waiting() as waiting:
             waiting.until_done(require_engine())
     except SetupError as error:
+        if "CI" in os.environ:
+            raise SetupError(f"{error}; in CI nothing is chosen instead, but --on local can be asked for") from error
         return str(error)
     return ""
 
@@ -74,8 +79,16 @@ def first_sentence(text: str) -> str:
     return text.partition(". ")[0].partition(": http")[0]
 
 
-def _place_of(loaded: Loaded) -> str:
-    return KIND if loaded.scenario.system.kube else LOCAL
+def _fit(own: list[str]) -> tuple[str, str]:
+    """Of the places that a scenario knows the one where it runs here, and what keeps kind from it."""
+    missing = _not_kind() if len(own) > 1 else ""
+    return own[-1] if missing else own[0], missing
+
+
+def _places_of(loaded: Loaded) -> list[str]:
+    """Kind first, where it is for both."""
+    system = loaded.scenario.system
+    return [place for place, there in ((KIND, system.kube), (LOCAL, system.local)) if there]
 
 
 def _fitting(on: str) -> list[str]:
@@ -83,7 +96,7 @@ def _fitting(on: str) -> list[str]:
     found = []
     for name in scenarios():
         try:
-            found += [name] if _place_of(load(name)) == on else []
+            found += [name] if on in _places_of(load(name)) else []
         except ScenarioError:
             continue
     return found

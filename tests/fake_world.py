@@ -87,7 +87,12 @@ class World:
         flags = "master,s_down" if self.script == "never-healthy" else "master"
         state: dict[str, Any] = {"flags": flags, "num_slaves": 2, "num_other_sentinels": 2, "quorum": 2}
         self.agent.write(event("sentinel.address", sentinel=name, address=address))
-        self.agent.write(event("sentinel.state", sentinel=name, **state, address=address, replicas=[]))
+        replicas = [
+            {"address": one.ip_port, "flags": "slave", "master": address}
+            for one in self.members().values()
+            if one.kind is MemberKind.REDIS and one.name != self.master
+        ]
+        self.agent.write(event("sentinel.state", sentinel=name, **state, address=address, replicas=replicas))
 
     async def fail_over(self, *, detected: bool = True) -> None:
         """What Sentinel says and does when its master is out, quickly."""

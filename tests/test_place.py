@@ -58,7 +58,10 @@ def test_a_scenario_says_where_it_runs_and_no_engine_is_asked(no_engine: None, s
 
 @pytest.mark.parametrize(
     ("on", "scenario", "fitting"),
-    [("kind", "sentinel", "redis-operator"), ("local", "redis-operator", "operator-model, sentinel")],
+    [
+        ("kind", "sentinel", "haproxy, redis-operator, statefulset"),
+        ("local", "redis-operator", "haproxy, operator-model, sentinel, statefulset"),
+    ],
 )
 def test_a_scenario_of_the_other_place_is_refused_with_those_that_fit(on: str, scenario: str, fitting: str) -> None:
     with pytest.raises(ScenarioError) as error:
@@ -78,3 +81,28 @@ def test_trials_are_side_by_side_only_where_each_has_a_system_of_its_own(monkeyp
     assert (at_once("local", None), at_once("local", 5)) == (6, 5)
     with pytest.raises(ScenarioError, match="--parallel 2"):
         at_once("kind", 2)
+
+
+def test_a_scenario_of_both_places_is_of_kind_where_that_can_run(engine: None) -> None:
+    chosen = choose(None, "haproxy", {})
+
+    assert (chosen.on, chosen.why) == ("kind", "")
+    assert chosen.loaded.scenario.system.local is None
+
+
+def test_a_scenario_of_both_places_is_local_otherwise_with_the_reason(no_engine: None) -> None:
+    chosen = choose(None, "haproxy", {})
+
+    assert (chosen.on, chosen.why) == ("local", "no container engine: there is no docker command")
+    assert chosen.loaded.scenario.system.kube is None
+
+
+def test_a_scenario_of_both_places_is_where_it_is_asked_for(engine: None) -> None:
+    assert choose("local", "statefulset", {}).loaded.scenario.system.kube is None
+    assert choose("kind", "statefulset", {}).loaded.scenario.system.local is None
+
+
+def test_in_ci_a_scenario_of_both_places_has_to_be_told_where(no_engine: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(SetupError, match="--on local can be asked for"):
+        choose(None, "haproxy", {})

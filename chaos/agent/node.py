@@ -11,7 +11,7 @@ processes  uid → processes: [{pid, name, cgroup}] of a pod
 signal     container, signal (KILL, STOP, CONT); STOP with lease_s, longest_s → pid, before_ns, after_ns, seen
 cut        container, peers, lease_s, longest_s → before_ns, after_ns; replaces a cut of the same namespace
 dropped    container → packets that its cut has dropped so far, or null where there is no cut
-renew      → held, healed, mono_ns, wall_ns
+renew      watch: [{name, container, all}], seen_ns → held, healed, mono_ns, wall_ns, waits: what these members waited
 heal       → held, healed, mono_ns, wall_ns; idempotent
 status     → held, healed, mono_ns, wall_ns
 """
@@ -32,6 +32,7 @@ from typing import Any
 from chaos.agent import reach
 from chaos.agent.lease import Hold, Leases, Term
 from chaos.agent.talk import DIRECTORY, SOCKET
+from chaos.agent.waits import NodeWaits
 from chaos.clock import identity, reading
 from chaos.errors import FaultError, HarnessError
 from chaos.net.cut import Cut
@@ -56,6 +57,7 @@ class Helper:
 
     def __init__(self, directory: Path) -> None:
         self.leases = Leases(directory)
+        self.waits = NodeWaits()
         self._tables: dict[int, Table] = {}
         self._does: dict[str, Callable[[Request], Awaitable[Answer]]] = {
             "clock": self._clock,
@@ -119,7 +121,8 @@ class Helper:
 
     async def _renew(self, request: Request) -> Answer:
         self.leases.renew()
-        return await self._status(request)
+        waits = self.waits.asked(request.get("watch", []), request.get("seen_ns", 0))
+        return {**await self._status(request), "waits": waits}
 
     async def _heal(self, request: Request) -> Answer:
         self.leases.heal("asked")
@@ -190,12 +193,13 @@ async def serve(directory: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     (directory / SOCKET).unlink(missing_ok=True)
-    watching = asyncio.create_task(watch(helper.leases))
+    watching = [asyncio.create_task(work) for work in (watch(helper.leases), helper.waits.watch())]
     hosts = Hosts(helper)
     server = await asyncio.start_unix_server(hosts.converse, directory / SOCKET)
     await ended.wait()
     helper.leases.heal("the helper was told to end")
-    watching.cancel()
+    for task in watching:
+        task.cancel()
     server.close()
     await hosts.leave()
 

@@ -94,6 +94,8 @@ def _of_window(measured: Measured, path: PathResult, head: Window, findings: Seq
 def _endpoint(measured: Measured, path: PathResult) -> str:
     if path.via_sentinel:
         return "the Sentinel that was asked named the new master that much later than it was promoted"
+    if path.pointer and path.pointer.source == "proxy":
+        return "HAProxy called the new master up that much later than it was promoted"
     by_operator = measured.operator.pointer_cause(measured)
     return by_operator or "the Service named the new master that much later than it was promoted"
 

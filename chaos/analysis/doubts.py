@@ -24,6 +24,7 @@ from chaos.record.events import (
     NodeSeen,
     Pod,
     Pressure,
+    ProxyServers,
     Role,
     RoleLost,
     Step,
@@ -248,6 +249,7 @@ STEADY: tuple[tuple[type[Event], Callable[..., str], Callable[..., object]], ...
     (Pod, lambda pod: pod.name, lambda pod: (pod.uid, pod.role, pod.restarts, pod.gone)),
     (Role, lambda role: role.member, lambda role: (role.run_id, role.role, role.master)),
     (Endpoints, lambda slices: slices.service, lambda slices: sorted(map(str, slices.endpoints))),
+    (ProxyServers, lambda said: said.proxy, lambda said: sorted(map(str, said.servers))),
 )
 """What stays as it is where nothing is done: of each kind of event the name and the values that count."""
 

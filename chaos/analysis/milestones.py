@@ -16,7 +16,7 @@ from chaos.analysis.result import NOT_APPLICABLE, UNOBSERVED, Failover, Mileston
 from chaos.analysis.sentinels import Attempt, Said, called_down
 from chaos.model import MemberKind
 from chaos.operators.base import Operator
-from chaos.record.events import Endpoints, Event, Gap, NodeSeen, Pod, Role, SentinelAddress
+from chaos.record.events import Endpoints, Event, Gap, NodeSeen, Pod, ProxyServers, Role, SentinelAddress
 
 PROMOTED_LINE = r"(?:MASTER|PRIMARY) MODE enabled"
 """A replica's log when it becomes a master. Redis says master, Valkey primary; all other words are the same in both."""
@@ -148,7 +148,13 @@ def narrowed(at_s: Interval, lines: Iterable[LogLine]) -> Interval:
 def service_pointer(
     history: History, service: str, who: Node | None, attempt: Attempt | None, operator: Operator
 ) -> Milestone:
-    """When the Service's EndpointSlice named the successor; not before its label was written."""
+    """When the Service's EndpointSlice named the successor; not before its label was written.
+
+    Behind a Service of proxies it is they who lead to the successor.
+    """
+    backend = history.scenario.system.backend_of(service)
+    if backend:
+        return proxied(history, backend, who, attempt)
     facts = [fact for fact in history.facts(Endpoints) if fact.event.service == service]
     if not facts:
         return UNOBSERVED
@@ -159,6 +165,26 @@ def service_pointer(
     earliest_s = max(named.earliest_s, label.at_s.least if label.at_s else named.earliest_s)
     at_s = Interval(min(earliest_s, named.latest_s), named.latest_s)
     return Milestone.seen(at_s, "endpoints", f"EndpointSlice of {service}: {', '.join(ready(named.event))}")
+
+
+def proxied(history: History, backend: str, who: Node | None, attempt: Attempt | None) -> Milestone:
+    """When the last proxy called the successor's server up, as each was asked 20 times a second."""
+    found = []
+    for name in sorted({fact.event.proxy for fact in history.facts(ProxyServers)}):
+        facts = [fact for fact in history.facts(ProxyServers) if fact.event.proxy == name]
+        turned = turns(facts, lambda event: who is not None and bool(_up(event, backend, who)), _since(attempt))
+        if turned and who:
+            evidence = f"{name}: {_up(turned.event, backend, who)} is up"
+            found.append(Milestone.seen(turned.at_s, "proxy", evidence))
+        else:
+            found.append(missing(history, "proxy", who))
+    return _last_of(found, history, "proxy")
+
+
+def _up(event: ProxyServers, backend: str, who: Node) -> str:
+    """The server of that backend that leads to `who`, by name and address; empty where none is up."""
+    servers = [one for one in event.servers if one["backend"] == backend and one["up"]]
+    return next((f"{one['server']} ({one['address']})" for one in servers if is_at(who, one["address"])), "")
 
 
 def named_by_all(history: History, attempt: Attempt | None) -> Milestone:
@@ -260,5 +286,11 @@ def _since(attempt: Attempt | None) -> float:
     return max(0.0, attempt.started.at_s.least) if attempt else 0.0
 
 
-WATCHED: dict[str, type[Event]] = {"sentinel": SentinelAddress, "role": Role, "pod": Pod, "endpoints": Endpoints}
+WATCHED: dict[str, type[Event]] = {
+    "sentinel": SentinelAddress,
+    "role": Role,
+    "pod": Pod,
+    "endpoints": Endpoints,
+    "proxy": ProxyServers,
+}
 """The events that show that a source was there at all."""

@@ -44,7 +44,7 @@ class State(StrEnum):
 class Milestone:
     """`at_s` is when it came to hold, if it was seen; `limit_s` is how long it was watched for, if it is not-yet.
 
-    `source` is sentinel, sentinel-log, redis-log, role, address, endpoints, pod, haproxy, operator-log, fault or
+    `source` is sentinel, sentinel-log, redis-log, role, address, endpoints, pod, proxy, operator-log, fault or
     client. `evidence` is the raw line or the observation that says so.
     """
 

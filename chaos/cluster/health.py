@@ -14,12 +14,15 @@ from chaos.record.events import (
     Event,
     MembersKnown,
     Pod,
+    ProxyLost,
+    ProxyServers,
     Role,
     RoleLost,
     SentinelAddress,
     SentinelBack,
     SentinelLost,
     SentinelState,
+    ServerEntry,
     ServiceKnown,
     Settings,
 )
@@ -41,6 +44,7 @@ class Facts:
         self.services: dict[str, ServiceKnown] = {}
         self.roles: dict[str, Role] = {}
         self.addresses: dict[str, str | None] = {}
+        self.proxies: dict[str, list[ServerEntry]] = {}
         self.sentinels: dict[str, SentinelState] = {}
         self.settings: dict[str, Settings] = {}
         self._silent: set[str] = set()
@@ -60,6 +64,8 @@ class Facts:
                 self.roles[event.member] = event
             case RoleLost():
                 self.roles.pop(event.member, None)
+            case ProxyServers() | ProxyLost():
+                self.proxies[event.proxy] = event.servers if isinstance(event, ProxyServers) else []
             case _:
                 self._apply_more(event)
 
@@ -130,6 +136,7 @@ def summary(facts: Facts) -> str:
     synced = sum(facts.roles[one.name].link == IN_SYNC for one in replicas(facts))
     parts = [f"master {chosen.name}", f"{synced} replicas in sync", f"{agree} sentinels agree"]
     right = any(_pods(facts, service) == [chosen.name] for service in facts.endpoints)
+    right |= any(chosen.ip_port in [one["address"] for one in each if one["up"]] for each in facts.proxies.values())
     return " · ".join([*parts, "endpoint right"] if right else parts)
 
 
@@ -205,21 +212,24 @@ def _sentinels_wrong(facts: Facts, system: System) -> Iterator[str]:
         address = facts.addresses.get(name)
         if chosen is not None and address != chosen.ip_port:
             yield f"sentinel {name} says that the master is {address}, not {chosen.ip_port}"
-        yield from _counts_wrong(name, state, system)
-        yield from _flags_wrong(name, state)
+        yield from _known_wrong(name, state, system, {one.ip_port for one in facts.of(MemberKind.REDIS)})
 
 
-def _counts_wrong(name: str, state: SentinelState, system: System) -> Iterator[str]:
-    if state.num_slaves != system.replicas:
-        yield f"sentinel {name} knows {state.num_slaves} replicas, not {system.replicas}"
+def _known_wrong(name: str, state: SentinelState, system: System, addresses: set[str]) -> Iterator[str]:
+    """Where nobody sends SENTINEL RESET, a replica at an address that no Redis has is left out.
+
+    Sentinel never forgets one by itself: each pod that came back at another address leaves one behind, which is down
+    for good. Nobody is going to change that, and so it is no reason to wait.
+    """
+    replicas = [one for one in state.replicas if system.forgets_the_gone or one["address"] in addresses]
+    known = state.num_slaves if system.forgets_the_gone else len(replicas)
+    if known != system.replicas:
+        yield f"sentinel {name} knows {known} replicas, not {system.replicas}"
     if state.num_other_sentinels != system.sentinels - 1:
         yield f"sentinel {name} knows {state.num_other_sentinels} other sentinels, not {system.sentinels - 1}"
-
-
-def _flags_wrong(name: str, state: SentinelState) -> Iterator[str]:
     if down := _down(state.flags):
         yield f"sentinel {name} holds the master for {down}"
-    for replica in state.replicas:
+    for replica in replicas:
         if down := _down(replica["flags"]):
             yield f"sentinel {name} holds replica {replica['address']} for {down}"
 
@@ -236,10 +246,17 @@ def _label_wrong(facts: Facts, system: System) -> Iterator[str]:
 
 
 def endpoints_wrong(facts: Facts, system: System, services: Collection[str]) -> Iterator[str]:
-    """Services that select by the master label and do not name the master alone."""
+    """Services that select by the master label, and proxies in front, that do not lead to the master alone."""
     chosen = master(facts)
+    if chosen is None:
+        return
+    backend = system.proxy.backend if system.proxy else ""
+    for proxy in facts.of(MemberKind.PROXY):
+        leads_to = up(facts.proxies.get(proxy.name, []), backend)
+        if leads_to != [chosen.ip_port]:
+            yield f"{proxy.name} leads to {', '.join(leads_to) or 'nobody'}, not to the master {chosen.ip_port} alone"
     for service in sorted(services):
-        if chosen is None or not follows_label(facts, system, service):
+        if not follows_label(facts, system, service):
             continue
         named = _pods(facts, service)
         if named != [chosen.name]:
@@ -255,6 +272,11 @@ def _settings_wrong(facts: Facts, system: System) -> Iterator[str]:
             for key, value in expected.items():
                 if str(said.get(key)) != str(value):
                     yield f"{member.name}: {key} is {said.get(key, 'not known yet')}, not {value}"
+
+
+def up(servers: list[ServerEntry], backend: str) -> list[str]:
+    """The addresses that a proxy sends that backend's clients to."""
+    return sorted(one["address"] for one in servers if one["up"] and one["backend"] == backend)
 
 
 def _pods(facts: Facts, service: str) -> list[str]:

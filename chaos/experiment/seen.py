@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from chaos.progress import Message, Tell, Tells
 from chaos.record.events import Endpoints as EndpointsSaid
-from chaos.record.events import Event, Role, SentinelSaid
+from chaos.record.events import Event, ProxyServers, Role, SentinelSaid
 
 Endpoints = dict[str, frozenset[str]]
 
@@ -27,6 +27,7 @@ class Seen:
     _marks: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     _endpoints: Endpoints = field(default_factory=dict)
     _following: frozenset[str] = frozenset()
+    _promoted: set[str] = field(default_factory=set)
 
     def arm(self, master: str) -> None:
         """From now on marks count. `master` is the address (ip:port) that a failover would move away from."""
@@ -60,9 +61,13 @@ class Seen:
             self._sentinel(event, at_ns)
         elif isinstance(event, Role):
             if event.role == "master" and event.address != self._master:
+                self._promoted.add(_ip(event.address))
                 self.mark("promotion", at_ns, f"{event.member} is master")
         elif isinstance(event, EndpointsSaid):
-            self._service(event, at_ns)
+            ready = {item["ip"]: item["pod"] or item["ip"] for item in event.endpoints if item["ready"]}
+            self._leads(event.service, ready, at_ns)
+        elif isinstance(event, ProxyServers):
+            self._proxy(event, at_ns)
 
     def _sentinel(self, event: SentinelSaid, at_ns: int) -> None:
         channel, payload, by = event.channel, event.payload, event.sentinel
@@ -80,13 +85,22 @@ class Seen:
         elif channel == _FORGOTTEN and ("promotion", "") in self._marks and not self.over:
             self.mark("forgotten", at_ns, f"{channel} by {by}: the failover's end will not be told")
 
-    def _service(self, event: EndpointsSaid, at_ns: int) -> None:
-        service = event.service
-        ips = frozenset(item["ip"] for item in event.endpoints if item["ready"])
-        self._endpoints[service] = ips
-        if service in self._following and len(ips) == 1 and ips != {_ip(self._master)}:
-            pods = ", ".join(item["pod"] or item["ip"] for item in event.endpoints if item["ready"])
-            self.mark("endpoint", at_ns, f"{service} → {pods}", of=service)
+    def _proxy(self, event: ProxyServers, at_ns: int) -> None:
+        """HAProxy may call a server up for a while whose name leads to a new pod: only one that was promoted counts."""
+        backends: dict[str, dict[str, str]] = {}
+        for server in event.servers:
+            up = {_ip(server["address"]): server["server"]} if server["up"] else {}
+            backends.setdefault(server["backend"], {}).update(up)
+        for backend, up in backends.items():
+            if not self._armed or up.keys() <= self._promoted:
+                self._leads(f"{event.proxy}, {backend}", up, at_ns)
+
+    def _leads(self, who: str, to: dict[str, str], at_ns: int) -> None:
+        """A Service or a proxy's backend leads to these, by address. One that had led to the master alone counts."""
+        ips = frozenset(to)
+        self._endpoints[who] = ips
+        if who in self._following and len(ips) == 1 and ips != {_ip(self._master)}:
+            self.mark("endpoint", at_ns, f"{who} → {', '.join(to.values())}", of=who)
 
     def _say(self, name: str, at_ns: int, text: str) -> None:
         assert self.effect_ns is not None

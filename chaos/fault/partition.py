@@ -1,6 +1,7 @@
 """A cut between the target and every other Redis, every Sentinel and the operator, in both directions.
 
-Clients still reach the target, on either side: what they are told by a master that was replaced is the point of it.
+Clients, and a proxy that they go through, still reach the target, on either side: what they are told by a master that
+was replaced is the point of it.
 Established connections fall silent and are not reset. The cut is a lease of `longest_s`, whatever becomes of us.
 """
 

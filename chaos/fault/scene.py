@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.base import Ability, Cluster, Effect
 from chaos.cluster.health import Facts
-from chaos.model import Member
+from chaos.model import Member, MemberKind
 from chaos.record.event_files import EventWriter
 
 
@@ -40,5 +40,6 @@ def untouched(evidence: str) -> Effect:
 
 
 def others(target: Member, members: dict[str, Member]) -> tuple[str, ...]:
-    """The addresses of every Redis, Sentinel and operator but the target's own."""
-    return tuple(sorted({member.address for member in members.values()} - {target.address, ""}))
+    """The addresses of every Redis, Sentinel and operator but the target's own; a proxy is on the clients' side."""
+    found = {member.address for member in members.values() if member.kind is not MemberKind.PROXY}
+    return tuple(sorted(found - {target.address, ""}))

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 from chaos.model import Member, MemberKind
+from chaos.observe.proxies import ProxyObserver
 from chaos.observe.roles import RoleObserver
 from chaos.observe.sentinels import PublishedObserver, SentinelObserver
 from chaos.observe.settings import SettingsLog
@@ -57,10 +58,16 @@ class Observers:
         self._watched: dict[Identity, Watch] = {}
         self._roles: defaultdict[str, Fact] = defaultdict(Fact)
         self._settings: defaultdict[str, Fact] = defaultdict(Fact)
+        self._proxies: defaultdict[str, Fact] = defaultdict(Fact)
+        self._observers: dict[MemberKind, Callable[[Member], tuple[Observer, ...]]] = {
+            MemberKind.REDIS: self._redis,
+            MemberKind.SENTINEL: self._sentinel,
+            MemberKind.PROXY: self._proxy,
+        }
 
     def follow(self, members: Iterable[Member]) -> None:
         """Watch exactly these from now on. What stays is left alone, connections and all."""
-        wanted = {identity(member): member for member in members if member.kind is not MemberKind.OPERATOR}
+        wanted = {identity(member): member for member in members if member.kind in self._observers}
         for gone in self._watched.keys() - wanted.keys():
             watch = self._watched.pop(gone)
             watch.cancel()
@@ -75,7 +82,7 @@ class Observers:
         self._watched.clear()
 
     def _watch(self, member: Member) -> Watch:
-        observers = self._redis(member) if member.kind is MemberKind.REDIS else self._sentinel(member)
+        observers = self._observers[member.kind](member)
         tasks = (self._group.create_task(supervised(one.observe, one.lost), name=member.name) for one in observers)
         return Watch(observers, tuple(tasks))
 
@@ -88,3 +95,6 @@ class Observers:
         source = Source(member, self._events)
         settings = SettingsLog(source, self._settings[member.name])
         return SentinelObserver(source, self._master, settings), PublishedObserver(source)
+
+    def _proxy(self, member: Member) -> tuple[Observer, ...]:
+        return (ProxyObserver(Source(member, self._events), self._proxies[member.name]),)

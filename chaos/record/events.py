@@ -73,6 +73,15 @@ class ReplicaEntry(TypedDict):
     master: str
 
 
+class ServerEntry(TypedDict):
+    """One server of an HAProxy's backend: `address` is ip:port, and `up` whether it gets connections."""
+
+    backend: str
+    server: str
+    address: str
+    up: bool
+
+
 class TargetEntry(TypedDict):
     """Who a fault hit: `address` is ip:port, `run_id` the id of the process, empty where it was not known."""
 
@@ -502,6 +511,22 @@ class SentinelBack(Event):
     error: str | None = None
 
 
+@_kind("proxy.servers", by="the agent: polled every 50 ms, written when it changed, or once a second")
+class ProxyServers(Event):
+    """Where an HAProxy sends clients, as its stats socket says."""
+
+    proxy: str
+    servers: list[ServerEntry]
+
+
+@_kind("proxy.lost", by="the agent")
+class ProxyLost(Event):
+    """The HAProxy's stats socket no longer answers, or the HAProxy is a member no longer."""
+
+    proxy: str
+    error: str
+
+
 @_kind("settings", by="the agent: read at first sight and every 5 s (a Sentinel's: every second), written when changed")
 class Settings(Event):
     """A member's effective settings; `error` is why they were refused, null where they were not."""
@@ -532,11 +557,15 @@ class Hiccups(Event):
 
 def to_line(stamped: Stamped[Event]) -> str:
     """The line that a file of events holds, with its end of line."""
+    return json.dumps(to_json(stamped), separators=(",", ":")) + "\n"
+
+
+def to_json(stamped: Stamped[Event]) -> dict[str, Any]:
+    """The object that stands in a line."""
     stamps: dict[str, Any] = {"kind": stamped.event.kind, "domain": stamped.domain, "at_ns": stamped.at_ns}
     if stamped.since_ns is not None:
         stamps["since_ns"] = stamped.since_ns
-    said = {one.name: getattr(stamped.event, one.name) for one in fields(stamped.event)}  # type: ignore[arg-type]
-    return json.dumps(stamps | said, separators=(",", ":")) + "\n"
+    return stamps | {one.name: getattr(stamped.event, one.name) for one in fields(stamped.event)}  # type: ignore[arg-type]
 
 
 def from_line(line: str | bytes) -> Stamped[Event]:

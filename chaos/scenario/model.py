@@ -36,6 +36,8 @@ OPERATORS = ("none", "spotahome")
 
 MASTER_LABEL = "role=master"
 """On local, where a label is what the endpoint controller last said of a member."""
+PROXY_STATS, PROXY_BACKEND = 9999, "redis"
+"""Where HAProxy's stats socket is, and what its backend is called, unless a scenario says otherwise."""
 
 
 class Part(BaseModel):
@@ -68,6 +70,19 @@ class OperatorPods(Part):
     selector: str
 
 
+class ProxyPods(Part):
+    """HAProxy in front of the Redis pods. `service` is the name by which clients reach it.
+
+    `port` is that of its stats socket (`stats socket ipv4@*:9999 level user`), `backend` the one that clients get.
+    """
+
+    selector: str
+    service: str
+    port: int = PROXY_STATS
+    backend: str = PROXY_BACKEND
+    container: str = "haproxy"
+
+
 class KubeSystem(Part):
     """Where the system is on Kubernetes. `manifests` are folders or files beside the scenario, in their order."""
 
@@ -78,6 +93,7 @@ class KubeSystem(Part):
     redis: RedisPods
     sentinel: SentinelPods
     operator: OperatorPods | None = None
+    proxy: ProxyPods | None = None
     master_label: str | None = None
     password: SecretKey | None = None
 
@@ -103,10 +119,11 @@ class LocalEndpoint(Part):
 
     sentinel: at +switch-master. poll: asks every `every` who is master. resync: as the Redis operator does, every
     `every`, not while a member is missing, labels written in the order of names up to the first that does not follow.
+    haproxy: nobody moves it; an HAProxy stands at it and checks every Redis itself, as `settings.proxy` say.
     """
 
     service: str
-    mode: Literal["sentinel", "poll", "resync"]
+    mode: Literal["sentinel", "poll", "resync", "haproxy"]
     every: Duration = 30.0
 
 
@@ -121,33 +138,66 @@ class LocalReplacement(Part):
 class LocalSystem(Part):
     """Processes in network namespaces. Members are `<redis>-0` on, and `<sentinel.name>-0` on.
 
-    `restart` is from the end of a process to its next start in place, `terminate` how long a graceful delete takes,
-    `ready` how long a member that was started again runs before it counts as Ready.
+    `endpoint`: without one clients can only ask Sentinel.
+    `restart`: from the end of a process to its next start in place.
+    `asks_sentinel`: a Redis that starts again waits until the master that Sentinel names answers, and follows it.
+    Otherwise it is what its file said last.
+    `hands_over`: a master that is deleted gracefully first asks Sentinel for a failover, as a preStop hook does, and
+    ends `terminate` later. Otherwise it ends at once.
+    `ready`: how long a member that was started again runs before it counts as Ready.
+    `password`: `generated` has every Redis ask for one that is made for this system alone.
     """
 
     server: LocalServer = LocalServer()
     redis: str = "redis"
     port: int = 6379
     sentinel: LocalSentinel
-    endpoint: LocalEndpoint
+    endpoint: LocalEndpoint | None = None
     restart: Duration = 1.0
     replace: LocalReplacement = LocalReplacement()
+    asks_sentinel: bool = False
+    hands_over: bool = True
     terminate: Duration = 31.0
     ready: Duration = 0.0
+    password: Literal["generated"] | None = None
+
+    @model_validator(mode="after")
+    def haproxy_knows_addresses(self) -> "LocalSystem":
+        if self.mode == "haproxy" and self.replace.address == "new":
+            raise ValueError("endpoint.mode haproxy knows members by address; write replace: {address: kept}")
+        return self
+
+    @property
+    def mode(self) -> str:
+        """Who moves the master's address; empty where there is no such address."""
+        return self.endpoint.mode if self.endpoint else ""
+
+
+class ProxySettings(Part):
+    """How HAProxy checks a server: every `inter`, down after `fall` bad checks, up after `rise` good ones.
+
+    HAProxy tells nobody how it is set. On Kubernetes write what its configuration in the manifests says: the figures go
+    into the record, so that it can be said what a check's period costs. On local it is set as declared here.
+    """
+
+    inter: Duration = 2.0
+    fall: int = Field(default=3, ge=1)
+    rise: int = Field(default=2, ge=1)
 
 
 class Settings(Part):
     """Settings that the health gate waits for on every Sentinel and every Redis, as they themselves report them.
 
-    On Kubernetes the manifests set them; on local they are set as declared here.
+    On Kubernetes the manifests set them; on local they are set as declared here. Those of a proxy are only recorded.
     """
 
     sentinel: dict[str, str | int] = {}
     redis: dict[str, str | int] = {}
+    proxy: ProxySettings | None = None
 
 
 class System(Part):
-    """Exactly one of `kube` and `local` says where it runs.
+    """`kube`, `local` or both say where it can run. The scenario of a trial holds the one where it does run.
 
     `replicas` and `sentinels` are how many the health gate demands. `period` is the scenario's longest period.
     `operator` names what is known of who moves the master's address; `none` claims nothing.
@@ -162,16 +212,37 @@ class System(Part):
     period: Duration
 
     @model_validator(mode="after")
-    def one_place(self) -> "System":
-        if (self.kube is None) == (self.local is None):
-            raise ValueError("needs either kube or local")
+    def some_place(self) -> "System":
+        if self.kube is None and self.local is None:
+            raise ValueError("needs kube or local")
         return self
+
+    def placed(self, on_local: bool) -> "System":
+        """The same system where it is to run, without the other place. It has to name that place."""
+        return self.model_copy(update={"kube": None} if on_local else {"local": None})
 
     @property
     def place(self) -> "KubeSystem | LocalSystem":
         place = self.kube or self.local
         assert place is not None
         return place
+
+    @property
+    def proxy(self) -> ProxyPods | None:
+        """The HAProxy in front, if there is one."""
+        if self.kube is not None:
+            return self.kube.proxy
+        endpoint = self.on_local.endpoint
+        return ProxyPods(selector="", service=endpoint.service) if endpoint and endpoint.mode == "haproxy" else None
+
+    def backend_of(self, service: str) -> str:
+        """The backend of the proxies that stand at a Service; empty where a Service leads to Redis itself."""
+        return self.proxy.backend if self.proxy and self.proxy.service == service else ""
+
+    @property
+    def forgets_the_gone(self) -> bool:
+        """An operator has Sentinels forget replicas that are gone; Sentinel alone never does."""
+        return self.kube.operator is not None if self.kube else self.on_local.mode == "resync"
 
     @property
     def on_kube(self) -> KubeSystem:
@@ -187,8 +258,10 @@ class System(Part):
 
     @property
     def master_label(self) -> str | None:
-        """The label that the master's pod carries, as `key=value`."""
-        return self.kube.master_label if self.kube else MASTER_LABEL
+        """The label that the master's pod carries, as `key=value`; None where nobody writes one."""
+        if self.kube is not None:
+            return self.kube.master_label
+        return MASTER_LABEL if self.on_local.mode not in ("", "haproxy") else None
 
 
 class Client(Part):

@@ -1,5 +1,6 @@
 """The node helper, on real processes in real namespaces."""
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +62,21 @@ def test_the_clock_is_that_of_this_kernel(talk: Talk) -> None:
 
     assert {key: answer[key] for key in ("boot_id", "timens")} == identity()
     assert answer["mono_ns"] > 0
+
+
+def test_a_renewal_brings_what_its_members_waited_for_a_core(talk: Talk, spaces: tuple[Space, Space]) -> None:
+    """Two that spin on one core wait for it by turns."""
+    cpu = str(min(os.sched_getaffinity(0)))
+    busy = ("taskset", "--cpu-list", cpu, "sh", "-c", "echo ready; while true; do :; done")
+    with container(spaces[0], *busy) as one, container(spaces[0], *busy):
+        watch = [{"name": "redis-0", "container": one.id, "all": False}]
+        first = talk.ask("renew", watch=watch, seen_ns=0)["waits"]
+        assert [(event["kind"], event["counted"]) for event in first] == [("waits", True)]
+        seen_ns = first[0]["at_ns"]
+        wait(lambda: bool(talk.ask("renew", watch=watch, seen_ns=seen_ns)["waits"]))
+        waited = talk.ask("renew", watch=watch, seen_ns=seen_ns)["waits"]
+    assert {event["member"] for event in waited} == {"redis-0"}
+    assert all(event["waited_ns"] >= 10_000_000 and event["at_ns"] > seen_ns for event in waited)
 
 
 def test_a_container_is_found_by_its_id(talk: Talk, target: Container) -> None:

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from chaos.analysis.result import Milestone, State
+from chaos.clock import AGENT
 from chaos.record.events import Stamped
 from tests.analysis.conftest import Analysed
 from tests.recordings import Story, delete_master, kill_master
+from tests.recordings.story import MASTER_SERVICE
 from tests.recordings.world import IPS, PODS, SENTINELS, ns
 
 NAMES = ["sdown", "odown", "try_failover", "elected", "promoted", "switched", "reconfigured", "labelled", "pointer"]
@@ -98,6 +100,36 @@ def test_a_pointer_that_was_watched_for_and_did_not_come_is_not_yet(analysed: An
     pointer = analysed(story).milestones["pointer"]
     assert pointer.state is State.NOT_YET
     assert pointer.limit_s == pytest.approx(89.9)
+
+
+def behind_haproxy(story: Story, *told: tuple[float, str, list[int]]) -> Story:
+    """At `told` seconds that proxy said which of its servers are up."""
+    story.scenario["system"]["kube"]["proxy"] = {"selector": "app=haproxy", "service": MASTER_SERVICE}
+    for at_s, proxy, up in told:
+        servers = [
+            {"backend": "redis", "server": f"redis-{n}", "address": f"{ip}:6379", "up": n in up}
+            for n, ip in enumerate(IPS)
+        ]
+        story.event("proxy.servers", at_s, AGENT, at_s - 0.05, proxy=proxy, servers=servers)
+    return story
+
+
+def test_behind_haproxy_the_pointer_is_the_last_of_them_that_calls_the_new_master_up(analysed: Analysed):
+    """Whatever the EndpointSlice of its Service says, which names HAProxy's own pods."""
+    started = [(-5.0, "one", [0]), (-5.0, "two", [0])]
+    story = behind_haproxy(kill_master(), *started, (3.0, "one", []), (7.4, "one", [1]), (8.1, "two", [0, 1]))
+    pointer = analysed(story).milestones["pointer"]
+    assert at(pointer) == pytest.approx((8.05, 8.1))
+    assert (pointer.source, pointer.evidence) == ("proxy", f"two: redis-1 ({IPS[1]}:6379) is up")
+
+
+def test_behind_haproxy_one_that_never_calls_the_new_master_up_is_not_yet(analysed: Analysed):
+    story = behind_haproxy(kill_master(), (-5.0, "one", [0]), (3.0, "one", []))
+    assert analysed(story).milestones["pointer"].state is State.NOT_YET
+
+
+def test_behind_haproxy_that_nobody_asked_the_pointer_is_unobserved(analysed: Analysed):
+    assert analysed(behind_haproxy(kill_master())).milestones["pointer"].state is State.UNOBSERVED
 
 
 def test_without_slices_nobody_saw_the_pointer(analysed: Analysed):

@@ -7,7 +7,7 @@ import pytest
 from chaos.clock import node_domain
 from chaos.cluster.health import Facts, follows_label, master, replicas, settings, summary, unhealthy
 from chaos.model import Member, MemberKind
-from chaos.scenario.model import System
+from chaos.scenario.model import ProxyPods, System
 from tests.saying import event
 
 SYSTEM = System.model_validate(
@@ -18,6 +18,7 @@ SYSTEM = System.model_validate(
             "images": [],
             "redis": {"selector": "component=redis"},
             "sentinel": {"selector": "component=sentinel", "service": "rfs"},
+            "operator": {"namespace": "operator", "selector": "component=operator"},
             "master_label": "role=master",
         },
         "period": "30s",
@@ -273,3 +274,69 @@ def test_a_system_without_a_master_label_is_not_asked_for_one():
     tell(facts, "pod", name="rfr-0", uid="uid-rfr-0", phase="Running", ready=True, role=None)
 
     assert unhealthy(facts, SYSTEM.model_copy(update={"kube": kube}), SERVICES) == []
+
+
+def without_operator() -> System:
+    kube = SYSTEM.on_kube.model_copy(update={"operator": None, "master_label": None})
+    return SYSTEM.model_copy(update={"kube": kube})
+
+
+def test_without_an_operator_a_replica_that_is_gone_for_good_holds_nothing_up():
+    """Nobody makes Sentinel forget it; with an operator it is about to be forgotten, in the middle of a trial."""
+    facts = healthy()
+    seen = [{"address": f"10.0.0.{number}:6379", "flags": "slave", "master": MASTER} for number in (1, 2)]
+    gone = {"address": "10.0.0.77:6379", "flags": "s_down,slave,disconnected", "master": MASTER}
+    state(facts, "rfs-a", num_slaves=3, replicas=[*seen, gone])
+
+    assert unhealthy(facts, without_operator(), ()) == []
+    assert "sentinel rfs-a knows 3 replicas, not 2" in wrong(facts)
+
+
+def test_without_an_operator_a_replica_that_a_sentinel_does_not_know_yet_is_waited_for():
+    facts = healthy()
+    gone = {"address": "10.0.0.77:6379", "flags": "s_down,slave", "master": MASTER}
+    known = {"address": "10.0.0.1:6379", "flags": "slave", "master": MASTER}
+    state(facts, "rfs-a", replicas=[known, gone])
+
+    assert unhealthy(facts, without_operator(), ()) == ["sentinel rfs-a knows 1 replicas, not 2"]
+
+
+def proxied() -> tuple[Facts, System]:
+    """HAProxy in front: redis-0's server is up in the backend that clients get, another in one for readers."""
+    facts = healthy()
+    place = {"address": "10.0.0.9", "port": 9999, "node": "worker", "domain": node_domain("worker")}
+    proxy = Member(name="haproxy", kind=MemberKind.PROXY, uid="u", container="c", **place)  # type: ignore[arg-type]
+    tell(facts, "members", members=[one.as_json() for one in (*facts.members.values(), proxy)])
+    kube = SYSTEM.on_kube.model_copy(update={"proxy": ProxyPods(selector="app=haproxy", service="redis")})
+    return facts, SYSTEM.model_copy(update={"kube": kube})
+
+
+def servers(facts: Facts, *up: str) -> None:
+    found = [{"backend": "redis", "server": f"redis-{n}", "address": f"10.0.0.{n}:6379", "up": True} for n in up]
+    readers = {"backend": "readers", "server": "redis-2", "address": "10.0.0.2:6379", "up": True}
+    tell(facts, "proxy.servers", proxy="haproxy", servers=[*found, readers])
+
+
+@pytest.mark.parametrize(
+    ("up", "sentence"),
+    [
+        (("0",), None),
+        ((), "haproxy leads to nobody, not to the master 10.0.0.0:6379 alone"),
+        (("1",), "haproxy leads to 10.0.0.1:6379, not to the master 10.0.0.0:6379 alone"),
+        (("0", "1"), "haproxy leads to 10.0.0.0:6379, 10.0.0.1:6379, not to the master 10.0.0.0:6379 alone"),
+    ],
+)
+def test_a_proxy_has_to_lead_to_the_master_alone(up, sentence):
+    facts, system = proxied()
+    servers(facts, *up)
+
+    assert unhealthy(facts, system, SERVICES) == ([sentence] if sentence else [])
+    assert ("endpoint right" in summary(facts)) or up == ()
+
+
+def test_a_proxy_that_does_not_answer_leads_to_nobody_that_we_know_of():
+    facts, system = proxied()
+    servers(facts, "0")
+    tell(facts, "proxy.lost", proxy="haproxy", error="closed by the other side")
+
+    assert unhealthy(facts, system, ()) == ["haproxy leads to nobody, not to the master 10.0.0.0:6379 alone"]

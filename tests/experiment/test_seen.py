@@ -111,3 +111,27 @@ def test_a_failover_that_the_sentinels_were_made_to_forget_is_over() -> None:
     watched.seen.apply(event("role", member="pod-1", role="master", address=NEW), 2)
     watched.seen.apply(said("+reset-master"), 3)
     assert watched.seen.over
+
+
+def proxy(*up: str) -> Event:
+    """Of three servers that are called by the last figure of their first addresses."""
+    servers = [
+        {"backend": "redis", "server": f"redis-{ip[-1]}", "address": f"{ip}:6379", "up": ip in up}
+        for ip in ("10.0.0.1", "10.0.0.2", "10.0.9.1")
+    ]
+    return event("proxy.servers", proxy="haproxy", servers=servers)
+
+
+def test_a_proxy_is_told_of_once_it_leads_to_whoever_was_promoted() -> None:
+    """Not when the old master's name leads to its new pod while HAProxy still calls that server up."""
+    watched = Watched()
+    watched.seen.apply(proxy("10.0.0.1"), 0)
+    watched.seen.arm(OLD)
+    watched.seen.begin(0)
+    watched.seen.apply(proxy("10.0.9.1"), 1_000_000_000)
+    watched.seen.apply(event("role", member="one", address=NEW, role="master"), 2_000_000_000)
+    watched.seen.apply(proxy(), 3_000_000_000)
+    watched.seen.apply(proxy("10.0.0.2"), 4_000_000_000)
+
+    assert watched.told == [("promotion", 2.0), ("endpoint", 4.0)]
+    assert watched.messages[-1].data["text"] == "haproxy, redis → redis-2"

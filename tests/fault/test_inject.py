@@ -41,6 +41,7 @@ MEMBERS = {
         *(member(f"rfr-{n}", last=n) for n in range(3)),
         member("rfs-a", MemberKind.SENTINEL),
         member("operator", MemberKind.OPERATOR),
+        member("haproxy", MemberKind.PROXY),
     ]
 }
 EFFECT = Effect(
@@ -221,7 +222,7 @@ def test_targets_are_decided_from_what_is_known_now() -> None:
 
 @pytest.mark.parametrize(("which", "masters"), [("master", ()), ("master", ("rfr-0", "rfr-1")), ("nobody", ("rfr-0",))])
 def test_without_a_target_there_is_no_fault(which: str, masters: tuple[str, ...]) -> None:
-    with pytest.raises(FaultError, match=f"there is no {which} to aim at; here are operator"):
+    with pytest.raises(FaultError, match=f"there is no {which} to aim at; here are haproxy, operator"):
         select(which, facts(masters))
 
 

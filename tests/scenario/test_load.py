@@ -64,7 +64,9 @@ def test_the_working_directory_hides_what_ships_with_us(mine):
 def test_an_unknown_name_says_the_nearest_one(mine):
     with pytest.raises(ScenarioError, match=r'no scenario is called "redis-operater"; did you mean redis-operator\?'):
         load("redis-operater")
-    with pytest.raises(ScenarioError, match=r"known here: mine, operator-model, redis-operator, sentinel"):
+    with pytest.raises(
+        ScenarioError, match=r"known here: haproxy, mine, operator-model, redis-operator, sentinel, statefulset"
+    ):
         load("zzz")
 
 

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from chaos.agent.spec import AgentSpec
+from chaos.clock import HOST, mono_ns
 from chaos.cluster.base import Ability, Cut, Effect, Members, Stop
 from chaos.cluster.kube import agentpod
 from chaos.cluster.kube.agent import KubeAgent, launch
@@ -20,9 +21,9 @@ from chaos.cluster.kube.pods import NAMESPACE, namespace_object, remove_ours
 from chaos.cluster.kube.ready import is_ready
 from chaos.cluster.kube.stops import Pods
 from chaos.cluster.kube.watch import Watcher
-from chaos.errors import FaultError
+from chaos.errors import FaultError, HarnessError
 from chaos.model import Member, MemberKind
-from chaos.record.events import Event, Stamped
+from chaos.record.events import Event, Gap, Stamped
 from chaos.record.events import Pod as PodSaid
 from chaos.scenario.model import Scenario
 from chaos.until import until
@@ -30,7 +31,6 @@ from chaos.until import until
 MEMBERS_S = 10.0
 PAUSE_S = 300.0
 """The longest pause: a helper ends it by itself then."""
-TARGETS = {MemberKind.REDIS, MemberKind.SENTINEL}
 
 
 class KubeCluster:
@@ -51,22 +51,28 @@ class KubeCluster:
         self._seen: dict[str, PodSaid] = {}
         self._pods = Pods(api, self._kube.namespace, self._seen.get)
         self._helpers: dict[str, NodeHelper] = {}
+        self._starting: dict[str, asyncio.Task[None]] = {}
+        self._late: set[asyncio.Task[None]] = set()
+        self._opened = False
         self._agents: list[KubeAgent] = []
         self._cut: str | None = None
         self._watcher = Watcher(api, scenario, directory, self._put)
 
     async def open(self) -> None:
-        """Take away what a killed run left, begin to watch, and have a helper on every node with a target."""
+        """Take away what a killed run left, begin to watch, and have a helper on every node with a member."""
         await self._api.apply(namespace_object())
         await remove_ours(self._api, (NAMESPACE, self._kube.namespace))
         await asyncio.to_thread(self._watcher.start)
         because = f"no pod of the system is there in namespace {self._kube.namespace}"
         members = await until(self.members, within_s=MEMBERS_S, because=because)
-        nodes = {one.node for one in members.values() if one.kind in TARGETS and one.node}
-        await asyncio.gather(*(self._helper(node) for node in nodes))
+        await asyncio.gather(*(self._helper(node) for node in {one.node for one in members.values()}))
+        self._opened = True
+        self._share_out()
 
     async def close(self) -> None:
         """Remove everything of ours. Every part is tried; what failed is raised together at the end."""
+        self._opened = False
+        await asyncio.gather(*self._late)
         ending: list[Awaitable[object]] = [agent.remove() for agent in self._agents]
         ending += [helper.close() for helper in self._helpers.values()]
         try:
@@ -115,12 +121,31 @@ class KubeCluster:
         return agent
 
     async def _helper(self, node: str) -> NodeHelper:
-        """The helper of a node; started where a target came to a node that had none."""
+        """The helper of a node; started where a member came to a node that had none."""
         if node not in self._helpers:
-            helper = NodeHelper(self._api, NAMESPACE, node, self._image, self._put)
-            self._helpers[node] = helper
-            await helper.start()
+            self._helpers[node] = NodeHelper(self._api, NAMESPACE, node, self._image, self._put)
+            self._starting[node] = asyncio.create_task(self._helpers[node].start())
+        await asyncio.shield(self._starting[node])
         return self._helpers[node]
+
+    def _share_out(self) -> None:
+        """Have each helper look at the members of its node, and one be started where a member came to a new one."""
+        members = self._watcher.members().values()
+        for node in {member.node for member in members} - self._helpers.keys():
+            self._late.add(asyncio.create_task(self._start_late(node)))
+        for node, helper in self._helpers.items():
+            helper.watched = [member for member in members if member.node == node]
+
+    async def _start_late(self, node: str) -> None:
+        """What its members waited before is not known, nor is it where it cannot be started: that is said."""
+        since_ns = mono_ns()
+        try:
+            await self._helper(node)
+            text = "its helper was started when a member had come to it"
+        except HarnessError as error:
+            text = str(error)
+        gap = Gap(source=f"waits on {node}", text=text)
+        self._put(Stamped(event=gap, domain=HOST, at_ns=mono_ns(), since_ns=since_ns))
 
     async def _free_node(self) -> str | None:
         busy: dict[str, set[MemberKind]] = {}
@@ -140,6 +165,8 @@ class KubeCluster:
     def _take(self, stamped: Stamped[Event]) -> None:
         if isinstance(stamped.event, PodSaid):
             self._seen[stamped.event.uid] = stamped.event
+            if self._opened:
+                self._share_out()
         self._events.put_nowait(stamped)
 
 

@@ -9,12 +9,14 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+from chaos.agent.waits import fetched
 from chaos.clock import HOST, mono_ns, node_domain
 from chaos.cluster.base import Effect
 from chaos.cluster.kube.api import MANAGED_BY, MANAGER, Api, Object
 from chaos.cluster.kube.pods import wait_running
 from chaos.cluster.kube.stream import Answer, LineStream, Program, StreamBroken, clock_offset
 from chaos.errors import FaultError
+from chaos.model import Member, MemberKind
 from chaos.record.events import ClockPair, Event, FaultUndone, Gap, Stamped
 from chaos.until import until
 
@@ -50,6 +52,9 @@ class NodeHelper:
         self._renewing: asyncio.Task[None] | None = None
         self._heard_ns, self._silent = mono_ns(), ""
         self._told: set[int] = set()
+        self._waits_ns = 0
+        self.watched: list[Member] = []
+        """Those on this node whose waits for a core are recorded from the next renewal on."""
 
     async def start(self) -> None:
         """Raises SetupError naming what its pod waits for."""
@@ -171,7 +176,9 @@ class NodeHelper:
         """Renew the leases for as long as the host lives; a stream that broke is opened again at the next renewal."""
         while True:
             try:
-                self._heard(await (await self._open()).ask({"do": "renew"}, ASK_S))
+                watch = [_watched(member) for member in self.watched]
+                request = {"do": "renew", "watch": watch, "seen_ns": self._waits_ns}
+                self._heard(await (await self._open()).ask(request, ASK_S))
             except StreamBroken as error:
                 self._silent = str(error)
             await asyncio.sleep(RENEW_S)
@@ -184,6 +191,9 @@ class NodeHelper:
         self._heard_ns, self._silent = now_ns, ""
         pair = ClockPair(wall_ns=answer["wall_ns"])
         self._put(Stamped(event=pair, domain=self.domain, at_ns=answer["mono_ns"]))
+        for event in fetched(answer["waits"], self.domain):
+            self._waits_ns = event.at_ns
+            self._put(event)
         self._tell(answer["healed"])
 
     def _tell(self, healed: list[dict[str, Any]]) -> None:
@@ -195,6 +205,11 @@ class NodeHelper:
             undone = FaultUndone(what=one["what"], because=one["because"])
             stamps = {"at_ns": one["after_ns"], "since_ns": one["before_ns"]}
             self._put(Stamped(event=undone, domain=self.domain, **stamps))
+
+
+def _watched(member: Member) -> dict[str, Any]:
+    """An HAProxy answers in a child of its own process."""
+    return {"name": member.name, "container": member.container, "all": member.kind is MemberKind.PROXY}
 
 
 def pod_manifest(namespace: str, node: str, image: str) -> Object:

@@ -28,6 +28,8 @@ class Readiness:
             (kube.namespace, kube.redis.selector, system.replicas + 1),
             (kube.namespace, kube.sentinel.selector, system.sentinels),
         ]
+        if kube.proxy is not None:
+            self._wanted.append((kube.namespace, kube.proxy.selector, 1))
         if kube.operator is not None:
             self._wanted.insert(0, (kube.operator.namespace, kube.operator.selector, 1))
         self._lacking = ""

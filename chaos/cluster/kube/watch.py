@@ -161,6 +161,9 @@ def components(kube: KubeSystem) -> list[Component]:
         Component(MemberKind.REDIS, kube.namespace, redis.selector, redis.container, redis.port),
         Component(MemberKind.SENTINEL, kube.namespace, sentinel.selector, sentinel.container, sentinel.port),
     ]
+    if kube.proxy is not None:
+        proxy = kube.proxy
+        found.append(Component(MemberKind.PROXY, kube.namespace, proxy.selector, proxy.container, proxy.port))
     if kube.operator is not None:
         found.append(Component(MemberKind.OPERATOR, kube.operator.namespace, kube.operator.selector))
     return found

@@ -16,7 +16,7 @@ from hiredis import ReplyError
 from chaos.cluster.local.config import is_template, quorum, sentinel_settings
 from chaos.errors import SetupError
 from chaos.observe.watch import pairs
-from chaos.resp import Resp
+from chaos.resp import Resp, password_from_environment
 from chaos.scenario.model import System
 from chaos.until import until
 
@@ -41,7 +41,8 @@ class Told:
         self._connection = connection
 
     async def call(self, *command: str | int) -> Any:  # noqa: ANN401  a reply is any of RESP's types
-        words = " ".join(str(word) for word in command)
+        secret = password_from_environment()
+        words = " ".join("…" if secret and word == secret else str(word) for word in command)
         try:
             reply = await self._connection.call(*command)
         except OSError as error:
@@ -61,7 +62,7 @@ async def assemble(system: System, redis: list[Address], sentinels: list[Address
     or where the system is not complete in time.
     """
     async with AsyncExitStack() as opened:
-        data = [await opened.enter_async_context(told(at)) for at in redis]
+        data = [await opened.enter_async_context(told(at, password_from_environment())) for at in redis]
         watchers = [await opened.enter_async_context(told(at)) for at in sentinels]
         await _replicate(data)
         await asyncio.gather(*(_settle(one, system) for one in data))
@@ -71,10 +72,12 @@ async def assemble(system: System, redis: list[Address], sentinels: list[Address
 
 
 @asynccontextmanager
-async def told(at: Address) -> AsyncIterator[Told]:
+async def told(at: Address, password: str | None = None) -> AsyncIterator[Told]:
     """A connection to a member that may be starting still: it is waited for until it has loaded its data."""
-    await until(lambda: _ready(at), within_s=ANSWER_S, every_s=LOOK_S, because=f"{at[0]}:{at[1]} answers; see its log")
-    async with Resp.connect(*at, REPLY_S) as connection:
+    await until(
+        lambda: _ready(at, password), within_s=ANSWER_S, every_s=LOOK_S, because=f"{at[0]}:{at[1]} answers; see its log"
+    )
+    async with Resp.connect(*at, REPLY_S, password) as connection:
         yield Told(at, connection)
 
 
@@ -95,9 +98,9 @@ async def monitor(one: Told, system: System, master: Address) -> None:
         await one.call("SENTINEL", "SET", name, option, value)
 
 
-async def _ready(at: Address) -> bool:
+async def _ready(at: Address, password: str | None) -> bool:
     try:
-        async with Resp.connect(*at, REPLY_S) as connection:
+        async with Resp.connect(*at, REPLY_S, password) as connection:
             return bool(await connection.call("PING") == "PONG")
     except OSError:
         return False

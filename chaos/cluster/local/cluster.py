@@ -24,6 +24,7 @@ from chaos.errors import FaultError, HarnessError, RecordingError, ScenarioError
 from chaos.model import Member, MemberKind
 from chaos.record.events import Event, Pod, Stamped, from_json
 from chaos.scenario import Scenario
+from chaos.scenario.model import PROXY_STATS
 
 UP_S, ASK_S, LEAVE_S = 60.0, 10.0, 10.0
 """How long the nest may take to have a system, to answer, and to go."""
@@ -42,7 +43,8 @@ class LocalCluster:
         self._process = process
         self._directory = plan.directory
         local = plan.system.on_local
-        self._ports = {MemberKind.REDIS: local.port, MemberKind.SENTINEL: local.sentinel.port}
+        ports = {MemberKind.REDIS: local.port, MemberKind.SENTINEL: local.sentinel.port}
+        self._ports = ports | {MemberKind.PROXY: PROXY_STATS}
         self._pods: dict[str, Member] = {}
         self._events: asyncio.Queue[Stamped[Event] | HarnessError] = asyncio.Queue()
         self._numbers = count(1)
@@ -181,7 +183,14 @@ def planned(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> Plan
     """No process of the system works where this one does."""
     server = Server(Path(ref["program"]), "valkey" if ref["server"] == "valkey" else "redis", ref["version"])
     first = turn(directory) % (scenario.system.replicas + 1)
-    return Plan(system=scenario.system, server=server, directory=directory.absolute(), level=ref["level"], first=first)
+    return Plan(
+        system=scenario.system,
+        server=server,
+        directory=directory.absolute(),
+        level=ref["level"],
+        first=first,
+        haproxy=Path(ref["haproxy"]) if ref.get("haproxy") else None,
+    )
 
 
 def turn(directory: Path) -> int:

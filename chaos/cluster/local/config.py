@@ -12,6 +12,7 @@ from pathlib import Path
 
 from chaos.cluster.local.itself import itself
 from chaos.cluster.local.servers import Server
+from chaos.resp import password_from_environment
 from chaos.scenario.model import System
 
 _TEMPLATE = {"down-after-milliseconds": 1000, "failover-timeout": 3000, "parallel-syncs": 2}
@@ -22,6 +23,8 @@ _OWN = re.compile(r"^(bind|replica-announce-ip|sentinel announce-ip) .*$", re.MU
 def redis_conf(system: System, *, address: str, port: int, directory: Path, master: tuple[str, int] | None) -> str:
     """Of a Redis that follows `master`, or is one where that is None; in mode `resync` of one that nobody told yet."""
     lines = [*_common(address, port, directory), *_announced("replica-announce-ip", address)]
+    if password := password_from_environment():
+        lines += [f"requirepass {password}", f"masterauth {password}"]
     if is_template(system):
         return _text([*lines, f"slaveof {itself(address)} {port}", "tcp-keepalive 60", "save 900 1", "save 300 10"])
     lines += [f"replicaof {master[0]} {master[1]}"] if master else []
@@ -57,7 +60,7 @@ def rebound(conf: str, address: str) -> str:
 
 def is_template(system: System) -> bool:
     """Redis starts from the operator's file, and is told everything else afterwards."""
-    return system.on_local.endpoint.mode == "resync"
+    return system.on_local.mode == "resync"
 
 
 def quorum(system: System) -> int:
@@ -66,8 +69,10 @@ def quorum(system: System) -> int:
 
 
 def sentinel_settings(system: System) -> dict[str, str | int]:
-    """The declared ones that SENTINEL SET takes by their names; the quorum is told with MONITOR."""
-    return {name: value for name, value in system.settings.sentinel.items() if name != "quorum"}
+    """Those that SENTINEL SET takes by name: the declared ones and the password. The quorum is told with MONITOR."""
+    declared = {name: value for name, value in system.settings.sentinel.items() if name != "quorum"}
+    password = password_from_environment()
+    return declared | ({"auth-pass": password} if password else {})
 
 
 def _common(address: str, port: int, directory: Path) -> list[str]:

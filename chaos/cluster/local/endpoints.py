@@ -1,4 +1,4 @@
-"""The two Services: who is behind each, said as events, and programmed, as kube-proxy does it."""
+"""The Services: who is behind each, said as events, and programmed, as kube-proxy does it."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -83,15 +83,20 @@ class Endpoints:
         return Service(address=one.address, port=one.port, endpoints=to)
 
 
-def selected(local: LocalSystem, addresses: str) -> tuple[Selected, Selected]:
-    key, _, value = MASTER_LABEL.partition("=")
-    sentinel = local.sentinel
-    kind = MemberKind.SENTINEL
+def selected(local: LocalSystem, addresses: str) -> tuple[Selected, ...]:
+    """That of Sentinel, and before it that of the master or of the proxy in front, where there is one."""
+
+    def of(kind: MemberKind) -> tuple[dict[str, str], Callable[[Pod], bool]]:
+        return {"component": kind.value}, lambda pod: pod.kind is kind
+
     master, sentinels = (f"{addresses}.{host}" for host in (MASTER_HOST, SENTINEL_HOST))
-    return (
-        Selected(local.endpoint.service, master, local.port, {key: value}, lambda pod: pod.role == MASTER),
-        Selected(sentinel.service, sentinels, sentinel.port, {"component": kind.value}, lambda pod: pod.kind is kind),
-    )
+    last = Selected(local.sentinel.service, sentinels, local.sentinel.port, *of(MemberKind.SENTINEL))
+    if local.endpoint is None:
+        return (last,)
+    if local.mode == "haproxy":
+        return Selected(local.endpoint.service, master, local.port, *of(MemberKind.PROXY)), last
+    key, _, value = MASTER_LABEL.partition("=")
+    return Selected(local.endpoint.service, master, local.port, {key: value}, lambda pod: pod.role == MASTER), last
 
 
 def endpoints(pods: Iterable[Pod]) -> list[EndpointEntry]:

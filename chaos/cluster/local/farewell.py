@@ -1,4 +1,4 @@
-"""A graceful delete, as the operator's pods go: the preStop hook hands a master over, and waits, before SIGTERM.
+"""A graceful delete. As the operator's pods go, the preStop hook hands a master over, and waits, before SIGTERM.
 
 The hook's failover and its wait are a master's only. Its SAVE comes after them, later than the grace of its pod allows.
 """
@@ -36,7 +36,7 @@ class Farewell:
     async def _leave(self, pod: Pod) -> None:
         process = pod.process
         if process is not None and process.lives:
-            if pod.kind is MemberKind.REDIS and await self._handed_over(pod):
+            if self._local.hands_over and pod.kind is MemberKind.REDIS and await self._handed_over(pod):
                 await _over(process, self._local.terminate)
             process.send(signal.SIGTERM)
             await _over(process, GRACE_S)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from chaos.clock import HOST, mono_ns
+from chaos.cluster.local import asked
 from chaos.cluster.local.logs import Log
 from chaos.cluster.local.network import Addresses, Space
 from chaos.cluster.local.plan import Plan
@@ -21,7 +22,8 @@ from chaos.record.events import Event, LogClosed, LogOpened, Stamped
 from chaos.record.layout import LOGS
 
 CONTROLLER = "controller"
-THIRD = {MemberKind.REDIS: 1, MemberKind.SENTINEL: 2, MemberKind.OPERATOR: 3}
+PROXY = "haproxy-0"
+THIRD = {MemberKind.REDIS: 1, MemberKind.SENTINEL: 2, MemberKind.OPERATOR: 3, MemberKind.PROXY: 5}
 """Of an address: in namespaces 10.93.1.1 is the first Redis."""
 MASTER, SLAVE = "master", "slave"
 """What the master label says."""
@@ -85,7 +87,7 @@ class Kubelet:
         """Start every server. The first that starts is the master, and labelled so, as by an operator before."""
         first: tuple[str, int] | None = None
         for kind, name in self._names():
-            role = None if kind is not MemberKind.REDIS else MASTER if first is None else SLAVE
+            role = self._label(kind, MASTER if first is None else SLAVE)
             pod = self._create(kind, name, role, self._addresses[kind].next())
             self._recipes.first(pod, first)
             first = first or pod.ip_port
@@ -144,10 +146,9 @@ class Kubelet:
             return
         kept = self._local.replace.address == "kept"
         address = old.space.address if kept else self._addresses[old.kind].next()
-        role = SLAVE if old.kind is MemberKind.REDIS else None
-        pod = self._create(old.kind, old.name, role, address)
-        self._recipes.replaced(pod, (self.master() or pod).ip_port)
-        self._run(pod)
+        pod = self._create(old.kind, old.name, self._label(old.kind, SLAVE), address)
+        self._recipes.replaced(pod, (self.master() or self.of(MemberKind.REDIS)[0]).ip_port)
+        self._start_again(pod)
 
     def _names(self) -> Iterator[tuple[MemberKind, str]]:
         members = self._system.replicas + 1
@@ -155,9 +156,16 @@ class Kubelet:
             yield MemberKind.REDIS, f"{self._local.redis}-{(self._first + number) % members}"
         for number in range(self._system.sentinels):
             yield MemberKind.SENTINEL, f"{self._local.sentinel.name}-{number}"
+        if self._system.proxy is not None:
+            yield MemberKind.PROXY, PROXY
+
+    def _label(self, kind: MemberKind, role: str) -> str | None:
+        """None where nobody writes labels."""
+        return role if kind is MemberKind.REDIS and self._system.master_label is not None else None
 
     def _create(self, kind: MemberKind, name: str, role: str | None, address: str) -> Pod:
-        ports = {MemberKind.REDIS: self._local.port, MemberKind.SENTINEL: self._local.sentinel.port}
+        redis = self._local.port
+        ports = {MemberKind.REDIS: redis, MemberKind.PROXY: redis, MemberKind.SENTINEL: self._local.sentinel.port}
         space = self._network.space(address)
         pod = self.pods[name] = Pod(name=name, kind=kind, port=ports.get(kind, 0), space=space, role=role)
         pod.log = Log(self._logs / _log_name(pod), stamped=kind is not MemberKind.OPERATOR)
@@ -205,6 +213,21 @@ class Kubelet:
         if not pod.leaving:
             pod.restarts += 1
             self._recipes.restarted(pod)
+            self._start_again(pod)
+
+    def _start_again(self, pod: Pod) -> None:
+        if self._local.asks_sentinel and pod.kind is MemberKind.REDIS:
+            self._nest.spawn(self._run_once_told(pod))
+        else:
+            self._run(pod)
+
+    async def _run_once_told(self, pod: Pod) -> None:
+        """It is there meanwhile, with an address and without a process, as a pod whose script still asks."""
+        self.changed(pod)
+        sentinels = [one.ip_port for one in self.of(MemberKind.SENTINEL)]
+        master = await asked.master_for(pod.ip_port, sentinels, self._local.sentinel.master)
+        if not pod.leaving:
+            self._recipes.told(pod, None if master == pod.ip_port else master)
             self._run(pod)
 
     def _log_event(self, kind: type[LogOpened | LogClosed], pod: Pod) -> None:

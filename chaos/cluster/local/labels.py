@@ -41,8 +41,8 @@ class Labels:
         system, local = self._system, self._system.on_local
         settings = system.settings.model_dump()
         return {
-            "mode": local.endpoint.mode,
-            "every_s": local.endpoint.every,
+            "mode": local.mode,
+            "every_s": local.endpoint.every if local.endpoint else 0.0,
             "master": local.sentinel.master,
             "replicas": system.replicas,
             "sentinels": system.sentinels,

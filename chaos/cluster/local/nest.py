@@ -15,12 +15,15 @@ end     → nothing; ends the agent without its leave
 
 import asyncio
 import json
+import os
+import secrets
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from chaos.agent.waits import WaitsForACore
 from chaos.cluster.local import assembly, private
 from chaos.cluster.local.endpoints import Endpoints
 from chaos.cluster.local.farewell import Farewell
@@ -33,10 +36,11 @@ from chaos.cluster.local.loopback import Loopback
 from chaos.cluster.local.network import Network, isolate
 from chaos.cluster.local.plan import LINE_BYTES, Line, Plan, send, write
 from chaos.cluster.local.recipes import Recipes
-from chaos.cluster.local.waits import WaitsForACore
 from chaos.errors import HarnessError
 from chaos.model import MemberKind
 from chaos.record.events import Event, Stamped, to_line
+from chaos.resp import PASSWORD_VARIABLE
+from chaos.scenario.model import PROXY_STATS
 
 FORWARDER_LOG = "forwarder.log"
 AGENT_HOST = "4.1"
@@ -50,7 +54,8 @@ class Nest:
         self._plan = plan
         self._going_on: set[asyncio.Task[None]] = set()
         local = plan.system.on_local
-        network = Network() if plan.level == NAMESPACES else Loopback((local.port, local.sentinel.port))
+        ports = (local.port, local.sentinel.port, *((PROXY_STATS,) if plan.haproxy else ()))
+        network = Network() if plan.level == NAMESPACES else Loopback(ports)
         self._kubelet = Kubelet(plan, network, Recipes(plan, home), self)
         self._agent_space = network.space(f"{network.members}.{AGENT_HOST}")
         self._services = network.services(self._agent_space, plan.directory / FORWARDER_LOG, self.fail)
@@ -114,8 +119,9 @@ class Nest:
         kubelet.start()
         redis, sentinels = ([pod.ip_port for pod in kubelet.of(kind)] for kind in (REDIS, SENTINEL))
         await assembly.assemble(self._plan.system, redis, sentinels)
-        Labels(self._plan.system, kubelet)
-        kubelet.start_controller()
+        if self._plan.system.master_label is not None:
+            Labels(self._plan.system, kubelet)
+            kubelet.start_controller()
         self._endpoints.announce()
         kubelet.listeners.append(self._endpoints.follow)
         kubelet.all_ready()
@@ -151,6 +157,9 @@ def _first(error: BaseException) -> HarnessError | None:
 
 def main() -> None:
     plan = Plan.parse(sys.stdin.buffer.readline())
+    os.environ.pop(PASSWORD_VARIABLE, None)
+    if plan.system.on_local.password == "generated":  # known to whoever the nest starts, and written in its own files
+        os.environ[PASSWORD_VARIABLE] = secrets.token_hex(16)
     try:
         private.sweep()
         if plan.level == NAMESPACES:

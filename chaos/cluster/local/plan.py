@@ -18,19 +18,24 @@ LINE_BYTES = 1 << 24
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """`directory` is the trial's. `first` is the ordinal of the Redis that begins as the master."""
+    """`directory` is the trial's. `first` is the ordinal of the Redis that begins as the master.
+
+    `haproxy` is the program, where the system has one in front.
+    """
 
     system: System
     server: Server
     directory: Path
     level: str = NAMESPACES
     first: int = 0
+    haproxy: Path | None = None
 
     def line(self) -> bytes:
         server = {"program": str(self.server.program), "kind": self.server.kind, "version": self.server.version}
         system = self.system.model_dump(mode="json")
         rest = {"directory": str(self.directory), "level": self.level, "first": self.first}
-        return packed({"system": system, "server": server, **rest})
+        haproxy = str(self.haproxy) if self.haproxy else ""
+        return packed({"system": system, "server": server, "haproxy": haproxy, **rest})
 
     @classmethod
     def parse(cls, line: bytes) -> Self:
@@ -42,6 +47,7 @@ class Plan:
             directory=Path(data["directory"]),
             level=data["level"],
             first=data["first"],
+            haproxy=Path(data["haproxy"]) if data["haproxy"] else None,
         )
 
 

@@ -11,7 +11,7 @@ from typing import Self
 
 from chaos.clock import mono_ns
 from chaos.cluster.base import Ability, Versions
-from chaos.cluster.local import abilities, servers
+from chaos.cluster.local import abilities, haproxy, servers
 from chaos.errors import ScenarioError
 from chaos.progress import Message, Tell, Tells
 from chaos.scenario.model import Scenario
@@ -28,13 +28,14 @@ class LocalPlatform:
     ) -> None:
         if agent_image is not None:
             raise ScenarioError("--agent-image: on local the agent is a process; leave it out, or add --on kind")
-        self._wanted = scenario.system.on_local.server
+        self._system = scenario.system
         self._tell = tell
 
     async def __aenter__(self) -> Self:
         begun_ns = mono_ns()
         self._level = await asyncio.to_thread(abilities.level)
-        self._server = await asyncio.to_thread(servers.find, self._wanted)
+        self._server = await asyncio.to_thread(servers.find, self._system.on_local.server)
+        self._haproxy = haproxy.find(self._system)
         seconds = (mono_ns() - begun_ns) / 1e9
         text = f"{self._level} · {self._server}"
         self._tell(Message(Tell.STEP, {"name": "cluster", "text": text, "seconds": seconds}))
@@ -64,6 +65,7 @@ class LocalPlatform:
             "program": str(self._server.program),
             "server": self._server.kind,
             "version": self._server.version,
+            "haproxy": str(self._haproxy or ""),
             "level": self._level.name,
             "level_why": self._level.why,
         }

@@ -4,6 +4,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from chaos.cluster.local import haproxy
 from chaos.cluster.local.config import command, is_template, rebound, redis_conf, sentinel_conf
 from chaos.cluster.local.plan import Plan
 from chaos.cluster.local.pod import Pod
@@ -23,10 +24,13 @@ class Recipes:
         self._plan = plan
         self._local = plan.system.on_local
         self._home = home
+        self._redis: dict[str, tuple[str, int]] = {}
 
     def first(self, pod: Pod, master: tuple[str, int] | None) -> None:
         """For the system's own start. `master` is whom to follow or to watch; None: be the master."""
         self.data(pod).mkdir(parents=True)
+        if pod.kind is MemberKind.REDIS:
+            self._redis[pod.name] = pod.ip_port
         self._write(pod, master)
 
     def restarted(self, pod: Pod) -> None:
@@ -42,12 +46,19 @@ class Recipes:
             self.data(pod).mkdir()
         if is_template(self._plan.system) or (lost and pod.kind is MemberKind.SENTINEL):
             self._write(pod, master)
-        elif pod.kind is not MemberKind.OPERATOR:
+        elif pod.kind in (MemberKind.REDIS, MemberKind.SENTINEL):
             self._conf(pod).write_text(rebound(self._conf(pod).read_text(), pod.space.address))
+
+    def told(self, pod: Pod, master: tuple[str, int] | None) -> None:
+        """For another start of a Redis that asked first: follow `master`, or be it where that is None."""
+        self._write(pod, master)
 
     def command(self, pod: Pod) -> list[str]:
         if pod.kind is MemberKind.OPERATOR:
             return [sys.executable, "-m", CONTROLLER]
+        if pod.kind is MemberKind.PROXY:
+            assert self._plan.haproxy is not None
+            return haproxy.command(self._plan.haproxy, self._conf(pod))
         return command(self._plan.server, self._conf(pod), pod.kind is MemberKind.SENTINEL)
 
     def data(self, pod: Pod) -> Path:
@@ -62,6 +73,8 @@ class Recipes:
         if pod.kind is MemberKind.REDIS:
             text = redis_conf(system, address=address, port=port, directory=data, master=master)
             self._conf(pod).write_text(text)
+        elif pod.kind is MemberKind.PROXY:
+            self._conf(pod).write_text(haproxy.haproxy_conf(system, (address, port), self._redis))
         elif pod.kind is MemberKind.SENTINEL:
             assert master is not None
             text = sentinel_conf(system, address=address, port=port, directory=data, master=master)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from chaos.cluster.local import haproxy
 from chaos.cluster.local.cluster import LocalCluster, connect
 from chaos.cluster.local.level import NAMESPACES, Level
 from chaos.cluster.local.servers import find
@@ -35,9 +36,10 @@ def scenario(**settings: str) -> Scenario:
     return load("sentinel", QUICK | named).scenario
 
 
-def reference(level: Level = FULL) -> dict[str, str]:
+def reference(level: Level = FULL, wanted: Scenario | None = None) -> dict[str, str]:
     server = find(scenario().system.on_local.server)
     said = {"program": str(server.program), "server": server.kind, "version": server.version}
+    said["haproxy"] = str(haproxy.find(wanted.system) or "") if wanted else ""
     return {"name": "local", **said, "level": level.name, "level_why": level.why}
 
 
@@ -67,7 +69,7 @@ class Held:
 
 @asynccontextmanager
 async def held(directory: Path, wanted: Scenario | None = None, level: Level = FULL) -> AsyncIterator[Held]:
-    async with connect(reference(level), wanted or scenario(), directory) as cluster:
+    async with connect(reference(level, wanted), wanted or scenario(), directory) as cluster:
         one = Held(cluster, directory)
         following = asyncio.create_task(one.follow())
         try:

@@ -3,6 +3,7 @@
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from chaos.clock import HOST, mono_ns
 from chaos.cluster.base import Ability, Cut, Stop
 from chaos.errors import FaultError, SetupError
 from chaos.model import Member, MemberKind
+from chaos.record.events import Stamped
 from chaos.until import until
 from tests.cluster.local.systems import WITHIN_S, held, pid_of, reaches, scenario
 
@@ -132,6 +134,41 @@ async def test_a_deleted_replica_goes_at_once(tmp_path):
         deleting = await one.until("pod", name="redis-1", deleting=True)
         gone = await one.until("pod", name="redis-1", gone=True)
         assert gone.at_ns - deleting.at_ns < 5e9
+
+
+async def test_a_master_that_hands_nothing_over_goes_at_once_and_sentinel_finds_out(tmp_path):
+    async with held(tmp_path, scenario(local__hands_over="false", local__replace__after="8s")) as one:
+        await one.cluster.stop(await one.member("redis-0"), Stop.DELETE)
+        deleting = await one.until("pod", name="redis-0", deleting=True)
+        gone = await one.until("pod", name="redis-0", gone=True)
+        assert gone.at_ns - deleting.at_ns < 5e9
+        await until(lambda: moved_to(one), within_s=WITHIN_S, because="another is labelled", every_s=0.02)
+        said = "".join(path.read_text() for path in (tmp_path / "logs").glob("sentinel-*"))
+        assert "+sdown master" in said
+
+
+@pytest.mark.parametrize("address", ["kept", "new"])
+async def test_a_redis_that_asks_sentinel_waits_for_a_master_that_answers(tmp_path, address):
+    """At its old address it is the master still, as Sentinel has not missed it; at a new one it waits for another."""
+    wanted = scenario(local__asks_sentinel="true", local__replace__address=address, local__password="generated")
+    async with held(tmp_path, wanted) as one:
+        before = await one.member("redis-0")
+        await one.cluster.stop(before, Stop.CRASH)
+
+        async def back() -> Stamped[Any] | None:
+            started = [pod for pod in one.said("pod", name="redis-0") if pod.event.uid != before.uid]
+            return next((pod for pod in started if pod.event.container), None)
+
+        started = await until(back, within_s=WITHIN_S, because="redis-0 is back", every_s=0.02)
+        waited_s = (started.at_ns - one.said("pod", name="redis-0", gone=True)[0].at_ns) / 1e9
+        assert (waited_s < 2.0) is (address == "kept")
+        conf = conf_of("redis-0").read_text()
+        assert ("replicaof" in conf) is (address == "new")
+        assert "requirepass" in conf
+
+
+def conf_of(name: str) -> Path:
+    return Path(f"/proc/{pid_of(name)}/cwd").resolve().parent / "server.conf"
 
 
 async def test_a_pause_holds_until_it_is_resumed_or_healed(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from chaos.cluster.local.config import command, rebound, redis_conf, sentinel_conf
 from chaos.cluster.local.servers import Server
+from chaos.resp import PASSWORD_VARIABLE
 from chaos.scenario.model import System
 from tests.cluster.local.processes import system_of
 
@@ -123,3 +124,15 @@ def test_on_loopback_a_file_follows_its_member_with_all_that_is_announced():
         "sentinel announce-ip 127.9.1.7",
         "replicaof 127.9.1.1 6379",
     ]
+
+
+def test_a_password_is_asked_for_given_to_the_master_and_known_to_sentinel(plain, monkeypatch):
+    monkeypatch.setenv(PASSWORD_VARIABLE, "s3cret")
+    assert {"requirepass s3cret", "masterauth s3cret"} < set(redis_lines(plain))
+    assert "sentinel auth-pass mymaster s3cret" in sentinel_lines(plain)
+
+
+def test_without_a_password_no_line_speaks_of_one(plain, monkeypatch):
+    monkeypatch.delenv(PASSWORD_VARIABLE, raising=False)
+    lines = [*redis_lines(plain), *sentinel_lines(plain)]
+    assert not [line for line in lines if line.startswith(("requirepass", "masterauth", "sentinel auth-pass"))]

@@ -85,3 +85,12 @@ def test_the_controller_has_a_folder_and_no_configuration(recipes, tmp_path):
     made.replaced(controller, MASTER)
     assert made.command(controller)[1:] == ["-m", "chaos.cluster.local.controller"]
     assert not conf(tmp_path, MemberKind.OPERATOR).exists()
+
+
+def test_a_redis_that_asked_first_follows_whom_it_was_told_or_nobody(recipes, tmp_path):
+    made = recipes("sentinel")
+    made.first(pod(REDIS, "10.93.1.2"), MASTER)
+    made.told(pod(REDIS, "10.93.1.9"), ("10.93.1.3", 6379))
+    assert "replicaof 10.93.1.3 6379" in conf(tmp_path, REDIS).read_text()
+    made.told(pod(REDIS, "10.93.1.9"), None)
+    assert "replicaof" not in conf(tmp_path, REDIS).read_text()

@@ -1,16 +1,19 @@
 """What the kernel counts of a process that waits for a core, on a core that is really wanted by others."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chaos.cluster.local.waits import LEAST_NS, WaitsForACore
+from chaos.agent import reach
+from chaos.agent.waits import LEAST_NS, NodeWaits, WaitsForACore, fetched
+from chaos.errors import FaultError
 from chaos.record.events import Stamped
 from chaos.until import until
-from tests.saying import said
+from tests.saying import said, stamped
 from tests.spinning import spinning
 
 
@@ -68,3 +71,42 @@ async def test_a_kernel_that_does_not_count_is_told_once(tmp_path: Path) -> None
     events: list[Stamped[Any]] = []
     await WaitsForACore(lambda: [], events.append, tmp_path).watch()
     assert [(event.event.kind, said(event)) for event in events] == [("waits", {"counted": False})]
+
+
+def test_a_node_tells_its_host_what_it_has_not_told_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The containers are found once: until then, and after they ended, there is nobody to look at."""
+    looked: list[str] = []
+
+    def main_process(container: str) -> int:
+        looked.append(container)
+        if container == "gone":
+            raise FaultError("no process")
+        return os.getpid()
+
+    monkeypatch.setattr(reach, "main_process", main_process)
+    node = NodeWaits()
+    wanted = [
+        {"name": "redis-0", "container": "here", "all": False},
+        {"name": "redis-1", "container": "gone", "all": False},
+    ]
+    assert node.asked(wanted, 0) == []
+    assert node.asked(wanted, 0) == []
+    assert looked == ["here", "gone", "gone"]
+    node.say(stamped("waited", "host", 7, 3, member="redis-0", waited_ns=4))
+    node.say(stamped("waited", "host", 9, 8, member="redis-0", waited_ns=1))
+    told = fetched(node.asked(wanted, 0), "node/worker")
+    assert [(event.domain, event.at_ns, event.since_ns) for event in told] == [
+        ("node/worker", 7, 3),
+        ("node/worker", 9, 8),
+    ]
+    assert [one["at_ns"] for one in node.asked(wanted, 7)] == [9]
+    assert node.asked([], 9) == []
+
+
+def test_of_an_haproxy_every_process_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own only holds its worker."""
+    monkeypatch.setattr(reach, "processes", lambda _: [os.getpid(), os.getppid()])
+    node = NodeWaits()
+    node.asked([{"name": "haproxy", "container": "c", "all": True}], 0)
+
+    assert list(node.processes()) == [("haproxy", os.getpid()), ("haproxy", os.getppid())]

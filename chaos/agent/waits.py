@@ -1,0 +1,124 @@
+"""How long each member waited for a core while it had work: the machine's doing, which is not the system's fault.
+
+Linux counts it for every thread, in ns, as the second figure of /proc/<pid>/schedstat; read is the main thread, on
+which a server answers. A wait is counted when it is over: one that lasted longer than a look began before that look.
+Whether the kernel counts at all is said once.
+"""
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from chaos.agent import reach
+from chaos.clock import HOST, mono_ns
+from chaos.errors import FaultError
+from chaos.record.events import Event, Stamped, Waited, Waits, from_json, to_json
+
+PROC = Path("/proc")
+EVERY_S = 0.1
+LEAST_NS = 10_000_000
+"""Within one look; below it, it is not told. Two systems side by side on two cores reached it twice in two trials."""
+SCHEDSTAT_BYTES = 128
+"""Three figures of at most 20 digits."""
+KEPT = 10_000
+"""How many events a node keeps for a host that does not ask: what a member waits through for a quarter of an hour."""
+
+Members = Callable[[], Iterable[tuple[str, int]]]
+Wanted = list[dict[str, Any]]
+"""Of each member its `name`, its `container`, and whether `all` processes of that count, or its own alone."""
+
+
+class WaitsForACore:
+    """`members` are those whose process lives, each with its pid; one may have several."""
+
+    def __init__(self, members: Members, say: Callable[[Stamped[Event]], None], proc: Path = PROC) -> None:
+        self._members = members
+        self._say = say
+        self._proc = proc
+        self._before: dict[tuple[str, int], int] = {}
+        self._looked_ns = mono_ns()
+
+    async def watch(self) -> None:
+        """For ever, where the kernel counts."""
+        counted = (self._proc / "self/schedstat").exists()
+        self._say(Stamped(event=Waits(counted=counted), domain=HOST, at_ns=mono_ns()))
+        while counted:
+            self.look()
+            await asyncio.sleep(EVERY_S)
+
+    def look(self) -> None:
+        """Tell of each member what it waited since the last look at the same process."""
+        since_ns, self._looked_ns = self._looked_ns, mono_ns()
+        known, self._before = self._before, {}
+        for who in self._members():
+            total_ns = self._waited_ns(who[1])
+            if total_ns is None:
+                continue
+            self._before[who] = total_ns
+            waited_ns = total_ns - known.get(who, total_ns)
+            if waited_ns >= LEAST_NS:
+                began_ns = min(since_ns, self._looked_ns - waited_ns)
+                waited = Waited(member=who[0], waited_ns=waited_ns)
+                self._say(Stamped(event=waited, domain=HOST, at_ns=self._looked_ns, since_ns=began_ns))
+
+    def _waited_ns(self, pid: int) -> int | None:
+        """None where it has ended. By the kernel's own calls: ten times a second, pathlib would be most of the cost."""
+        try:
+            file = os.open(f"{self._proc}/{pid}/schedstat", os.O_RDONLY)
+        except FileNotFoundError:
+            return None
+        try:
+            return int(os.read(file, SCHEDSTAT_BYTES).split()[1])
+        except ProcessLookupError:
+            return None
+        finally:
+            os.close(file)
+
+
+class NodeWaits:
+    """The waits of the containers of one node, kept until their host has fetched them.
+
+    The host names the members with every renewal. A container's processes are looked for when it is named first, and
+    again where they were not there yet: to look through /proc is the only part of this that costs anything.
+    """
+
+    def __init__(self) -> None:
+        self._pids: dict[tuple[str, str], list[int]] = {}
+        self._said: deque[Stamped[Event]] = deque(maxlen=KEPT)
+        self._waits = WaitsForACore(self.processes, self.say)
+
+    async def watch(self) -> None:
+        """For ever."""
+        await self._waits.watch()
+
+    def asked(self, wanted: Wanted, seen_ns: int) -> list[dict[str, Any]]:
+        """Follow exactly these from now on. Returns what was said since `seen_ns`, the last that the host has."""
+        known, self._pids = self._pids, {}
+        for one in wanted:
+            key = one["name"], one["container"]
+            self._pids[key] = known.get(key) or _processes_of(one)
+        while self._said and self._said[0].at_ns <= seen_ns:
+            self._said.popleft()
+        return [to_json(event) for event in self._said]
+
+    def say(self, event: Stamped[Event]) -> None:
+        self._said.append(event)
+
+    def processes(self) -> Iterable[tuple[str, int]]:
+        return [(name, pid) for (name, _), pids in self._pids.items() for pid in pids]
+
+
+def _processes_of(one: dict[str, Any]) -> list[int]:
+    """None where the container has ended, or has not started yet."""
+    try:
+        return reach.processes(one["container"]) if one["all"] else [reach.main_process(one["container"])]
+    except FaultError:
+        return []
+
+
+def fetched(said: list[dict[str, Any]], domain: str) -> list[Stamped[Event]]:
+    """What `NodeWaits.asked` returned, as the host writes it: on the node's clock."""
+    return [from_json({**fields, "domain": domain}) for fields in said]
