@@ -62,7 +62,9 @@ def with_phases(history: History, paths: dict[str, PathResult], way: Way) -> dic
 def _with_phases(history: History, path: PathResult, paths: dict[str, PathResult], way: Way) -> PathResult:
     if path.state != "works" or path.application or history.effect_s is None:
         return path
-    pointer, routable = _own_milestones(history, path, paths, way) if way.milestones else (None, None)
+    due = way.milestones and way.milestones["promoted"].state is not State.NOT_APPLICABLE
+    none = NOT_APPLICABLE if way.milestones else None
+    pointer, routable = _own_milestones(history, path, paths, way) if due else (none, none)
     head = path.head
     if head is None:
         return replace(path, pointer=pointer, routable=routable)

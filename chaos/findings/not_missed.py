@@ -30,14 +30,14 @@ def not_missed(measured: Measured) -> Iterator[Finding]:
     back, down_after_s = _back_as_master(measured), measured.least_s("down-after-milliseconds")
     if back is None or down_after_s is None or measured.after_effect or measured.target is None:
         return
-    early_s = down_after_s - back.at_s.middle
+    early_s = down_after_s - back.latest_s
     if early_s > 0:
         yield Finding(
             name="not missed",
-            sentence=f"No failover was needed: {measured.target.name} was master again at {back.at_s.middle:.1f} s, "
+            sentence=f"No failover was needed: {measured.target.name} was master again at {back.latest_s:.1f} s, "
             f"{early_s:.1f} s before Sentinel would have missed it.",
             severity="note",
-            since_s=back.at_s.middle,
+            since_s=back.latest_s,
             explains=("unattributed",),
             rows=(f"{back.event.member}: ROLE says master, run id {back.event.run_id}",),
         )
@@ -50,7 +50,7 @@ def empty_master(measured: Measured) -> Iterator[Finding]:
         return
     gone = [spell for spell in measured.losses.places if spell.lost_class == "before"]
     span_s = -min(spell.from_s for spell in gone)
-    at_s = back.at_s.middle
+    at_s = back.latest_s
     yield Finding(
         name="empty master copied",
         sentence=f"The master {back.event.member} came back empty at {at_s:.1f} s and its replicas copied it: "

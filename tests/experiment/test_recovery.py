@@ -1,5 +1,6 @@
 """What a recovered system would have, beside paths that look well."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,16 +8,16 @@ from chaos.experiment.recovery import outstanding
 from tests.cluster.test_health import SYSTEM, healthy, role, tell
 
 
-def missing(facts: Any, expects: str = "failover") -> list[str]:
-    """Of a trial whose one path is good, and whose failover is over."""
+def missing(facts: Any, expects: str = "failover", *, over: bool = True, held: tuple[str, ...] = ()) -> list[str]:
+    """Of a trial whose one path is good; `over` says whether its failover is."""
     ops = SimpleNamespace(recovered=lambda *_: {"service/new": True})
-    observed = SimpleNamespace(ops=ops, seen=SimpleNamespace(over=True), at_agent=int, now_at_agent=lambda: 0)
+    observed = SimpleNamespace(ops=ops, seen=SimpleNamespace(over=over), at_agent=int, now_at_agent=lambda: 0)
     clients = {"service": SimpleNamespace(address="rfrm:6379")}
     scenario = SimpleNamespace(system=SYSTEM, clients=clients, limits=SimpleNamespace(stable=5.0))
     session: Any = SimpleNamespace(
         observed=observed,
         scenario=scenario,
-        scene=SimpleNamespace(facts=facts),
+        scene=SimpleNamespace(facts=facts, held=list(held)),
         proven=frozenset({"service/new"}),
         expects=expects,
     )
@@ -43,3 +44,16 @@ def test_a_service_that_still_names_the_old_master_has_not_recovered() -> None:
     assert missing(facts) == ["Service rfrm names rfr-0, not rfr-1 alone"]
     tell(facts, "endpoints", service="rfrm", endpoints=[{"pod": "rfr-1", "ready": True}])
     assert missing(facts) == []
+
+
+def test_a_failover_that_nobody_needs_is_not_waited_for() -> None:
+    """The master was back before any Sentinel missed it."""
+    assert missing(healthy(), over=False) == []
+
+
+def test_a_failover_is_waited_for_while_a_fault_is_held_or_a_sentinel_sees_something_wrong() -> None:
+    waited_for = ["a failover to be seen to its end"]
+    assert missing(healthy(), over=False, held=("partition",)) == waited_for
+    facts = healthy()
+    facts.sentinels = {name: replace(said, flags="master,s_down") for name, said in facts.sentinels.items()}
+    assert missing(facts, over=False) == waited_for

@@ -114,7 +114,7 @@ def test_a_master_that_came_back_empty_is_in_the_first_sentence(analysed: Analys
 def test_a_master_that_was_back_before_it_was_missed(analysed: Analysed):
     trial = analysed(back_empty(lost=False))
     assert names(trial) == {"not missed"}
-    assert "master again at 3.0 s, 2.0 s before Sentinel would have missed it" in trial.cause
+    assert "master again at 3.1 s, 1.9 s before Sentinel would have missed it" in trial.cause
 
 
 @pytest.mark.parametrize(
