@@ -4,7 +4,7 @@ The longest phase is what the clock says. What explains it is a finding that the
 sentence says what that phase is, or which source was silent.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from chaos.analysis.measured import Measured
 from chaos.analysis.result import Finding, LostSpell, PathResult, State, Window
@@ -13,6 +13,8 @@ from chaos.analysis.wording import seconds_text
 PROMISED_S = 1.0
 """Spells of lost writes that are longer than this come from a demoted master, not from the last moments of one."""
 UNATTRIBUTED = "unattributed"
+MUCH = 0.25
+"""A finding that was so for this part of the outage is told although another phase was the longest."""
 
 PHASE_IS = {
     "detection": "Sentinel calls a master down only after down-after-milliseconds",
@@ -76,19 +78,33 @@ def explaining(findings: Iterable[Finding], phase: str, window: Window) -> list[
 
 def _of_window(measured: Measured, path: PathResult, head: Window, findings: Sequence[Finding]) -> str:
     phase = dominating(head) if head.end_s else UNATTRIBUTED
-    why = " ".join(dict.fromkeys(one.sentence for one in explaining(findings, phase, head)))
+    explained = explaining(findings, phase, head)
+    why = " ".join(dict.fromkeys(one.sentence for one in explained))
+    beside = " ".join(one.sentence for one in _beside(findings, head) if one not in explained)
     if head.end_s is None:
         while_what = "while the fault lasted" if head.censored == "heal" else "while the trial watched"
         text = f"{path.address} did not come back on {path.connection} connections {while_what}"
         return f"{text} ({seconds_text(head.length_s)}){_pointed(measured, path)}. {why}".strip()
     text = f"{100 * share(head, phase):.0f} % of the outage through {path.address} is {phase}"
     if why:
-        return f"{text}. {why}"
+        return f"{text}. {why} {beside}".strip()
     if phase == UNATTRIBUTED:
-        return f"{text}: {_silent(measured, path)}."
-    if phase == "endpoint":
-        return f"{text}: {_endpoint(measured, path)}."
-    return f"{text}: {PHASE_IS[phase]}."
+        text += f": {_silent(measured, path)}."
+    elif phase == "endpoint":
+        text += f": {_endpoint(measured, path)}."
+    else:
+        text += f": {PHASE_IS[phase]}."
+    return f"{text} {beside}".strip()
+
+
+def _beside(findings: Iterable[Finding], head: Window) -> Iterator[Finding]:
+    """Findings that spent time, and were so for much of the window, though not in its longest phase."""
+    begin_s, end_s = head.onset_s.middle, head.end_s.middle if head.end_s else head.onset_s.middle
+    for one in findings:
+        until_s = end_s if one.until_s is None else min(one.until_s, end_s)
+        phases = [phase for phase in one.explains if phase != "after recovery"]
+        if one.severity == "slow" and phases and until_s - max(one.since_s, begin_s) >= MUCH * (end_s - begin_s) > 0:
+            yield one
 
 
 def _endpoint(measured: Measured, path: PathResult) -> str:

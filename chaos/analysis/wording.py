@@ -38,3 +38,9 @@ def spread_text(lengths: Iterable[Interval | None]) -> str:
 def plural(count: int, word: str) -> str:
     """As in `1 trial` and `3 trials`."""
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def listed(names: Iterable[str]) -> str:
+    """As in `redis-1`, `redis-1 and redis-2`, and `redis-0, redis-1 and redis-2`."""
+    *but_last, last = list(names)
+    return f"{', '.join(but_last)} and {last}" if but_last else last

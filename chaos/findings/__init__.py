@@ -1,4 +1,4 @@
-"""What a record shows beyond times: one rule a file, each a function of what was measured.
+"""What a record shows beyond times: one rule a function, related ones in a file, each of what was measured.
 
 A rule yields a `Finding` with the rows that show it, or nothing. Those of Sentinel and Redis are here; those that only
 one operator's systems have are in its room in chaos.operators. To add one, write a file with a function and name it in
@@ -9,28 +9,45 @@ from collections.abc import Callable, Iterable
 
 from chaos.analysis.measured import Measured
 from chaos.analysis.result import Finding
-from chaos.findings.applications import never_wrote_again
-from chaos.findings.failovers import aborted, no_good_replica, promotion_undone
-from chaos.findings.masters import promised_and_lost, two_masters_at_the_end
-from chaos.findings.not_missed import back_as_a_replica, empty_master, not_missed
-from chaos.findings.quorum import no_majority, quorum_out_of_reach
-from chaos.findings.refused_writes import refused_writes
+from chaos.findings.applications import application_stays_out, name_not_found
+from chaos.findings.astray import replica_astray
+from chaos.findings.disagreement import sentinels_disagree
+from chaos.findings.election import election_repeated, no_majority
+from chaos.findings.empty_master import empty_master
+from chaos.findings.no_good_replica import no_good_replica
+from chaos.findings.not_missed import back_as_a_replica, not_expected, not_missed
+from chaos.findings.pods import cannot_be_scheduled, killed_for_memory, pod_does_not_run
+from chaos.findings.promotion import promotion_undone
+from chaos.findings.quorum import quorum_out_of_reach
+from chaos.findings.refused_writes import writes_refused
+from chaos.findings.requested import requested_failover_refused
+from chaos.findings.reset import replicas_forgotten
 from chaos.findings.tilt import tilt
+from chaos.findings.two_masters import two_masters_acknowledge, two_masters_remain
 
 RULES: tuple[Callable[[Measured], Iterable[Finding]], ...] = (
     quorum_out_of_reach,
     no_majority,
+    election_repeated,
     no_good_replica,
-    aborted,
     promotion_undone,
+    requested_failover_refused,
     back_as_a_replica,
     not_missed,
+    not_expected,
+    writes_refused,
     empty_master,
-    refused_writes,
-    two_masters_at_the_end,
-    promised_and_lost,
-    never_wrote_again,
     tilt,
+    replicas_forgotten,
+    sentinels_disagree,
+    two_masters_acknowledge,
+    two_masters_remain,
+    replica_astray,
+    pod_does_not_run,
+    killed_for_memory,
+    cannot_be_scheduled,
+    application_stays_out,
+    name_not_found,
 )
 SEVERITIES = ("lost", "out", "slow", "note")
 

@@ -1,19 +1,20 @@
-"""A master that was back before Sentinel missed it, and what became of its data."""
+"""Failovers that nobody needed, and one that nobody expected."""
 
 from collections.abc import Iterator
 
 from chaos.analysis.allowed import came_back_in_place
-from chaos.analysis.history import Fact
 from chaos.analysis.measured import Measured
 from chaos.analysis.result import Finding
-from chaos.record.events import Role
+from chaos.analysis.sentinels import called_down
+from chaos.findings.members import back_as_master, hit_a_master
+from chaos.record.events import RoleLost
 
-IN_SYNC_S = 60.0
-"""A replica that follows an empty master copies it within this, or the trial was not about that."""
+LOADED = r"DB loaded from (?:disk|append only file): [\d.]+ seconds"
+"""A Redis's log when it has read its file: `DB loaded from append only file: 0.001 seconds`."""
 
 
 def back_as_a_replica(measured: Measured) -> Iterator[Finding]:
-    """A process that came back in place as a replica of itself, so that Sentinel waits longer."""
+    """A process that came back in place as a replica of itself, so that Sentinel waits longer before it misses it."""
     if measured.target and came_back_in_place(measured):
         yield Finding(
             name="back as a replica of itself",
@@ -22,61 +23,57 @@ def back_as_a_replica(measured: Measured) -> Iterator[Finding]:
             severity="slow",
             since_s=0.0,
             explains=("detection",),
+            rows=(f"{measured.target.name}: ROLE says replica of {measured.target.address}",),
         )
 
 
 def not_missed(measured: Measured) -> Iterator[Finding]:
-    """No failover came, and none was needed: the master answered again before down-after was over."""
-    back, down_after_s = _back_as_master(measured), measured.least_s("down-after-milliseconds")
-    if back is None or down_after_s is None or measured.after_effect or measured.target is None:
+    """The hit master was back as a master before Sentinel would have called it down, so that no failover was due."""
+    history, origin, target = measured.history, measured.origin, measured.target
+    down_after_s = measured.least_s("down-after-milliseconds")
+    missed = [one for one in called_down(measured.said, "sdown").values() if one.at_s.most > 0]
+    if origin is None or target is None or down_after_s is None or missed or measured.after_effect:
         return
-    early_s = down_after_s - back.latest_s
-    if early_s > 0:
-        yield Finding(
-            name="not missed",
-            sentence=f"No failover was needed: {measured.target.name} was master again at {back.latest_s:.1f} s, "
-            f"{early_s:.1f} s before Sentinel would have missed it.",
-            severity="note",
-            since_s=back.latest_s,
-            explains=("unattributed",),
-            rows=(f"{back.event.member}: ROLE says master, run id {back.event.run_id}",),
-        )
-
-
-def empty_master(measured: Measured) -> Iterator[Finding]:
-    """The master came back with another run id and without its data, and what everybody had is gone."""
-    back, lost = _back_as_master(measured), measured.losses.before
-    if back is None or lost is None or lost.least == 0:
+    if not hit_a_master(measured):
         return
-    gone = [spell for spell in measured.losses.places if spell.lost_class == "before"]
-    span_s = -min(spell.from_s for spell in gone)
-    at_s = back.latest_s
+    back = back_as_master(measured)
+    lost = [one for one in history.facts(RoleLost) if one.event.member == target.name and one.latest_s > 0]
+    if back:
+        back_s, row = back.latest_s, f"{target.name}: ROLE says master, run id {back.event.run_id}"
+    elif origin.heal_confirmed_s is not None and not lost:
+        back_s, row = origin.heal_confirmed_s, f"{origin.name} was healed"
+    else:
+        return
+    loaded = [
+        line for line in history.lines("redis", LOADED) if line.pod == target.name and 0 < line.at_s.most <= back_s
+    ]
+    took = f" (loading its file took {loaded[-1].message.split()[-2]} s)" if loaded else ""
+    spare_s = down_after_s - back_s
+    when = f", {spare_s:.1f} s before Sentinel would have missed it" if spare_s > 0 else ", before Sentinel missed it"
     yield Finding(
-        name="empty master copied",
-        sentence=f"The master {back.event.member} came back empty at {at_s:.1f} s and its replicas copied it: "
-        f"{lost.most:.0f} writes that were acknowledged in the {span_s:.0f} s before the fault are gone.",
-        severity="lost",
-        since_s=at_s,
-        explains=("unattributed",),
-        rows=(
-            f"{back.event.member}: ROLE says master, run id {back.event.run_id}, {at_s:.1f} s",
-            *(
-                f"{role.event.member}: replica of {role.event.master}, {role.at_s.middle:.1f} s"
-                for role in measured.history.facts(Role)
-                if role.event.master == back.event.address and at_s < role.latest_s < at_s + IN_SYNC_S
-            ),
-        )[:4],
-        advice="Keep the data of a Redis that is started again (appendonly yes on a volume that stays), or do not let "
-        "it start as a master before Sentinel has missed it.",
-        price="with persistence a write costs a write to the disk too; without a restart in time the service is out "
-        "until the failover is over.",
+        name="not missed",
+        sentence=f"No failover was needed: {target.name} was back as the master at {back_s:.1f} s{took}{when} "
+        f"(down-after-milliseconds {1000 * down_after_s:g}).",
+        severity="note",
+        since_s=0.0,
+        until_s=back_s,
+        explains=("detection", "unattributed"),
+        rows=(row, *(line.text for line in loaded)),
     )
 
 
-def _back_as_master(measured: Measured) -> Fact[Role] | None:
-    """The target's first word after t = 0 that it is master, as another process than the one that was hit."""
-    target = measured.target
-    if target is None:
-        return None
-    mine = (role for role in measured.history.facts(Role) if role.event.member == target.name and role.latest_s > 0)
-    return next((role for role in mine if role.event.role == "master" and role.event.run_id != target.run_id), None)
+def not_expected(measured: Measured) -> Iterator[Finding]:
+    """A failover in an experiment that expects none."""
+    if measured.history.expects not in ("no-failover", "nothing") or not measured.after_effect:
+        return
+    attempt = next(one for one in measured.attempts if one.started.at_s.most > 0)
+    kind = "somebody requested it" if attempt.requested else "the master had been called down"
+    yield Finding(
+        name="failover not expected",
+        sentence=f"A failover came that was not expected: {attempt.leader} began one at "
+        f"{attempt.started.at_s.middle:.1f} s, and {kind}.",
+        severity="slow",
+        since_s=attempt.started.at_s.middle,
+        explains=("detection", "quorum", "trigger", "election", "promotion", "endpoint", "routing", "unattributed"),
+        rows=(attempt.started.evidence, *((attempt.sdown.evidence,) if attempt.sdown else ())),
+    )

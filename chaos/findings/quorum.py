@@ -1,62 +1,55 @@
-"""Sentinels that could not agree: a quorum that is out of reach, and a leader without a majority."""
+"""Sentinels that saw the master down, and did not find enough others who agreed."""
 
-import re
 from collections.abc import Iterator
 
 from chaos.analysis.measured import Measured
-from chaos.analysis.result import Finding, State
-from chaos.analysis.sentinels import called_down
+from chaos.analysis.result import Finding
+from chaos.analysis.sentinels import Said, called_down
+from chaos.analysis.wording import listed, plural
+from chaos.findings.members import quorum, sentinels_gone
 from chaos.model import MemberKind
+
+ASKED_S = 3.0
+"""A Sentinel that calls the master down asks the others every second: within this each was asked more than once."""
 
 
 def quorum_out_of_reach(measured: Measured) -> Iterator[Finding]:
-    """Sentinels called the master down, and no one said +odown: fewer agreed than the quorum asks for."""
-    odown = measured.milestones.get("odown")
-    down = [one for one in called_down(measured.said, "sdown").values() if one.at_s.most > 0]
-    quorums = [int(text) for text in measured.setting("sentinel", "quorum").values() if text.isdigit()]
-    sentinels = len(measured.history.names(MemberKind.SENTINEL))
-    if not down or not quorums or odown is None or odown.state is not State.NOT_YET or len(down) >= min(quorums):
+    """+sdown stood for longer than the others need to answer, and +odown did not come meanwhile."""
+    history, needed = measured.history, quorum(measured)
+    down = called_down(measured.said, "sdown")
+    if not down or needed is None or called_down(measured.said, "odown"):
         return
-    first_s = min(one.at_s.middle for one in down)
-    only = f", and there are only {sentinels} Sentinels" if min(quorums) > sentinels else ""
+    since_s = min(said.at_s.middle for said in down.values())
+    until_s = _taken_back_s(measured, down)
+    if (history.end_s if until_s is None else until_s) - since_s < ASKED_S:
+        return
+    sentinels = history.names(MemberKind.SENTINEL)
+    said = f"{plural(len(down), 'Sentinel')} said +sdown, the first at {since_s:.1f} s, and +odown never came"
+    advice = ""
+    if needed > len(sentinels):
+        why = f"quorum is {needed}, and there are only {plural(len(sentinels), 'Sentinel')}"
+        advice = f"Set quorum to {len(sentinels) // 2 + 1}, a majority of {plural(len(sentinels), 'Sentinel')}."
+    else:
+        gone = [name for name in sentinels_gone(measured, since_s + ASKED_S) if name not in down]
+        others = listed(gone or [name for name in sentinels if name not in down])
+        why = f"quorum is {needed}, and {others} did not {'answer' if gone else 'agree'}"
     yield Finding(
         name="quorum out of reach",
-        sentence=f"{len(down)} Sentinels said +sdown, first at {first_s:.1f} s, and +odown never came: "
-        f"{len(down)} of the {min(quorums)} that the quorum asks for agreed{only}.",
-        severity="out",
-        since_s=first_s,
-        explains=("quorum", "unattributed"),
-        rows=tuple(one.evidence for one in down),
-        advice=f"Set the quorum to at most {sentinels // 2 + 1}, a majority of {sentinels} Sentinels.",
-    )
-
-
-def no_majority(measured: Measured) -> Iterator[Finding]:
-    """Failovers that were tried and never elected a leader."""
-    mine = [one for one in measured.after_effect if one.aborted == "not-elected"]
-    sentinels = len(measured.history.names(MemberKind.SENTINEL))
-    if not mine:
-        return
-    needed = sentinels // 2 + 1
-    started = [one.milestones["try_failover"].at_s for one in mine]
-    since_s = min(at_s.middle for at_s in started if at_s)
-    votes = {
-        one.sentinel
-        for one in measured.said
-        if one.channel == "+vote-for-leader" and one.at_s.most > 0 and re.search(r"\d+$", one.payload)
-    }
-    yield Finding(
-        name="no majority for a leader",
-        sentence=f"{_times(len(mine))} no leader was elected: {needed} of {sentinels} Sentinels have to vote for one, "
-        f"and {len(votes)} voted at all.",
-        severity="slow" if any(not one.aborted for one in measured.after_effect) else "out",
+        sentence=f"{said}: {why}.",
+        severity="out" if until_s is None else "slow",
         since_s=since_s,
-        explains=("election", "unattributed"),
-        rows=tuple(one.evidence for one in measured.said if one.channel == "-failover-abort-not-elected"),
-        advice=f"Run at least three Sentinels on machines of their own: with {sentinels} of them "
-        f"{sentinels - needed} may be lost.",
+        until_s=until_s,
+        explains=("quorum", "unattributed"),
+        rows=tuple(said.evidence for said in down.values()),
+        advice=advice,
     )
 
 
-def _times(count: int) -> str:
-    return "Once" if count == 1 else f"{count} times"
+def _taken_back_s(measured: Measured, down: dict[str, Said]) -> float | None:
+    """When the last of them saw the master again; None where one never did."""
+    back: dict[str, float] = {}
+    for said in measured.said:
+        of_master = said.channel == "-sdown" and said.words[:1] == ["master"] and said.sentinel in down
+        if of_master and said.at_s.least >= down[said.sentinel].at_s.least:
+            back.setdefault(said.sentinel, said.at_s.middle)
+    return max(back.values()) if len(back) == len(down) else None

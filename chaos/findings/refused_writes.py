@@ -1,59 +1,126 @@
-"""Writes that Redis itself refused after the fault: by whom, with which word, and until when."""
+"""Writes that a Redis answered with a refusal for longer than a moment: by whom, why, and until what."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from chaos.analysis.measured import Measured
-from chaos.analysis.result import Finding
+from chaos.analysis.result import Finding, Node
+from chaos.findings.members import first_in_sync, setting_of
 from chaos.model import ErrorCode
 
 LEAST_S = 1.0
-"""A refusal that lasted for less explains no outage that is worth a sentence."""
-WORDS = {
-    ErrorCode.NOREPLICAS: "NOREPLICAS",
-    ErrorCode.MISCONF: "MISCONF",
-    ErrorCode.LOADING: "LOADING",
-    ErrorCode.OOM: "OOM",
+"""Refusals that lasted for less are those of the moment in which a role or an address changes."""
+ENDING_S = 1.5
+"""Refusals that reach this near to the end of the trial had not ended."""
+BY_REFUSAL = {
+    ErrorCode.NOREPLICAS: "too few replicas were in sync for min-replicas-to-write",
+    ErrorCode.READONLY: "it was a replica",
+    ErrorCode.OOM: "maxmemory was reached",
+    ErrorCode.MISCONF: "it could not save to its disk",
+    ErrorCode.LOADING: "it was loading its file",
+    ErrorCode.MASTERDOWN: "it was a replica without its master, and replica-serve-stale-data is no",
 }
-WHY = {
-    ErrorCode.NOREPLICAS: "min-replicas-to-write asks for a replica in sync, and there was none",
-    ErrorCode.MISCONF: "it could not write its snapshot",
-    ErrorCode.LOADING: "it was loading its data set",
-    ErrorCode.OOM: "maxmemory was reached and nothing may be evicted",
-}
+SAVING = r"Background saving error|Failed opening|Error (?:writing|saving)|Can't save in background|No space left"
+"""A Redis's log when it cannot save; the last such line before a refusal says why."""
+ALL_PHASES = ("detection", "quorum", "trigger", "election", "promotion", "endpoint", "routing", "reconnection")
 
 
-def refused_writes(measured: Measured) -> Iterator[Finding]:
-    ops = measured.history.ops
-    for code, word in WORDS.items():
-        refused = (ops.error == code) & (ops.sent_s > 0)
-        if not refused.any():
-            continue
-        first_s, last_s = float(ops.sent_s[refused].min()), float(ops.done_s[refused].max())
-        if last_s - first_s < LEAST_S:
-            continue
-        index = int(np.bincount(ops.node[refused]).argmax())
-        who = measured.history.answered_by(index)
-        good_after = bool((ops.good & (ops.sent_s > last_s)).any())
-        until = f"to {last_s:.1f} s" if good_after else "s to the end of the trial"
-        settings = measured.setting("redis", "maxmemory") if code is ErrorCode.OOM else {}
-        limit = f" (maxmemory {next(iter(settings.values()))})" if settings else ""
-        price = ""
-        if code is ErrorCode.NOREPLICAS:
-            price = (
-                "a master without replicas goes on saying OK to writes that will be lost; with it writes are refused "
-                f"until another replica follows, {last_s - first_s:.0f} s in this trial."
-            )
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusals:
+    """A spell in which one node refused writes for one reason; `until_s` is None where it had not ended."""
+
+    code: ErrorCode
+    node: Node | None
+    since_s: float
+    until_s: float | None
+    count: int
+
+
+def writes_refused(measured: Measured) -> Iterator[Finding]:
+    """One finding for each spell, as its clients on paths that worked before the fault met it."""
+    for spell in _spells(measured):
+        why, row = _why(measured, spell)
+        who = spell.node.name if spell.node else "A Redis that did not say who it is"
+        promoted_s, successor = measured.middle_s("promoted"), measured.successor
+        if promoted_s is not None and successor and spell.node and spell.node.name == successor.name:
+            who = f"{who}, promoted at {promoted_s:.1f} s,"
+        until = f"to {spell.until_s:.1f} s" if spell.until_s is not None else "s on, until the end"
+        advice, price = _advice(measured, spell)
         yield Finding(
-            name=f"writes refused with {word}",
-            sentence=f"{who.name if who else 'A Redis'} refused writes with {word} from {first_s:.1f} {until}: "
-            f"{WHY[code]}{limit}.",
-            severity="slow" if good_after else "out",
-            since_s=first_s,
-            until_s=last_s if good_after else None,
-            explains=("endpoint", "routing", "reconnection", "detection", "unattributed"),
-            rows=(f"{int(refused.sum())} operations were answered with {word}",),
-            advice="Keep one more replica than min-replicas-to-write asks for." if price else "",
+            name=f"writes refused with {spell.code.name}",
+            sentence=f"{who} refused writes with {spell.code.name} from {spell.since_s:.1f} {until}: {why}.",
+            severity="out" if spell.until_s is None else "slow",
+            since_s=spell.since_s,
+            until_s=spell.until_s,
+            explains=("reconnection", "unattributed", "after recovery")
+            if spell.code is ErrorCode.READONLY
+            else (*ALL_PHASES, "unattributed", "after recovery"),
+            rows=(f"{spell.count} writes that were sent from {spell.since_s:.3f} s on: {spell.code.name}", *row),
+            advice=advice,
             price=price,
         )
+
+
+def _spells(measured: Measured) -> Iterator[Refusals]:
+    history, ops = measured.history, measured.history.ops
+    clients = [client.number for path in measured.working for client in history.clients_by_path[path.name]]
+    mine = np.isin(ops.client, clients) & (ops.sent_s > 0)
+    for code in BY_REFUSAL:
+        refused = mine & (ops.error == code)
+        for index in np.unique(ops.node[refused]).tolist():
+            sent_s = np.sort(ops.sent_s[refused & (ops.node == index)])
+            for part in np.split(sent_s, np.flatnonzero(np.diff(sent_s) > history.gap_s) + 1):
+                since_s, last_s = float(part[0]), float(part[-1])
+                if last_s - since_s >= LEAST_S:
+                    yield Refusals(
+                        code=code,
+                        node=history.answered_by(index),
+                        since_s=since_s,
+                        until_s=last_s if last_s < history.end_s - ENDING_S else None,
+                        count=len(part),
+                    )
+
+
+def _why(measured: Measured, spell: Refusals) -> tuple[str, tuple[str, ...]]:
+    """Why they were refused and what ended it, with the row that shows it."""
+    history, why = measured.history, BY_REFUSAL[spell.code]
+    if spell.node is None:
+        return why, ()
+    if spell.code is ErrorCode.NOREPLICAS and spell.until_s is not None:
+        follower = first_in_sync(history, spell.node.address, spell.since_s)
+        if follower:
+            row = f"{follower.event.member}: ROLE says in sync with {spell.node.address}"
+            return f"{why} until {follower.event.member} was, at {follower.latest_s:.1f} s", (row,)
+    if spell.code is ErrorCode.OOM:
+        maxmemory = setting_of(measured, spell.node.name, "maxmemory", spell.since_s) or ""
+        return (f"maxmemory, {int(maxmemory) / 2**20:g} MiB, was reached" if maxmemory.isdigit() else why), ()
+    if spell.code in (ErrorCode.MISCONF, ErrorCode.LOADING):
+        pattern = SAVING if spell.code is ErrorCode.MISCONF else "DB loaded from|Done loading RDB"
+        told = [line for line in history.lines("redis", pattern) if line.pod == spell.node.name and line.at_s.most > 0]
+        if told:
+            return f"{why} ({told[-1].message})", (told[-1].text,)
+    return why, ()
+
+
+def _advice(measured: Measured, spell: Refusals) -> tuple[str, str]:
+    if spell.code is ErrorCode.NOREPLICAS:
+        least = (
+            setting_of(measured, spell.node.name if spell.node else "", "min-replicas-to-write", spell.since_s) or "n"
+        )
+        return (
+            f"Keep more replicas than min-replicas-to-write ({least}), so that one may be lost.",
+            "One more Redis; without the setting a master that is cut off goes on saying OK to writes that are lost.",
+        )
+    if spell.code is ErrorCode.OOM:
+        return (
+            "Raise maxmemory above what is written, or let Redis evict (maxmemory-policy).",
+            "Memory, or the keys that are evicted.",
+        )
+    if spell.code is ErrorCode.MISCONF:
+        return (
+            "Mend the disk of that Redis, or set stop-writes-on-bgsave-error no.",
+            "With the setting Redis says OK to writes that it cannot save.",
+        )
+    return "", ""

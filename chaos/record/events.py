@@ -272,6 +272,15 @@ class Pod(Event):
     unschedulable: str = ""
 
 
+@_kind("failover.asked", by="the nest, for a master that is being deleted")
+class FailoverAsked(Event):
+    """A member asked a Sentinel for a failover before it ended; `reply` is OK, or why it was refused."""
+
+    member: str
+    sentinel: str
+    reply: str
+
+
 @_kind("endpoints", by="the platform, on every change of the Service's EndpointSlices")
 class Endpoints(Event):
     """Where a Service sends to."""

@@ -26,7 +26,7 @@ def the(trial: TrialResult, name: str) -> Finding:
     return found
 
 
-@pytest.mark.parametrize("story", [kill_master(), no_fault()], ids=["an ordinary crash", "the control"])
+@pytest.mark.parametrize("story", [kill_master(paths=("service", "sentinel")), no_fault()], ids=["an ordinary crash", "the control"])
 def test_an_ordinary_trial_has_no_finding(analysed: Analysed, story: Story):
     assert names(analysed(story)) == set()
 

@@ -7,10 +7,12 @@ import asyncio
 import signal
 from contextlib import suppress
 
+from chaos.clock import HOST, mono_ns
 from chaos.cluster.local.kubelet import Kubelet, Nest
 from chaos.cluster.local.pod import Pod
 from chaos.cluster.local.process import Process
 from chaos.model import MemberKind
+from chaos.record.events import FailoverAsked, Stamped
 from chaos.resp import Resp
 from chaos.scenario.model import LocalSystem
 
@@ -54,7 +56,9 @@ class Farewell:
                     master = await connection.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
                     if master != [pod.space.address, str(pod.port)]:
                         return False
-                    await connection.call("SENTINEL", "FAILOVER", name)
+                    reply = await connection.call("SENTINEL", "FAILOVER", name)
+                    asked = FailoverAsked(member=pod.name, sentinel=sentinel.name, reply=str(reply))
+                    self._nest.say(Stamped(event=asked, domain=HOST, at_ns=mono_ns()))
                     return True
         return False
 

@@ -1,0 +1,44 @@
+"""What is still wrong when the trial ends, although clients are served: replicas that do not follow the master."""
+
+from collections.abc import Iterator
+
+from chaos.analysis.expectation import ASKED_S, masters_at_end
+from chaos.analysis.measured import Measured
+from chaos.analysis.result import Finding
+from chaos.findings.members import roles_of
+from chaos.model import MemberKind
+
+COPYING_S = 10.0
+"""A replica that has followed the master for less may be about to copy it: a master waits 5 s for others to join."""
+
+
+def replica_astray(measured: Measured) -> Iterator[Finding]:
+    """A replica that at the end followed nobody, or another Redis than the one master."""
+    history = measured.history
+    masters = masters_at_end(history) or []
+    if len(masters) != 1:
+        return
+    master = roles_of(history, masters[0])[-1].event
+    for name in history.names(MemberKind.REDIS):
+        said = roles_of(history, name)
+        if not said or said[-1].latest_s < history.end_s - ASKED_S or said[-1].event.role != "slave":
+            continue
+        last = said[-1].event
+        if last.master == master.address and last.link == "up":
+            continue
+        since_s = next(
+            (one.latest_s for one in said[::-1] if (one.event.master, one.event.link) != (last.master, last.link)), 0.0
+        )
+        if last.master == master.address and history.end_s - since_s < COPYING_S:
+            continue
+        whom = (
+            f"follows {last.master}, which is not the master" if last.master != master.address else "has no link to it"
+        )
+        yield Finding(
+            name="replica astray",
+            sentence=f"{name} {whom} ({masters[0]} is the master), from {since_s:.1f} s until the end.",
+            severity="note",
+            since_s=since_s,
+            explains=("after recovery",),
+            rows=(f"{name}: ROLE says replica of {last.master}, {last.link}",),
+        )

@@ -1,0 +1,74 @@
+"""A master that came back without its data, and replicas that copied it: Sentinel saw only that it was there."""
+
+from collections.abc import Iterator
+
+from chaos.analysis.history import Fact
+from chaos.analysis.interval import total
+from chaos.analysis.measured import Measured
+from chaos.analysis.result import Finding
+from chaos.analysis.wording import listed
+from chaos.findings.members import back_as_master, hit_a_master
+from chaos.model import MemberKind
+from chaos.record.events import Role
+
+LOADED = r"DB loaded from|Done loading RDB, keys loaded: [1-9]"
+"""A Redis's log when it has read a file with data in it."""
+COPIED = r"Full resync from (?:master|primary)"
+"""A replica's log when it gives up what it has for a copy of its master's data."""
+
+
+def empty_master(measured: Measured) -> Iterator[Finding]:
+    """Acknowledged writes from before the fault are gone with a master whose process began anew at its old address."""
+    history, back = measured.history, back_as_master(measured)
+    if back is None or not hit_a_master(measured) or measured.target is None:
+        return
+    if back.event.run_id == measured.target.run_id:
+        return
+    began_s = back.earliest_s if back.earliest_s > 0 else 0.0
+    loaded = [
+        line for line in history.lines("redis", LOADED) if line.pod == back.event.member and line.at_s.most > began_s
+    ]
+    losses = measured.losses
+    gone = total([losses.before, losses.tail]) if losses.before and losses.tail else None
+    if (losses.before is not None and losses.before.most == 0) or (gone is None and loaded):
+        return
+    copied = _copied(measured, back)
+    if not copied and len(history.names(MemberKind.REDIS)) > 1:
+        return
+    before = [spell for spell in losses.places if spell.lost_class == "before"]
+    since = f"of the {-min(spell.from_s for spell in before):.1f} s before the fault" if before else "before the fault"
+    count = f"{gone.most:.0f} acknowledged writes {since} are gone" if gone else "how many writes are gone is not known"
+    by = f" and {listed(sorted(copied))} copied it, at {max(copied.values()):.1f} s" if copied else ""
+    how = "with an old file" if loaded else "empty"
+    yield Finding(
+        name="empty master copied",
+        sentence=f"{back.event.member} came back {how} as the master at {back.latest_s:.1f} s{by}: {count}.",
+        severity="lost",
+        since_s=back.latest_s,
+        explains=("detection", "unattributed"),
+        rows=(f"{back.event.member}: ROLE says master, run id {back.event.run_id}", *(line.text for line in loaded)),
+        advice="Keep a master's data on a disk that outlives its process, or let it come back only when Sentinel has "
+        "promoted a replica, later than down-after-milliseconds.",
+        price="A failover instead of a restart: down-after-milliseconds and a few seconds more without a master.",
+    )
+
+
+def _copied(measured: Measured, back: Fact[Role]) -> dict[str, float]:
+    """When each replica had copied it, by name: by its log, else by ROLE where nothing else can have made it follow."""
+    history = measured.history
+    found: dict[str, float] = {}
+    for line in history.lines("redis", COPIED):
+        if line.pod != back.event.member and line.at_s.most > back.earliest_s:
+            found.setdefault(line.pod, line.at_s.middle)
+    if found:
+        return found
+    for fact in history.facts(Role):
+        role = fact.event
+        if (
+            role.master == back.event.address
+            and role.link == "up"
+            and not role.syncing
+            and fact.earliest_s > back.earliest_s
+        ):
+            found.setdefault(role.member, fact.latest_s)
+    return found

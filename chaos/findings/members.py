@@ -1,0 +1,97 @@
+"""What several rules ask of a member: when the hit master was back, who was master when, which Sentinels were gone."""
+
+from chaos.analysis.history import Fact, History, is_at
+from chaos.analysis.measured import Measured
+from chaos.analysis.sentinels import Said
+from chaos.analysis.wording import plural
+from chaos.model import MemberKind
+from chaos.record.events import Role, RoleLost, SentinelBack, SentinelLost, Settings
+
+
+def hit_a_master(measured: Measured) -> bool:
+    """Whether the fault whose effect is t = 0 hit a Redis that said until then that it is master."""
+    target = measured.target
+    if target is None:
+        return False
+    said = [fact.event.role for fact in roles_of(measured.history, target.name) if fact.latest_s <= 0]
+    return said[-1:] == ["master"]
+
+
+def roles_of(history: History, name: str) -> list[Fact[Role]]:
+    """What ROLE said of that member, in order."""
+    return [fact for fact in history.facts(Role) if fact.event.member == name]
+
+
+def back_as_master(measured: Measured) -> Fact[Role] | None:
+    """The first ROLE of the hit member, at its old address and after it was gone, that says master.
+
+    It is gone from when it stopped answering, or from the effect on where another process answers in its place. None
+    where it did not come back as a master, or where it never was gone, as one that is only cut off from the others.
+    """
+    history, target = measured.history, measured.target
+    if target is None:
+        return None
+    lost_s = [lost.latest_s for lost in history.facts(RoleLost) if lost.event.member == target.name]
+    gone_s = next((at_s for at_s in lost_s if at_s > 0), None)
+    for fact in roles_of(history, target.name):
+        is_new = fact.event.run_id != target.run_id or (gone_s is not None and fact.latest_s > gone_s)
+        if fact.latest_s > 0 and is_new and fact.event.role == "master" and is_at(target, fact.event.address):
+            return fact
+    return None
+
+
+def first_in_sync(history: History, address: str, since_s: float) -> Fact[Role] | None:
+    """The first replica that was seen connected to the master at `address`, and not copying it, from `since_s` on."""
+
+    def follows(role: Role) -> bool:
+        return role.role == "slave" and role.master == address and role.link == "up" and not role.syncing
+
+    return next((fact for fact in history.facts(Role) if fact.latest_s >= since_s and follows(fact.event)), None)
+
+
+def sentinels_gone(measured: Measured, at_s: float) -> list[str]:
+    """The Sentinels that did not answer us at that time, or that another one called down and had not taken back."""
+    history = measured.history
+    gone: dict[str, bool] = {}
+    told: list[Fact[SentinelLost] | Fact[SentinelBack]]
+    told = [*history.facts(SentinelLost), *history.facts(SentinelBack)]
+    for fact in sorted(told, key=lambda one: one.latest_s):
+        if fact.earliest_s <= at_s:
+            gone[fact.event.sentinel] = isinstance(fact.event, SentinelLost)
+    for said in measured.said:
+        if said.channel in ("+sdown", "-sdown") and said.words[:1] == ["sentinel"] and said.at_s.least <= at_s:
+            name = history.node(f"{said.words[2]}:{said.words[3]}").name
+            gone[name] = gone.get(name, False) or said.channel == "+sdown"
+    return [name for name in history.names(MemberKind.SENTINEL) if gone.get(name)]
+
+
+def setting_of(measured: Measured, member: str, name: str, at_s: float) -> str | None:
+    """A member's effective setting at that time; as read before the baseline where no change of it was seen."""
+    history = measured.history
+    read = [one for one in history.facts(Settings) if one.event.member == member and name in one.event.settings]
+    before = [str(one.event.settings[name]) for one in read if one.latest_s <= at_s]
+    if before:
+        return before[-1]
+    return next(
+        (
+            each[member]
+            for each in (measured.setting("redis", name), measured.setting("sentinel", name))
+            if member in each
+        ),
+        None,
+    )
+
+
+def quorum(measured: Measured) -> int | None:
+    """The greatest that any Sentinel had, which is the one to be reached; None where none was read."""
+    read = [value for value in measured.setting("sentinel", "quorum").values() if value.isdigit()]
+    declared = measured.history.scenario.system.settings.sentinel.get("quorum")
+    return max(map(int, read or ([str(declared)] if declared is not None else [])), default=None)
+
+
+def aborted_text(aborted: list[Said]) -> str:
+    """As in `A failover was aborted at 5.3 s` and `3 failovers were aborted, the first at 5.3 s`."""
+    first_s = aborted[0].at_s.middle
+    if len(aborted) == 1:
+        return f"A failover was aborted at {first_s:.1f} s"
+    return f"{plural(len(aborted), 'failover')} were aborted, the first at {first_s:.1f} s"

@@ -1,0 +1,94 @@
+"""What Kubernetes says of a member that does not run: it crash-loops, was killed for memory, cannot be scheduled."""
+
+from collections.abc import Callable, Iterator
+
+from chaos.analysis.history import Fact
+from chaos.analysis.measured import Measured
+from chaos.analysis.result import Finding
+from chaos.analysis.wording import plural
+from chaos.record.events import Pod
+
+STARTING = ("", "ContainerCreating", "PodInitializing")
+"""What a container waits for that will run."""
+KILLED_FOR_MEMORY = "OOMKilled"
+ANY_PHASE = (
+    "detection", "quorum", "trigger", "election", "promotion", "endpoint", "routing", "reconnection", "unattributed",
+    "after recovery",
+)  # fmt: skip
+
+
+def pod_does_not_run(measured: Measured) -> Iterator[Finding]:
+    """A container that waits for something other than its start, as in CrashLoopBackOff or ImagePullBackOff."""
+    for name, facts in _by_pod(measured).items():
+        for why in dict.fromkeys(one.event.waiting for one in facts if one.event.waiting not in STARTING):
+            first = next(one for one in facts if one.event.waiting == why)
+            ended = next((one.event.ended for one in facts if one.event.ended), "")
+            last = f"; its container ended with {ended}" if ended else ""
+            word = "crash-loops" if why == "CrashLoopBackOff" else f"does not start ({why})"
+            until_s = _until_s(facts, first, lambda pod: pod.ready)
+            until = "" if until_s is None else f" until {until_s:.1f} s"
+            yield Finding(
+                name="crash loop" if why == "CrashLoopBackOff" else "pod does not start",
+                sentence=f"{name} {word} from {first.latest_s:.1f} s on{until}, after "
+                f"{plural(first.event.restarts, 'restart')}{last}.",
+                severity="out" if until_s is None else "slow",
+                since_s=first.latest_s,
+                until_s=until_s,
+                explains=ANY_PHASE,
+                rows=(f"{name}: waiting {why}, restarts {first.event.restarts}, ended {ended or 'unknown'}",),
+            )
+
+
+def killed_for_memory(measured: Measured) -> Iterator[Finding]:
+    """A container that the kernel ended because it used more memory than its limit."""
+    for name, facts in _by_pod(measured).items():
+        first = next((one for one in facts if one.event.ended == KILLED_FOR_MEMORY), None)
+        if first is None:
+            continue
+        yield Finding(
+            name="killed for memory",
+            sentence=f"{name} was killed for memory ({KILLED_FOR_MEMORY}) before {first.latest_s:.1f} s: it used more "
+            "than its container's limit.",
+            severity="slow",
+            since_s=first.earliest_s,
+            explains=ANY_PHASE,
+            rows=(f"{name}: ended {first.event.ended}, restarts {first.event.restarts}",),
+            advice="Raise the container's memory limit, or lower maxmemory well below it: a save and a replica's copy "
+            "need memory beside the data.",
+            price="Memory.",
+        )
+
+
+def cannot_be_scheduled(measured: Measured) -> Iterator[Finding]:
+    """A pod that the scheduler finds no node for, in the scheduler's own words."""
+    for name, facts in _by_pod(measured).items():
+        first = next((one for one in facts if one.event.unschedulable), None)
+        if first is None:
+            continue
+        until_s = _until_s(facts, first, lambda pod: not pod.unschedulable)
+        until = "the end" if until_s is None else f"{until_s:.1f} s"
+        yield Finding(
+            name="cannot be scheduled",
+            sentence=f"{name} cannot be scheduled, from {first.latest_s:.1f} s until {until}: "
+            f"{first.event.unschedulable}",
+            severity="out" if until_s is None else "slow",
+            since_s=first.latest_s,
+            until_s=until_s,
+            explains=ANY_PHASE,
+            rows=(f"{name}: {first.event.unschedulable}",),
+        )
+
+
+def _by_pod(measured: Measured) -> dict[str, list[Fact[Pod]]]:
+    """Each pod's states since the first fault, by name: what was wrong before it is not this trial's."""
+    begin_s = min((fault.requested_s for fault in measured.history.faults), default=0.0)
+    found: dict[str, list[Fact[Pod]]] = {}
+    for fact in measured.history.facts(Pod):
+        if fact.latest_s >= begin_s:
+            found.setdefault(fact.event.name, []).append(fact)
+    return found
+
+
+def _until_s(facts: list[Fact[Pod]], first: Fact[Pod], over: Callable[[Pod], bool]) -> float | None:
+    """When it was over after `first`; None where it was not."""
+    return next((one.latest_s for one in facts if one.latest_s > first.latest_s and over(one.event)), None)

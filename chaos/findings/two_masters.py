@@ -1,0 +1,118 @@
+"""Two Redis that acknowledge writes, or that say that they are master, at the same time."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from chaos.analysis.expectation import masters_at_end
+from chaos.analysis.history import History
+from chaos.analysis.measured import Measured
+from chaos.analysis.operations import Bools
+from chaos.analysis.result import Finding, Node
+from chaos.analysis.wording import listed, plural
+from chaos.findings.members import first_in_sync, roles_of, setting_of
+from chaos.model import Outcome
+
+LEAST_S = 0.5
+"""An overlap that is shorter is that of the moment in which the clients' connections change."""
+
+
+def two_masters_acknowledge(measured: Measured) -> Iterator[Finding]:
+    """Another node than the promoted one went on acknowledging writes after the promotion."""
+    history, successor, promoted_s = measured.history, measured.successor, measured.middle_s("promoted")
+    lasting = measured.attempt is not None and measured.attempt.completed
+    if successor is None or promoted_s is None or not lasting:
+        return
+    by_name = _acknowledged(history, promoted_s)
+    new = by_name.pop(successor.name, np.zeros(len(history.ops), bool))
+    least = [setting_of(measured, name, "min-replicas-to-write", 0.0) for name in by_name]
+    guarded = any(text not in (None, "", "0") for text in least)
+    for name, mine in by_name.items():
+        done_s = history.ops.done_s
+        begin_s, end_s = float(done_s[mine].min()), float(done_s[mine].max())
+        if end_s - begin_s < LEAST_S or not _is_demoted(measured, name):
+            continue
+        lost = int((mine & history.ops.lost).sum()) if not measured.losses.undecided else 0
+        meanwhile = int((new & (done_s < end_s)).sum())
+        also = f"{successor.name} acknowledged {meanwhile} meanwhile" if meanwhile else "nobody else was written to"
+        gone = f"{lost or 'none'} of them {'is' if lost < 2 else 'are'} lost"
+        if measured.losses.undecided:
+            gone = "how many of them are lost is not known"
+        alone_s = _alone_s(measured, successor, promoted_s)
+        yield Finding(
+            name="a replaced master said OK",
+            sentence=f"{name} went on saying OK until {end_s:.1f} s, {end_s - promoted_s:.1f} s after {successor.name} "
+            f"was promoted: {plural(int(mine.sum()), 'write')}, and {gone}; {also}.",
+            severity="slow" if lost else "note",
+            since_s=promoted_s,
+            until_s=end_s,
+            explains=("after recovery",),
+            rows=(f"{int(mine.sum())} writes that were decided from {begin_s:.3f} s on: ok, answered by {name}",),
+            advice="" if guarded else "Set min-replicas-to-write 1: a master without replicas then stops saying OK.",
+            price=""
+            if guarded
+            else f"With one replica left, writes are refused until another follows: {alone_s} in this trial.",
+        )
+
+
+def two_masters_remain(measured: Measured) -> Iterator[Finding]:
+    """More than one Redis said that it is master when the trial ended."""
+    history = measured.history
+    names = masters_at_end(history) or []
+    if len(names) < 2:
+        return
+    since_s = max(_master_since_s(measured, name) for name in names)
+    counts = {name: int(mine.sum()) for name, mine in _acknowledged(history, since_s).items()}
+    acknowledged = listed(f"{plural(counts.get(name, 0), 'write')} by {name}" for name in names)
+    timeout_s = measured.least_s("failover-timeout")
+    yield Finding(
+        name="two masters",
+        sentence=f"{listed(names)} {'both' if len(names) == 2 else 'all'} said that they are master, from "
+        f"{since_s:.1f} s until the end. Acknowledged meanwhile: {acknowledged}.",
+        severity="out",
+        since_s=since_s,
+        explains=("after recovery",),
+        rows=tuple(f"{name}: ROLE says master, since {_master_since_s(measured, name):.3f} s" for name in names),
+        advice=f"Shorten failover-timeout ({timeout_s:g} s): Sentinel makes a master that it does not know a replica "
+        "only after that time."
+        if timeout_s and timeout_s > history.end_s - since_s
+        else "",
+        price="A failover that takes longer than failover-timeout is given up."
+        if timeout_s and timeout_s > history.end_s - since_s
+        else "",
+    )
+
+
+def _acknowledged(history: History, since_s: float) -> dict[str, Bools]:
+    """The writes of meters that each Redis acknowledged after that, by its name."""
+    ops = history.ops
+    meters = [client.number for client in history.clients.values() if client.is_meter]
+    ok = np.isin(ops.client, meters) & (ops.outcome == Outcome.OK) & (ops.done_s > since_s)
+    found: dict[str, Bools] = {}
+    for index in np.unique(ops.node[ok]).tolist():
+        node = history.answered_by(index)
+        if node and node.run_id:
+            found[node.name] = found.get(node.name, np.zeros(len(ops), bool)) | (ok & (ops.node == index))
+    return found
+
+
+def _is_demoted(measured: Measured, name: str) -> bool:
+    """Not one that a later failover promoted."""
+    later = [one.successor.name for one in measured.after_effect if one.successor and not one.aborted]
+    return name not in later
+
+
+def _master_since_s(measured: Measured, name: str) -> float:
+    """Since when its last spell as a master lasts."""
+    since_s, was = 0.0, ""
+    for fact in roles_of(measured.history, name):
+        if fact.event.role == "master" and was != "master":
+            since_s = fact.latest_s
+        was = fact.event.role
+    return since_s
+
+
+def _alone_s(measured: Measured, successor: Node, promoted_s: float) -> str:
+    """How long the promoted one had no replica in sync, in words."""
+    follower = first_in_sync(measured.history, successor.address, promoted_s)
+    return f"{follower.latest_s - promoted_s:.1f} s" if follower else "to the end"
