@@ -42,5 +42,5 @@ def plural(count: int, word: str) -> str:
 
 def listed(names: Iterable[str]) -> str:
     """As in `redis-1`, `redis-1 and redis-2`, and `redis-0, redis-1 and redis-2`."""
-    *but_last, last = list(names)
-    return f"{', '.join(but_last)} and {last}" if but_last else last
+    each = list(names)
+    return f"{', '.join(each[:-1])} and {each[-1]}" if len(each) > 1 else "".join(each)

@@ -75,10 +75,10 @@ def _under_way_s(history: History, path: PathResult) -> float | None:
 
 
 def name_not_found(measured: Measured) -> Iterator[Finding]:
-    """A name that clients were given and that did not resolve, after it had or from the beginning."""
+    """A name that clients were given and that did not resolve; one that never did is its own path's trouble only."""
     history, end_s = measured.history, measured.history.end_s
-    addresses = {host(path.address): path for path in measured.paths.values()}
-    for name in dict.fromkeys(fact.event.name for fact in history.facts(Resolved)):
+    given = {host(path.address) for path in measured.paths.values()}
+    for name in dict.fromkeys(fact.event.name for fact in history.facts(Resolved) if fact.event.name in given):
         told = [fact for fact in history.facts(Resolved) if fact.event.name == name]
         for number, fact in enumerate(told):
             following = told[number + 1].latest_s if number + 1 < len(told) else None
@@ -94,6 +94,6 @@ def name_not_found(measured: Measured) -> Iterator[Finding]:
                 severity="slow" if following is not None else "out" if number else "note",
                 since_s=fact.latest_s,
                 until_s=following,
-                explains=("endpoint", "routing", "reconnection", "unattributed") if name in addresses else (),
+                explains=("endpoint", "routing", "reconnection", "unattributed") if number else (),
                 rows=(f"{name}: {fact.event.error}",),
             )

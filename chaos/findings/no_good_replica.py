@@ -55,7 +55,9 @@ def reasons_by_replica(measured: Measured, aborted: Said) -> dict[str, str]:
     before = [one for one in told if one.latest_s <= at_s]
     known = before[-1].event.replicas if before else []
     if not before:
-        known = [ReplicaEntry(address=name, flags="", master="") for name in history.names(MemberKind.REDIS)]
+        hit = measured.target.name if measured.target else ""
+        others = [name for name in history.names(MemberKind.REDIS) if name != hit]
+        known = [ReplicaEntry(address=name, flags="", master="") for name in others]
     found = {}
     for replica in known:
         name = history.node(replica["address"]).name

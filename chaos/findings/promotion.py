@@ -49,13 +49,11 @@ def promotion_undone(measured: Measured) -> Iterator[Finding]:
 def _became(measured: Measured, attempt: Attempt) -> tuple[str, float, str] | None:
     """Which replica became a master in that attempt, when, and what shows it; None where none did."""
     chosen = attempt.said("+selected-slave")
-    if chosen is None:
-        return None
-    name = measured.history.node(chosen.words[1]).name
-    begin_s, end_s = chosen.at_s.least, attempt.ends_s
+    name = measured.history.node(chosen.words[1]).name if chosen else ""
+    begin_s, end_s = (chosen or attempt.started).at_s.least, attempt.ends_s
     for line in measured.history.lines("redis", PROMOTED_LINE):
-        if line.pod == name and begin_s <= line.at_s.most and line.at_s.least < end_s:
-            return name, line.at_s.middle, line.text
+        if name in ("", line.pod) and begin_s <= line.at_s.most and line.at_s.least < end_s:
+            return line.pod, line.at_s.middle, line.text
     for fact in roles_of(measured.history, name):
         if fact.event.role == "master" and begin_s <= fact.latest_s < end_s:
             return name, fact.latest_s, f"{name}: ROLE says master"

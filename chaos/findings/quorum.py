@@ -31,8 +31,10 @@ def quorum_out_of_reach(measured: Measured) -> Iterator[Finding]:
         advice = f"Set quorum to {len(sentinels) // 2 + 1}, a majority of {plural(len(sentinels), 'Sentinel')}."
     else:
         gone = [name for name in sentinels_gone(measured, since_s + ASKED_S) if name not in down]
-        others = listed(gone or [name for name in sentinels if name not in down])
-        why = f"quorum is {needed}, and {others} did not {'answer' if gone else 'agree'}"
+        others = gone or [name for name in sentinels if name not in down]
+        why = f"quorum is {needed}, and {listed(others)} did not {'answer' if gone else 'agree'}"
+        if len(down) >= needed:
+            why = f"quorum is {needed}, and they did not hear of each other"
     yield Finding(
         name="quorum out of reach",
         sentence=f"{said}: {why}.",

@@ -93,7 +93,7 @@ def test_aborted_elections_are_counted(analysed: Analysed):
     story.sentinel(15.6, 1, "-failover-abort-not-elected", OLD)
     story.failover(sdown_s=None, try_s=25.6, promoted_s=25.9, epoch=2).labelled(26.0)
     cause = analysed(story.out("service", 0.0, 27.0)).cause
-    assert "is election. 1 failover was aborted before the one that succeeded" in cause
+    assert "is election. A failover was aborted at 15.6 s, for want of a leader" in cause
 
 
 def test_what_never_came_back_names_what_never_came(analysed: Analysed):

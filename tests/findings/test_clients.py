@@ -1,0 +1,87 @@
+"""Applications, names and pods: each finding by a story that shows it, and one in which it is silent."""
+
+from typing import Any
+
+import pytest
+
+from chaos.clock import AGENT
+from chaos.model import ErrorCode, Outcome
+from tests.analysis.conftest import Analysed, analysed
+from tests.findings.telling import names, the
+from tests.recordings import Story, kill_master
+from tests.recordings.world import PODS
+
+__all__ = ["analysed"]
+
+BACK: dict[str, Any] = {"paths": ("service", "app"), "back_s": 10.0}
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [(ErrorCode.READONLY, "an application stayed on a replica"), (ErrorCode.REFUSED, "an application stayed out")],
+)
+def test_an_application_that_never_wrote_again_is_told(analysed: Analysed, error: ErrorCode, name: str):
+    story = kill_master(**BACK).out("app", 9.0, 99.0, error=error)
+    app = next(client.number for client in story.clients if client.path == "app")
+    found = the(analysed(story.event("connection.opened", 8.0, AGENT, client=app)), name)
+    assert ("retry_on_error=[ReadOnlyError]" in found.advice) == (error is ErrorCode.READONLY)
+    assert "on the connection that it opened at 8.0 s" in found.sentence
+
+
+def test_an_application_that_was_back_is_no_finding(analysed: Analysed):
+    assert names(analysed(kill_master(**BACK))) == set()
+
+
+def test_a_call_that_never_ends_is_told_as_lasting_until_the_end(analysed: Analysed):
+    story = kill_master(**BACK)
+    story.out("app", 12.0, 99.0, outcome=Outcome.IN_FLIGHT, error=ErrorCode.NONE, takes_s=99.0)
+    found = the(analysed(story), "a call without a time-out")
+    assert "A call of app/kept had not ended after" in found.sentence
+    assert found.severity == "out"
+
+
+def test_a_name_that_stopped_resolving_is_told_and_one_that_never_did_explains_nothing(analysed: Analysed):
+    story = kill_master(paths=("service",), back_s=20.0).without("resolved")
+    story.event("resolved", -5.0, AGENT, name="rfrm-redis-cluster", addresses=["10.96.71.10"])
+    story.event("resolved", 2.0, AGENT, name="rfrm-redis-cluster", addresses=[], error="Name or service not known")
+    story.event("resolved", 18.0, AGENT, name="rfrm-redis-cluster", addresses=["10.96.71.10"])
+    found = the(analysed(story), "name not found")
+    assert found.sentence == (
+        "The name rfrm-redis-cluster did not resolve from 2.0 s on until 18.0 s: Name or service not known. "
+        "It had resolved before."
+    )
+    assert found.explains
+    never = the(analysed(kill_master(paths=("service", "given"), back_s=10.0)), "name not found")
+    assert never.explains == ()
+    assert never.severity == "note"
+
+
+def pod(**state: Any) -> Story:
+    return kill_master(paths=("service", "sentinel"), back_s=10.0).pod(12.0, 2, ready=False, **state)
+
+
+def test_a_pod_that_crash_loops_or_does_not_start_is_told(analysed: Analysed):
+    found = the(analysed(pod(waiting="CrashLoopBackOff", ended="Error", restarts=3)), "crash loop")
+    assert found.sentence == (
+        f"{PODS[2]} crash-loops from 12.0 s on, after 3 restarts; its container ended with Error."
+    )
+    assert found.severity == "out"
+    assert "(ImagePullBackOff)" in the(analysed(pod(waiting="ImagePullBackOff")), "pod does not start").sentence
+    assert the(analysed(pod(waiting="CrashLoopBackOff").pod(20.0, 2)), "crash loop").until_s == 20.0
+
+
+def test_a_pod_that_was_killed_for_memory_is_told(analysed: Analysed):
+    trial = analysed(pod(ended="OOMKilled", restarts=1))
+    assert f"{PODS[2]} was killed for memory (OOMKilled)" in the(trial, "killed for memory").sentence
+
+
+def test_a_pod_that_cannot_be_scheduled_is_told_in_the_schedulers_words(analysed: Analysed):
+    found = the(analysed(pod(unschedulable="0/3 nodes are available: 3 Insufficient cpu.")), "cannot be scheduled")
+    assert "until the end: 0/3 nodes are available: 3 Insufficient cpu." in found.sentence
+
+
+@pytest.mark.parametrize(
+    "state", [{"waiting": "ContainerCreating"}, {"waiting": "PodInitializing"}, {"ended": "Error"}]
+)
+def test_a_pod_that_is_being_started_is_no_finding(analysed: Analysed, state: dict[str, str]):
+    assert names(analysed(pod(**state))) == set()
