@@ -1,13 +1,37 @@
-"""Fixtures that tests of several parts share."""
+"""Fixtures that tests of several parts share, and the share of inconclusive trials, printed at the session's end."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from chaos.analysis.result import Verdict
 from chaos.cluster.local.servers import Server
+from tests import verdicts
 from tests.rig import Rig, running
 from tests.servers import SERVERS, server_or_skip
+
+VERDICT = "verdict of a trial"
+_verdicts: list[tuple[str, str]] = []
+"""Of each trial, with the test that played it."""
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """What a test says of itself reaches the process that prints, also where the test ran in another one."""
+    item.user_properties += [(VERDICT, verdict) for verdict in verdicts.taken()]
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "teardown":
+        _verdicts.extend((str(value), report.nodeid) for name, value in report.user_properties if name == VERDICT)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _verdicts:
+        unknown = [test for verdict, test in _verdicts if verdict == Verdict.INCONCLUSIVE]
+        share = f"{len(unknown)} ({len(unknown) / len(_verdicts):.0%})"
+        where = f": {', '.join(sorted(set(unknown)))}" if unknown else ""
+        terminalreporter.write_line(f"trials on real servers: {len(_verdicts)}, inconclusive: {share}{where}")
 
 
 @pytest.fixture

@@ -4,13 +4,15 @@ For tests that need the real thing and nothing more: no namespaces, no root, no 
 operator names its pods. Everything is blocking: call it from a fixture, or by `asyncio.to_thread`.
 """
 
+import itertools
 import os
+import random
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,10 @@ MASTER_NAME = "mymaster"
 REDIS = ("rfr-redis-cluster-0", "rfr-redis-cluster-1", "rfr-redis-cluster-2")
 SENTINELS = ("rfs-redis-cluster-a", "rfs-redis-cluster-b", "rfs-redis-cluster-c")
 ASKED = ("MASTER", "REPLICAS")
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS = range(12_000 + 1_000 * WORKER, 13_000 + 1_000 * WORKER)
+"""Of this test worker alone, and below those that the kernel lends for outgoing connections (32768 and above)."""
+_turns = itertools.count(random.randrange(len(PORTS)))
 
 
 @dataclass
@@ -213,10 +219,12 @@ def call(port: int, *command: str | int) -> Any:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port at which nobody listens. Nobody else takes it before the test's own server does, or at all."""
+    for turn in itertools.islice(_turns, len(PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((LOOPBACK, PORTS[turn % len(PORTS)]))
+            return PORTS[turn % len(PORTS)]
+    raise AssertionError(f"every port of {PORTS} is taken")
 
 
 def wait_for(condition: Callable[[], bool], because: str, within_s: float = 20.0) -> None:

@@ -14,6 +14,8 @@ from chaos.progress import Message, Tell
 from tests import fake_cluster
 from tests.fakes import HERE, read, scenario_file, signalled
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _on_the_fake(monkeypatch: pytest.MonkeyPatch) -> None:

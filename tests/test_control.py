@@ -12,6 +12,8 @@ from chaos.control_campaign import options, source
 from chaos.errors import ScenarioError
 from tests.fakes import HERE, read, scenario_file, signalled
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import sys
 from chaos import campaign

@@ -15,6 +15,8 @@ import pytest
 from tests.fakes import HERE
 from tests.rig import wait_for
 
+pytestmark = pytest.mark.slow
+
 SESSION = """
 
 @nox.session(default=False, venv_backend="none")

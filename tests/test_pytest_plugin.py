@@ -15,6 +15,8 @@ from chaos.testing import MeasuredPath
 from tests.fakes import HERE, read, scenario_file
 from tests.rig import wait_for
 
+pytestmark = pytest.mark.slow
+
 CONFTEST = """
 from chaos import campaign
 campaign.PLATFORMS["fake"] = "tests.fake_cluster:platform"

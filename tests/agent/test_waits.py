@@ -23,6 +23,7 @@ def spinners() -> Iterator[list[int]]:
         yield pids
 
 
+@pytest.mark.alone
 async def test_whoever_waits_for_a_core_is_told_of_with_how_long(spinners: list[int]) -> None:
     events: list[Stamped[Any]] = []
     waits = WaitsForACore(lambda: [("redis-0", spinners[0])], events.append)

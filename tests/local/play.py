@@ -3,22 +3,21 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from chaos.analysis import summary
-from chaos.analysis.result import CampaignResult, TrialResult, Verdict
+from chaos.analysis.result import CampaignResult, TrialResult
 from chaos.record.event_files import read_events
 from chaos.record.events import Stamped
 from tests.fakes import HERE, read
+from tests.verdicts import counted
 
 END_S = 240.0
 """How long a campaign may take on a busy machine."""
-TRIES = 3
-"""Of a campaign that proves nothing, as where the machine stalls: that says nothing of what is tested."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +58,17 @@ class Played:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a campaign is started with. `environment` is over our own."""
+    """What a campaign is started with. `environment` is over our own.
+
+    Say `inconclusive` of a campaign that is made so: its trials do not count among those that the session reports.
+    """
 
     scenario: Path
     experiments: tuple[Path | str, ...]
     out: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
+    inconclusive: bool = False
 
     @property
     def command(self) -> list[str]:
@@ -98,13 +101,7 @@ def played_by(command: list[str], asked: Asked) -> Played:
         timeout=END_S,
         check=False,
     )
-    return Played(done.returncode, done.stdout, asked.out)
-
-
-def play_until_known(ask: Callable[[Path], Asked], folder: Path) -> Played:
-    """Play until every trial proves something, but no more often than TRIES. `ask` is given an `out`."""
-    for nth in range(TRIES):
-        played = play(ask(folder / f"reports-{nth}"))
-        if played.result.verdict is not Verdict.INCONCLUSIVE:
-            break
+    played = Played(done.returncode, done.stdout, asked.out)
+    if not asked.inconclusive and any(asked.out.glob("*/summary.json")):
+        counted(played.result.trials)
     return played

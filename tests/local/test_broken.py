@@ -27,7 +27,7 @@ exit $code
 
 def test_a_member_that_dies_at_its_start_is_named_with_its_last_words(tmp_path: Path) -> None:
     refused = scenario(tmp_path, {"system.settings.redis": {"maxmemory": "lots"}})
-    played = play(Asked(refused, ("no-fault",), tmp_path / "reports"))
+    played = play(Asked(refused, ("no-fault",), tmp_path / "reports", inconclusive=True))
 
     assert played.code == SetupError.exit_code, played.printed
     assert re.search(r"error: redis-\d ended by itself with exit code 1: .*maxmemory lots", played.printed)
@@ -38,7 +38,7 @@ def test_a_disk_that_is_full_ends_the_trial_and_what_was_recorded_can_be_analyse
     out, saved = tmp_path / "reports", tmp_path / "saved"
     filling = meddle("fill", directory=str(out))
     filled = experiment(tmp_path, "filled", "any", action("partition"), filling, probe("hold", seconds=60))
-    asked = Asked(scenario(tmp_path, {}), (filled,), out)
+    asked = Asked(scenario(tmp_path, {}), (filled,), out, inconclusive=True)
     disk = ["unshare", *AS_ROOT, "--mount", "sh", "-c", ON_A_SMALL_DISK, "sh", str(out), str(saved)]
     played = played_by([*disk, *asked.command], asked)
 

@@ -10,7 +10,7 @@ from chaos.errors import INCONCLUSIVE
 from chaos.model import Outcome
 from chaos.record.rows import read_rows
 from tests.fakes import read
-from tests.local.play import Asked, Played, play, play_until_known
+from tests.local.play import Asked, Played, play
 from tests.local.small import DEADLINE_S, PERIOD_S, action, experiment, meddle, probe, scenario
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(800)]
@@ -35,14 +35,14 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
         experiment(folder, "paused", "any", nothing, meddle("pause_writes", seconds=PAUSED_S)),
     )
     small = scenario(folder, SETTINGS)
-    return play_until_known(lambda out: Asked(small, experiments, out), folder)
+    return play(Asked(small, experiments, folder / "reports"))
 
 
 def test_a_fault_that_does_nothing_is_inconclusive(tmp_path: Path) -> None:
     """It was to bring a failover, which is waited for in vain."""
     harmless = experiment(tmp_path, "harmless", "failover", action("nothing"))
     small = scenario(tmp_path, SETTINGS | {"limits.recovery": "3s"})
-    played = play(Asked(small, (harmless,), tmp_path / "reports"))
+    played = play(Asked(small, (harmless,), tmp_path / "reports", inconclusive=True))
     trial = played.of("harmless")
 
     assert trial.verdict is Verdict.INCONCLUSIVE, played.printed

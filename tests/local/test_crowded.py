@@ -11,7 +11,7 @@ from chaos.analysis.trial import analyse_trial
 from tests.local.play import Asked, Played, play
 from tests.local.small import action, experiment, meddle, scenario
 
-pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.local, pytest.mark.alone, pytest.mark.timeout(300)]
 CROWDED_S = 5.0
 SETTINGS = {"deadline": "100ms", "system.settings.sentinel.down-after-milliseconds": 60000, "limits.recovery": "10s"}
 """No failover comes of it; what is late is late for clients only."""

@@ -8,7 +8,7 @@ import pytest
 
 from chaos.analysis.result import State, TrialResult, Verdict
 from chaos.record.events import Stamped
-from tests.local.play import Asked, Played, play_until_known
+from tests.local.play import Asked, Played, play
 from tests.local.small import action, experiment, probe, scenario
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(800)]
@@ -22,7 +22,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     held = (action("partition", target="master", longest_s=60), probe("hold", seconds=HELD_S), action("heal"))
     cut = experiment(folder, "cut", "failover", *held)
     small = scenario(folder, {"targets.recovery.limit": f"{LIMIT_S}s"})
-    return play_until_known(lambda out: Asked(small, ("kill-master", cut), out), folder)
+    return play(Asked(small, ("kill-master", cut), folder / "reports"))
 
 
 def test_a_crash_is_measured_from_its_effect_to_the_last_path_that_is_back(played: Played) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from chaos.analysis import summary
 from chaos.cli import entry
 from chaos.errors import INCONCLUSIVE, PASS
 from chaos.record.layout import CLOSED
@@ -17,6 +18,7 @@ from chaos.until import until
 from tests.kind.front import Front, children, started
 from tests.local.play import Asked, Played
 from tests.local.small import action, experiment, probe, scenario
+from tests.verdicts import counted
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
 GONE_S = 45.0
@@ -133,5 +135,8 @@ async def test_two_at_once_know_nothing_of_each_other(tmp_path: Path) -> None:
         codes = [await process.wait() for process in processes]
 
     assert codes == [PASS, PASS], "\n".join(log.read_text() for log in logs)
-    assert len(list(asked.out.glob("*/summary.json"))) == 2
+    summaries = list(asked.out.glob("*/summary.json"))
+    assert len(summaries) == 2
+    for file in summaries:
+        counted(summary.from_json(file.read_text()).trials)
     assert traces.there() == []

@@ -11,6 +11,8 @@ from chaos.analysis.result import Verdict
 from chaos.report.files import write
 from tests.recordings import Story, build_sample_campaign, kill_master, no_fault, write_campaign
 
+pytestmark = pytest.mark.slow
+
 DERIVED = ("summary.json", "summary.md", "junit.xml", "timeline.png", "failed-operations.csv", "report.html")
 
 

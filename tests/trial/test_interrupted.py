@@ -15,6 +15,8 @@ import pytest
 from chaos.progress import Message, Tell
 from tests.fakes import HERE, Played, read, trial_spec
 
+pytestmark = pytest.mark.slow
+
 STEPS = {"healthy": "never-healthy", "baseline": "", "wait": "", "experiment": "", "watch": "", "audit": "audit-hangs"}
 """Those that last, and the script that makes one last long enough."""
 NUMBERS = {"healthy": 3, "baseline": 4, "wait": 5, "experiment": 6, "watch": 7, "audit": 8}

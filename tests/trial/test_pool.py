@@ -18,6 +18,8 @@ from tests import fake_cluster
 from tests.fakes import HERE, read, scenario_file
 from tests.rig import wait_for
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _on_the_fake(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from chaos.scenario import load
 from tests.fakes import Played, trial_spec
 from tests.rig import Rig
 from tests.rig_cluster import held
+from tests.verdicts import counted
 
 SCENARIO = """
 about: Real processes on loopback
@@ -56,6 +57,7 @@ def test_every_second_of_a_real_failover_is_measured(rig_of: Rig, tmp_path: Path
 
     assert played.code == 0, played.messages
     result = analyse_trial(played.directory)
+    counted([result])
     [failover] = result.failovers
     sdown, switched = (failover.milestones[name] for name in ("sdown", "switched"))
     assert failover.kind == "detected"

@@ -8,6 +8,8 @@ from chaos.progress import Tell
 from tests.fakes import Played, read, trial_spec
 from tests.saying import said
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Played:

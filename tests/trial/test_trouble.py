@@ -7,6 +7,8 @@ import pytest
 from chaos.progress import Tell
 from tests.fakes import HERE, Played, trial_spec
 
+pytestmark = pytest.mark.slow
+
 
 def failed(played: Played) -> str:
     [data] = played.told(Tell.FAILED)

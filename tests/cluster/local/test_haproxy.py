@@ -1,7 +1,6 @@
 """A real HAProxy in front of a real system of processes: where it leads, and what it is started with."""
 
 import asyncio
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from chaos.until import until
 from tests.cluster.local.systems import held
 
 SERVERS = {"redis-0": ("10.93.1.1", 6379), "redis-1": ("10.93.1.2", 6379)}
-needs_haproxy = pytest.mark.skipif(shutil.which("haproxy") is None, reason="needs HAProxy: apt-get install haproxy")
 
 
 def scenario(**settings: str) -> Scenario:
@@ -73,7 +71,7 @@ def test_what_the_scenario_says_of_the_checks_is_what_its_manifest_says() -> Non
     assert f"check inter {said.inter:g}s fall {said.fall} rise {said.rise} " in config
 
 
-@needs_haproxy
+@pytest.mark.haproxy
 @pytest.mark.local
 async def test_it_leads_to_the_master_and_after_a_failover_to_the_new_one(tmp_path: Path) -> None:
     """By its stats socket, as the agent reads it. Every Redis asks for a password that only the nest knows."""
@@ -91,7 +89,7 @@ async def test_it_leads_to_the_master_and_after_a_failover_to_the_new_one(tmp_pa
         observer = ProxyObserver(Source(proxy, events), Fact())
         watching = asyncio.create_task(supervised(observer.observe, observer.lost))
         await until(_are(up, "redis-0"), within_s=10, because="redis-0 alone is up", every_s=0.02)
-        service = one.said("endpoints", service="redis")[-1]
+        service = await one.until("endpoints", service="redis")
         assert [each["pod"] for each in service.event.endpoints] == ["haproxy-0"]
         await one.cluster.stop(master, Stop.CRASH)
         await until(_are(up, "redis-1", "redis-2"), within_s=15, because=lambda: f"not {up()}", every_s=0.02)

@@ -12,6 +12,7 @@ from chaos.analysis.trial import analyse_trial
 from chaos.scenario.lookup import find_experiment
 from tests.cluster.local.systems import reference, scenario
 from tests.fakes import trial_spec
+from tests.verdicts import counted
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(150)]
 
@@ -43,6 +44,7 @@ def test_a_killed_master_is_failed_over_and_every_source_is_placed(tmp_path):
     directory = played(tmp_path, "kill-master")
     assert json.loads((directory / "closed").read_text())["ended"] == "complete"
     result = analyse_trial(directory)
+    counted([result])
     [fault] = result.faults
     assert fault.confirmed_s is not None
     failover = result.failovers[0]

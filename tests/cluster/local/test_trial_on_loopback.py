@@ -12,6 +12,7 @@ from chaos.scenario import load
 from chaos.trial.spec import TrialSpec
 from tests.cluster.local.systems import reference
 from tests.fakes import Played, trial_spec
+from tests.verdicts import counted
 
 pytestmark = [pytest.mark.redis, pytest.mark.timeout(120)]
 
@@ -38,6 +39,7 @@ def test_a_failover_is_measured_without_a_namespace(tmp_path: Path) -> None:
 
     assert played.code == 0, played.messages
     result = analyse_trial(played.directory)
+    counted([result])
     [failover] = result.failovers
     assert failover.kind == "detected"
     for name in ("service/new", "service/kept", "sentinel/new", "sentinel/kept"):
