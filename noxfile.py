@@ -91,9 +91,19 @@ def layers(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """All tests but those on a cluster; what a machine lacks (Redis, root, Chromium) is skipped with a sentence."""
+    """All tests but those on a cluster; `-- -m quick` runs those that take no time. A test says what it lacks here.
+
+    They run side by side, two to a core, since half of a test is waiting for servers. Those that must have the machine
+    to themselves come at the end. With arguments of yours there is one run, of what you chose.
+    """
     install(session, "-e", ".[server]", groups=("test",))
-    session.run("pytest", "-m", "not kind", *session.posargs, env=old_redis(session))
+    environment = old_redis(session)
+    together = ("-n", str(2 * (os.cpu_count() or 1)), "--dist", "loadfile")
+    if session.posargs:
+        session.run("pytest", *together, "-m", "not kind", *session.posargs, env=environment)
+        return
+    session.run("pytest", *together, "-m", "not kind and not alone", env=environment)
+    session.run("pytest", "-m", "alone", env=environment)
 
 
 @nox.session(default=False)
