@@ -1,7 +1,8 @@
-"""Reaching into a node: the processes of a container, found by its id under /proc, and signals with proof.
+"""Processes and network namespaces as /proc has them: found by a container's id, signalled, and seen to change.
 
-Needs the node's own pid namespace (hostPID) and the right to signal any process. Knows nothing of Kubernetes: a
-container is a word in a process's cgroup path, which every runtime and both versions of cgroups have.
+Whoever uses it needs the right to signal any process, and on a node also the node's own pid namespace (hostPID).
+Nothing here is known of Kubernetes: a container is a word in the cgroup path of a process, which every runtime writes
+and both versions of cgroups have.
 """
 
 import asyncio
@@ -9,7 +10,6 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.clock import mono_ns
@@ -20,19 +20,8 @@ PROC = Path("/proc")
 STOPPED = "T"
 POLL_S = 0.001
 
-Seen = dict[signal.Signals, str]
-SEEN: Seen = {signal.SIGKILL: "gone", signal.SIGSTOP: "stopped", signal.SIGCONT: "running"}
-"""What proves each signal that may be sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Signalled:
-    """`before_ns` is stamped before the signal is sent, `after_ns` once its effect was seen."""
-
-    pid: int
-    before_ns: int
-    after_ns: int
-    seen: str
+SEEN = {signal.SIGSTOP: "stopped", signal.SIGCONT: "running"}
+"""How a process looks once the signal has taken effect."""
 
 
 def processes(word: str) -> list[int]:
@@ -67,32 +56,6 @@ def of_pod(uid: str) -> list[dict[str, str | int]]:
     return [{"pid": pid, "name": _read(pid, "comm").strip(), "cgroup": cgroup} for pid, cgroup in found if cgroup]
 
 
-async def send(container: str, number: signal.Signals, within_s: float) -> Signalled:
-    """Signal a container and wait until it shows: SIGKILL to its own process, SIGSTOP and SIGCONT to all of them.
-
-    Raises FaultError when it did not show in time, or when there was nothing to signal.
-    """
-    own = main_process(container)
-    pids = [own] if number is signal.SIGKILL else [own, *(pid for pid in processes(container) if pid != own)]
-    before_ns = mono_ns()
-    if number is signal.SIGKILL:
-        await _kill(own, container, within_s)
-    else:
-        await stop_or_continue(pids, number, within_s)
-    return Signalled(own, before_ns, mono_ns(), SEEN[number])
-
-
-def proceed(container: str) -> None:
-    """SIGCONT to every process of a container, without waiting: the way back from SIGSTOP, good at any time."""
-    continue_all(processes(container))
-
-
-def continue_all(pids: list[int]) -> None:
-    """As `proceed`, of processes that are known."""
-    for pid in pids:
-        signal_one(pid, signal.SIGCONT)
-
-
 def network_namespace(pid: int) -> int:
     """Open the network namespace of a process; the descriptor keeps it alive. The caller closes it."""
     return os.open(PROC / str(pid) / "ns" / "net", os.O_RDONLY | os.O_CLOEXEC)
@@ -112,18 +75,6 @@ def namespace_by_inode(inode: int) -> int | None:
             return descriptor
         os.close(descriptor)
     return None
-
-
-async def _kill(pid: int, container: str, within_s: float) -> None:
-    with _pidfd(pid) as descriptor:
-        if container not in _read(pid, "cgroup"):
-            raise FaultError(f"process {pid} of container {container[:12]} ended before it was signalled")
-        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-        try:
-            async with asyncio.timeout(within_s):
-                await _readable(descriptor)
-        except TimeoutError:
-            raise FaultError(f"process {pid} is still there {within_s:g} s after SIGKILL") from None
 
 
 async def stop_or_continue(pids: list[int], number: signal.Signals, within_s: float) -> None:
@@ -147,14 +98,15 @@ def with_children(pid: int) -> list[int]:
 def signal_one(pid: int, number: signal.Signals) -> None:
     """Nothing where it has ended."""
     try:
-        with _pidfd(pid) as descriptor:
+        with pidfd(pid) as descriptor:
             signal.pidfd_send_signal(descriptor, number)
     except ProcessLookupError:
         return
 
 
 @contextmanager
-def _pidfd(pid: int) -> Iterator[int]:
+def pidfd(pid: int) -> Iterator[int]:
+    """A descriptor that stays this process's, also when its number is given to another. Raises ProcessLookupError."""
     descriptor = os.pidfd_open(pid)
     try:
         yield descriptor
@@ -162,13 +114,18 @@ def _pidfd(pid: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-async def _readable(descriptor: int) -> None:
-    """A pidfd becomes readable when its process ends."""
+async def ended_ns(descriptor: int) -> int:
+    """Wait until the process behind a pidfd has ended; returns the stamp of when that was seen."""
     loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    loop.add_reader(descriptor, ended.set)
+    ended: asyncio.Future[int] = loop.create_future()
+
+    def seen() -> None:
+        if not ended.done():
+            ended.set_result(mono_ns())
+
+    loop.add_reader(descriptor, seen)
     try:
-        await ended.wait()
+        return await ended
     finally:
         loop.remove_reader(descriptor)
 

@@ -81,7 +81,7 @@ def test_a_renewal_brings_what_its_members_waited_for_a_core(talk: Talk, spaces:
 
 def test_a_container_is_found_by_its_id(talk: Talk, target: Container) -> None:
     """It is the one that is number 1 of its own pid namespace, not its child."""
-    assert talk.ask("signal", container=target.id, signal="CONT")["pid"] == target.pid
+    assert talk.ask("resume", container=target.id)["evidence"] == f"process {target.pid} seen running"
 
 
 def test_a_pods_processes_are_named(talk: Talk, target: Container) -> None:
@@ -94,23 +94,20 @@ def test_a_pods_processes_are_named(talk: Talk, target: Container) -> None:
 @pytest.mark.redis
 def test_kill_shows_redis_gone(talk: Talk, spaces: tuple[Space, Space]) -> None:
     with container(spaces[0], *REDIS) as target:
-        answer = talk.ask("signal", container=target.id, signal="KILL")
-
-        assert answer["seen"] == "gone"
-        assert answer["pid"] == target.pid
+        assert talk.ask("kill", container=target.id)["evidence"] == f"process {target.pid} seen gone"
         target.outer.wait(5)
-        assert "no process of container" in talk.ask("signal", container=target.id, signal="KILL")["error"]
+        assert "no process of container" in talk.ask("kill", container=target.id)["error"]
 
 
 @pytest.mark.redis
 def test_effects_are_known_to_50_ms(talk: Talk, spaces: tuple[Space, Space]) -> None:
     """The best of three of each: a busy machine widens an interval, it does not make it wrong."""
-    widths: dict[str, list[float]] = {"STOP": [], "KILL": [], "cut": []}
+    widths: dict[str, list[float]] = {"pause": [], "kill": [], "cut": []}
     for _ in range(3):
         with container(spaces[0], *REDIS) as target:
             answers = {"cut": talk.ask("cut", container=target.id, peers=[THERE], **TERM)}
-            answers["STOP"] = talk.ask("signal", container=target.id, signal="STOP", **TERM)
-            answers["KILL"] = talk.ask("signal", container=target.id, signal="KILL")
+            answers["pause"] = talk.ask("pause", container=target.id, **TERM)
+            answers["kill"] = talk.ask("kill", container=target.id)
         for name, answer in answers.items():
             widths[name].append((answer["after_ns"] - answer["before_ns"]) / 1e6)
 
@@ -119,11 +116,11 @@ def test_effects_are_known_to_50_ms(talk: Talk, spaces: tuple[Space, Space]) -> 
 
 def test_stop_and_continue_show(talk: Talk, target: Container) -> None:
     """Every process of the container stops, its forked child too."""
-    assert talk.ask("signal", container=target.id, signal="STOP", **TERM)["seen"] == "stopped"
+    assert talk.ask("pause", container=target.id, **TERM)["evidence"] == f"process {target.pid} seen stopped"
     assert state(target.pid) == "T"
     assert talk.ask("status")["held"] == [{"container": target.id, "namespace": None, "what": "pause"}]
 
-    assert talk.ask("signal", container=target.id, signal="CONT")["seen"] == "running"
+    assert talk.ask("resume", container=target.id)["evidence"] == f"process {target.pid} seen running"
     assert state(target.pid) != "T"
     assert talk.ask("status")["held"] == []
 
@@ -146,7 +143,7 @@ def test_a_lease_ends_without_its_host(shared: Serve, target: Container, spaces:
     """Whether the host's end of the stream is gone or only silent."""
     talk = shared.talk()
     talk.ask("cut", container=target.id, peers=[THERE], lease_s=1, longest_s=600)
-    talk.ask("signal", container=target.id, signal="STOP", lease_s=1, longest_s=600)
+    talk.ask("pause", container=target.id, lease_s=1, longest_s=600)
     talk.process.send_signal(how)
     assert not spaces[0].reaches(THERE)
     assert wait(lambda: spaces[0].reaches(THERE), 3) < 2
@@ -179,7 +176,7 @@ def test_a_killed_helpers_faults_are_undone_by_the_next(
     """Its state outlives it, and the namespaces are found again by their number."""
     talk = helper.talk()
     talk.ask("cut", container=target.id, peers=[THERE], **TERM)
-    talk.ask("signal", container=target.id, signal="STOP", **TERM)
+    talk.ask("pause", container=target.id, **TERM)
     helper.process.kill()
     helper.process.wait(5)
     assert helper.process.stderr is not None
@@ -195,7 +192,7 @@ def test_a_container_that_was_restarted_is_healed_too(talk: Talk, spaces: tuple[
     """The namespace belongs to the pod: the cut outlives the container that it was made for."""
     with container(spaces[0], *SLEEPER) as target:
         talk.ask("cut", container=target.id, peers=[THERE], **TERM)
-        talk.ask("signal", container=target.id, signal="KILL")
+        talk.ask("kill", container=target.id)
     assert not spaces[0].reaches(THERE)
     talk.ask("heal")
     assert spaces[0].reaches(THERE)
@@ -213,13 +210,11 @@ def test_a_newer_cut_of_the_namespace_outlives_the_older_ones_lease(
 @pytest.mark.parametrize(
     ("request_", "error"),
     [
-        ({"do": "reboot"}, "'reboot' is not one of clock, processes"),
-        ({"do": "signal", "container": "beef", "signal": "KILL"}, "no process of container beef on this node"),
-        ({"do": "signal", "container": "", "signal": "KILL"}, "a container without an id cannot be found"),
+        ({"do": "reboot"}, "'reboot' is not one of kill, pause, resume, cut"),
+        ({"do": "kill", "container": "beef"}, "no process of container beef on this node"),
+        ({"do": "kill", "container": ""}, "a container without an id cannot be found"),
         ({"do": "cut", "container": "beef"}, "cut needs 'peers'"),
         ({"do": "cut", "container": "beef", "peers": []}, "a cut from nobody is no cut"),
-        ({"do": "signal", "container": "beef", "signal": "HUP"}, "SIGHUP is not sent to containers"),
-        ({"do": "signal", "container": "beef", "signal": "NONE"}, "needs 'SIGNONE'"),
     ],
 )
 def test_a_request_that_cannot_be_done_is_answered_with_why(

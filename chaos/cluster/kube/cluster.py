@@ -29,8 +29,6 @@ from chaos.scenario.model import Scenario
 from chaos.until import until
 
 MEMBERS_S = 10.0
-PAUSE_S = 300.0
-"""The longest pause: a helper ends it by itself then."""
 
 
 class KubeCluster:
@@ -55,7 +53,7 @@ class KubeCluster:
         self._late: set[asyncio.Task[None]] = set()
         self._opened = False
         self._agents: list[KubeAgent] = []
-        self._cut: str | None = None
+        self._cut: NodeHelper | None = None
         self._watcher = Watcher(api, scenario, directory, self._put)
 
     async def open(self) -> None:
@@ -90,23 +88,17 @@ class KubeCluster:
         if how is Stop.DELETE:
             return await self._pods.delete(member)
         helper = await self._helper(member.node)
-        match how:
-            case Stop.KILL:
-                return await helper.kill(member.container)
-            case Stop.CRASH:
-                return await self._pods.crash(member, helper)
-            case _:
-                return await helper.pause(member.container, PAUSE_S)
+        return await (self._pods.crash(member, helper) if how is Stop.CRASH else helper.stop(member, how))
 
     async def resume(self, member: Member) -> None:
-        await (await self._helper(member.node)).resume(member.container)
+        await (await self._helper(member.node)).resume(member)
 
     async def cut(self, cut: Cut) -> Effect:
         helper = await self._helper(cut.member.node)
-        if self._cut not in {None, cut.member.container}:
-            await self.heal()
-        self._cut = cut.member.container
-        return await helper.cut(cut.member.container, cut.peers, cut.longest_s)
+        if self._cut not in {None, helper}:
+            await self.heal()  # the present cut is another helper's
+        self._cut = helper
+        return await helper.cut(cut)
 
     async def heal(self) -> None:
         await _all([helper.heal() for helper in self._helpers.values()], "not everything was undone")

@@ -1,8 +1,4 @@
-"""The host's side of a node helper: its pod, its stream, and the renewals that keep its leases.
-
-One helper a node that holds targets. It turns what the helper saw into effects; what a fault is, and when one is made,
-is decided above. Nothing here retries a fault: after a break it is not known whether it was made.
-"""
+"""A node helper as its host sees it: its pod, its stream, and the renewals that keep its leases. One a node."""
 
 import asyncio
 import secrets
@@ -11,38 +7,28 @@ from typing import Any
 
 from chaos.agent.waits import fetched
 from chaos.clock import HOST, mono_ns, node_domain
-from chaos.cluster.base import Effect
+from chaos.cluster.executor import LEASE_S, RENEW_S, Executor
 from chaos.cluster.kube.api import MANAGED_BY, MANAGER, Api, Object
 from chaos.cluster.kube.pods import wait_running
 from chaos.cluster.kube.stream import Answer, LineStream, Program, StreamBroken, clock_offset
 from chaos.errors import FaultError
 from chaos.model import Member, MemberKind
-from chaos.record.events import ClockPair, Event, FaultUndone, Gap, Stamped
-from chaos.until import until
+from chaos.record.events import ClockPair, Event, Gap, Stamped
 
-LEASE_S = 30.0
-"""A fault outlives a silent host by this much, and no more."""
-RENEW_S = 1.0
-"""Every renewal also brings a clock pair, which is wanted once a second."""
-ASK_S, HEAL_S, PROOF_S, START_S = 4.0, 5.0, 5.0, 60.0
+ASK_S, HEAL_S, START_S = 4.0, 5.0, 60.0
 LIFE_S = 4 * 3600
 """The pod ends after this long, whatever became of us; it heals before it ends."""
 GRACE_S = 10
 CONTAINER = "helper"
 
 
-class Unproved(FaultError):
-    """The proof of a fault did not come in time, which is no failing of ours."""
-
-
-class NodeHelper:
-    """Everything may be called from one event loop only. Effects are on the node's clock, `domain`."""
+class NodeHelper(Executor):
+    """Everything may be called from one event loop only. Effects are on the clock of the node."""
 
     def __init__(self, api: Api, namespace: str, node: str, image: str, put: Callable[[Stamped[Event]], None]) -> None:
+        super().__init__(node_domain(node), put)
         self.node = node
-        self.domain = node_domain(node)
         self._api = api
-        self._put = put
         self._pod = pod_manifest(namespace, node, image)
         self._path = f"/api/v1/namespaces/{namespace}/pods"
         command = ["python", "-m", "chaos.agent.talk"]
@@ -51,7 +37,6 @@ class NodeHelper:
         self._opening = asyncio.Lock()
         self._renewing: asyncio.Task[None] | None = None
         self._heard_ns, self._silent = mono_ns(), ""
-        self._told: set[int] = set()
         self._waits_ns = 0
         self.watched: list[Member] = []
         """Those on this node whose waits for a core are recorded from the next renewal on."""
@@ -65,40 +50,18 @@ class NodeHelper:
         self._heard_ns = mono_ns()
         self._renewing = asyncio.create_task(self._renew())
 
-    async def kill(self, container: str) -> Effect:
-        """SIGKILL to the container's own process; confirmed because it was seen gone."""
-        return self._effect(await self._do("signal", container=container, signal="KILL"))
-
-    async def pause(self, container: str, longest_s: float) -> Effect:
-        """SIGSTOP to all processes of the container, on a lease."""
-        term = {"lease_s": LEASE_S, "longest_s": longest_s}
-        return self._effect(await self._do("signal", container=container, signal="STOP", **term))
-
-    async def resume(self, container: str) -> None:
-        await self._do("signal", container=container, signal="CONT")
-
-    async def cut(self, container: str, peers: tuple[str, ...], longest_s: float) -> Effect:
-        """Cut the container's pod from `peers`, both ways, on a lease; confirmed once a packet was dropped."""
-        term = {"lease_s": LEASE_S, "longest_s": longest_s}
-        answer = await self._do("cut", container=container, peers=list(peers), **term)
-        accepted_ns, confirmed_ns = mono_ns(), None
+    async def ask(self, do: str, **fields: object) -> Answer:
         try:
-            evidence = f"{await self._dropped(container)} packets between it and {len(peers)} peers were dropped"
-            confirmed_ns = mono_ns()
-        except Unproved:
-            evidence = f"no packet between it and {len(peers)} peers was dropped within {PROOF_S:g} s"
-        return Effect(
-            domain=self.domain,
-            earliest_ns=answer["before_ns"],
-            latest_ns=answer["after_ns"],
-            accepted_ns=accepted_ns,
-            confirmed_ns=confirmed_ns,
-            evidence=evidence,
-        )
+            answer = await (await self._open()).ask({"do": do, **fields}, ASK_S)
+        except StreamBroken as error:
+            raise FaultError(f"{do} on {self.node}: {error}") from error
+        if "error" in answer:
+            raise FaultError(f"{do} on {self.node}: {answer['error']}")
+        return answer
 
     async def processes(self, uid: str) -> list[dict[str, Any]]:
         """The processes that a pod has on this node now: {pid, name, cgroup}; the cgroup holds the container's id."""
-        found: list[dict[str, Any]] = (await self._do("processes", uid=uid))["processes"]
+        found: list[dict[str, Any]] = (await self.ask("processes", uid=uid))["processes"]
         return found
 
     async def heal(self) -> None:
@@ -119,14 +82,6 @@ class NodeHelper:
             await self._stream.close()
         await self._api.delete(f"{self._path}/{self._program.pod}", GRACE_S)
 
-    async def _dropped(self, container: str) -> int:
-        """Packets dropped so far, as soon as there is one; raises Unproved when there was none in time."""
-
-        async def dropped() -> int:
-            return int((await self._do("dropped", container=container))["dropped"] or 0)
-
-        return await until(dropped, within_s=PROOF_S, because="no packet was dropped", every_s=0.05, error=Unproved)
-
     async def _healed(self) -> None:
         """A broken stream is opened again: healing twice does no harm."""
         while True:
@@ -137,29 +92,8 @@ class NodeHelper:
                 continue
             if "error" in answer:
                 raise FaultError(f"the helper on {self.node}: {answer['error']}")
-            self._tell(answer["healed"])
+            self.heard(answer)
             return
-
-    async def _do(self, do: str, **fields: object) -> Answer:
-        """One request; raises FaultError for the helper's error, or when its answer never came."""
-        try:
-            answer = await (await self._open()).ask({"do": do, **fields}, ASK_S)
-        except StreamBroken as error:
-            raise FaultError(f"{do} on {self.node}: {error}") from error
-        if "error" in answer:
-            raise FaultError(f"{do} on {self.node}: {answer['error']}")
-        return answer
-
-    def _effect(self, answer: Answer) -> Effect:
-        now_ns = mono_ns()
-        return Effect(
-            domain=self.domain,
-            earliest_ns=answer["before_ns"],
-            latest_ns=answer["after_ns"],
-            accepted_ns=now_ns,
-            confirmed_ns=now_ns,
-            evidence=f"process {answer['pid']} seen {answer['seen']}",
-        )
 
     async def _open(self) -> LineStream:
         """The stream; a new one where the last broke. Raises StreamBroken."""
@@ -178,12 +112,12 @@ class NodeHelper:
             try:
                 watch = [_watched(member) for member in self.watched]
                 request = {"do": "renew", "watch": watch, "seen_ns": self._waits_ns}
-                self._heard(await (await self._open()).ask(request, ASK_S))
+                self._renewed(await (await self._open()).ask(request, ASK_S))
             except StreamBroken as error:
                 self._silent = str(error)
             await asyncio.sleep(RENEW_S)
 
-    def _heard(self, answer: Answer) -> None:
+    def _renewed(self, answer: Answer) -> None:
         now_ns = mono_ns()
         if self._silent:
             gap = Gap(source=f"helper on {self.node}", text=self._silent)
@@ -194,17 +128,7 @@ class NodeHelper:
         for event in fetched(answer["waits"], self.domain):
             self._waits_ns = event.at_ns
             self._put(event)
-        self._tell(answer["healed"])
-
-    def _tell(self, healed: list[dict[str, Any]]) -> None:
-        """What the helper undid without being asked: once, in the record. It says whether the fault was in force."""
-        for one in healed:
-            if one["because"] == "asked" or one["after_ns"] in self._told:
-                continue
-            self._told.add(one["after_ns"])
-            undone = FaultUndone(what=one["what"], because=one["because"])
-            stamps = {"at_ns": one["after_ns"], "since_ns": one["before_ns"]}
-            self._put(Stamped(event=undone, domain=self.domain, **stamps))
+        self.heard(answer)
 
 
 def _watched(member: Member) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from chaos.clock import HOST, mono_ns
-from chaos.cluster.base import Effect
+from chaos.cluster.base import Effect, Stop
 from chaos.cluster.kube.api import Api, Object
 from chaos.errors import FaultError, HarnessError
 from chaos.model import Member
@@ -21,7 +21,7 @@ PROOF_S = 5.0
 class Killer(Protocol):
     """What is needed of the helper on the member's node."""
 
-    async def kill(self, container: str) -> Effect: ...
+    async def stop(self, member: Member, how: Stop) -> Effect: ...
 
     async def processes(self, uid: str) -> list[dict[str, Any]]: ...
 
@@ -41,7 +41,7 @@ class Pods:
         """
         before, restarts = await _containers(helper, member), self._restarts(member)
         await self._open_connection(member)
-        effect = await helper.kill(member.container)
+        effect = await helper.stop(member, Stop.KILL)
         killed_ns = mono_ns()
         await self._request_deletion(member, grace_s=0)
         said = f"{effect.evidence}, its pod deleted {(mono_ns() - killed_ns) / 1e6:.0f} ms later"

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from chaos.agent.spec import AgentSpec
-from chaos.cluster.base import Cut, Effect, Members, Stop
+from chaos.clock import HOST, mono_ns
+from chaos.cluster.base import Members
+from chaos.cluster.executor import RENEW_S, Executor
 from chaos.cluster.local.agent import LocalAgent
 from chaos.cluster.local.level import Level
 from chaos.cluster.local.plan import LINE_BYTES, Line, Plan, packed
@@ -22,7 +24,7 @@ from chaos.cluster.local.pod import member_of
 from chaos.cluster.local.servers import Server
 from chaos.errors import FaultError, HarnessError, RecordingError, ScenarioError, SetupError
 from chaos.model import Member, MemberKind
-from chaos.record.events import Event, Pod, Stamped, from_json
+from chaos.record.events import Event, Gap, Pod, Stamped, from_json
 from chaos.scenario import Scenario
 from chaos.scenario.model import PROXY_STATS
 
@@ -31,12 +33,13 @@ UP_S, ASK_S, LEAVE_S = 60.0, 10.0, 10.0
 ERRORS = {error.__name__: error for error in (ScenarioError, SetupError, FaultError, RecordingError)}
 
 
-class LocalCluster:
-    """One event loop owns it."""
+class LocalCluster(Executor):
+    """One event loop owns it. The nest is its executor of faults."""
 
     kind = "local"
 
     def __init__(self, process: asyncio.subprocess.Process, plan: Plan, ref: Mapping[str, str]) -> None:
+        super().__init__(HOST, self._fold)
         self.name = ref["name"]
         level = Level(ref["level"], ref["level_why"])
         self.can, self.cannot = level.can, level.lost
@@ -53,6 +56,7 @@ class LocalCluster:
         self._failure: HarnessError | None = None
         self._agent: LocalAgent | None = None
         self._hearing = asyncio.create_task(self._hear())
+        self._renewing: asyncio.Task[None] | None = None
 
     async def open(self, plan: Plan) -> None:
         """Have the nest make the system; raises what it says that it failed at."""
@@ -62,9 +66,13 @@ class LocalCluster:
                 await self._up
         except TimeoutError:
             raise SetupError(f"the local system was not there within {UP_S:g} s; see {self._log}") from None
+        self._renewing = asyncio.create_task(self._renew())
 
     async def close(self) -> None:
         """The end of its input ends the nest, and everything with it; raises SetupError where it does not in order."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
         assert self._process.stdin is not None
         failed = self._failure is not None
         self._process.stdin.close()
@@ -84,25 +92,13 @@ class LocalCluster:
     def events(self) -> AsyncIterator[Stamped[Event]]:
         return self._said()
 
-    async def stop(self, member: Member, how: Stop) -> Effect:
-        return Effect(**await self._ask("stop", **_named(member), how=how.value))
-
-    async def resume(self, member: Member) -> None:
-        await self._ask("resume", **_named(member))
-
-    async def cut(self, cut: Cut) -> Effect:
-        return Effect(**await self._ask("cut", **_named(cut.member), peers=cut.peers, longest_s=cut.longest_s))
-
-    async def heal(self) -> None:
-        await self._ask("heal")
-
     async def launch(self, spec: AgentSpec) -> LocalAgent:
-        self._agent = LocalAgent(self._directory, lambda: self._ask("end"))
-        await self._ask("launch", spec=asdict(spec))
+        self._agent = LocalAgent(self._directory, lambda: self.ask("end"))
+        await self.ask("launch", spec=asdict(spec))
         return self._agent
 
-    async def _ask(self, do: str, **fields: Any) -> Line:  # noqa: ANN401  # those of the nest's requests
-        """Raises FaultError for its refusal, SetupError where it is gone or does not answer."""
+    async def ask(self, do: str, **fields: object) -> Line:
+        """Raises SetupError, too, where the nest is gone."""
         if self._failure is not None:
             raise self._failure
         number = next(self._numbers)
@@ -118,6 +114,17 @@ class LocalCluster:
         if "error" in line:
             raise FaultError(f"{do}: {line['error']}")
         return line
+
+    async def _renew(self) -> None:
+        """Renew the leases until the nest is gone, which whoever follows the events is told."""
+        while self._failure is None:
+            since_ns = mono_ns()
+            try:
+                self.heard(await self.ask("renew"))
+            except FaultError as error:
+                gap = Gap(source="the local system", text=str(error))
+                self._fold(Stamped(event=gap, domain=HOST, at_ns=mono_ns(), since_ns=since_ns))
+            await asyncio.sleep(RENEW_S)
 
     def _tell(self, line: bytes) -> None:
         assert self._process.stdin is not None
@@ -173,10 +180,6 @@ class LocalCluster:
     def _log(self) -> Path:
         """Where the worker's own standard error goes, and the nest's with it."""
         return self._directory / "worker.log"
-
-
-def _named(member: Member) -> Line:
-    return {"member": member.name, "uid": member.uid, "container": member.container}
 
 
 def planned(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> Plan:

@@ -3,12 +3,8 @@
 It is node, kubelet, API server and kube-proxy of one trial's system. JSON lines on its standard streams: the first one
 in is the plan; then requests `{"id", "do", ...}` are answered with their id, or with `{"id", "error"}`. Unasked it says
 `{"event"}` (docs/file-formats.md), once `{"up"}`, `{"agent"}` when the agent has ended, and `{"failed"}` as its last.
-It ends, and all with it, at the end of its input. Requests (`do`):
+It ends, and all with it, at the end of its input. Beside the requests of `chaos.cluster.local.faults` it answers:
 
-stop    member, uid, container, how      → an effect
-resume  member, uid, container           → nothing
-cut     member, uid, container, peers, longest_s   → an effect; replaces the present cut
-heal    → nothing; undoes every cut and pause
 launch  spec                             → nothing; starts the agent where it reaches every Service by its name
 end     → nothing; ends the agent without its leave
 """
@@ -26,8 +22,7 @@ from typing import Any
 from chaos.agent.waits import WaitsForACore
 from chaos.cluster.local import assembly, private
 from chaos.cluster.local.endpoints import Endpoints
-from chaos.cluster.local.farewell import Farewell
-from chaos.cluster.local.faults import Faults
+from chaos.cluster.local.faults import MemberFaults
 from chaos.cluster.local.kubelet import Kubelet
 from chaos.cluster.local.labels import Labels
 from chaos.cluster.local.launch import Launch
@@ -60,14 +55,11 @@ class Nest:
         self._agent_space = network.space(f"{network.members}.{AGENT_HOST}")
         self._services = network.services(self._agent_space, plan.directory / FORWARDER_LOG, self.fail)
         self._endpoints = Endpoints(local, self._kubelet.pods, self._services, self.say)
-        self._faults = Faults(self._kubelet, Farewell(local, self._kubelet, self), home, self.say)
+        self._faults = MemberFaults(local, self._kubelet, self, home)
         self._waits = WaitsForACore(self._processes, self.say)
         self._launch = Launch(plan.directory, home, self._agent_space, self._endpoints.hosts)
         self._does: dict[str, Callable[[Line], Awaitable[Line]]] = {
-            "stop": self._faults.stop,
-            "resume": self._faults.resume,
-            "cut": self._faults.cut,
-            "heal": self._faults.heal,
+            **self._faults.does,
             "launch": self._launch.start,
             "end": self._launch.end,
         }

@@ -1,15 +1,18 @@
 """One member as the local system holds it: what a pod is to Kubernetes, and says of itself in the same words."""
 
+import os
 import secrets
 import time
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+from chaos.agent import reach
 from chaos.clock import HOST
 from chaos.cluster.local.logs import Log
 from chaos.cluster.local.network import Space
 from chaos.cluster.local.process import Process
+from chaos.errors import FaultError
 from chaos.model import Member, MemberKind
 from chaos.record.events import Pod as PodSaid
 
@@ -23,6 +26,7 @@ class Pod:
     """`uid` is of one life under its name, `container` of one start of its process. `role` is its label.
 
     Whoever ends its process says so before: `killed`, or `leaving` where it is not to be started again in place.
+    Keeps `chaos.agent.faults.Target`.
     """
 
     name: str
@@ -50,6 +54,20 @@ class Pod:
     @property
     def ip_port(self) -> tuple[str, int]:
         return self.space.address, self.port
+
+    @property
+    def id(self) -> str:
+        return self.container
+
+    def processes(self) -> list[int]:
+        if self.process is None or not self.process.lives:
+            raise FaultError(f"{self.name} has no process that runs")
+        return reach.with_children(self.process.pid)
+
+    def network(self) -> int:
+        if self.space.file is None:
+            raise FaultError(f"{self.name} has no network of its own that could be cut")
+        return os.dup(self.space.file)
 
     def starts(self) -> None:
         """As of now, for another life of its process."""

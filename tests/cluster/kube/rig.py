@@ -11,6 +11,7 @@ from typing import Any
 from chaos.cluster.kube.api import Api, Object
 from chaos.cluster.kube.image import agent_image
 from chaos.cluster.kube.kind import Kind, checkout, name_of
+from chaos.model import Member, MemberKind
 from chaos.until import until
 
 REDIS = "redis:7.0.15-alpine"
@@ -50,6 +51,12 @@ class Room:
 def container_of(pod: Object) -> str:
     identity: str = pod["status"]["containerStatuses"][0]["containerID"]
     return identity.rpartition("/")[2]
+
+
+def aimed_at(container: str, name: str = "one") -> Member:
+    """A member as a helper needs it, which finds it by its container alone."""
+    where: dict[str, Any] = {"address": "", "node": "", "domain": "", "uid": ""}
+    return Member(name=name, kind=MemberKind.REDIS, port=6379, container=container, **where)
 
 
 @asynccontextmanager

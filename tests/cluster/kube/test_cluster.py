@@ -26,6 +26,7 @@ from chaos.record.events import Stamped
 from chaos.record.rows import read_rows
 from chaos.until import until
 from tests.cluster.kube.conftest import System
+from tests.cluster.kube.rig import aimed_at
 from tests.saying import stamped
 
 pytestmark = [pytest.mark.kind, pytest.mark.timeout(400)]
@@ -202,6 +203,7 @@ async def kill_the_agent(system: System) -> int:
         helper = NodeHelper(api, NAMESPACE, pods[0]["spec"]["nodeName"], system.ref["agent_image"], lambda _: None)
         try:
             await helper.start()
-            return (await helper.kill(states["agent"].rpartition("/")[2])).latest_ns
+            agent = aimed_at(states["agent"].rpartition("/")[2], "agent")
+            return (await helper.stop(agent, Stop.KILL)).latest_ns
         finally:
             await helper.close()

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from chaos.clock import identity, mono_ns
+from chaos.cluster.base import Cut, Stop
 from chaos.cluster.kube.helper import NodeHelper, pod_manifest
 from chaos.cluster.kube.stream import LineStream, Program
 from chaos.errors import FaultError
 from chaos.record.events import Stamped
 from chaos.until import until
-from tests.cluster.kube.rig import Room, container_of, room
+from tests.cluster.kube.rig import Room, aimed_at, container_of, room
 from tests.saying import said
 
 
@@ -64,7 +65,7 @@ async def test_faults_of_a_helper(there: Room) -> None:
         restarted = await there.running("one", restarts=1)
         assert container_of(restarted) != container_of(one)
         with pytest.raises(FaultError, match="no process of container"):
-            await helper.kill(container_of(one))
+            await helper.stop(aimed_at(container_of(one)), Stop.KILL)
         names = {process["name"] for process in await helper.processes(one["metadata"]["uid"])}
         assert names == {"pause", "redis-server"}
     assert [event.event.kind for event in events].count("clock.pair") >= 1
@@ -72,10 +73,10 @@ async def test_faults_of_a_helper(there: Room) -> None:
 
 
 async def paused(helper: NodeHelper, container: str) -> None:
-    effect = await helper.pause(container, longest_s=60)
+    effect = await helper.stop(aimed_at(container), Stop.PAUSE)
     assert effect.latest_ns - effect.earliest_ns < 50e6
     assert effect.evidence.endswith("seen stopped")
-    await helper.resume(container)
+    await helper.resume(aimed_at(container))
 
 
 async def cut(helper: NodeHelper, container: str, peer: str, there: Room) -> None:
@@ -84,7 +85,7 @@ async def cut(helper: NodeHelper, container: str, peer: str, there: Room) -> Non
     talker = LineStream(there.api, Program(there.namespace, "one", "redis", dialling))
     await talker.open()
     begun_ns = mono_ns()
-    effect = await helper.cut(container, (peer,), longest_s=60)
+    effect = await helper.cut(Cut(member=aimed_at(container), peers=(peer,), longest_s=60))
     assert effect.latest_ns - effect.earliest_ns < 50e6
     assert effect.confirmed_ns is not None
     assert effect.confirmed_ns - begun_ns < 1e9
@@ -93,7 +94,7 @@ async def cut(helper: NodeHelper, container: str, peer: str, there: Room) -> Non
 
 
 async def killed(helper: NodeHelper, container: str) -> None:
-    effect = await helper.kill(container)
+    effect = await helper.stop(aimed_at(container), Stop.KILL)
     assert effect.latest_ns - effect.earliest_ns < 50e6
     assert effect.evidence.endswith("seen gone")
 
@@ -104,12 +105,12 @@ async def test_an_unproved_cut_and_a_helper_that_was_replaced(there: Room) -> No
     """Nobody talks to 192.0.2.1, so nothing is dropped. A helper that dies comes back, heals, and says so."""
     one = container_of(await there.redis("one"))
     async with helping(there) as (helper, events):
-        effect = await helper.cut(one, ("192.0.2.1",), longest_s=60)
+        effect = await helper.cut(Cut(member=aimed_at(one), peers=("192.0.2.1",), longest_s=60))
         assert effect.confirmed_ns is None
         assert "no packet between it and 1 peers was dropped" in effect.evidence
         own = (await there.api.items(there.pods, labelSelector="app.kubernetes.io/component=node-helper"))[0]
         with pytest.raises(FaultError, match="broke off"):
-            await helper.kill(container_of(own))  # the helper itself: the kubelet starts it again
+            await helper.stop(aimed_at(container_of(own)), Stop.KILL)  # the helper itself: the kubelet starts it again
 
         async def healed() -> list[dict[str, str]]:
             return [said(event) for event in events if event.event.kind == "fault.undone"]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chaos.clock import HOST, mono_ns
-from chaos.cluster.base import Effect
+from chaos.cluster.base import Effect, Stop
 from chaos.cluster.kube.stops import Pods
 from chaos.errors import FaultError
 from chaos.model import Member, MemberKind
@@ -33,8 +33,8 @@ class Helper:
         self.running = ["pause", "c0"]
         self.after = after
 
-    async def kill(self, container: str) -> Effect:
-        assert container == "c0"
+    async def stop(self, member: Member, how: Stop) -> Effect:
+        assert (member.container, how) == ("c0", Stop.KILL)
         self.running = self.after
         now_ns = mono_ns()
         stamps = {"earliest_ns": now_ns, "latest_ns": now_ns, "accepted_ns": now_ns, "confirmed_ns": now_ns}

@@ -226,6 +226,17 @@ async def test_a_cut_ends_at_its_longest_and_says_so(tmp_path):
         assert reaches(pid_of("redis-0"), members["redis-1"].address)
 
 
+async def test_a_fault_ends_when_its_host_is_silent_for_its_lease(tmp_path):
+    """Its host renews once a second, which is too seldom for this lease."""
+    async with held(tmp_path) as one:
+        member, pid = await one.member("redis-2"), pid_of("redis-2")
+        aim = {"member": member.name, "uid": member.uid, "container": member.container}
+        await one.cluster.ask("pause", **aim, lease_s=0.4, longest_s=60.0)
+        undone = await one.until("fault.undone", what="pause")
+        assert undone.event.because == "no renewal for 0.4 s"
+        assert state(pid) in "SR"
+
+
 @pytest.mark.netns
 async def test_a_cut_that_ends_before_it_dropped_a_packet_is_not_confirmed(tmp_path):
     """Its table is gone while the first packet is still waited for."""

@@ -1,0 +1,222 @@
+"""The one executor of faults: it kills, pauses and cuts a target, each with stamps, a proof, a lease and an undo.
+
+The node helper hosts it in a pod (`chaos.agent.node`), the nest hosts it for a local system
+(`chaos.cluster.local.nest`), and `chaos.cluster.executor` is the host's side of both. The two differ only in how the
+processes and the network of a target are found. Nothing is decided here about experiments: a request says what to do,
+to whom, and for how long.
+
+Requests (`do`), each beside the fields that name its target:
+
+kill     → before_ns, after_ns, evidence; answered once the process is seen to be gone
+pause    lease_s, longest_s → before_ns, after_ns, evidence; answered once every thread is seen in state T
+resume   → before_ns, after_ns, evidence; answered once no thread is in state T any more
+cut      peers, lease_s, longest_s → before_ns, after_ns; replaces every other cut
+dropped  → dropped: the packets that the target's cut has dropped so far, or null where it has no cut
+renew    → held, healed, mono_ns, wall_ns; every lease begins again
+heal     → held, healed, mono_ns, wall_ns; undoes every cut and pause, and may be repeated
+status   → held, healed, mono_ns, wall_ns
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from chaos.agent import reach
+from chaos.agent.lease import Hold, Leases, Term
+from chaos.clock import mono_ns, reading
+from chaos.errors import FaultError
+from chaos.net.cut import Cut
+from chaos.net.nft import Table
+
+SIGNAL_S = 2.0
+"""How long the effect of a signal is waited for."""
+WATCH_S = 0.25
+"""How often leases are looked at."""
+
+Request = dict[str, Any]
+Answer = dict[str, Any]
+
+
+class Target(Protocol):
+    """What a fault is done to. Whoever hosts the executor finds it."""
+
+    @property
+    def id(self) -> str:
+        """Names the target in its leases: the id of its container."""
+
+    def processes(self) -> list[int]:
+        """All that it runs now, its own process first. Raises FaultError where it runs none."""
+
+    def network(self) -> int:
+        """Open its network namespace; the caller closes the descriptor. Raises FaultError where it has none."""
+
+
+class Faults:
+    """One event loop owns it, so that no two requests change a lease at once.
+
+    `find` gives the target that a request names, and raises FaultError where that is not there. `directory` outlives
+    this process, so that the next one can undo what this one held when it was killed.
+    """
+
+    def __init__(self, directory: Path, find: Callable[[Request], Target]) -> None:
+        self.leases = Leases(directory)
+        self._find = find
+        self._paused: dict[str, Target] = {}
+        self._tables: dict[int, Table] = {}
+        self.does: dict[str, Callable[[Request], Awaitable[Answer]]] = {
+            "kill": self.kill,
+            "pause": self._pause,
+            "resume": self._resume,
+            "cut": self._cut,
+            "dropped": self._dropped,
+            "renew": self.renew,
+            "heal": self._heal,
+            "status": self._status,
+        }
+
+    async def kill(self, request: Request) -> Answer:
+        """Raises FaultError where there is nothing to kill, and where the process is still there after SIGNAL_S."""
+        target = self._find(request)
+        pid = target.processes()[0]
+        with reach.pidfd(pid) as descriptor:
+            if pid not in target.processes():  # the number may be another process's by now
+                raise FaultError(f"process {pid} of {target.id[:12]} ended before it was signalled")
+            before_ns = mono_ns()
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            try:
+                async with asyncio.timeout(SIGNAL_S):
+                    after_ns = await reach.ended_ns(descriptor)
+            except TimeoutError:
+                raise FaultError(f"process {pid} is still there {SIGNAL_S:g} s after SIGKILL") from None
+        return {"before_ns": before_ns, "after_ns": after_ns, "evidence": f"process {pid} seen gone"}
+
+    async def renew(self, request: Request) -> Answer:
+        self.leases.renew()
+        return await self._status(request)
+
+    def take_over(self) -> None:
+        """Undo what the executor before this one held: it may have been killed with faults in force."""
+        for hold in list(self.leases.left_behind()):
+            self.leases.take(hold, Term(0, 0), partial(self._undo_left, hold))
+        _or_say(partial(self.leases.heal, "the helper was started again"))
+
+    async def watch(self) -> None:
+        """Undo what is overdue, for ever. What could not be undone stays held, and the next look tries again."""
+        while True:
+            _or_say(self.leases.expire)
+            await asyncio.sleep(WATCH_S)
+
+    async def _pause(self, request: Request) -> Answer:
+        target = self._find(request)
+        pids = target.processes()
+        self._paused[target.id] = target
+        self.leases.take(Hold(target.id, None), _term(request), partial(self._continue, target))
+        return await _signalled(pids, signal.SIGSTOP)
+
+    async def _resume(self, request: Request) -> Answer:
+        target = self._find(request)
+        answer = await _signalled(target.processes(), signal.SIGCONT)
+        self.leases.release(Hold(target.id, None))
+        return answer
+
+    async def _cut(self, request: Request) -> Answer:
+        cut = Cut(tuple(request["peers"]))
+        if not cut.peers:
+            raise FaultError("a cut from nobody is no cut")
+        target = self._find(request)
+        namespace = self._open_table(target)
+        for hold in self.leases.holds():
+            if hold.namespace not in (None, namespace):
+                self._uncut(hold.namespace)
+                self.leases.release(hold)
+        self.leases.take(Hold(target.id, namespace), _term(request), partial(self._uncut, namespace))
+        return asdict(self._tables[namespace].apply(cut))
+
+    async def _dropped(self, request: Request) -> Answer:
+        name = self._find(request).id
+        namespaces = [hold.namespace for hold in self.leases.holds() if hold.container == name]
+        tables = [self._tables[namespace] for namespace in namespaces if namespace is not None]
+        return {"dropped": tables[0].dropped() if tables else None, **reading()}
+
+    async def _heal(self, request: Request) -> Answer:
+        """Answered once what was paused is seen to run."""
+        paused = [self._paused[hold.container] for hold in self.leases.holds() if hold.container in self._paused]
+        self.leases.heal("asked")
+        for target in paused:
+            await reach.stop_or_continue(_running(target), signal.SIGCONT, SIGNAL_S)
+        return await self._status(request)
+
+    async def _status(self, _: Request) -> Answer:
+        return {**self.leases.status(), **reading()}
+
+    def _open_table(self, target: Target) -> int:
+        """Open our table in the target's network namespace, and hold that open until the cut is undone.
+
+        So a container that is restarted meanwhile is healed too. Returns the namespace's inode.
+        """
+        descriptor = target.network()
+        try:
+            namespace = os.fstat(descriptor).st_ino
+            if namespace not in self._tables:
+                self._tables[namespace] = Table.within(descriptor)
+            return namespace
+        finally:
+            os.close(descriptor)
+
+    def _uncut(self, namespace: int) -> None:
+        self._tables[namespace].clear()
+        self._tables.pop(namespace).close()
+
+    def _continue(self, target: Target) -> None:
+        """SIGCONT without waiting for its effect: good at any time, also where it is not paused or has ended."""
+        for pid in _running(target):
+            reach.signal_one(pid, signal.SIGCONT)
+        self._paused.pop(target.id, None)
+
+    def _undo_left(self, hold: Hold) -> None:
+        """A namespace that nobody is in any more is gone, and its cut with it."""
+        if hold.namespace is None:
+            self._continue(self._find({"container": hold.container}))
+            return
+        namespace = reach.namespace_by_inode(hold.namespace)
+        if namespace is None:
+            return
+        try:
+            table = Table.within(namespace)
+        finally:
+            os.close(namespace)
+        table.clear()
+        table.close()
+
+
+async def _signalled(pids: list[int], number: signal.Signals) -> Answer:
+    before_ns = mono_ns()
+    await reach.stop_or_continue(pids, number, SIGNAL_S)
+    evidence = f"process {pids[0]} seen {reach.SEEN[number]}"
+    return {"before_ns": before_ns, "after_ns": mono_ns(), "evidence": evidence}
+
+
+def _running(target: Target) -> list[int]:
+    """Its processes; none where it has ended meanwhile, which nothing has to be undone for."""
+    try:
+        return target.processes()
+    except FaultError:
+        return []
+
+
+def _term(request: Request) -> Term:
+    return Term(float(request["lease_s"]), float(request["longest_s"]))
+
+
+def _or_say(undo: Callable[[], None]) -> None:
+    """What could not be undone is said on standard error, and stays held."""
+    try:
+        undo()
+    except FaultError as error:
+        sys.stderr.write(f"{error}\n")

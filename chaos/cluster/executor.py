@@ -1,0 +1,106 @@
+"""The host's side of an executor of faults (`chaos.agent.faults`), in a node helper or in the nest of a local system.
+
+It asks, and turns what the executor saw into effects. Nothing here retries a fault: where an answer does not come, it
+is not known whether the fault was made.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from chaos.clock import mono_ns
+from chaos.cluster.base import Cut, Effect, Stop
+from chaos.errors import FaultError
+from chaos.model import Member
+from chaos.record.events import Event, FaultUndone, Stamped
+from chaos.until import until
+
+Answer = dict[str, Any]
+
+LEASE_S = 30.0
+"""A fault outlives a host that is silent by this much, and no more."""
+RENEW_S = 1.0
+"""How often leases are renewed."""
+PAUSE_S = 300.0
+"""The longest pause: the executor ends it by itself then."""
+PROOF_S, LOOK_S = 5.0, 0.05
+"""How long the first packet that a cut drops is waited for, and how often it is asked for."""
+
+
+class Unproved(FaultError):
+    """The proof of a fault did not come in time, which is no failing of ours."""
+
+
+class Executor(ABC):
+    """Effects are on the clock of `domain`. `put` takes events. `ask` is the way to the executor."""
+
+    def __init__(self, domain: str, put: Callable[[Stamped[Event]], None]) -> None:
+        self.domain = domain
+        self._put = put
+        self._told: set[int] = set()
+
+    @abstractmethod
+    async def ask(self, do: str, **fields: object) -> Answer:
+        """One request. Raises FaultError for a refusal, and where the answer did not come."""
+
+    async def stop(self, member: Member, how: Stop) -> Effect:
+        """Confirmed by the answer: the executor answers once it has seen the effect."""
+        term = {"lease_s": LEASE_S, "longest_s": PAUSE_S} if how is Stop.PAUSE else {}
+        answer = await self.ask(how.value, **_named(member), **term)
+        now_ns = mono_ns()
+        return self._effect(answer, accepted_ns=now_ns, confirmed_ns=now_ns, evidence=answer["evidence"])
+
+    async def resume(self, member: Member) -> None:
+        """Returns once no thread of the member is stopped any more."""
+        await self.ask("resume", **_named(member))
+
+    async def cut(self, cut: Cut) -> Effect:
+        """Replaces the executor's present cut. Confirmed once a packet was dropped."""
+        term = {"lease_s": LEASE_S, "longest_s": cut.longest_s}
+        answer = await self.ask("cut", **_named(cut.member), peers=list(cut.peers), **term)
+        accepted_ns, confirmed_ns = mono_ns(), None
+        between = f"between it and {len(cut.peers)} peers"
+
+        async def dropped() -> int:
+            count: int | None = (await self.ask("dropped", **_named(cut.member)))["dropped"]
+            if count is None:
+                raise Unproved("the cut was undone before it had dropped a packet")
+            return count
+
+        because = f"no packet {between} was dropped"
+        try:
+            count = await until(dropped, within_s=PROOF_S, because=because, every_s=LOOK_S, error=Unproved)
+            evidence = f"{count} packets {between} were dropped"
+            confirmed_ns = mono_ns()
+        except Unproved as error:
+            evidence = str(error)
+        return self._effect(answer, accepted_ns=accepted_ns, confirmed_ns=confirmed_ns, evidence=evidence)
+
+    async def heal(self) -> None:
+        """Undo every cut and pause of this executor; may be repeated. Raises FaultError when that is not known."""
+        self.heard(await self.ask("heal"))
+
+    def heard(self, answer: Answer) -> None:
+        """Record, once, what the executor undid without being asked: from then on the fault was not in force."""
+        for one in answer["healed"]:
+            if one["because"] == "asked" or one["after_ns"] in self._told:
+                continue
+            self._told.add(one["after_ns"])
+            undone = FaultUndone(what=one["what"], because=one["because"])
+            stamps = {"at_ns": one["after_ns"], "since_ns": one["before_ns"]}
+            self._put(Stamped(event=undone, domain=self.domain, **stamps))
+
+    def _effect(self, answer: Answer, *, accepted_ns: int, confirmed_ns: int | None, evidence: str) -> Effect:
+        return Effect(
+            domain=self.domain,
+            earliest_ns=answer["before_ns"],
+            latest_ns=answer["after_ns"],
+            accepted_ns=accepted_ns,
+            confirmed_ns=confirmed_ns,
+            evidence=evidence,
+        )
+
+
+def _named(member: Member) -> dict[str, str]:
+    """A node finds a member by its container, a nest by its name; the uid tells it from its successor."""
+    return {"member": member.name, "uid": member.uid, "container": member.container}
