@@ -1,40 +1,51 @@
-"""Serves the files of a recording: `python -m chaos.agent.keeper RECORD_DIR`, JSON lines on stdin, answers on stdout.
+"""A recording on its way from the agent to its host: new bytes by offset, written in place.
 
-It runs beside the agent on the same directory and shares nothing else with it, so that the record can still be had
-when the agent is dead, and a broken stream costs the agent nothing. It ends at the end of its input.
+`python -m chaos.agent.keeper RECORD_DIR` serves the files beside the agent: JSON lines on standard input, answers on
+standard output, up to the end of its input. It shares nothing else with the agent, so that the record can still be
+fetched when the agent is dead, and a broken stream costs the agent nothing. `Mirror` is the host's half. Whoever holds
+the stream carries the request of one to the other, and its answer back; every exchange may be repeated, so that a
+break loses nothing.
+
+Requests (`do`):
+
+pull   have: {path: offset} → files: {path: {offset, data}}, more
+put    path, data → path; writes a control file
+clock  → boot_id, timens, mono_ns, wall_ns
 """
 
 import argparse
+import asyncio
 import base64
-import json
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from typing import Any, BinaryIO
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from chaos import clock
-from chaos.agent.transfer import FOLDERS, ROWS
-from chaos.record.layout import ROW
+from chaos.errors import RecordingError
+from chaos.pipe import Handler, Line, answered
+from chaos.record.layout import AUDIT, EVENTS, MAGIC, OPS, ROW
+from chaos.record.rows import settled
 
 PIECE_BYTES = 1 << 20
 """Most data of one answer: small enough for one message of an exec stream, large enough to catch up quickly."""
 CONTROL = "control"
-
-Answer = dict[str, Any]
+FOLDERS = (AUDIT, EVENTS, OPS)
+"""Folders of a recording that are carried, in this order, and beside them the `*.log` files at its top."""
+ROWS = ".rows"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m chaos.agent.keeper", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m chaos.agent.keeper", description="Serves a recording's files.")
     parser.add_argument("directory", type=Path, metavar="RECORD_DIR")
-    parser.add_argument(
-        "--idle", action="store_true", help="serve nothing and wait for SIGTERM: holds a container open"
-    )
+    parser.add_argument("--idle", action="store_true", help="serve nothing until SIGTERM: keeps a container open")
     options = parser.parse_args()
     if options.idle:
         idle()
         return
-    serve(options.directory, sys.stdin.buffer, sys.stdout.buffer)
+    asyncio.run(serve(options.directory, sys.stdin.buffer, sys.stdout.buffer))
 
 
 def idle() -> None:
@@ -44,35 +55,26 @@ def idle() -> None:
     signal.sigwait(ends)
 
 
-def serve(directory: Path, requests: Iterable[bytes], answers: BinaryIO) -> None:
-    """One answer for one request, in order, each with the `id` of its request."""
+async def serve(directory: Path, requests: Iterable[bytes], answers: BinaryIO) -> None:
+    """One answer for one request, in order."""
+    does = handlers(directory)
     for line in requests:
-        answers.write(json.dumps(answer(directory, line), separators=(",", ":")).encode() + b"\n")
+        answers.write(await answered(does, line))
         answers.flush()
 
 
-def answer(directory: Path, line: bytes) -> Answer:
-    """What a request deserves. A request that is wrong in itself is answered with an error, and the next one served."""
-    try:
-        request = json.loads(line)
-    except ValueError as error:
-        return {"id": None, "error": f"not JSON: {error}"}
-    if not isinstance(request, dict):
-        return {"id": None, "error": "a request is an object"}
-    number = request.get("id")
-    handler = HANDLERS.get(str(request.get("do")))
-    if handler is None:
-        return {"id": number, "error": f"unknown request {request.get('do')!r}; known: {', '.join(HANDLERS)}"}
-    try:
-        return {"id": number, **handler(directory, request)}
-    except (OSError, KeyError, ValueError) as error:
-        return {"id": number, "error": f"{type(error).__name__}: {error}"}
+def handlers(directory: Path) -> dict[str, Handler]:
+    return {
+        "pull": partial(pull, directory),
+        "put": partial(put, directory),
+        "clock": lambda _: {**clock.identity(), **clock.reading()},
+    }
 
 
-def pull(directory: Path, request: Answer) -> Answer:
+def pull(directory: Path, request: Line) -> Line:
     """What is new since the offsets in `have`, at most PIECE_BYTES of it; `more` asks to be asked again at once."""
     have: dict[str, int] = request["have"]
-    files: dict[str, Answer] = {}
+    files: dict[str, Line] = {}
     room = PIECE_BYTES
     for path in carried(directory):
         offset = have.get(path, 0)
@@ -113,7 +115,7 @@ def trimmed(rows: bytes) -> bytes:
     return rows[: -(-used // ROW.size) * ROW.size]
 
 
-def put(directory: Path, request: Answer) -> Answer:
+def put(directory: Path, request: Line) -> Line:
     """Write a control file so that the agent sees all of it or nothing."""
     folder, _, name = request["path"].partition("/")
     if folder != CONTROL or not name or "/" in name or name.startswith("."):
@@ -125,11 +127,68 @@ def put(directory: Path, request: Answer) -> Answer:
     return {"path": request["path"]}
 
 
-def read_clock(_directory: Path, _request: Answer) -> Answer:
-    return {**clock.identity(), **clock.reading()}
+def is_carried(path: str) -> bool:
+    """Whether a relative path names a file that an agent may write into a trial's directory; keeps strangers out."""
+    parts = PurePosixPath(path).parts
+    if len(parts) == 1:
+        return parts[0].endswith(".log")
+    return len(parts) == 2 and parts[0] in FOLDERS and parts[1] != ".."
 
 
-HANDLERS: dict[str, Callable[[Path, Answer], Answer]] = {"pull": pull, "put": put, "clock": read_clock}
+class Mirror:
+    """A trial's directory as the copy of an agent's. `request`, carry, `accept`, until no more is to be had.
+
+    An operation's row is written when it is sent and completed in place: rows that were still in flight are asked for
+    again in the next round, until they are settled.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._settled: dict[str, int] = {}
+        self._have: dict[str, int] = {}
+        self.complete = False
+        """Whether the last answer brought all that there was."""
+
+    def request(self) -> Line:
+        return {"do": "pull", "have": dict(self._have)}
+
+    def accept(self, response: Line) -> int:
+        """Write what came, and return how many bytes. Raises RecordingError for what no keeper of ours would send."""
+        if "error" in response:
+            raise RecordingError(f"the agent's files cannot be read: {response['error']}")
+        written = sum(self._write(path, piece) for path, piece in response["files"].items())
+        self.complete = not response["more"]
+        if self.complete:
+            self._have = dict(self._settled)
+        return written
+
+    def _write(self, path: str, piece: Line) -> int:
+        offset, data = piece["offset"], base64.b64decode(piece["data"])
+        self._check(path, offset, data)
+        file = self._directory / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("r+b" if file.exists() else "w+b") as out:
+            out.seek(offset)
+            out.write(data)
+        self._have[path] = offset + len(data)
+        self._settle(path, offset, data)
+        return len(data)
+
+    def _check(self, path: str, offset: int, data: bytes) -> None:
+        if not is_carried(path):
+            raise RecordingError(f"the agent sent {path}, which is no part of a recording")
+        expected = self._have.get(path, 0)
+        if offset != expected:
+            raise RecordingError(f"the agent's {path} shrank: {expected} bytes were copied, {offset} are left")
+        if path.endswith(ROWS) and offset == 0 and data[: len(MAGIC)] != MAGIC:
+            raise RecordingError(f"the agent's {path} does not begin as a file of operations does")
+
+    def _settle(self, path: str, offset: int, data: bytes) -> None:
+        """Move on how far this file need not be looked at again; an unsettled row holds it back for this round."""
+        if not path.endswith(ROWS):
+            self._settled[path] = offset + len(data)
+        elif self._settled.get(path, 0) == offset:
+            self._settled[path] = offset + settled(data)
 
 
 if __name__ == "__main__":

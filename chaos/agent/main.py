@@ -4,22 +4,111 @@ It needs no host: it ends by itself at its limit, and what it recorded until the
 """
 
 import asyncio
+import json
 import signal
+from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from chaos.agent.clients import Clients
-from chaos.agent.control import Command, Control
 from chaos.agent.spec import AUDIT, MEMBERS, QUIT, START, STOP, AgentSpec
+from chaos.client.audit import audit
 from chaos.client.crew import Crew
 from chaos.client.names import Names
+from chaos.client.sanity import sanity
 from chaos.clock import AGENT
 from chaos.model import Member
 from chaos.observe.itself import HiccupMeter, pulse
 from chaos.observe.observers import Observers
 from chaos.record.event_files import EventWriter
-from chaos.record.events import Gap, Note
+from chaos.record.events import ClientsStarted, ClientsStopped, Gap, Note
 from chaos.record.layout import EVENTS
 from chaos.resp import password_from_environment
+
+LOOK_S = 0.05
+"""How often the control files are looked at; a command is acted on within 100 ms."""
+FILES = (MEMBERS, START, STOP, AUDIT, QUIT)
+"""In the order in which they are acted on where several are new at once."""
+
+
+class Clients:
+    """The clients as the host's commands move them. A command that comes twice does nothing the second time.
+
+    `members` are those that are there now; sanity checks and the audit ask them.
+    """
+
+    def __init__(self, crew: Crew, spec: AgentSpec, directory: Path, events: EventWriter) -> None:
+        self._crew = crew
+        self._load = spec.load
+        self._directory = directory
+        self._events = events
+        self._deadline_s: float | None = None
+        self._audited = False
+        self.members = spec.members
+
+    async def start(self, deadline_s: float) -> None:
+        """Where they run with another deadline, they are stopped and start anew with this one."""
+        if deadline_s == self._deadline_s:
+            return
+        await self.stop()
+        await sanity(self.members, self._events)
+        self._crew.start(deadline_s)
+        self._deadline_s = deadline_s
+        self._events.write(ClientsStarted(deadline_s=deadline_s))
+
+    async def stop(self) -> None:
+        if self._deadline_s is None:
+            return
+        await self._crew.stop()
+        self._events.write(ClientsStopped(deadline_s=self._deadline_s))
+        self._deadline_s = None
+
+    async def audit(self, address: str) -> None:
+        """Once only: an audit removes the keys that it has read."""
+        if self._audited:
+            return
+        self._audited = True
+        await audit(self._directory, self._load, address, self.members, self._events)
+
+
+class Command(NamedTuple):
+    """`file` is one of FILES, `data` what it holds."""
+
+    file: str
+    data: Any
+
+
+class Control:
+    """What the host tells a running agent: files in `control/`.
+
+    A file is replaced whole, so that each replacement has another inode or another time; either makes it news. A host
+    that is not sure may write a command again, so that to act on it twice must do no harm.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._seen: dict[str, tuple[int, int]] = {}
+
+    def new(self) -> list[Command]:
+        """Raises ValueError where a file is no JSON."""
+        return [
+            Command(file, json.loads((self._directory / file).read_text())) for file in FILES if self._is_news(file)
+        ]
+
+    async def commands(self) -> AsyncGenerator[Command, None]:
+        while True:
+            for command in self.new():
+                yield command
+            await asyncio.sleep(LOOK_S)
+
+    def _is_news(self, file: str) -> bool:
+        path = self._directory / file
+        if not path.exists():
+            return False
+        status = path.stat()
+        identity = status.st_ino, status.st_mtime_ns
+        seen = self._seen.get(file)
+        self._seen[file] = identity
+        return identity != seen
 
 
 async def run(spec: AgentSpec, directory: Path) -> None:

@@ -14,10 +14,8 @@ renew      watch: [{name, container, all}], seen_ns → waits, too: what these m
 
 import argparse
 import asyncio
-import json
 import os
 import signal
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,7 +24,7 @@ from chaos.agent.faults import Answer, Faults, Request
 from chaos.agent.talk import DIRECTORY, SOCKET
 from chaos.agent.waits import NodeWaits
 from chaos.clock import identity, reading
-from chaos.errors import HarnessError
+from chaos.pipe import Handler, answered
 from chaos.until import until
 
 PRIORITY = -10
@@ -50,24 +48,13 @@ class Container:
 
 
 class Helper:
-    """Answers requests."""
+    """`does` is all that it answers."""
 
     def __init__(self, directory: Path) -> None:
         self.faults = Faults(directory, Container)
         self.waits = NodeWaits()
-        own = {"clock": self._clock, "processes": self._processes, "renew": self._renew}
-        self._does: dict[str, Callable[[Request], Awaitable[Answer]]] = {**self.faults.does, **own}
-
-    async def answer(self, request: Request) -> Answer:
-        does = self._does.get(request.get("do", ""))
-        if does is None:
-            return {"error": f"{request.get('do')!r} is not one of {', '.join(self._does)}"}
-        try:
-            return await does(request)
-        except KeyError as error:
-            return {"error": f"{request['do']} needs {error}"}
-        except (HarnessError, OSError, ValueError, TypeError) as error:
-            return {"error": f"{type(error).__name__}: {error}"}
+        own: dict[str, Handler] = {"clock": self._clock, "processes": self._processes, "renew": self._renew}
+        self.does = {**self.faults.does, **own}
 
     async def _clock(self, _: Request) -> Answer:
         return {**identity(), **reading()}
@@ -110,7 +97,7 @@ class Hosts:
         self._open.add(writer)
         with suppress(ConnectionError):
             while line := await reader.readline():
-                writer.write(await _line(self._helper, line))
+                writer.write(await answered(self._helper.does, line))
                 await writer.drain()
         self._open.discard(writer)
         writer.close()
@@ -123,15 +110,6 @@ class Hosts:
             return not self._open
 
         await until(all_left, within_s=LEAVE_S, because="a conversation does not end", every_s=0.01)
-
-
-async def _line(helper: Helper, line: bytes) -> bytes:
-    try:
-        request = json.loads(line)
-        answer = {**await helper.answer(request), "id": request.get("id")}
-    except (ValueError, AttributeError) as error:
-        answer = {"id": None, "error": f"not a JSON object: {error}"}
-    return json.dumps(answer).encode() + b"\n"
 
 
 def main() -> None:

@@ -1,15 +1,13 @@
 """An application client from the outside: its process, started, watched and ended. End of file tells it to stop."""
 
-import asyncio
 import json
-import os
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
 from chaos.client.spec import ClientSpec, Load
+from chaos.pipe import Child, Program
 from chaos.record.event_files import EventWriter
 from chaos.record.events import Gap
 from chaos.record.layout import EVENTS, OPS
@@ -64,39 +62,20 @@ class ApplicationProcess:
         self._job = job
         self._events = events
         self._stopping = False
-        self._ended = asyncio.Event()
-        command = [sys.executable, "-m", "chaos.client.application"]
-        self._popen = subprocess.Popen(command, stdin=subprocess.PIPE, text=True, start_new_session=True)
-        self._pidfd = os.pidfd_open(self._popen.pid)
-        asyncio.get_running_loop().add_reader(self._pidfd, self._gone)
-        self._tell(job.dumps() + "\n")
+        self._child = Child(Program(command=[sys.executable, "-m", "chaos.client.application"]), self._gone)
+        self._child.tell(f"{job.dumps()}\n".encode())
 
-    def _tell(self, line: str) -> None:
-        assert self._popen.stdin is not None
-        self._popen.stdin.write(line)
-        self._popen.stdin.flush()
-
-    def _gone(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._pidfd)
-        os.close(self._pidfd)
-        code = self._popen.wait(timeout=1)
-        self._ended.set()
+    def _gone(self, child: Child) -> None:
         if not self._stopping:
             source = f"client {self._job.spec.number}, {self._job.spec.library}"
-            self._events.write(Gap(source=source, text=f"its process ended by itself with {code}"))
+            self._events.write(Gap(source=source, text=f"its process ended by itself with {child.how}"))
 
     def ask_to_stop(self) -> None:
         """No new call from now on."""
         self._stopping = True
-        assert self._popen.stdin is not None
-        self._popen.stdin.close()
+        self._child.hang_up()
 
     async def stopped(self) -> int:
         """Wait until it has ended, by force where it does not by itself; the number of its next operation."""
-        try:
-            async with asyncio.timeout(STOP_S + 1):
-                await self._ended.wait()
-        except TimeoutError:
-            self._popen.kill()
-            await self._ended.wait()
+        await self._child.finish(STOP_S + 1)
         return self._job.first_seq + sum(1 for _ in read_rows(self._job.rows_path))

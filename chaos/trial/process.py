@@ -1,10 +1,8 @@
 """A worker as its campaign holds it: started with a spec, heard line by line, interrupted, never left behind."""
 
 import asyncio
-import os
 import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 from chaos.errors import (
@@ -16,6 +14,7 @@ from chaos.errors import (
     ScenarioError,
     SetupError,
 )
+from chaos.pipe import Child, Lines, Program
 from chaos.progress import Message, Tell, Tells
 from chaos.trial.spec import TrialSpec
 
@@ -35,73 +34,47 @@ class Worker:
         self._tell = tell
         self._failed: Message | None = None
         self._interrupted = False
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Child | None = None
 
     async def run(self, spec: TrialSpec, limit_s: float) -> None:
         """Play the trial in a process of its own; raises what the worker says that it failed at.
 
-        A session of its own keeps the terminal's Ctrl-C from it: we pass on one signal, once. Its standard input stays
-        open as long as we live, so that it also ends where we were killed.
+        We pass on one signal, once. Its standard input stays open as long as we live, so that it also ends where we
+        were killed.
         """
         log = Path(spec.directory) / LOG
         log.parent.mkdir(parents=True)
-        with log.open("wb") as errors:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "chaos.trial"),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=errors,
-                start_new_session=True,
-            )
+        said = Lines()
+        process = Child(Program(command=[sys.executable, "-m", "chaos.trial"], out=said, error=log), said.end)
+        self._process = process
+        process.tell(f"{spec.line()}\n".encode())
         if self._interrupted:
             self.interrupt()
+        asyncio.get_running_loop().call_later(limit_s, self.interrupt)
         try:
-            await self._heard(self._process, spec, limit_s)
+            async for line in said:
+                self._take(Message.parse(line.decode()))
         finally:
-            self._end()
-        self._raise(self._process.returncode, log)
+            process.kill()
+        self._raise(process, log)
 
     def interrupt(self) -> None:
         """Have it undo everything and end; one that is only being started ends before it does anything."""
         self._interrupted = True
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGTERM)
-            asyncio.get_running_loop().call_later(UNDO_S, self._end)
+        if self._process is not None and self._process.lives:
+            self._process.send(signal.SIGTERM)
+            asyncio.get_running_loop().call_later(UNDO_S, self._process.kill)
 
-    async def _heard(self, process: asyncio.subprocess.Process, spec: TrialSpec, limit_s: float) -> None:
-        assert process.stdin is not None
-        process.stdin.write(f"{spec.line()}\n".encode())
-        asyncio.get_running_loop().call_later(limit_s, self.interrupt)
-        await self._hear(process)
-        await process.wait()
+    def _take(self, message: Message) -> None:
+        if message.tell is Tell.FAILED:
+            self._failed = message
+        else:
+            self._tell(message)
 
-    async def _hear(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
-        async for line in process.stdout:
-            message = Message.parse(line.decode())
-            if message.tell is Tell.FAILED:
-                self._failed = message
-            else:
-                self._tell(message)
-
-    def _end(self) -> None:
-        """Kill it, and what it started, where it still runs."""
-        if self._process is not None and self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-
-    def _raise(self, code: int | None, log: Path) -> None:
+    def _raise(self, process: Child, log: Path) -> None:
         if self._failed is not None:
             raise ERRORS.get(self._failed.data["error"], HarnessError)(self._failed.data["text"])
-        if code == -signal.SIGTERM and self._interrupted:
+        if process.code == -signal.SIGTERM and self._interrupted:
             raise InterruptedTrial("interrupted before it began")
-        if code != 0:
-            last = log.read_text(errors="replace").strip().splitlines()[-3:]
-            raise HarnessError(
-                f"the trial's worker died ({_ending(code)}); {' / '.join(last) or 'it said nothing'}; {log}"
-            )
-
-
-def _ending(code: int | None) -> str:
-    """A negative code is a signal's number."""
-    return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+        if process.code != 0:
+            raise HarnessError(f"the trial's worker died ({process.how}); {process.said}; {log}")

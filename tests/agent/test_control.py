@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from chaos.agent.control import Command, Control
 from chaos.agent.keeper import put
+from chaos.agent.main import Command, Control
 from chaos.agent.spec import MEMBERS, QUIT, START
 
 

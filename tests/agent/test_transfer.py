@@ -1,15 +1,16 @@
 """A mirror of the agent's files: whole after every round, right after a break, and closed to strangers."""
 
+import asyncio
 import base64
 import json
 from pathlib import Path
 
 import pytest
 
-from chaos.agent.keeper import PIECE_BYTES, answer
-from chaos.agent.transfer import Mirror, is_carried
+from chaos.agent.keeper import PIECE_BYTES, Mirror, handlers, is_carried
 from chaos.errors import RecordingError
 from chaos.model import Outcome
+from chaos.pipe import answered
 from chaos.record.layout import ROW, Row
 from chaos.record.rows import RowWriter, read_rows
 
@@ -27,8 +28,8 @@ def local(tmp_path: Path) -> Path:
 
 
 def ask(remote, request):
-    """The keeper's answer, by way of JSON both times."""
-    return json.loads(json.dumps(answer(remote, json.dumps(request).encode())))
+    """The keeper's answer."""
+    return json.loads(asyncio.run(answered(handlers(remote), json.dumps(request).encode())))
 
 
 def pull(mirror, remote):

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from chaos.agent.keeper import Mirror
 from chaos.agent.spec import QUIT
-from chaos.agent.transfer import Mirror
 from chaos.clock import AGENT, HOST, mono_ns
 from chaos.cluster.kube import agentpod
 from chaos.cluster.kube.api import Api, ApiError, Object

@@ -22,7 +22,9 @@ PYTHON = "3.13"
 GLIBC = 36
 """The minor version of the base's glibc (Debian 12): wheels built for a newer one would not load."""
 LIBRARIES = ("hiredis", "pyroute2", "redis", "uvloop")
-CODE = ("__init__", "clock", "errors", "linux", "model", "resp", "until", "agent", "client", "net", "observe", "record")
+MODULES = ("__init__", "clock", "errors", "linux", "model", "pipe", "resp", "until")
+ROOMS = ("agent", "client", "net", "observe", "record")
+"""All of the package that the agent and the node helper need."""
 HOST_ONLY = {"record/reader.py", "record/parquet.py"}
 """What reads recordings needs numpy, which the image leaves out."""
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -87,7 +89,7 @@ def _digest(wheels: Path) -> str:
 def code() -> Iterator[tuple[str, Path]]:
     """Every file of the package that the pods need: its name below `chaos/`, and where it is."""
     root = Path(chaos.__file__).parent
-    for part in CODE:
+    for part in (*MODULES, *ROOMS):
         single = root / f"{part}.py"
         for path in [single] if single.exists() else sorted((root / part).rglob("*.py")):
             name = str(path.relative_to(root))

@@ -9,9 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from itertools import count
 from pathlib import Path
-from typing import Any
 
 from chaos.agent.spec import AgentSpec
 from chaos.clock import HOST, mono_ns
@@ -19,11 +17,12 @@ from chaos.cluster.base import Members
 from chaos.cluster.executor import RENEW_S, Executor
 from chaos.cluster.local.agent import LocalAgent
 from chaos.cluster.local.level import Level
-from chaos.cluster.local.plan import LINE_BYTES, Line, Plan, packed
+from chaos.cluster.local.plan import Plan
 from chaos.cluster.local.pod import member_of
 from chaos.cluster.local.servers import Server
 from chaos.errors import FaultError, HarnessError, RecordingError, ScenarioError, SetupError
 from chaos.model import Member, MemberKind
+from chaos.pipe import Child, Line, Lines, Program, Questions
 from chaos.record.events import Event, Gap, Pod, Stamped, from_json
 from chaos.scenario import Scenario
 from chaos.scenario.model import PROXY_STATS
@@ -38,29 +37,29 @@ class LocalCluster(Executor):
 
     kind = "local"
 
-    def __init__(self, process: asyncio.subprocess.Process, plan: Plan, ref: Mapping[str, str]) -> None:
+    def __init__(self, plan: Plan, ref: Mapping[str, str]) -> None:
         super().__init__(HOST, self._fold)
         self.name = ref["name"]
         level = Level(ref["level"], ref["level_why"])
         self.can, self.cannot = level.can, level.lost
-        self._process = process
         self._directory = plan.directory
         local = plan.system.on_local
         ports = {MemberKind.REDIS: local.port, MemberKind.SENTINEL: local.sentinel.port}
         self._ports = ports | {MemberKind.PROXY: PROXY_STATS}
         self._pods: dict[str, Member] = {}
         self._events: asyncio.Queue[Stamped[Event] | HarnessError] = asyncio.Queue()
-        self._numbers = count(1)
-        self._asked: dict[int, asyncio.Future[Line]] = {}
         self._up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._failure: HarnessError | None = None
         self._agent: LocalAgent | None = None
-        self._hearing = asyncio.create_task(self._hear())
+        said = Lines()
+        self._nest = Child(Program(command=[sys.executable, "-m", "chaos.cluster.local.nest"], out=said), said.end)
+        self._questions = Questions(self._nest.tell)
+        self._hearing = asyncio.create_task(self._hear(said))
         self._renewing: asyncio.Task[None] | None = None
 
     async def open(self, plan: Plan) -> None:
         """Have the nest make the system; raises what it says that it failed at."""
-        self._tell(plan.line())
+        self._nest.tell(plan.line())
         try:
             async with asyncio.timeout(UP_S):
                 await self._up
@@ -73,18 +72,11 @@ class LocalCluster(Executor):
         if self._renewing is not None:
             self._renewing.cancel()
             await asyncio.gather(self._renewing, return_exceptions=True)
-        assert self._process.stdin is not None
         failed = self._failure is not None
-        self._process.stdin.close()
-        try:
-            async with asyncio.timeout(LEAVE_S):
-                await self._process.wait()
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
+        await self._nest.finish(LEAVE_S)
         await self._hearing
-        if self._process.returncode != 0 and not failed:
-            raise SetupError(f"the local system did not end in order ({self._process.returncode}); see {self._log}")
+        if self._nest.code != 0 and not failed:
+            raise SetupError(f"the local system did not end in order ({self._nest.how}); see {self._log}")
 
     async def members(self) -> Members:
         return {member.name: member for member in self._pods.values()}
@@ -101,16 +93,10 @@ class LocalCluster(Executor):
         """Raises SetupError, too, where the nest is gone."""
         if self._failure is not None:
             raise self._failure
-        number = next(self._numbers)
-        answer = self._asked[number] = asyncio.get_running_loop().create_future()
-        self._tell(packed({"id": number, "do": do, **fields}))
         try:
-            async with asyncio.timeout(ASK_S):
-                line: Line = await answer
+            line = await self._questions.ask({"do": do, **fields}, ASK_S)
         except TimeoutError:
             raise FaultError(f"{do}: the local system did not answer within {ASK_S:g} s") from None
-        finally:
-            del self._asked[number]
         if "error" in line:
             raise FaultError(f"{do}: {line['error']}")
         return line
@@ -126,31 +112,22 @@ class LocalCluster(Executor):
                 self._fold(Stamped(event=gap, domain=HOST, at_ns=mono_ns(), since_ns=since_ns))
             await asyncio.sleep(RENEW_S)
 
-    def _tell(self, line: bytes) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(line)
-
-    async def _hear(self) -> None:
+    async def _hear(self, said: Lines) -> None:
         """Until the nest has ended; whoever waits for it then is told why."""
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
+        async for line in said:
             self._take(json.loads(line))
-        code = await self._process.wait()
-        self._failure = self._failure or SetupError(f"the local system ended ({code}); see {self._log}")
+        self._failure = self._failure or SetupError(f"the local system ended ({self._nest.how}); see {self._log}")
         self._events.put_nowait(self._failure)
-        waiting: list[asyncio.Future[Any]] = [self._up, *self._asked.values()]
-        for one in waiting:
-            if not one.done():
-                one.set_exception(self._failure)
-                one.exception()  # nobody may wait for it
+        self._questions.fail(self._failure)
+        if not self._up.done():
+            self._up.set_exception(self._failure)
+            self._up.exception()  # nobody may wait for it
 
     def _take(self, line: Line) -> None:
         if "event" in line:
             self._fold(from_json(line["event"]))
         elif "id" in line:
-            answer = self._asked.get(line.pop("id"))
-            if answer is not None and not answer.done():
-                answer.set_result(line)
+            self._questions.take(line)
         elif "up" in line:
             self._up.set_result(None)
         elif "agent" in line and self._agent is not None:
@@ -207,19 +184,9 @@ def turn(directory: Path) -> int:
 
 @asynccontextmanager
 async def connect(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> AsyncIterator[LocalCluster]:
-    """A system of its own for this trial, whose directory is `directory`. Leaving ends all of it.
-
-    A session of its own keeps the terminal's Ctrl-C from it: it is to heal first, and to go last.
-    """
+    """A system of its own for this trial, whose directory is `directory`. Leaving ends all of it."""
     plan = planned(ref, scenario, directory)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "chaos.cluster.local.nest"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=LINE_BYTES,
-        start_new_session=True,
-    )
-    cluster = LocalCluster(process, plan, ref)
+    cluster = LocalCluster(plan, ref)
     try:
         await cluster.open(plan)
         yield cluster

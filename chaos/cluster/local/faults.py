@@ -18,9 +18,9 @@ from chaos.agent.faults import Answer, Faults, Request
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.local.kubelet import Kubelet, Nest
 from chaos.cluster.local.pod import Pod
-from chaos.cluster.local.process import Process
 from chaos.errors import FaultError
 from chaos.model import MemberKind
+from chaos.pipe import Child
 from chaos.record.events import FailoverAsked, Stamped
 from chaos.resp import Resp
 from chaos.scenario.model import LocalSystem
@@ -108,7 +108,7 @@ class MemberFaults:
         return pod
 
 
-async def _over(process: Process, within_s: float) -> None:
+async def _over(process: Child, within_s: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(within_s):
             await process.over.wait()

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from chaos.cluster.local.logs import Log
 from chaos.cluster.local.network import Space
-from chaos.cluster.local.process import Process, Program
 from chaos.errors import SetupError
 from chaos.net.service import Service
+from chaos.pipe import Child, Program
 
 
 class Forwarding:
@@ -26,7 +26,7 @@ class Forwarding:
         self._directory = log.parent
         self._log = Log(log, stamped=False)
         self._fail = fail
-        self._process: Process | None = None
+        self._process: Child | None = None
         self._leaving = False
         self._waiting: deque[Callable[[], object]] = deque()
 
@@ -35,7 +35,8 @@ class Forwarding:
         if self._process is None:
             self._process = self._start()
         self._waiting.append(done)
-        self._process.tell(json.dumps([(one.address, one.port, one.endpoints) for one in wanted]).encode())
+        line = json.dumps([(one.address, one.port, one.endpoints) for one in wanted])
+        self._process.tell(f"{line}\n".encode())
 
     def processes(self) -> list[tuple[str, int]]:
         """Its own, where it has started."""
@@ -47,20 +48,20 @@ class Forwarding:
             self._process.send(signal.SIGKILL)
             await self._process.over.wait()
 
-    def _start(self) -> Process:
+    def _start(self) -> Child:
         program = Program(
             command=[sys.executable, "-m", "chaos.cluster.local.forwarder"],
             directory=self._directory,
-            hears_out=self._heard,
-            hears_error=self._log.write,
-            told=True,
+            out=self._heard,
+            error=self._log.write,
+            before=self._space.entering(),
         )
-        return Process(program, self._space, self._ended)
+        return Child(program, self._ended)
 
     def _heard(self, _: bytes) -> None:
         self._waiting.popleft()()
 
-    def _ended(self, process: Process) -> None:
+    def _ended(self, process: Child) -> None:
         if not self._leaving:
-            self._fail(SetupError(f"the forwarder of the Services ended with {process.how}: {self._log.said}"))
+            self._fail(SetupError(f"the forwarder of the Services ended with {process.how}: {process.said}"))
         self._log.close()

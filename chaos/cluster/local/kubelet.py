@@ -14,10 +14,10 @@ from chaos.cluster.local.logs import Log
 from chaos.cluster.local.network import Addresses, Space
 from chaos.cluster.local.plan import Plan
 from chaos.cluster.local.pod import Pod
-from chaos.cluster.local.process import Process, Program
 from chaos.cluster.local.recipes import Recipes
 from chaos.errors import SetupError
 from chaos.model import MemberKind
+from chaos.pipe import Child, Program
 from chaos.record.events import Event, LogClosed, LogOpened, Stamped
 from chaos.record.layout import LOGS
 
@@ -138,7 +138,7 @@ class Kubelet:
         for pod in self.pods.values():
             pod.leaving = True
         for process in processes:
-            process.end()
+            process.kill()
         await asyncio.gather(*(process.over.wait() for process in processes))
 
     def _replace(self, old: Pod) -> None:
@@ -176,7 +176,7 @@ class Kubelet:
     def _run(self, pod: Pod) -> None:
         pod.starts()
         program = self._program(pod)
-        pod.process = Process(program, pod.space, partial(self._ended, pod))
+        pod.process = Child(program, partial(self._ended, pod))
         if self.up and not self._local.ready:
             pod.ready = True
         elif self.up:
@@ -186,10 +186,15 @@ class Kubelet:
     def _program(self, pod: Pod) -> Program:
         """A server's log is what it says on standard output, the controller's what it says beside its labels."""
         assert pod.log is not None
-        command, directory, write = self._recipes.command(pod), self._recipes.data(pod), pod.log.write
-        if pod.kind is not MemberKind.OPERATOR:
-            return Program(command=command, directory=directory, hears_out=write, merged=True)
-        return Program(command=command, directory=directory, hears_out=self.hears, hears_error=write, told=True)
+        controls, write = pod.kind is MemberKind.OPERATOR, pod.log.write
+        return Program(
+            command=self._recipes.command(pod),
+            directory=self._recipes.data(pod),
+            out=self.hears if controls else write,
+            error=write if controls else None,
+            merged=not controls,
+            before=pod.space.entering(),
+        )
 
     def _ready(self, pod: Pod, container: str) -> None:
         """Where it still is the life that was waited for."""
@@ -197,13 +202,12 @@ class Kubelet:
             pod.ready = True
             self.changed(pod)
 
-    def _ended(self, pod: Pod, process: Process) -> None:
+    def _ended(self, pod: Pod, process: Child) -> None:
         pod.ready, pod.started_at = False, None
         if pod.leaving:
             return
         if not self.up or (pod.kind is MemberKind.OPERATOR and not pod.killed):
-            assert pod.log is not None
-            self._nest.fail(SetupError(f"{pod.name} ended by itself with {process.how}: {pod.log.said}"))
+            self._nest.fail(SetupError(f"{pod.name} ended by itself with {process.how}: {process.said}"))
             return
         self.changed(pod)
         asyncio.get_running_loop().call_later(self._local.restart, self._restart, pod)

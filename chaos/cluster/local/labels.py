@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 from chaos.cluster.local.kubelet import CONTROLLER, Kubelet
-from chaos.cluster.local.plan import packed
 from chaos.cluster.local.pod import Pod
+from chaos.pipe import packed
 from chaos.scenario.model import System
 
 
@@ -35,7 +35,7 @@ class Labels:
             lines.append(self._task())
         lines.append({"pods": [_known(pod) for pod in self._kubelet.pods.values() if pod is not controller]})
         for line in lines:
-            controller.process.tell(packed(line).rstrip())
+            controller.process.tell(packed(line))
 
     def _task(self) -> dict[str, Any]:
         system, local = self._system, self._system.on_local

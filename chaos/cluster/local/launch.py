@@ -7,9 +7,8 @@ from pathlib import Path
 
 from chaos.cluster.local.logs import Log
 from chaos.cluster.local.network import Space
-from chaos.cluster.local.plan import Line, send
-from chaos.cluster.local.process import Process, Program
 from chaos.errors import SetupError
+from chaos.pipe import Child, Line, Program, packed, say
 
 LOG = "agent.log"
 SPEC = "agent.json"
@@ -24,7 +23,7 @@ class Launch:
         self._space = space
         self._hosts = hosts
         self._log = Log(directory / LOG, stamped=False)
-        self._process: Process | None = None
+        self._process: Child | None = None
 
     async def start(self, request: Line) -> Line:
         """Its names are the Services'; any other is not found."""
@@ -32,8 +31,10 @@ class Launch:
             raise SetupError("there is an agent already; a trial has one")
         self._spec.write_text(json.dumps(request["spec"] | {"hosts": self._hosts}))
         command = [sys.executable, "-m", "chaos.agent", str(self._spec), str(self._directory)]
-        program = Program(command=command, directory=self._directory, hears_error=self._log.write)
-        self._process = Process(program, self._space, self._ended)
+        program = Program(
+            command=command, directory=self._directory, error=self._log.write, before=self._space.entering()
+        )
+        self._process = Child(program, self._ended)
         return {}
 
     async def end(self, _: Line) -> Line:
@@ -43,6 +44,6 @@ class Launch:
             await self._process.over.wait()
         return {}
 
-    def _ended(self, process: Process) -> None:
-        send({"agent": f"{process.how}; {self._log.said}"})
+    def _ended(self, process: Child) -> None:
+        say(packed({"agent": f"{process.how}; {process.said}"}))
         self._log.close()

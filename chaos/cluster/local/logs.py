@@ -1,17 +1,14 @@
 """What a process says, line by line into a file, each line stamped as the kubelet stamps it."""
 
 import time
-from collections import deque
 from pathlib import Path
 from typing import BinaryIO
 
 from chaos.record.kept import kept
 
-LAST_LINES = 3
-
 
 class Log:
-    """Its file is made when it is opened, or else with the first line. `last` are the last ones, for a sentence.
+    """Its file is made when it is opened, or else with the first line.
 
     Not `stamped` is what its writer has stamped already, or what nobody places in time.
     """
@@ -20,7 +17,6 @@ class Log:
         self._path = path
         self._stamped = stamped
         self._file: BinaryIO | None = None
-        self.last: deque[str] = deque(maxlen=LAST_LINES)
 
     def open(self) -> BinaryIO:
         """Its file, made where it is not there yet."""
@@ -30,13 +26,8 @@ class Log:
         return self._file
 
     def write(self, line: bytes) -> None:
-        self.last.append(line.decode(errors="replace").strip())
         with kept(self._path):
             self.open().write((stamp().encode() + b" " if self._stamped else b"") + line + b"\n")
-
-    @property
-    def said(self) -> str:
-        return " / ".join(self.last) or "it said nothing"
 
     def close(self) -> None:
         if self._file is not None:

@@ -10,12 +10,11 @@ end     → nothing; ends the agent without its leave
 """
 
 import asyncio
-import json
 import os
 import secrets
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +28,11 @@ from chaos.cluster.local.launch import Launch
 from chaos.cluster.local.level import NAMESPACES
 from chaos.cluster.local.loopback import Loopback
 from chaos.cluster.local.network import Network, isolate
-from chaos.cluster.local.plan import LINE_BYTES, Line, Plan, send, write
+from chaos.cluster.local.plan import LINE_BYTES, Plan
 from chaos.cluster.local.recipes import Recipes
 from chaos.errors import HarnessError
 from chaos.model import MemberKind
+from chaos.pipe import Handler, answered, packed, say
 from chaos.record.events import Event, Stamped, to_line
 from chaos.resp import PASSWORD_VARIABLE
 from chaos.scenario.model import PROXY_STATS
@@ -58,7 +58,7 @@ class Nest:
         self._faults = MemberFaults(local, self._kubelet, self, home)
         self._waits = WaitsForACore(self._processes, self.say)
         self._launch = Launch(plan.directory, home, self._agent_space, self._endpoints.hosts)
-        self._does: dict[str, Callable[[Line], Awaitable[Line]]] = {
+        self._does: dict[str, Handler] = {
             **self._faults.does,
             "launch": self._launch.start,
             "end": self._launch.end,
@@ -81,7 +81,7 @@ class Nest:
             await self._leave()
 
     def say(self, stamped: Stamped[Event]) -> None:
-        write(f'{{"event":{to_line(stamped).rstrip()}}}\n'.encode())
+        say(f'{{"event":{to_line(stamped).rstrip()}}}\n'.encode())
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._group.create_task(work)
@@ -117,22 +117,19 @@ class Nest:
         self._endpoints.announce()
         kubelet.listeners.append(self._endpoints.follow)
         kubelet.all_ready()
-        send({"up": True})
+        say(packed({"up": True}))
 
     async def _serve(self) -> None:
         reader = asyncio.StreamReader(limit=LINE_BYTES)
         protocol = asyncio.StreamReaderProtocol(reader)
         await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
         while line := await reader.readline():
-            self.spawn(self._answer(json.loads(line)))
+            self.spawn(self._answer(line))
         self._end()
 
-    async def _answer(self, request: Line) -> None:
-        try:
-            answer = await self._does[request["do"]](request)
-        except (HarnessError, OSError) as error:
-            answer = {"error": str(error)}
-        send({"id": request["id"], **answer})
+    async def _answer(self, request: bytes) -> None:
+        """At once, whatever else is under way: a heal does not wait for the proof of a cut."""
+        say(await answered(self._does, request))
 
     async def _leave(self) -> None:
         """End every process; the kernel does the rest."""
@@ -152,6 +149,7 @@ def main() -> None:
     os.environ.pop(PASSWORD_VARIABLE, None)
     if plan.system.on_local.password == "generated":  # known to whoever the nest starts, and written in its own files
         os.environ[PASSWORD_VARIABLE] = secrets.token_hex(16)
+    os.environ["TZ"] = "UTC"  # servers stamp their logs in the time zone of their environment
     try:
         private.sweep()
         if plan.level == NAMESPACES:
@@ -162,7 +160,7 @@ def main() -> None:
         said = _first(error)
         if said is None:
             raise
-        send({"failed": {"error": type(said).__name__, "text": str(said)}})
+        say(packed({"failed": {"error": type(said).__name__, "text": str(said)}}))
         sys.exit(said.exit_code)
 
 

@@ -14,7 +14,7 @@ from chaos.cluster.local import links
 from chaos.cluster.local.links import FIRST, LOOPBACK, Links
 from chaos.cluster.local.rules import Rules
 from chaos.errors import SetupError
-from chaos.linux import CLONE_NEWNET, CLONE_NEWUSER, apart, unshare
+from chaos.linux import CLONE_NEWNET, CLONE_NEWUSER, apart, die_with_parent, setns, unshare
 from chaos.net.nft import Services
 
 BRIDGE = IPv4Interface("10.93.0.1/16")
@@ -35,6 +35,22 @@ class Space:
     file: int | None
     address: str
     port: int
+
+    def entering(self) -> Callable[[], None]:
+        """What a child calls before it becomes its program: it moves here, and the kernel kills it with its parent.
+
+        It dies with the thread that started it, so that only the nest's main thread may start one.
+        """
+        parent = os.getpid()
+
+        def enter() -> None:
+            die_with_parent()
+            if os.getppid() != parent:  # which ended before the kernel was told
+                os._exit(1)
+            if self.file is not None:
+                setns(self.file, CLONE_NEWNET)
+
+        return enter
 
 
 def isolate() -> None:

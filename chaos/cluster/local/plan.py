@@ -1,17 +1,15 @@
 """What a nest is told as its first line, and the lines that go between it and its cluster after that."""
 
 import json
-import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from chaos.cluster.local.level import NAMESPACES
 from chaos.cluster.local.servers import Server
+from chaos.pipe import packed
 from chaos.scenario.model import System
 
-Line = dict[str, Any]
 LINE_BYTES = 1 << 24
 """The longest line; an agent's spec with all its clients is one."""
 
@@ -49,19 +47,3 @@ class Plan:
             first=data["first"],
             haproxy=Path(data["haproxy"]) if data["haproxy"] else None,
         )
-
-
-def packed(line: Line) -> bytes:
-    return json.dumps(line, separators=(",", ":")).encode() + b"\n"
-
-
-def send(line: Line) -> None:
-    """From the nest to its cluster."""
-    write(packed(line))
-
-
-def write(line: bytes) -> None:
-    """Where nobody reads any more, the end of the input is about to say so."""
-    with suppress(BrokenPipeError):
-        sys.stdout.buffer.write(line)
-        sys.stdout.buffer.flush()

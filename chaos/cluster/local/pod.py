@@ -11,9 +11,9 @@ from chaos.agent import reach
 from chaos.clock import HOST
 from chaos.cluster.local.logs import Log
 from chaos.cluster.local.network import Space
-from chaos.cluster.local.process import Process
 from chaos.errors import FaultError
 from chaos.model import Member, MemberKind
+from chaos.pipe import Child
 from chaos.record.events import Pod as PodSaid
 
 NODE = "local"
@@ -44,7 +44,7 @@ class Pod:
     killed: bool = False
     leaving: bool = False
     log: Log | None = None
-    process: Process | None = None
+    process: Child | None = None
 
     @property
     def lives(self) -> bool:

@@ -23,12 +23,6 @@ def test_a_log_goes_on_in_its_file(tmp_path):
     assert (tmp_path / "one.log").read_text() == "one\ntwo\n"
 
 
-def test_nothing_said_is_no_file_and_the_last_lines_make_a_sentence(tmp_path):
-    log = Log(tmp_path / "one.log")
-    log.close()
-    assert log.said == "it said nothing"
+def test_nothing_said_is_no_file(tmp_path):
+    Log(tmp_path / "one.log").close()
     assert list(tmp_path.iterdir()) == []
-    for number in range(5):
-        log.write(f"line {number}".encode())
-    log.close()
-    assert log.said == "line 2 / line 3 / line 4"

@@ -1,0 +1,316 @@
+"""Programs of ours that speak JSON lines: how one is started, told, heard, asked and ended, and how one answers.
+
+Every pipe between two of our processes is one of these: campaign and worker, worker and nest, nest and members, agent
+and application clients. A stream into a pod carries the same requests (`chaos.cluster.kube.stream`). This module ships
+into pods and needs the standard library only.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from inspect import isawaitable
+from itertools import count
+from pathlib import Path
+from typing import IO, Any
+
+from chaos.clock import mono_ns
+from chaos.errors import HarnessError
+
+CHUNK = 1 << 16
+LAST_LINES = 3
+"""How much of what a program said last stands in the sentence on its end."""
+
+Line = dict[str, Any]
+Hears = Callable[[bytes], object]
+Handler = Callable[[Line], Line | Awaitable[Line]]
+"""Gives the answer to a request, at once or when it is awaited."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Program:
+    """What to run, and who hears it. `out` and `error` take each whole line, without its end.
+
+    Without `out` what it says is dropped, without `error` it goes where our own errors go; a path is a new file.
+    `merged` has `out` take the errors, too. `before` is called in the child before it becomes the program.
+    """
+
+    command: Sequence[str | Path]
+    directory: Path | None = None
+    out: Hears | None = None
+    error: Hears | Path | None = None
+    merged: bool = False
+    before: Callable[[], None] | None = None
+
+
+class Child:
+    """A process that we started, in a session of its own: a Ctrl-C at the terminal is ours to act on, in our order.
+
+    It belongs to the event loop that runs when it is made. `ended` is called once, after its last line was heard.
+    `ended_ns` is the stamp of when its end was seen, and `code` its exit code, or minus the number of a signal.
+    """
+
+    def __init__(self, program: Program, ended: Callable[["Child"], object] = lambda _: None) -> None:
+        """Raises OSError where the program cannot be started."""
+        self._program = program
+        self._ended = ended
+        self._last: deque[bytes] = deque(maxlen=LAST_LINES)
+        self._untold, self._hung_up = bytearray(), False
+        self.over = asyncio.Event()
+        self.code: int | None = None
+        self.ended_ns = 0
+        self._start()
+
+    @property
+    def lives(self) -> bool:
+        return not self.over.is_set()
+
+    @property
+    def how(self) -> str:
+        """How it ended: the name of a signal, or its exit code."""
+        code = self.code
+        return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+
+    @property
+    def said(self) -> str:
+        """What it said last on standard error, for a sentence."""
+        last = self._last
+        if isinstance(self._program.error, Path):
+            last = deque(self._program.error.read_bytes().strip().splitlines(), maxlen=LAST_LINES)
+        return " / ".join(line.decode(errors="replace").strip() for line in last) or "it said nothing"
+
+    def tell(self, line: bytes) -> None:
+        """Give it a line on standard input, without blocking. A line to a program that has ended is lost."""
+        if self.lives and not self._hung_up:
+            self._untold += line
+            self._write()
+
+    def hang_up(self) -> None:
+        """End its standard input once everything told was written. Most of our programs end then by themselves."""
+        self._hung_up = True
+        if self.lives:
+            self._write()
+
+    def send(self, number: signal.Signals) -> None:
+        """Signal the process; nothing where it has ended."""
+        if self.lives:
+            signal.pidfd_send_signal(self._pidfd, number)
+
+    def kill(self) -> None:
+        """SIGKILL to it and to what it has forked."""
+        if self.lives:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    async def finish(self, within_s: float) -> None:
+        """Hang up and wait for its end; after `within_s` it is killed."""
+        self.hang_up()
+        try:
+            async with asyncio.timeout(within_s):
+                await self.over.wait()
+        except TimeoutError:
+            self.kill()
+            await self.over.wait()
+
+    def _start(self) -> None:
+        program, pipe = self._program, subprocess.PIPE
+        with ExitStack() as opened:
+            error: IO[bytes] | int | None = pipe if program.error else None
+            if isinstance(program.error, Path):
+                error = opened.enter_context(program.error.open("wb"))
+            self._popen = subprocess.Popen(
+                program.command,
+                cwd=program.directory,
+                stdin=pipe,
+                stdout=pipe if program.out else subprocess.DEVNULL,
+                stderr=subprocess.STDOUT if program.merged else error,
+                bufsize=0,
+                preexec_fn=program.before,
+                start_new_session=True,
+            )
+        self.pid = self._popen.pid
+        self._pidfd = os.pidfd_open(self.pid)
+        assert self._popen.stdin is not None
+        self._stdin = self._popen.stdin.fileno()
+        os.set_blocking(self._stdin, False)
+        self._loop = asyncio.get_running_loop()
+        self._ears = [_Ear(file, hears, self._loop) for file, hears in self._heard()]
+        self._loop.add_reader(self._pidfd, self._end)
+
+    def _heard(self) -> list[tuple[IO[bytes], Hears]]:
+        """The pipes that are read, each with who hears its lines; what is said on standard error is kept, too."""
+        found: list[tuple[IO[bytes], Hears]] = []
+        program, popen = self._program, self._popen
+        if popen.stdout is not None and program.out is not None:
+            found.append((popen.stdout, self._keeping(program.out) if program.merged else program.out))
+        if popen.stderr is not None and callable(program.error):
+            found.append((popen.stderr, self._keeping(program.error)))
+        return found
+
+    def _keeping(self, hears: Hears) -> Hears:
+        def keep(line: bytes) -> None:
+            self._last.append(line)
+            hears(line)
+
+        return keep
+
+    def _write(self) -> None:
+        """Write as much as the pipe takes; the rest when it takes more."""
+        try:
+            del self._untold[: os.write(self._stdin, self._untold) if self._untold else 0]
+        except BlockingIOError:
+            pass
+        except BrokenPipeError:
+            self._untold.clear()
+        if self._untold:
+            self._loop.add_writer(self._stdin, self._write)
+            return
+        self._loop.remove_writer(self._stdin)
+        if self._hung_up and self._popen.stdin is not None:
+            self._popen.stdin.close()
+
+    def _end(self) -> None:
+        self.ended_ns = mono_ns()
+        self._loop.remove_reader(self._pidfd)
+        if not self._hung_up or self._untold:  # else its input is closed already
+            self._loop.remove_writer(self._stdin)
+        self.code = self._popen.wait(timeout=1)
+        for ear in self._ears:
+            ear.close()
+        for file in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
+            if file is not None:
+                file.close()
+        os.close(self._pidfd)
+        self.over.set()
+        self._ended(self)
+
+
+class Lines:
+    """Takes the lines of a program as it says them, and gives them to whoever iterates, up to the program's end."""
+
+    def __init__(self) -> None:
+        self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    def __call__(self, line: bytes) -> None:
+        self._lines.put_nowait(line)
+
+    def end(self, _: Child) -> None:
+        self._lines.put_nowait(None)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while (line := await self._lines.get()) is not None:
+            yield line
+
+
+class _Ear:
+    """Reads a pipe in the loop, line by line."""
+
+    def __init__(self, pipe: IO[bytes], hears: Hears, loop: asyncio.AbstractEventLoop) -> None:
+        self._pipe = pipe.fileno()
+        self._hears = hears
+        self._loop = loop
+        self._rest = b""
+        os.set_blocking(self._pipe, False)
+        loop.add_reader(self._pipe, self._read)
+
+    def _read(self) -> bool:
+        """Whether there was anything."""
+        try:
+            data = os.read(self._pipe, CHUNK)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._loop.remove_reader(self._pipe)
+            return False
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._hears(line)
+        return True
+
+    def close(self) -> None:
+        """Hear what is left."""
+        while self._read():
+            pass
+        if self._rest:
+            self._hears(self._rest)
+        self._loop.remove_reader(self._pipe)
+
+
+class Questions:
+    """Requests of ours that are under way. `tell` gives a line to whoever answers."""
+
+    def __init__(self, tell: Callable[[bytes], object]) -> None:
+        self._tell = tell
+        self._numbers = count(1)
+        self._asked: dict[int, asyncio.Future[Line]] = {}
+
+    async def ask(self, request: Line, within_s: float) -> Line:
+        """The answer to one request. Raises TimeoutError where none came in time, and what `fail` was given."""
+        number = next(self._numbers)
+        answer: asyncio.Future[Line] = asyncio.get_running_loop().create_future()
+        self._asked[number] = answer
+        self._tell(packed({"id": number, **request}))
+        try:
+            async with asyncio.timeout(within_s):
+                return await answer
+        finally:
+            del self._asked[number]
+
+    def take(self, line: Line) -> None:
+        """Give an answer to whoever asked; one that nobody waits for any more is dropped."""
+        answer = self._asked.get(line.pop("id"))
+        if answer is not None and not answer.done():
+            answer.set_result(line)
+
+    def fail(self, error: Exception) -> None:
+        """No more answers come."""
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_exception(error)
+
+
+async def answered(does: Mapping[str, Handler], line: bytes) -> bytes:
+    """The answer to one request, `{"id", "do", …}`, as a line with the id of the request.
+
+    A request that cannot be done is answered with `{"id", "error"}`, and so is a line that is none.
+    """
+    try:
+        request = json.loads(line)
+    except ValueError as error:
+        return packed({"id": None, "error": f"not JSON: {error}"})
+    if not isinstance(request, dict):
+        return packed({"id": None, "error": "a request is a JSON object"})
+    return packed({**await _done(does, request), "id": request.get("id")})
+
+
+async def _done(does: Mapping[str, Handler], request: Line) -> Line:
+    do = request.get("do", "")
+    if do not in does:
+        return {"error": f"{do!r} is not one of {', '.join(does)}"}
+    try:
+        answer = does[do](request)
+        done: Line = await answer if isawaitable(answer) else answer
+    except KeyError as error:
+        return {"error": f"{do} needs {error}"}
+    except HarnessError as error:
+        return {"error": str(error)}
+    except (OSError, ValueError, TypeError) as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+    return done
+
+
+def packed(line: Line) -> bytes:
+    return json.dumps(line, separators=(",", ":")).encode() + b"\n"
+
+
+def say(line: bytes) -> None:
+    """Write a line on standard output. Where nobody reads it any more, the end of our input is about to say so."""
+    with suppress(BrokenPipeError):
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
