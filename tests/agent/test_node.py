@@ -85,10 +85,13 @@ def test_a_container_is_found_by_its_id(talk: Talk, target: Container) -> None:
 
 
 def test_a_pods_processes_are_named(talk: Talk, target: Container) -> None:
-    answer = talk.ask("processes", uid=target.uid)
+    """Its shell starts `sleep` a moment after it has said that it is ready."""
 
-    assert {process["name"] for process in answer["processes"]} == {"unshare", "sh", "sleep"}
-    assert all(target.id in process["cgroup"] for process in answer["processes"])
+    def named() -> set[str]:
+        return {process["name"] for process in talk.ask("processes", uid=target.uid)["processes"]}
+
+    wait(lambda: named() == {"unshare", "sh", "sleep"})
+    assert all(target.id in process["cgroup"] for process in talk.ask("processes", uid=target.uid)["processes"])
 
 
 @pytest.mark.redis
