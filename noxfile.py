@@ -128,6 +128,13 @@ def schema(session: nox.Session) -> None:
     Path("scenarios/schema.json").write_text(str(text))
 
 
+@nox.session(default=False)
+def formats(session: nox.Session) -> None:
+    """Write the table of events in docs/file-formats.md from the classes of chaos/record/events.py."""
+    install(session, "-e", ".")
+    session.run("python", "-m", "tests.record.event_table")
+
+
 @nox.session(default=False, venv_backend="none")
 def picture(session: nox.Session) -> None:
     """Take the README's picture of the sample report; needs Chromium."""

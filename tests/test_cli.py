@@ -219,3 +219,12 @@ def test_the_options_of_a_campaign_have_the_same_defaults_whoever_asks(options):
     given = options()
     assert given.pop("quiet") is False
     assert Options(**given | {"settings": parse_settings(given["settings"])}) == Options()
+
+
+def test_a_recording_of_an_older_version_is_refused_with_what_to_do(tmp_path, capsys):
+    (tmp_path / "trial-000").mkdir()
+    (tmp_path / "campaign.json").write_text('{"format": 1}')
+    assert entry(["analyse", str(tmp_path)]) == 4
+    said = capsys.readouterr().err
+    assert "was recorded in format 1, and this version reads format 2 only" in said
+    assert "play it again" in said

@@ -147,7 +147,8 @@ class MembersKnown(Event):
 
 @_kind("pressure", by="the host and the agent, once a second")
 class Pressure(Event):
-    """The machine: some10 is the share in % of the last 10 s in which a task waited for a CPU, or null without PSI."""
+    """How busy the machine is. `some10` is the share in % of the last 10 s in which some task waited for a core; it is
+    null where the kernel has no pressure stall information. `load1` is the load average of one minute."""
 
     some10: float | None
     load1: float
@@ -183,7 +184,8 @@ class Gap(Event):
 
 @_kind("fault.requested", by="the host")
 class FaultRequested(Event):
-    """A fault is asked for. `origin` marks the one whose effect is t = 0; null where the experiment does not say."""
+    """A fault is asked for. `origin` is true for the fault whose effect is t = 0, and null where the experiment does
+    not say; then it is the first fault on a master."""
 
     fault: str
     target: TargetEntry | None
@@ -191,7 +193,7 @@ class FaultRequested(Event):
     origin: bool | None = None
 
 
-@_kind("fault.accepted", by="the host: the platform had answered")
+@_kind("fault.accepted", by="the host, when the platform has answered")
 class FaultAccepted(Event):
     """The platform accepted the fault."""
 
@@ -205,17 +207,17 @@ class FaultEffect(Event):
     fault: str
 
 
-@_kind("fault.confirmed", by="the host: the proof had come")
+@_kind("fault.confirmed", by="the host, when the proof has come")
 class FaultConfirmed(Event):
-    """What proves that the fault is in effect."""
+    """The fault is in effect; `evidence` is what proves it."""
 
     fault: str
     evidence: str
 
 
-@_kind("fault.unproved", by="the host: the proof did not come")
+@_kind("fault.unproved", by="the host, when the proof did not come in time")
 class FaultUnproved(Event):
-    """Why the fault is not known to be in effect."""
+    """The fault is not known to be in effect; `evidence` is what was seen instead."""
 
     fault: str
     evidence: str
@@ -237,7 +239,8 @@ class HealConfirmed(Event):
 
 @_kind("fault.undone", by="the host, for the helper on the node")
 class FaultUndone(Event):
-    """A cut or a pause ended unasked; since_ns and at_ns are when, on the node's clock."""
+    """A fault ended though nobody asked for its end, between since_ns and at_ns on the node's clock. `what` is cut or
+    pause."""
 
     what: str
     because: str
@@ -320,14 +323,14 @@ class LogClosed(Event):
     container: str
 
 
-@_kind("waits", by="the host, once")
+@_kind("waits", by="the host: on local once, on kind once for each node, on the clock of that node")
 class Waits(Event):
     """Whether this kernel counts how long a process waits for a core."""
 
     counted: bool
 
 
-@_kind("waited", by="the host, from waits of 10 ms on")
+@_kind("waited", by="the host, as `waits`, for waits of 10 ms or more")
 class Waited(Event):
     """How long a member's main thread waited for a core from since_ns to at_ns; looked at ten times a second."""
 
@@ -546,9 +549,9 @@ class Settings(Event):
     error: str | None = None
 
 
-@_kind("hiccup", by="the agent, from 5 ms on")
+@_kind("hiccup", by="the agent, for 5 ms or more")
 class Hiccup(Event):
-    """The agent's own timer came this late."""
+    """The agent's own timer, which should come every millisecond, came this late."""
 
     late_ns: int
 

@@ -117,7 +117,10 @@ def campaign_manifest(campaign: Path) -> dict[str, Any]:
     if manifest is None:
         raise RecordingError(f"{campaign} holds no campaign: it has no {CAMPAIGN}")
     if manifest.get("format") != FORMAT:
-        raise RecordingError(f"{campaign / CAMPAIGN} is of format {manifest.get('format')}; this reads {FORMAT}")
+        raise RecordingError(
+            f"{campaign} was recorded in format {manifest.get('format')}, and this version reads format {FORMAT} only: "
+            f"analyse it with the version that recorded it, or play it again"
+        )
     return manifest
 
 

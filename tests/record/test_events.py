@@ -10,6 +10,7 @@ import pytest
 from chaos.errors import RecordingError
 from chaos.record.event_files import EventWriter, Tail, read_events
 from chaos.record.events import KINDS, Note, SentinelSaid, Stamped, from_line, to_line
+from tests.record import event_table
 from tests.saying import event, said, stamped
 
 
@@ -121,3 +122,19 @@ def test_every_kind_is_read_back_as_it_was_written(kind: str):
 def test_a_misspelt_kind_or_field_is_refused(line: str, sentence: str):
     with pytest.raises(ValueError, match=sentence):
         from_line(line)
+
+
+def test_the_page_shows_every_kind_of_event_as_its_class_declares_it():
+    """When this fails, `nox -s formats` writes the page anew."""
+    page = event_table.PAGE.read_text()
+    assert event_table.rewritten(page) == page
+
+
+def test_a_page_that_lacks_a_kind_is_noticed():
+    page = event_table.PAGE.read_text()
+    assert event_table.rewritten(page.replace("| sentinel.lost |", "| sentinel.lots |")) == page
+
+
+def test_a_page_without_the_markers_is_refused():
+    with pytest.raises(ValueError, match="must hold the lines"):
+        event_table.rewritten("# File formats")

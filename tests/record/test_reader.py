@@ -1,5 +1,6 @@
 """A trial's directory as values, whole or cut off."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,8 @@ def test_a_campaign_lists_its_trials_and_a_folder_that_is_none_says_so(tmp_path:
         campaign_manifest(tmp_path)
 
 
-def test_a_campaign_of_another_format_is_refused(tmp_path: Path):
-    (tmp_path / "campaign.json").write_text('{"format": 99}')
-    with pytest.raises(RecordingError, match="format 99"):
+@pytest.mark.parametrize("older_or_newer", [1, 99])
+def test_a_campaign_of_another_format_is_refused(tmp_path: Path, older_or_newer: int):
+    (tmp_path / "campaign.json").write_text(json.dumps({"format": older_or_newer}))
+    with pytest.raises(RecordingError, match=rf"recorded in format {older_or_newer}, and this version reads format 2"):
         campaign_manifest(tmp_path)
