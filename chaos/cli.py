@@ -8,6 +8,7 @@ import sys
 import traceback
 import webbrowser
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -59,16 +60,20 @@ def run(**given: Any) -> int:  # noqa: ANN401  # click hands over what campaign_
 def analyse(directory: Path, parquet: bool) -> int:
     """Make a campaign's report again, from its raw files."""
     trials = _trials(directory)
+    if parquet and find_spec("pyarrow") is None:
+        raise SetupError("--parquet needs pyarrow, which is not installed: pip install 'failover-harness[parquet]'")
 
     from chaos.analysis.campaign import analyse as analysed
-    from chaos.record.parquet import export
     from chaos.report.files import write
     from chaos.report.terminal import Terminal
 
     result = analysed(directory)
     report = write(directory, result)
-    for trial in trials if parquet else ():
-        export(trial)
+    if parquet:
+        from chaos.record.parquet import export
+
+        for trial in trials:
+            export(trial)
     Terminal().closing(result, report)
     return EXIT[result.verdict]
 

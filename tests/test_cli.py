@@ -16,7 +16,7 @@ from chaos.errors import FaultError, ScenarioError, SetupError
 from tests.recordings import kill_master, no_fault, write_campaign
 
 ROOT = Path(__file__).parent.parent
-HEAVY = ("numpy", "scipy", "matplotlib", "pyarrow", "kubernetes")
+HEAVY = ("numpy", "matplotlib", "pyarrow", "kubernetes")
 
 
 @pytest.fixture
@@ -228,3 +228,10 @@ def test_a_recording_of_an_older_version_is_refused_with_what_to_do(tmp_path, ca
     said = capsys.readouterr().err
     assert "was recorded in format 1, and this version reads format 2 only" in said
     assert "play it again" in said
+
+
+def test_without_pyarrow_parquet_says_what_brings_it(tmp_path, capsys, monkeypatch):
+    (tmp_path / "trial-000").mkdir()
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert entry(["analyse", str(tmp_path), "--parquet"]) == 3
+    assert "pip install 'failover-harness[parquet]'" in capsys.readouterr().err

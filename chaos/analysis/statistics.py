@@ -5,16 +5,18 @@ dropped. Trials with the lower and the higher ordinal killed are two distributio
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import accumulate
 from statistics import median
-
-import numpy as np
-from scipy import special
 
 from chaos.analysis.interval import Interval
 from chaos.analysis.result import MILESTONE_OF, Group, Spread, State, TrialResult, Verdict
 
 CONFIDENCE = 0.95
+HALVINGS = 40
+"""Of [0, 1] in search of a share: far finer than the percent that is said."""
 
 
 def strength(passed: int, n: int, such: str = "failovers") -> str:
@@ -23,8 +25,22 @@ def strength(passed: int, n: int, such: str = "failovers") -> str:
         return "no trial was conclusive"
     if passed == 0:
         return f"none of {n} passed"
-    share = float(special.betaincinv(passed, n - passed + 1, 1 - CONFIDENCE))
+    share = supported_share(passed, n)
     return f'{passed} of {n} supports "at least {math.floor(100 * share + 0.5)} % of such {such}" at 95 %'
+
+
+def supported_share(passed: int, n: int) -> float:
+    """The share of passes below which `passed` or more of `n` would be seen in less than 5 % of all campaigns."""
+    ways = [math.log(math.comb(n, k)) for k in range(passed, n + 1)]
+    least, most = 0.0, 1.0
+    for _ in range(HALVINGS):
+        share = (least + most) / 2
+        did, did_not = math.log(share), math.log1p(-share)
+        chance = math.fsum(
+            math.exp(way + k * did + (n - k) * did_not) for k, way in zip(range(passed, n + 1), ways, strict=True)
+        )
+        least, most = (share, most) if chance < 1 - CONFIDENCE else (least, share)
+    return least
 
 
 def what(trials: Iterable[TrialResult]) -> str:
@@ -34,14 +50,16 @@ def what(trials: Iterable[TrialResult]) -> str:
 
 def median_interval(values: Sequence[float]) -> tuple[float | None, float | None]:
     """The 95 % interval of the median by order statistics; None where so few values do not bound it."""
-    n = len(values)
-    if n == 0:
-        return None, None
-    ordered = sorted(values)
-    at_most = special.bdtr(np.arange(n + 1), n, 0.5)
-    low, above = (int(rank) for rank in np.searchsorted(at_most, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]))
-    high = above + 1
-    return (ordered[low - 1] if low >= 1 else None), (_finite(ordered[high - 1]) if high <= n else None)
+    n, ordered = len(values), sorted(values)
+    low, high = median_ranks(n)
+    return (ordered[low - 1] if low >= 1 else None), (_finite(ordered[high - 1]) if 1 <= high <= n else None)
+
+
+@cache
+def median_ranks(n: int) -> tuple[int, int]:
+    """Between the values of these ranks, counted from 1, the median lies at 95 %; 0 and n + 1 have no value."""
+    at_most = [below / 2**n for below in accumulate(math.comb(n, k) for k in range(n + 1))]
+    return bisect_left(at_most, (1 - CONFIDENCE) / 2), bisect_left(at_most, (1 + CONFIDENCE) / 2) + 1
 
 
 def spread(values: Iterable[Interval | None]) -> Spread:

@@ -6,7 +6,7 @@ import pytest
 
 from chaos.analysis.interval import Interval
 from chaos.analysis.result import TrialResult, Verdict
-from chaos.analysis.statistics import groups, median_interval, spread, strength
+from chaos.analysis.statistics import groups, median_interval, spread, strength, supported_share
 from tests.analysis.conftest import Analysed
 from tests.recordings import kill_master, no_fault
 
@@ -16,6 +16,14 @@ from tests.recordings import kill_master, no_fault
 )
 def test_passes_say_their_strength(passed: int, n: int, percent: int):
     assert f'{passed} of {n} supports "at least {percent} % of such failovers" at 95 %' == strength(passed, n)
+
+
+@pytest.mark.parametrize(
+    ("passed", "n", "share"), [(1, 1, 0.05), (3, 3, 0.36840), (5, 10, 0.22244), (290, 300, 0.94412)]
+)
+def test_the_supported_share_is_the_bound_of_clopper_and_pearson(passed: int, n: int, share: float):
+    """As published tables have it: the 5 % quantile of Beta(passed, n - passed + 1)."""
+    assert supported_share(passed, n) == pytest.approx(share, abs=1e-5)
 
 
 def test_no_pass_has_no_strength():

@@ -5,7 +5,7 @@ import sys
 
 from tests.fakes import HERE
 
-HEAVY = ("numpy", "matplotlib", "kubernetes", "scipy", "pyarrow")
+HEAVY = ("numpy", "matplotlib", "kubernetes", "pyarrow")
 
 
 def test_a_worker_loads_neither_the_analysis_nor_the_reports() -> None:
