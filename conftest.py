@@ -20,12 +20,12 @@ def _without(program: str, otherwise: str) -> str:
 
 def _not_local() -> str:
     """Found by trying, which takes a second: asked only where a test needs it. Less than namespaces is too little."""
-    from chaos.cluster.local import abilities, servers
+    from chaos.cluster.local import level, servers
     from chaos.errors import SetupError
     from chaos.scenario.model import LocalServer
 
-    if refused := abilities.no_namespaces():
-        return f"{refused}: {abilities.REMEDY}"
+    if refused := level.no_namespaces():
+        return f"{refused}: {level.REMEDY}"
     try:
         servers.find(LocalServer())
     except SetupError as error:

@@ -15,7 +15,8 @@ from pathlib import Path
 from chaos import __version__
 from chaos.cluster.kube.command import run
 from chaos.cluster.kube.kind import NEEDS_GIB, require_engine
-from chaos.cluster.local import abilities, servers
+from chaos.cluster.local import servers
+from chaos.cluster.local.level import usable_level
 from chaos.errors import HarnessError, SetupError
 from chaos.scenario import load
 from chaos.scenario.lookup import experiments, scenarios
@@ -100,7 +101,7 @@ def shipped_files() -> str:
 
 
 def level() -> str:
-    return f"local: {abilities.level()}"
+    return f"local: {usable_level()}"
 
 
 def server() -> str:

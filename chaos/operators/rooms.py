@@ -1,7 +1,7 @@
 """The rooms by name: what a scenario may say in `system.operator`."""
 
 from chaos.operators.base import Operator
-from chaos.operators.spotahome import Spotahome
+from chaos.operators.spotahome.room import Spotahome
 from chaos.scenario.model import Scenario
 
 ROOMS: dict[str, type[Operator]] = {room.name: room for room in (Operator, Spotahome)}

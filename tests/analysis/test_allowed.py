@@ -6,7 +6,7 @@ import pytest
 
 from chaos.analysis.result import Node
 from chaos.operators.base import Means, Operator
-from chaos.operators.spotahome import Spotahome
+from chaos.operators.spotahome.room import Spotahome
 from tests.analysis.conftest import Analysed
 from tests.recordings import delete_master, kill_master
 from tests.saying import edges

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.cluster.local.abilities import VARIABLE
-from chaos.cluster.local.level import NAMESPACES
+from chaos.cluster.local.level import NAMESPACES, VARIABLE
 from chaos.cluster.local.servers import SERVER_VARIABLE
 from chaos.errors import SetupError
 from tests.local.play import Asked, played_by

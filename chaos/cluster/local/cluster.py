@@ -5,21 +5,20 @@ The system itself is held by another process, the nest (`chaos.cluster.local.nes
 
 import asyncio
 import json
+import shutil
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from chaos.agent.spec import AgentSpec
-from chaos.clock import HOST, mono_ns
+from chaos.agent.spec import QUIT, AgentSpec
+from chaos.clock import AGENT, HOST, mono_ns
 from chaos.cluster.base import Members
 from chaos.cluster.executor import RENEW_S, Executor
-from chaos.cluster.local.agent import LocalAgent
 from chaos.cluster.local.level import Level
-from chaos.cluster.local.plan import Plan
+from chaos.cluster.local.plan import Plan, planned
 from chaos.cluster.local.pod import member_of
-from chaos.cluster.local.servers import Server
 from chaos.errors import FaultError, HarnessError, RecordingError, ScenarioError, SetupError
 from chaos.model import Member, MemberKind
 from chaos.pipe import Child, Line, Lines, Program, Questions
@@ -29,6 +28,8 @@ from chaos.scenario.model import PROXY_STATS
 
 UP_S, ASK_S, LEAVE_S = 60.0, 10.0, 10.0
 """How long the nest may take to have a system, to answer, and to go."""
+END_S = 15.0
+"""How long the agent may take to end after it was told to."""
 ERRORS = {error.__name__: error for error in (ScenarioError, SetupError, FaultError, RecordingError)}
 
 
@@ -84,7 +85,7 @@ class LocalCluster(Executor):
     def events(self) -> AsyncIterator[Stamped[Event]]:
         return self._said()
 
-    async def launch(self, spec: AgentSpec) -> LocalAgent:
+    async def launch(self, spec: AgentSpec) -> "LocalAgent":
         self._agent = LocalAgent(self._directory, lambda: self.ask("end"))
         await self.ask("launch", spec=asdict(spec))
         return self._agent
@@ -159,27 +160,44 @@ class LocalCluster(Executor):
         return self._directory / "worker.log"
 
 
-def planned(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> Plan:
-    """No process of the system works where this one does."""
-    server = Server(Path(ref["program"]), "valkey" if ref["server"] == "valkey" else "redis", ref["version"])
-    first = turn(directory) % (scenario.system.replicas + 1)
-    return Plan(
-        system=scenario.system,
-        server=server,
-        directory=directory.absolute(),
-        level=ref["level"],
-        first=first,
-        haproxy=Path(ref["haproxy"]) if ref.get("haproxy") else None,
-    )
+class LocalAgent:
+    """Keeps `chaos.cluster.base.Agent`. `kill` ends it without its leave; `ended` is called once it has ended."""
 
+    domain = AGENT
 
-def turn(directory: Path) -> int:
-    """The trial's number, by its directory: each begins with another master, as trials on a system that is re-used do.
+    def __init__(self, directory: Path, kill: Callable[[], Awaitable[object]]) -> None:
+        self._directory = directory
+        self._kill = kill
+        self._over = asyncio.Event()
+        self._how = ""
 
-    Where an operator's order of names matters, a master that is always the first would show one half of what can be.
-    """
-    number = directory.name.rpartition("-")[2]
-    return int(number) if number.isdigit() else 0
+    def ended(self, how: str) -> None:
+        self._how = how
+        self._over.set()
+
+    async def put(self, path: str, text: str) -> None:
+        file = self._directory / path
+        file.parent.mkdir(exist_ok=True)
+        draft = file.with_name(f".{file.name}.new")
+        draft.write_text(text)
+        draft.replace(file)
+
+    async def pull(self) -> None:
+        """Nothing has to be brought; but it has to be there."""
+        if self._over.is_set():
+            raise SetupError(f"the agent ended by itself: {self._how}")
+
+    async def close(self) -> None:
+        """Let it end, else end it. What it was told by does not stay in the record."""
+        try:
+            await self.put(QUIT, "{}")
+            async with asyncio.timeout(END_S):
+                await self._over.wait()
+        except TimeoutError:
+            await self._kill()
+            raise SetupError(f"the agent did not end within {END_S:g} s after it was told to, and was killed") from None
+        finally:
+            shutil.rmtree(self._directory / Path(QUIT).parent)
 
 
 @asynccontextmanager

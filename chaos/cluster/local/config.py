@@ -1,23 +1,107 @@
-"""What a member's configuration file says, and the command that starts it.
+"""What each member's process is started with: its configuration file, its data folder and its command.
 
-What a process comes back as is in its file. A Redis whose endpoint mode is `resync` has the operator's template: a
-replica of itself, without the declared settings, which come by CONFIG SET and are lost with the process. The operator
-mounts it read-only, so that what Sentinel has rewritten is not there at the next start: write the file again before
-every start. In every other mode the file is written once, and is the server's own from then on: CONFIG REWRITE keeps
-in it who is followed.
+A file says what its process comes back as. In most endpoint modes it is written once, before the first start, and
+belongs to the server from then on: CONFIG REWRITE keeps in it whom a Redis follows. In mode `resync` a Redis has the
+operator's template instead: it follows itself and has no declared settings, which come later by CONFIG SET and are lost
+with the process. The operator mounts that file read-only, so it is written again before every start.
 """
 
 import re
+import shutil
+import sys
+from collections.abc import Mapping
+from ipaddress import IPv4Address
 from pathlib import Path
 
-from chaos.cluster.local.itself import itself
+from chaos.cluster.local.plan import Plan
+from chaos.cluster.local.pod import LocalPod
 from chaos.cluster.local.servers import Server
-from chaos.resp import password_from_environment
-from chaos.scenario.model import System
+from chaos.model import MemberKind
+from chaos.resp import PASSWORD_VARIABLE, password_from_environment
+from chaos.scenario.model import PROXY_BACKEND, PROXY_STATS, ProxySettings, System
 
+LOOPBACK = "127.0.0.1"
+CONTROLLER = "chaos.operators"
+"""The controller's program. It is started by its name, since what an operator does is known above this layer."""
 _TEMPLATE = {"down-after-milliseconds": 1000, "failover-timeout": 3000, "parallel-syncs": 2}
 """The operator's Sentinel, until its first pass tells it who is master and how it is set."""
 _OWN = re.compile(r"^(bind|replica-announce-ip|sentinel announce-ip) .*$", re.MULTILINE)
+
+
+class Recipes:
+    """A member's folder in `home` outlives its process and its replacement, as a volume does.
+
+    A configuration is the member's own from its first start on: what CONFIG REWRITE made of it holds from then on.
+    But in mode resync a Redis reads the operator's file at every start, and a Sentinel that is new.
+    """
+
+    def __init__(self, plan: Plan, home: Path) -> None:
+        self._plan = plan
+        self._local = plan.system.on_local
+        self._home = home
+        self._redis: dict[str, tuple[str, int]] = {}
+
+    def first(self, pod: LocalPod, master: tuple[str, int] | None) -> None:
+        """For the system's own start. `master` is whom to follow or to watch; None: be the master."""
+        self.data(pod).mkdir(parents=True)
+        if pod.kind is MemberKind.REDIS:
+            self._redis[pod.name] = pod.ip_port
+        self._write(pod, master)
+
+    def restarted(self, pod: LocalPod) -> None:
+        """For another start in place."""
+        if is_template(self._plan.system) and pod.kind is MemberKind.REDIS:
+            self._write(pod, None)
+
+    def replaced(self, pod: LocalPod, master: tuple[str, int]) -> None:
+        """For the first start after a member was taken away. `master` is whom to watch where that is not known."""
+        lost = self._local.replace.data == "lost"
+        if lost:
+            shutil.rmtree(self.data(pod))
+            self.data(pod).mkdir()
+        if is_template(self._plan.system) or (lost and pod.kind is MemberKind.SENTINEL):
+            self._write(pod, master)
+        elif pod.kind in (MemberKind.REDIS, MemberKind.SENTINEL):
+            self._conf(pod).write_text(rebound(self._conf(pod).read_text(), pod.space.address))
+
+    def told(self, pod: LocalPod, master: tuple[str, int] | None) -> None:
+        """For another start of a Redis that asked first: follow `master`, or be it where that is None."""
+        self._write(pod, master)
+
+    def command(self, pod: LocalPod) -> list[str]:
+        if pod.kind is MemberKind.OPERATOR:
+            return [sys.executable, "-m", CONTROLLER]
+        if pod.kind is MemberKind.PROXY:
+            assert self._plan.haproxy is not None
+            return [str(self._plan.haproxy), "-db", "-f", str(self._conf(pod))]  # in the foreground, as one process
+        return command(self._plan.server, self._conf(pod), pod.kind is MemberKind.SENTINEL)
+
+    def data(self, pod: LocalPod) -> Path:
+        """The folder that its process works in."""
+        return self._home / pod.name / "data"
+
+    def _conf(self, pod: LocalPod) -> Path:
+        return self._home / pod.name / "server.conf"
+
+    def _write(self, pod: LocalPod, master: tuple[str, int] | None) -> None:
+        system, address, port, data = self._plan.system, pod.space.address, pod.port, self.data(pod)
+        if pod.kind is MemberKind.REDIS:
+            text = redis_conf(system, address=address, port=port, directory=data, master=master)
+            self._conf(pod).write_text(text)
+        elif pod.kind is MemberKind.PROXY:
+            self._conf(pod).write_text(haproxy_conf(system, (address, port), self._redis))
+        elif pod.kind is MemberKind.SENTINEL:
+            assert master is not None
+            text = sentinel_conf(system, address=address, port=port, directory=data, master=master)
+            self._conf(pod).write_text(text)
+
+
+def itself(address: str) -> str:
+    """The address by which a member reaches itself.
+
+    It is 127.0.0.1 if the member has a network of its own. On the machine's loopback that address would be anybody's.
+    """
+    return address if IPv4Address(address).is_loopback else LOOPBACK
 
 
 def redis_conf(system: System, *, address: str, port: int, directory: Path, master: tuple[str, int] | None) -> str:
@@ -94,4 +178,36 @@ def _quoted(value: str | int) -> str:
 
 
 def _text(lines: list[str]) -> str:
+    return "\n".join(lines) + "\n"
+
+
+def haproxy_conf(system: System, at: tuple[str, int], servers: Mapping[str, tuple[str, int]]) -> str:
+    """The same checks as in scenarios/haproxy/proxy/config.yaml. The password stays in the environment."""
+    checks = system.settings.proxy or ProxySettings()
+    asked = [("INFO replication", "role:master"), ("QUIT", "+OK")]
+    if password_from_environment():
+        asked.insert(0, (f"AUTH ${{{PASSWORD_VARIABLE}}}", "+OK"))
+    every = f"inter {checks.inter * 1000:.0f}ms fall {checks.fall} rise {checks.rise}"
+    lines = [
+        "global",
+        "maxconn 4000",
+        "log stdout format raw local0 notice",
+        f"stats socket ipv4@{at[0]}:{PROXY_STATS} level user",
+        "defaults",
+        "mode tcp",
+        "timeout connect 1s",
+        "timeout check 1s",
+        "timeout client 1h",
+        "timeout server 1h",
+        "frontend redis",
+        f"bind {at[0]}:{at[1]}",
+        f"default_backend {PROXY_BACKEND}",
+        f"backend {PROXY_BACKEND}",
+        "log global",
+        "option tcp-check",
+        "tcp-check connect",
+        *(f'tcp-check send "{send}\\r\\n"\ntcp-check expect string {expect}' for send, expect in asked),
+        f"default-server check {every} on-marked-down shutdown-sessions",
+        *(f"server {name} {address}:{port}" for name, (address, port) in servers.items()),
+    ]
     return "\n".join(lines) + "\n"

@@ -1,18 +1,23 @@
-"""The Services: who is behind each, said as events, and programmed, as kube-proxy does it."""
+"""The Services of a local system: who is behind each, said as events and programmed, as kube-proxy does it.
 
+The nest is the API server of whatever moves the master label (`chaos.cluster.local.controller`): it tells the
+controller who is there, and hears from it which labels it writes.
+"""
+
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from chaos.clock import HOST, mono_ns
-from chaos.cluster.local.kubelet import MASTER
-from chaos.cluster.local.pod import Pod
+from chaos.cluster.local.kubelet import CONTROLLER, MASTER, Kubelet
+from chaos.cluster.local.pod import LocalPod
 from chaos.model import MemberKind
 from chaos.net.service import Service
-from chaos.record.events import EndpointEntry, Event, ServiceKnown, Stamped
-from chaos.record.events import Endpoints as EndpointsSaid
-from chaos.scenario.model import MASTER_LABEL, LocalSystem
+from chaos.pipe import packed
+from chaos.record.events import EndpointEntry, Endpoints, Event, ServiceKnown, Stamped
+from chaos.scenario.model import MASTER_LABEL, LocalSystem, System
 
 MASTER_HOST, SENTINEL_HOST = 10, 11
 """The last byte of their addresses."""
@@ -36,14 +41,14 @@ class Selected:
     address: str
     port: int
     selector: dict[str, str]
-    chosen: Callable[[Pod], bool]
+    chosen: Callable[[LocalPod], bool]
 
 
-class Endpoints:
+class LocalServices:
     """`pods` are all pods there are. An endpoint gets new connections while it is ready."""
 
     def __init__(
-        self, local: LocalSystem, pods: dict[str, Pod], services: Programs, say: Callable[[Stamped[Event]], None]
+        self, local: LocalSystem, pods: dict[str, LocalPod], services: Programs, say: Callable[[Stamped[Event]], None]
     ) -> None:
         self._selected = selected(local, services.addresses)
         self._pods = pods
@@ -61,7 +66,7 @@ class Endpoints:
             known = ServiceKnown(service=one.name, cluster_ip=one.address, selector=one.selector)
             self._say(Stamped(event=known, domain=HOST, at_ns=mono_ns()))
 
-    def follow(self, _changed: Pod | None = None) -> None:
+    def follow(self, _changed: LocalPod | None = None) -> None:
         """Programmed first, then said: what is said holds."""
         now = {one.name: endpoints(filter(one.chosen, self._pods.values())) for one in self._selected}
         if now == self._said:
@@ -73,7 +78,7 @@ class Endpoints:
 
     def _tell(self, changed: dict[str, list[EndpointEntry]]) -> None:
         for name, found in changed.items():
-            self._say(Stamped(event=EndpointsSaid(service=name, endpoints=found), domain=HOST, at_ns=mono_ns()))
+            self._say(Stamped(event=Endpoints(service=name, endpoints=found), domain=HOST, at_ns=mono_ns()))
 
     def _service(self, one: Selected, found: list[EndpointEntry]) -> Service:
         """Where no endpoint is ready, those that are on their way out and still serve are taken, as kube-proxy does."""
@@ -86,7 +91,7 @@ class Endpoints:
 def selected(local: LocalSystem, addresses: str) -> tuple[Selected, ...]:
     """That of Sentinel, and before it that of the master or of the proxy in front, where there is one."""
 
-    def of(kind: MemberKind) -> tuple[dict[str, str], Callable[[Pod], bool]]:
+    def of(kind: MemberKind) -> tuple[dict[str, str], Callable[[LocalPod], bool]]:
         return {"component": kind.value}, lambda pod: pod.kind is kind
 
     master, sentinels = (f"{addresses}.{host}" for host in (MASTER_HOST, SENTINEL_HOST))
@@ -99,7 +104,7 @@ def selected(local: LocalSystem, addresses: str) -> tuple[Selected, ...]:
     return Selected(local.endpoint.service, master, local.port, {key: value}, lambda pod: pod.role == MASTER), last
 
 
-def endpoints(pods: Iterable[Pod]) -> list[EndpointEntry]:
+def endpoints(pods: Iterable[LocalPod]) -> list[EndpointEntry]:
     """As an EndpointSlice has them, key by key as `chaos.cluster.kube.objects` has those."""
     found: list[EndpointEntry] = [
         {
@@ -112,3 +117,50 @@ def endpoints(pods: Iterable[Pod]) -> list[EndpointEntry]:
         for pod in pods
     ]
     return sorted(found, key=lambda one: str(one["pod"]))
+
+
+class Labels:
+    """The controller as the nest holds it."""
+
+    def __init__(self, system: System, kubelet: Kubelet) -> None:
+        self._system = system
+        self._kubelet = kubelet
+        self._told = ""
+        kubelet.hears = self._hear
+        kubelet.listeners.append(self._follow)
+
+    def _hear(self, line: bytes) -> None:
+        label = json.loads(line)["label"]
+        self._kubelet.label(label["pod"], label["role"])
+
+    def _follow(self, _changed: LocalPod) -> None:
+        """Each life of it is told its task first."""
+        controller = self._kubelet.pods.get(CONTROLLER)
+        if controller is None or controller.process is None or not controller.lives:
+            return
+        lines = []
+        if controller.container != self._told:
+            self._told = controller.container
+            lines.append(self._task())
+        lines.append({"pods": [_known(pod) for pod in self._kubelet.pods.values() if pod is not controller]})
+        for line in lines:
+            controller.process.tell(packed(line))
+
+    def _task(self) -> dict[str, Any]:
+        system, local = self._system, self._system.on_local
+        settings = system.settings.model_dump()
+        return {
+            "mode": local.mode,
+            "every_s": local.endpoint.every if local.endpoint else 0.0,
+            "master": local.sentinel.master,
+            "replicas": system.replicas,
+            "sentinels": system.sentinels,
+            "quorum": int(settings["sentinel"].get("quorum", system.sentinels // 2 + 1)),
+            "settings": settings,
+        }
+
+
+def _known(pod: LocalPod) -> dict[str, Any]:
+    said = pod.event()
+    known = {key: getattr(said, key) for key in ("name", "component", "ip", "phase", "deleting", "role")}
+    return known | {"port": pod.port}

@@ -4,32 +4,34 @@ Nothing here is decided about faults. Whoever ends a member's process says befor
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol
 
 from chaos.clock import HOST, mono_ns
-from chaos.cluster.local import asked
-from chaos.cluster.local.logs import Log
+from chaos.cluster.local.config import Recipes
+from chaos.cluster.local.controller import named_by, newest
 from chaos.cluster.local.network import Addresses, Space
 from chaos.cluster.local.plan import Plan
-from chaos.cluster.local.pod import Pod
-from chaos.cluster.local.recipes import Recipes
+from chaos.cluster.local.pod import LocalPod, Log
 from chaos.errors import SetupError
 from chaos.model import MemberKind
 from chaos.pipe import Child, Program
 from chaos.record.events import Event, LogClosed, LogOpened, Stamped
 from chaos.record.layout import LOGS
+from chaos.resp import Resp, password_from_environment
 
 CONTROLLER = "controller"
 PROXY = "haproxy-0"
+AGAIN_S, REPLY_S = 0.5, 1.0
+"""How often a Redis that asks Sentinel before it starts asks again, and how long it waits for an answer."""
 THIRD = {MemberKind.REDIS: 1, MemberKind.SENTINEL: 2, MemberKind.OPERATOR: 3, MemberKind.PROXY: 5}
 """Of an address: in namespaces 10.93.1.1 is the first Redis."""
 MASTER, SLAVE = "master", "slave"
 """What the master label says."""
 
 
-class Nest(Protocol):
+class Holder(Protocol):
     """What the members need of the process that holds them."""
 
     def say(self, stamped: Stamped[Event]) -> None: ...
@@ -57,9 +59,9 @@ class Kubelet:
     `listeners` are called after each change of a pod. `hears` takes what the controller says.
     """
 
-    def __init__(self, plan: Plan, network: Net, recipes: Recipes, nest: Nest) -> None:
-        self.pods: dict[str, Pod] = {}
-        self.listeners: list[Callable[[Pod], None]] = []
+    def __init__(self, plan: Plan, network: Net, recipes: Recipes, nest: Holder) -> None:
+        self.pods: dict[str, LocalPod] = {}
+        self.listeners: list[Callable[[LocalPod], None]] = []
         self.hears: Callable[[bytes], object] = lambda _line: None
         self.up = self._leaving = False
         self._local = plan.system.on_local
@@ -71,7 +73,7 @@ class Kubelet:
         self._nest = nest
         self._addresses = {kind: Addresses(network.members, third) for kind, third in THIRD.items()}
 
-    def of(self, kind: MemberKind) -> list[Pod]:
+    def of(self, kind: MemberKind) -> list[LocalPod]:
         return [pod for pod in self.pods.values() if pod.kind is kind]
 
     def processes(self) -> list[tuple[str, int]]:
@@ -79,7 +81,7 @@ class Kubelet:
         found = [(pod.name, pod.process) for pod in self.pods.values()]
         return [(name, process.pid) for name, process in found if process is not None and process.lives]
 
-    def master(self) -> Pod | None:
+    def master(self) -> LocalPod | None:
         """By its label."""
         return next((pod for pod in self.pods.values() if pod.role == MASTER), None)
 
@@ -115,12 +117,12 @@ class Kubelet:
             pod.role = role
             self.changed(pod)
 
-    def changed(self, pod: Pod) -> None:
+    def changed(self, pod: LocalPod) -> None:
         self._nest.say(Stamped(event=pod.event(), domain=HOST, at_ns=mono_ns()))
         for listener in self.listeners:
             listener(pod)
 
-    def take_away(self, pod: Pod) -> None:
+    def take_away(self, pod: LocalPod) -> None:
         """Its process has ended, or is about to: it is gone now, and comes back as another."""
         pod.gone, pod.leaving, pod.ready, pod.started_at = True, True, False, None
         del self.pods[pod.name]
@@ -141,7 +143,7 @@ class Kubelet:
             process.kill()
         await asyncio.gather(*(process.over.wait() for process in processes))
 
-    def _replace(self, old: Pod) -> None:
+    def _replace(self, old: LocalPod) -> None:
         if self._leaving:
             return
         kept = self._local.replace.address == "kept"
@@ -163,17 +165,17 @@ class Kubelet:
         """None where nobody writes labels."""
         return role if kind is MemberKind.REDIS and self._system.master_label is not None else None
 
-    def _create(self, kind: MemberKind, name: str, role: str | None, address: str) -> Pod:
+    def _create(self, kind: MemberKind, name: str, role: str | None, address: str) -> LocalPod:
         redis = self._local.port
         ports = {MemberKind.REDIS: redis, MemberKind.PROXY: redis, MemberKind.SENTINEL: self._local.sentinel.port}
         space = self._network.space(address)
-        pod = self.pods[name] = Pod(name=name, kind=kind, port=ports.get(kind, 0), space=space, role=role)
+        pod = self.pods[name] = LocalPod(name=name, kind=kind, port=ports.get(kind, 0), space=space, role=role)
         pod.log = Log(self._logs / _log_name(pod), stamped=kind is not MemberKind.OPERATOR)
         pod.log.open()
         self._log_event(LogOpened, pod)
         return pod
 
-    def _run(self, pod: Pod) -> None:
+    def _run(self, pod: LocalPod) -> None:
         pod.starts()
         program = self._program(pod)
         pod.process = Child(program, partial(self._ended, pod))
@@ -183,7 +185,7 @@ class Kubelet:
             asyncio.get_running_loop().call_later(self._local.ready, self._ready, pod, pod.container)
         self.changed(pod)
 
-    def _program(self, pod: Pod) -> Program:
+    def _program(self, pod: LocalPod) -> Program:
         """A server's log is what it says on standard output, the controller's what it says beside its labels."""
         assert pod.log is not None
         controls, write = pod.kind is MemberKind.OPERATOR, pod.log.write
@@ -196,13 +198,13 @@ class Kubelet:
             before=pod.space.entering(),
         )
 
-    def _ready(self, pod: Pod, container: str) -> None:
+    def _ready(self, pod: LocalPod, container: str) -> None:
         """Where it still is the life that was waited for."""
         if pod.container == container and pod.lives and not pod.leaving:
             pod.ready = True
             self.changed(pod)
 
-    def _ended(self, pod: Pod, process: Child) -> None:
+    def _ended(self, pod: LocalPod, process: Child) -> None:
         pod.ready, pod.started_at = False, None
         if pod.leaving:
             return
@@ -212,32 +214,56 @@ class Kubelet:
         self.changed(pod)
         asyncio.get_running_loop().call_later(self._local.restart, self._restart, pod)
 
-    def _restart(self, pod: Pod) -> None:
+    def _restart(self, pod: LocalPod) -> None:
         """In place, unless it is on its way out."""
         if not pod.leaving:
             pod.restarts += 1
             self._recipes.restarted(pod)
             self._start_again(pod)
 
-    def _start_again(self, pod: Pod) -> None:
+    def _start_again(self, pod: LocalPod) -> None:
         if self._local.asks_sentinel and pod.kind is MemberKind.REDIS:
             self._nest.spawn(self._run_once_told(pod))
         else:
             self._run(pod)
 
-    async def _run_once_told(self, pod: Pod) -> None:
+    async def _run_once_told(self, pod: LocalPod) -> None:
         """It is there meanwhile, with an address and without a process, as a pod whose script still asks."""
         self.changed(pod)
         sentinels = [one.ip_port for one in self.of(MemberKind.SENTINEL)]
-        master = await asked.master_for(pod.ip_port, sentinels, self._local.sentinel.master)
+        master = await master_for(pod.ip_port, sentinels, self._local.sentinel.master)
         if not pod.leaving:
             self._recipes.told(pod, None if master == pod.ip_port else master)
             self._run(pod)
 
-    def _log_event(self, kind: type[LogOpened | LogClosed], pod: Pod) -> None:
+    def _log_event(self, kind: type[LogOpened | LogClosed], pod: LocalPod) -> None:
         said = kind(file=_log_name(pod), component=pod.kind.value, pod=pod.name, uid=pod.uid, container=pod.kind.value)
         self._nest.say(Stamped(event=said, domain=HOST, at_ns=mono_ns()))
 
 
-def _log_name(pod: Pod) -> str:
+def _log_name(pod: LocalPod) -> str:
     return f"{pod.kind}-{pod.name}-{pod.uid[:8]}.log"
+
+
+async def master_for(own: tuple[str, int], sentinels: Sequence[tuple[str, int]], name: str) -> tuple[str, int]:
+    """Whom a Redis follows that asks Sentinel before it starts, as the scripts of scenarios/statefulset do.
+
+    It is the master that Sentinel names, once that one answers as a master; or `own`, if Sentinel has not missed it
+    yet. What its own file said last would be wrong: a former master would be one again, beside the new one, until
+    Sentinel turns it into a replica, and at another address Sentinel would never know it. This waits as long as it
+    takes, as the scripts do, because a Redis that follows an address where nobody is stays wrong for good.
+    """
+    while True:
+        master = newest([await named_by(one, name) for one in sentinels])
+        if master is not None and (master == own or await _is_master(master)):
+            return master
+        await asyncio.sleep(AGAIN_S)
+
+
+async def _is_master(address: tuple[str, int]) -> bool:
+    try:
+        async with Resp.connect(*address, REPLY_S, password_from_environment()) as connection:
+            role = await connection.call("ROLE")
+    except OSError:
+        return False
+    return isinstance(role, list) and role[0] == "master"

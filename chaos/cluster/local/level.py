@@ -1,8 +1,18 @@
-"""The levels at which this machine may let a system be held, and what each can do."""
+"""The levels at which this machine may let a system be held, what each can do, and which one it is here.
 
+It is found by doing it, in a process that ends at once. No setting of the kernel is read: a container engine's filter,
+a security module or a limit may forbid what the kernel allows.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from chaos.cluster.base import Ability
+from chaos.errors import ScenarioError, SetupError
 
 NAMESPACES, LOOPBACK, SAMPLE = "namespaces", "loopback", "sample"
 
@@ -16,6 +26,16 @@ CAN = {
     LOOPBACK: frozenset(Ability) - {Ability.CUT},
     SAMPLE: frozenset[Ability](),
 }
+
+VARIABLE = "FAILOVER_LEVEL"
+"""Names the only level that is tried: `namespaces`, or `loopback` also if the machine could do more."""
+TRY_S = 20.0
+LOOPBACK_ADDRESS = "127.93.255.1"
+COMMAND = [sys.executable, "-m", "chaos.cluster.local.network"]
+REMEDY = (
+    "allow unprivileged user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu; "
+    "--security-opt seccomp=unconfined for Docker), or run as root"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +61,49 @@ class Level:
         missing = ", ".join(sorted(CAN[NAMESPACES] - self.can))
         lost = f" (level {self.name}: {self.why}; lost: {missing})" if missing else ""
         return HOW[self.name] + lost
+
+
+def usable_level() -> Level:
+    """The level at which a system is held here. Raises SetupError if there is none, ScenarioError for a wrong name."""
+    found = best()
+    if found.name == SAMPLE:
+        raise SetupError(f"no system can be held here: {found.why}; {REMEDY}; or look at failover report --sample")
+    return found
+
+
+def best() -> Level:
+    """The first level that this machine allows, of those that may be tried."""
+    asked = os.environ.get(VARIABLE, "")
+    if asked not in ("", *TRIES):
+        raise ScenarioError(f'{VARIABLE}: "{asked}" is no level; write {" or ".join(TRIES)}, or unset it')
+    refused = [f"{VARIABLE} asks for it"] if asked and asked != NAMESPACES else []
+    for name in [asked] if asked else TRIES:
+        why = TRIES[name]()
+        if not why:
+            return Level(name, "; ".join(refused))
+        refused.append(why)
+    return Level(SAMPLE, "; ".join(refused))
+
+
+def no_namespaces() -> str:
+    """Why there are none; empty where they can be had."""
+    try:
+        tried = subprocess.run(COMMAND, capture_output=True, text=True, timeout=TRY_S, check=False)
+    except subprocess.TimeoutExpired:
+        return f"making a network namespace took longer than {TRY_S:g} s; look at dmesg"
+    refused = (tried.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    return f"no network namespaces of our own here ({refused})" if tried.returncode else ""
+
+
+def no_loopback() -> str:
+    """Why no addresses of 127.0.0.0/8 but the first can be had; empty where they can."""
+    try:
+        with socket.create_server((LOOPBACK_ADDRESS, 0)) as one:
+            socket.create_connection(one.getsockname(), TRY_S).close()
+    except OSError as error:
+        return f"no loopback address but 127.0.0.1 here ({error})"
+    return ""
+
+
+TRIES: dict[str, Callable[[], str]] = {NAMESPACES: no_namespaces, LOOPBACK: no_loopback}
+"""In the order of preference."""

@@ -3,47 +3,55 @@
 It is node, kubelet, API server and kube-proxy of one trial's system. JSON lines on its standard streams: the first one
 in is the plan; then requests `{"id", "do", ...}` are answered with their id, or with `{"id", "error"}`. Unasked it says
 `{"event"}` (docs/file-formats.md), once `{"up"}`, `{"agent"}` when the agent has ended, and `{"failed"}` as its last.
-It ends, and all with it, at the end of its input. Beside the requests of `chaos.cluster.local.faults` it answers:
+It ends, and all with it, at the end of its input. Beside the requests of `chaos.cluster.local.stops` it answers:
 
 launch  spec                             → nothing; starts the agent where it reaches every Service by its name
 end     → nothing; ends the agent without its leave
 """
 
 import asyncio
+import fcntl
+import json
 import os
 import secrets
+import shutil
 import signal
+import stat
 import sys
-from collections.abc import Coroutine
+import tempfile
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from chaos.agent.waits import WaitsForACore
-from chaos.cluster.local import assembly, private
-from chaos.cluster.local.endpoints import Endpoints
-from chaos.cluster.local.faults import MemberFaults
+from chaos.cluster.local import assembly
+from chaos.cluster.local.config import Recipes
+from chaos.cluster.local.endpoints import Labels, LocalServices
 from chaos.cluster.local.kubelet import Kubelet
-from chaos.cluster.local.labels import Labels
-from chaos.cluster.local.launch import Launch
 from chaos.cluster.local.level import NAMESPACES
 from chaos.cluster.local.loopback import Loopback
-from chaos.cluster.local.network import Network, isolate
+from chaos.cluster.local.network import Network, Space, isolate
 from chaos.cluster.local.plan import LINE_BYTES, Plan
-from chaos.cluster.local.recipes import Recipes
-from chaos.errors import HarnessError
+from chaos.cluster.local.pod import Log
+from chaos.cluster.local.stops import MemberFaults
+from chaos.errors import HarnessError, SetupError
 from chaos.model import MemberKind
-from chaos.pipe import Handler, answered, packed, say
+from chaos.pipe import Child, Handler, Line, Program, answered, packed, say
 from chaos.record.events import Event, Stamped, to_line
 from chaos.resp import PASSWORD_VARIABLE
 from chaos.scenario.model import PROXY_STATS
 
-FORWARDER_LOG = "forwarder.log"
+FORWARDER_LOG, AGENT_LOG, AGENT_SPEC = "forwarder.log", "agent.log", "agent.json"
+PREFIX = "failover-nest-"
+MAKING = f".{PREFIX}"
+"""How the name of a nest's own directory begins, and how before it is locked."""
 AGENT_HOST = "4.1"
 REDIS, SENTINEL = MemberKind.REDIS, MemberKind.SENTINEL
 
 
 class Nest:
-    """`run` it once. Keeps `chaos.cluster.local.kubelet.Nest`."""
+    """`run` it once. Keeps `chaos.cluster.local.kubelet.Holder`."""
 
     def __init__(self, plan: Plan, home: Path) -> None:
         self._plan = plan
@@ -54,7 +62,7 @@ class Nest:
         self._kubelet = Kubelet(plan, network, Recipes(plan, home), self)
         self._agent_space = network.space(f"{network.members}.{AGENT_HOST}")
         self._services = network.services(self._agent_space, plan.directory / FORWARDER_LOG, self.fail)
-        self._endpoints = Endpoints(local, self._kubelet.pods, self._services, self.say)
+        self._endpoints = LocalServices(local, self._kubelet.pods, self._services, self.say)
         self._faults = MemberFaults(local, self._kubelet, self, home)
         self._waits = WaitsForACore(self._processes, self.say)
         self._launch = Launch(plan.directory, home, self._agent_space, self._endpoints.hosts)
@@ -137,6 +145,90 @@ class Nest:
         await self._services.end()
 
 
+class Launch:
+    """What the agent says on standard error is in `agent.log`, if it says anything."""
+
+    def __init__(self, directory: Path, home: Path, space: Space, hosts: dict[str, str]) -> None:
+        self._directory = directory
+        self._spec = home / AGENT_SPEC
+        self._space = space
+        self._hosts = hosts
+        self._log = Log(directory / AGENT_LOG, stamped=False)
+        self._process: Child | None = None
+
+    async def start(self, request: Line) -> Line:
+        """Its names are the Services'; any other is not found."""
+        if self._process is not None:
+            raise SetupError("there is an agent already; a trial has one")
+        self._spec.write_text(json.dumps(request["spec"] | {"hosts": self._hosts}))
+        command = [sys.executable, "-m", "chaos.agent", str(self._spec), str(self._directory)]
+        program = Program(
+            command=command, directory=self._directory, error=self._log.write, before=self._space.entering()
+        )
+        self._process = Child(program, self._ended)
+        return {}
+
+    async def end(self, _: Line) -> Line:
+        """Without its leave; harmless where there is none."""
+        if self._process is not None:
+            self._process.send(signal.SIGKILL)
+            await self._process.over.wait()
+        return {}
+
+    def _ended(self, process: Child) -> None:
+        say(packed({"agent": f"{process.how}; {process.said}"}))
+        self._log.close()
+
+
+@contextmanager
+def private_directory() -> Iterator[Path]:
+    """The nest's own directory, away from the trial's: data of its servers, their configuration, the agent's spec.
+
+    It is removed at the end, and locked for as long as its nest lives: so what a killed nest left is known by its lock,
+    and swept by the next one. It gets the name that `sweep` looks for only once it is locked.
+    """
+    made = Path(tempfile.mkdtemp(prefix=MAKING))
+    lock = os.open(made, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = made.rename(made.with_name(made.name.removeprefix(".")))
+        yield made
+    finally:
+        shutil.rmtree(made)
+        os.close(lock)
+
+
+def sweep() -> None:
+    """Remove what nests of this user left that were killed.
+
+    Not within a user namespace: there, what others own may seem to be ours.
+    """
+    for found in _found():
+        with suppress(FileNotFoundError):  # its nest has ended, or another sweeps too
+            if _ours(found) and not _locked(found):
+                shutil.rmtree(found)
+
+
+def _found() -> list[Path]:
+    return list(Path(tempfile.gettempdir()).glob(f"{PREFIX}*"))
+
+
+def _ours(found: Path) -> bool:
+    status = found.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+
+
+def _locked(found: Path) -> bool:
+    lock = os.open(found, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
 def _first(error: BaseException) -> HarnessError | None:
     """What the user should read of what ended it; None where it is a fault of the program."""
     if isinstance(error, BaseExceptionGroup):
@@ -151,10 +243,10 @@ def main() -> None:
         os.environ[PASSWORD_VARIABLE] = secrets.token_hex(16)
     os.environ["TZ"] = "UTC"  # servers stamp their logs in the time zone of their environment
     try:
-        private.sweep()
+        sweep()
         if plan.level == NAMESPACES:
             isolate()
-        with private.directory() as home:
+        with private_directory() as home:
             asyncio.run(Nest(plan, home).run())
     except (HarnessError, ExceptionGroup) as error:
         said = _first(error)

@@ -1,6 +1,7 @@
-"""What a nest is told as its first line, and the lines that go between it and its cluster after that."""
+"""What a nest is told as its first line: which system to hold, and how."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -8,7 +9,7 @@ from typing import Self
 from chaos.cluster.local.level import NAMESPACES
 from chaos.cluster.local.servers import Server
 from chaos.pipe import packed
-from chaos.scenario.model import System
+from chaos.scenario.model import Scenario, System
 
 LINE_BYTES = 1 << 24
 """The longest line; an agent's spec with all its clients is one."""
@@ -47,3 +48,26 @@ class Plan:
             first=data["first"],
             haproxy=Path(data["haproxy"]) if data["haproxy"] else None,
         )
+
+
+def planned(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> Plan:
+    """No process of the system works where this one does."""
+    server = Server(Path(ref["program"]), "valkey" if ref["server"] == "valkey" else "redis", ref["version"])
+    first = turn(directory) % (scenario.system.replicas + 1)
+    return Plan(
+        system=scenario.system,
+        server=server,
+        directory=directory.absolute(),
+        level=ref["level"],
+        first=first,
+        haproxy=Path(ref["haproxy"]) if ref.get("haproxy") else None,
+    )
+
+
+def turn(directory: Path) -> int:
+    """The trial's number, by its directory: each begins with another master, as trials on a system that is re-used do.
+
+    Where an operator's order of names matters, a master that is always the first would show one half of what can be.
+    """
+    number = directory.name.rpartition("-")[2]
+    return int(number) if number.isdigit() else 0

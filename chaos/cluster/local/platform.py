@@ -11,7 +11,8 @@ from typing import Self
 
 from chaos.clock import mono_ns
 from chaos.cluster.base import Ability, Versions
-from chaos.cluster.local import abilities, haproxy, servers
+from chaos.cluster.local import servers
+from chaos.cluster.local.level import usable_level
 from chaos.errors import ScenarioError
 from chaos.progress import Message, Tell, Tells
 from chaos.scenario.model import Scenario
@@ -33,9 +34,9 @@ class LocalPlatform:
 
     async def __aenter__(self) -> Self:
         begun_ns = mono_ns()
-        self._level = await asyncio.to_thread(abilities.level)
+        self._level = await asyncio.to_thread(usable_level)
         self._server = await asyncio.to_thread(servers.find, self._system.on_local.server)
-        self._haproxy = haproxy.find(self._system)
+        self._haproxy = servers.find_haproxy(self._system)
         seconds = (mono_ns() - begun_ns) / 1e9
         text = f"{self._level} · {self._server}"
         self._tell(Message(Tell.STEP, {"name": "cluster", "text": text, "seconds": seconds}))

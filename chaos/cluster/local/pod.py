@@ -1,28 +1,62 @@
-"""One member as the local system holds it: what a pod is to Kubernetes, and says of itself in the same words."""
+"""One member as the local system holds it, described as Kubernetes describes a pod, and the file with its log."""
 
 import os
 import secrets
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import BinaryIO
 
 from chaos.agent import reach
 from chaos.clock import HOST
-from chaos.cluster.local.logs import Log
 from chaos.cluster.local.network import Space
 from chaos.errors import FaultError
 from chaos.model import Member, MemberKind
 from chaos.pipe import Child
-from chaos.record.events import Pod as PodSaid
+from chaos.record.events import Pod
+from chaos.record.kept import kept
 
 NODE = "local"
 """The only one."""
-Fields = dict[str, Any]
+
+
+class Log:
+    """Its file is made when it is opened, or else with the first line.
+
+    Not `stamped` is what its writer has stamped already, or what nobody places in time.
+    """
+
+    def __init__(self, path: Path, *, stamped: bool = True) -> None:
+        self._path = path
+        self._stamped = stamped
+        self._file: BinaryIO | None = None
+
+    def open(self) -> BinaryIO:
+        """Its file, made where it is not there yet."""
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("ab", buffering=0)
+        return self._file
+
+    def write(self, line: bytes) -> None:
+        with kept(self._path):
+            self.open().write((stamp().encode() + b" " if self._stamped else b"") + line + b"\n")
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def stamp() -> str:
+    """The wall clock now: RFC 3339 in UTC with nanoseconds."""
+    seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{nanoseconds:09}Z"
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
-class Pod:
+class LocalPod:
     """`uid` is of one life under its name, `container` of one start of its process. `role` is its label.
 
     Whoever ends its process says so before: `killed`, or `leaving` where it is not to be started again in place.
@@ -75,9 +109,9 @@ class Pod:
         self.container = secrets.token_hex(32)
         self.started_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
-    def event(self) -> PodSaid:
+    def event(self) -> Pod:
         """What the platform says of it, as Kubernetes would."""
-        return PodSaid(
+        return Pod(
             name=self.name,
             uid=self.uid,
             component=self.kind.value,
@@ -94,7 +128,7 @@ class Pod:
         )
 
 
-def member_of(said: PodSaid, port: int) -> Member:
+def member_of(said: Pod, port: int) -> Member:
     """The member that a `pod` event speaks of. Only a Redis is numbered as a StatefulSet's pods are."""
     kind = MemberKind(said.component)
     return Member(

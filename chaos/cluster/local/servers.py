@@ -18,7 +18,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from chaos.errors import SetupError
-from chaos.scenario.model import LocalServer
+from chaos.scenario.model import LocalServer, System
 
 SERVER_VARIABLE = "FAILOVER_SERVER"
 """A path here is the only program that is looked at."""
@@ -79,6 +79,16 @@ def programs() -> Iterator[Path]:
         return
     yield from (Path(found) for name in ON_PATH if (found := shutil.which(name)))
     yield from (program for wheel, below in WHEELS.items() if (program := _in_wheel(wheel, below)))
+
+
+def find_haproxy(system: System) -> Path | None:
+    """The program, if the system has an HAProxy in front; raises SetupError if it is not installed."""
+    if system.proxy is None:
+        return None
+    found = shutil.which("haproxy")
+    if found is None:
+        raise SetupError("the scenario has an HAProxy, and none is on the PATH: apt-get install haproxy, or --on kind")
+    return Path(found)
 
 
 def _accepted(server: Server, wanted: LocalServer) -> Server:

@@ -5,94 +5,11 @@ a resync it walks the pods in the order of their names and stops at the first on
 replica. So a new master with a higher ordinal than the killed one is labelled one resync later. A pod that came back in
 place is mended by Sentinel as well, failover-timeout after the promotion, and then stops no resync. Read in its source,
 v1.3.0-rc1, and seen on kind.
+
+`room` has what a recording of it shows. `reconcile` and `resync` play it for the local cluster.
 """
-
-import re
-from collections.abc import Iterator
-from typing import Any
-
-from chaos.analysis.allowed import IN_PLACE_S, gone_s
-from chaos.analysis.history import History
-from chaos.analysis.interval import Interval
-from chaos.analysis.logs import LogLine
-from chaos.analysis.measured import Measured
-from chaos.analysis.result import Node
-from chaos.operators.base import Means, Operator
 
 LABEL_LINE = "Update pod label"
 """How its log begins the line that says that a label was written."""
 REPAIR_LINE = "Making pod"
 """How its log begins the line that says that a pod was made a replica."""
-LABEL_S = Interval(1.0, 2.0)
-"""From down-after to the earliest label, and to the latest but for the wait for a resync."""
-POD_BACK_S = 6.0
-"""A replaced pod runs again within this of its predecessor's end."""
-MENDED_S = 2.0
-"""From failover-timeout after the promotion until Sentinel has mended the old master, at the latest: its next INFO."""
-TICK_SLACK_S = 3.0
-"""How far two resyncs may be from their period, since each takes a while."""
-
-
-class Spotahome(Operator):
-    name = "spotahome"
-
-    def label_lines(self, history: History, successor: Node) -> list[LogLine]:
-        return list(history.lines("operator", f"{LABEL_LINE}.*{re.escape(successor.name)}"))
-
-    def allowed_through_service(self, means: Means) -> Interval | None:
-        """From when the operator can first act until its resync has come to the new master's pod."""
-        if means.requested:
-            if means.gone_s is None:
-                return None
-            first = Interval(means.gone_s, means.gone_s + POD_BACK_S)
-        else:
-            first = (IN_PLACE_S if means.in_place else LABEL_S).shifted(means.down_after_s)
-        more = Interval.at(0.0)
-        if self.group(means.target, means.successor) == "lower":
-            more = Interval.at(means.period_s)
-            if means.in_place and means.failover_timeout_s is not None:
-                mended_s = means.failover_timeout_s
-                more = Interval(min(mended_s, means.period_s), min(mended_s + MENDED_S, means.period_s))
-        return Interval(first.least + more.least, first.most + means.period_s + more.most)
-
-    def group(self, target: Node | None, successor: Node | None) -> str:
-        """Whether the killed pod's ordinal is lower or higher than the new master's: it decides which resync labels."""
-        killed, new = (node.ordinal if node else None for node in (target, successor))
-        if killed is None or new is None or killed == new:
-            return ""
-        return "lower" if killed < new else "higher"
-
-    def covariates(self, history: History) -> dict[str, Any]:
-        """since_resync_s: seconds from the last resync to t = 0, reckoned back from the one that wrote the label."""
-        label = next((line for line in history.lines("operator", LABEL_LINE) if line.at_s.most > 0), None)
-        period_s = history.scenario.system.period
-        return {"since_resync_s": None if label is None else -label.at_s.most % period_s}
-
-    def pointer_cause(self, measured: Measured) -> str:
-        successor = measured.successor
-        lines = self.label_lines(measured.history, successor) if successor else []
-        label = next((line for line in lines if line.at_s.most > 0), None)
-        return "; ".join(self._late(measured, label)) if label else ""
-
-    def _late(self, measured: Measured, label: LogLine) -> Iterator[str]:
-        at_s, promoted_s = label.at_s.most, measured.middle_s("promoted")
-        after = "" if promoted_s is None else f" {at_s - promoted_s:.1f} s after the promotion"
-        yield f"the operator wrote the master label{after}, at {at_s:.1f} s"
-        period_s = measured.history.scenario.system.period
-        repairs = [line.at_s.most for line in measured.history.lines("operator", REPAIR_LINE)]
-        repairs = [repair_s for repair_s in repairs if 0 < repair_s < at_s]
-        if repairs and abs(at_s - repairs[-1] - period_s) <= TICK_SLACK_S:
-            yield f"one {period_s:.0f} s resync after the one that only made a pod a replica{self._order(measured)}"
-        else:
-            yield f"it labels only in its {period_s:.0f} s resync"
-        terminating_s = gone_s(measured)
-        requested = measured.failover is not None and measured.failover.kind == "requested"
-        if requested and terminating_s and terminating_s > 5:
-            yield f"it does nothing while a pod is terminating, here until {terminating_s:.1f} s"
-
-    def _order(self, measured: Measured) -> str:
-        target, successor = measured.target, measured.successor
-        if target is None or successor is None or self.group(target, successor) != "lower":
-            return ""
-        order = f"killed {target.ordinal} is before new {successor.ordinal}"
-        return f" (it stops at the first pod that has just come back, and {order})"

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chaos.cluster.local import haproxy
 from chaos.cluster.local.cluster import LocalCluster, connect
 from chaos.cluster.local.level import NAMESPACES, Level
-from chaos.cluster.local.servers import find
+from chaos.cluster.local.servers import find, find_haproxy
 from chaos.model import Member
 from chaos.record.events import Stamped
 from chaos.scenario import Scenario, load
@@ -39,7 +38,7 @@ def scenario(**settings: str) -> Scenario:
 def reference(level: Level = FULL, wanted: Scenario | None = None) -> dict[str, str]:
     server = find(scenario().system.on_local.server)
     said = {"program": str(server.program), "server": server.kind, "version": server.version}
-    said["haproxy"] = str(haproxy.find(wanted.system) or "") if wanted else ""
+    said["haproxy"] = str(find_haproxy(wanted.system) or "") if wanted else ""
     return {"name": "local", **said, "level": level.name, "level_why": level.why}
 
 

@@ -145,7 +145,7 @@ async def test_what_it_says_when_it_breaks_is_kept(tmp_path):
 
 
 async def test_one_that_does_not_end_is_killed_and_that_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr("chaos.cluster.local.agent.END_S", 0.5)
+    monkeypatch.setattr("chaos.cluster.local.cluster.END_S", 0.5)
     async with held(tmp_path) as one:
         agent = await one.cluster.launch(await spec_of(one))
         await heard(one, "role")

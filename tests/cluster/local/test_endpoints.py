@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from chaos.cluster.local.endpoints import Endpoints
+from chaos.cluster.local.endpoints import LocalServices
 from chaos.cluster.local.network import Space
-from chaos.cluster.local.pod import Pod
+from chaos.cluster.local.pod import LocalPod
 from chaos.model import MemberKind
 from chaos.net.service import Service
 from chaos.record.events import Stamped
@@ -35,10 +35,10 @@ class Programmed:
         return service.endpoints
 
 
-def pod(name: str, address: str, role: str | None = None, **state: bool) -> Pod:
+def pod(name: str, address: str, role: str | None = None, **state: bool) -> LocalPod:
     kind = MemberKind.REDIS if name.startswith("redis") else MemberKind.SENTINEL
     port = 6379 if kind is MemberKind.REDIS else 26379
-    made = Pod(name=name, kind=kind, port=port, space=Space(0, address, 0), role=role)
+    made = LocalPod(name=name, kind=kind, port=port, space=Space(0, address, 0), role=role)
     for key, value in state.items():
         setattr(made, key, value)
     return made
@@ -61,7 +61,7 @@ def endpoints(programmed, said):
         "redis-1": pod("redis-1", "10.93.1.2", "slave", ready=True),
         "sentinel-0": pod("sentinel-0", "10.93.2.1", ready=True),
     }
-    followed = Endpoints(scenario().system.on_local, pods, programmed, said.append)
+    followed = LocalServices(scenario().system.on_local, pods, programmed, said.append)
     followed.announce()
     followed.follow()
     return pods, followed

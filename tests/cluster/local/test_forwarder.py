@@ -11,8 +11,7 @@ from functools import partial
 import pytest
 
 from chaos.cluster.local.forwarder import RESET
-from chaos.cluster.local.forwarding import Forwarding
-from chaos.cluster.local.loopback import Loopback
+from chaos.cluster.local.loopback import Forwarding, Loopback
 from chaos.errors import SetupError
 from chaos.net.service import Service
 from chaos.until import until

@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from chaos.cluster.base import Stop
-from chaos.cluster.local import haproxy
+from chaos.cluster.local.config import haproxy_conf
 from chaos.cluster.local.level import LOOPBACK, Level
+from chaos.cluster.local.servers import find_haproxy
 from chaos.errors import ScenarioError, SetupError
 from chaos.model import MemberKind
 from chaos.observe.proxies import ProxyObserver
@@ -36,7 +37,7 @@ def scenario(**settings: str) -> Scenario:
 
 def test_its_file_has_the_checks_as_declared_and_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PASSWORD_VARIABLE, "very-secret")
-    lines = haproxy.haproxy_conf(scenario().system, ("10.93.5.1", 6379), SERVERS).splitlines()
+    lines = haproxy_conf(scenario().system, ("10.93.5.1", 6379), SERVERS).splitlines()
 
     assert "default-server check inter 200ms fall 3 rise 2 on-marked-down shutdown-sessions" in lines
     assert lines[-2:] == ["server redis-0 10.93.1.1:6379", "server redis-1 10.93.1.2:6379"]
@@ -47,15 +48,15 @@ def test_its_file_has_the_checks_as_declared_and_no_password(monkeypatch: pytest
 def test_without_a_password_it_sends_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(PASSWORD_VARIABLE, raising=False)
 
-    assert "AUTH" not in haproxy.haproxy_conf(scenario().system, ("10.93.5.1", 6379), SERVERS)
+    assert "AUTH" not in haproxy_conf(scenario().system, ("10.93.5.1", 6379), SERVERS)
 
 
 def test_where_it_is_not_installed_the_scenario_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    assert haproxy.find(load("sentinel").scenario.system) is None
+    assert find_haproxy(load("sentinel").scenario.system) is None
     with pytest.raises(SetupError, match="apt-get install haproxy"):
-        haproxy.find(scenario().system)
+        find_haproxy(scenario().system)
 
 
 def test_members_that_move_are_refused_for_it_knows_them_by_address() -> None:

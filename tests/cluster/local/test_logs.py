@@ -1,7 +1,7 @@
 import time
 
 from chaos.analysis.logs import parse
-from chaos.cluster.local.logs import Log
+from chaos.cluster.local.pod import Log
 
 
 def test_each_line_is_stamped_so_that_the_analysis_places_it(tmp_path):

@@ -10,9 +10,7 @@ pytestmark = pytest.mark.local
 
 BEGIN = """
 import errno, socket, threading
-from chaos.cluster.local import links
-from chaos.cluster.local.links import FIRST, Links
-from chaos.cluster.local.network import BRIDGE, Network, isolate
+from chaos.cluster.local.network import BRIDGE, FIRST, Links, Network, isolate, new_address
 from chaos.linux import CLONE_NEWNET, setns
 
 def connect(space, address):
@@ -72,7 +70,7 @@ def test_what_the_kernel_refuses_is_raised_with_its_number():
     program = """
     try:
         with Links() as here:
-            here.do(links.address(FIRST, BRIDGE))
+            here.do(new_address(FIRST, BRIDGE))
     except OSError as error:
         print(errno.errorcode[error.errno], error)
     """

@@ -5,9 +5,8 @@ import sys
 
 import pytest
 
-from chaos.cluster.local import abilities
-from chaos.cluster.local.abilities import VARIABLE, best, level, no_namespaces
-from chaos.cluster.local.level import LOOPBACK, NAMESPACES
+from chaos.cluster.local import level
+from chaos.cluster.local.level import LOOPBACK, NAMESPACES, VARIABLE, best, no_namespaces, usable_level
 from chaos.cluster.local.platform import LocalPlatform
 from chaos.errors import ScenarioError, SetupError
 from chaos.progress import Message
@@ -38,29 +37,29 @@ def test_an_image_of_the_agent_is_no_option_here():
 
 @pytest.mark.local
 def test_the_machine_can_do_it():
-    assert level().name == NAMESPACES
+    assert usable_level().name == NAMESPACES
 
 
 def test_what_was_refused_is_in_the_sentence_and_what_allows_it(monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
     refused = "import errno; raise PermissionError(errno.EPERM, 'no namespaces for you')"
-    monkeypatch.setattr(abilities, "COMMAND", [sys.executable, "-c", refused])
+    monkeypatch.setattr(level, "COMMAND", [sys.executable, "-c", refused])
     found = best()
     assert found.name == LOOPBACK
     assert "no namespaces for you" in found.lost
-    monkeypatch.setattr(abilities, "LOOPBACK_ADDRESS", "192.0.2.1")
+    monkeypatch.setattr(level, "LOOPBACK_ADDRESS", "192.0.2.1")
     with pytest.raises(SetupError, match=r"no namespaces for you.*no loopback address.*kernel\.apparmor"):
-        level()
+        usable_level()
 
 
 def test_an_attempt_that_hangs_is_given_up(monkeypatch):
-    monkeypatch.setattr(abilities, "COMMAND", [sys.executable, "-c", "import signal; signal.pause()"])
-    monkeypatch.setattr(abilities, "TRY_S", 0.2)
+    monkeypatch.setattr(level, "COMMAND", [sys.executable, "-c", "import signal; signal.pause()"])
+    monkeypatch.setattr(level, "TRY_S", 0.2)
     assert "longer than 0.2 s" in no_namespaces()
 
 
 @pytest.mark.local
 def test_an_attempt_changes_nothing_here():
     before = subprocess.run(["ip", "-o", "link"], capture_output=True, check=True, timeout=10).stdout
-    level()
+    usable_level()
     assert subprocess.run(["ip", "-o", "link"], capture_output=True, check=True, timeout=10).stdout == before

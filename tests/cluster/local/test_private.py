@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from chaos.cluster.local import private
-from chaos.cluster.local.private import PREFIX, directory, sweep
+from chaos.cluster.local import nest
+from chaos.cluster.local.nest import PREFIX, private_directory, sweep
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def left(place: Path) -> list[str]:
 
 
 def test_it_goes_with_all_that_is_in_it(place):
-    with directory() as home:
+    with private_directory() as home:
         assert home.parent == place
         (home / "data").mkdir()
         (home / "data" / "dump.rdb").write_text("x")
@@ -30,7 +30,7 @@ def test_it_goes_with_all_that_is_in_it(place):
 def test_what_a_killed_nest_left_is_swept_and_what_a_living_one_has_is_not(place):
     (place / f"{PREFIX}killed").mkdir()
     (place / f"{PREFIX}killed" / "data").write_text("x")
-    with directory() as mine, directory() as other:
+    with private_directory() as mine, private_directory() as other:
         sweep()
         assert left(place) == sorted([mine.name, other.name])
 
@@ -47,5 +47,5 @@ def test_what_is_not_ours_stays(place, monkeypatch):
 
 def test_a_directory_that_another_sweeps_meanwhile_is_no_trouble(place, monkeypatch):
     gone = place / f"{PREFIX}gone"
-    monkeypatch.setattr(private, "_found", lambda: [gone])
+    monkeypatch.setattr(nest, "_found", lambda: [gone])
     sweep()

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from chaos.cluster.local.config import Recipes
 from chaos.cluster.local.network import Space
 from chaos.cluster.local.plan import Plan
-from chaos.cluster.local.pod import Pod
-from chaos.cluster.local.recipes import Recipes
+from chaos.cluster.local.pod import LocalPod
 from chaos.cluster.local.servers import Server
 from chaos.model import MemberKind
 from chaos.scenario import load
@@ -16,8 +16,8 @@ REDIS, SENTINEL = MemberKind.REDIS, MemberKind.SENTINEL
 MASTER = ("10.93.1.1", 6379)
 
 
-def pod(kind: MemberKind, address: str) -> Pod:
-    return Pod(name=f"{kind}-1", kind=kind, port=6379, space=Space(0, address, 0), role=None)
+def pod(kind: MemberKind, address: str) -> LocalPod:
+    return LocalPod(name=f"{kind}-1", kind=kind, port=6379, space=Space(0, address, 0), role=None)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_the_controller_has_a_folder_and_no_configuration(recipes, tmp_path):
     controller = pod(MemberKind.OPERATOR, "10.93.3.1")
     made.first(controller, None)
     made.replaced(controller, MASTER)
-    assert made.command(controller)[1:] == ["-m", "chaos.cluster.local.controller"]
+    assert made.command(controller)[1:] == ["-m", "chaos.operators"]
     assert not conf(tmp_path, MemberKind.OPERATOR).exists()
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from chaos.cluster.local.controller.watchers import known
-from tests.cluster.local.controller.world import ITSELF, PORT, World
+from chaos.operators.spotahome.reconcile import known
+from tests.operators.world import ITSELF, PORT, World
 
 M0, M1, M2 = (("10.0.0.0", PORT), ("10.0.0.1", PORT), ("10.0.0.2", PORT))
 SET_REDIS = [f"r-{number} CONFIG SET appendonly yes" for number in range(3)]

@@ -3,9 +3,8 @@
 import pytest
 
 from chaos.cluster.base import Ability
-from chaos.cluster.local import abilities
-from chaos.cluster.local.abilities import VARIABLE, best, level, no_loopback
-from chaos.cluster.local.level import LOOPBACK, NAMESPACES, SAMPLE, Level
+from chaos.cluster.local import level
+from chaos.cluster.local.level import LOOPBACK, NAMESPACES, SAMPLE, VARIABLE, Level, best, no_loopback, usable_level
 from chaos.errors import ScenarioError, SetupError
 
 REFUSED = "no network namespaces of our own here (PermissionError: [Errno 1] Operation not permitted)"
@@ -17,22 +16,22 @@ def machine(monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
 
     def says(namespaces: str = "", loopback: str = "") -> None:
-        monkeypatch.setattr(abilities, "TRIES", {NAMESPACES: lambda: namespaces, LOOPBACK: lambda: loopback})
+        monkeypatch.setattr(level, "TRIES", {NAMESPACES: lambda: namespaces, LOOPBACK: lambda: loopback})
 
     says()
     return says
 
 
 def test_a_machine_that_allows_namespaces_loses_nothing():
-    assert level() == Level(NAMESPACES)
-    assert level().can == frozenset(Ability)
-    assert level().lost == ""
-    assert str(level()) == "processes in network namespaces of this machine"
+    assert usable_level() == Level(NAMESPACES)
+    assert usable_level().can == frozenset(Ability)
+    assert usable_level().lost == ""
+    assert str(usable_level()) == "processes in network namespaces of this machine"
 
 
 def test_where_namespaces_are_refused_it_is_loopback_and_says_what_is_lost_and_why(machine):
     machine(namespaces=REFUSED)
-    found = level()
+    found = usable_level()
     assert found == Level(LOOPBACK, REFUSED)
     assert found.can == {Ability.KILL, Ability.PAUSE, Ability.DELETE}
     assert str(found) == f"processes at loopback addresses of this machine (level loopback: {REFUSED}; lost: cut)"
@@ -43,33 +42,33 @@ def test_where_both_are_refused_there_is_the_sample_and_no_run(machine):
     assert best().name == SAMPLE
     assert best().can == frozenset()
     with pytest.raises(SetupError, match=r"Operation not permitted.*it said so.*failover report --sample"):
-        level()
+        usable_level()
 
 
 def test_a_level_can_be_asked_for_where_the_machine_could_do_more(monkeypatch):
     monkeypatch.setenv(VARIABLE, LOOPBACK)
-    assert level() == Level(LOOPBACK, "FAILOVER_LEVEL asks for it")
+    assert usable_level() == Level(LOOPBACK, "FAILOVER_LEVEL asks for it")
 
 
 def test_a_level_that_is_asked_for_is_not_replaced_by_another(machine, monkeypatch):
     machine(namespaces=REFUSED)
     monkeypatch.setenv(VARIABLE, NAMESPACES)
     with pytest.raises(SetupError, match="no network namespaces of our own"):
-        level()
+        usable_level()
 
 
 def test_a_level_that_there_is_not_is_named_with_those_that_there_are(monkeypatch):
     monkeypatch.setenv(VARIABLE, "sample")
     with pytest.raises(ScenarioError, match='"sample" is no level; write namespaces or loopback, or unset it'):
-        level()
+        usable_level()
 
 
 def test_a_kernel_that_gives_no_other_address_says_so(monkeypatch):
     assert no_loopback() == ""
-    monkeypatch.setattr(abilities, "LOOPBACK_ADDRESS", "192.0.2.1")
+    monkeypatch.setattr(level, "LOOPBACK_ADDRESS", "192.0.2.1")
     assert "no loopback address but 127.0.0.1 here ([Errno 99]" in no_loopback()
 
 
 @pytest.mark.netns
 def test_namespaces_are_tried_for_real():
-    assert abilities.no_namespaces() == ""
+    assert level.no_namespaces() == ""

@@ -86,7 +86,7 @@ def watched(rig: Rig, mode: str, every_s: float = 1.0, names: dict[str, str] | N
     """It ends by the end of its input, and has to end well."""
     task = {"mode": mode, "every_s": every_s, "master": MASTER_NAME, "replicas": 2, "sentinels": 3, "quorum": 2}
     logged = rig.directory / "controller.log"
-    command = [sys.executable, "-m", "chaos.cluster.local.controller"]
+    command = [sys.executable, "-m", "chaos.operators"]
     with logged.open("w") as log:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
     assert process.stdin is not None

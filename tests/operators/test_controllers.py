@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.cluster.local.controller.watched import Watched, watched
+from tests.operators.watched import Watched, watched
 from tests.rig import LOOPBACK, MASTER_NAME, REDIS, SENTINELS, Rig, fields, wait_for
 
 pytestmark = pytest.mark.redis

@@ -3,13 +3,12 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from chaos.cluster.local.controller.board import Address, Label, Pod, Spec
-from chaos.cluster.local.controller.reconcile import reconcile
-from chaos.cluster.local.controller.steps import Action, Call, Failed, Look, Note
+from chaos.cluster.local.controller import Address, Label, ListedPod, Task
+from chaos.operators.spotahome.reconcile import Action, Call, Failed, LogNote, Look, reconcile
 
 PORT, SENTINEL_PORT = 6379, 26379
 ITSELF = ("127.0.0.1", PORT)
-SPEC = Spec(
+SPEC = Task(
     mode="resync",
     every_s=30.0,
     master="mymaster",
@@ -20,13 +19,13 @@ SPEC = Spec(
 )
 
 
-def redis(ordinal: int, **fields: Any) -> Pod:
-    pod = Pod(name=f"r-{ordinal}", component="redis", ip=f"10.0.0.{ordinal}", port=PORT, role="slave")
+def redis(ordinal: int, **fields: Any) -> ListedPod:
+    pod = ListedPod(name=f"r-{ordinal}", component="redis", ip=f"10.0.0.{ordinal}", port=PORT, role="slave")
     return replace(pod, **fields)
 
 
-def sentinel(ordinal: int) -> Pod:
-    return Pod(name=f"s-{ordinal}", component="sentinel", ip=f"10.0.1.{ordinal}", port=SENTINEL_PORT)
+def sentinel(ordinal: int) -> ListedPod:
+    return ListedPod(name=f"s-{ordinal}", component="sentinel", ip=f"10.0.1.{ordinal}", port=SENTINEL_PORT)
 
 
 @dataclass
@@ -48,7 +47,7 @@ class World:
     late: set[str] = field(default_factory=set)
     refused: str = ""
     done: list[Action] = field(default_factory=list)
-    pods: tuple[Pod, ...] = ()
+    pods: tuple[ListedPod, ...] = ()
     ended: str = ""
 
     def __post_init__(self) -> None:
@@ -118,7 +117,7 @@ class World:
 
     @property
     def notes(self) -> list[str]:
-        return [action.text for action in self.done if isinstance(action, Note)]
+        return [action.text for action in self.done if isinstance(action, LogNote)]
 
     @property
     def commands(self) -> list[str]:

@@ -1,14 +1,21 @@
-"""How long the operator's client waits, with its patience made short."""
+"""The operator's loop: when reconciles are due, how long its client waits (made short here), and what it logs."""
 
 import asyncio
+import io
+import json
+import re
 import socket
 import time
 from contextlib import ExitStack
 
 import pytest
 
-from chaos.cluster.local.controller.calls import Caller, Patience
-from chaos.cluster.local.controller.steps import Failed
+from chaos.analysis.logs import parse
+from chaos.cluster.local.controller import ApiServer
+from chaos.operators.spotahome import LABEL_LINE
+from chaos.operators.spotahome.reconcile import Failed, label
+from chaos.operators.spotahome.resync import Caller, Patience, attempt, next_ns
+from tests.operators.world import redis
 from tests.rig import LOOPBACK, REDIS, Rig, free_port
 
 SHORT = Patience(dial_s=0.2, read_s=0.1, attempts=4, backoff_s=0.001)
@@ -66,3 +73,20 @@ async def test_one_that_answers_in_the_end_is_heard(rig: Rig):
     asyncio.get_running_loop().call_later(0.15, rig.resume, REDIS[0])
 
     assert await Caller(SHORT).call((LOOPBACK, rig.processes[REDIS[0]].port), ("PING",)) == "PONG"
+
+
+@pytest.mark.parametrize(
+    ("now", "due"),
+    [(101, 130), (129, 130), (130, 130), (131, 130), (159, 130), (161, 160), (195, 190)],
+)
+def test_ticks_that_came_meanwhile_are_one_and_the_phase_stays(now, due):
+    assert next_ns(100, now, 30) == due
+
+
+async def test_a_label_is_logged_as_the_room_reads_it():
+    out, log = io.StringIO(), io.StringIO()
+    await attempt(label(redis(1), "master"), Caller(SHORT), ApiServer(out, log))
+    line = parse(log.getvalue().rstrip(), "controller")
+    assert line is not None
+    assert re.match(rf'level=info msg="{LABEL_LINE}, .*pod name: r-1, labels: map\[role:master\]"', line.message)
+    assert json.loads(out.getvalue()) == {"label": {"pod": "r-1", "role": "master"}}

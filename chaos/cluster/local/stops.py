@@ -16,8 +16,8 @@ from pathlib import Path
 
 from chaos.agent.faults import Answer, Faults, Request
 from chaos.clock import HOST, mono_ns
-from chaos.cluster.local.kubelet import Kubelet, Nest
-from chaos.cluster.local.pod import Pod
+from chaos.cluster.local.kubelet import Holder, Kubelet
+from chaos.cluster.local.pod import LocalPod
 from chaos.errors import FaultError
 from chaos.model import MemberKind
 from chaos.pipe import Child
@@ -33,7 +33,7 @@ GRACE_S = 2.0
 class MemberFaults:
     """A member is named by uid and container, so that a fault never hits its successor."""
 
-    def __init__(self, local: LocalSystem, kubelet: Kubelet, nest: Nest, home: Path) -> None:
+    def __init__(self, local: LocalSystem, kubelet: Kubelet, nest: Holder, home: Path) -> None:
         self._local = local
         self._kubelet = kubelet
         self._nest = nest
@@ -68,7 +68,7 @@ class MemberFaults:
             self._nest.spawn(self._leave(pod))
         return {"before_ns": before_ns, "after_ns": mono_ns(), "evidence": "the member is being deleted"}
 
-    async def _leave(self, pod: Pod) -> None:
+    async def _leave(self, pod: LocalPod) -> None:
         """As the operator's pods go: the preStop hook hands a master over, and waits, before SIGTERM.
 
         The hook's failover and its wait are a master's only. Its SAVE comes after them, later than the grace of its
@@ -85,7 +85,7 @@ class MemberFaults:
         if not pod.gone:
             self._kubelet.take_away(pod)
 
-    async def _handed_over(self, pod: Pod) -> bool:
+    async def _handed_over(self, pod: LocalPod) -> bool:
         """Ask a Sentinel, the first that answers, who is master; and where it is this one, for a failover."""
         name = self._local.sentinel.master
         for sentinel in self._kubelet.of(MemberKind.SENTINEL):
@@ -100,7 +100,7 @@ class MemberFaults:
                     return True
         return False
 
-    def _named(self, request: Request) -> Pod:
+    def _named(self, request: Request) -> LocalPod:
         """Raises FaultError where the member is another by now than when it was aimed at."""
         pod = self._kubelet.pods.get(request["member"])
         if pod is None or (pod.uid, pod.container) != (request["uid"], request["container"]):
