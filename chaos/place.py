@@ -37,6 +37,8 @@ def choose(on: str | None, scenario: str | None, settings: Mapping[str, str]) ->
 
     Raises ScenarioError where scenario and place contradict, SetupError in CI where kind cannot run.
     """
+    if not (on or scenario):
+        _check_settings(settings)
     missing = "" if on or scenario else _not_kind()
     chosen = on or (LOCAL if missing else KIND)
     loaded = load(scenario or SCENARIOS.get(chosen, SCENARIOS[KIND]), settings)
@@ -60,6 +62,23 @@ def at_once(on: str, asked: int | None) -> int:
             raise ScenarioError(f"--parallel {asked}: on {on} all trials are on one system; leave it out")
         return 1
     return asked or PER_CORE * len(os.sched_getaffinity(0))
+
+
+def _check_settings(settings: Mapping[str, str]) -> None:
+    """Raise ScenarioError if no scenario that may be chosen here takes these settings.
+
+    A misspelt setting is said before the container engine is asked for, which may be missing too. A setting of one
+    place, such as system.local.restart, is right for the scenario of that place only, so one that takes them is enough.
+    """
+    refused: list[ScenarioError] = []
+    for name in SCENARIOS.values():
+        try:
+            load(name, settings)
+        except ScenarioError as error:
+            refused.append(error)
+        else:
+            return
+    raise refused[0]
 
 
 def _not_kind() -> str:
