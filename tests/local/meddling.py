@@ -20,6 +20,8 @@ FIRST_CLIENT = "0"
 SPINNERS = 4
 LAST = 19
 """The niceness of whoever is to come last."""
+GROUP_EVERY_S = 0.15
+"""From an ordinary user the kernel takes one change of a group's niceness in 0.1 s (autogroup.c) and refuses others."""
 BLOCK = 4096
 SERVER = re.compile(r":\d+(\0| |$)")
 """In the title of a server: where it listens."""
@@ -47,21 +49,26 @@ def fill(directory: str) -> int:
 def crowd(seconds: float) -> None:
     """For so long, leave the members next to nothing of the one core that they are put on; the agent has the others.
 
-    A group of the scheduler's own is made of each session: then niceness counts within one only, and it has its own.
+    The kernel may make a group of the scheduler's own of each session, and each member has a session of its own. Then
+    the niceness of the group decides, and that of the process only within it, so both are set.
     """
     [nest] = children(os.getpid())
-    group = Path(f"/proc/{nest}/autogroup")
-    for pid in _servers(nest):
+    servers = _servers(nest)
+    for pid in servers:
         os.sched_setaffinity(pid, {CORE})
         os.setpriority(os.PRIO_PROCESS, pid, LAST)
-    _nice(group, LAST)
+        _nice_group(pid, LAST)
     with spinning(SPINNERS):
         time.sleep(seconds)
-    _nice(group, 0)
+    for pid in servers:
+        _nice_group(pid, 0)
 
 
-def _nice(group: Path, level: int) -> None:
+def _nice_group(pid: int, level: int) -> None:
+    """Set the niceness of the scheduler's group that this process is in, where the kernel makes such groups."""
+    group = Path(f"/proc/{pid}/autogroup")
     if group.exists():
+        time.sleep(GROUP_EVERY_S)
         group.write_text(str(level))
 
 
