@@ -13,8 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from chaos import __version__
-from chaos.cluster.kube.command import run
-from chaos.cluster.kube.kind import NEEDS_GIB, require_engine
+from chaos.cluster.kube.kind import NEEDS_GIB, require_engine, run
 from chaos.cluster.local import servers
 from chaos.cluster.local.level import usable_level
 from chaos.errors import HarnessError, SetupError

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from chaos.agent.spec import AgentSpec
 from chaos.clock import HOST, mono_ns
-from chaos.cluster.base import Ability, Agent, Cut, Effect, Members, Stop, Versions
+from chaos.cluster.base import Ability, Effect, Members, Partition, RunningAgent, Stop, Versions
 from chaos.errors import SetupError
 from chaos.model import Member
 from chaos.progress import Message, Tell, Tells
@@ -48,7 +48,7 @@ class FakeCluster:
     async def resume(self, member: Member) -> None:
         self.world.out.discard(member.name)
 
-    async def cut(self, cut: Cut) -> Effect:
+    async def cut(self, cut: Partition) -> Effect:
         before = mono_ns()
         self.world.cut = cut.member.name
         self.world.out.add(cut.member.name)
@@ -72,7 +72,7 @@ class FakeCluster:
             if self.world.script == "platform-breaks":
                 raise SetupError("the API server answers no more")
 
-    async def launch(self, spec: AgentSpec) -> Agent:
+    async def launch(self, spec: AgentSpec) -> RunningAgent:
         return FakeAgent(self.world, spec)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from chaos.agent.spec import QUIT, AgentSpec
 from chaos.clock import AGENT, mono_ns, node_domain
-from chaos.cluster.base import Ability, Agent, Cut, Effect, Members, Stop
+from chaos.cluster.base import Ability, Effect, Members, Partition, RunningAgent, Stop
 from chaos.errors import SetupError
 from chaos.model import Member
 from chaos.record.events import Event, Stamped, domain_event
@@ -73,7 +73,7 @@ class RigCluster:
     async def resume(self, member: Member) -> None:
         self.rig.resume(member.name)
 
-    async def cut(self, cut: Cut) -> Effect:
+    async def cut(self, cut: Partition) -> Effect:
         raise NotImplementedError
 
     async def heal(self) -> None:
@@ -85,7 +85,7 @@ class RigCluster:
             yield stamped("pod", "host", mono_ns(), **_pod(member))
         await asyncio.Event().wait()
 
-    async def launch(self, spec: AgentSpec) -> Agent:
+    async def launch(self, spec: AgentSpec) -> RunningAgent:
         given = self.directory / "agent.json"
         given.write_text(spec.dumps())
         command = (sys.executable, "-m", "chaos.agent", str(given), str(self.directory))

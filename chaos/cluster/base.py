@@ -53,7 +53,7 @@ class Effect:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Cut:
+class Partition:
     """A partition as data: `member` exchanges no packet with any of `peers` (addresses), in either direction."""
 
     member: Member
@@ -61,7 +61,7 @@ class Cut:
     longest_s: float
 
 
-class Agent(Protocol):
+class RunningAgent(Protocol):
     """The agent as its host sees it. Files that it writes appear under the trial's directory within a second."""
 
     domain: str
@@ -91,7 +91,7 @@ class Cluster(Protocol):
 
     async def resume(self, member: Member) -> None: ...
 
-    async def cut(self, cut: Cut) -> Effect:
+    async def cut(self, cut: Partition) -> Effect:
         """Replace the present cut."""
 
     async def heal(self) -> None:
@@ -100,7 +100,7 @@ class Cluster(Protocol):
     def events(self) -> AsyncIterator[Stamped[Event]]:
         """What the platform says: pods, endpoints, logs opened; gaps included. Raw logs go to the trial's `logs/`."""
 
-    async def launch(self, spec: AgentSpec) -> Agent: ...
+    async def launch(self, spec: AgentSpec) -> RunningAgent: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

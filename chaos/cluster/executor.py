@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chaos.clock import mono_ns
-from chaos.cluster.base import Cut, Effect, Stop
+from chaos.cluster.base import Effect, Partition, Stop
 from chaos.errors import FaultError
 from chaos.model import Member
 from chaos.record.events import Event, FaultUndone, Stamped
@@ -54,7 +54,7 @@ class Executor(ABC):
         """Returns once no thread of the member is stopped any more."""
         await self.ask("resume", **_named(member))
 
-    async def cut(self, cut: Cut) -> Effect:
+    async def cut(self, cut: Partition) -> Effect:
         """Replaces the executor's present cut. Confirmed once a packet was dropped."""
         term = {"lease_s": LEASE_S, "longest_s": cut.longest_s}
         answer = await self.ask("cut", **_named(cut.member), peers=list(cut.peers), **term)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from chaos.clock import mono_ns, wall_ns
-from chaos.cluster.base import Agent, Effect
+from chaos.cluster.base import Effect, RunningAgent
 from chaos.errors import ExperimentError, HarnessError
 from chaos.experiment.observed import Observed
 from chaos.experiment.threads import awake
@@ -47,7 +47,7 @@ class Session:
     scenario: Scenario
     expects: str
     scene: Scene
-    agent: Agent
+    agent: RunningAgent
     observed: Observed
     events: EventWriter
     tell: Tells

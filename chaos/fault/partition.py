@@ -5,14 +5,14 @@ was replaced is the point of it.
 Established connections fall silent and are not reset. The cut is a lease of `longest_s`, whatever becomes of us.
 """
 
-from chaos.cluster.base import Ability, Cut, Effect
+from chaos.cluster.base import Ability, Effect, Partition
 from chaos.fault.scene import Fault, Scene, others
 from chaos.model import Member
 
 
 async def partition(scene: Scene, target: Member, *, longest_s: float) -> Effect:
     peers = others(target, await scene.cluster.members())
-    return await scene.cluster.cut(Cut(member=target, peers=peers, longest_s=longest_s))
+    return await scene.cluster.cut(Partition(member=target, peers=peers, longest_s=longest_s))
 
 
 FAULT = Fault(apply=partition, needs=frozenset({Ability.CUT}), lasting=True)

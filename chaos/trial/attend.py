@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Self
 
 from chaos.agent.spec import MEMBERS
-from chaos.cluster.base import Agent, Cluster, Members
+from chaos.cluster.base import Cluster, Members, RunningAgent
 from chaos.record.events import MembersKnown, Pod
 from chaos.trial.record import Record
 
@@ -20,7 +20,7 @@ class Attendant:
     """
 
     def __init__(self, cluster: Cluster, record: Record, failed: Callable[[BaseException], None]) -> None:
-        self.agent: Agent | None = None
+        self.agent: RunningAgent | None = None
         self.members: Members = {}
         self._cluster = cluster
         self._record = record

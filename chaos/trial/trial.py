@@ -17,7 +17,7 @@ import asyncio
 from importlib import import_module
 from pathlib import Path
 
-from chaos.cluster.base import Agent, Cluster, refusal
+from chaos.cluster.base import Cluster, RunningAgent, refusal
 from chaos.cluster.health import Facts
 from chaos.errors import InterruptedTrial, SetupError
 from chaos.experiment import play
@@ -108,13 +108,13 @@ class Trial:
         if refused:
             raise SetupError(refused)
 
-    async def _launch(self, record: Record, cluster: Cluster, attendant: Attendant) -> Agent:
+    async def _launch(self, record: Record, cluster: Cluster, attendant: Attendant) -> RunningAgent:
         spec = agent_spec(self._spec, self._scenario, attendant.members)
         record.manifest(**manifest(self._spec, self._scenario, self._experiment, spec))
         attendant.agent = await cluster.launch(spec)
         return attendant.agent
 
-    def _opened(self, record: Record, scene: Scene, agent: Agent, observed: Observed) -> Session:
+    def _opened(self, record: Record, scene: Scene, agent: RunningAgent, observed: Observed) -> Session:
         return Session(
             scenario=self._scenario,
             expects=self._experiment.expects,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chaos.clock import HOST
-from chaos.cluster.base import Ability, Cut, Effect, Stop
+from chaos.cluster.base import Ability, Effect, Partition, Stop
 from chaos.cluster.health import Facts
 from chaos.errors import FaultError, RecordingError, SetupError
 from chaos.fault.inject import heal, inject
@@ -65,7 +65,7 @@ class Remembers:
     async def stop(self, target: Member, how: Stop) -> Effect:
         return self._did(target.name, how)
 
-    async def cut(self, cut: Cut) -> Effect:
+    async def cut(self, cut: Partition) -> Effect:
         return self._did(cut)
 
     async def heal(self) -> None:

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from chaos.cluster.kube.api import OURS, Api, Object
-from chaos.cluster.kube.command import ran
-from chaos.cluster.kube.kind import Kind, checkout, name_of
-from chaos.cluster.kube.pods import KINDS, NAMESPACE
-from chaos.cluster.kube.stream import LineStream, Program
+from chaos.cluster.kube.deploy import KINDS, NAMESPACE
+from chaos.cluster.kube.kind import Kind, checkout, name_of, ran
+from chaos.cluster.kube.stream import LineStream, PodProgram
 from chaos.until import until
 from tests.cluster.kube.rig import container_of
 
@@ -62,7 +61,7 @@ class System:
         """What asks each helper that is there for its status, which renews nothing."""
         pods = await self.api.items(f"/api/v1/namespaces/{NAMESPACE}/pods", labelSelector=OURS)
         talk = ["python", "-m", "chaos.agent.talk"]
-        streams = [LineStream(self.api, Program(NAMESPACE, pod["metadata"]["name"], "helper", talk)) for pod in pods]
+        streams = [LineStream(self.api, PodProgram(NAMESPACE, pod["metadata"]["name"], "helper", talk)) for pod in pods]
         try:
             await asyncio.gather(*(stream.open() for stream in streams))
             yield [partial(stream.ask, {"do": "status"}, ANSWER_S) for stream in streams]

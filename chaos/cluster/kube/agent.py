@@ -1,39 +1,128 @@
-"""The agent in its pod, as its host sees it: told by files, and mirrored into the trial's directory.
+"""The agent in its pod: its manifests, and the agent as its host sees it.
 
-The stream to it may break: it is opened again, and the gap is an event. The agent itself needs none of this and goes
-on recording meanwhile.
+The pod has two containers of one image on one directory: the agent, and a keeper that serves its files. It needs
+nothing of the host but its spec, and ends by itself: the agent at its limit, the pod a little later. The host tells the
+agent by files and mirrors its record into the trial's directory. If the stream between them breaks it is opened again,
+and the gap is an event; the agent goes on recording meanwhile.
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from chaos.agent.keeper import Mirror
-from chaos.agent.spec import QUIT
-from chaos.clock import AGENT, HOST, mono_ns
-from chaos.cluster.kube import agentpod
-from chaos.cluster.kube.api import Api, ApiError, Object
-from chaos.cluster.kube.pods import wait_running
-from chaos.cluster.kube.stream import Answer, LineStream, Program, StreamBroken, clock_offset
+from chaos.agent.spec import QUIT, AgentSpec
+from chaos.clock import AGENT as AGENT_DOMAIN
+from chaos.clock import HOST, mono_ns
+from chaos.cluster.kube.api import MANAGED_BY, MANAGER, Api, ApiError, Object
+from chaos.cluster.kube.deploy import wait_running
+from chaos.cluster.kube.stream import Answer, LineStream, PodProgram, StreamBroken, clock_offset
 from chaos.errors import HarnessError, SetupError
+from chaos.model import MemberKind
 from chaos.record.events import Event, Gap, Stamped
+from chaos.resp import PASSWORD_VARIABLE
+from chaos.scenario.model import KubeSystem, SecretKey
 from chaos.until import until
 
+RECORD, SPEC = "/record", "/spec"
+AGENT, KEEPER = "agent", "keeper"
+AGENT_CPU, KEEPER_CPU = "500m", "50m"
+"""What the kernel weighs them by on a busy node; with less than the control plane's own the agent's timer starves."""
+PORTS = {"name": "net.ipv4.ip_local_port_range", "value": "1024 65535"}
+"""Each is used in its turn (chaos.client.ports), and none may come again while connection tracking knows it: 120 s.
+Of the usual ones 200 connections a second, and as many that try again in an outage, would leave none for that long."""
+USER = 1000
+_NOBODY = {"runAsUser": USER, "runAsGroup": USER, "fsGroup": USER, "runAsNonRoot": True}
+BEYOND_S = 60
+"""How much longer than the agent its pod may live: so long can the record still be had from it."""
+CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 PULL_S = 0.5
 """Half of what a record may lag behind, so that one slow round is still in time."""
 STATUS_S = 2.0
 ANSWER_S, BACK_S, END_S = 10.0, 30.0, 15.0
 """Limits of one answer, of a break, and of the agent's own end."""
-KEEPER = ("python", "-m", "chaos.agent.keeper", agentpod.RECORD)
+KEEPER_COMMAND = ("python", "-m", "chaos.agent.keeper", RECORD)
 LOG = "agent.log"
 Put = Callable[[Stamped[Event]], None]
+
+
+def agent_configuration(name: str, spec: AgentSpec, namespace: str) -> Object:
+    """The spec as a ConfigMap: it holds no password, and is read once."""
+    data = {"spec.json": spec.dumps()}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(name, namespace), "data": data}
+
+
+def agent_pod(name: str, spec: AgentSpec, kube: KubeSystem, image: str) -> Object:
+    """The pod without a node: `placed` gives it one."""
+    record: Object = {"name": "record", "mountPath": RECORD}
+    command = ["python", "-m", "chaos.agent", f"{SPEC}/spec.json", RECORD]
+    mounts = [record, {"name": "spec", "mountPath": SPEC, "readOnly": True}]
+    agent = _container(AGENT, image, command, mounts, AGENT_CPU)
+    keep = _container(KEEPER, image, ["python", "-m", "chaos.agent.keeper", "--idle", RECORD], [record], KEEPER_CPU)
+    if kube.password is not None:
+        agent["env"] = [_password(kube.password)]
+    volumes = [{"name": "record", "emptyDir": {}}, {"name": "spec", "configMap": {"name": name}}]
+    body: Object = {
+        "restartPolicy": "Never",
+        "activeDeadlineSeconds": math.ceil(spec.limit_s) + BEYOND_S,
+        "terminationGracePeriodSeconds": 5,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {**_NOBODY, "sysctls": [PORTS]},
+        "containers": [agent, keep],
+        "volumes": volumes,
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(name, kube.namespace), "spec": body}
+
+
+def placed(agent: Object, node: str | None) -> Object:
+    """Bind the pod to a node, whatever that node's taints: its load is ours alone."""
+    if node is None:
+        return agent
+    where = {"nodeSelector": {"kubernetes.io/hostname": node}, "tolerations": [{"operator": "Exists"}]}
+    return {**agent, "spec": {**agent["spec"], **where}}
+
+
+def free_node(nodes: list[Object], busy: dict[str, set[MemberKind]]) -> str | None:
+    """A node without a Redis, so that the agent is on no side of a fault; the emptiest, a control plane first.
+
+    `busy` says who runs on each node. None where every node has a Redis: the scheduler chooses then.
+    """
+    free = [one for one in nodes if MemberKind.REDIS not in busy.get(one["metadata"]["name"], set())]
+    free.sort(
+        key=lambda one: (CONTROL_PLANE not in one["metadata"]["labels"], len(busy.get(one["metadata"]["name"], ())))
+    )
+    return str(free[0]["metadata"]["labels"]["kubernetes.io/hostname"]) if free else None
+
+
+def _metadata(name: str, namespace: str) -> Object:
+    return {"name": name, "namespace": namespace, "labels": {MANAGED_BY: MANAGER}}
+
+
+def _container(name: str, image: str, command: list[str], mounts: list[Object], cpu: str) -> Object:
+    """No CPU limit: being throttled would show as lateness of the system."""
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": command,
+        "volumeMounts": mounts,
+        "resources": {"requests": {"cpu": cpu, "memory": "64Mi"}},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+
+
+def _password(key: SecretKey) -> Object:
+    reference = {"name": key.secret, "key": key.key}
+    return {"name": PASSWORD_VARIABLE, "valueFrom": {"secretKeyRef": reference}}
 
 
 class KubeAgent:
     """Keeps `chaos.cluster.base.Agent`. `put` takes the events that only the host can write about it."""
 
-    domain = AGENT
+    domain = AGENT_DOMAIN
 
     def __init__(self, api: Api, pod: Object, directory: Path, put: Put) -> None:
         self._api = api
@@ -102,7 +191,7 @@ class KubeAgent:
                     looked_ns = mono_ns()
         except HarnessError as error:
             self._failure = error
-            self._gap(AGENT, str(error))
+            self._gap(AGENT_DOMAIN, str(error))
 
     async def _pull(self) -> None:
         """One round is many answers where much is new; nobody else's question may come between them."""
@@ -137,7 +226,7 @@ class KubeAgent:
         return answer
 
     async def _opened(self) -> LineStream:
-        stream = LineStream(self._api, Program(self._namespace, self._name, agentpod.KEEPER, KEEPER))
+        stream = LineStream(self._api, PodProgram(self._namespace, self._name, KEEPER, KEEPER_COMMAND))
         await stream.open()
         return stream
 
@@ -151,7 +240,7 @@ class KubeAgent:
         async with self._turn:
             if self._stream is None:
                 self._stream = await self._opened()
-            for event in await clock_offset(self._stream, AGENT):
+            for event in await clock_offset(self._stream, AGENT_DOMAIN):
                 self._put(event)
 
     async def _look(self) -> None:
@@ -173,12 +262,12 @@ class KubeAgent:
         if found is None:
             return {"reason": "its pod is gone"}
         states = {one["name"]: one["state"] for one in found["status"].get("containerStatuses", [])}
-        ended: Object | None = states.get(agentpod.AGENT, {}).get("terminated")
+        ended: Object | None = states.get(AGENT, {}).get("terminated")
         return ended
 
     async def _keep_log(self) -> None:
         """What its processes said on stderr: nothing, unless something went wrong."""
-        read = partial(self._api.core.read_namespaced_pod_log, self._name, self._namespace, container=agentpod.AGENT)
+        read = partial(self._api.core.read_namespaced_pod_log, self._name, self._namespace, container=AGENT)
         try:
             said = await self._api.run(read)
         except ApiError as error:

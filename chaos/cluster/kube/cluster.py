@@ -12,19 +12,16 @@ from pathlib import Path
 
 from chaos.agent.spec import AgentSpec
 from chaos.clock import HOST, mono_ns
-from chaos.cluster.base import Ability, Cut, Effect, Members, Stop
-from chaos.cluster.kube import agentpod
-from chaos.cluster.kube.agent import KubeAgent, launch
+from chaos.cluster.base import Ability, Effect, Members, Partition, Stop
+from chaos.cluster.kube.agent import KubeAgent, agent_configuration, agent_pod, free_node, launch, placed
 from chaos.cluster.kube.api import Api
+from chaos.cluster.kube.deploy import NAMESPACE, is_ready, namespace_object, remove_ours
 from chaos.cluster.kube.helper import NodeHelper
-from chaos.cluster.kube.pods import NAMESPACE, namespace_object, remove_ours
-from chaos.cluster.kube.ready import is_ready
 from chaos.cluster.kube.stops import Pods
 from chaos.cluster.kube.watch import Watcher
 from chaos.errors import FaultError, HarnessError
 from chaos.model import Member, MemberKind
-from chaos.record.events import Event, Gap, Stamped
-from chaos.record.events import Pod as PodSaid
+from chaos.record.events import Event, Gap, Pod, Stamped
 from chaos.scenario.model import Scenario
 from chaos.until import until
 
@@ -46,7 +43,7 @@ class KubeCluster:
         self._directory = directory
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Stamped[Event]] = asyncio.Queue()
-        self._seen: dict[str, PodSaid] = {}
+        self._seen: dict[str, Pod] = {}
         self._pods = Pods(api, self._kube.namespace, self._seen.get)
         self._helpers: dict[str, NodeHelper] = {}
         self._starting: dict[str, asyncio.Task[None]] = {}
@@ -93,7 +90,7 @@ class KubeCluster:
     async def resume(self, member: Member) -> None:
         await (await self._helper(member.node)).resume(member)
 
-    async def cut(self, cut: Cut) -> Effect:
+    async def cut(self, cut: Partition) -> Effect:
         helper = await self._helper(cut.member.node)
         if self._cut not in {None, helper}:
             await self.heal()  # the present cut is another helper's
@@ -106,8 +103,8 @@ class KubeCluster:
     async def launch(self, spec: AgentSpec) -> KubeAgent:
         """On a node without a Redis, where there is one."""
         name = f"failover-agent-{secrets.token_hex(3)}"
-        pod = agentpod.placed(agentpod.pod(name, spec, self._kube, self._image), await self._free_node())
-        configuration = agentpod.configuration(name, spec, self._kube.namespace)
+        pod = placed(agent_pod(name, spec, self._kube, self._image), await self._free_node())
+        configuration = agent_configuration(name, spec, self._kube.namespace)
         agent = await launch(self._api, (configuration, pod), self._directory, self._put)
         self._agents.append(agent)
         return agent
@@ -144,7 +141,7 @@ class KubeCluster:
         for member in self._watcher.members().values():
             busy.setdefault(member.node, set()).add(member.kind)
         nodes = [node for node in await self._api.items("/api/v1/nodes") if is_ready(node)]
-        return agentpod.free_node(nodes, busy)
+        return free_node(nodes, busy)
 
     async def _said(self) -> AsyncIterator[Stamped[Event]]:
         while True:
@@ -155,7 +152,7 @@ class KubeCluster:
         self._loop.call_soon_threadsafe(self._take, stamped)
 
     def _take(self, stamped: Stamped[Event]) -> None:
-        if isinstance(stamped.event, PodSaid):
+        if isinstance(stamped.event, Pod):
             self._seen[stamped.event.uid] = stamped.event
             if self._opened:
                 self._share_out()

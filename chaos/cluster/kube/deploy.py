@@ -1,19 +1,84 @@
-"""Apply a scenario's manifests to a cluster, or take away what they brought. Whether it works is not its concern."""
+"""Bring a scenario's system up on Kubernetes, take it away, and say of a pod that is not Ready what Kubernetes says.
 
-from contextlib import suppress
+Manifests are read and applied in an order that works; then the pods are waited for. Ready pods are not a healthy
+system: that is judged by `chaos.cluster.health`, once the agent can look. Pods of our own beside the system are waited
+for and removed here too. Whatever we create carries one label, so that a later run finds what a killed one left.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from chaos.cluster.kube.api import Api, ApiError, Object
-from chaos.cluster.kube.manifests import described, objects
-from chaos.errors import SetupError
-from chaos.scenario.model import Scenario
+import yaml
+
+from chaos.clock import mono_ns
+from chaos.cluster.kube.api import MANAGED_BY, MANAGER, OURS, Api, ApiError, Object
+from chaos.errors import ScenarioError, SetupError
+from chaos.progress import Message, Tell, Tells
+from chaos.scenario.model import Scenario, System
 from chaos.until import until
 
+FIRST = {"Namespace": 0, "CustomResourceDefinition": 1}
+"""What other objects need to be there; the rest keep the order of the files."""
 ESTABLISHED_S, GONE_S = 30.0, 90.0
 PODS = "/api/v1/namespaces/{}/pods"
 CLAIMS = "/api/v1/namespaces/{}/persistentvolumeclaims"
 VOLUMES = "/api/v1/persistentvolumes"
+READY_S, POLL_S, SAY_S = 180.0, 0.5, 5.0
+NAMESPACE = "failover-harness"
+"""Where the node helpers live: they are privileged, and a namespace has to allow that."""
+KINDS = ("pods", "configmaps")
+RUNNING_S, OURS_GONE_S = 60.0, 40.0
+
+
+def objects(folder: Path, manifests: Iterable[str]) -> list[Object]:
+    """Every document of the files and folders named, a folder's files by name. ScenarioError where one is no object."""
+    found = [one for path in _files(folder, manifests) for one in _documents(path)]
+    return sorted(found, key=lambda one: FIRST.get(one["kind"], len(FIRST)))
+
+
+def described(found: Iterable[Object]) -> str:
+    """What a user would call them: programs with their version, custom resources with their place."""
+    return ", ".join(words for one in found for words in _words(one))
+
+
+def is_custom(one: Object) -> bool:
+    """A kind that a CRD adds: its group has a domain that is not Kubernetes's own."""
+    group = one["apiVersion"].rpartition("/")[0]
+    return "." in group and not group.endswith(".k8s.io")
+
+
+def _files(folder: Path, manifests: Iterable[str]) -> Iterator[Path]:
+    for name in manifests:
+        path = folder / name
+        if not path.exists():
+            raise ScenarioError(f"{path}: no such file or folder, and the scenario names it in system.kube.manifests")
+        yield from sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+
+
+def _documents(path: Path) -> Iterator[Object]:
+    try:
+        documents = list(yaml.safe_load_all(path.read_text()))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ScenarioError(f"{path}:{line}: not YAML: {error.problem}") from error
+    for one in documents:
+        if one is None:
+            continue
+        if not isinstance(one, dict) or not {"apiVersion", "kind", "metadata"} <= one.keys():
+            raise ScenarioError(f"{path}: a document needs apiVersion, kind and metadata")
+        yield one
+
+
+def _words(one: Object) -> Iterator[str]:
+    name = one["metadata"]["name"]
+    if is_custom(one):
+        yield f"{one['kind']} {one['metadata'].get('namespace', '')}/{name}"
+    elif one["kind"] in {"Deployment", "StatefulSet"}:
+        image = one["spec"]["template"]["spec"]["containers"][0]["image"]
+        yield f"{name} {image.rpartition(':')[2]}"
 
 
 class Deployment:
@@ -76,3 +141,132 @@ class Deployment:
             if volume["status"].get("phase") == "Released" and claim.get("namespace") == self._kube.namespace:
                 name, body = volume["metadata"]["name"], {"spec": {"claimRef": None}}
                 await self._api.run(partial(self._api.core.patch_persistent_volume, name, body))
+
+
+class Readiness:
+    """The pods that a scenario's selectors name, and how many of each there have to be."""
+
+    def __init__(self, api: Api, system: System, tell: Tells) -> None:
+        self._api = api
+        self._tell = tell
+        kube = system.on_kube
+        self._wanted = [
+            (kube.namespace, kube.redis.selector, system.replicas + 1),
+            (kube.namespace, kube.sentinel.selector, system.sentinels),
+        ]
+        if kube.proxy is not None:
+            self._wanted.append((kube.namespace, kube.proxy.selector, 1))
+        if kube.operator is not None:
+            self._wanted.insert(0, (kube.operator.namespace, kube.operator.selector, 1))
+        self._lacking = ""
+        self._namespace = kube.namespace
+        self._pod: Object | None = None
+
+    async def wait(self, within_s: float = READY_S) -> None:
+        """SetupError names a pod that is not Ready, what it waits for, and its last event."""
+        async with self._telling():
+            try:
+                await until(self._ready, within_s=within_s, because=lambda: self._lacking, every_s=POLL_S)
+            except SetupError as error:
+                name = self._pod["metadata"]["name"] if self._pod else None
+                raise SetupError(f"{error}; {await last_event(self._api, self._namespace, name)}") from error
+
+    async def _ready(self) -> bool:
+        for namespace, selector, count in self._wanted:
+            pods = await self._api.items(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
+            self._namespace = namespace
+            self._pod = next((pod for pod in pods if not is_ready(pod)), None)
+            if self._pod is not None:
+                self._lacking = f"pod {self._pod['metadata']['name']} is not Ready: {state_of(self._pod)}"
+                return False
+            if len(pods) < count:
+                self._lacking = f"{len(pods)} of {count} pods with {selector} are there in {namespace}"
+                return False
+        return True
+
+    @asynccontextmanager
+    async def _telling(self) -> AsyncIterator[None]:
+        """Say now and then what is waited for, and for how long."""
+        begun_ns = mono_ns()
+
+        async def tell() -> None:
+            while True:
+                await asyncio.sleep(SAY_S)
+                waited_s = (mono_ns() - begun_ns) / 1e9
+                self._tell(Message(Tell.WAITING, {"name": "deploy", "text": self._lacking, "seconds": waited_s}))
+
+        task = asyncio.create_task(tell())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+async def last_event(api: Api, namespace: str, pod: str | None) -> str:
+    """What Kubernetes said last of a pod, or of its namespace where there is no pod at all."""
+    query = {"fieldSelector": f"involvedObject.name={pod}"} if pod else {}
+    found = await api.items(f"/api/v1/namespaces/{namespace}/events", **query)
+    if not found:
+        return "no event says why"
+    last = max(found, key=lambda one: str(one.get("lastTimestamp") or one.get("eventTime") or ""))
+    return f"last event: {last['reason']}: {last['message']}"
+
+
+def is_ready(pod: Object) -> bool:
+    if "deletionTimestamp" in pod["metadata"]:
+        return False
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def state_of(pod: Object) -> str:
+    """The most telling word of a pod that is not Ready: why a container waits, else which condition is not met."""
+    status = pod.get("status", {})
+    for container in status.get("containerStatuses", []):
+        waiting = container.get("state", {}).get("waiting")
+        if waiting:
+            return str(waiting.get("message") or waiting["reason"])
+    unmet = [one for one in status.get("conditions", []) if one["status"] != "True" and one.get("message")]
+    return str(unmet[0]["message"]) if unmet else str(status.get("phase", "Pending"))
+
+
+def namespace_object() -> Object:
+    labels = {MANAGED_BY: MANAGER, "pod-security.kubernetes.io/enforce": "privileged"}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}
+
+
+async def remove_ours(api: Api, namespaces: Iterable[str]) -> int:
+    """Delete every pod and configuration of ours and wait until it is gone; returns how many there were.
+
+    Helpers get their grace: told to end, they first undo what they hold.
+    """
+    paths = [f"/api/v1/namespaces/{namespace}/{kind}" for namespace in namespaces for kind in KINDS]
+    count = 0
+    for path in paths:
+        for one in await api.items(path, labelSelector=OURS):
+            count += await api.delete(f"{path}/{one['metadata']['name']}")
+    for path in paths:
+        await until(
+            partial(_none_left, api, path), within_s=OURS_GONE_S, because=f"leftovers of ours in {path} do not go"
+        )
+    return count
+
+
+async def wait_running(api: Api, namespace: str, name: str) -> Object:
+    """The pod once all its containers are Ready; a SetupError says why one is not."""
+    path = f"/api/v1/namespaces/{namespace}/pods/{name}"
+    seen: Object = {}
+
+    async def ready() -> bool:
+        seen.update(await api.get(path) or {})
+        return "metadata" in seen and is_ready(seen)
+
+    try:
+        await until(ready, within_s=RUNNING_S, because=lambda: f"pod {name} is not Ready: {state_of(seen)}")
+    except SetupError as error:
+        raise SetupError(f"{error}; {await last_event(api, namespace, name)}") from error
+    return seen
+
+
+async def _none_left(api: Api, path: str) -> bool:
+    return not await api.items(path, labelSelector=OURS)

@@ -9,8 +9,8 @@ from chaos.agent.waits import fetched
 from chaos.clock import HOST, mono_ns, node_domain
 from chaos.cluster.executor import LEASE_S, RENEW_S, Executor
 from chaos.cluster.kube.api import MANAGED_BY, MANAGER, Api, Object
-from chaos.cluster.kube.pods import wait_running
-from chaos.cluster.kube.stream import Answer, LineStream, Program, StreamBroken, clock_offset
+from chaos.cluster.kube.deploy import wait_running
+from chaos.cluster.kube.stream import Answer, LineStream, PodProgram, StreamBroken, clock_offset
 from chaos.errors import FaultError
 from chaos.model import Member, MemberKind
 from chaos.record.events import ClockPair, Event, Gap, Stamped
@@ -32,7 +32,7 @@ class NodeHelper(Executor):
         self._pod = pod_manifest(namespace, node, image)
         self._path = f"/api/v1/namespaces/{namespace}/pods"
         command = ["python", "-m", "chaos.agent.talk"]
-        self._program = Program(namespace, self._pod["metadata"]["name"], CONTAINER, command)
+        self._program = PodProgram(namespace, self._pod["metadata"]["name"], CONTAINER, command)
         self._stream: LineStream | None = None
         self._opening = asyncio.Lock()
         self._renewing: asyncio.Task[None] | None = None

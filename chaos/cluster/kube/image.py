@@ -13,8 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import chaos
-from chaos.cluster.kube.command import ran, run
-from chaos.cluster.kube.kind import ASK_S, IMAGE_S, cache, ensure_image
+from chaos.cluster.kube.kind import ASK_S, IMAGE_S, cache, ensure_image, ran, run
 from chaos.errors import SetupError
 
 BASE = "python:3.13-slim-bookworm"

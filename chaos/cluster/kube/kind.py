@@ -1,9 +1,10 @@
-"""A kind cluster that belongs to this checkout: made where there is none, reused where there is one.
+"""A kind cluster that belongs to this checkout: made if there is none, reused if there is one.
 
 kind is the only program needed beside the container engine, and no command of it ever sees the user's own kubeconfig.
 What runs in the cluster is not decided here.
 """
 
+import asyncio
 import fcntl
 import hashlib
 import os
@@ -13,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaos.cluster.kube.command import Ran, ran, run
 from chaos.errors import SetupError
 
 NODE_IMAGE = "FAILOVER_KIND_NODE_IMAGE"
@@ -24,6 +24,55 @@ apiVersion: kind.x-k8s.io/v1alpha4
 nodes: [{role: control-plane}, {role: worker}, {role: worker}, {role: worker}]
 """
 NEEDS_GIB = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+    @property
+    def last_line(self) -> str:
+        """What a program said last is nearly always why it gave up."""
+        lines = (self.err.strip() or self.out.strip()).splitlines()
+        return lines[-1] if lines else f"exit code {self.code}, and nothing said"
+
+
+async def ran(*words: str, within_s: float) -> Ran:
+    """Run and report, whatever its exit code; a program that overruns is killed. A missing one is a SetupError.
+
+    It has a session of its own: a Ctrl-C is ours to act on, in our own order.
+    """
+    pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *words, stdin=null, stdout=pipe, stderr=pipe, start_new_session=True
+        )
+    except FileNotFoundError as error:
+        raise SetupError(f"{words[0]}: command not found") from error
+    try:
+        async with asyncio.timeout(within_s):
+            out, err = await process.communicate()
+    except TimeoutError as error:
+        raise SetupError(f"`{' '.join(words)}` did not end within {within_s:g} s") from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return Ran(code=process.returncode or 0, out=out.decode(errors="replace"), err=err.decode(errors="replace"))
+
+
+async def run(*words: str, within_s: float) -> str:
+    """Run, and give its output; anything but success is a SetupError with its last line."""
+    done = await ran(*words, within_s=within_s)
+    if not done.ok:
+        raise SetupError(f"`{' '.join(words)}` failed: {done.last_line}")
+    return done.out
 
 
 def cache() -> Path:

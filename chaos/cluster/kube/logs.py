@@ -13,7 +13,7 @@ from kubernetes import client
 
 from chaos.clock import HOST, mono_ns, node_domain
 from chaos.cluster.kube.api import ApiError
-from chaos.cluster.kube.lines import Lines, Silent
+from chaos.cluster.kube.follow import Silent, StreamedLines
 from chaos.record.events import Event, Gap, LogClosed, LogOpened, Stamped
 
 SILENT_S = 60.0
@@ -58,7 +58,7 @@ class PodLog:
         self._broken, self._broken_ns = "", 0
         self._changed = threading.Event()
         self._last = self._stopped = False
-        self._lines: Lines | None = None
+        self._lines: StreamedLines | None = None
         self._thread = threading.Thread(target=self._run, name=f"log-{origin.pod}", daemon=True)
 
     def start(self, *, restarts: int, ran_before: bool) -> None:
@@ -126,7 +126,9 @@ class PodLog:
         origin, known = self._origin, self._stamp
         since = {"sinceTime": known.decode()} if known else self._since
         path = f"/api/v1/namespaces/{origin.namespace}/pods/{origin.pod}/log"
-        with Lines(self._api, path, silent_s, container=origin.container, timestamps="true", **how, **since) as lines:
+        with StreamedLines(
+            self._api, path, silent_s, container=origin.container, timestamps="true", **how, **since
+        ) as lines:
             self._lines = lines
             if self._stopped:
                 return

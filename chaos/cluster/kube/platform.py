@@ -13,11 +13,9 @@ from typing import Self
 from chaos.clock import mono_ns
 from chaos.cluster.base import Ability, Versions
 from chaos.cluster.kube.api import Api, ApiError, Object
-from chaos.cluster.kube.command import run
-from chaos.cluster.kube.deploy import Deployment
+from chaos.cluster.kube.deploy import Deployment, Readiness, is_ready
 from chaos.cluster.kube.image import agent_image
-from chaos.cluster.kube.kind import ASK_S, NEEDS_GIB, Kind, checkout, ensure_image, name_of, require_engine
-from chaos.cluster.kube.ready import Readiness, is_ready
+from chaos.cluster.kube.kind import ASK_S, NEEDS_GIB, Kind, checkout, ensure_image, name_of, require_engine, run
 from chaos.progress import Message, Tell, Tells
 from chaos.scenario.model import Scenario
 from chaos.until import until

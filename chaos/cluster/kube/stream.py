@@ -57,7 +57,7 @@ class StreamBroken(SetupError):
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class PodProgram:
     """What is run, and where."""
 
     namespace: str
@@ -69,7 +69,7 @@ class Program:
 class LineStream:
     """One exec. Its blocking calls run in one thread of its own, which also puts the questions in a row."""
 
-    def __init__(self, api: Api, program: Program) -> None:
+    def __init__(self, api: Api, program: PodProgram) -> None:
         self._api = api
         self._program = program
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"exec-{program.pod}")

@@ -3,29 +3,25 @@
 It only tells what it sees. Which of it matters is the analysis's to say, and whether it is healthy the gate's.
 """
 
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from chaos.clock import HOST
+from chaos.clock import HOST, node_domain
 from chaos.cluster.base import Members
 from chaos.cluster.kube.api import Api, Object
-from chaos.cluster.kube.kept import Kept, Seen, Source
+from chaos.cluster.kube.follow import Collection, Followed, ObjectChange
 from chaos.cluster.kube.logs import Origin, PodLog
-from chaos.cluster.kube.objects import (
-    container_status,
-    endpoints,
-    member_of,
-    pod_event,
-    service_event,
-    service_of,
-)
-from chaos.model import MemberKind
-from chaos.record.events import Endpoints, Event, Pod, Stamped
+from chaos.model import Member, MemberKind
+from chaos.record.events import EndpointEntry, Endpoints, Event, Pod, ServiceKnown, Stamped
 from chaos.record.layout import LOGS
 from chaos.scenario.model import KubeSystem, Scenario
 
+ORDINAL = re.compile(r"-(\d+)$")
+SERVICE_NAME = "kubernetes.io/service-name"
 SLICES_S, PODS_S = 0.25, 0.5
 """How often a list says that nothing changed: the width of what is known about when a Service or a label moved."""
 
@@ -58,10 +54,10 @@ class Watcher:
         self._began = False
         self._kept = [self._pods_of(component) for component in components(kube)]
         within = f"namespaces/{kube.namespace}"
-        slices = Source("endpointslices", f"/apis/discovery.k8s.io/v1/{within}/endpointslices", resync_s=SLICES_S)
-        services = Source("services", f"/api/v1/{within}/services")
-        self._kept.append(Kept(self._client, slices, self._slice, self._put))
-        self._kept.append(Kept(self._client, services, self._service, self._put))
+        slices = Collection("endpointslices", f"/apis/discovery.k8s.io/v1/{within}/endpointslices", relist_s=SLICES_S)
+        services = Collection("services", f"/api/v1/{within}/services")
+        self._kept.append(Followed(self._client, slices, self._slice, self._put))
+        self._kept.append(Followed(self._client, services, self._service, self._put))
 
     def start(self) -> None:
         """Returns once everything was listed; raises ApiError when that failed."""
@@ -89,13 +85,13 @@ class Watcher:
         ]
         return {member.name: member for member in found}
 
-    def _pods_of(self, component: Component) -> Kept:
+    def _pods_of(self, component: Component) -> Followed:
         path = f"/api/v1/namespaces/{component.namespace}/pods"
-        resync_s = PODS_S if component.kind is MemberKind.REDIS else 0.0
-        source = Source(f"{component.kind} pods", path, component.selector, resync_s)
-        return Kept(self._client, source, lambda seen: self._pod(component, seen), self._put)
+        relist_s = PODS_S if component.kind is MemberKind.REDIS else 0.0
+        source = Collection(f"{component.kind} pods", path, component.selector, relist_s)
+        return Followed(self._client, source, lambda seen: self._pod(component, seen), self._put)
 
-    def _pod(self, component: Component, seen: Seen) -> None:
+    def _pod(self, component: Component, seen: ObjectChange) -> None:
         pod = pod_event(seen.object, component.kind.value, component.container, self._role_key)
         uid = pod.uid
         with self._lock:
@@ -106,7 +102,7 @@ class Watcher:
         self._changed(uid, replace(pod, gone=seen.gone), seen)
         self._log(component, seen, pod)
 
-    def _log(self, component: Component, seen: Seen, pod: Pod) -> None:
+    def _log(self, component: Component, seen: ObjectChange, pod: Pod) -> None:
         """A log is followed from its pod's first container on. A pod that came after us is read from its beginning."""
         log = self._logs.get(pod.uid)
         if seen.gone:
@@ -127,7 +123,7 @@ class Watcher:
             self._logs[pod.uid] = PodLog(self._client, origin, self._directory, self._put)
             self._logs[pod.uid].start(restarts=pod.restarts, ran_before=not self._began)
 
-    def _slice(self, seen: Seen) -> None:
+    def _slice(self, seen: ObjectChange) -> None:
         service = service_of(seen.object)
         if not service:
             return
@@ -138,12 +134,12 @@ class Watcher:
             slices[seen.object["metadata"]["uid"]] = seen.object
         self._changed(service, Endpoints(service=service, endpoints=endpoints(slices.values())), seen)
 
-    def _service(self, seen: Seen) -> None:
+    def _service(self, seen: ObjectChange) -> None:
         if not seen.gone:
             service = service_event(seen.object)
             self._changed(service.service, service, seen)
 
-    def _changed(self, name: str, event: Event, seen: Seen) -> None:
+    def _changed(self, name: str, event: Event, seen: ObjectChange) -> None:
         """An object changes more often than what we tell of it."""
         key = f"{event.kind} {name}"
         if self._said.get(key) != event:
@@ -167,3 +163,93 @@ def components(kube: KubeSystem) -> list[Component]:
     if kube.operator is not None:
         found.append(Component(MemberKind.OPERATOR, kube.operator.namespace, kube.operator.selector))
     return found
+
+
+Fields = dict[str, Any]
+
+
+def pod_event(pod: Object, component: str, container: str, role_key: str) -> Pod:
+    """What a Pod says. `container` names the one that counts; empty: the pod's first."""
+    meta, spec, status = pod["metadata"], pod["spec"], pod.get("status", {})
+    own = container_status(pod, container)
+    conditions = {one["type"]: one for one in status.get("conditions", [])}
+    scheduled = conditions.get("PodScheduled", {})
+    return Pod(
+        name=meta["name"],
+        uid=meta["uid"],
+        component=component,
+        ip=status.get("podIP"),
+        node=spec.get("nodeName"),
+        phase=status.get("phase"),
+        ready=conditions.get("Ready", {}).get("status") == "True",
+        role=meta.get("labels", {}).get(role_key) if role_key else None,
+        container=own.get("containerID", "").rpartition("/")[2],
+        restarts=own.get("restartCount", 0),
+        started_at=own.get("state", {}).get("running", {}).get("startedAt"),
+        deleting="deletionTimestamp" in meta,
+        gone=False,
+        waiting=own.get("state", {}).get("waiting", {}).get("reason", ""),
+        ended=own.get("lastState", {}).get("terminated", {}).get("reason", ""),
+        unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
+    )
+
+
+def container_status(pod: Object, container: str) -> Object:
+    statuses: list[Object] = pod.get("status", {}).get("containerStatuses", [])
+    named = [status for status in statuses if status["name"] == container or not container]
+    return named[0] if named else {}
+
+
+def member_of(pod: Object, said: Pod, port: int) -> Member:
+    """A pod that has an address and a container; only a StatefulSet's pods have an ordinal."""
+    owners = {owner["kind"] for owner in pod["metadata"].get("ownerReferences", [])}
+    ordinal = ORDINAL.search(said.name) if "StatefulSet" in owners else None
+    return Member(
+        name=said.name,
+        kind=MemberKind(said.component),
+        address=said.ip or "",
+        port=port,
+        node=said.node or "",
+        domain=node_domain(said.node or ""),
+        uid=said.uid,
+        container=said.container,
+        ordinal=int(ordinal[1]) if ordinal else None,
+    )
+
+
+def service_of(endpoint_slice: Object) -> str:
+    """The Service that a slice belongs to; empty for a slice that somebody made by hand."""
+    name: str = endpoint_slice["metadata"].get("labels", {}).get(SERVICE_NAME, "")
+    return name
+
+
+def endpoints(slices: Iterable[Object]) -> list[EndpointEntry]:
+    """All endpoints of one Service, in an order that does not depend on how they are spread over slices.
+
+    A condition that is not said counts as true for `ready` and `serving`, as the API defines it.
+    """
+    found = [
+        _endpoint(one, address)
+        for part in slices
+        for one in part.get("endpoints") or []
+        for address in one["addresses"]
+    ]
+    return sorted(found, key=lambda one: (str(one["pod"]), one["ip"]))
+
+
+def _endpoint(one: Object, address: str) -> EndpointEntry:
+    conditions, target = one.get("conditions", {}), one.get("targetRef", {})
+    return {
+        "ip": address,
+        "pod": target.get("name"),
+        "ready": conditions.get("ready") is not False,
+        "serving": conditions.get("serving") is not False,
+        "terminating": conditions.get("terminating") is True,
+    }
+
+
+def service_event(service: Object) -> ServiceKnown:
+    spec = service["spec"]
+    return ServiceKnown(
+        service=service["metadata"]["name"], cluster_ip=spec.get("clusterIP"), selector=spec.get("selector") or {}
+    )

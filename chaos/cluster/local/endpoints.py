@@ -105,7 +105,7 @@ def selected(local: LocalSystem, addresses: str) -> tuple[Selected, ...]:
 
 
 def endpoints(pods: Iterable[LocalPod]) -> list[EndpointEntry]:
-    """As an EndpointSlice has them, key by key as `chaos.cluster.kube.objects` has those."""
+    """As an EndpointSlice has them, key by key as `chaos.cluster.kube.watch` has them."""
     found: list[EndpointEntry] = [
         {
             "ip": pod.space.address,

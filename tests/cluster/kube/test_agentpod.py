@@ -4,7 +4,7 @@ import json
 
 from chaos.agent.spec import AgentSpec
 from chaos.client.spec import Load
-from chaos.cluster.kube.agentpod import configuration, free_node, placed, pod
+from chaos.cluster.kube.agent import agent_configuration, agent_pod, free_node, placed
 from chaos.model import MemberKind
 from chaos.scenario.model import KubeSystem
 
@@ -31,7 +31,7 @@ def node(name: str, *labels: str):
 
 
 def test_the_password_is_a_reference_and_nothing_else():
-    manifests = [configuration("a", SPEC, "saasodoo"), pod("a", SPEC, KUBE, "image:1")]
+    manifests = [agent_configuration("a", SPEC, "saasodoo"), agent_pod("a", SPEC, KUBE, "image:1")]
 
     agent, keeper = manifests[1]["spec"]["containers"]
     reference = {"secretKeyRef": {"name": "redis-auth", "key": "password"}}
@@ -41,17 +41,17 @@ def test_the_password_is_a_reference_and_nothing_else():
 
 
 def test_no_port_comes_again_while_connection_tracking_knows_it():
-    [ports] = pod("a", SPEC, KUBE, "image:1")["spec"]["securityContext"]["sysctls"]
+    [ports] = agent_pod("a", SPEC, KUBE, "image:1")["spec"]["securityContext"]["sysctls"]
     first, last = map(int, ports["value"].split())
     assert (last - first + 1) / RATE_HZ > TRACKED_S
 
 
 def test_the_pod_outlives_the_agent_by_a_little_and_is_then_ended():
-    assert pod("a", SPEC, KUBE, "image:1")["spec"]["activeDeadlineSeconds"] == 661
+    assert agent_pod("a", SPEC, KUBE, "image:1")["spec"]["activeDeadlineSeconds"] == 661
 
 
 def test_the_spec_comes_back_from_its_configuration():
-    assert AgentSpec.loads(configuration("a", SPEC, "saasodoo")["data"]["spec.json"]) == SPEC
+    assert AgentSpec.loads(agent_configuration("a", SPEC, "saasodoo")["data"]["spec.json"]) == SPEC
 
 
 def test_a_control_plane_without_redis_is_preferred():
@@ -63,11 +63,11 @@ def test_a_control_plane_without_redis_is_preferred():
 
 def test_where_every_node_has_a_redis_the_scheduler_chooses():
     assert free_node([node("one")], {"one": {MemberKind.REDIS}}) is None
-    assert "nodeSelector" not in placed(pod("a", SPEC, KUBE, "image:1"), None)["spec"]
+    assert "nodeSelector" not in placed(agent_pod("a", SPEC, KUBE, "image:1"), None)["spec"]
 
 
 def test_a_node_that_was_chosen_is_bound_to_whatever_its_taints():
-    spec = placed(pod("a", SPEC, KUBE, "image:1"), "host-three")["spec"]
+    spec = placed(agent_pod("a", SPEC, KUBE, "image:1"), "host-three")["spec"]
 
     assert spec["nodeSelector"] == {"kubernetes.io/hostname": "host-three"}
     assert spec["tolerations"] == [{"operator": "Exists"}]

@@ -12,13 +12,13 @@ import pytest
 from chaos.agent.spec import MEMBERS, START, AgentSpec
 from chaos.client.spec import ClientSpec, Load
 from chaos.clock import mono_ns
-from chaos.cluster.base import Cut, Effect, Stop
+from chaos.cluster.base import Effect, Partition, Stop
 from chaos.cluster.health import Facts, replicas, summary, unhealthy
 from chaos.cluster.kube.agent import KubeAgent
 from chaos.cluster.kube.api import OURS, Api
 from chaos.cluster.kube.cluster import KubeCluster, connect
+from chaos.cluster.kube.deploy import NAMESPACE
 from chaos.cluster.kube.helper import NodeHelper
-from chaos.cluster.kube.pods import NAMESPACE
 from chaos.errors import SetupError
 from chaos.model import Member
 from chaos.record.event_files import Tail
@@ -148,7 +148,7 @@ async def cut(one: Open) -> None:
     target = await one.replica()
     peers = tuple(other.address for other in (await one.cluster.members()).values() if other.name != target.name)
     asked_ns = mono_ns()
-    effect = await one.cluster.cut(Cut(member=target, peers=peers, longest_s=30))
+    effect = await one.cluster.cut(Partition(member=target, peers=peers, longest_s=30))
     began_ns = mono_ns()
     await one.cluster.heal()
     await one.cluster.heal()

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from chaos.cluster.kube.api import Api
-from chaos.cluster.kube.deploy import Deployment
-from chaos.cluster.kube.ready import Readiness
+from chaos.cluster.kube.deploy import Deployment, Readiness
 from chaos.errors import SetupError
 from tests.cluster.kube.conftest import System
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from chaos.clock import identity, mono_ns
-from chaos.cluster.base import Cut, Stop
+from chaos.cluster.base import Partition, Stop
 from chaos.cluster.kube.helper import NodeHelper, pod_manifest
-from chaos.cluster.kube.stream import LineStream, Program
+from chaos.cluster.kube.stream import LineStream, PodProgram
 from chaos.errors import FaultError
 from chaos.record.events import Stamped
 from chaos.until import until
@@ -82,10 +82,10 @@ async def paused(helper: NodeHelper, container: str) -> None:
 async def cut(helper: NodeHelper, container: str, peer: str, there: Room) -> None:
     """Proved by a packet: the pod's own, to the peer that it is cut from."""
     dialling = ["sh", "-c", f"while sleep 0.1; do timeout 1 redis-cli -h {peer} ping; done"]
-    talker = LineStream(there.api, Program(there.namespace, "one", "redis", dialling))
+    talker = LineStream(there.api, PodProgram(there.namespace, "one", "redis", dialling))
     await talker.open()
     begun_ns = mono_ns()
-    effect = await helper.cut(Cut(member=aimed_at(container), peers=(peer,), longest_s=60))
+    effect = await helper.cut(Partition(member=aimed_at(container), peers=(peer,), longest_s=60))
     assert effect.latest_ns - effect.earliest_ns < 50e6
     assert effect.confirmed_ns is not None
     assert effect.confirmed_ns - begun_ns < 1e9
@@ -105,7 +105,7 @@ async def test_an_unproved_cut_and_a_helper_that_was_replaced(there: Room) -> No
     """Nobody talks to 192.0.2.1, so nothing is dropped. A helper that dies comes back, heals, and says so."""
     one = container_of(await there.redis("one"))
     async with helping(there) as (helper, events):
-        effect = await helper.cut(Cut(member=aimed_at(one), peers=("192.0.2.1",), longest_s=60))
+        effect = await helper.cut(Partition(member=aimed_at(one), peers=("192.0.2.1",), longest_s=60))
         assert effect.confirmed_ns is None
         assert "no packet between it and 1 peers was dropped" in effect.evidence
         own = (await there.api.items(there.pods, labelSelector="app.kubernetes.io/component=node-helper"))[0]

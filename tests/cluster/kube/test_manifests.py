@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.cluster.kube.manifests import described, is_custom, objects
+from chaos.cluster.kube.deploy import described, is_custom, objects
 from chaos.errors import ScenarioError
 
 OURS = Path(__file__).parents[3] / "scenarios" / "redis-operator"

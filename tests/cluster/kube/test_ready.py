@@ -2,7 +2,7 @@
 
 import pytest
 
-from chaos.cluster.kube.ready import Readiness, is_ready, state_of
+from chaos.cluster.kube.deploy import Readiness, is_ready, state_of
 from chaos.errors import SetupError
 from chaos.scenario.model import System
 

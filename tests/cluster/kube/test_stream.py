@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from chaos.clock import identity
-from chaos.cluster.kube.stream import LineStream, Program, StreamBroken, clock_offset
+from chaos.cluster.kube.stream import LineStream, PodProgram, StreamBroken, clock_offset
 from chaos.record.events import ClockOffset
 from tests.cluster.kube.rig import Room, room
 
@@ -36,13 +36,13 @@ async def there() -> AsyncIterator[Room]:
         yield made
 
 
-async def answering(there: Room) -> Program:
+async def answering(there: Room) -> PodProgram:
     """A pod of the agent's image, and a program in it that answers."""
     container = {"name": "python", "image": there.image, "command": ["sleep", "600"]}
     spec = {"nodeName": there.node, "terminationGracePeriodSeconds": 0, "containers": [container]}
     await there.api.request("POST", there.pods, {"metadata": {"name": "answering"}, "spec": spec})
     await there.running("answering")
-    return Program(there.namespace, "answering", "python", ["python", "-c", ANSWERER])
+    return PodProgram(there.namespace, "answering", "python", ["python", "-c", ANSWERER])
 
 
 async def test_questions_are_answered_in_a_row_and_a_break_is_said(there: Room) -> None:
@@ -70,7 +70,7 @@ async def test_questions_are_answered_in_a_row_and_a_break_is_said(there: Room) 
 
 
 async def test_a_pod_that_is_not_there_is_named(there: Room) -> None:
-    stream = LineStream(there.api, Program(there.namespace, "nobody", "python", ["true"]))
+    stream = LineStream(there.api, PodProgram(there.namespace, "nobody", "python", ["true"]))
     with pytest.raises(StreamBroken, match=r"cannot run true in pod nobody: .*404"):
         await stream.open()
     await stream.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chaos.agent.spec import START
-from chaos.cluster.kube.command import run
+from chaos.cluster.kube.kind import run
 from chaos.record.rows import read_rows
 from chaos.until import until
 from tests.cluster.kube.conftest import System
@@ -28,7 +28,7 @@ done
 VICTIM = """
 import asyncio, json, sys
 from pathlib import Path
-from chaos.cluster.base import Cut
+from chaos.cluster.base import Partition
 from chaos.cluster.kube.cluster import connect
 from chaos.scenario import load
 
@@ -38,7 +38,7 @@ async def main():
         members = await cluster.members()
         target = members["rfr-redis-cluster-2"]
         peers = tuple(one.address for one in members.values() if one.name != target.name)
-        effect = await cluster.cut(Cut(member=target, peers=peers, longest_s=60))
+        effect = await cluster.cut(Partition(member=target, peers=peers, longest_s=60))
         print("cut" if effect.confirmed_ns else effect.evidence, flush=True)
         await asyncio.sleep(300)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chaos.cluster.kube.stream import LineStream, Program
+from chaos.cluster.kube.stream import LineStream, PodProgram
 from chaos.cluster.kube.watch import Watcher
 from chaos.record.events import Stamped
 from chaos.scenario import load
@@ -19,7 +19,7 @@ LABELS = {"app.kubernetes.io/component": "redis", "redisfailovers-role": "master
 
 
 async def terminate(there: Room, pod: str) -> None:
-    stream = LineStream(there.api, Program(there.namespace, pod, "redis", ["kill", "1"]))
+    stream = LineStream(there.api, PodProgram(there.namespace, pod, "redis", ["kill", "1"]))
     await stream.open()
     await stream.close()
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chaos.clock import HOST, mono_ns
-from chaos.cluster.base import Ability, Cut, Stop
+from chaos.cluster.base import Ability, Partition, Stop
 from chaos.errors import FaultError, SetupError
 from chaos.model import Member, MemberKind
 from chaos.record.events import Stamped
@@ -191,7 +191,7 @@ async def test_a_cut_member_reaches_none_of_its_peers_until_it_is_healed(tmp_pat
         peers = tuple(member.address for member in members.values() if member is not target)
         pid = pid_of("redis-0")
         assert reaches(pid, members["redis-1"].address)
-        effect = await one.cluster.cut(Cut(member=target, peers=peers, longest_s=60.0))
+        effect = await one.cluster.cut(Partition(member=target, peers=peers, longest_s=60.0))
         took_effect(effect, target)
         assert "packets between it and 6 peers were dropped" in effect.evidence
         assert not reaches(pid, members["redis-1"].address)
@@ -209,7 +209,7 @@ async def test_another_cut_replaces_the_present_one(tmp_path):
         members = await one.cluster.members()
         first, second, other = (members[f"redis-{number}"] for number in range(3))
         for target in (first, second):
-            await one.cluster.cut(Cut(member=target, peers=(other.address,), longest_s=60.0))
+            await one.cluster.cut(Partition(member=target, peers=(other.address,), longest_s=60.0))
         assert reaches(pid_of("redis-0"), other.address)
         assert not reaches(pid_of("redis-1"), other.address)
 
@@ -219,7 +219,7 @@ async def test_a_cut_ends_at_its_longest_and_says_so(tmp_path):
     async with held(tmp_path) as one:
         members = await one.cluster.members()
         target = members["redis-0"]
-        effect = await one.cluster.cut(Cut(member=target, peers=(members["redis-1"].address,), longest_s=1.0))
+        effect = await one.cluster.cut(Partition(member=target, peers=(members["redis-1"].address,), longest_s=1.0))
         undone = await one.until("fault.undone", what="cut")
         assert undone.event.because == "it had lasted its longest, 1 s"
         assert undone.at_ns - effect.earliest_ns >= 1e9
@@ -241,7 +241,7 @@ async def test_a_fault_ends_when_its_host_is_silent_for_its_lease(tmp_path):
 async def test_a_cut_that_ends_before_it_dropped_a_packet_is_not_confirmed(tmp_path):
     """Its table is gone while the first packet is still waited for."""
     async with held(tmp_path) as one:
-        effect = await one.cluster.cut(Cut(member=await one.member("redis-0"), peers=(NOBODY,), longest_s=0.3))
+        effect = await one.cluster.cut(Partition(member=await one.member("redis-0"), peers=(NOBODY,), longest_s=0.3))
         assert effect.confirmed_ns is None
         assert effect.evidence == "the cut was undone before it had dropped a packet"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.cluster.base import Ability, Cut, Stop
+from chaos.cluster.base import Ability, Partition, Stop
 from chaos.cluster.local import loopback
 from chaos.cluster.local.level import LOOPBACK, Level
 from chaos.cluster.local.loopback import Loopback
@@ -125,7 +125,7 @@ async def test_a_cut_is_refused_by_the_system_itself_too(tmp_path):
     async with held(tmp_path, level=FORCED) as one:
         member = await one.member("redis-0")
         with pytest.raises(FaultError, match="redis-0 has no network of its own that could be cut"):
-            await one.cluster.cut(Cut(member=member, peers=("127.0.0.1",), longest_s=1.0))
+            await one.cluster.cut(Partition(member=member, peers=("127.0.0.1",), longest_s=1.0))
 
 
 @pytest.mark.redis

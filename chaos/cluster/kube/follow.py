@@ -1,30 +1,89 @@
-"""One kind of object, kept as the API server has it: a list, then a watch, then a list again, for ever.
+"""What the API server sends without end: the lines of one answer, and one kind of object kept up to date by a watch.
 
-A fact of a watch is an interval: from the last time that the old state was seen to its arrival. Watches are silent
-while nothing changes, so a list every `resync_s`, from the server's own cache, says that nothing did. Each list and
-each arrival is compared with what is kept: what comes late through one way has come through the other.
+An object is listed, watched, and listed again, for ever. A fact of a watch is an interval: from the last time that the
+old state was seen to its arrival. A watch is silent while nothing changes, so a list every `relist_s`, from the
+server's own cache, says that nothing did. Each list and each arrival is compared with what is kept, since what comes
+late through one way has come through the other before.
 """
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Self
 
+import urllib3.exceptions
 from kubernetes import client
+from urllib3 import BaseHTTPResponse
 
 from chaos.clock import HOST, mono_ns
-from chaos.cluster.kube.api import ApiError, Object
-from chaos.cluster.kube.lines import Lines
+from chaos.cluster.kube.api import CONNECT_S, ApiError, Object
 from chaos.record.events import Event, Gap, Stamped
 
+CHUNK = 1 << 16
 WATCH_S = 30
 """The server ends a watch after this long; then everything is listed again."""
 SILENT_S, LIST_S = WATCH_S + 10.0, 5.0
 RETRY_S = 0.5
 
 
+class Silent(ApiError):
+    """Nothing came for as long as was agreed; the connection may be as good as ever."""
+
+
+class StreamedLines:
+    """Raises ApiError when the server refuses or breaks off, and Silent when it says nothing for `silent_s`."""
+
+    def __init__(self, api: client.ApiClient, path: str, silent_s: float, **query: str) -> None:
+        request = api.param_serialize(
+            "GET",
+            path,
+            query_params=list(query.items()),
+            header_params={"Accept": "*/*"},
+            auth_settings=["BearerToken"],
+        )
+        self._ended = False
+        try:
+            answer = api.call_api(*request, _request_timeout=(CONNECT_S, silent_s))
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise ApiError(f"{path}: {error}") from error
+        self._response: BaseHTTPResponse = answer.response
+        if answer.status != 200:
+            text = self._response.read().decode(errors="replace")
+            raise ApiError(f"{path}: {answer.status}: {text[:200]}", answer.status)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Whole lines without their ends, as they arrive. Of an answer that broke off, the last part is dropped."""
+        rest = b""
+        try:
+            for chunk in self._response.stream(CHUNK, decode_content=False):
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from lines
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise Silent(f"the stream is silent: {error}") from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            if self._ended:
+                return
+            raise ApiError(f"the stream broke off: {error}") from error
+        if rest:
+            yield rest
+
+    def end(self) -> None:
+        """From another thread: whoever reads sees the end of the answer."""
+        self._ended = True
+        with suppress(RuntimeError, ValueError, OSError):  # it has ended by itself
+            self._response.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._response.close()
+
+
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ObjectChange:
     """An object that is new, changed or gone. `since_ns` None: it was there when we first looked."""
 
     object: Object
@@ -34,20 +93,24 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """What is kept: a collection's path, a selector, and how often it is listed beside its watch (0: never)."""
+class Collection:
+    """What is followed: a path, a selector, and how often it is listed beside its watch (0: never)."""
 
     name: str
     path: str
     selector: str = ""
-    resync_s: float = 0.0
+    relist_s: float = 0.0
 
 
-class Kept:
+class Followed:
     """Two threads: one follows, one lists. `see` is called for every change, in order, by one of them at a time."""
 
     def __init__(
-        self, api: client.ApiClient, source: Source, see: Callable[[Seen], None], put: Callable[[Stamped[Event]], None]
+        self,
+        api: client.ApiClient,
+        source: Collection,
+        see: Callable[[ObjectChange], None],
+        put: Callable[[Stamped[Event]], None],
     ) -> None:
         self._api = api
         self._source = source
@@ -61,11 +124,11 @@ class Kept:
         self._broken = ""
         self._heard_ns = self._gap_ns = mono_ns()
         self._ended = threading.Event()
-        self._watch: Lines | None = None
+        self._watch: StreamedLines | None = None
         self._threads = [threading.Thread(target=self._follow_for_ever, name=f"watch-{source.name}", daemon=True)]
-        if source.resync_s:
-            resyncing = threading.Thread(target=self._resync_for_ever, name=f"list-{source.name}", daemon=True)
-            self._threads.append(resyncing)
+        if source.relist_s:
+            relisting = threading.Thread(target=self._relist_for_ever, name=f"list-{source.name}", daemon=True)
+            self._threads.append(relisting)
 
     def start(self) -> None:
         """Raises ApiError when the first list fails: then nothing is begun."""
@@ -85,7 +148,7 @@ class Kept:
     def list(self) -> None:
         """Ask for everything, from the server's cache. What an older view says is ignored."""
         asked_ns = mono_ns()
-        with Lines(self._api, self._source.path, LIST_S, resourceVersion="0", **self._query) as lines:
+        with StreamedLines(self._api, self._source.path, LIST_S, resourceVersion="0", **self._query) as lines:
             found = json.loads(b"\n".join(lines))
         with self._lock:
             version = int(found["metadata"]["resourceVersion"])
@@ -102,7 +165,7 @@ class Kept:
     def follow(self) -> None:
         """One watch, from the last list until the server ends it. Raises ApiError when it broke off."""
         query = {"watch": "true", "resourceVersion": str(self._version), "timeoutSeconds": str(WATCH_S)}
-        with Lines(self._api, self._source.path, SILENT_S, **query, **self._query) as lines:
+        with StreamedLines(self._api, self._source.path, SILENT_S, **query, **self._query) as lines:
             self._watch = lines
             if not self._ended.is_set():  # else nobody was told to end this one
                 for line in lines:
@@ -129,7 +192,7 @@ class Kept:
             return
         else:
             self._objects[uid] = one
-        self._see(Seen(one, gone, mono_ns(), self._true_ns))
+        self._see(ObjectChange(one, gone, mono_ns(), self._true_ns))
 
     def _follow_for_ever(self) -> None:
         while not self._ended.is_set():
@@ -149,8 +212,8 @@ class Kept:
         except ApiError as error:
             self._broke(error)
 
-    def _resync_for_ever(self) -> None:
-        while not self._ended.wait(self._source.resync_s):
+    def _relist_for_ever(self) -> None:
+        while not self._ended.wait(self._source.relist_s):
             try:
                 self.list()
             except ApiError as error:
