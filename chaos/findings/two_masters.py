@@ -9,7 +9,7 @@ from chaos.analysis.history import History
 from chaos.analysis.measured import Measured
 from chaos.analysis.operations import Bools
 from chaos.analysis.result import Finding, Node
-from chaos.analysis.wording import listed, plural
+from chaos.analysis.wording import count, listed, plural
 from chaos.findings.members import first_in_sync, roles_of, setting_of
 from chaos.model import Outcome
 
@@ -33,21 +33,23 @@ def two_masters_acknowledge(measured: Measured) -> Iterator[Finding]:
         if end_s - begin_s < LEAST_S or not _is_demoted(measured, name):
             continue
         lost = int((mine & history.ops.lost).sum()) if not measured.losses.undecided else 0
-        meanwhile = int((new & (done_s < end_s)).sum())
-        also = f"{successor.name} acknowledged {meanwhile} meanwhile" if meanwhile else "nobody else was written to"
-        gone = f"{lost or 'none'} of them {'is' if lost < 2 else 'are'} lost"
+        writes, meanwhile = int(mine.sum()), int((new & (done_s < end_s)).sum())
+        others = f"{successor.name} acknowledged {count(meanwhile)} meanwhile"
+        also = others if meanwhile else "nobody else was written to"
+        many = "all" if 1 < lost == writes else count(lost) if lost else "none"
+        gone = f"{many} of them {'is' if lost < 2 else 'are'} lost"
         if measured.losses.undecided:
             gone = "how many of them are lost is not known"
         alone_s = _alone_s(measured, successor, promoted_s)
         yield Finding(
             name="a replaced master said OK",
             sentence=f"{name} went on saying OK until {end_s:.1f} s, {end_s - promoted_s:.1f} s after {successor.name} "
-            f"was promoted: {plural(int(mine.sum()), 'write')}, and {gone}; {also}.",
+            f"was promoted: {plural(writes, 'write')}, and {gone}; {also}.",
             severity="slow" if lost else "note",
             since_s=promoted_s,
             until_s=end_s,
             explains=("after recovery",),
-            rows=(f"{int(mine.sum())} writes that were decided from {begin_s:.3f} s on: ok, answered by {name}",),
+            rows=(f"{plural(writes, 'write')} that were decided from {begin_s:.3f} s on: ok, answered by {name}",),
             advice="" if guarded else "Set min-replicas-to-write 1: a master without replicas then stops saying OK.",
             price=""
             if guarded

@@ -5,16 +5,38 @@ Geometry only: the template draws it, as shapes with presentation attributes, pa
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from chaos.analysis import wording
 from chaos.analysis.interval import Interval
 from chaos.analysis.result import CampaignResult, PathResult, TrialResult, Window
-from chaos.report import words
 from chaos.report.many import is_many
-from chaos.report.palette import PHASES
 
 UNATTRIBUTED, LATER = "unattributed", "later window"
 ROOM = 1.04
 """The axis ends this much after the longest bar, so that an open end and the target's label can be seen."""
+
+
+class Pattern(NamedTuple):
+    """`kind` is solid, or the shape drawn over the colour."""
+
+    colour: str
+    kind: str
+
+
+PHASES = {
+    "trigger": Pattern("#999999", "up"),
+    "detection": Pattern("#0072b2", "solid"),
+    "quorum": Pattern("#56b4e9", "dots"),
+    "election": Pattern("#009e73", "up"),
+    "promotion": Pattern("#f0e442", "cross"),
+    "endpoint": Pattern("#d55e00", "down"),
+    "routing": Pattern("#cc79a7", "dots"),
+    "reconnection": Pattern("#e69f00", "across"),
+    "unattributed": Pattern("#ffffff", "cross"),
+    "later window": Pattern("#c9d1d9", "up"),
+}
+"""Of a bar's stretches, in the order of a failover."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +95,7 @@ def chart(result: CampaignResult, most: int = 48) -> Chart:
         bars=bars,
         phases=tuple(name for name in PHASES if any(segment.name == name for bar in bars for segment in bar.segments)),
         limits=tuple(
-            (100 * limit / axis_s, f"{words.number(limit, 0)} s promised") for limit in limits_s(result.trials)
+            (100 * limit / axis_s, f"{wording.number(limit, 0)} s promised") for limit in limits_s(result.trials)
         ),
         ticks=ticks(axis_s),
         left_out=len(drawn) - len(longest),
@@ -111,7 +133,7 @@ def _same_kind(path: PathResult) -> list[Window]:
 
 def _bar(trial: TrialResult, path: PathResult, axis_s: float) -> Bar:
     head, *later = _same_kind(path)
-    stretches = _stretches(head) + [(LATER, *_edges(window), words.span(window.length_s)) for window in later]
+    stretches = _stretches(head) + [(LATER, *_edges(window), wording.span(window.length_s)) for window in later]
     segments = tuple(
         Segment(name, round(100 * start / axis_s, 3), round(100 * (stop - start) / axis_s, 3), text)
         for name, start, stop, text in stretches
@@ -122,7 +144,7 @@ def _bar(trial: TrialResult, path: PathResult, axis_s: float) -> Bar:
         trial=trial.number,
         experiment=trial.experiment,
         path=path.name,
-        total=words.span(head.length_s),
+        total=wording.span(head.length_s),
         segments=segments,
         open_end=any(window.end_s is None for window in _same_kind(path)),
         end=end,
@@ -137,7 +159,9 @@ def _stretches(window: Window) -> list[tuple[str, float, float, str]]:
         if phase.start_s - at > 0.005:
             found.append((UNATTRIBUTED, at, phase.start_s, _without_error(phase.start_s - at)))
         error = (phase.most - phase.least) / 2
-        text = words.joined(words.number(phase.seconds), "±", words.number(words.error(Interval(0.0, 2 * error))), "s")
+        text = wording.joined(
+            wording.number(phase.seconds), "±", wording.number(wording.error(Interval(0.0, 2 * error))), "s"
+        )
         found.append((phase.name, max(at, phase.start_s), phase.end_s, text))
         at = max(at, phase.end_s)
     if end - at > 0.005:
@@ -147,7 +171,7 @@ def _stretches(window: Window) -> list[tuple[str, float, float, str]]:
 
 def _without_error(seconds: float) -> str:
     """What is left over has no error of its own: those of the phases around it are its."""
-    return words.joined(words.number(seconds), "s")
+    return wording.joined(wording.number(seconds), "s")
 
 
 def _edges(window: Window) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """The table of claims: what was promised, what was measured over the trials of one group, and where the evidence is.
 
-Renders targets that the analysis has judged; it judges none itself.
+The analysis has judged every trial. A row over several trials says the worst of their judgements, and of how many.
 """
 
 import re
@@ -8,21 +8,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
+from chaos.analysis import wording
 from chaos.analysis.interval import Interval
 from chaos.analysis.result import LOSS_CLAIMS, MILESTONE_OF, CampaignResult, Group, TargetResult, TrialResult
-from chaos.report import words
+from chaos.analysis.wording import CLAIMS, Mark
+from chaos.report.details import ways
 from chaos.report.many import is_many
-from chaos.report.words import CLAIMS, Mark
 
 SHOWN = 5
 """Trials that a claim over many points at."""
 VERDICTS = ("fail", "undecided", "pass", "not-applicable")
 """The worst first."""
-ORDERS = {
-    "lower": "the killed ordinal below its successor's",
-    "higher": "the killed ordinal above its successor's",
-    "": "",
-}
+WORKS = "works"
+"""What is promised of an address that never worked. It stands in place of all that was promised of its paths."""
 _COUNTED_BY = {**dict.fromkeys(LOSS_CLAIMS, "audit"), "failovers": "sentinel", "works_at_end": "role"}
 _COUNTED_IN = {**dict.fromkeys(LOSS_CLAIMS, "losses"), "failovers": "failovers"}
 """Who counted what has no milestone, and which part of a trial shows it."""
@@ -46,7 +44,8 @@ class Claim:
 
     @property
     def title(self) -> str:
-        return f"{CLAIMS[self.name]}, {self.path}" if self.path else CLAIMS[self.name]
+        said = CLAIMS.get(self.name, self.name)
+        return f"{said}, {self.path}" if self.path else said
 
     @property
     def gate(self) -> bool:
@@ -54,14 +53,14 @@ class Claim:
 
     @property
     def promised(self) -> str:
-        return words.limit(self.held[0].target, self.name)
+        return WORKS if self.name == WORKS else wording.limit(self.held[0].target, self.name)
 
     @property
     def floor(self) -> str:
         floors = [one.target.floor for one in self.held if one.target.floor is not None]
-        return (
-            f"settings allow from {words.joined(words.number(min(floors), 1), 's')}" if floors and self.values else ""
-        )
+        if not floors or not self.values:
+            return ""
+        return f"settings allow from {wording.joined(wording.number(min(floors), 1), 's')}"
 
     @property
     def values(self) -> list[Interval]:
@@ -71,18 +70,33 @@ class Claim:
     def measured(self) -> str:
         if self.name in LOSS_CLAIMS:
             return _lost(self.name, self.held)
-        if self.name == "works_at_end":
-            return next((one.target.why for one in self.held if one.target.why), "works")
-        if self.name in words.COUNTED:
-            return _counts(self.values)
+        why = next((one.target.why for one in self.held if one.target.why), "")
+        if self.name in ("works_at_end", WORKS):
+            return why or "works"
+        if self.name in wording.COUNTED:
+            counts = [wording.counted(value) for value in self.values]
+            alike = len(counts) > 1 and len(set(counts)) == 1
+            return f"{counts[0]} in each of {len(counts)}" if alike else ", ".join(counts) or "–"
         if not self.values:
-            return next((one.target.why for one in self.held if one.target.why), "–")
-        return words.span(self.values[0]) if len(self.values) == 1 else spread(self.values)
+            return why or "–"
+        return wording.span(self.values[0]) if len(self.values) == 1 else spread(self.values)
 
     @property
     def mark(self) -> Mark:
-        marks = [words.judged(one.target, self.name) for one in self.held]
-        return marks[0] if len(marks) == 1 else _together(marks, self)
+        """The worst judgement. One that is not every trial's says of how many it is."""
+        if self.name == WORKS:
+            return Mark("✗", "never worked", "bad")
+        marks = [wording.judged(one.target, self.name) for one in self.held]
+        worst = next((mark for tone in ("bad", "open") for mark in marks if mark.tone == tone), marks[0])
+        alike = sum(mark.tone == worst.tone for mark in marks)
+        what, colon, why = worst.text.partition(": ")
+        if worst.tone in ("bad", "open") and alike < len(marks):
+            said = "late" if what.startswith("late") else what
+            return Mark(worst.sign, f"{said} in {alike} of {len(marks)}{colon}{why}", worst.tone)
+        if len(marks) > 1 and what.startswith(("late", "early")):
+            late_s = median(value.middle for value in self.values) - (self.held[0].target.limit or 0.0)
+            return Mark(worst.sign, wording.late_or_early(late_s), worst.tone)
+        return worst
 
     @property
     def evidence(self) -> list[tuple[str, str]]:
@@ -105,30 +119,16 @@ class Claim:
         return next((source for source in known if source), usual)
 
 
-def _worst_first(held: Held) -> tuple[int, float]:
-    measured = held.target.measured or Interval.at(0.0)
-    return VERDICTS.index(held.target.verdict), -(float("inf") if measured.is_open else measured.middle)
-
-
-def group_title(group: Group) -> str:
-    """What its trials have in common, and how many they are."""
-    n = len(group.trials)
-    return ", ".join(
-        part for part in (group.experiment, f"{n} trial{'s' * (n != 1)}", ORDERS.get(group.group, group.group)) if part
-    )
-
-
 def slug(text: str) -> str:
     """An anchor made of a name."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 def claims(result: CampaignResult, group: Group) -> list[Claim]:
-    """The system's claims in their order, then each path's."""
-    trials = [trial for trial in result.trials if trial.number in group.trials]
+    """The system's claims in their order, then each path's; an address that never worked has one."""
     held: dict[tuple[str, str], list[Held]] = {}
-    for trial in trials:
-        for path, name, target in targets(trial):
+    for trial in result.trials:
+        for path, name, target in _told(trial) if trial.number in group.trials else ():
             held.setdefault((path, name), []).append(Held(trial, target))
     order = list(CLAIMS)
     found = sorted(held.items(), key=lambda item: (item[0][0] != "", order.index(item[0][1]) if not item[0][0] else 0))
@@ -144,60 +144,39 @@ def targets(trial: TrialResult) -> Iterator[tuple[str, str, TargetResult]]:
             yield path.name, name, target
 
 
+def _told(trial: TrialResult) -> Iterator[tuple[str, str, TargetResult]]:
+    """As `targets`, without those of addresses that never worked: of each of these that it did not work."""
+    never = [one for one in ways(trial.paths.values()) if one.state == "never worked" and one.targets]
+    for path, name, target in targets(trial):
+        if not path or trial.paths[path].state != "never worked":
+            yield path, name, target
+    for one in never:
+        why = f"{one.state_why} ({one.about})" if one.about else one.state_why
+        gate = any(target.gate for target in one.targets.values())
+        yield one.name, WORKS, TargetResult(verdict="fail", gate=gate, why=why)
+
+
 def spread(values: list[Interval]) -> str:
     """`50.80 · 51.90 · 53.00 s ± 0.04, n 3`: least, median and most. What was not over counts as longest."""
     ordered = sorted(values, key=lambda value: (value.is_open, value.middle))
-    ends = [value.middle for value in ordered]
-    worst = words.error(
-        max((value for value in ordered if not value.is_open), key=words.error, default=Interval.at(0.0))
-    )
-    more = {index for index, value in enumerate(ordered) if value.is_open}
-    middle_known = len(ordered) // 2 not in more
-    texts = [
-        words.plain(ordered[0]),
-        words.number(median(ends)) if middle_known else words.joined(">", words.number(ends[(len(ends) - 1) // 2])),
-        words.plain(ordered[-1]),
-    ]
-    values_text = words.joined(" · ".join(texts), "s")
-    return f"{values_text} {words.joined('±', words.number(worst))}, {words.joined('n', str(len(values)))}"
+    ends, over = [value.middle for value in ordered], [value for value in ordered if not value.is_open]
+    middle = wording.number(median(ends))
+    if ordered[len(ordered) // 2].is_open:
+        middle = wording.joined(">", wording.number(ends[(len(ends) - 1) // 2]))
+    error_s = max(map(wording.error, over), default=0.0)
+    texts = (wording.plain(ordered[0]), middle, wording.plain(ordered[-1]))
+    n, error = wording.joined("n", str(len(values))), wording.joined("±", wording.number(error_s))
+    return f"{wording.joined(' · '.join(texts), 's')} {error}, {n}"
 
 
-def _counts(values: list[Interval]) -> str:
-    """Each trial's count, or the one that all of them have."""
-    counts = [words.count(round(value.least)) for value in values]
-    if len(counts) > 1 and len(set(counts)) == 1:
-        return f"{counts[0]} in each of {len(counts)}"
-    return ", ".join(counts) or "–"
+def _worst_first(held: Held) -> tuple[int, float]:
+    measured = held.target.measured or Interval.at(0.0)
+    return VERDICTS.index(held.target.verdict), -(float("inf") if measured.is_open else measured.middle)
 
 
 def _lost(claim: str, held: tuple[Held, ...]) -> str:
     known: list[Interval | None] = [getattr(one.trial.losses, claim.removeprefix("lost_")) for one in held]
-    sent = words.count(sum(one.trial.losses.acknowledged for one in held))
+    sent = wording.count(sum(one.trial.losses.acknowledged for one in held))
     undecided = sum(each is None for each in known)
-    lost = words.count(round(sum(each.most for each in known if each)))
-    text = f"{lost} of {sent}"
+    text = f"{wording.count(sum(each.most for each in known if each))} of {sent}"
     return f"{text}, undecided in {undecided} of {len(known)}" if undecided else text
-
-
-def _together(marks: list[Mark], claim: Claim) -> Mark:
-    """Failed beats undecided beats passed; a judgement that is not everybody's says how many it is."""
-    for tone, word in (("bad", "late"), ("open", "undecided")):
-        these = [mark for mark in marks if mark.tone == tone]
-        if these and len(these) < len(marks):
-            return Mark(these[0].sign, f"{_word(these[0], word)} in {len(these)} of {len(marks)}", these[0].tone)
-        if these:
-            return _median_of(these[0], claim)
-    return _median_of(marks[0], claim)
-
-
-def _word(mark: Mark, word: str) -> str:
-    return word if mark.text.startswith(word) else mark.text
-
-
-def _median_of(mark: Mark, claim: Claim) -> Mark:
-    """The late or early of the median trial, where there is such a figure."""
-    if not mark.text.startswith(("late", "early")):
-        return mark
-    ends = [value.middle for value in claim.values]
-    late_s = median(ends) - (claim.held[0].target.limit or 0.0)
-    return Mark(mark.sign, words.joined("late" if late_s > 0 else "early", words.number(abs(late_s))), mark.tone)

@@ -1,23 +1,29 @@
-"""The closing block of the terminal as lines of words and tones: what became of each trial, in the order of time."""
+"""The end of a campaign on the terminal, as lines of words and tones: each trial, then the verdict.
+
+A trial is told in the order of time. Many trials are told by their groups, and the worst of them in full.
+"""
 
 import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+from chaos.analysis import wording
 from chaos.analysis.interval import Interval
 from chaos.analysis.result import (
     MILESTONE_OF,
     CampaignResult,
+    Group,
     Milestone,
     PathResult,
     State,
     TargetResult,
     TrialResult,
+    Verdict,
 )
-from chaos.report import words
-from chaos.report.rows import lost_text
-from chaos.report.words import TONES, Tone
+from chaos.analysis.wording import TONES, Tone
+from chaos.report.details import lost_text, ways
+from chaos.report.many import Spread, group_title, is_many, spreads, worst_first
 
 Line = list[tuple[str, Tone]]
 WIDTH, INDENT = 110, 7
@@ -29,6 +35,30 @@ _STAMPS = re.compile(r'^\S+Z (?:\d+:\w \d+ \w+ \d+ [\d:.]+ [#*.-] |time="\S+" le
 """What the kubelet, Redis and the operator write before the words of a log line."""
 
 
+def campaign_lines(result: CampaignResult) -> list[Line]:
+    """What became of its trials, before the verdict."""
+    if not is_many(result.trials):
+        return [line for trial in result.trials for line in trial_lines(result, trial)]
+    spread = spreads(result)
+    groups = [line for group in result.groups for line in _group(group, spread.get(group_title(group), ()))]
+    worst = worst_first(result)[0]
+    head: Line = [(f"the worst of {len(result.trials)}, trial {worst.number}:", "plain")]
+    return [*groups, [], head, *trial_lines(result, worst)]
+
+
+def _group(group: Group, paths: tuple[Spread, ...]) -> Iterator[Line]:
+    yield []
+    yield [(group_title(group), "plain")]
+    yield [("  ", "plain"), *_counts(group), (f" {group.strength}", "plain")]
+    for path in paths:
+        yield [(f"  {f'back, {path.path}':<26} {path.text}", "plain")]
+
+
+def _counts(group: Group) -> Line:
+    counts = {Verdict.PASS: group.passed, Verdict.FAIL: group.failed, Verdict.INCONCLUSIVE: group.inconclusive}
+    return [(f"{wording.SIGNS[verdict]} {n} {verdict}  ", wording.TONES[verdict]) for verdict, n in counts.items() if n]
+
+
 def trial_lines(result: CampaignResult, trial: TrialResult) -> list[Line]:
     """Its title, what happened when, and the outage of each path."""
     found = sorted((*_milestones(trial), *_recoveries(trial)), key=lambda item: item[0])
@@ -38,7 +68,7 @@ def trial_lines(result: CampaignResult, trial: TrialResult) -> list[Line]:
 
 
 def _outages(trial: TrialResult) -> list[str]:
-    texts = [f"{path.name} {words.span(path.outage_s, none=_no_outage(path))}" for path in trial.paths.values()]
+    texts = [f"{path.name} {wording.span(path.outage_s, none=_no_outage(path))}" for path in ways(trial.paths.values())]
     head = "  outage   "
     whole = [_whole(text, WIDTH - len(head)) for text in [*texts, losses_text(trial)]]
     rest = " " * len(head)
@@ -47,13 +77,13 @@ def _outages(trial: TrialResult) -> list[str]:
 
 def _whole(text: str, room: int) -> str:
     """A text that no line's end parts, where a line has room for it."""
-    return text if len(text) > room else text.replace(" ", words.NBSP)
+    return text if len(text) > room else text.replace(" ", wording.NBSP)
 
 
 def _counted(trial: TrialResult) -> list[Line]:
     """The gates that count instead of timing."""
-    held = [(name, target) for name, target in trial.targets.items() if name in words.COUNTED and target.gate]
-    titles = [f" {'':<15} {words.CLAIMS[name]:<26} {words.measured(target, name):<50}" for name, target in held]
+    held = [(name, target) for name, target in trial.targets.items() if name in wording.COUNTED and target.gate]
+    titles = [f" {'':<15} {wording.CLAIMS[name]:<26} {wording.measured(target, name):<50}" for name, target in held]
     return [[(title, "plain"), *_held(target, name)] for title, (name, target) in zip(titles, held, strict=True)]
 
 
@@ -61,7 +91,7 @@ def losses_text(trial: TrialResult) -> str:
     losses = trial.losses
     if losses.lost is None:
         return f"lost: undecided ({losses.undecided})"
-    return f"lost {lost_text(losses)} of {words.count(losses.acknowledged)} acknowledged"
+    return f"lost {lost_text(losses)} of {wording.count(losses.acknowledged)} acknowledged"
 
 
 def verdict_lines(result: CampaignResult, report: Path) -> list[Line]:
@@ -72,7 +102,7 @@ def verdict_lines(result: CampaignResult, report: Path) -> list[Line]:
     ]
     for key in ("why", "do", "expect"):
         lines += _paragraph(key.title(), result.headline.get(key, ""), "plain")
-    last = [str(report), *([words.where(result.cluster, result.cluster_why)] if result.cluster_why else [])]
+    last = [str(report), *([wording.where(result.cluster, result.cluster_why)] if result.cluster_why else [])]
     return lines + [[(f"{'':<{INDENT}}{text}", "plain")] for text in last]
 
 
@@ -89,7 +119,7 @@ def _title(result: CampaignResult, trial: TrialResult) -> Line:
     same = [each.number for each in result.trials if each.experiment == trial.experiment]
     place = f"{trial.experiment} {same.index(trial.number) + 1}/{len(same)}"
     targets = ", ".join(f"{fault.name} of {fault.target.name}" for fault in trial.faults if fault.target)
-    head = f"{words.SIGNS[trial.verdict]} {place}"
+    head = f"{wording.SIGNS[trial.verdict]} {place}"
     return [(head, TONES[trial.verdict]), (f"   seed {trial.seed}   T0 {trial.t0}   {targets}", "plain")]
 
 
@@ -102,11 +132,11 @@ def _milestones(trial: TrialResult) -> Iterator[tuple[float, Line]]:
 
 def _milestone_line(trial: TrialResult, name: str, milestone: Milestone) -> Line:
     claim = CLAIM_OF.get(name, "")
-    title = words.CLAIMS.get(claim, words.milestone_name(name))
+    title = wording.CLAIMS.get(claim, wording.milestone_name(name))
     held = trial.targets.get(claim)
     start = _start(milestone.at_s, title)
     if milestone.state is not State.SEEN:
-        return [(f"{start} {words.milestone(milestone):<50}", "plain"), *_held(held, claim)]
+        return [(f"{start} {wording.milestone(milestone):<50}", "plain"), *_held(held, claim)]
     return [(f"{start} {_short(milestone.evidence):<50}", "plain"), *_held(held, claim)]
 
 
@@ -117,20 +147,20 @@ def _recoveries(trial: TrialResult) -> Iterator[tuple[float, Line]]:
             start = _start(path.recovered_s, f"recovered, {path.name}")
             yield path.recovered_s.middle, [(f"{start} {'':<50}", "plain"), *_held(held, "recovery")]
         elif path.recovered_s:
-            text = f"           {f'not recovered, {path.name}':<32} {words.span(path.recovered_s):<50}"
+            text = f"           {f'not recovered, {path.name}':<32} {wording.span(path.recovered_s):<50}"
             yield path.recovered_s.least, [(text, "plain"), *_held(held, "recovery")]
 
 
 def _start(at: Interval | None, title: str) -> str:
-    when = "    –      " if at is None else f"{at.middle:7.2f} ±{words.error(at):5.2f}"[:15]
+    when = "    –      " if at is None else f"{at.middle:7.2f} ±{wording.error(at):5.2f}"[:15]
     return f" {when:<15} {title:<26}"
 
 
 def _held(target: TargetResult | None, claim: str) -> Line:
     if target is None:
         return []
-    mark = words.judged(target, claim)
-    floor = "" if target.floor is None or mark.tone != "bad" else f" (floor {words.number(target.floor, 1)})"
+    mark = wording.judged(target, claim)
+    floor = "" if target.floor is None or mark.tone != "bad" else f" (floor {wording.number(target.floor, 1)})"
     gates = " (gates)" if target.gate else ""
     return [
         (f" target {_limit(target, claim):>5}  ", "plain"),
@@ -139,7 +169,7 @@ def _held(target: TargetResult | None, claim: str) -> Line:
 
 
 def _limit(target: TargetResult, claim: str) -> str:
-    return words.limit(target, claim).removesuffix(f"{words.NBSP}s")
+    return wording.limit(target, claim).removesuffix(f"{wording.NBSP}s")
 
 
 def _when(milestone: Milestone) -> float:
@@ -155,4 +185,4 @@ def _short(text: str) -> str:
 def _no_outage(path: PathResult) -> str:
     if path.state == "never worked":
         return f"never worked: {path.state_why}"
-    return words.application(path) or "none"
+    return wording.application(path) or "none"

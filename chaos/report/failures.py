@@ -1,22 +1,27 @@
-"""Every operation that was not good in time: each as a line of a file, and together in groups for the page."""
+"""Every operation that was not good in time: of which kind, as a line of a file, and in groups for the page.
+
+The kinds are for pictures and tables; no verdict rests on them.
+"""
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from chaos.analysis import wording
 from chaos.analysis.history import History
-from chaos.model import ErrorCode
+from chaos.analysis.operations import Bools, Client
+from chaos.model import ErrorCode, Outcome
 from chaos.record.events import NodeSeen, TargetAsked
 from chaos.record.layout import NOBODY
-from chaos.report import words
-from chaos.report.kinds import BAD, kinds
+from chaos.report.details import Row
 from chaos.report.many import is_many, some
-from chaos.report.rows import Row
+
+BAD = ("failed", "unknown", "late", "missed")
 
 COLUMNS = (
     "trial",
@@ -39,6 +44,38 @@ To a millisecond and to 10 µs, for there can be many; client and seq find it in
 HEAD = ",".join(COLUMNS).encode() + b"\n"
 
 Line = tuple[int, str, int, int, float, float, float, str, str, str, str]
+
+
+def kinds(history: History, promoted_s: float | None = None) -> dict[str, Bools]:
+    """Masks of the trial's operations. `stray`: good, by another node than the final master, after the promotion.
+
+    An application client has no deadline of ours, and so is never late.
+    """
+    ops = history.ops
+    ok, metered = ops.outcome == Outcome.OK, sent_by(history, meters(history))
+    late = ok & ~ops.good & metered
+    good, answered = ok & ~late, ops.node != NOBODY
+    last = np.flatnonzero(good & metered & answered)
+    final = ops.node[last[ops.due_s[last].argmax()]] if len(last) else NOBODY
+    after = np.zeros(len(ops), bool) if promoted_s is None else ops.due_s > promoted_s
+    stray = good & after & answered & (ops.node != final)
+    return {
+        "good": good & ~stray,
+        "stray": stray,
+        "failed": ops.outcome == Outcome.FAILED,
+        "unknown": ops.outcome == Outcome.UNKNOWN,
+        "late": late,
+        "missed": ops.outcome == Outcome.MISSED,
+    }
+
+
+def sent_by(history: History, clients: Iterable[Client]) -> Bools:
+    """A mask of those clients' operations."""
+    return np.isin(history.ops.client, [client.number for client in clients])
+
+
+def meters(history: History) -> list[Client]:
+    return [client for client in history.clients.values() if client.is_meter]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +168,9 @@ def _row(alike: Sequence[Group]) -> Row:
     said = ErrorCode[one.error].words if one.error else "–"
     whom = asked[0] if len(asked) == 1 else f"{len(asked)} addresses"
     first_s, last_s = min(group.first_s for group in alike), max(group.last_s for group in alike)
-    times = (words.number(first_s), words.number(last_s))
+    times = (wording.number(first_s), wording.number(last_s))
     trials = some([*{group.trial for group in alike}])
-    return (trials, one.path, one.outcome, said, whom, words.count(sum(each.count for each in alike)), *times)
+    return (trials, one.path, one.outcome, said, whom, wording.count(sum(each.count for each in alike)), *times)
 
 
 def _asked(history: History) -> dict[int, str]:

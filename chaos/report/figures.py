@@ -1,12 +1,14 @@
-"""The time line as a picture: the only module that knows matplotlib.
+"""The plots of a report, the time line and the spread over many trials: the only module that knows matplotlib.
 
-Draws a `Timeline` in the light inks, as SVG for the page and as PNG for whoever cannot show SVG. The bytes depend on
-the values alone: no date, no random ids. `chaos.report.svg` makes the SVG fit for the page.
+Draws in the light inks, as SVG for the page and as PNG for whoever cannot show SVG. The bytes depend on the values
+alone: no date, no random ids. `chaos.report.svg` makes the SVG fit for the page, whose style sheet maps each ink to its
+dark one.
 """
 
 import io
-from collections.abc import Iterator
-from typing import Any
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -17,11 +19,39 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from chaos.report.palette import INKS
+from chaos.report import svg
+from chaos.report.many import Spread
 from chaos.report.timeline import Curve, Lane, Mark, Operations, Timeline
 
 WIDTH_IN = 12.8
 ROW_IN = 0.27
+
+
+class Ink(NamedTuple):
+    light: str
+    dark: str
+
+
+INKS = {
+    "text": Ink("#1b1f24", "#e8ebef"),
+    "muted": Ink("#57606a", "#a3adb8"),
+    "line": Ink("#d1d7de", "#343d47"),
+    "paper": Ink("#ffffff", "#12161b"),
+    "panel": Ink("#f5f7f9", "#1a2027"),
+    "good": Ink("#1a7f38", "#4fc68c"),
+    "bad": Ink("#b42319", "#ff8f82"),
+    "open": Ink("#8a5a01", "#e5b547"),
+    "link": Ink("#0b5cad", "#79b8ff"),
+    "band": Ink("#fbe9e7", "#3a2322"),
+    "ok": Ink("#0072b3", "#6cb6ee"),
+    "stray": Ink("#9a5b00", "#f0b35a"),
+    "failed": Ink("#c0250f", "#ff8a70"),
+    "unknown": Ink("#7a4aa8", "#c9a2f2"),
+    "missed": Ink("#59636e", "#9fa9b4"),
+    "master": Ink("#005a8d", "#58aee8"),
+    "replica": Ink("#a9c9de", "#31495c"),
+}
+
 RC: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "failover",
@@ -32,6 +62,11 @@ RC: Any = {
     "path.simplify": True,
     "path.simplify_threshold": 0.3,
 }
+LINES = ("ok", "stray", "unknown", "good", "missed", "replica")
+"""The colours of the paths in the spread, in their order."""
+DASHES: Any = {"new": "solid", "kept": (0, (5, 2))}
+STEPS = 250
+"""Steps of a line in the spread; a screen shows no more."""
 SHAPES = {"failed": "x", "unknown": "o", "late": "^", "missed": "_"}
 """Of operations that are not good: never told apart by colour alone."""
 HEIGHTS = {"failed": 0.16, "unknown": -0.16, "late": 0.0, "missed": -0.3}
@@ -42,6 +77,14 @@ def ink(name: str) -> str:
     return INKS[name].light
 
 
+def of_timeline(timeline: Timeline) -> tuple[str, bytes]:
+    """One trial's time line, as SVG for the page and as PNG."""
+    with matplotlib.rc_context(RC):
+        figure = draw(timeline)
+        vector = _saved(figure, "svg", {"Date": None, "Creator": None}).decode()
+        return svg.inline(vector, timeline.title, timeline.description), _saved(figure, "png", {"Software": None})
+
+
 def draw(timeline: Timeline) -> Figure:
     """Five blocks on one axis: what was done, states, operations, latency, the harness's lag."""
     rows = (2, len(timeline.states), len(timeline.operations), 3.2, 2.0)
@@ -49,7 +92,10 @@ def draw(timeline: Timeline) -> Figure:
     blocks = figure.subplots(len(rows), 1, sharex=True, height_ratios=[max(each, 1) for each in rows])
     figure.subplots_adjust(left=0.135, right=0.985, top=0.985, bottom=0.42 / figure.get_figheight(), hspace=0.12)
     for axes in blocks:
-        _frame(axes, timeline)
+        axes.set_xlim(timeline.start_s, timeline.end_s)
+        axes.axvspan(*timeline.band, facecolor=ink("band"), edgecolor="none", zorder=0)
+        axes.axvline(0, color=ink("text"), linewidth=1)
+        _frame(axes, timeline.limits)
         axes.tick_params(axis="x", length=3 if axes is blocks[-1] else 0)
     events, states, operations, latency, lag = blocks
     _events(events, timeline)
@@ -61,12 +107,59 @@ def draw(timeline: Timeline) -> Figure:
     return figure
 
 
-def pictures(timeline: Timeline) -> tuple[str, bytes]:
-    """The same drawing as SVG and as PNG."""
+def of_spreads(groups: Mapping[str, Sequence[Spread]], limits_s: Sequence[float]) -> str:
+    """By when which share of the trials was back, a block a group and a stepped line a path, as SVG; empty without any.
+
+    A path has one colour in all its ways; `new` is drawn solid, `kept` dashed. One that was never back has no step.
+    """
+    if not groups:
+        return ""
+    known = [at_s for paths in groups.values() for path in paths for at_s in path.back_s if math.isfinite(at_s)]
+    axis_s = 1.04 * max([*known, *limits_s, 1.0])
+    names = list(dict.fromkeys(_whole(path.path) for paths in groups.values() for path in paths))
     with matplotlib.rc_context(RC):
-        figure = draw(timeline)
-        vector = _saved(figure, "svg", {"Date": None, "Creator": None})
-        return vector.decode(), _saved(figure, "png", {"Software": None})
+        figure = Figure(figsize=(WIDTH_IN, 2.1 * len(groups) + 0.6), facecolor=ink("paper"))
+        blocks = figure.subplots(len(groups), 1, sharex=True, squeeze=False)[:, 0]
+        height = figure.get_figheight()
+        figure.subplots_adjust(left=0.06, right=0.83, top=1 - 0.3 / height, bottom=0.45 / height, hspace=0.3)
+        for axes, (title, paths) in zip(blocks, groups.items(), strict=True):
+            axes.set_xlim(0, axis_s)
+            axes.set_ylim(0, 104)
+            axes.set_yticks([0, 50, 100], ["none", "half", "all"])
+            axes.set_title(title, loc="left", size=9, color=ink("text"))
+            axes.grid(visible=True, axis="y", color=ink("line"), linewidth=0.5)
+            _frame(axes, limits_s)
+            for path in paths:
+                colour = LINES[names.index(_whole(path.path)) % len(LINES)]
+                style = DASHES.get(path.path.rpartition("/")[2], "dotted")
+                axes.plot(*steps(path, axis_s), color=ink(colour), linewidth=1.6, linestyle=style, label=path.path)
+            axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.05), frameon=False, labelcolor=ink("text"))
+            axes.tick_params(axis="x", length=3 if axes is blocks[-1] else 0)
+        blocks[-1].set_xlabel("seconds from t = 0 until the path was back", color=ink("text"))
+        vector = _saved(figure, "svg", {"Date": None, "Creator": None}).decode()
+    said = ". ".join(
+        f"{title}: {'; '.join(f'{path.path}: {path.text}' for path in each)}" for title, each in groups.items()
+    )
+    return svg.inline(vector, "How late each path was back, over all trials", said, prefix="spread")
+
+
+def _whole(path: str) -> str:
+    """A path without the way in which it was driven, as in `service` of `service/new`."""
+    return path.rpartition("/")[0] or path
+
+
+def steps(path: Spread, axis_s: float) -> tuple[list[float], list[float]]:
+    """The corners of a line that rises at each trial that was back, in steps that a screen can show."""
+    at_s, share = [0.0], [0.0]
+    least_s, n = axis_s / STEPS, len(path.back_s)
+    for done, back_s in enumerate(path.back_s, start=1):
+        if math.isfinite(back_s):
+            edge_s = round(back_s / least_s) * least_s
+            if edge_s > at_s[-1]:
+                at_s += [edge_s, edge_s]
+                share += [share[-1], 0.0]
+            share[-1] = 100 * done / n
+    return [*at_s, axis_s], [*share, share[-1]]
 
 
 def _saved(figure: Figure, kind: str, metadata: dict[str, None]) -> bytes:
@@ -76,13 +169,10 @@ def _saved(figure: Figure, kind: str, metadata: dict[str, None]) -> bytes:
     return buffer.getvalue()
 
 
-def _frame(axes: Axes, timeline: Timeline) -> None:
-    """What every block has: the band, the promised limits, t = 0, and no more lines than it needs."""
-    axes.set_xlim(timeline.start_s, timeline.end_s)
+def _frame(axes: Axes, limits_s: Sequence[float]) -> None:
+    """What every block has: the ground, the promised limits, and no more lines than it needs."""
     axes.set_facecolor(ink("paper"))
-    axes.axvspan(*timeline.band, facecolor=ink("band"), edgecolor="none", zorder=0)
-    axes.axvline(0, color=ink("text"), linewidth=1)
-    for limit_s in timeline.limits:
+    for limit_s in limits_s:
         axes.axvline(limit_s, color=ink("bad"), linewidth=1.2, linestyle=(0, (4, 2)))
     axes.tick_params(which="both", length=0, colors=ink("text"), labelsize=9)
     for side, spine in axes.spines.items():

@@ -8,9 +8,8 @@ import re
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from chaos.analysis import wording
 from chaos.analysis.result import CampaignResult, TargetResult, TrialResult, Verdict
-from chaos.analysis.wording import modelled
-from chaos.report import words
 from chaos.report.claims import targets
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -60,7 +59,7 @@ def worst(verdicts: list[Verdict]) -> Verdict:
 def _case(experiment: str, key: tuple[str, str], held: list[tuple[TrialResult, TargetResult]]) -> Case:
     path, claim = key
     lines = tuple(_clean(_line(trial, claim, target)) for trial, target in held)
-    return Case(experiment, f"{path or 'system'} {words.CLAIMS[claim]}", lines, worst([_end(*one) for one in held]))
+    return Case(experiment, f"{path or 'system'} {wording.CLAIMS[claim]}", lines, worst([_end(*one) for one in held]))
 
 
 def _end(trial: TrialResult, target: TargetResult) -> Verdict:
@@ -71,9 +70,9 @@ def _end(trial: TrialResult, target: TargetResult) -> Verdict:
 
 
 def _line(trial: TrialResult, name: str, target: TargetResult) -> str:
-    measured = words.measured(target, name)
+    measured = wording.measured(target, name)
     doubts = "".join(f"; {why}" for why in trial.because if trial.verdict is Verdict.INCONCLUSIVE)
-    return f"trial {trial.number}: {measured}, promised {words.limit(target, name)}: {target.verdict}{doubts}"
+    return f"trial {trial.number}: {measured}, promised {wording.limit(target, name)}: {target.verdict}{doubts}"
 
 
 def _verdict(experiment: str, trials: list[TrialResult], whole: Verdict) -> Case:
@@ -87,7 +86,7 @@ def _campaign(result: CampaignResult) -> Case:
 
 def _clean(text: str) -> str:
     """Without what XML cannot hold: a log line may carry control characters."""
-    return _NOT_XML.sub("", words.breakable(text))
+    return _NOT_XML.sub("", wording.breakable(text))
 
 
 def _suite(root: Element, result: CampaignResult, experiment: str, found: list[Case]) -> None:
@@ -103,7 +102,7 @@ def _suite(root: Element, result: CampaignResult, experiment: str, found: list[C
         tag = {Verdict.FAIL: "failure", Verdict.INCONCLUSIVE: "error"}.get(case.verdict)
         if tag:
             SubElement(
-                element, tag, message=modelled(result.cluster, _message(case)), type=str(case.verdict)
+                element, tag, message=wording.modelled(result.cluster, _message(case)), type=str(case.verdict)
             ).text = "\n".join(case.lines)
         SubElement(element, "system-out").text = "\n".join(case.lines)
 

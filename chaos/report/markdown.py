@@ -5,11 +5,11 @@ Kept under 64 KB, which is what an issue's body takes: what does not fit is coun
 
 from collections.abc import Iterator, Sequence
 
+from chaos.analysis import wording
 from chaos.analysis.result import CampaignResult, Group, PathResult, TrialResult
-from chaos.analysis.wording import plural
-from chaos.report import words
-from chaos.report.claims import ORDERS, claims
-from chaos.report.worst import worst_first
+from chaos.report.claims import claims
+from chaos.report.details import ways
+from chaos.report.many import ORDERS, worst_first
 
 ROOM = 60_000
 """Bytes; the limit is 65 536, less what a host adds around it."""
@@ -30,9 +30,9 @@ def markdown(result: CampaignResult) -> str:
 def head(result: CampaignResult) -> list[str]:
     lines = [f"**{result.verdict.upper()}** {clean(result.headline.get('verdict', ''))}"]
     lines += [f"**{key.title()}** {clean(result.headline.get(key, '')) or '–'}" for key in ("why", "do", "expect")]
-    place = clean(words.where(result.cluster, result.cluster_why))
+    place = clean(wording.where(result.cluster, result.cluster_why))
     count = len(result.trials)
-    measured = f"{plural(count, 'trial')} {place}, scenario {result.scenario}"
+    measured = f"{wording.plural(count, 'trial')} {place}, scenario {result.scenario}"
     left_out = "".join(f". Left out: {clean(sentence)}" for sentence in result.manifest.get("left_out", []))
     return [f"{line}  " for line in lines] + [f"**Measured** {measured}. Rule: {clean(result.rule)}{left_out}"]
 
@@ -51,7 +51,7 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def clean(text: str) -> str:
     """Text that stays in its line and in its cell, and is no HTML."""
-    one_line = " ".join(words.breakable(text).split())
+    one_line = " ".join(wording.breakable(text).split())
     return one_line.replace("|", "\\|").replace("<", "&lt;")
 
 
@@ -76,19 +76,19 @@ def _trial(trial: TrialResult) -> list[str]:
         "",
         *because,
         "",
-        *table(titles, [_path(path) for path in trial.paths.values()]),
+        *table(titles, [_path(path) for path in ways(trial.paths.values())]),
     ]
 
 
 def _path(path: PathResult) -> tuple[str, ...]:
-    parts = [f"{phase.name} {words.number(phase.seconds)}" for window in path.windows[:1] for phase in window.phases]
+    parts = [f"{phase.name} {wording.number(phase.seconds)}" for window in path.windows[:1] for phase in window.phases]
     bad = path.operations.sent - path.operations.ok
     return (
         path.name,
         path.state,
-        words.span(path.outage_s, none=path.state_why or words.application(path) or "none"),
-        words.span(path.downtime_s),
+        wording.span(path.outage_s, none=path.state_why or wording.application(path) or "none"),
+        wording.span(path.downtime_s),
         ", ".join(parts) or "–",
-        f"{words.count(bad)} of {words.count(path.operations.sent)}",
-        "–" if path.lost is None else words.count(path.lost),
+        f"{wording.count(bad)} of {wording.count(path.operations.sent)}",
+        "–" if path.lost is None else wording.count(path.lost),
     )

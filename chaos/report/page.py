@@ -1,16 +1,34 @@
-"""What the HTML page shows, in the order it shows it: values in words, gathered from the result and the recording."""
+"""report.html: one file without scripts and without anything to load, complete where a page's styles are blocked.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+Trials are told in full as far as there is room, the worst first; the others keep their verdict here and everything else
+in summary.json. Where even the worst one leaves no room, fewer of the failed operations' groups and of the raw lines
+are shown: both are files of their own.
+"""
 
-from chaos.analysis.result import CampaignResult, Group, TrialResult
-from chaos.report import rows
-from chaos.report.bars import Chart, chart
-from chaos.report.claims import Claim, claims, group_title, slug
-from chaos.report.rows import Row
-from chaos.report.spreads import Curves, curves
-from chaos.report.worst import worst_first
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from chaos.analysis import wording
+from chaos.analysis.result import CampaignResult, Finding, Group, TrialResult
+from chaos.findings import SEVERITIES
+from chaos.report import details
+from chaos.report.bars import PHASES, Chart, chart
+from chaos.report.claims import Claim, claims, slug
+from chaos.report.details import Row
+from chaos.report.evidence import Evidence
+from chaos.report.figures import INKS
+from chaos.report.many import Spread, group_title, is_many, some, spreads, worst_first
+
+ROOM = 250_000
+"""Bytes that the page may have."""
+FULL = 8
+"""Trials that are told in full where there are many."""
+FEW = 40
+"""Groups and raw lines where there is no room for all."""
 DOUBTS = 60
 """Rows of doubts that are shown."""
 EVERYWHERE = (
@@ -33,20 +51,6 @@ LEAVES_OUT = {
 """What the place of measuring leaves out, by the kind of cluster."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Evidence:
-    """What the page shows from the recordings themselves. `figure` is SVG; its words are already safe."""
-
-    figure: str = ""
-    lanes: Sequence[Row] = ()
-    raw: Sequence[Row] = ()
-    failed: Sequence[Row] = ()
-    failed_total: int = 0
-    settings: Sequence[Row] = ()
-    versions: Sequence[Row] = ()
-    command: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class GroupView:
     """A group's claims: the system's first, then a block a path."""
@@ -54,19 +58,40 @@ class GroupView:
     title: str
     strength: str
     many: bool
-    blocks: list[list[Claim]] = field(default_factory=list)
+    blocks: list[list[Claim]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A finding as it is told: in full as of `trial`, with the other trials that show one like it."""
+
+    finding: Finding
+    trial: TrialResult
+    trials: str
+    alike: int
+
+    @property
+    def span(self) -> str:
+        """As in `0.3 to 11.4 s`, or `11.4 s to the end`."""
+        since = wording.number(self.finding.since_s, 1)
+        if self.finding.until_s is None:
+            return f"{since} s to the end"
+        return f"{since} to {wording.number(self.finding.until_s, 1)} s"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
+    """What the page shows, in the order in which it shows it."""
+
     result: CampaignResult
     evidence: Evidence
+    chart: Chart
+    groups: Sequence[GroupView]
+    findings: Sequence[Shown]
+    spreads: dict[str, tuple[Spread, ...]]
     worst: TrialResult | None
     full: Sequence[TrialResult]
     short: Sequence[Row]
-    chart: Chart
-    curves: Curves
-    groups: Sequence[GroupView]
     doubts: Sequence[Row]
     covariates: Sequence[Row]
     leaves_out: Sequence[str]
@@ -74,14 +99,41 @@ class Page:
     @property
     def anchors(self) -> frozenset[str]:
         """What a claim can point at: the milestones, paths and losses of the trials told in full."""
-        parts = ((trial, (*trial.milestones, *trial.paths, "losses")) for trial in self.full)
+        parts = (
+            (trial, (*trial.milestones, *(path.name for path in details.ways(trial.paths.values())), "losses"))
+            for trial in self.full
+        )
         return frozenset(f"trial-{trial.number}-{slug(part)}" for trial, each in parts for part in each)
 
     @property
     def trials_text(self) -> str:
         started = min((trial.t0 for trial in self.result.trials if trial.t0), default="")
-        text = f"{len(self.result.trials)} trial{'s' * (len(self.result.trials) != 1)}"
+        text = wording.plural(len(self.result.trials), "trial")
         return f"{text} · first T0 {started}" if started else text
+
+
+def html(result: CampaignResult, evidence: Evidence) -> str:
+    """The page with as many trials in full as there is room for."""
+    most = FULL if is_many(result.trials) else len(result.trials)
+    text = fitting(lambda most: _render(page(result, evidence, most)), most)
+    if len(text.encode()) <= ROOM:
+        return text
+    few = replace(evidence, failed=evidence.failed[:FEW], raw=evidence.raw[:FEW])
+    return _render(page(result, few, most=1))
+
+
+def fitting(render: Callable[[int], str], most: int) -> str:
+    """The page with at most `most` trials that fits. How many to leave out is reckoned first: rendering is slow."""
+    text = render(most)
+    if len(text.encode()) <= ROOM or most < 2:
+        return text
+    least = len(render(1).encode())
+    each = (len(text.encode()) - least) / (most - 1)
+    for fewer in range(max(1, min(most - 1, 1 + int((ROOM - least) / each))), 0, -1):
+        text = render(fewer)
+        if len(text.encode()) <= ROOM:
+            break
+    return text
 
 
 def page(result: CampaignResult, evidence: Evidence, most: int) -> Page:
@@ -89,18 +141,18 @@ def page(result: CampaignResult, evidence: Evidence, most: int) -> Page:
     worst = worst_first(result)
     full = sorted(worst[:most], key=lambda trial: trial.number)
     shown = {trial.number for trial in full}
-    rest = [rows.short_row(trial) for trial in result.trials if trial.number not in shown]
     return Page(
         result=result,
         evidence=evidence,
+        chart=chart(result),
+        groups=[group_view(result, group) for group in result.groups],
+        findings=findings(result.trials),
+        spreads=spreads(result),
         worst=worst[0] if worst else None,
         full=full,
-        short=rest,
-        chart=chart(result),
-        curves=curves(result),
-        groups=[group_view(result, group) for group in result.groups],
-        doubts=rows.doubt_rows(result.trials, DOUBTS),
-        covariates=rows.covariate_rows(tuple(full)),
+        short=[details.short_row(trial) for trial in result.trials if trial.number not in shown],
+        doubts=details.doubt_rows(result.trials, DOUBTS),
+        covariates=details.covariate_rows(tuple(full)),
         leaves_out=(*LEAVES_OUT.get(result.cluster, ()), *EVERYWHERE),
     )
 
@@ -109,3 +161,73 @@ def group_view(result: CampaignResult, group: Group) -> GroupView:
     found = claims(result, group)
     blocks = [[claim for claim in found if claim.path == path] for path in dict.fromkeys(claim.path for claim in found)]
     return GroupView(group_title(group), group.strength, len(group.trials) > 1, blocks)
+
+
+def findings(trials: Sequence[TrialResult]) -> list[Shown]:
+    """Every finding, the gravest first; those of many trials by their names, told by the one that lasted longest."""
+    alike: dict[tuple[str, str], list[tuple[TrialResult, Finding]]] = {}
+    for trial in trials:
+        for one in trial.findings:
+            what = one.name if is_many(trials) else one.sentence
+            alike.setdefault((what, trial.experiment), []).append((trial, one))
+    shown = []
+    for each in alike.values():
+        trial, longest = max(each, key=lambda it: _lasted_s(it[1]))
+        numbers = sorted({trial.number for trial, _ in each})
+        shown.append(Shown(longest, trial, some(numbers), len(each)))
+    return sorted(shown, key=lambda one: SEVERITIES.index(one.finding.severity))
+
+
+def _lasted_s(finding: Finding) -> float:
+    return float("inf") if finding.until_s is None else finding.until_s - finding.since_s
+
+
+def css() -> str:
+    """The style sheet: every ink as a variable, light and dark, and each ink's attribute in a plot mapped to it."""
+    light = ";".join(f"--{name}:{ink.light}" for name, ink in INKS.items())
+    dark = ";".join(f"--{name}:{ink.dark}" for name, ink in INKS.items())
+    inked = "\n".join(
+        f'svg [{attribute}="{ink.light}"]{{{attribute}:var(--{name})}}'
+        for name, ink in INKS.items()
+        for attribute in ("fill", "stroke")
+    )
+    source = _environment().get_template("report.css").render()
+    return (
+        f":root{{color-scheme:light dark;{light}}}\n"
+        f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{source}\n{inked}"
+    )
+
+
+def _render(view: Page) -> str:
+    template = _environment().get_template("report.html")
+    return template.render(page=view, result=view.result, evidence=view.evidence, css=Markup(css())) + "\n"
+
+
+@cache
+def _environment() -> Environment:
+    loader = PackageLoader("chaos.report", "templates")
+    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters |= {
+        "where": wording.where,
+        "span": wording.span,
+        "application": wording.application,
+        "number": wording.number,
+        "count": wording.count,
+        "milestone": wording.milestone,
+        "milestone_name": wording.milestone_name,
+        "sign": wording.SIGNS.__getitem__,
+        "tone": wording.TONES.__getitem__,
+        "slug": slug,
+        "svg": Markup,
+        "ways": details.ways,
+        "not_ok": details.not_ok,
+        "losses": details.losses,
+        "milestones": details.milestones,
+        "fault_text": details.fault_text,
+        "fault_row": details.fault_row,
+        "failover_row": details.failover_row,
+        "window_rows": details.window_rows,
+        "loss_row": details.loss_row,
+    }
+    made.globals |= {"inks": INKS, "phases": PHASES}
+    return made

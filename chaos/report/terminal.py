@@ -1,11 +1,15 @@
-"""The terminal: lines as they become known, and the closing block in the order of time.
+"""The terminal while a campaign runs: lines as they become known. `closing.py` has the block at its end.
 
-Renders messages and results; it never computes a figure. On a terminal the line that says what is waited for is
-redrawn in place; elsewhere the same words come as lines of their own, no more often than every `AGAIN_S` seconds.
+Trials side by side have a line each when they are over, and one line says how far all are; what one tells meanwhile is
+kept until then, but for notes: those are said at once, and once where they differ in figures only. On a terminal the
+line that says what is waited for is redrawn in place; elsewhere the same words come as lines of their own, no more
+often than every `AGAIN_S` seconds.
 """
 
+import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,15 +19,16 @@ from rich.markup import escape
 from rich.segment import ControlType
 
 from chaos.analysis.result import CampaignResult
+from chaos.analysis.wording import breakable, where
 from chaos.progress import Message, Tell
-from chaos.report.board import Board, far
-from chaos.report.closing import Line, verdict_lines
-from chaos.report.words import breakable, where
 
 AGAIN_S = 30.0
 COLUMN = 82
 """How wide the text of a step is."""
 CLEARED = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
+_FIGURE = re.compile(r"\d+")
+BACK = "recovered, "
+"""What a path that is back is told by begins with this."""
 STYLES = {"good": "green", "bad": "red bold", "open": "yellow", "plain": "default"}
 
 
@@ -54,15 +59,10 @@ class Terminal:
 
     def closing(self, result: CampaignResult, report: Path) -> None:
         """What became of the trials, then verdict, why, what to do and where the report is."""
-        from chaos.report.together import campaign_lines  # with numpy, which a line about a wrong option need not load
+        from chaos.report.closing import campaign_lines, verdict_lines  # with numpy, which `--help` need not load
 
         self._settle()
-        if not self.quiet:
-            self._lines(campaign_lines(result))
-        self._lines(verdict_lines(result, report))
-
-    def _lines(self, lines: list[Line]) -> None:
-        for line in lines:
+        for line in [*([] if self.quiet else campaign_lines(result)), *verdict_lines(result, report)]:
             text = "".join(f"[{STYLES[tone]}]{escape(text)}[/]" for text, tone in line)
             self.console.print(breakable(text))
 
@@ -86,6 +86,62 @@ class Terminal:
         if self._redrawn:
             self.console.control(CLEARED)
             self._redrawn = False
+
+
+@dataclass
+class _Trial:
+    heading: dict[str, Any] = field(default_factory=dict)
+    t0: str = ""
+    failed_s: float | None = None
+    back: dict[str, float] = field(default_factory=dict)
+
+
+class Board:
+    """Trials side by side: takes the messages that carry a trial's number, and gives the lines that follow."""
+
+    def __init__(self) -> None:
+        self._trials: dict[int, _Trial] = {}
+        self._noted: set[str] = set()
+
+    def take(self, message: Message) -> Iterator[str]:
+        assert message.trial is not None
+        trial, data = self._trials.setdefault(message.trial, _Trial()), message.data
+        if message.tell is Tell.TRIAL:
+            trial.heading = data
+        elif message.tell is Tell.EFFECT:
+            trial.t0 = data["t0"]
+        elif message.tell is Tell.SEEN:
+            if data["name"].startswith(BACK):
+                trial.back[data["name"].removeprefix(BACK)] = data["at_s"]
+            elif data["name"] == "first failed operation":
+                trial.failed_s = data["at_s"]
+        elif message.tell is Tell.NOTE and (text := _FIGURE.sub("", data["text"])) not in self._noted:
+            self._noted.add(text)
+            yield f"  note       trial {message.trial}: {data['text']}"
+        elif message.tell is Tell.CLOSED:
+            yield _line(message.trial, self._trials.pop(message.trial))
+
+
+def far(data: dict[str, Any]) -> str:
+    """`12 of 299 done, 8 under way, 00:31`; from an hour on with the hours."""
+    minutes, seconds = divmod(int(data["seconds"]), 60)
+    hours, minutes = divmod(minutes, 60)
+    clock = f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes:02d}:{seconds:02d}"
+    return f"{data['done']} of {data['of']} done, {data['under_way']} under way, {clock}"
+
+
+def _line(number: int, trial: _Trial) -> str:
+    """A trial that is over, as it was seen live; the report has the figures."""
+    which = "{experiment} {number}/{of}".format(**trial.heading)
+    effect = f"T0 {trial.t0}" if trial.t0 else "no fault took effect"
+    if trial.failed_s is None:
+        outage = "no outage seen" if trial.t0 else ""
+    elif not trial.back:
+        outage = "not seen to be back"
+    else:
+        last = max(trial.back, key=lambda path: trial.back[path])
+        outage = f"last back: {last} after {trial.back[last]:.1f} s"
+    return f"  {number:>5}  {which:<24} {effect:<28} {outage}".rstrip()
 
 
 def _campaign(data: dict[str, Any]) -> list[str]:

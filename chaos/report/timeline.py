@@ -1,13 +1,22 @@
-"""The worst trial on one time axis, as values: what figures.py draws and the page repeats as a table.
+"""One trial on one time axis: from its recording to the values that figures.py draws and the page repeats as a table.
 
-Places what the recording says; it decides nothing. Seconds count from t = 0. Operations are gathered into cells of
-time, so that a picture of a million of them stays small; every failed one is in failed-operations.csv.
+Seconds count from t = 0. Operations are gathered into cells of time, so that a picture of a million of them stays
+small; every failed one is in failed-operations.csv.
 """
 
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from chaos.analysis.history import E, Fact, History
+from chaos.analysis.interval import Interval
+from chaos.analysis.result import TrialResult
+from chaos.record.events import Endpoints, Hiccup, Hiccups, Pod, Role, RoleLost, SentinelSaid
+from chaos.report.bars import limits_s
+from chaos.report.failures import kinds, meters, sent_by
 
 Floats = npt.NDArray[np.float64]
 
@@ -15,6 +24,14 @@ CELLS = 480
 """Cells of the axis for what is drawn as runs and curves."""
 MARKS = 110
 """Cells for what is drawn as single shapes."""
+Axis = tuple[float, float]
+Change = tuple[float, str, str]
+
+SHOWN = ("+sdown", "-sdown", "+odown", "-odown")
+"""Sentinel's events about the master that the axis names; those about another instance are among the raw lines."""
+ALWAYS = ("+try-failover", "+elected-leader", "+promoted-slave", "+switch-master", "+tilt", "-tilt", "-failover-abort")
+LEAST_S = 5.0
+"""The axis goes at least so far on both sides of t = 0, where there is that much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +142,128 @@ def _middles(at_s: Floats, axis: tuple[float, float]) -> tuple[float, ...]:
     width = (axis[1] - axis[0]) / MARKS
     cells = np.unique(((at_s - axis[0]) / width).astype(np.int64))
     return tuple(float(at) for at in axis[0] + (cells + 0.5) * width)
+
+
+def timeline(history: History, trial: TrialResult) -> Timeline | None:
+    """None where no fault took effect, or nothing was sent: there is no axis then."""
+    if history.effect_s is None or not len(history.ops):
+        return None
+    axis = extent(history, trial)
+    return Timeline(
+        title=f"Trial {trial.number}, {trial.experiment}, on one time axis",
+        description=f"From {axis[0]:.1f} to {axis[1]:.1f} s around t = 0. {trial.cause} The table below says the same.",
+        start_s=axis[0],
+        end_s=axis[1],
+        band=(0.0, _band_end(trial)),
+        limits=tuple(limits_s([trial])),
+        faults=Lane("fault", tuple(_faults(trial))),
+        sentinel=tuple(sentinel_marks(history, axis)),
+        states=tuple(_states(history, axis)),
+        operations=tuple(_operations(history, trial, axis)),
+        latency=_latency(history, axis),
+        lag=_lag(history, axis),
+    )
+
+
+def extent(history: History, trial: TrialResult) -> Axis:
+    """From a little before the fault to a little after the last thing that happened because of it."""
+    first, last = float(history.ops.due_s.min()), history.ops.end_s
+    seen = [milestone.at_s.middle for milestone in trial.milestones.values() if milestone.at_s]
+    ends = [edge for window in _windows(trial) for edge in ((window.least, window.most) if window else (last,))]
+    happened = max([LEAST_S, *seen, *ends, _band_end(trial)]) if trial.expects != "nothing" else last
+    end = min(last, happened * 1.06 + LEAST_S)
+    return max(first, -max(LEAST_S, 0.08 * end)), max(end, first + 1.0)
+
+
+def _windows(trial: TrialResult) -> Iterator[Interval | None]:
+    return (window.end_s for path in trial.paths.values() for window in path.windows)
+
+
+def _band_end(trial: TrialResult) -> float:
+    healed = [fault.heal_requested_s for fault in trial.faults if fault.heal_requested_s is not None]
+    latest = [
+        path.recovered_s.most for path in trial.paths.values() if path.recovered_s and not path.recovered_s.is_open
+    ]
+    return max(healed or latest or [0.0])
+
+
+def _faults(trial: TrialResult) -> Iterator[Run]:
+    for fault in trial.faults:
+        if fault.effect_s:
+            who = f" {fault.target.name}" if fault.target else ""
+            until = fault.heal_requested_s if fault.heal_requested_s is not None else fault.effect_s.most
+            yield Run(fault.effect_s.least, max(until, fault.effect_s.most), f"{fault.name}{who}", "failed")
+
+
+def facts(history: History, *kinds: type[E]) -> list[Fact[E]]:
+    """Events of these kinds, each at its latest edge, in the order of time."""
+    return sorted((fact for kind in kinds for fact in history.facts(kind)), key=lambda fact: fact.latest_s)
+
+
+def sentinel_marks(history: History, axis: Axis) -> Iterator[Mark]:
+    for fact in history.facts(SentinelSaid):
+        channel, payload = fact.event.channel, fact.event.payload
+        named = channel.startswith(ALWAYS) or (channel in SHOWN and payload.startswith("master "))
+        if named and axis[0] <= fact.latest_s <= axis[1]:
+            yield Mark(fact.latest_s, channel)
+
+
+def _states(history: History, axis: Axis) -> Iterator[Lane]:
+    """What each pod says it is, whom the label names, and whom each Service's slices name."""
+    told: list[Fact[Role | RoleLost]] = [*history.facts(Role), *history.facts(RoleLost)]
+    told.sort(key=lambda fact: fact.latest_s)
+    for member, said in _by(told, lambda fact: fact.event.member):
+        yield Lane(f"{member} is", runs([_role(fact) for fact in said], axis[1]))
+    yield Lane("master label on", runs(list(_labels(history)), axis[1]))
+    asked = {client.address.partition(":")[0] for client in history.clients.values() if not client.via_sentinel}
+    for service, named in _by(history.facts(Endpoints), lambda fact: fact.event.service):
+        if service in asked:
+            yield Lane(f"{service} →", runs([_endpoints(fact) for fact in named], axis[1]))
+
+
+def _by(said: Iterable[Fact[E]], key: Callable[[Fact[E]], str]) -> Iterator[tuple[str, Iterator[Fact[E]]]]:
+    """Facts by whom they are about, each group in the order of time."""
+    return itertools.groupby(sorted(said, key=key), key=key)
+
+
+def _role(fact: Fact[Role | RoleLost]) -> Change:
+    if isinstance(fact.event, RoleLost):
+        return fact.latest_s, "no answer", "line"
+    role = "master" if fact.event.role == "master" else "replica"
+    return fact.latest_s, role, role
+
+
+def _labels(history: History) -> Iterator[Change]:
+    value = (history.scenario.system.master_label or "").partition("=")[2] or "master"
+    labelled: dict[str, bool] = {}
+    for fact in history.facts(Pod):
+        labelled[fact.event.name] = fact.event.role == value and not fact.event.gone
+        names = ", ".join(sorted(name for name, here in labelled.items() if here))
+        yield fact.latest_s, names or "nobody", "master" if names else "line"
+
+
+def _endpoints(fact: Fact[Endpoints]) -> Change:
+    ready = [str(each["pod"] or each["ip"]) for each in fact.event.endpoints if each["ready"]]
+    return fact.latest_s, ", ".join(ready) or "nobody", "master" if ready else "line"
+
+
+def _operations(history: History, trial: TrialResult, axis: Axis) -> Iterator[Operations]:
+    """A lane a path: the meters' first, each in the order of its clients."""
+    promoted, due_s = trial.milestones.get("promoted"), history.ops.due_s
+    masks = kinds(history, promoted.at_s.most if promoted and promoted.at_s else None)
+    for path, clients in sorted(history.clients_by_path.items(), key=lambda path: not path[1][0].is_meter):
+        mine = sent_by(history, clients)
+        yield operations(path, due_s[mine], {name: mask[mine] for name, mask in masks.items()}, axis)
+
+
+def _latency(history: History, axis: Axis) -> Curve:
+    ops = history.ops
+    good = kinds(history)["good"] & sent_by(history, meters(history))
+    return curve(ops.due_s[good], (ops.done_s[good] - ops.due_s[good]) * 1000, axis)
+
+
+def _lag(history: History, axis: Axis) -> Curve:
+    seen = [(fact.latest_s, fact.event.late_ns) for fact in history.facts(Hiccup)]
+    seen += [(fact.latest_s, fact.event.worst_ns) for fact in history.facts(Hiccups)]
+    at_s, late_ns = np.array(sorted(seen), dtype=np.float64).reshape(-1, 2).T
+    return curve(at_s, late_ns / 1e6, axis, cells=max(1, min(CELLS, int((axis[1] - axis[0]) / 2))))

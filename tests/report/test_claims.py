@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from chaos.analysis.interval import Interval
 from chaos.analysis.result import TargetResult
+from chaos.analysis.wording import breakable
 from chaos.report.claims import claims, slug, spread
-from chaos.report.words import breakable
-from tests.report.results import campaign, target, trial
+from tests.report.results import NEVER, campaign, never, path, target, trial
 
 
 def by_title(result):
@@ -37,17 +37,31 @@ def test_one_late_trial_of_three_is_a_failure_that_says_how_many():
 
 def test_an_undecided_trial_is_not_hidden_by_those_that_passed():
     one = trial(0, 9, 9.1)
-    path = one.paths["service/new"]
-    undecided = path.targets | {"recovery": replace(path.targets["recovery"], verdict="undecided")}
-    doubted = replace(one, paths=one.paths | {path.name: replace(path, targets=undecided)})
+    late = one.paths["service/new"]
+    undecided = late.targets | {"recovery": replace(late.targets["recovery"], verdict="undecided")}
+    doubted = replace(one, paths=one.paths | {late.name: replace(late, targets=undecided)})
     mark = by_title(campaign(doubted, trial(1, 9, 9.1)))["recovery, service/new"].mark
-    assert (mark.tone, mark.text) == ("open", "undecided in 1 of 2")
+    assert mark.tone == "open"
+    assert mark.text == "undecided in 1 of 2: the limit lies within the error of the measurement"
 
 
-def test_a_path_that_never_worked_says_why_in_place_of_a_time():
-    claim = by_title(campaign())["recovery, given/new"]
-    assert claim.measured == "name not found, 0 of 240"
-    assert claim.mark.text == "false"
+def test_an_address_that_never_worked_has_one_row_in_place_of_two_a_way():
+    one = trial(0, 51.9, 51.99)
+    both = campaign(replace(one, paths=one.paths | {"given/kept": never("given/kept")}))
+    rows = {title: claim for title, claim in by_title(both).items() if "given" in title}
+    [(title, claim)] = rows.items()
+    assert title == "works, given/new and given/kept"
+    assert (claim.promised, claim.mark.text) == ("works", "never worked")
+    assert claim.measured == f"{NEVER} (the address that clients were given)"
+    assert claim.evidence == [("trial-0-given-new-and-given-kept", "0")]
+
+
+def test_an_address_that_worked_in_another_trial_keeps_the_claims_of_that_one():
+    one, other = trial(0, 51.9, 51.99), trial(1, 51.9, 51.99)
+    worked = replace(other, paths=other.paths | {"given/new": path("given/new", 6.5)})
+    rows = by_title(campaign(one, worked))
+    assert [each.trial.number for each in rows["works, given/new"].held] == [0]
+    assert [each.trial.number for each in rows["recovery, given/new"].held] == [1]
 
 
 def test_what_was_not_over_counts_as_longest():

@@ -5,8 +5,8 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 from chaos.analysis.result import Doubt, Losses
-from chaos.report.html import ROOM, fitting, html
-from chaos.report.page import Evidence
+from chaos.report.evidence import Evidence
+from chaos.report.page import ROOM, fitting, html
 from tests.report.results import HEADLINE, campaign, trial, undecided
 
 EVIDENCE = Evidence(
@@ -38,8 +38,8 @@ class Tags(HTMLParser):
 
 def test_the_page_has_the_order_of_a_reader_in_a_hurry():
     text = html(campaign(), EVIDENCE)
-    order = ["<h1>", "Why", "Do", "Expect", 'id="claims"', 'id="phases"', 'id="trials"', 'id="failed"', 'id="raw"']
-    order += ['id="believe"', 'id="settings"', 'id="versions"', 'id="again"']
+    order = ["<h1>", "Why", "Do", "Expect", 'id="phases"', 'id="claims"', 'id="findings"', 'id="trials"']
+    order += ['id="failed"', 'id="raw"', 'id="believe"', 'id="settings"', 'id="versions"', 'id="again"']
     places = [text.index(part) for part in order]
     assert places == sorted(places)
     assert all(sentence in text for sentence in HEADLINE.values())
@@ -120,7 +120,7 @@ def test_hundreds_of_trials_have_a_curve_a_line_each_and_the_worst_in_full():
 def test_one_trial_with_more_raw_lines_than_there_is_room_for_fits():
     """A trial in which everything failed in every way must be readable too."""
     long = replace(EVIDENCE, raw=[("5.470", "0.05", "sentinel", "x" * 400)] * 160, failed=list(EVIDENCE.failed) * 400)
-    noisy = replace(long, figure="<svg>" + "y" * 60_000 + "</svg>")
+    noisy = replace(long, timeline="<svg>" + "y" * 60_000 + "</svg>")
     text = html(campaign(trial(0, 51.9, 51.99)), noisy)
     assert len(text.encode()) <= ROOM
     assert text.count("x" * 400) == 40

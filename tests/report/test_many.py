@@ -1,8 +1,13 @@
-"""Which trials, in few characters."""
+"""Many trials: which is shown in full, which they are in few characters, and when each path was back."""
+
+from dataclasses import replace
 
 import pytest
 
-from chaos.report.many import numbers, some
+from chaos.analysis.interval import Interval
+from chaos.analysis.wording import breakable
+from chaos.report.many import Spread, numbers, some, spreads, worst_first
+from tests.report.results import campaign, path, trial, window
 
 
 @pytest.mark.parametrize(
@@ -15,3 +20,58 @@ def test_three_in_a_row_are_said_by_the_first_and_the_last(given: list[int], tex
 def test_what_would_be_long_is_counted():
     assert some(list(range(0, 99, 2))) == "50 trials"
     assert some(list(range(99))) == "0–98"
+
+
+def test_an_outage_without_an_end_is_longer_than_one_that_came_again_later():
+    later = path("service/new", 55.0, outage_s=Interval(54.9, 55.0))
+    again = replace(
+        later, windows=(*later.windows, window(94.0, onset_s=Interval(93.0, 93.1), length_s=Interval(1.0, 1.1)))
+    )
+    never = path("service/kept", 90.0, outage_s=Interval(90.0), recovered_s=Interval(90.0))
+    trials = [trial(n, 51.9, 51.99, paths={one.name: one}) for n, one in enumerate((again, never))]
+    assert [one.number for one in worst_first(campaign(*trials))] == [1, 0]
+
+
+def many(*back_s: float | None):
+    """Trials whose only path was back then; None: it never was."""
+    trials = []
+    for number, at in enumerate(back_s):
+        one = path("service/new", 180.0 if at is None else at)
+        one = replace(one, recovered_s=Interval(180.0)) if at is None else one
+        trials.append(replace(trial(number, 51.9, 51.99), paths={one.name: one}))
+    return campaign(*trials)
+
+
+def test_a_few_trials_have_no_curve():
+    assert spreads(many(*[6.5] * 12)) == {}
+
+
+def test_half_of_the_trials_are_told_by_when_they_were_back():
+    [(title, [spread])] = spreads(many(*[5.0] * 10, *[10.0] * 10)).items()
+    assert title == "kill-master, 20 trials, the killed ordinal below its successor's"
+    assert breakable(spread.text) == "half by 4.99 s, 95 % by 9.99 s, all by 9.99 s"
+
+
+def test_what_was_never_back_is_counted():
+    [[spread]] = spreads(many(*[5.0] * 15, *[None] * 5)).values()
+    assert breakable(spread.text).endswith("all by never")
+    assert spread.row[-1] == "5"
+
+
+def test_a_trial_without_an_outage_was_back_at_once():
+    one = path("service/new", None)
+    [[spread]] = spreads(campaign(*(replace(trial(n, 5, 5), paths={one.name: one}) for n in range(20)))).values()
+    assert spread.back_s == (0.0,) * 20
+
+
+def test_trials_that_may_not_be_pooled_have_a_curve_each():
+    result = many(*[5.0] * 20)
+    [group] = result.groups
+    halves = (replace(group, trials=tuple(range(5))), replace(group, trials=tuple(range(5, 20)), group="higher"))
+    titles = list(spreads(replace(result, groups=halves)))
+    assert [title.split(",")[1] for title in titles] == [" 5 trials", " 15 trials"]
+
+
+@pytest.mark.parametrize(("share", "at"), [(0.1, 1), (0.5, 5), (0.9, 9), (0.95, 10), (1.0, 10)])
+def test_a_share_of_the_trials_is_an_order_statistic(share: float, at: float):
+    assert Spread("service/new", tuple(float(n) for n in range(1, 11))).by_s(share) == at

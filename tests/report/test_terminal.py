@@ -4,14 +4,13 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
-from chaos.analysis.interval import Interval
-from chaos.analysis.result import Milestone, State, TargetResult
 from chaos.progress import Message, Tell
 from chaos.report.closing import WIDTH
-from chaos.report.terminal import Terminal
-from tests.report.results import campaign, milestones, path, trial
+from chaos.report.terminal import Board, Terminal, far
+from tests.report.results import campaign
 
 LIVE = [
     Message(Tell.STEP, {"name": "cluster", "text": "failover-7f3a 4 nodes ready", "seconds": 37.1}),
@@ -131,36 +130,61 @@ def test_quiet_leaves_failures_and_the_verdict():
     assert "detection" not in text
 
 
-def test_the_closing_block_is_in_the_order_of_time_and_ends_with_the_path():
-    text = closed(campaign(trial(0, 51.9, 51.99)))
-    places = [text.index(word) for word in ("effect", "detection", "recovered, sentinel/new", "endpoint")]
-    assert places == sorted(places)
-    assert "late 36.99 (gates)" in text
-    assert "lost 0 of 2 114 acknowledged" in text
-    assert text.splitlines()[-1].strip() == "reports/x/report.html"
+def said(trial: int, tell: Tell, **data: object) -> Message:
+    return Message(tell, data, trial)
 
 
-def test_a_gate_that_counts_is_told_too():
-    counted = TargetResult(limit=0, measured=Interval.at(1), verdict="fail", gate=True)
-    text = closed(campaign(trial(0, 51.9, 51.99, targets={"failovers": counted})))
-    [line] = [line for line in text.splitlines() if "failovers" in line]
-    assert line.split() == ["failovers", "1", "target", "0", "✗", "not", "as", "expected", "(gates)"]
-    [other] = [line for line in text.splitlines() if "recovered, service/new" in line]
-    assert line.index("target") == other.index("target")
+def opened(trial: int) -> Message:
+    return said(trial, Tell.TRIAL, experiment="kill-master", number=trial + 1, of=299, seed=7)
 
 
-def test_a_text_that_no_line_has_room_for_is_parted_between_words():
-    met = "readonly, on the connection that it opened " + "long ago, " * 12 + "at 42.9 s"
-    app = path("app/kept", None, application=True, longest_blocked_s=10.0, never_again=met)
-    text = closed(campaign(trial(0, 51.9, 51.99, paths={app.name: app})))
-    outages = text[text.index("  outage   ") :].partition("FAIL")[0]
-    assert f"never a good one again: {met} ·" in " ".join(outages.split())
-    assert max(map(len, outages.splitlines())) <= WIDTH
+def lines(*messages: Message) -> list[str]:
+    board = Board()
+    return [line for message in messages for line in board.take(message)]
 
 
-def test_what_never_came_is_told_by_its_limit():
-    known = milestones(51.9) | {"pointer": Milestone(state=State.NOT_YET, limit_s=180.0)}
-    stuck = path("service/new", 180.0, recovered_s=Interval(180.0), outage_s=Interval(180.0))
-    text = closed(campaign(replace(trial(0, 51.9, 51.99), milestones=known, paths={stuck.name: stuck})))
-    assert "not recovered, service/new" in text
-    assert "> 180.00 s" in text
+def test_a_trial_is_one_line_when_it_is_over_whatever_others_say_meanwhile():
+    told = lines(
+        *(opened(12), opened(13)),
+        said(12, Tell.STEP, name="healthy", text="one master", seconds=1.0),
+        said(12, Tell.EFFECT, t0="2026-11-23T09:14:31.482Z", text="SIGKILL"),
+        said(13, Tell.WAITING, name="healthy", text="a master", seconds=1.0),
+        said(12, Tell.SEEN, at_s=0.01, name="first failed operation", text="refused"),
+        said(12, Tell.SEEN, at_s=6.5, name="recovered, sentinel/new", text=""),
+        said(12, Tell.SEEN, at_s=52.04, name="recovered, service/new", text=""),
+        said(12, Tell.CLOSED, directory="reports/x/trial-012"),
+    )
+    [line] = told
+    assert line.split() == [
+        *("12", "kill-master", "13/299", "T0", "2026-11-23T09:14:31.482Z"),
+        *("last", "back:", "service/new", "after", "52.0", "s"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seen", "end"),
+    [
+        ([], "no fault took effect"),
+        ([(Tell.EFFECT, {"t0": "09:14", "text": ""})], "no outage seen"),
+        (
+            [
+                (Tell.EFFECT, {"t0": "09:14", "text": ""}),
+                (Tell.SEEN, {"at_s": 0.1, "name": "first failed operation", "text": ""}),
+            ],
+            "not seen to be back",
+        ),
+    ],
+)
+def test_what_was_not_seen_is_not_said_to_have_been(seen: list[tuple[Tell, dict[str, object]]], end: str):
+    [line] = lines(opened(0), *(Message(tell, data, 0) for tell, data in seen), said(0, Tell.CLOSED, directory="x"))
+    assert line.endswith(end)
+
+
+def test_a_note_that_every_trial_has_in_its_own_figures_is_said_once_and_by_which():
+    told = lines(*(said(trial, Tell.NOTE, text=f"8{trial}% of its operations were good") for trial in range(3)))
+    assert told == ["  note       trial 0: 80% of its operations were good"]
+
+
+def test_how_far_it_is_has_hours_only_where_there_are_some():
+    assert far({"done": 12, "of": 299, "under_way": 8, "seconds": 31.4}) == "12 of 299 done, 8 under way, 00:31"
+    assert far({"done": 298, "of": 299, "under_way": 1, "seconds": 3725}).endswith("1:02:05")

@@ -5,8 +5,7 @@ import pytest
 
 from chaos.analysis.history import History
 from chaos.analysis.result import State
-from chaos.report.lanes import extent, timeline
-from chaos.report.timeline import Run, curve, operations, runs
+from chaos.report.timeline import Run, curve, extent, operations, runs, timeline
 from tests.recordings import Story, delete_master, kill_master, no_fault, write_trial
 from tests.report.results import trial
 

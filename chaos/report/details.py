@@ -1,13 +1,18 @@
-"""A trial's values as the rows of the page's tables: text only, in the words of `chaos.report.words`."""
+"""A trial in detail: its values as the rows of the tables that the page and the summary unfold."""
 
-from dataclasses import astuple
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import astuple, replace
 from textwrap import shorten
 
+from chaos.analysis import wording
 from chaos.analysis.interval import Interval
 from chaos.analysis.result import (
+    Counts,
     Failover,
     FaultRecord,
     Losses,
+    LostSpell,
     Milestone,
     Node,
     PathResult,
@@ -15,9 +20,40 @@ from chaos.analysis.result import (
     Verdict,
     Window,
 )
-from chaos.report import words
 
 Row = tuple[str, ...]
+
+
+def ways(paths: Iterable[PathResult]) -> list[PathResult]:
+    """The paths as a table has them: an address that never worked is one row, in however many ways it was driven.
+
+    Its operations are those of all ways together. Example: given/new and given/kept are `given/new and given/kept`.
+    """
+    found: list[PathResult] = []
+    never: dict[str, list[PathResult]] = {}
+    for path in paths:
+        if path.state == "never worked":
+            never.setdefault(path.name.partition("/")[0], []).append(path)
+        else:
+            found.append(path)
+    return [*found, *(each[0] if len(each) == 1 else _together(each) for each in never.values())]
+
+
+def _together(each: list[PathResult]) -> PathResult:
+    counts = [one.operations for one in each]
+    return replace(
+        each[0],
+        name=wording.listed(one.name for one in each),
+        state_why="; ".join(dict.fromkeys(one.state_why for one in each)),
+        operations=Counts(
+            sent=sum(one.sent for one in counts),
+            ok=sum(one.ok for one in counts),
+            failed=sum(one.failed for one in counts),
+            unknown=sum(one.unknown for one in counts),
+            missed=sum(one.missed for one in counts),
+        ),
+        errors=dict(sum((Counter(one.errors) for one in each), Counter())),
+    )
 
 
 def fault_text(trial: TrialResult) -> str:
@@ -30,31 +66,30 @@ def milestones(trial: TrialResult) -> list[tuple[str, Milestone]]:
     return sorted(trial.milestones.items(), key=lambda item: item[1].at_s.least if item[1].at_s else never)
 
 
-def fault_rows(trial: TrialResult) -> list[Row]:
-    return [_fault(fault) for fault in trial.faults]
-
-
-def _fault(fault: FaultRecord) -> Row:
-    healed = (
-        "–" if fault.heal_requested_s is None else f"{_s(fault.heal_requested_s)}, done {_s(fault.heal_confirmed_s)}"
+def fault_row(fault: FaultRecord) -> Row:
+    healed = f"{_s(fault.heal_requested_s)}, done {_s(fault.heal_confirmed_s)}"
+    return (
+        fault.name,
+        _node(fault.target),
+        _s(fault.requested_s),
+        _s(fault.accepted_s),
+        wording.span(fault.effect_s, none="not seen"),
+        _s(fault.confirmed_s, "not proved"),
+        "–" if fault.heal_requested_s is None else healed,
+        fault.unproved or fault.evidence or "–",
     )
-    times = (_s(fault.requested_s), _s(fault.accepted_s), words.span(fault.effect_s, none="not seen"))
-    return (fault.name, _node(fault.target), *times, _s(fault.confirmed_s, "not proved"), healed, fault.evidence or "–")
 
 
-def failover_rows(trial: TrialResult) -> list[Row]:
-    return [_failover(failover) for failover in trial.failovers]
-
-
-def _failover(failover: Failover) -> Row:
-    who = (
+def failover_row(failover: Failover) -> Row:
+    return (
         str(failover.epoch),
         failover.kind,
         failover.leader or "–",
         _node(failover.successor),
         failover.aborted or "no",
+        _each(failover.per_sentinel),
+        _each(failover.per_replica),
     )
-    return (*who, _each(failover.per_sentinel), _each(failover.per_replica))
 
 
 def window_rows(trial: TrialResult, most: int = 12) -> list[Row]:
@@ -75,52 +110,50 @@ def _windows(path: PathResult, most: int) -> list[Row]:
 def _window(path: PathResult, same: list[Window]) -> Row:
     window, kinds = same[0], " and ".join(sorted((each.kind for each in same), reverse=True))
     kind = kinds if window.when == "fault" else f"{kinds}, {window.when}{' the fault' * (window.when == 'before')}"
-    end = words.span(window.end_s, none=f"not over at {window.censored}")
-    phases = ", ".join(f"{phase.name} {words.number(phase.seconds)}" for phase in window.phases) or "–"
+    end = wording.span(window.end_s, none=f"not over at {window.censored}")
+    phases = ", ".join(f"{phase.name} {wording.number(phase.seconds)}" for phase in window.phases) or "–"
     wider = f" (its {' and '.join(window.widened)} met a stall or a wait for a core)" if window.widened else ""
-    length = words.span(window.length_s) + wider
+    length = wording.span(window.length_s) + wider
     unattributed = _s(window.unattributed_s) if window.phases else "–"
-    return (path.name, kind, words.span(window.onset_s), end, length, phases, unattributed)
+    return (path.name, kind, wording.span(window.onset_s), end, length, phases, unattributed)
 
 
-def loss_rows(trial: TrialResult) -> list[Row]:
-    return [tuple(map(_cell, astuple(spell))) for spell in trial.losses.places]
+def loss_row(spell: LostSpell) -> Row:
+    return tuple(map(_cell, astuple(spell)))
 
 
 def losses(trial: TrialResult) -> str:
     known = trial.losses
     if known.lost is None:
-        return f"undecided: {known.undecided}"
-    kept = f"{words.count(known.recovered)} of those whose outcome was unknown were there" if known.recovered else ""
-    text = f"{lost_text(known)} of {words.count(known.acknowledged)} acknowledged writes were missing at the audit"
+        return lost_text(known)
+    kept = f"{wording.count(known.recovered)} of those whose outcome was unknown were there" if known.recovered else ""
+    text = f"{lost_text(known)} of {wording.count(known.acknowledged)} acknowledged writes were missing at the audit"
     return "; ".join(part for part in (text, kept) if part)
 
 
 def lost_text(known: Losses) -> str:
     """How many writes are lost in all classes; an interval where the masters hold different keys."""
     if known.lost is None:
-        return "undecided"
-    least, most = words.count(round(known.lost.least)), words.count(round(known.lost.most))
-    return least if least == most else f"{least} to {most}"
+        return f"undecided: {known.undecided}"
+    return wording.counted(known.lost)
 
 
 def not_ok(path: PathResult) -> str:
     counts = path.operations
     known = {"failed": counts.failed, "unknown": counts.unknown, "missed": counts.missed}
-    text = ", ".join(f"{words.count(value)} {name}" for name, value in known.items() if value) or "none"
+    text = ", ".join(f"{wording.count(value)} {name}" for name, value in known.items() if value) or "none"
     errors = ", ".join(
-        f"{name} {words.count(value)}" for name, value in sorted(path.errors.items(), key=lambda it: -it[1])
+        f"{name} {wording.count(value)}" for name, value in sorted(path.errors.items(), key=lambda it: -it[1])
     )
     return f"{text} ({errors})" if errors else text
 
 
 def covariate_rows(trials: tuple[TrialResult, ...]) -> list[Row]:
-    return [(str(trial.number), name, value) for trial in trials for name, value in flat(_beside(trial))]
-
-
-def _beside(trial: TrialResult) -> dict[str, object]:
-    """The covariates but for the settings, which have a section of their own."""
-    return {name: value for name, value in trial.covariates.items() if name != "settings"}
+    """What else was so in each trial; the settings have a section of their own."""
+    beside = {
+        trial.number: {name: it for name, it in trial.covariates.items() if name != "settings"} for trial in trials
+    }
+    return [(str(number), name, value) for number, them in beside.items() for name, value in flat(them)]
 
 
 def doubt_rows(trials: tuple[TrialResult, ...], most: int) -> list[Row]:
@@ -141,8 +174,8 @@ def short_row(trial: TrialResult) -> Row:
     last = max(back, key=lambda path: _end_s(path.recovered_s), default=None)
     lost = lost_text(trial.losses)
     why = shorten(trial.because[0], 90) if trial.because and trial.verdict is Verdict.INCONCLUSIVE else ""
-    when = f"{words.span(last.recovered_s)}, {last.name}" if last else "no outage"
-    return (str(trial.number), trial.experiment, f"{words.SIGNS[trial.verdict]} {trial.verdict}", why or when, lost)
+    when = f"{wording.span(last.recovered_s)}, {last.name}" if last else "no outage"
+    return (str(trial.number), trial.experiment, f"{wording.SIGNS[trial.verdict]} {trial.verdict}", why or when, lost)
 
 
 def _end_s(recovered_s: Interval | None) -> float:
@@ -161,7 +194,7 @@ def _cell(value: object) -> str:
     if value is None:
         return "–"
     if isinstance(value, float):
-        return f"{value:g}" if abs(value) >= 1e6 else words.number(value).rstrip("0").rstrip(".")
+        return f"{value:g}" if abs(value) >= 1e6 else wording.number(value).rstrip("0").rstrip(".")
     if isinstance(value, list | tuple):
         return ", ".join(_cell(each) for each in value) or "–"
     return str(value)
@@ -174,8 +207,8 @@ def _node(node: Node | None) -> str:
 
 
 def _each(milestones: dict[str, Milestone]) -> str:
-    return ", ".join(f"{name} {words.milestone(milestone)}" for name, milestone in milestones.items()) or "–"
+    return ", ".join(f"{name} {wording.milestone(milestone)}" for name, milestone in milestones.items()) or "–"
 
 
 def _s(value: float | None, none: str = "–") -> str:
-    return none if value is None else words.joined(words.number(value), "s")
+    return none if value is None else wording.joined(wording.number(value), "s")

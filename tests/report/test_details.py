@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from chaos.analysis.interval import Interval
-from chaos.report.rows import window_rows
+from chaos.report.details import window_rows
 from tests.report.results import path, trial, window
 
 
