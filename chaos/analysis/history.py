@@ -289,6 +289,10 @@ class History:
         known = self._nodes.get(address) or self._nodes.get(host(address))
         return replace(known, address=address) if known else Node(name=host(address), ordinal=None, address=address)
 
+    def has(self, address: str) -> bool:
+        """Whether a member is known that had `ip:port`."""
+        return address in self._nodes or host(address) in self._nodes
+
     def ran(self, run_id: str) -> Node | None:
         """Who ran under this id. A Service hides the address of who answered; the id is the server's own word."""
         return next((node for node in self._nodes.values() if run_id and node.run_id == run_id), None)

@@ -5,12 +5,13 @@ there is no log. Each Sentinel says its own events only. A failover is an epoch 
 the master before it somebody requested it, and it has no detection and no quorum.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from chaos.analysis.history import History
 from chaos.analysis.interval import Interval
-from chaos.record.events import SentinelSaid
+from chaos.model import MemberKind
+from chaos.record.events import SentinelAddress, SentinelSaid
 
 _NEAR_S = 2.0
 """A published event and a logged one with the same words are one if they are this near."""
@@ -102,14 +103,19 @@ def called_down(said: Iterable[Said], state: str) -> dict[str, Said]:
 
 
 def everything_said(history: History) -> list[Said]:
-    """Every event of every Sentinel once, in order, since the trial began: a re-used system's logs are older."""
+    """Every event of every Sentinel once, in order, since the trial began: a re-used system's logs are older.
+
+    What a Sentinel says of a master that is no member is left out. One that was started anew watches the address of its
+    template, such as 127.0.0.1, until somebody tells it of the master, and it calls that address down.
+    """
     published = list(_published(history))
     logged = list(_logged(history))
     known: dict[tuple[str, str, str], list[float]] = {}
     for said in logged:
         known.setdefault((said.sentinel, said.channel, said.payload), []).append(said.at_s.least)
     alone = [said for said in published if not _among(known, said)]
-    mine = (said for said in [*logged, *alone] if said.at_s.most >= history.begin_s)
+    watched = _watched(history)
+    mine = (said for said in [*logged, *alone] if said.at_s.most >= history.begin_s and watched(said))
     return sorted(mine, key=lambda said: (said.at_s, said.sentinel))
 
 
@@ -169,6 +175,23 @@ def _epoch(said: list[Said], tried: Said) -> int:
     epochs = (one.payload for one in reversed(mine[:at]) if one.channel == "+new-epoch")
     text = next(votes, None) or next(epochs, "0")
     return int(text) if text.isdigit() else 0
+
+
+def _watched(history: History) -> Callable[[Said], bool]:
+    """Whether an event about a master is about one that is a member's address, or that most Sentinels named."""
+    named: dict[str, set[str]] = {}
+    for fact in history.facts(SentinelAddress):
+        if fact.event.address:
+            named.setdefault(fact.event.address, set()).add(fact.event.sentinel)
+    sentinels = len(history.names(MemberKind.SENTINEL))
+
+    def watched(said: Said) -> bool:
+        if said.words[:1] != ["master"] or len(said.words) < 4:
+            return True
+        address = f"{said.words[2]}:{said.words[3]}"
+        return history.has(address) or 2 * len(named.get(address, ())) > sentinels or not named
+
+    return watched
 
 
 def _published(history: History) -> Iterator[Said]:

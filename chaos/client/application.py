@@ -70,6 +70,17 @@ def redis_py_pool(address: str, database: int, said: Said) -> redis.Redis:
 LIBRARIES = {"redis-py-pool": redis_py_pool}
 
 
+def time_outs(client: redis.Redis) -> str:
+    """As its connections have them, in seconds: versions differ in their defaults, and 8 was the first to have any.
+
+    As in `socket_timeout 5 s, socket_connect_timeout none`.
+    """
+    pool = client.connection_pool
+    connection = pool.connection_class(**pool.connection_kwargs)  # nothing is connected yet
+    values = {name: getattr(connection, name) for name in ("socket_timeout", "socket_connect_timeout")}
+    return ", ".join(f"{name} {'none' if value is None else f'{value:g} s'}" for name, value in values.items())
+
+
 class Application:
     """One client and its record."""
 
@@ -173,7 +184,10 @@ def end_with_input(stop: threading.Event, ended: threading.Event) -> None:
 def main() -> None:
     die_with_parent()
     job = Job.loads(sys.stdin.readline())
-    client = asdict(job.spec) | {"library": f"{job.spec.library} {redis.__version__}"}
+    told = f"{job.spec.library} {redis.__version__}"
+    if job.spec.library in LIBRARIES:  # whoever asks for another one ends below, and then has a record that says so
+        told += f", {time_outs(LIBRARIES[job.spec.library](job.connect, job.load.database, lambda _: None))}"
+    client = asdict(job.spec) | {"library": told}
     rows = RowWriter(job.rows_path, ops_header(job.domain, [client]))
     events = EventWriter(job.events_path, job.domain)
     stop, ended = threading.Event(), threading.Event()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from chaos.analysis.expectation import masters_at_end
 from chaos.analysis.history import Fact
 from chaos.analysis.interval import total
 from chaos.analysis.measured import Measured
@@ -33,8 +34,9 @@ def empty_master(measured: Measured) -> Iterator[Finding]:
     if (losses.before is not None and losses.before.most == 0) or (gone is None and loaded):
         return
     copied = _copied(measured, back)
-    if not copied and len(history.names(MemberKind.REDIS)) > 1:
-        return
+    remains = masters_at_end(history) == [back.event.member] and gone is not None
+    if not copied and not remains and len(history.names(MemberKind.REDIS)) > 1:
+        return  # its replicas may have kept what it lost
     before = [spell for spell in losses.places if spell.lost_class == "before"]
     since = f"of the {-min(spell.from_s for spell in before):.1f} s before the fault" if before else "before the fault"
     count = f"{gone.most:.0f} acknowledged writes {since} are gone" if gone else "how many writes are gone is not known"

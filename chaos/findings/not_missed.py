@@ -57,7 +57,7 @@ def not_missed(measured: Measured) -> Iterator[Finding]:
         severity="note",
         since_s=0.0,
         until_s=back_s,
-        explains=("detection", "unattributed"),
+        explains=("detection", "reconnection", "unattributed"),
         rows=(row, *(line.text for line in loaded)),
     )
 

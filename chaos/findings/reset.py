@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from chaos.analysis.expectation import should_have_come
 from chaos.analysis.measured import Measured
 from chaos.analysis.result import Finding
 from chaos.analysis.sentinels import Said
@@ -16,8 +17,11 @@ def replicas_forgotten(measured: Measured) -> Iterator[Finding]:
     """Resets between the first fault and the end of the failover.
 
     A Sentinel learns of its replicas from the master. While there is none it learns of none, and has nobody to promote.
-    A reset after the failover is ordinary repair: it makes Sentinel forget the address that a pod had before.
+    A reset after the failover is ordinary repair: it makes Sentinel forget the address that a pod had before. So is one
+    in a trial in which no failover came and none was due.
     """
+    if not measured.after_effect and not should_have_come(measured.history, measured.said):
+        return
     switched_s = measured.middle_s("switched")
     begin_s = min((fault.requested_s for fault in measured.history.faults), default=0.0)
     end_s = measured.history.end_s if switched_s is None else switched_s

@@ -39,7 +39,8 @@ async def test_calls_are_rows_and_its_name_says_the_version(start: Start, tmp_pa
     async with playing(tmp_path, [application(server.address)]) as play:
         await calling(play)
     header, _ = read_header(tmp_path / "ops" / "app-5.rows")
-    assert [client["library"] for client in header["clients"]] == [f"redis-py-pool {redis.__version__}"]
+    told = f"redis-py-pool {redis.__version__}, socket_timeout 5 s, socket_connect_timeout 5 s"
+    assert [client["library"] for client in header["clients"]] == [told]
     assert [row.seq for row in play.rows] == list(range(len(play.rows)))
     assert {row.outcome for row in play.rows} == {Outcome.OK}
     assert {(row.node, row.target) for row in play.rows} == {(NOBODY, 0)}

@@ -1,0 +1,1 @@
+"""What people who run Redis under Sentinel meet, each played on real servers and held against the right verdict."""
