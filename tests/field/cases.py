@@ -39,7 +39,7 @@ class Case:
             (own if own.exists() else self.experiment,),
             folder / "reports",
             environment(folder, self.does_wrong) if self.does_wrong else {},
-            tuple([*words, *many]),
+            (*words, *many),
         )
 
 

@@ -1,4 +1,4 @@
-"""In an application client: redis-py waits without end, for a connection and for a reply, as its versions before 8 did."""
+"""In an application client: redis-py waits without end, to connect and for a reply, as before version 8."""
 
 from tests.local.tampered import runs
 
@@ -9,6 +9,6 @@ if runs("chaos.client.application"):
 
     def without_time_outs(url: str, **arguments: object) -> redis.ConnectionPool:
         given = {"socket_timeout": None, "socket_connect_timeout": None, **arguments}
-        return _from_url(url, **given)  # type: ignore[no-any-return]
+        return _from_url(url, **given)
 
-    redis.ConnectionPool.from_url = without_time_outs  # type: ignore[method-assign,assignment]
+    redis.ConnectionPool.from_url = without_time_outs  # type: ignore[method-assign]
