@@ -6,10 +6,10 @@ have loops of their own. Whatever ends a campaign, what was recorded by then is 
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import import_module
 from itertools import chain, count
@@ -19,11 +19,11 @@ from typing import Any, Self
 from chaos import __version__
 from chaos.analysis.result import CampaignResult, TrialResult
 from chaos.cluster.base import Platform, refusal
-from chaos.defaults import EXPERIMENTS
 from chaos.errors import InterruptedTrial, ScenarioError, SetupError
 from chaos.experiment.play import Experiment
 from chaos.experiment.play import load as load_experiment
-from chaos.place import OWN_SYSTEM, at_once, choose
+from chaos.options import EXPERIMENTS, PLATFORMS, Options
+from chaos.place import at_once, choose
 from chaos.progress import Message, Tell, Tells
 from chaos.record.layout import FORMAT
 from chaos.scenario.lookup import find_experiments
@@ -36,31 +36,9 @@ from chaos.trial.trial import Trial
 from chaos.trial.waiting import Ending, Waiting, Work
 from chaos.trial.worker import signals
 
-PLATFORMS = {
-    "kind": "chaos.cluster.kube.platform:KindPlatform",
-    "local": "chaos.cluster.local.platform:LocalPlatform",
-}
-"""Where the system runs, by the name of `--on`; imported only when used."""
 CAMPAIGN = "campaign.json"
 LEAVE_S = 120.0
 """How long taking the platform away may take."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Options:
-    """What was asked for, as the command line, the pytest plugin and `chaos run` ask alike. None: chosen here."""
-
-    on: str | None = None
-    scenario: str | None = None
-    experiments: tuple[str, ...] | None = None
-    trials: int = 1
-    parallel: int | None = None
-    seed: int | None = None
-    keep: bool = False
-    out: Path = Path("reports")
-    settings: Mapping[str, str] = field(default_factory=dict)
-    agent_image: str | None = None
-    command: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,7 +153,7 @@ class Campaign:
             scenario=self.loaded.scenario.model_dump(mode="json"),
             ref=self._platform.ref(),
             cluster={"kind": self._platform.kind, "name": self._platform.name, **asdict(versions)},
-            system="fresh" if self.place.on in OWN_SYSTEM else "re-used",
+            system="fresh" if PLATFORMS[self.place.on].own_system else "re-used",
         )
 
     def _leave_out(self) -> None:
@@ -215,7 +193,7 @@ class Campaign:
         on = self.place.on
         if on not in PLATFORMS:
             raise ScenarioError(f'--on: no platform is called "{on}"; {instead(on, PLATFORMS)}')
-        module, _, name = PLATFORMS[on].partition(":")
+        module, _, name = PLATFORMS[on].of.partition(":")
         image = {"agent_image": self.options.agent_image} if self.options.agent_image else {}
         make: Callable[..., Platform] = getattr(import_module(module), name)
         return make(self.loaded.scenario, self.loaded.folder, keep=self.options.keep, tell=self.tell, **image)

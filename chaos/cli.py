@@ -7,7 +7,7 @@ chaostoolkit is imported by the command that uses it: together they cost seconds
 import sys
 import traceback
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ import click
 
 from chaos import __version__
 from chaos.analysis.result import Verdict
-from chaos.cli_options import campaign_options, parse_settings
 from chaos.errors import FAIL, INCONCLUSIVE, PASS, HarnessError, RecordingError, ScenarioError, SetupError
+from chaos.options import RUN, Option, Options, options
 from chaos.scenario.lookup import shipped
 
 EXIT = {Verdict.PASS: PASS, Verdict.FAIL: FAIL, Verdict.INCONCLUSIVE: INCONCLUSIVE}
@@ -38,18 +38,55 @@ def cli() -> None:
     """
 
 
+class Value(click.ParamType[Any]):
+    """The value of an option, read as the option says."""
+
+    name = "value"
+
+    def __init__(self, option: Option) -> None:
+        self.option = option
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401  click's
+        assert self.option.read is not None
+        try:
+            return self.option.read(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def campaign_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Every option that `chaos.options` declares for `failover run`, each under the name of its field."""
+    for name, option in reversed(options(RUN).items()):
+        typed = {"type": Value(option), "metavar": option.metavar} if option.read else {"is_flag": True}
+        command = click.option(f"--{option.flag}", name, help=option.help, multiple=option.gather is not None, **typed)(
+            command
+        )
+    return command
+
+
+def asked(given: Mapping[str, Any]) -> Options:
+    """What click read, as a campaign takes it; what was not given keeps its default."""
+    declared = options(RUN)
+    said = {name: value for name, value in given.items() if value is not None}
+    gathered = {name: gather(said[name]) for name, option in declared.items() if (gather := option.gather)}
+    return Options(**{**said, **gathered}, command=shown(sys.argv))
+
+
 @cli.command()
+@click.argument("named", metavar="[SCENARIO]", required=False)
 @campaign_options
-def run(**given: Any) -> int:  # noqa: ANN401  # click hands over what campaign_options declares
+@click.option("--quiet", is_flag=True, help="Only the verdict.")
+def run(named: str | None, quiet: bool, **given: Any) -> int:  # noqa: ANN401  # click hands over what was declared
     """Play experiments on a scenario, and report."""
-    quiet, settings = given.pop("quiet"), parse_settings(given.pop("settings"))
+    if named and given["scenario"] not in (None, named):
+        raise click.UsageError(f"two scenarios are given, {named} and {given['scenario']}: leave one out")
+    wanted = asked(given | {"scenario": named or given["scenario"]})
 
     from chaos import campaign
     from chaos.report.terminal import Terminal
 
-    options = campaign.Options(**given, settings=settings, command=shown(sys.argv))
     terminal = Terminal(quiet=quiet)
-    result, folder = campaign.run(options, terminal.tell)
+    result, folder = campaign.run(wanted, terminal.tell)
     terminal.closing(result, folder / REPORT)
     return EXIT[result.verdict]
 

@@ -1,7 +1,7 @@
 """A campaign of one trial, whose experiment is played by a chaostoolkit that already runs (`chaos run`).
 
-Options come from the environment (`FAILOVER_SCENARIO`, `FAILOVER_ON`, `FAILOVER_SEED`, `FAILOVER_KEEP`,
-`FAILOVER_OUT`), or from the experiment's configuration under the same names in small letters.
+The options of chaos.options come from the environment, as `FAILOVER_SCENARIO` for `--scenario`, or from the
+experiment's configuration under the same names in small letters.
 """
 
 import asyncio
@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any, Self
 
 from chaos.analysis.result import Verdict
-from chaos.campaign import Campaign, Options
+from chaos.campaign import Campaign
 from chaos.errors import HarnessError, InterruptedTrial, ScenarioError
 from chaos.experiment.play import Experiment, Journal
 from chaos.experiment.session import Session
 from chaos.experiment.threads import awake
+from chaos.options import Options, from_environment
 from chaos.progress import Message, Tell
 from chaos.report.terminal import Terminal
 from chaos.trial.spec import limits_s
 from chaos.trial.worker import signals
 
-PREFIX = "FAILOVER_"
 SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -84,17 +84,12 @@ class OneTrial:
 
 
 def options(experiment: Mapping[str, Any], given: Mapping[str, Any]) -> Options:
-    """The environment's word holds over the configuration's."""
-    said = {name: given.get(PREFIX + name.upper(), given.get((PREFIX + name).lower())) for name in Options.__slots__}
-    return Options(
-        experiments=(str(source(experiment)),),
-        on=said["on"] or None,
-        scenario=said["scenario"] or None,
-        seed=int(said["seed"]) if said["seed"] is not None else None,
-        keep=str(said["keep"]).lower() in ("1", "true", "yes"),
-        out=Path(said["out"] or Options().out),
-        command=" ".join(["chaos", *sys.argv[1:]]),
-    )
+    """What `chaos run` was asked; raises ScenarioError for a variable that cannot be read."""
+    try:
+        said = from_environment(given)
+    except ValueError as error:
+        raise ScenarioError(str(error)) from error
+    return Options(**said, experiments=(str(source(experiment)),), command=" ".join(["chaos", *sys.argv[1:]]))
 
 
 def source(experiment: Mapping[str, Any]) -> Path:

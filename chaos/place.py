@@ -9,16 +9,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from chaos.cluster.kube.kind import require_engine
-from chaos.defaults import SCENARIOS
+from chaos.cluster import here
 from chaos.errors import ScenarioError, SetupError
+from chaos.options import PLATFORMS, SCENARIOS
 from chaos.scenario import Loaded, load
 from chaos.scenario.lookup import scenarios
 from chaos.trial.waiting import Waiting
 
 KIND, LOCAL = "kind", "local"
-OWN_SYSTEM = {LOCAL}
-"""Where every trial has a system of its own, so that several can be played side by side."""
 PER_CORE = 2
 """Trials at once for each core: they mostly wait."""
 
@@ -57,7 +55,7 @@ def choose(on: str | None, scenario: str | None, settings: Mapping[str, str]) ->
 
 def at_once(on: str, asked: int | None) -> int:
     """How many trials are played side by side. Raises ScenarioError for more than one where there is one system."""
-    if on not in OWN_SYSTEM:
+    if on in PLATFORMS and not PLATFORMS[on].own_system:
         if asked is not None and asked > 1:
             raise ScenarioError(f"--parallel {asked}: on {on} all trials are on one system; leave it out")
         return 1
@@ -85,7 +83,7 @@ def _not_kind() -> str:
     """What is missing for kind, and what brings it; empty where it can run. In CI that is raised: see above."""
     try:
         with Waiting() as waiting:
-            waiting.until_done(require_engine())
+            waiting.until_done(here.require(KIND))
     except SetupError as error:
         if "CI" in os.environ:
             raise SetupError(f"{error}; in CI nothing is chosen instead, but --on local can be asked for") from error

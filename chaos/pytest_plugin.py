@@ -7,34 +7,44 @@ by its trial's verdict; inconclusive, and a failure of the harness, are errors.
 What plays trials is imported when the first one is played: it costs seconds that other test runs need not spend.
 """
 
-from collections.abc import Iterator
+import argparse
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chaos.cli_options import DEFAULT_SCENARIOS, parse_settings
 from chaos.errors import HarnessError
+from chaos.options import PYTEST, Option, Options, options
 
 if TYPE_CHECKING:
     from chaos.testing import Failover, PlayedTrial
 
 CONTROL = "chaos.control"
+PREFIX = "failover_"
+"""Of the options' names inside pytest, where other plugins have an `out` or a `seed` too."""
 FOLDER = "experiments"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("failover", "failover: trials of a Redis Sentinel system (as `failover run` takes them)")
-    add = group.addoption
-    add("--on", default=None, metavar="PLATFORM", help="Where the system runs. [where the scenario does, else kind]")
-    add("--scenario", default=None, metavar="NAME|PATH", help=f"What is tested. [{DEFAULT_SCENARIOS}]")
-    add("--experiment", action="append", default=[], metavar="NAME", help="Of the collected ones only these.")
-    add("--trials", type=int, default=1, metavar="N", help="Of each experiment. [1]")
-    add("--seed", type=int, default=None, metavar="N", help="Of every random wait.")
-    add("--keep", action="store_true", help="Leave the cluster that this run makes.")
-    add("--out", type=Path, default=Path("reports"), metavar="DIR", help="Where the campaign's directory is made.")
-    add("--set", action="append", default=[], metavar="KEY=VALUE", help="Over the scenario: limits.watch=5s.")
-    add("--agent-image", default=None, metavar="REF", help="An image of the agent, instead of building one.")
+    for name, option in options(PYTEST).items():
+        how = {"type": _reader(option), "metavar": option.metavar} if option.read else {}
+        action = "append" if option.gather else "store" if option.read else "store_true"
+        group.addoption(f"--{option.flag}", dest=PREFIX + name, action=action, help=option.help, **how)
+
+
+def _reader(option: Option) -> Callable[[str], Any]:
+    """As argparse wants it: only an error of its own is shown with its sentence."""
+
+    def value(text: str) -> Any:  # noqa: ANN401  whatever the field holds
+        assert option.read is not None
+        try:
+            return option.read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return value
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "ExperimentFile | None":
@@ -69,7 +79,7 @@ def opened(config: pytest.Config) -> "Failover":
     if HELD not in config.stash:
         from chaos.testing import Failover
 
-        config.stash[HELD] = Failover(_options(config))
+        config.stash[HELD] = Failover(asked(config))
     return config.stash[HELD]
 
 
@@ -77,10 +87,11 @@ class ExperimentFile(pytest.File):
     """One experiment; an item a trial."""
 
     def collect(self) -> Iterator["ExperimentItem"]:
-        chosen = self.config.getoption("--experiment")
+        wanted = asked(self.config)
+        chosen = wanted.experiments
         if chosen and "all" not in chosen and self.path.stem not in chosen:
             return
-        for nth in range(self.config.getoption("--trials")):
+        for nth in range(wanted.trials):
             item = ExperimentItem.from_parent(self, name=f"{self.path.stem}-{nth + 1}")
             if self.config.pluginmanager.hasplugin("timeout"):
                 item.add_marker(pytest.mark.timeout(0))
@@ -116,8 +127,11 @@ def _is_given(file: Path, config: pytest.Config) -> bool:
     return any(one in given for one in [file, *folders])
 
 
-def _options(config: pytest.Config) -> dict[str, object]:
-    option = config.getoption
-    names = ("on", "scenario", "seed", "keep", "out", "agent_image")
-    command = " ".join(["pytest", *map(str, config.invocation_params.args)])
-    return {name: option(name) for name in names} | {"settings": parse_settings(option("set")), "command": command}
+def asked(config: pytest.Config) -> Options:
+    """What the command line of pytest asks of a campaign; what was not given keeps its default."""
+    said = {}
+    for name, option in options(PYTEST).items():
+        value = config.getoption(PREFIX + name)
+        if value is not None:
+            said[name] = option.gather(value) if option.gather else value
+    return Options(**said, command=" ".join(["pytest", *map(str, config.invocation_params.args)]))

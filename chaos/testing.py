@@ -1,17 +1,17 @@
 """What a test holds in its hands: `failover` to play trials with, and what a trial measured to make assertions on."""
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from chaos.analysis.interval import Interval
 from chaos.analysis.result import PathResult, TrialResult, Verdict
 from chaos.analysis.wording import modelled
-from chaos.campaign import Campaign, Options
+from chaos.campaign import Campaign
 from chaos.errors import HarnessError, InterruptedTrial, ScenarioError
+from chaos.options import Options
 from chaos.report.terminal import Terminal
 
 
@@ -76,8 +76,8 @@ class Failover:
     A campaign is closed, analysed and reported when another scenario is asked for, and at the end of the test run.
     """
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
-        self._options = Options(**options, experiments=())
+    def __init__(self, options: Options) -> None:
+        self._options = replace(options, experiments=(), trials=1)
         self._terminal = Terminal()
         self._held = ExitStack()
         self._campaign: Campaign | None = None

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from chaos import campaign, cli
+from chaos import cli
 from chaos.analysis import summary
 from chaos.analysis.result import Verdict
-from chaos.campaign import Campaign, Options, run, seed_of, unused
+from chaos.campaign import Campaign, run, seed_of, unused
 from chaos.errors import INCONCLUSIVE, HarnessError, ScenarioError, SetupError
+from chaos.options import PLATFORMS, Options, Registered
 from chaos.progress import Message, Tell
 from tests import fake_cluster
 from tests.fakes import HERE, read, scenario_file, signalled
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(autouse=True)
 def _on_the_fake(monkeypatch: pytest.MonkeyPatch) -> None:
     """`--on fake` is a line in the table of platforms; workers find `tests` from the checkout."""
-    monkeypatch.setitem(campaign.PLATFORMS, "fake", "tests.fake_cluster:platform")
+    monkeypatch.setitem(PLATFORMS, "fake", Registered(of="tests.fake_cluster:platform"))
     monkeypatch.chdir(HERE)
 
 
@@ -138,10 +139,9 @@ def test_a_worker_that_dies_without_a_word_is_an_error_with_what_is_left_of_it(
 
 PROGRAM = """
 import sys
-from chaos import campaign, cli
-campaign.PLATFORMS["fake"] = "tests.fake_cluster:platform"
-cli_options = cli.run.params
-next(one for one in cli_options if one.name == "on").type = cli.click.STRING
+from chaos import cli
+from chaos.options import PLATFORMS, Registered
+PLATFORMS["fake"] = Registered(of="tests.fake_cluster:platform")
 sys.exit(cli.entry(sys.argv[1:]))
 """
 """`failover` in a process of its own, with one more platform."""

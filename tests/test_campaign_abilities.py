@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from chaos import campaign
-from chaos.campaign import Campaign, Options
+from chaos.campaign import Campaign
 from chaos.errors import SetupError
+from chaos.options import PLATFORMS, Options, Registered
 from chaos.progress import Message, Tell
 from tests import fake_cluster
 from tests.fakes import HERE, read, scenario_file
@@ -16,7 +16,7 @@ REFUSED = "partition-master needs cut, which in memory cannot do"
 
 @pytest.fixture(autouse=True)
 def _on_a_fake_that_cannot_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(campaign.PLATFORMS, "fake", "tests.fake_cluster:platform")
+    monkeypatch.setitem(PLATFORMS, "fake", Registered(of="tests.fake_cluster:platform"))
     monkeypatch.setenv("FAKE_SCRIPT", "cannot-cut")
     monkeypatch.chdir(HERE)
 

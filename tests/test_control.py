@@ -16,8 +16,8 @@ pytestmark = pytest.mark.slow
 
 PROGRAM = """
 import sys
-from chaos import campaign
-campaign.PLATFORMS["fake"] = "tests.fake_cluster:platform"
+from chaos.options import PLATFORMS, Registered
+PLATFORMS["fake"] = Registered(of="tests.fake_cluster:platform")
 from chaostoolkit.cli import cli
 cli()
 """

@@ -18,8 +18,8 @@ from tests.rig import wait_for
 pytestmark = pytest.mark.slow
 
 CONFTEST = """
-from chaos import campaign
-campaign.PLATFORMS["fake"] = "tests.fake_cluster:platform"
+from chaos.options import PLATFORMS, Registered
+PLATFORMS["fake"] = Registered(of="tests.fake_cluster:platform")
 """
 PROVEN = ("--set", "limits.baseline=2s")
 """A baseline that is long enough to prove a path."""

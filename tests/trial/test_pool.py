@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from chaos import campaign, place
 from chaos.analysis import summary
-from chaos.campaign import Campaign, Options, run
+from chaos.campaign import Campaign, run
 from chaos.errors import ScenarioError, SetupError
+from chaos.options import PLATFORMS, Options, Registered
 from chaos.progress import Message, Tell
 from tests import fake_cluster
 from tests.fakes import HERE, read, scenario_file
@@ -24,9 +24,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(autouse=True)
 def _on_the_fake(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every trial connects to a system in memory of its own."""
-    monkeypatch.setitem(campaign.PLATFORMS, "fake", "tests.fake_cluster:platform")
-    monkeypatch.setattr(place, "OWN_SYSTEM", {"fake"})
-    monkeypatch.setattr(campaign, "OWN_SYSTEM", {"fake"})
+    monkeypatch.setitem(PLATFORMS, "fake", Registered(of="tests.fake_cluster:platform", own_system=True))
     monkeypatch.chdir(HERE)
 
 
@@ -90,17 +88,16 @@ def test_each_that_never_became_healthy_is_tried_once_more_on_a_fresh_system(
 
 
 def test_on_one_system_more_than_one_at_once_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(place, "OWN_SYSTEM", set())
+    monkeypatch.setitem(PLATFORMS, "fake", Registered(of="tests.fake_cluster:platform"))
     with pytest.raises(ScenarioError, match="--parallel 3: on fake all trials are on one system"):
         Campaign(options(tmp_path), lambda _: None)
 
 
 PROGRAM = """
 import sys
-from chaos import campaign, cli, place
-campaign.PLATFORMS["fake"] = "tests.fake_cluster:platform"
-place.OWN_SYSTEM.add("fake")
-next(one for one in cli.run.params if one.name == "on").type = cli.click.STRING
+from chaos import cli
+from chaos.options import PLATFORMS, Registered
+PLATFORMS["fake"] = Registered(of="tests.fake_cluster:platform", own_system=True)
 sys.exit(cli.entry(sys.argv[1:]))
 """
 

@@ -8,7 +8,6 @@ import asyncio
 import fcntl
 import hashlib
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -203,18 +202,6 @@ async def ensure_image(image: str) -> None:
     pulled = await ran("docker", "pull", image, within_s=IMAGE_S)
     if not pulled.ok:
         raise SetupError(f"image {image} is missing and could not be pulled ({pulled.last_line}): docker pull {image}")
-
-
-async def require_engine() -> None:
-    """SetupError where no container engine answers, or kind is not installed; each with what fixes it."""
-    hint = "kind needs Docker: https://docs.docker.com/engine/install/"
-    if shutil.which("docker") is None:
-        raise SetupError(f"no container engine: there is no docker command. {hint}")
-    asked = await ran("docker", "version", "--format", "{{.Server.Version}}", within_s=ASK_S)
-    if not asked.ok:
-        raise SetupError(f"no container engine: {asked.last_line}. {hint}")
-    if shutil.which("kind") is None:
-        raise SetupError("kind is not installed: https://kind.sigs.k8s.io/docs/user/quick-start/#installation")
 
 
 def _why(done: Ran) -> str:

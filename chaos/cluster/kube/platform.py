@@ -11,11 +11,12 @@ from types import TracebackType
 from typing import Self
 
 from chaos.clock import mono_ns
+from chaos.cluster import here
 from chaos.cluster.base import Ability, Versions
 from chaos.cluster.kube.api import Api, ApiError, Object
 from chaos.cluster.kube.deploy import Deployment, Readiness, is_ready
 from chaos.cluster.kube.image import agent_image
-from chaos.cluster.kube.kind import ASK_S, NEEDS_GIB, Kind, checkout, ensure_image, name_of, require_engine, run
+from chaos.cluster.kube.kind import ASK_S, NEEDS_GIB, Kind, checkout, ensure_image, name_of, run
 from chaos.progress import Message, Tell, Tells
 from chaos.scenario.model import Scenario
 from chaos.until import until
@@ -54,7 +55,7 @@ class KindPlatform:
         return self._kind.name
 
     async def __aenter__(self) -> Self:
-        await require_engine()
+        await here.require(self.kind)
         self._held.enter_context(self._kind.lock())
         try:
             await self._bring_up()

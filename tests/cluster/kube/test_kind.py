@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from chaos.cluster.kube.kind import Kind, checkout, ensure_image, full_name, name_of, require_engine
+from chaos.cluster.kube.kind import Kind, checkout, ensure_image, full_name, name_of
 from chaos.errors import SetupError
 
 
@@ -38,25 +38,6 @@ def test_a_second_run_is_told_who_has_the_cluster(program):
         pytest.fail("both have the lock")
     with kind.lock():
         pass
-
-
-async def test_no_docker_command_is_said(program):
-    with pytest.raises(SetupError, match=r"no container engine.*docs\.docker\.com"):
-        await require_engine()
-
-
-async def test_no_engine_behind_the_command_is_said_in_its_words(program):
-    program("docker", "echo 'Cannot connect to the Docker daemon at unix:///nowhere' >&2; exit 1")
-
-    with pytest.raises(SetupError, match=r"no container engine: Cannot connect .*nowhere"):
-        await require_engine()
-
-
-async def test_no_kind_is_said(program):
-    program("docker", "echo 28.2")
-
-    with pytest.raises(SetupError, match=r"kind is not installed: https"):
-        await require_engine()
 
 
 async def test_a_missing_image_is_named_with_the_command_that_brings_it(program):

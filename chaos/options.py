@@ -1,0 +1,182 @@
+"""What can be asked of a campaign, declared once: in the fields of `Options`.
+
+The command line makes click's options of them, the pytest plugin makes pytest's, and `chaos run` reads them from the
+environment, as `FAILOVER_SCENARIO` for `--scenario`. nox hands on what follows its `--` and knows none of them.
+This module loads the standard library only, so that `failover --help` is quick.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+SCENARIOS = {"kind": "redis-operator", "local": "operator-model"}
+"""The scenario that is played where nobody names one, by the place where the system runs."""
+EXPERIMENTS = ("kill-master", "partition-master")
+"""The experiments that are played where nobody names one."""
+PREFIX = "FAILOVER_"
+YES, NO = ("1", "true", "yes"), ("0", "false", "no")
+RUN, PYTEST, CHAOS_RUN = "failover run", "pytest", "chaos run"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Registered:
+    """A platform that `--on` may name: where its class is, as module:name, which is imported only when it is used.
+
+    `own_system` is true where every trial has a system of its own, so that several can be played side by side.
+    """
+
+    of: str
+    own_system: bool = False
+
+
+PLATFORMS = {
+    "kind": Registered(of="chaos.cluster.kube.platform:KindPlatform"),
+    "local": Registered(of="chaos.cluster.local.platform:LocalPlatform", own_system=True),
+}
+"""By the name of `--on`. Whoever has another platform adds it here, as the tests do."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Option:
+    """How one field of `Options` is asked for: `--flag` on a command line, `FAILOVER_FLAG` in the environment.
+
+    `read` makes a value of one text, and raises ValueError with a sentence where it cannot; without it the option is a
+    switch. `gather` makes the field's value of several, for an option that may be given more than once.
+    """
+
+    flag: str
+    help: str
+    metavar: str = ""
+    read: Callable[[str], Any] | None = None
+    gather: Callable[[Sequence[Any]], Any] | None = None
+    by: tuple[str, ...] = (RUN, PYTEST, CHAOS_RUN)
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.flag.upper().replace("-", "_")
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise ValueError(f'"{text}" is no whole number of at least {least}')
+        return int(text)
+
+    return read
+
+
+def setting(text: str) -> tuple[str, str]:
+    """`key=value` as a pair."""
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise ValueError(f'"{text}" is no setting; write limits.watch=5s')
+    return key, value
+
+
+def _names(given: Sequence[str]) -> tuple[str, ...] | None:
+    return tuple(given) or None
+
+
+def _by(option: Option) -> dict[str, Option]:
+    return {"option": option}
+
+
+ON = Option(
+    flag="on",
+    help="Where the system runs.  [default: where its scenario does, else kind if it can run here, else local]",
+    metavar=f"[{'|'.join(SCENARIOS)}]",
+    read=str,
+)
+SCENARIO = Option(
+    flag="scenario",
+    help="What is tested, and what is promised of it."
+    f"  [default: {', '.join(f'{name} on {on}' for on, name in SCENARIOS.items())}]",
+    metavar="NAME|PATH",
+    read=str,
+)
+EXPERIMENT = Option(
+    flag="experiment",
+    help=f"What is done to it; repeatable; `all` for every one.  [default: {', '.join(EXPERIMENTS)}]",
+    metavar="NAME|PATH",
+    read=str,
+    gather=_names,
+    by=(RUN, PYTEST),
+)
+TRIALS = Option(
+    flag="trials", help="Of each experiment.  [default: 1]", metavar="N", read=at_least(1), by=(RUN, PYTEST)
+)
+PARALLEL = Option(
+    flag="parallel",
+    help="Trials at once, each on a system of its own: on local only.  [default: two a core]",
+    metavar="N",
+    read=at_least(1),
+    by=(RUN,),
+)
+SEED = Option(
+    flag="seed", help="Of every random wait; printed, so that it can be given again.", metavar="N", read=at_least(0)
+)
+KEEP = Option(flag="keep", help="Leave the cluster that this run makes.")
+OUT = Option(flag="out", help="Where the campaign's directory is made.  [default: reports]", metavar="DIR", read=Path)
+SET = Option(
+    flag="set",
+    help="Over the scenario, repeatable: limits.watch=5s.",
+    metavar="KEY=VALUE",
+    read=setting,
+    gather=dict,
+)
+AGENT_IMAGE = Option(
+    flag="agent-image", help="An image of the agent, instead of building one.", metavar="REF", read=str
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """What was asked of a campaign. None: it is chosen when the campaign begins."""
+
+    on: str | None = field(default=None, metadata=_by(ON))
+    scenario: str | None = field(default=None, metadata=_by(SCENARIO))
+    experiments: tuple[str, ...] | None = field(default=None, metadata=_by(EXPERIMENT))
+    trials: int = field(default=1, metadata=_by(TRIALS))
+    parallel: int | None = field(default=None, metadata=_by(PARALLEL))
+    seed: int | None = field(default=None, metadata=_by(SEED))
+    keep: bool = field(default=False, metadata=_by(KEEP))
+    out: Path = field(default=Path("reports"), metadata=_by(OUT))
+    settings: Mapping[str, str] = field(default_factory=dict, metadata=_by(SET))
+    agent_image: str | None = field(default=None, metadata=_by(AGENT_IMAGE))
+    command: str = ""
+    """The command as it was typed: for the record, and asked of nobody."""
+
+
+def options(by: str) -> dict[str, Option]:
+    """What one way in asks for, `RUN`, `PYTEST` or `CHAOS_RUN`: options by the field of `Options` that they fill."""
+    declared = ((each.name, each.metadata.get("option")) for each in fields(Options))
+    return {name: option for name, option in declared if option is not None and by in option.by}
+
+
+def from_environment(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of `Options` from variables, or from a chaostoolkit configuration under the same names in small letters.
+
+    A variable in capitals holds over one in small letters. What may be given more than once is split at spaces.
+    Raises ValueError with the variable's name.
+    """
+    found = {}
+    for name, option in options(CHAOS_RUN).items():
+        said = given.get(option.variable, given.get(option.variable.lower()))
+        if said is None or said == "":
+            continue
+        try:
+            found[name] = _value(option, str(said))
+        except ValueError as error:
+            raise ValueError(f"{option.variable}: {error}") from error
+    return found
+
+
+def _value(option: Option, text: str) -> Any:  # noqa: ANN401  whatever the field holds
+    if option.gather and option.read:
+        return option.gather([option.read(one) for one in text.split()])
+    if option.read:
+        return option.read(text)
+    if text.lower() not in YES + NO:
+        raise ValueError(f'"{text}" is neither yes nor no; write 1 or 0')
+    return text.lower() in YES
