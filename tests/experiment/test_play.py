@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from chaos.cluster.base import Ability
 from chaos.errors import ExperimentError, ScenarioError
@@ -74,12 +75,16 @@ def played(folder: Path, **functions: str) -> Journal:
 
 @pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
 def test_every_experiment_of_ours_is_valid_and_says_what_it_expects(path: Path) -> None:
-    content = path.read_text()
+    content = yaml.safe_load(path.read_text())
+    [control] = content["controls"]
+    first, *others = [probe["provider"]["func"] for probe in content["steady-state-hypothesis"]["probes"]]
 
     assert load(path).expects == EXPECTED[path.stem]
-    assert "chaos.control" in content
-    assert "strategy: always" in content
-    assert content.count("recording_is_live") == 1
+    assert control["provider"]["module"] == "chaos.control"
+    assert content["runtime"]["rollbacks"]["strategy"] == "always"
+    assert first == "recording_is_live"
+    assert "recording_is_live" not in others
+    assert content["rollbacks"][-1]["provider"]["func"] == "heal"
 
 
 def test_what_an_experiment_needs_follows_from_its_actions() -> None:

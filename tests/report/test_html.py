@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 from chaos.analysis.result import Doubt, Losses
 from chaos.report.evidence import Evidence
+from chaos.report.figures import INKS
 from chaos.report.page import ROOM, fitting, html
 from tests.report.results import HEADLINE, campaign, trial, undecided
 
@@ -144,5 +145,6 @@ def test_a_campaign_without_trials_is_a_page():
 
 def test_dark_inks_exist_for_every_light_one():
     text = html(campaign(), EVIDENCE)
-    assert "prefers-color-scheme:dark" in text
-    assert len(re.findall(r"--[a-z]+:#", text)) % 2 == 0
+    light, _, dark = text.partition("prefers-color-scheme:dark")
+    named = [set(re.findall(r"--([a-z]+):#", part)) for part in (light, dark.partition("</style>")[0])]
+    assert named[0] == named[1] == set(INKS)
