@@ -16,8 +16,15 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 FILE_LINES, FUNCTION_LINES, MEDIAN_LINES = 400, 60, 10
 CATALOGUES = ("chaos/record/events.py",)
 """A list of classes that are looked up and not read through."""
-SWALLOWERS = ("chaos/cli.py", "chaos/client/", "chaos/observe/", "chaos/experiment/", "chaos/trial")
-"""Where `except Exception` may stand: it becomes a sentence, an outcome, a gap event, and heal-all's group."""
+SWALLOWERS = {
+    "chaos/cli.py entry": "a sentence and an exit code",
+    "chaos/experiment/threads.py _answer": "the outcome of a call from chaoslib's thread, raised there",
+    "chaos/observe/watch.py supervised": "a gap event",
+    "chaos/trial/steps.py undo": "one of the group that is raised when everything is undone",
+}
+"""The functions that may catch any exception at all and not raise it again, and what becomes of it."""
+PATH = re.compile(r"`((?:chaos|tests|docs|scenarios|experiments|reports|changes|benchmarks)/[\w./-]*)`")
+"""A file or folder that a page names in code, from the root of the project."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -38,13 +45,61 @@ def length(function: Function) -> int:
     return (function.end_lineno or function.lineno) - function.lineno + 1
 
 
-def swallowers(tree: ast.AST) -> Iterator[ast.ExceptHandler]:
-    """Handlers of any exception at all that do not raise again."""
+def swallowers(tree: ast.AST) -> Iterator[str]:
+    """The names of functions that catch any exception at all and do not raise it again; a module's own is empty."""
+    for function in ast.walk(tree):
+        if isinstance(function, Function | ast.Module) and any(_swallows(node) for node in _own(function)):
+            yield getattr(function, "name", "")
+
+
+def _own(function: ast.AST) -> Iterator[ast.AST]:
+    """What stands in a function, without the functions in it."""
+    for child in ast.iter_child_nodes(function):
+        if not isinstance(child, Function):
+            yield child
+            yield from _own(child)
+
+
+def _swallows(node: ast.AST) -> bool:
+    if isinstance(node, ast.ExceptHandler):
+        caught, silent = node.type, not any(isinstance(each, ast.Raise) for each in ast.walk(node))
+        return silent and (caught is None or _any_exception(caught))
+    return isinstance(node, ast.Call) and "suppress" in ast.unparse(node.func) and any(map(_any_exception, node.args))
+
+
+def _any_exception(expression: ast.AST) -> bool:
+    return re.search(r"\b(Base)?Exception\b", ast.unparse(expression)) is not None
+
+
+def blocking_sleeps(tree: ast.AST) -> list[int]:
+    """The lines that call `time.sleep`, under whatever name it was imported."""
+    names = {"time.sleep"}
     for node in ast.walk(tree):
-        if isinstance(node, ast.ExceptHandler):
-            caught = "BaseException" if node.type is None else ast.unparse(node.type)
-            if re.search(r"\b(Base)?Exception\b", caught) and not any(isinstance(x, ast.Raise) for x in ast.walk(node)):
-                yield node
+        if isinstance(node, ast.Import):
+            names |= {f"{one.asname}.sleep" for one in node.names if one.name == "time" and one.asname}
+        if isinstance(node, ast.ImportFrom) and node.module == "time":
+            names |= {one.asname or one.name for one in node.names if one.name == "sleep"}
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return [call.lineno for call in calls if ast.unparse(call.func) in names]
+
+
+def patches_of_ours(tree: ast.AST) -> list[str]:
+    """What a test sets in a module of ours and is no constant in capitals: a function, a class, a method."""
+    ours: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "chaos":
+            ours |= {one.asname or one.name for one in node.names}
+        if isinstance(node, ast.Import):
+            ours |= {one.asname or "chaos" for one in node.names if one.name.partition(".")[0] == "chaos"}
+    found = []
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        if call.args and ast.unparse(call.func).endswith(("monkeypatch.setattr", "patch", "patch.object")):
+            first, *others = call.args
+            texts = [str(each.value) if isinstance(each, ast.Constant) else ast.unparse(each) for each in call.args]
+            whole = texts[0] if isinstance(first, ast.Constant) or not others else f"{texts[0]}.{texts[1]}"
+            if whole.partition(".")[0] in {"chaos", *ours} and not whole.rpartition(".")[2].isupper():
+                found.append(whole)
+    return found
 
 
 def named(path: Path) -> str:
@@ -73,19 +128,66 @@ def test_every_module_says_what_it_is_for():
 
 
 def test_exceptions_are_swallowed_only_where_they_become_something_else():
-    found = [named(path) for path in SOURCES if any(swallowers(ast.parse(path.read_text())))]
-    assert [name for name in found if not name.startswith(SWALLOWERS)] == []
+    """The list is exact: who no longer swallows leaves it."""
+    found = {f"{named(path)} {name}" for path in SOURCES for name in swallowers(ast.parse(path.read_text()))}
+    assert found == set(SWALLOWERS)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "try: f()\n except Exception: pass",
+        "try: f()\n except: pass",
+        "try: f()\n except (OSError, BaseException) as error: print(error)",
+        "with contextlib.suppress(Exception): f()",
+    ],
+)
+def test_who_swallows_is_found(body):
+    assert list(swallowers(ast.parse(f"def guilty():\n {body}"))) == ["guilty"]
+
+
+@pytest.mark.parametrize("body", ["try: f()\n except Exception: raise", "try: f()\n except OSError: pass"])
+def test_who_raises_again_or_knows_what_comes_is_not_found(body):
+    assert list(swallowers(ast.parse(f"def innocent():\n {body}"))) == []
 
 
 def test_nothing_sleeps_in_hope():
     """`time.sleep` blocks a loop, and waits without a limit or a reason; chaos.until has both."""
-    assert [named(path) for path in SOURCES if "time.sleep(" in path.read_text()] == []
+    found = {named(path): blocking_sleeps(ast.parse(path.read_text())) for path in SOURCES}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize(
+    "code", ["time.sleep(1)", "from time import sleep as nap; nap(1)", "import time as t; t.sleep(1)"]
+)
+def test_who_sleeps_is_found_under_any_name(code):
+    assert blocking_sleeps(ast.parse(code)) == [1]
+    assert blocking_sleeps(ast.parse("asyncio.sleep(1)")) == []
+
+
+def test_no_test_replaces_a_function_or_a_class_of_ours():
+    """What may be set is a constant in capitals: a time limit, an address, a command that is tried."""
+    found = {named(path): patches_of_ours(ast.parse(path.read_text())) for path in TESTS}
+    assert {name: patched for name, patched in found.items() if patched} == {}
+
+
+def test_who_replaces_something_of_ours_is_found():
+    code = """
+from chaos.agent import reach
+monkeypatch.setattr(reach, "processes", lambda _: [])
+monkeypatch.setattr(reach, "LIMIT_S", 1)
+monkeypatch.setattr("chaos.until.until", None)
+monkeypatch.setattr("os.geteuid", lambda: 0)
+"""
+    assert patches_of_ours(ast.parse(code)) == ["reach.processes", "chaos.until.until"]
 
 
 @pytest.mark.parametrize("path", tracked("*.md"), ids=named)
 def test_a_page_names_only_files_that_are_there(path):
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text())
-    assert [target for target in targets if not (path.parent / target).exists()] == []
+    text = path.read_text()
+    linked = [path.parent / target for target in re.findall(r"\]\((?!https?:)([^)#]+)", text)]
+    in_code = [ROOT / target for target in PATH.findall(text)]
+    assert [str(target) for target in [*linked, *in_code] if not target.exists()] == []
 
 
 @pytest.mark.parametrize("path", tracked("*.yml", "*.yaml"), ids=named)

@@ -85,7 +85,12 @@ class NodeWaits:
     again where they were not there yet: to look through /proc is the only part of this that costs anything.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        main_process: Callable[[str], int] = reach.main_process,
+        every_process: Callable[[str], list[int]] = reach.processes,
+    ) -> None:
+        self._main_process, self._every_process = main_process, every_process
         self._pids: dict[tuple[str, str], list[int]] = {}
         self._said: deque[Stamped[Event]] = deque(maxlen=KEPT)
         self._waits = WaitsForACore(self.processes, self.say)
@@ -99,7 +104,7 @@ class NodeWaits:
         known, self._pids = self._pids, {}
         for one in wanted:
             key = one["name"], one["container"]
-            self._pids[key] = known.get(key) or _processes_of(one)
+            self._pids[key] = known.get(key) or self._processes_of(one)
         while self._said and self._said[0].at_ns <= seen_ns:
             self._said.popleft()
         return [to_json(event) for event in self._said]
@@ -110,13 +115,12 @@ class NodeWaits:
     def processes(self) -> Iterable[tuple[str, int]]:
         return [(name, pid) for (name, _), pids in self._pids.items() for pid in pids]
 
-
-def _processes_of(one: dict[str, Any]) -> list[int]:
-    """None where the container has ended, or has not started yet."""
-    try:
-        return reach.processes(one["container"]) if one["all"] else [reach.main_process(one["container"])]
-    except FaultError:
-        return []
+    def _processes_of(self, one: dict[str, Any]) -> list[int]:
+        """None where the container has ended, or has not started yet."""
+        try:
+            return self._every_process(one["container"]) if one["all"] else [self._main_process(one["container"])]
+        except FaultError:
+            return []
 
 
 def fetched(said: list[dict[str, Any]], domain: str) -> list[Stamped[Event]]:

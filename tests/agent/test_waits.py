@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from chaos.agent import reach
 from chaos.agent.waits import LEAST_NS, NodeWaits, WaitsForACore, fetched
 from chaos.errors import FaultError
 from chaos.record.events import Stamped
@@ -74,7 +73,7 @@ async def test_a_kernel_that_does_not_count_is_told_once(tmp_path: Path) -> None
     assert [(event.event.kind, said(event)) for event in events] == [("waits", {"counted": False})]
 
 
-def test_a_node_tells_its_host_what_it_has_not_told_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_tells_its_host_what_it_has_not_told_before() -> None:
     """The containers are found once: until then, and after they ended, there is nobody to look at."""
     looked: list[str] = []
 
@@ -84,8 +83,7 @@ def test_a_node_tells_its_host_what_it_has_not_told_before(monkeypatch: pytest.M
             raise FaultError("no process")
         return os.getpid()
 
-    monkeypatch.setattr(reach, "main_process", main_process)
-    node = NodeWaits()
+    node = NodeWaits(main_process)
     wanted = [
         {"name": "redis-0", "container": "here", "all": False},
         {"name": "redis-1", "container": "gone", "all": False},
@@ -104,10 +102,9 @@ def test_a_node_tells_its_host_what_it_has_not_told_before(monkeypatch: pytest.M
     assert node.asked([], 9) == []
 
 
-def test_of_an_haproxy_every_process_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_an_haproxy_every_process_counts() -> None:
     """Its own only holds its worker."""
-    monkeypatch.setattr(reach, "processes", lambda _: [os.getpid(), os.getppid()])
-    node = NodeWaits()
+    node = NodeWaits(every_process=lambda _: [os.getpid(), os.getppid()])
     node.asked([{"name": "haproxy", "container": "c", "all": True}], 0)
 
     assert list(node.processes()) == [("haproxy", os.getpid()), ("haproxy", os.getppid())]

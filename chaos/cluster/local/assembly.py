@@ -55,15 +55,15 @@ class Told:
         return f"{self.address}:{self.port}"
 
 
-async def assemble(system: System, redis: list[Address], sentinels: list[Address]) -> None:
+async def assemble(system: System, redis: list[Address], sentinels: list[Address], member: type[Told] = Told) -> None:
     """Make the first of `redis` the master of the others, and let all `sentinels` watch them, set as declared.
 
     Every member has just been started, from the files of `config`. Raises SetupError where one refuses what it is told,
     or where the system is not complete in time.
     """
     async with AsyncExitStack() as opened:
-        data = [await opened.enter_async_context(told(at, password_from_environment())) for at in redis]
-        watchers = [await opened.enter_async_context(told(at)) for at in sentinels]
+        data = [await opened.enter_async_context(told(at, password_from_environment(), member)) for at in redis]
+        watchers = [await opened.enter_async_context(told(at, member=member)) for at in sentinels]
         await _replicate(data)
         await asyncio.gather(*(_settle(one, system) for one in data))
         await asyncio.gather(*(_begin(one, system, redis[0]) for one in watchers))
@@ -72,13 +72,13 @@ async def assemble(system: System, redis: list[Address], sentinels: list[Address
 
 
 @asynccontextmanager
-async def told(at: Address, password: str | None = None) -> AsyncIterator[Told]:
+async def told(at: Address, password: str | None = None, member: type[Told] = Told) -> AsyncIterator[Told]:
     """A connection to a member that may be starting still: it is waited for until it has loaded its data."""
     await until(
         lambda: _ready(at, password), within_s=ANSWER_S, every_s=LOOK_S, because=f"{at[0]}:{at[1]} answers; see its log"
     )
     async with Resp.connect(*at, REPLY_S, password) as connection:
-        yield Told(at, connection)
+        yield member(at, connection)
 
 
 async def configure(one: Told, system: System) -> None:

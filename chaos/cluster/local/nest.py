@@ -19,7 +19,7 @@ import signal
 import stat
 import sys
 import tempfile
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -198,19 +198,20 @@ def private_directory() -> Iterator[Path]:
         os.close(lock)
 
 
-def sweep() -> None:
-    """Remove what nests of this user left that were killed.
+def private_directories() -> list[Path]:
+    """Those of every nest, of those that run and of those that were killed."""
+    return list(Path(tempfile.gettempdir()).glob(f"{PREFIX}*"))
 
-    Not within a user namespace: there, what others own may seem to be ours.
+
+def sweep(directories: Iterable[Path]) -> None:
+    """Remove those of nests of this user that were killed.
+
+    Call it outside a user namespace: inside one, what others own may seem to be ours.
     """
-    for found in _found():
+    for found in directories:
         with suppress(FileNotFoundError):  # its nest has ended, or another sweeps too
             if _ours(found) and not _locked(found):
                 shutil.rmtree(found)
-
-
-def _found() -> list[Path]:
-    return list(Path(tempfile.gettempdir()).glob(f"{PREFIX}*"))
 
 
 def _ours(found: Path) -> bool:
@@ -243,7 +244,7 @@ def main() -> None:
         os.environ[PASSWORD_VARIABLE] = secrets.token_hex(16)
     os.environ["TZ"] = "UTC"  # servers stamp their logs in the time zone of their environment
     try:
-        sweep()
+        sweep(private_directories())
         if plan.level == NAMESPACES:
             isolate()
         with private_directory() as home:

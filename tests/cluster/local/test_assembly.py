@@ -156,7 +156,7 @@ async def test_a_replica_that_cannot_follow_is_waited_for_and_named(plain, monke
         await assembled(plain)
 
 
-async def test_a_master_that_keeps_the_hurry_of_the_assembly_ends_it(plain, monkeypatch):
+async def test_a_master_that_keeps_the_hurry_of_the_assembly_ends_it(plain):
     """What is measured must not be faster than what was declared."""
 
     class Deaf(Told):
@@ -164,6 +164,5 @@ async def test_a_master_that_keeps_the_hurry_of_the_assembly_ends_it(plain, monk
             back = command[:3] == ("CONFIG", "SET", assembly.DELAY) and command[3] != 0
             return "OK" if back else await super().call(*command)
 
-    monkeypatch.setattr(assembly, "Told", Deaf)
     with pytest.raises(SetupError, match=r"did not take repl-diskless-sync-delay 5 back"):
-        await assembled(plain)
+        await assemble(plain.system, plain.redis, plain.sentinels, Deaf)

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.cluster.local import nest
-from chaos.cluster.local.nest import PREFIX, private_directory, sweep
+from chaos.cluster.local.nest import PREFIX, private_directories, private_directory, sweep
 
 
 @pytest.fixture
@@ -31,7 +30,7 @@ def test_what_a_killed_nest_left_is_swept_and_what_a_living_one_has_is_not(place
     (place / f"{PREFIX}killed").mkdir()
     (place / f"{PREFIX}killed" / "data").write_text("x")
     with private_directory() as mine, private_directory() as other:
-        sweep()
+        sweep(private_directories())
         assert left(place) == sorted([mine.name, other.name])
 
 
@@ -41,11 +40,10 @@ def test_what_is_not_ours_stays(place, monkeypatch):
     (place / f"{PREFIX}file").write_text("x")
     (place / f"{PREFIX}others").mkdir()
     monkeypatch.setattr("os.geteuid", lambda: -1)
-    sweep()
+    sweep(private_directories())
     assert len(left(place)) == 4
 
 
-def test_a_directory_that_another_sweeps_meanwhile_is_no_trouble(place, monkeypatch):
+def test_a_directory_that_another_sweeps_meanwhile_is_no_trouble(place):
     gone = place / f"{PREFIX}gone"
-    monkeypatch.setattr(nest, "_found", lambda: [gone])
-    sweep()
+    sweep([gone])
