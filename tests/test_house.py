@@ -212,17 +212,6 @@ def test_every_change_is_said_in_a_fragment_of_a_known_kind():
     assert {path.name for path in tracked("changes/*") if path.name.split(".")[-2] not in kinds} == set()
 
 
-def test_every_example_in_the_readme_is_an_option_that_exists():
-    from click.testing import CliRunner
-
-    from chaos.cli import cli
-
-    known = CliRunner().invoke(cli, ["run", "--help"]).output
-    used = set(re.findall(r"nox -s failover -- (--[\w-]+)", (ROOT / "README.md").read_text()))
-    assert used
-    assert {option for option in used if option not in known} == set()
-
-
 def test_nothing_is_left_for_later_and_no_comment_is_a_banner():
     wrong = re.compile(r"\b(TODO|FIXME|XXX)\b|#\s*[-=*#]{4,}|\bMagicMock\b")
     found = {named(path): wrong.findall(path.read_text()) for path in [*SOURCES, *TESTS] if path != Path(__file__)}
