@@ -48,9 +48,8 @@ def _unparsed(arguments: list[str]) -> str:
 @pytest.fixture(scope="module")
 def sessions() -> set[str]:
     """Of the noxfile, by the decorators of its functions."""
-    functions = [
-        node for node in ast.parse((ROOT / "noxfile.py").read_text()).body if isinstance(node, ast.FunctionDef)
-    ]
+    tree = ast.parse((ROOT / "noxfile.py").read_text())
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     return {one.name for one in functions if any("nox.session" in ast.unparse(each) for each in one.decorator_list)}
 
 
