@@ -31,8 +31,6 @@ RENAMED = {
 }
 """Claims as they were called before format 2."""
 GATE_BY_DEFAULT = ("recovery", "downtime", "lost_before", "works_at_end")
-OPERATORS = ("none", "spotahome")
-"""The rooms of chaos.operators: which kind of system moves the master's address."""
 
 MASTER_LABEL = "role=master"
 """On local, where a label is what the endpoint controller last said of a member."""
