@@ -1,7 +1,8 @@
 """What an operator's room answers. These answers are those of no operator at all; a room overrides what it knows.
 
 The scenario names its room (`system.operator`). Nothing outside a room knows a word of that operator's log or what its
-reconcile loop does. To add an operator, write a room here, a line in `chaos.operators.rooms`, and its name in `chaos.scenario.model`.
+reconcile loop does. To add an operator, write a room here, a line in `chaos.operators.rooms`, and its name in
+`chaos.scenario.model`.
 """
 
 from collections.abc import Callable, Iterable

@@ -63,6 +63,18 @@ class FakeApi:
         """Break every open watch and log in the middle."""
         self.set(breaks=self.breaks + 1)
 
+    def wait_asked(self, path: str, times: int, within_s: float = 10.0) -> None:
+        """Until `path` was listed, and not watched, so often from now on. The answers before the last were taken in."""
+        with self.changed:
+            begun = len(self.asked)
+
+            def enough() -> bool:
+                lists = [one for one in self.asked[begun:] if one.startswith(path) and "watch=" not in one]
+                return len(lists) >= times
+
+            asked = self.changed.wait_for(enough, within_s)
+            assert asked, f"{path} was not asked for {times} times: {self.asked[begun:]}"
+
     def since(self, path: str, version: int) -> list[tuple[int, Object]]:
         return [(v, {"type": kind, "object": one}) for v, at, kind, one in self.history if at == path and v > version]
 
@@ -74,7 +86,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
-        self.api.asked.append(self.path)
+        with self.api.changed:
+            self.api.asked.append(self.path)
+            self.api.changed.notify_all()
         if self.api.away:
             self.close_connection = True
         elif url.path.endswith("/log"):
@@ -101,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._chunk(b"")
             return
         breaks = self.api.breaks
-        while breaks == self.api.breaks and not self.api.away:
+        while breaks == self.api.breaks:
             with self.api.changed:
                 found = self.api.since(path, version)
                 if not found:
