@@ -28,6 +28,8 @@ class _Itimerspec(ctypes.Structure):
 
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_once = _Itimerspec()
+_once_at = ctypes.byref(_once)
 
 
 def _checked(result: int) -> int:
@@ -37,27 +39,20 @@ def _checked(result: int) -> int:
     return result
 
 
-def timerfd(first_ns: int, period_ns: int) -> int:
-    """A non-blocking timerfd: expires at `first_ns` on CLOCK_MONOTONIC, then every `period_ns`. The caller closes it.
-
-    Its schedule is absolute: an expiry that is read late does not move the next one.
-    """
+def timerfd() -> int:
+    """A non-blocking timerfd on CLOCK_MONOTONIC that `timerfd_at` sets. The caller closes it."""
     if sys.version_info >= (3, 13):
-        fd = os.timerfd_create(CLOCK_MONOTONIC, flags=os.TFD_NONBLOCK | os.TFD_CLOEXEC)
-        os.timerfd_settime_ns(fd, flags=os.TFD_TIMER_ABSTIME, initial=first_ns, interval=period_ns)
-        return fd
-    fd = _checked(_libc.timerfd_create(CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC))
-    spec = _Itimerspec(_Timespec(*divmod(period_ns, 10**9)), _Timespec(*divmod(first_ns, 10**9)))
-    _checked(_libc.timerfd_settime(fd, TFD_TIMER_ABSTIME, ctypes.byref(spec), None))
-    return fd
+        return os.timerfd_create(CLOCK_MONOTONIC, flags=os.TFD_NONBLOCK | os.TFD_CLOEXEC)
+    return _checked(_libc.timerfd_create(CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC))
 
 
-def expirations(fd: int) -> int:
-    """How often a timerfd expired since it was last read; 0 where it did not."""
-    try:
-        return int.from_bytes(os.read(fd, 8), sys.byteorder)
-    except BlockingIOError:
-        return 0
+def timerfd_at(fd: int, when_ns: int) -> None:
+    """Have a timerfd expire once, at `when_ns`, or never where that is 0. An expiry that was not read is forgotten."""
+    if sys.version_info >= (3, 13):
+        os.timerfd_settime_ns(fd, flags=os.TFD_TIMER_ABSTIME, initial=when_ns, interval=0)
+        return
+    _once.it_value.tv_sec, _once.it_value.tv_nsec = divmod(when_ns, 10**9)
+    _checked(_libc.timerfd_settime(fd, TFD_TIMER_ABSTIME, _once_at, None))
 
 
 def setns(fd: int, kind: int) -> None:

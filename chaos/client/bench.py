@@ -1,31 +1,31 @@
 """What all clients of one run share."""
 
-import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from chaos.client.link import Links
 from chaos.client.names import Names
-from chaos.client.ports import Ports
 from chaos.client.tables import Tables
 from chaos.client.wire import Wire
 from chaos.clock import identity
 from chaos.record.event_files import EventWriter
 from chaos.record.layout import FORMAT
 from chaos.record.rows import RowWriter
+from chaos.timers import Timers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bench:
     """The surroundings of every meter."""
 
-    loop: asyncio.AbstractEventLoop
+    timers: Timers
+    links: Links
     rows: RowWriter
     events: EventWriter
     names: Names
     tables: Tables
     wire: Wire
     deadline_ns: int
-    ports: Ports = field(default_factory=Ports.of_this_host)
 
 
 def ops_header(domain: str, clients: list[dict[str, Any]]) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from chaos.client.bench import Bench, ops_header
+from chaos.client.link import Links
 from chaos.client.meter import Meter
 from chaos.client.names import Names
+from chaos.client.ports import Ports
 from chaos.client.process import ApplicationProcess, Job
 from chaos.client.schedule import phase_ns
 from chaos.client.spec import ClientSpec, Load
@@ -18,6 +20,7 @@ from chaos.record.event_files import EventWriter
 from chaos.record.layout import OPS
 from chaos.record.rows import RowWriter
 from chaos.resp import password_from_environment
+from chaos.timers import Timers, on_grid
 from chaos.until import until
 
 LEAD_NS = 50_000_000
@@ -43,6 +46,8 @@ class Crew:
         self._runs = 0
         self._deadline_s = 0.0
         self._rows: RowWriter | None = None
+        self._timers: Timers
+        self._links: Links
 
     def start(self, deadline_s: float) -> None:
         """Start every client. The password, if there is one, is taken from the environment."""
@@ -69,6 +74,8 @@ class Crew:
         await until(self._idle, within_s=2 * self._deadline_s + 1, because="operations still under way", every_s=0.005)
         for meter in self._meters:
             meter.close()
+        self._timers.close()
+        self._links.close()
         self._rows.close()
         self._rows = None
         await self._await_applications()
@@ -87,8 +94,11 @@ class Crew:
         return RowWriter(self._directory / OPS / name, ops_header(self._events.domain, clients))
 
     def _start_meters(self, rows: RowWriter) -> None:
+        loop = asyncio.get_running_loop()
+        self._timers, self._links = Timers(loop), Links(loop, Ports.of_this_host())
         bench = Bench(
-            loop=asyncio.get_running_loop(),
+            timers=self._timers,
+            links=self._links,
             rows=rows,
             events=self._events,
             names=self._names,
@@ -96,7 +106,7 @@ class Crew:
             wire=self._wire,
             deadline_ns=round(self._deadline_s * 1e9),
         )
-        begin_ns = mono_ns() + LEAD_NS
+        begin_ns = on_grid(mono_ns() + LEAD_NS)
         for index, meter in enumerate(self._meters):
             meter.start(bench, begin_ns + phase_ns(index, meter.period_ns))
 

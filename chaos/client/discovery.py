@@ -57,7 +57,9 @@ class Discovery:
         if address is None:
             self._fail(ErrorCode.NAME_NOT_FOUND, "name not found")
         else:
-            self._link = Link(bench.loop, bench.ports, address, self)
+            self._link = Link(bench.links, address, self)
+            if self._link.is_open:
+                self.opened()
 
     def opened(self) -> None:
         self._write(self._sentinel.bench.wire.ask_master)

@@ -1,11 +1,13 @@
-"""One TCP connection of a meter, on non-blocking sockets and the loop's readers.
+"""The TCP connections of meters, on non-blocking sockets and one epoll for all of them.
 
 Not asyncio's transports: a meter opens hundreds of connections a second, wants no task for each, the kernel's own
-error number, and bytes that are with the kernel when `write` returns, because that moment is recorded.
+error number, and bytes that are with the kernel when `write` returns, because that moment is recorded. Nor the loop's
+readers and writers, which cost as much again as the connection: the loop watches the epoll, and nothing else.
 """
 
 import asyncio
 import errno
+import select
 import socket
 from typing import Protocol
 
@@ -14,6 +16,8 @@ from chaos.client.ports import Address, Ports
 from chaos.model import ErrorCode
 
 READ_BYTES = 1 << 16
+AT_ONCE = 64
+"""Links that are served in one turn of the loop; the next turn comes to the others."""
 
 
 class User(Protocol):
@@ -26,41 +30,86 @@ class User(Protocol):
     def lost(self, error: ErrorCode) -> None: ...
 
 
-class Link:
-    """Connects at once; `user` hears of everything in later turns of the loop, never from within a call."""
+class Links:
+    """Those that are open or connecting, by the number of their socket."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, ports: Ports, address: Address, user: User) -> None:
-        self._loop = loop
+    def __init__(self, loop: asyncio.AbstractEventLoop, ports: Ports) -> None:
+        self.loop = loop
+        self.ports = ports
+        self._epoll = select.epoll()
+        self._links: dict[int, Link] = {}
+        loop.add_reader(self._epoll.fileno(), self._ready)
+
+    def close(self) -> None:
+        """Whatever is still open is left to its user."""
+        self.loop.remove_reader(self._epoll.fileno())
+        self._epoll.close()
+
+    def watch(self, number: int, link: "Link") -> None:
+        """Until its socket is closed."""
+        self._links[number] = link
+        self._epoll.register(number, select.EPOLLIN if link.is_open else select.EPOLLOUT)
+
+    def read(self, number: int) -> None:
+        """From now on this link is open."""
+        self._epoll.modify(number, select.EPOLLIN)
+
+    def forget(self, number: int) -> None:
+        """Its socket is about to be closed, and the epoll forgets it by itself."""
+        self._links.pop(number, None)
+
+    def _ready(self) -> None:
+        links = self._links
+        for link in [links[number] for number, _ in self._epoll.poll(0, AT_ONCE)]:
+            link.ready()
+
+
+class Link:
+    """Connects at once, and may be open at once. `user` hears of everything in later turns of the loop."""
+
+    __slots__ = ("_links", "_number", "_socket", "_user", "is_open")
+
+    def __init__(self, links: Links, address: Address, user: User) -> None:
+        self._links = links
         self._user = user
-        self._socket, error = ports.connecting(address)
+        self._socket, error = links.ports.connecting(address)
+        self._number = self._socket.fileno()
+        self.is_open = error == 0
+        """Where it is from the start, as between neighbours on one machine, `opened` is not called."""
         if error in (0, errno.EINPROGRESS):
-            loop.add_writer(self._socket.fileno(), self._connected)
+            links.watch(self._number, self)
         else:
-            loop.call_soon(self._lose, of_errno(error))
+            links.loop.call_soon(self._lose, of_errno(error))
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the kernel. Trouble is told as `lost`, since the other side may have read some of them."""
         try:
             whole = self._socket.send(data) == len(data)
         except OSError as error:
-            self._loop.call_soon(self._lose, of_errno(error.errno))
+            self._links.loop.call_soon(self._lose, of_errno(error.errno))
             return
         if not whole:
-            self._loop.call_soon(self._lose, ErrorCode.OTHER)
+            self._links.loop.call_soon(self._lose, ErrorCode.OTHER)
 
     def close(self) -> None:
-        if self._socket.fileno() >= 0:
-            self._loop.remove_writer(self._socket.fileno())
-            self._loop.remove_reader(self._socket.fileno())
+        if self._number >= 0:
+            self._links.forget(self._number)
+            self._number = -1
             self._socket.close()
 
-    def _connected(self) -> None:
+    def ready(self) -> None:
+        """The kernel has something to say of it, unless it was closed in the same turn."""
+        if self._number < 0:
+            return
+        if self.is_open:
+            self._readable()
+            return
         error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
             self._lose(of_errno(error))
             return
-        self._loop.remove_writer(self._socket.fileno())
-        self._loop.add_reader(self._socket.fileno(), self._readable)
+        self.is_open = True
+        self._links.read(self._number)
         self._user.opened()
 
     def _readable(self) -> None:
@@ -77,7 +126,7 @@ class Link:
             self._lose(ErrorCode.CLOSED)
 
     def _lose(self, error: ErrorCode) -> None:
-        if self._socket.fileno() < 0:
+        if self._number < 0:
             return
         self.close()
         self._user.lost(error)

@@ -32,7 +32,7 @@ class Meter:
         """The first slot is due at `first_ns`."""
         self._bench = bench
         self._sentinel = Sentinel(self.spec, bench) if self.spec.via_sentinel else None
-        self._schedule = Schedule(bench.loop, first_ns, self.period_ns, self._due)
+        self._schedule = Schedule(bench.timers, first_ns, self.period_ns, self._due)
 
     def stop(self) -> None:
         """No new operation; those under way end, or time out."""
@@ -54,8 +54,7 @@ class Meter:
             self._put(seq, intended_ns, Outcome.MISSED, late_ns)
             return
         operation = Operation(seq, self._put(seq, intended_ns, Outcome.IN_FLIGHT, 0), intended_ns)
-        left_s = (self._bench.deadline_ns - late_ns) / 1e9
-        operation.timer = self._bench.loop.call_later(left_s, self._late, operation)
+        operation.timer = self._bench.timers.at(intended_ns + self._bench.deadline_ns, operation.late)
         self.in_flight += 1
         self._session_for_next().submit(operation)
 
@@ -71,9 +70,6 @@ class Meter:
             self._connections += 1
             self._session = session
         return session
-
-    def _late(self, operation: Operation) -> None:
-        operation.session.time_out(operation)
 
     def _decided(self, operation: Operation, decision: Decision, node: int) -> None:
         operation.timer.cancel()

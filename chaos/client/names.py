@@ -5,6 +5,7 @@ import ipaddress
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from chaos.clock import mono_ns
 from chaos.record.event_files import EventWriter
@@ -108,6 +109,7 @@ async def look_up(host: str, otherwise: tuple[str, ...]) -> tuple[tuple[str, ...
     return tuple(sorted({str(address[0]) for *_, address in found})), ""
 
 
+@lru_cache
 def split(name: str) -> tuple[str, int]:
     """`host:port`, `[v6]:port`, `v6:port` as Redis writes it, or a bare host, whose port is 0."""
     host, colon, port = name.rpartition(":")
@@ -116,7 +118,9 @@ def split(name: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+@lru_cache
 def is_literal(host: str) -> bool:
+    """An address, and not a name that is to be resolved."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

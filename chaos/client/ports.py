@@ -46,7 +46,9 @@ class Ports:
 
     def _next(self, address: Address) -> int:
         """Never the address's own: with its server gone, a socket of this host would connect to itself."""
-        turn = self._turn.get(address, randrange(len(self.numbers)))
+        turn = self._turn.get(address)
+        if turn is None:
+            turn = randrange(len(self.numbers))
         self._turn[address] = turn + 1
         port = self.numbers[turn % len(self.numbers)]
         return port if port != address[1] else self._next(address)

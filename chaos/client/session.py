@@ -1,6 +1,5 @@
 """One connection of a meter to the master, from finding it to its end, and the operations that go over it."""
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from chaos.clock import mono_ns
 from chaos.model import ErrorCode, RowFlag
 from chaos.record.events import ConnectionClosed, ConnectionOpened
 from chaos.record.layout import NOBODY
+from chaos.timers import Call
 
 
 @dataclass(slots=True, eq=False)
@@ -28,8 +28,12 @@ class Operation:
     due_ns: int
     flags: int = 0
     sent: bool = False
-    timer: asyncio.TimerHandle = field(init=False)
+    timer: Call = field(init=False)
     session: "Session" = field(init=False)
+
+    def late(self, _when_ns: int) -> None:
+        """Its deadline has come."""
+        self.session.time_out(self)
 
 
 Decide = Callable[[Operation, Decision, int], None]
@@ -121,9 +125,11 @@ class Session:
         self._address = f"{address[0]}:{address[1]}"
         self._target = self._bench.tables.target(self._address)
         self._connecting_ns = mono_ns()
-        self._link = Link(self._bench.loop, self._bench.ports, address, self)
+        self._link = Link(self._bench.links, address, self)
         for operation in self._waiting:
             self._assign(operation)
+        if self._link.is_open:
+            self.opened()
 
     def _assign(self, operation: Operation) -> None:
         self._bench.rows.ask(operation.row, self._number, self._target, operation.flags)

@@ -4,48 +4,57 @@ A meter on the same event loop as the clients: what holds it up holds them up, a
 """
 
 import asyncio
-import os
 from pathlib import Path
 
 from chaos.clock import mono_ns
-from chaos.linux import expirations, timerfd
 from chaos.observe.watch import Pace
 from chaos.record.event_files import EventWriter
 from chaos.record.events import Hiccup, Hiccups, Pressure, pair_event
+from chaos.timers import GRID_NS, Timers, on_grid
 
-TICK_NS = 1_000_000
+TICK_NS = GRID_NS
 HICCUP_NS = 5_000_000
 """A tick this late is an event of its own; below it only the worst of each second is told."""
 SUMMARY_NS = 1_000_000_000
 
 
 class HiccupMeter:
-    """Ticks every millisecond and records how late the loop comes to it."""
+    """Ticks with the grid of the timers and records how late the loop comes to it.
 
-    def __init__(self, events: EventWriter, due_ns: int | None = None) -> None:
+    What a hiccup tells is the most that the loop can have been held up: from its last tick to the one that was late.
+    """
+
+    def __init__(self, events: EventWriter, first_ns: int | None = None) -> None:
         self._events = events
-        self._due_ns = self._second_ns = due_ns or mono_ns() + TICK_NS
+        self._due_ns = first_ns or on_grid(mono_ns())
+        self._ticked_ns = self._second_ns = self._due_ns - TICK_NS
         self._worst_ns = self._ticks = 0
+        self._timers: Timers
 
     async def run(self) -> None:
+        """For ever."""
         loop = asyncio.get_running_loop()
-        fd = timerfd(self._due_ns, TICK_NS)
-        loop.add_reader(fd, lambda: self.ticked(expirations(fd), mono_ns()))
+        self._timers = Timers(loop)
+        self._timers.at(self._due_ns, self._due)
         try:
             await loop.create_future()
         finally:
-            loop.remove_reader(fd)
-            os.close(fd)
+            self._timers.close()
 
-    def ticked(self, expired: int, now_ns: int) -> None:
-        """The loop comes to `expired` ticks at once: the first of them is as late as the loop was held up."""
-        if not expired:
-            return
+    def _due(self, _when_ns: int) -> None:
+        self.ticked(mono_ns())
+        self._timers.at(self._due_ns, self._due)
+
+    def ticked(self, now_ns: int) -> None:
+        """The loop comes to its tick, and to those that it has overslept: the first of them is as late as the loop."""
         late_ns = now_ns - self._due_ns
         if late_ns >= HICCUP_NS:
-            self._events.write(Hiccup(late_ns=late_ns), at_ns=now_ns, since_ns=self._due_ns)
-        self._due_ns += expired * TICK_NS
-        self._ticks += expired
+            held_ns = now_ns - self._ticked_ns
+            self._events.write(Hiccup(late_ns=held_ns), at_ns=now_ns, since_ns=self._ticked_ns)
+        ticks = 1 + late_ns // TICK_NS
+        self._due_ns += ticks * TICK_NS
+        self._ticks += ticks
+        self._ticked_ns = now_ns
         self._worst_ns = max(self._worst_ns, late_ns)
         if now_ns - self._second_ns >= SUMMARY_NS:
             self._summarise(now_ns)

@@ -551,7 +551,7 @@ class Settings(Event):
 
 @_kind("hiccup", by="the agent, for 5 ms or more")
 class Hiccup(Event):
-    """The agent's own timer, which should come every millisecond, came this late."""
+    """The agent may have been held up this long: its timer, which comes every 5 ms, was late and had not come since."""
 
     late_ns: int
 

@@ -19,6 +19,7 @@ HEADER_LIMIT_BYTES = 1 << 20
 
 _ASKED = struct.Struct("<BI")
 _DECIDED = struct.Struct("<IBBB")
+_OUTCOME = Row._fields.index("outcome")
 _CONNECTION_AT, _SENT_AT, _DONE_AT, _OUTCOME_AT, _TARGET_AT = 2, 16, 20, 24, 27
 
 
@@ -54,7 +55,7 @@ class RowWriter:
         if at + ROW.size > self._size:
             self._reserve()
             self._map.resize(self._size)
-        ROW.pack_into(self._map, at, *row._replace(outcome=Outcome.EMPTY))
+        ROW.pack_into(self._map, at, *row[:_OUTCOME], Outcome.EMPTY, *row[_OUTCOME + 1 :])
         self._map[at + _OUTCOME_AT] = row.outcome
         self._end = at + ROW.size
         return (at - self._first) // ROW.size
