@@ -88,7 +88,8 @@ class FakeAgent:
             bits = sum(1 << seq for seq in self.applied[client.number])
             (folder / f"{client.number}.bits").write_bytes(bits.to_bytes(self.seq // 8 + 1, "little"))
         keys = sum(map(len, self.applied.values()))
-        self.events.write(event("audit", **data, run_id="run", keys=keys, present=keys, took_s=0.0, undecided=""))
+        said = {"address": data["addresses"][0], "others": data["addresses"][1:]}
+        self.events.write(event("audit", **said, run_id="run", keys=keys, present=keys, took_s=0.0, undecided=""))
         self._say_sane()
 
     def _say_sane(self) -> None:

@@ -33,7 +33,9 @@ PIECE_BYTES = 1 << 20
 """Most data of one answer: small enough for one message of an exec stream, large enough to catch up quickly."""
 CONTROL = "control"
 FOLDERS = (AUDIT, EVENTS, OPS)
-"""Folders of a recording that are carried, in this order, and beside them the `*.log` files at its top."""
+"""Folders of a recording that are carried, in this order, and beside them the `*.log` files at its top.
+
+The audit's has a folder more for each other master that was read."""
 ROWS = ".rows"
 
 
@@ -89,7 +91,7 @@ def pull(directory: Path, request: Line) -> Line:
 
 def carried(directory: Path) -> Iterator[str]:
     """Relative paths of the files that a host mirrors; the large ones come last."""
-    patterns = ("*.log", *(f"{folder}/*" for folder in FOLDERS))
+    patterns = ("*.log", f"{AUDIT}/*/*", *(f"{folder}/*" for folder in FOLDERS))
     for pattern in patterns:
         for file in sorted(directory.glob(pattern)):
             if file.is_file():
@@ -132,7 +134,8 @@ def is_carried(path: str) -> bool:
     parts = PurePosixPath(path).parts
     if len(parts) == 1:
         return parts[0].endswith(".log")
-    return len(parts) == 2 and parts[0] in FOLDERS and parts[1] != ".."
+    depths = (2, 3) if parts[0] == AUDIT else (2,)
+    return len(parts) in depths and parts[0] in FOLDERS and ".." not in parts
 
 
 class Mirror:

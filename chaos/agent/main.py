@@ -62,12 +62,12 @@ class Clients:
         self._events.write(ClientsStopped(deadline_s=self._deadline_s))
         self._deadline_s = None
 
-    async def audit(self, address: str) -> None:
+    async def audit(self, addresses: list[str]) -> None:
         """Once only: an audit removes the keys that it has read."""
         if self._audited:
             return
         self._audited = True
-        await audit(self._directory, self._load, address, self.members, self._events)
+        await audit(self._directory, self._load, addresses, self.members, self._events)
 
 
 class Command(NamedTuple):
@@ -181,6 +181,6 @@ class Agent:
         elif command.file == STOP:
             await self._clients.stop()
         elif command.file == AUDIT:
-            await self._clients.audit(command.data["address"])
+            await self._clients.audit(command.data["addresses"])
         elif command.file == QUIT:
             self._because("told to quit")

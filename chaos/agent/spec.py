@@ -47,6 +47,7 @@ START = "control/start.json"
 STOP = "control/stop.json"
 """Stop the clients: no new operation; those under way end or time out."""
 AUDIT = "control/audit.json"
-"""Read every key back, after healing: {"address": "ip:port"} of the master. Writes `audit/` and an `audit` event."""
+"""Read every key back, after healing: {"addresses": ["ip:port", …]} of the master, or of all where it is not known
+which one counts. Writes `audit/` and an `audit` event."""
 QUIT = "control/quit.json"
 """Stop observing, close the files, exit."""

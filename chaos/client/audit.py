@@ -54,29 +54,39 @@ class Found:
     doubts: list[str] = field(default_factory=list)
 
 
-async def audit(directory: Path, load: Load, address: str, members: Sequence[Member], events: EventWriter) -> None:
-    """Ask the master at `address` (ip:port) for every key that was sent, write the bits, and remove the keys.
+async def audit(
+    directory: Path, load: Load, addresses: Sequence[str], members: Sequence[Member], events: EventWriter
+) -> None:
+    """Ask each master for every key that was sent, write the bits, and remove the keys.
 
+    `addresses` (ip:port) begins with the master that counts; there are more only where nobody can say which one does.
     Ends with the `audit` event, whose `undecided` says why the bits are no proof of losses; empty where they are.
     """
     begun_ns = mono_ns()
     sent = await asyncio.to_thread(read_sent, directory)
     before = await asyncio.to_thread(first_readings, events.path)
     after = await sanity(members, events)
-    found = await read_back(load, address, sent)
-    await asyncio.to_thread(write_bits, directory, found.bits)
-    undecided = [*found.doubts, *doubts(address, before, after), *expired(sent, load)]
-    took_s = (mono_ns() - begun_ns) / 1e9
+    undecided = [*doubts(addresses, before, after), *expired(sent, load)]
+    first, *others = [await read_back(load, address, sent) for address in addresses]
+    for found, folder in ((first, ""), *zip(others, map(folder_of, addresses[1:]), strict=True)):
+        await asyncio.to_thread(write_bits, directory / AUDIT / folder, found.bits)
+        undecided += found.doubts
     events.write(
         Audit(
-            address=address,
-            run_id=found.run_id,
+            address=addresses[0],
+            others=list(addresses[1:]),
+            run_id=first.run_id,
             keys=len(sent),
-            present=found.present,
-            took_s=took_s,
+            present=first.present,
+            took_s=(mono_ns() - begun_ns) / 1e9,
             undecided="; ".join(undecided),
         )
     )
+
+
+def folder_of(address: str) -> str:
+    """Where below audit/ the bits of another master lie: its address, in characters that any file system takes."""
+    return address.replace(":", "-")
 
 
 # What was sent.
@@ -136,8 +146,7 @@ def checked(reply: Any) -> Any:  # noqa: ANN401  a reply is any of RESP's types
     return reply
 
 
-def write_bits(directory: Path, bits: dict[int, bytearray]) -> None:
-    folder = directory / AUDIT
+def write_bits(folder: Path, bits: dict[int, bytearray]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for client, present in bits.items():
         (folder / f"{client}.bits").write_bytes(present)
@@ -156,10 +165,13 @@ def first_readings(path: Path) -> dict[str, int]:
     return readings
 
 
-def doubts(address: str, before: dict[str, int], after: Sequence[Reading]) -> list[str]:
-    """Two masters, or keys that Redis evicted. One that was started anew since counts from 0."""
+def doubts(addresses: Sequence[str], before: dict[str, int], after: Sequence[Reading]) -> list[str]:
+    """Who is asked and is no master, and keys that Redis evicted. One that was started anew since counts from 0.
+
+    Another Redis that says it is master is none of these: the Sentinels decide which master counts.
+    """
     masters = [reading.address for reading in after if reading.role == "master"]
-    found = [f"masters answer at {', '.join(masters)}"] if masters != [address] else []
+    found = [f"{address} does not say that it is master" for address in addresses if address not in masters]
     for reading in after:
         evicted = (reading.evicted_keys or 0) - before.get(reading.run_id, 0)
         if evicted:

@@ -7,7 +7,7 @@ misspelt name must never read as "nothing happened".
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Generic, TypedDict, TypeVar, dataclass_transform
 
 from chaos.clock import HOST, identity, mono_ns, reading
@@ -440,7 +440,10 @@ class Sanity(Event):
 
 @_kind("audit", by="the agent")
 class Audit(Event):
-    """The keys were read back from the master at `address`; `undecided` says why that proves no loss, if so."""
+    """The keys were read back from the master at `address`; `undecided` says why that proves no loss, if so.
+
+    `others` are the masters that were read too, because no majority of Sentinels named one.
+    """
 
     address: str
     run_id: str
@@ -448,6 +451,7 @@ class Audit(Event):
     present: int
     took_s: float
     undecided: str
+    others: list[str] = field(default_factory=list)
 
 
 # Observers.

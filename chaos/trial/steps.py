@@ -7,12 +7,13 @@ import asyncio
 import json
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
 from chaos.agent.spec import AUDIT, START, STOP
 from chaos.clock import AGENT, HOST, identity, mono_ns
-from chaos.cluster.health import master, masters, settings, summary
+from chaos.cluster.health import master, settings, summary, to_audit
 from chaos.errors import FaultError, RecordingError, SetupError
 from chaos.experiment import paths, recovery
 from chaos.experiment.play import Experiment, Journal
@@ -120,23 +121,29 @@ async def stop_clients(session: Session) -> None:
 
 
 async def audit(session: Session) -> None:
-    """Heal, and read every key back from the one master. Where that cannot be had, the losses are undecided."""
+    """Heal, and read every key back from the master that a majority of Sentinels names.
+
+    There should be one master alone soon; where there are several to the end, and the Sentinels do not agree either,
+    all are read. Where there is none, the losses are undecided.
+    """
     await session.heal()
 
     async def one_master() -> bool:
         await recovery.look(session)
         return master(session.scene.facts) is not None
 
-    def sentence() -> str:
-        names = ", ".join(member.name for member in masters(session.scene.facts))
-        return f"no single master to audit: {names or 'none'}"
-
+    within_s = min(MASTER_S, session.scenario.limits.recovery)
+    with suppress(SetupError):  # what there is by then is read
+        await until(one_master, within_s=within_s, because="no single master", every_s=recovery.LOOK_S)
+    chosen = to_audit(session.scene.facts)
+    if not chosen:
+        session.note(f"no audit: no Redis says within {within_s:g} s that it is master")
+        return
+    if len(chosen) > 1:
+        names = ", ".join(one.name for one in chosen)
+        session.note(f"no majority of Sentinels names one master, so that each is audited: {names}")
     try:
-        within_s = min(MASTER_S, session.scenario.limits.recovery)
-        await until(one_master, within_s=within_s, because=sentence, every_s=recovery.LOOK_S)
-        chosen = master(session.scene.facts)
-        assert chosen is not None
-        await _ask(session, AUDIT, {"address": chosen.ip_port}, Answer(Audit, AUDIT_S))
+        await _ask(session, AUDIT, {"addresses": [one.ip_port for one in chosen]}, Answer(Audit, AUDIT_S))
     except SetupError as error:
         session.note(f"no audit: {error}")
 

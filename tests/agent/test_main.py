@@ -98,7 +98,7 @@ def test_a_trial_from_start_to_quit_is_all_in_the_record(rig, agent):
     agent.started()
     agent.tell(STOP, {})
     agent.wait_for("clients.stopped")
-    agent.tell(AUDIT, {"address": address(rig, REDIS[0])})
+    agent.tell(AUDIT, {"addresses": [address(rig, REDIS[0])]})
     audit = agent.wait_for("audit")
     agent.tell(QUIT, {})
 

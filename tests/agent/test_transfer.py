@@ -162,9 +162,16 @@ def test_an_error_of_the_keeper_is_raised_with_its_words(local):
 
 
 def test_logs_at_the_top_and_files_in_three_folders_are_carried():
-    assert [path for path in ("agent.log", "ops/a.rows", "events/a.jsonl", "audit/0.bits") if is_carried(path)] == [
-        "agent.log",
-        "ops/a.rows",
-        "events/a.jsonl",
-        "audit/0.bits",
-    ]
+    paths = ("agent.log", "ops/a.rows", "events/a.jsonl", "audit/0.bits", "audit/10.0.0.1-6379/0.bits")
+    assert [path for path in (*paths, "ops/a/b.rows", "audit/../b", "audit/a/..") if is_carried(path)] == [*paths]
+
+
+def test_the_bits_of_every_master_are_carried(remote, local):
+    """The first master's lie in the folder itself."""
+    (remote / "audit/10.0.0.1-6379").mkdir()
+    (remote / "audit/0.bits").write_bytes(b"\x01")
+    (remote / "audit/10.0.0.1-6379/0.bits").write_bytes(b"\x02")
+    mirror = Mirror(local)
+    mirror.accept(ask(remote, mirror.request()))
+    assert (local / "audit/0.bits").read_bytes() == b"\x01"
+    assert (local / "audit/10.0.0.1-6379/0.bits").read_bytes() == b"\x02"

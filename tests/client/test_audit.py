@@ -10,6 +10,7 @@ from chaos.client.sanity import sanity
 from chaos.model import Member, Outcome
 from chaos.record.event_files import EventWriter, read_events
 from chaos.record.events import Stamped
+from chaos.record.reader import Recording
 from tests.client.conftest import Start
 from tests.client.play import Play, Server, load, new_and_kept, playing, seconds
 from tests.saying import said
@@ -25,7 +26,7 @@ class Audited:
         self.server = server
         self.load = load()
         self.play: Play
-        self.address = server.address
+        self.addresses = [server.address]
         self.members: list[Member] = [server.member()]
 
     async def run(self) -> None:
@@ -35,16 +36,16 @@ class Audited:
             await seconds(0.4)
 
     async def audit(self) -> dict[str, Any]:
-        await audit(self.directory, self.load, self.address, self.members, self.events)
+        await audit(self.directory, self.load, self.addresses, self.members, self.events)
         self.events.close()
         return said(self.kinds("audit")[0])
 
     def kinds(self, kind: str) -> list[Stamped[Any]]:
         return [event for event in read_events(self.events.path) if event.event.kind == kind]
 
-    def missing(self, client: int) -> list[int]:
-        """Sequence numbers of good operations whose bit is not set."""
-        bits = (self.directory / "audit" / f"{client}.bits").read_bytes()
+    def missing(self, client: int, folder: str = "") -> list[int]:
+        """Sequence numbers of good operations whose bit is not set; `folder` is another master's."""
+        bits = (self.directory / "audit" / folder / f"{client}.bits").read_bytes()
         good = [row.seq for row in self.play.of(client) if row.outcome == Outcome.OK]
         return [seq for seq in good if not bits[seq // 8] >> seq % 8 & 1]
 
@@ -119,12 +120,37 @@ async def test_keys_as_old_as_their_ttl_leave_it_undecided(audited: Audited):
     assert "TTL is 1 s" in (await audited.audit())["undecided"]
 
 
-async def test_two_masters_leave_it_undecided(audited: Audited, start: Start):
+async def test_another_master_changes_nothing_where_one_counts(audited: Audited, start: Start):
+    await audited.run()
+    audited.members.append(start().member())
+    said = await audited.audit()
+    assert said["undecided"] == ""
+    assert said["keys"] == said["present"]
+
+
+async def test_where_nobody_can_say_which_master_counts_each_is_read(audited: Audited, start: Start):
     await audited.run()
     other = start()
     audited.members.append(other.member())
+    audited.addresses.append(other.address)
+    other.call("SET", "failover:t:0:0:3", "x" * audited.load.value_bytes)
+    audited.server.call("DEL", "failover:t:0:0:5")
     said = await audited.audit()
-    assert f"masters answer at {audited.server.address}, {other.address}" in said["undecided"]
+    assert (said["undecided"], said["others"]) == ("", [other.address])
+    count = len([row for row in audited.play.of(0) if row.outcome == Outcome.OK])
+    assert audited.missing(0) == [5]
+    assert audited.missing(0, other.address.replace(":", "-")) == [seq for seq in range(count) if seq != 3]
+    assert other.call("DBSIZE") == 0, "what was read is removed there too"
+    assert len(Recording.load(audited.directory).audits) == 2
+
+
+async def test_one_that_is_asked_and_is_no_master_any_more_leaves_it_undecided(audited: Audited, start: Start):
+    await audited.run()
+    other = start()
+    audited.members.append(other.member())
+    other.call("REPLICAOF", "127.0.0.1", "1")
+    audited.addresses.append(other.address)
+    assert f"{other.address} does not say that it is master" in (await audited.audit())["undecided"]
 
 
 async def test_a_replica_is_not_audited_and_keeps_its_keys(audited: Audited):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chaos.clock import node_domain
-from chaos.cluster.health import Facts, follows_label, master, replicas, settings, summary, unhealthy
+from chaos.cluster.health import Facts, follows_label, master, replicas, settings, summary, to_audit, unhealthy
 from chaos.model import Member, MemberKind
 from chaos.scenario.model import ProxyPods, System
 from tests.saying import event
@@ -161,6 +161,39 @@ def test_two_masters():
     assert wrong(facts) == ["2 Redis say they are master (rfr-0, rfr-1)"]
     assert master(facts) is None
     assert summary(facts) == "2 masters"
+
+
+def audited(facts: Facts) -> list[str]:
+    return [one.name for one in to_audit(facts)]
+
+
+def test_of_two_masters_the_one_is_audited_that_a_majority_of_sentinels_names():
+    facts = healthy()
+    role(facts, "rfr-1", role="master", master=None)
+    assert audited(facts) == ["rfr-0"]
+
+    for name in SENTINELS[:2]:
+        tell(facts, "sentinel.address", sentinel=name, address="10.0.0.1:6379")
+    assert audited(facts) == ["rfr-1"]
+
+
+def test_both_masters_are_audited_where_no_majority_names_one():
+    facts = healthy()
+    role(facts, "rfr-1", role="master", master=None)
+    tell(facts, "sentinel.address", sentinel="rfs-a", address="10.0.0.1:6379")
+    tell(facts, "sentinel.lost", sentinel="rfs-b", error="timeout")
+
+    assert audited(facts) == ["rfr-0", "rfr-1"], "what a silent Sentinel said last does not count"
+
+
+def test_the_only_master_is_audited_whatever_sentinels_say():
+    facts = healthy()
+    for name in SENTINELS:
+        tell(facts, "sentinel.address", sentinel=name, address="10.0.0.9:6379")
+    assert audited(facts) == ["rfr-0"]
+
+    role(facts, "rfr-0", role="slave", master="127.0.0.1:6379")
+    assert audited(facts) == []
 
 
 def test_no_master():
