@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 import hiredis
 
 from chaos.clock import mono_ns
+from chaos.timers import next_multiple
 
 PASSWORD_VARIABLE = "FAILOVER_REDIS_PASSWORD"
 READ_BYTES = 1 << 16
@@ -98,18 +99,21 @@ class Resp:
         return await self.call("PSUBSCRIBE", *patterns)
 
     async def messages(self, idle_s: float = 1.0) -> AsyncIterator[Message]:
-        """Messages as they come, without end. After `idle_s` of silence the other side is pinged.
+        """Messages as they come, without end. At each multiple of `idle_s`, the same for all of a process, the other
+        side is pinged.
 
         Raises OSError when the connection ends, TimeoutError when even the ping is not answered: a black hole is
         noticed within `idle_s` and the time-out of a call.
         """
-        pinged_ns = self.quiet_ns
+        pinged_ns, idle_ns = self.quiet_ns, round(idle_s * 1e9)
+        ping_ns = next_multiple(idle_ns, mono_ns())
         while True:
             try:
-                async with asyncio.timeout(idle_s):
+                async with asyncio.timeout((ping_ns - mono_ns()) / 1e9):
                     reply = await self._reply()
             except TimeoutError:
                 pinged_ns = mono_ns()
+                ping_ns = next_multiple(idle_ns, max(pinged_ns, ping_ns) + 1)
                 reply = await self.call("PING")
             if isinstance(reply, hiredis.ReplyError):
                 raise ConnectionAbortedError(str(reply))

@@ -22,9 +22,14 @@ Due = Callable[[int], None]
 """Is called with the stamp for which it was asked, at that time or later."""
 
 
+def next_multiple(period_ns: int, after_ns: int) -> int:
+    """The first moment from `after_ns` on that is a multiple of `period_ns` from this process's origin."""
+    return after_ns + (ORIGIN_NS - after_ns) % period_ns
+
+
 def on_grid(after_ns: int) -> int:
     """The first moment of the grid that is not before `after_ns`."""
-    return after_ns + (ORIGIN_NS - after_ns) % GRID_NS
+    return next_multiple(GRID_NS, after_ns)
 
 
 class Call:

@@ -13,6 +13,7 @@ from chaos.clock import mono_ns
 from chaos.model import Member
 from chaos.record.event_files import EventWriter
 from chaos.resp import Resp
+from chaos.timers import next_multiple
 
 REPLY_S = 1.0
 """Longest wait for a connection or a reply, so that a black hole does not hold an observer for longer."""
@@ -33,11 +34,14 @@ class Source:
 
 
 class Pace:
-    """Multiples of a period. A beat that is missed is left out and not made up for: a late poll is no burst."""
+    """Multiples of a period, the same for all of a process: one wake-up serves all who have it.
+
+    A beat that is missed is left out and not made up for: a late poll is no burst.
+    """
 
     def __init__(self, period_s: float) -> None:
         self._period_ns = int(period_s * 1e9)
-        self._due_ns = mono_ns()
+        self._due_ns = next_multiple(self._period_ns, mono_ns()) - self._period_ns
 
     async def beat(self) -> None:
         now = mono_ns()
