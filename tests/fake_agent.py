@@ -32,6 +32,7 @@ class FakeAgent:
         self.runs = self.seq = 0
         self.applied: dict[int, list[int]] = defaultdict(list)
         self.gone = False
+        self.left_out: list[int] = []
         world.agent = self.events
         world.say_roles()
         self._commands: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -67,8 +68,13 @@ class FakeAgent:
         name = f"meters-{self.runs}.rows" if self.runs else "meters.rows"
         header = ops_header(AGENT, [_client(one) for one in self.spec.clients])
         rows = RowWriter(self.world.directory / OPS / name, header)
+        most = data["most"] or len(self.spec.clients)
+        ways = [(one.path, one.connection) for one in self.spec.clients]
+        self.left_out = [
+            one.number for index, one in enumerate(self.spec.clients) if ways[:index].count(ways[index]) >= most
+        ]
         self.load = asyncio.create_task(self._write(rows, data["deadline_s"]))
-        self.events.write(event("clients.started", deadline_s=data["deadline_s"]))
+        self.events.write(event("clients.started", deadline_s=data["deadline_s"], left_out=self.left_out))
         self.runs += 1
         self._say_sane()
 
@@ -102,10 +108,12 @@ class FakeAgent:
         """20 operations a second and client; the path `given` never works."""
         try:
             while True:
-                for client in self.spec.clients:
+                for client in (one for one in self.spec.clients if one.number not in self.left_out):
                     rows.put(self._row(client.number, client.path, self.seq, deadline_s))
                 self.seq += 1
                 self.events.write(event("hiccups", worst_ns=0, ticks=50))
+                if self.world.script == "crowded" or (self.world.script == "heavy" and not self.left_out):
+                    self.events.write(event("hiccup", late_ns=60_000_000))
                 await asyncio.sleep(0.05)
         finally:
             rows.close()
@@ -114,6 +122,8 @@ class FakeAgent:
         outcome, error = Outcome.OK, ErrorCode.NONE
         if path == "given" or self.world.script == "nothing-works":
             outcome, error = Outcome.FAILED, ErrorCode.NAME_NOT_FOUND
+        elif self.world.script in ("crowded", "silent"):
+            outcome, error = Outcome.UNKNOWN, ErrorCode.REPLY_TIMEOUT
         elif not self.world.good:
             outcome, error = Outcome.FAILED, ErrorCode.REFUSED
         elif self.world.script == "slow" and deadline_s < 0.2 and seq % 5 == 0:

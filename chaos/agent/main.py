@@ -44,18 +44,19 @@ class Clients:
         self._directory = directory
         self._events = events
         self._deadline_s: float | None = None
+        self._most: int | None = None
         self._audited = False
         self.members = spec.members
 
-    async def start(self, deadline_s: float) -> None:
-        """Where they run with another deadline, they are stopped and start anew with this one."""
-        if deadline_s == self._deadline_s:
+    async def start(self, deadline_s: float, most: int | None) -> None:
+        """Where they run otherwise, they are stopped and start anew: with this deadline, and so many of each path."""
+        if (deadline_s, most) == (self._deadline_s, self._most):
             return
         await self.stop()
         await sanity(self.members, self._events)
-        self._crew.start(deadline_s)
-        self._deadline_s = deadline_s
-        self._events.write(ClientsStarted(deadline_s=deadline_s))
+        left_out = self._crew.start(deadline_s, most)
+        self._deadline_s, self._most = deadline_s, most
+        self._events.write(ClientsStarted(deadline_s=deadline_s, left_out=left_out))
 
     async def stop(self) -> None:
         if self._deadline_s is None:
@@ -180,7 +181,7 @@ class Agent:
             self._clients.members = tuple(Member.from_json(item) for item in command.data)
             self._observers.follow(self._clients.members)
         elif command.file == START:
-            await self._clients.start(command.data["deadline_s"])
+            await self._clients.start(command.data["deadline_s"], command.data.get("most"))
         elif command.file == STOP:
             await self._clients.stop()
         elif command.file == AUDIT:

@@ -43,7 +43,9 @@ class AgentSpec:
 MEMBERS = "control/members.json"
 """A list of members as they are now; replaced whenever the platform says that one changed."""
 START = "control/start.json"
-"""Start the clients: {"deadline_s": …}. Observers run from the agent's own start."""
+"""Start the clients: {"deadline_s": …, "most": …}. Observers run from the agent's own start.
+
+`most` is how many meters of each path and way are started, null for all."""
 STOP = "control/stop.json"
 """Stop the clients: no new operation; those under way end or time out."""
 AUDIT = "control/audit.json"

@@ -16,6 +16,7 @@ from chaos.analysis.result import Doubt
 from chaos.analysis.sentinels import called_down
 from chaos.model import Outcome
 from chaos.record.events import (
+    ClientsStarted,
     Endpoints,
     Event,
     FaultUndone,
@@ -151,6 +152,16 @@ def lag(measured: Measured) -> Iterator[Doubt]:
         yield _remark("lag", text)
 
 
+def fewer(measured: Measured) -> Iterator[Doubt]:
+    """The load was too heavy for the machine. What the other clients measured is right, and less of it."""
+    starts = [fact for fact in measured.history.facts(ClientsStarted) if fact.earliest_s <= 0]
+    left_out = len(starts[-1].event.left_out) if starts else 0
+    if left_out:
+        ran = len([client for client in measured.history.clients.values() if client.kind == "meter"])
+        text = f"the load was too heavy for this machine: {ran} of {ran + left_out} meters ran"
+        yield _remark("fewer meters", text)
+
+
 def machine(measured: Measured) -> Iterator[Doubt]:
     history = measured.history
     after = (fact.event.some10 for fact in history.facts(Pressure) if fact.latest_s > 0)
@@ -261,6 +272,7 @@ CHECKS: tuple[Callable[[Measured], Iterable[Doubt]], ...] = (
     agent,
     outcomes,
     lag,
+    fewer,
     machine,
     gaps,
     began_early,

@@ -204,7 +204,8 @@ class History:
     def clients(self) -> dict[int, Client]:
         tables = [file.header.get("clients", []) for file in self.recording.ops]
         listed = [*self.manifest.get("clients", []), *(client for table in tables for client in table)]
-        return {raw["number"]: Client.from_json(raw) for raw in listed}
+        left_out = self._starts[-1].event.left_out if self._starts else []
+        return {raw["number"]: Client.from_json(raw) for raw in listed if raw["number"] not in left_out}
 
     @cached_property
     def clients_by_path(self) -> dict[str, tuple[Client, ...]]:

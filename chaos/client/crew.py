@@ -1,7 +1,8 @@
 """All clients of a trial: started together, stopped together, recorded in ops/."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -33,7 +34,8 @@ class Crew:
     def __init__(
         self, clients: Sequence[ClientSpec], load: Load, directory: Path, events: EventWriter, names: Names
     ) -> None:
-        self._meters = [Meter(spec) for spec in clients if spec.kind == "meter"]
+        self._all = [Meter(spec) for spec in clients if spec.kind == "meter"]
+        self._meters: list[Meter] = []
         self._applications = [spec for spec in clients if spec.kind == "application"]
         self._load = load
         self._directory = directory
@@ -49,16 +51,29 @@ class Crew:
         self._timers: Timers
         self._links: Links
 
-    def start(self, deadline_s: float) -> None:
-        """Start every client. The password, if there is one, is taken from the environment."""
+    def start(self, deadline_s: float, most: int | None = None) -> list[int]:
+        """Start every client, or `most` meters of each path and way; returns the numbers of those left out.
+
+        The password, if there is one, is taken from the environment.
+        """
         assert self._rows is None, "the clients run already"
         self._deadline_s = deadline_s
+        self._meters = list(self._first_of_each_path(most))
         self._rows = self._open_rows()
         for meter in self._meters:
             self._names.follow(meter.spec.address)
         self._start_applications()
         self._start_meters(self._rows)
         self._runs += 1
+        return [meter.spec.number for meter in self._all if meter not in self._meters]
+
+    def _first_of_each_path(self, most: int | None) -> Iterator[Meter]:
+        started: Counter[tuple[str, str]] = Counter()
+        for meter in self._all:
+            way = meter.spec.path, meter.spec.connection
+            if most is None or started[way] < most:
+                started[way] += 1
+                yield meter
 
     async def stop(self) -> None:
         """No new operation; what is under way ends or times out, within twice the deadline; then the files are closed.

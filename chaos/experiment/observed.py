@@ -8,16 +8,18 @@ from pathlib import Path
 
 from chaos.clock import AGENT, mono_ns
 from chaos.cluster.health import Facts, master
+from chaos.experiment.crowding import Crowding
 from chaos.experiment.seen import Seen
 from chaos.progress import Tells
 from chaos.record.event_files import Tail
-from chaos.record.events import ClockDomain, ClockOffset, Event, Stamped
+from chaos.record.events import ClientsStarted, ClockDomain, ClockOffset, Event, Stamped
 from chaos.record.layout import EVENTS
 from chaos.record.live import LiveOps
 
 
 class Observed:
-    """`facts` is who is who now, `ops` how operations fare, `seen` what became known after t = 0.
+    """`facts` is who is who now, `ops` how operations fare, `seen` what became known after t = 0, `crowding` how the
+    machine fares.
 
     `counts` says how many events of each kind came, `identities` what each clock domain said of itself.
     """
@@ -26,6 +28,7 @@ class Observed:
         self.facts = facts
         self.ops = LiveOps(directory)
         self.seen = Seen(tell)
+        self.crowding = Crowding()
         self.counts: Counter[type[Event]] = Counter()
         self.identities: dict[str, dict[str, str]] = {}
         self._offsets: dict[str, int] = {}
@@ -38,8 +41,12 @@ class Observed:
             self.identities[stamped.domain] = {"boot_id": event.boot_id, "timens": event.timens}
         elif isinstance(event, ClockOffset):
             self._offsets[event.of] = event.offset_ns
+        elif isinstance(event, ClientsStarted):
+            self.ops.left_out = frozenset(event.left_out)
+        at_ns = self.at_host(stamped.domain, stamped.at_ns)
         self.facts.apply(event)
-        self.seen.apply(event, self.at_host(stamped.domain, stamped.at_ns))
+        self.seen.apply(event, at_ns)
+        self.crowding.apply(event, at_ns)
 
     def follow(self) -> None:
         """Take what the agent has written since the last call, events and operations."""

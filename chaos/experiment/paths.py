@@ -4,6 +4,7 @@ It steers the trial and tells whoever watches. The verdict's own states and stam
 """
 
 from bisect import bisect_right
+from collections import Counter
 from dataclasses import dataclass
 
 from chaos.experiment.observed import Observed
@@ -27,8 +28,12 @@ class Baseline:
 
     good: int
     bad: int
-    late: int
+    errors: Counter[ErrorCode]
     error: str
+
+    @property
+    def late(self) -> int:
+        return sum(self.errors[code] for code in LATE)
 
     @property
     def works(self) -> bool:
@@ -82,9 +87,9 @@ def _back_ns(client: LiveClient) -> int:
 
 
 def _baseline(clients: list[LiveClient], since_ns: int) -> Baseline:
-    late = sum(client.errors_since(since_ns)[code] for client in clients for code in LATE)
+    met: Counter[ErrorCode] = sum((client.errors_since(since_ns) for client in clients), Counter())
     good, bad = sum(client.ok(since_ns) for client in clients), sum(client.bad(since_ns) for client in clients)
-    return Baseline(good, bad, late, _error(clients, since_ns))
+    return Baseline(good, bad, met, _error(clients, since_ns))
 
 
 def _error(clients: list[LiveClient], since_ns: int) -> str:

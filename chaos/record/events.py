@@ -403,9 +403,10 @@ class Discovery(Event):
 
 @_kind("clients.started", by="the agent")
 class ClientsStarted(Event):
-    """The clients send from now on, with this deadline."""
+    """The clients send from now on, with this deadline. `left_out` are the numbers of those that do not, if any."""
 
     deadline_s: float
+    left_out: list[int] = field(default_factory=list)
 
 
 @_kind("clients.stopped", by="the agent")

@@ -78,6 +78,8 @@ class LiveOps:
         self._directory = directory / OPS
         self._files: dict[Path, _Growing] = {}
         self.clients: dict[int, LiveClient] = {}
+        self.left_out: frozenset[int] = frozenset()
+        """Clients that do not run any more, since the load was too heavy: no path counts them."""
 
     def poll(self) -> None:
         """Read what is new. Raises RecordingError where a file is none of operations."""
@@ -93,7 +95,7 @@ class LiveOps:
     def paths(self) -> dict[str, list[LiveClient]]:
         """The clients of each path, named as in service/new. A client without one decided operation is not there."""
         paths: dict[str, list[LiveClient]] = {}
-        for client in self.clients.values():
+        for client in (one for number, one in self.clients.items() if number not in self.left_out):
             paths.setdefault(client.path, []).append(client)
         return paths
 

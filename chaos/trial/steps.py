@@ -6,6 +6,7 @@ Pure waiting and asking: the order, and what ends a trial, are in `chaos.trial.t
 import asyncio
 import json
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -16,8 +17,10 @@ from chaos.clock import AGENT, HOST, identity, mono_ns
 from chaos.cluster.health import master, settings, summary, to_audit
 from chaos.errors import FaultError, RecordingError, SetupError
 from chaos.experiment import paths, recovery
+from chaos.experiment.crowding import Crowded
 from chaos.experiment.play import Experiment, Journal
 from chaos.experiment.session import HEAL_S, Session
+from chaos.model import ErrorCode
 from chaos.progress import Message, Tell
 from chaos.record.events import Audit, ClientsStarted, ClientsStopped, Event, RandomWait, WatchBegin, WatchEnd
 from chaos.trial.record import Record
@@ -57,25 +60,62 @@ async def healthy(session: Session, record: Record, said: list[str]) -> None:
 
 
 async def baseline(session: Session, record: Record, said: list[str]) -> None:
-    """Start the clients and judge each path. Raises SetupError where none works: there is nothing to measure."""
-    deadline_s = session.scenario.deadline
-    found = await _driven(session, deadline_s)
-    late = sorted(path for path, one in found.items() if one.is_late)
+    """Start the clients and judge each path. Raises SetupError where none works: there is nothing to measure.
+
+    A load that is too heavy for the machine is halved first, meter by meter of each path, since a longer deadline
+    would make every figure less exact.
+    """
+    deadline_s, most = session.scenario.deadline, None
+    driven = await _driven(session, deadline_s, most)
+    while driven.crowded.by_stalls and (fewer := _halved(session, most)):
+        most = fewer
+        session.note(f"the load is too heavy: {driven.crowded.sentence}; now at most {most} meters of each path run")
+        driven = await _driven(session, deadline_s, most)
+    late = sorted(path for path, one in driven.paths.items() if one.is_late)
     longer_s = next((one for one in DEADLINES_S if one > deadline_s), None)
     if late and longer_s is not None:
         session.note(
             f"late at {deadline_s * 1000:g} ms in a calm system: {', '.join(late)}; now {longer_s * 1000:g} ms"
         )
         deadline_s = longer_s
-        found = await _driven(session, deadline_s)
+        driven = await _driven(session, deadline_s, most)
+    found = driven.paths
     for sentence in sorted({_poor(session, path, one) for path, one in found.items() if not one.works}):
         session.note(sentence)
     session.proven = frozenset(path for path, one in found.items() if one.works)
     if not session.proven:
-        raise SetupError("no path to the master works")
+        raise SetupError(f"no path to the master works: {_why_none(driven)}")
     domains = {HOST: identity(), AGENT: session.observed.identities.get(AGENT, {})}
     record.manifest(deadline_s=deadline_s, domains=domains)
     said.extend(f"{path} {one.good} of {one.good + one.bad}" for path, one in found.items())
+
+
+class Driven(NamedTuple):
+    """How the paths fared in a baseline, and how the machine did meanwhile."""
+
+    paths: dict[str, paths.Baseline]
+    crowded: Crowded
+
+
+def _halved(session: Session, most: int | None) -> int | None:
+    """Half as many meters of each path and way; None where there is one of each already."""
+    now = most or max((one.count for one in session.scenario.clients.values() if not one.library), default=1)
+    return (now + 1) // 2 if now > 1 else None
+
+
+def _why_none(driven: Driven) -> str:
+    """With figures: what the operations met, and whether that was the machine's doing or the system's."""
+    met: Counter[ErrorCode] = sum((one.errors for one in driven.paths.values()), Counter())
+    good, bad = sum(one.good for one in driven.paths.values()), met.total()
+    each = ", ".join(f"{count} {code.words}" for code, count in met.most_common())
+    late = sum(met[code] for code in paths.LATE)
+    if driven.crowded.at_all and 2 * late > bad:
+        why = f"the machine was too crowded to measure: {driven.crowded.sentence}"
+    elif 2 * late > bad:
+        why = f"the system did not answer in time, and the machine was not crowded: {driven.crowded.sentence}"
+    else:
+        why = f"the system refused; {driven.crowded.sentence}"
+    return f"{good} of {good + bad} operations were good ({each or 'none was decided'}); {why}"
 
 
 def _poor(session: Session, path: str, one: paths.Baseline) -> str:
@@ -84,14 +124,18 @@ def _poor(session: Session, path: str, one: paths.Baseline) -> str:
     return f"{client.about or path.partition('/')[0]} ({client.address or client.sentinel}) {one.sentence}"
 
 
-async def _driven(session: Session, deadline_s: float) -> dict[str, paths.Baseline]:
-    """Have the clients run with this deadline, and say how each path fared once they were warm."""
-    await _ask(session, START, {"deadline_s": deadline_s}, Answer(ClientsStarted, STARTED_S))
+async def _driven(session: Session, deadline_s: float, most: int | None) -> Driven:
+    """Have the clients run with this deadline, `most` meters of each path, and say how all fared once they were warm.
+
+    Of the agent's stalls those count that make an operation suspect: half the deadline and more.
+    """
+    await _ask(session, START, {"deadline_s": deadline_s, "most": most}, Answer(ClientsStarted, STARTED_S))
     seconds = session.scenario.limits.baseline
     await recovery.wait(session, WARM_UP_SHARE * seconds)
-    since_ns = session.observed.now_at_agent()
+    begun_ns, since_ns = mono_ns(), session.observed.now_at_agent()
     await recovery.wait(session, seconds)
-    return paths.baselines(session.observed, since_ns)
+    crowded = session.observed.crowding.since(begun_ns, mono_ns(), round(deadline_s / 2 * 1e9))
+    return Driven(paths.baselines(session.observed, since_ns), crowded)
 
 
 async def random_wait(session: Session, seed: int, said: list[str]) -> None:

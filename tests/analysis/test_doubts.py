@@ -296,3 +296,19 @@ def test_an_ok_that_only_a_replica_can_have_said_is_a_fault_of_ours(analysed: An
 def test_a_refusal_by_a_replica_and_an_ok_of_a_master_are_as_they_should_be(placed: Placed):
     assert acknowledged_by_replicas(placed(answered_by_a_replica(Outcome.FAILED))) == 0
     assert acknowledged_by_replicas(placed(answered_by_a_replica(Outcome.OK, follows=False))) == 0
+
+
+def test_meters_that_were_left_out_are_said_and_are_no_clients_that_sent_too_little(analysed: Analysed):
+    story = crash()
+    story.event("clients.started", 0.1 - story.baseline_s, AGENT, deadline_s=0.1, left_out=[0])
+    trial = analysed(story)
+    assert [doubt.text for doubt in trial.doubts if doubt.name == "fewer meters"] == [
+        f"the load was too heavy for this machine: {len(story.clients) - 1} of {len(story.clients)} meters ran"
+    ]
+    assert voiding(trial) == []
+
+
+def test_clients_that_all_started_are_no_doubt(analysed: Analysed):
+    story = crash()
+    story.event("clients.started", 0.1 - story.baseline_s, AGENT, deadline_s=0.1, left_out=[])
+    assert "fewer meters" not in remarks(analysed(story))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from chaos.client.spec import Connection
 from chaos.clock import mono_ns
 from chaos.model import ErrorCode, Outcome, RowFlag
 from chaos.record.layout import NOBODY, Row
@@ -229,3 +230,18 @@ async def test_a_database_that_is_not_there_is_never_ok(start: Start, tmp_path: 
     async with playing(tmp_path, new_and_kept(server.address), load(database=5)) as play:
         await seconds(0.3)
     assert outcomes(play.rows) == {(Outcome.UNKNOWN, ErrorCode.OTHER_REPLY)}
+
+
+async def test_of_a_load_that_is_too_heavy_some_meters_of_each_path_run(start: Start, tmp_path: Path):
+    server = start()
+    ways: list[Connection] = ["new", "kept", "new", "kept", "new"]
+    clients = [spec(server.address, number=number, connection=way) for number, way in enumerate(ways)]
+    async with playing(tmp_path, clients) as play:
+        await seconds(0.2)
+        await play.crew.stop()
+        assert play.crew.start(DEADLINE_S, most=1) == [2, 3, 4]
+        begun_ns = mono_ns()
+        await seconds(0.2)
+    assert {row.client for row in play.rows if row.intended_ns > begun_ns} == {0, 1}
+    assert {row.client for row in play.rows if row.intended_ns < begun_ns} >= {2, 3, 4}
+    assert [row.seq for row in play.of(0)] == list(range(len(play.of(0)))), "they count on"

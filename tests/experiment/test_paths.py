@@ -1,5 +1,6 @@
 """What a path is called before a fault, from what its clients did; and what is told of it afterwards."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -31,15 +32,18 @@ S = 1_000_000_000
 )
 def test_a_baseline_works_or_not_and_is_late_or_not(good: int, bad: int, late: int, works: bool, is_late: bool) -> None:
     """Only what answers, but not in time, is helped by a longer deadline."""
-    found = Baseline(good, bad, late, "reply timeout")
+    found = Baseline(
+        good, bad, Counter({ErrorCode.REPLY_TIMEOUT: late, ErrorCode.REFUSED: bad - late}), "reply timeout"
+    )
 
     assert (found.works, found.is_late) == (works, is_late)
 
 
 def test_the_sentence_says_which_kind_of_broken() -> None:
-    assert Baseline(0, 240, 0, "name not found").sentence == "never worked: name not found"
+    assert Baseline(0, 240, Counter(), "name not found").sentence == "never worked: name not found"
     assert (
-        Baseline(80, 160, 0, "readonly").sentence == "is unreliable: 33% of its operations were good, others readonly"
+        Baseline(80, 160, Counter(), "readonly").sentence
+        == "is unreliable: 33% of its operations were good, others readonly"
     )
 
 

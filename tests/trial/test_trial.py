@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from chaos.progress import Tell
+from chaos.record.events import ClientsStarted
 from tests.fakes import Played, read, trial_spec
 from tests.saying import said
 
@@ -162,3 +163,24 @@ def test_a_slow_machine_is_given_a_longer_deadline_and_it_is_said(tmp_path: Path
     assert read(played.directory / "manifest.json")["deadline_s"] == 0.2
     assert any("now 200 ms" in data["text"] for data in played.told(Tell.NOTE))
     assert sorted(path.name for path in (played.directory / "ops").iterdir()) == ["meters-1.rows", "meters.rows"]
+
+
+def test_a_load_that_is_too_heavy_goes_on_with_fewer_meters_and_it_is_said(tmp_path: Path) -> None:
+    spec = trial_spec(tmp_path, "heavy")
+    for client in spec.scenario["clients"].values():
+        client["count"] = 2
+    played = Played(spec)
+
+    assert played.code == 0
+    [note] = [data["text"] for data in played.told(Tell.NOTE) if "too heavy" in data["text"]]
+    assert "held up" in note
+    assert note.endswith("now at most 1 meters of each path run")
+    starts = [one.event for one in played.events if isinstance(one.event, ClientsStarted)]
+    assert [len(start.left_out) for start in starts] == [0, 6]
+
+
+def test_a_load_of_one_meter_a_path_cannot_be_made_lighter(tmp_path: Path) -> None:
+    played = Played(trial_spec(tmp_path, "heavy"))
+
+    assert played.code == 0
+    assert not [data for data in played.told(Tell.NOTE) if "too heavy" in data["text"]]

@@ -1,5 +1,6 @@
 """Trials that cannot be played: each a clear sentence, the right exit code, everything undone, the record readable."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,29 @@ def test_without_any_path_that_works_there_is_nothing_to_measure(tmp_path: Path)
     played = Played(trial_spec(tmp_path, "nothing-works"))
 
     assert played.code == 3
-    assert failed(played) == "no path to the master works"
+    assert re.fullmatch(
+        r"no path to the master works: 0 of (\d+) operations were good \(\1 name not found\); the system refused; "
+        r"in \d\.\d s the agent was held up 0 times, .*",
+        failed(played),
+    )
     assert played.kinds("fault") == []
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("crowded", r"the machine was too crowded to measure: in \d\.\d s the agent was held up [1-9]\d* times"),
+        (
+            "silent",
+            r"the system did not answer in time, and the machine was not crowded: in \d\.\d s the agent",
+        ),
+    ],
+)
+def test_a_crowded_machine_is_told_from_a_system_that_is_silent(tmp_path: Path, script: str, why: str) -> None:
+    played = Played(trial_spec(tmp_path, script))
+
+    assert played.code == 3
+    assert re.search(r"0 of \d+ operations were good \(\d+ reply timeout, \d+ name not found\); " + why, failed(played))
 
 
 def test_a_heal_that_fails_is_an_error_of_ours_and_the_agent_is_removed_all_the_same(tmp_path: Path) -> None:
