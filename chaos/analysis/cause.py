@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from chaos.analysis.measured import Measured
 from chaos.analysis.result import Finding, LostSpell, PathResult, State, Window
-from chaos.analysis.wording import seconds_text
+from chaos.analysis.wording import number, plural, seconds_text
 
 PROMISED_S = 1.0
 """Spells of lost writes that are longer than this come from a demoted master, not from the last moments of one."""
@@ -58,6 +58,11 @@ def dominating(window: Window) -> str:
     return phase.name if phase and phase.seconds >= window.unattributed_s else UNATTRIBUTED
 
 
+def called(phase: str) -> str:
+    """A phase as a sentence names it, as in `88 % of the outage is the endpoint phase`."""
+    return "attributed to no phase" if phase == UNATTRIBUTED else f"the {phase} phase"
+
+
 def share(window: Window, name: str) -> float:
     """Which part of a window that phase, or what is unattributed, is: from 0 to 1."""
     seconds = {phase.name: phase.seconds for phase in window.phases} | {UNATTRIBUTED: window.unattributed_s}
@@ -85,7 +90,7 @@ def _of_window(measured: Measured, path: PathResult, head: Window, findings: Seq
         while_what = "while the fault lasted" if head.censored == "heal" else "while the trial watched"
         text = f"{path.address} did not come back on {path.connection} connections {while_what}"
         return f"{text} ({seconds_text(head.length_s)}){_pointed(measured, path)}. {why}".strip()
-    text = f"{100 * share(head, phase):.0f} % of the outage through {path.address} is {phase}"
+    text = f"{100 * share(head, phase):.0f} % of the outage through {path.address} is {called(phase)}"
     if why:
         return f"{text}. {why} {beside}".strip()
     if phase == UNATTRIBUTED:
@@ -150,13 +155,13 @@ def _promised(measured: Measured, path: PathResult, head: Window) -> str:
         return ""
     spell = max(spells, key=_lasted_s)
     seen = next((window for window in path.windows if window.kind == "seen" and window.when == "fault"), None)
-    clients_saw = f"clients saw {seconds_text(seen.length_s)}" if seen else "clients saw no outage"
     hit = measured.target is not None and spell.node == measured.target.name
     demoted = " after it was demoted" if hit and measured.history.heal_s is None else ""
-    told = "" if seen and seen.length_s == head.length_s else f"; {clients_saw}"
+    saw = f"saw an outage of {seconds_text(seen.length_s)} only" if seen else "saw no outage"
+    told = "" if seen and seen.length_s == head.length_s else f"; these clients {saw}"
     return (
-        f"{spell.node} went on saying OK for {_lasted_s(spell):.1f} s{demoted}, and {spell.count} such writes are "
-        f"lost{told}."
+        f"To the clients of {path.name}, {spell.node} went on saying OK for {number(_lasted_s(spell), 1)} s{demoted}: "
+        f"{plural(spell.count, 'write')} that {'is' if spell.count == 1 else 'are'} lost{told}."
     )
 
 

@@ -7,11 +7,12 @@ what to count on. Data that is gone, and an address that never worked, are in th
 from collections.abc import Sequence
 from statistics import median
 
-from chaos.analysis.cause import dominating, longest, longest_s, share
+from chaos.analysis.cause import called, dominating, longest, longest_s, share
 from chaos.analysis.history import host
+from chaos.analysis.interval import total
 from chaos.analysis.result import PathResult, TrialResult, Verdict, Window
 from chaos.analysis.statistics import strength, what
-from chaos.analysis.wording import plural, spread_text
+from chaos.analysis.wording import continued, count, counted, listed, plural, spread_text
 
 MOST_EXPERIMENTS = 3
 """How many experiments a line names before it only counts them."""
@@ -115,8 +116,8 @@ def _why(trials: Sequence[TrialResult], verdict: Verdict) -> str:
     if len(heads) < len(alike) or len(phases) > 1:
         return f"In the longest of {len(alike)} {worst.experiment} trials: {worst.cause}"
     phase = phases.pop()
-    middle = median(share(head, phase) for head in heads)
-    return f"{phase} is {100 * middle:.0f} % of the outage in all {len(alike)}. In the longest: {worst.cause}"
+    middle = f"{100 * median(share(head, phase) for head in heads):.0f} %"
+    return f"{middle} of the outage is {called(phase)} in all {len(alike)} trials. In the longest: {worst.cause}"
 
 
 def _head(trial: TrialResult) -> Window | None:
@@ -132,7 +133,7 @@ def _do(trials: Sequence[TrialResult], verdict: Verdict) -> str:
     if verdict is Verdict.INCONCLUSIVE:
         return "Remove what is named above and run it again; what was recorded is kept."
     findings = (one for trial in trials for one in trial.findings if one.advice and one.severity != "note")
-    told = [f"{one.advice} The price: {one.price}" if one.price else one.advice for one in findings]
+    told = [f"{one.advice} The price: {continued(one.price)}" if one.price else one.advice for one in findings]
     never = dict.fromkeys(path.address for t in trials for path in t.paths.values() if path.state == "never worked")
     other = [f"Give clients another address than {address}." for address in sorted(never)]
     advice = [text for text in dict.fromkeys([_ask_sentinel(trials), *told]) if text]
@@ -159,11 +160,9 @@ def _ask_sentinel(trials: Sequence[TrialResult]) -> str:
     told = []
     for name, mine in by_experiment(late):
         asked = [path for trial in mine for path in asking[trial.number]]
-        back = [path.recovered_s.middle for path in asked if path.recovered_s]
-        worst = f", worst {max(back):.1f} s" if back and len(mine) > 1 else ""
         if asked:
-            told.append(f"{median(back):.1f} s in {name}{worst}" if back else f"no outage in {name}")
-    return f"Let clients ask Sentinel: {'; '.join(told)}, in these same trials." if told else ""
+            told.append(f"{spread_text(path.recovered_s for path in asked) or 'no time'} in {name}")
+    return f"Let clients ask Sentinel: in these same trials it took {listed(told)}." if told else ""
 
 
 # Expect.
@@ -179,26 +178,30 @@ def _expect(trials: Sequence[TrialResult]) -> str:
         allowed = [path.allowed_s for path in same if path.allowed_s]
         if worst and allowed:
             low, high = min(one.least for one in allowed), max(one.most for one in allowed)
-            seen = f"seen {spread_text(path.recovered_s for path in same)} in {len(same)}"
-            told.append(
-                f"{name}: {low:.0f} to {high:.0f} s through {host(worst.address)} from these settings ({seen})."
-            )
+            seen = f"seen: {spread_text(path.recovered_s for path in same)} in {plural(len(same), 'trial')}"
+            within = f"{count(low)} to {count(high)} s through {host(worst.address)}"
+            told.append(f"{name}: these settings allow {within} ({seen}).")
     return " ".join([*told, _lost(trials)])
 
 
 def _lost(trials: Sequence[TrialResult]) -> str:
+    """How many acknowledged writes are lost, of each class where any is; of trials that do not tell, why not."""
     known = [trial.losses for trial in trials if trial.losses.lost is not None]
+    silent = [trial.losses.undecided for trial in trials if trial.losses.lost is None]
+    why = "; ".join(dict.fromkeys(silent))
     if not known:
-        return "Lost writes: undecided."
-    classes = [
-        f"{sum(one.most for one in each if one):.0f} {words}"
-        for each, words in (
-            ([losses.before for losses in known], "that everybody had"),
-            ([losses.tail for losses in known], "of the last second"),
-            ([losses.after for losses in known], "after the fault"),
-        )
-    ]
-    acknowledged = sum(losses.acknowledged for losses in known)
-    rest = len(trials) - len(known)
-    undecided = f"; undecided in {rest} of {plural(len(trials), 'trial')}" if rest else ""
-    return f"Lost of {acknowledged} acknowledged writes: {', '.join(classes)}{undecided}."
+        return f"How many writes are lost is undecided: {why}."
+    acknowledged = count(sum(losses.acknowledged for losses in known))
+    lost = total(losses.lost for losses in known if losses.lost)
+    text = f"None of {acknowledged} acknowledged writes is lost"
+    if lost.most:
+        classes = [
+            f"{counted(total(one for one in each if one))} {words}"
+            for each, words in (
+                ([losses.before for losses in known], "that everybody had"),
+                ([losses.tail for losses in known], "of the last second"),
+                ([losses.after for losses in known], "after the fault"),
+            )
+        ]
+        text = f"Of {acknowledged} acknowledged writes {counted(lost)} are lost: {', '.join(classes)}"
+    return f"{text}; undecided in {len(silent)} of {plural(len(trials), 'trial')}: {why}." if silent else f"{text}."

@@ -2,12 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from chaos.analysis.interval import Interval
 from chaos.analysis.result import Doubt, PathResult, TargetResult, TrialResult, Verdict
-from chaos.analysis.wording import seconds_text
-
-COUNTS = ("lost_before", "lost_tail", "lost_after", "failovers", "works_at_end")
-"""The claims that are counts and not seconds."""
+from chaos.analysis.wording import CLAIMS, COUNTED, count, counted, seconds_text, why_undecided
 
 
 def of_trial(
@@ -59,14 +55,12 @@ def _all(targets: Mapping[str, TargetResult], paths: Mapping[str, PathResult]) -
 
 def _sentence(name: str, target: TargetResult) -> str:
     """As in `recovery, service/new: 46.1 to 46.3 s, promised 15 s`."""
-    claim, words = name.partition(",")[0], name.replace("_", " ")
+    claim, comma, path = name.partition(", ")
+    said = f"{CLAIMS[claim]}{comma}{path}"
+    why = why_undecided(target) if target.verdict == "undecided" else target.why
     if target.measured is None or target.limit is None or claim == "works_at_end":
-        return f"{words}: {target.why or target.verdict}"
-    why = f" ({target.why})" if target.why else ""
-    if claim in COUNTS:
-        return f"{words}: {_count(target.measured)}, allowed {target.limit:.0f}{why}"
-    return f"{words}: {seconds_text(target.measured, digits=2)}, promised {target.limit:g} s{why}"
-
-
-def _count(measured: Interval) -> str:
-    return f"{measured.least:.0f}" if measured.width == 0 else f"{measured.least:.0f} to {measured.most:.0f}"
+        return f"{said}: {why or target.verdict}"
+    because = f" ({why})" if why else ""
+    if claim in COUNTED:
+        return f"{said}: {counted(target.measured)}, allowed {count(target.limit)}{because}"
+    return f"{said}: {seconds_text(target.measured, digits=2)}, promised {target.limit:g} s{because}"

@@ -44,6 +44,8 @@ COUNTED = {
 }
 """The claims that count instead of timing, and what a pass and a fail of them are called."""
 
+NAMES = ("Sentinel", "Sentinels", "Redis", "Kubernetes", "Service", "Services")
+
 Tone = Literal["good", "bad", "open", "plain"]
 SIGNS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE: "?"}
 """A verdict has a sign as well as a colour, for those who do not see the colour."""
@@ -91,6 +93,12 @@ def breakable(text: str) -> str:
 def plural(count_of: int, word: str) -> str:
     """As in `1 trial` and `3 trials`."""
     return f"{count(count_of)} {word}" if count_of == 1 else f"{count(count_of)} {word}s"
+
+
+def continued(sentence: str) -> str:
+    """A sentence behind a colon: its first letter is small unless its first word is a name, as in `Redis`."""
+    first = sentence.partition(" ")[0].strip(",.:;")
+    return sentence if first in NAMES or first[1:] != first[1:].lower() else sentence[:1].lower() + sentence[1:]
 
 
 def listed(names: Iterable[str]) -> str:
@@ -189,12 +197,16 @@ def limit(target: TargetResult, name: str) -> str:
 
 
 def measured(target: TargetResult, name: str) -> str:
-    """What was measured of a claim, in its unit; without a measure, why there is none."""
+    """What was measured of a claim, in its unit; without a measure, why there is none.
+
+    Why a target is undecided is said by its judgement, and so not here.
+    """
+    why = "–" if target.verdict == "undecided" else target.why
     if name == "works_at_end":
-        return target.why or "works"
+        return why or "works"
     if name in COUNTED and target.measured is not None:
         return counted(target.measured)
-    return span(target.measured, none=target.why or "no outage")
+    return span(target.measured, none=why or "no outage")
 
 
 def judged(target: TargetResult, name: str = "") -> Mark:

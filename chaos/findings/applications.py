@@ -86,11 +86,13 @@ def name_not_found(measured: Measured) -> Iterator[Finding]:
             if fact.event.addresses or lasted_s < LEAST_S or (following is not None and following <= 0):
                 continue
             until = "" if following is None else f" until {following:.1f} s"
-            before = "It had resolved before." if number else "It never had."
+            sentence = f"The name {name} never resolved{until}: {fact.event.error}."
+            if number:
+                since = f"did not resolve from {fact.latest_s:.1f} s on{until}"
+                sentence = f"The name {name} {since}: {fact.event.error}. It had resolved before."
             yield Finding(
                 name="name not found",
-                sentence=f"The name {name} did not resolve from {fact.latest_s:.1f} s on{until}: {fact.event.error}. "
-                f"{before}",
+                sentence=sentence,
                 severity="slow" if following is not None else "out" if number else "note",
                 since_s=fact.latest_s,
                 until_s=following,

@@ -18,23 +18,24 @@ ROOM = 1.04
 
 
 class Pattern(NamedTuple):
-    """`kind` is solid, or the shape drawn over the colour."""
+    """How a stretch of a bar looks: `kind` is solid, or the shape drawn over the colour. `about` is for the legend."""
 
     colour: str
     kind: str
+    about: str
 
 
 PHASES = {
-    "trigger": Pattern("#999999", "up"),
-    "detection": Pattern("#0072b2", "solid"),
-    "quorum": Pattern("#56b4e9", "dots"),
-    "election": Pattern("#009e73", "up"),
-    "promotion": Pattern("#f0e442", "cross"),
-    "endpoint": Pattern("#d55e00", "down"),
-    "routing": Pattern("#cc79a7", "dots"),
-    "reconnection": Pattern("#e69f00", "across"),
-    "unattributed": Pattern("#ffffff", "cross"),
-    "later window": Pattern("#c9d1d9", "up"),
+    "trigger": Pattern("#999999", "up", "until a Sentinel, asked to fail over, began"),
+    "detection": Pattern("#0072b2", "solid", "until the first Sentinel called the master down"),
+    "quorum": Pattern("#56b4e9", "dots", "until enough Sentinels agreed"),
+    "election": Pattern("#009e73", "up", "until a leader was elected"),
+    "promotion": Pattern("#f0e442", "cross", "until the replica was a master"),
+    "endpoint": Pattern("#d55e00", "down", "until the address named the new master"),
+    "routing": Pattern("#cc79a7", "dots", "until the address led there"),
+    "reconnection": Pattern("#e69f00", "across", "until the clients used it"),
+    "unattributed": Pattern("#fdfdfd", "cross", "no phase explains it"),
+    "later window": Pattern("#c9d1d9", "up", "another outage after the first"),
 }
 """Of a bar's stretches, in the order of a failover."""
 

@@ -70,7 +70,9 @@ class Claim:
     def measured(self) -> str:
         if self.name in LOSS_CLAIMS:
             return _lost(self.name, self.held)
-        why = next((one.target.why for one in self.held if one.target.why), "")
+        why = next((one.target.why for one in self.held if one.target.why and one.target.verdict != "undecided"), "")
+        if self.name == "works_at_end" and all(one.target.verdict == "undecided" for one in self.held):
+            return "–"
         if self.name in ("works_at_end", WORKS):
             return why or "works"
         if self.name in wording.COUNTED:

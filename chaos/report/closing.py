@@ -81,10 +81,17 @@ def _whole(text: str, room: int) -> str:
 
 
 def _counted(trial: TrialResult) -> list[Line]:
-    """The gates that count instead of timing."""
-    held = [(name, target) for name, target in trial.targets.items() if name in wording.COUNTED and target.gate]
-    titles = [f" {'':<15} {wording.CLAIMS[name]:<26} {wording.measured(target, name):<50}" for name, target in held]
-    return [[(title, "plain"), *_held(target, name)] for title, (name, target) in zip(titles, held, strict=True)]
+    """The gates without a time, and those of a path that was back in time and still missed another promise."""
+    held = [("", name, target) for name, target in trial.targets.items() if name in wording.COUNTED and target.gate]
+    for path in trial.paths.values():
+        if path.state == "works" and "recovery" in path.targets and path.targets["recovery"].verdict == "pass":
+            missed = [(name, it) for name, it in path.targets.items() if it.gate and it.verdict != "pass"]
+            held += [(f", {path.name}", name, target) for name, target in missed]
+    lines: list[Line] = []
+    for whose, name, target in held:
+        title = f" {'':<15} {wording.CLAIMS[name] + whose:<26} {wording.measured(target, name):<50}"
+        lines.append([(title, "plain"), *_held(target, name)])
+    return lines
 
 
 def losses_text(trial: TrialResult) -> str:

@@ -70,9 +70,11 @@ def _end(trial: TrialResult, target: TargetResult) -> Verdict:
 
 
 def _line(trial: TrialResult, name: str, target: TargetResult) -> str:
-    measured = wording.measured(target, name)
+    measured, verdict = wording.measured(target, name), str(target.verdict)
+    if target.verdict == "undecided":
+        verdict = f"undecided, because {wording.why_undecided(target)}"
     doubts = "".join(f"; {why}" for why in trial.because if trial.verdict is Verdict.INCONCLUSIVE)
-    return f"trial {trial.number}: {measured}, promised {wording.limit(target, name)}: {target.verdict}{doubts}"
+    return f"trial {trial.number}: {measured}, promised {wording.limit(target, name)}: {verdict}{doubts}"
 
 
 def _verdict(experiment: str, trials: list[TrialResult], whole: Verdict) -> Case:

@@ -168,8 +168,8 @@ def findings(trials: Sequence[TrialResult]) -> list[Shown]:
     alike: dict[tuple[str, str], list[tuple[TrialResult, Finding]]] = {}
     for trial in trials:
         for one in trial.findings:
-            what = one.name if is_many(trials) else one.sentence
-            alike.setdefault((what, trial.experiment), []).append((trial, one))
+            what = (one.name, trial.experiment) if is_many(trials) else (one.sentence, "")
+            alike.setdefault(what, []).append((trial, one))
     shown = []
     for each in alike.values():
         trial, longest = max(each, key=lambda it: _lasted_s(it[1]))
@@ -183,11 +183,14 @@ def _lasted_s(finding: Finding) -> float:
 
 
 def css() -> str:
-    """The style sheet: every ink as a variable, light and dark, and each ink's attribute in a plot mapped to it."""
+    """The style sheet: every ink as a variable, light and dark, and each ink's attribute in a plot mapped to it.
+
+    A rule says no ancestor: in the copies that `use` makes of a shape, it would not apply.
+    """
     light = ";".join(f"--{name}:{ink.light}" for name, ink in INKS.items())
     dark = ";".join(f"--{name}:{ink.dark}" for name, ink in INKS.items())
     inked = "\n".join(
-        f'svg [{attribute}="{ink.light}"]{{{attribute}:var(--{name})}}'
+        f'[{attribute}="{ink.light}"]{{{attribute}:var(--{name})}}'
         for name, ink in INKS.items()
         for attribute in ("fill", "stroke")
     )
@@ -213,6 +216,7 @@ def _environment() -> Environment:
         "application": wording.application,
         "number": wording.number,
         "count": wording.count,
+        "continued": wording.continued,
         "milestone": wording.milestone,
         "milestone_name": wording.milestone_name,
         "sign": wording.SIGNS.__getitem__,

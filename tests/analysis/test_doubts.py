@@ -114,7 +114,9 @@ def test_losses_that_are_undecided_void_nothing_but_their_own_gate(analysed: Ana
     assert trial.verdict is Verdict.PASS
     scenario = scenario_json()
     scenario["targets"]["lost_before"]["gate"] = True
-    assert analysed(crash(audited=False, scenario=scenario)).because == ("lost before: there was no audit",)
+    assert analysed(crash(audited=False, scenario=scenario)).because == (
+        "lost writes that everybody had: there was no audit",
+    )
 
 
 def test_a_path_that_proved_nothing_before_the_fault(analysed: Analysed):

@@ -151,7 +151,7 @@ class TestWorksAtEnd:
         assert trial.paths["service/new"].targets["recovery"].verdict == "pass"
         assert trial.paths["service/new"].targets["works_at_end"].verdict == "fail"
         assert trial.verdict is Verdict.FAIL
-        assert "works at end, service/new: it was out at the end since 30.0 s: other reply" in trial.because
+        assert "works at the end, service/new: it was out at the end since 30.0 s: other reply" in trial.because
 
     def roles_at_end(self, second: str) -> Story:
         story = kill_master(back_s=10.0, scenario=self.promised())
@@ -162,7 +162,7 @@ class TestWorksAtEnd:
     def test_two_masters_at_the_end_are_a_result(self, analysed: Analysed):
         trial = analysed(self.roles_at_end("master"))
         assert trial.verdict is Verdict.FAIL
-        assert trial.because == (f"works at end: at the end {PODS[1]} and {PODS[2]} said that they are master",)
+        assert trial.because == (f"works at the end: at the end {PODS[1]} and {PODS[2]} said that they are master",)
 
     def test_one_master_is_as_it_should_be(self, analysed: Analysed):
         trial = analysed(self.roles_at_end("slave"))

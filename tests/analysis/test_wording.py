@@ -119,3 +119,22 @@ def test_a_control_is_promised_no_outage():
 )
 def test_a_milestone_that_was_not_seen_says_why(milestone, text):
     assert said(wording.milestone(milestone)) == text
+
+
+@pytest.mark.parametrize(
+    ("sentence", "behind_a_colon"),
+    [
+        ("With one replica left, writes are refused.", "with one replica left, writes are refused."),
+        ("A failover is given up.", "a failover is given up."),
+        ("Sentinel waits longer.", "Sentinel waits longer."),
+        ("NOREPLICAS is said.", "NOREPLICAS is said."),
+        ("Memory.", "memory."),
+    ],
+)
+def test_behind_a_colon_only_a_name_has_a_capital(sentence: str, behind_a_colon: str):
+    assert wording.continued(sentence) == behind_a_colon
+
+
+def test_a_whole_number_has_its_thousands_apart_in_every_sentence():
+    assert said(plural(41627, "write")) == "41 627 writes"
+    assert said(wording.counted(Interval(3, 1005))) == "3 to 1 005"

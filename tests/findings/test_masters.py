@@ -47,7 +47,7 @@ def test_a_master_that_came_back_empty_is_in_the_first_sentence(analysed: Analys
     )
     assert found.sentence in trial.cause
     assert trial.verdict is Verdict.FAIL
-    assert trial.because[0] == "lost before: 150, allowed 0"
+    assert trial.because[0] == "lost writes that everybody had: 150, allowed 0"
 
 
 def test_a_master_that_came_back_with_an_old_file_is_not_called_empty(analysed: Analysed):

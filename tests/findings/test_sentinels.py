@@ -70,7 +70,7 @@ def test_a_split_vote_is_told_with_the_wait_until_the_next_try(analysed: Analyse
         f"A failover was aborted at 15.6 s, for want of a leader: {NAMES[1]} got 1 of the 2 votes that a leader needs "
         "of 3; another may begin only 2 x failover-timeout (20 s) after it, and began at 25.6 s."
     )
-    assert "is election. " + found.sentence in trial.cause
+    assert "is the election phase. " + found.sentence in trial.cause
     assert "no majority for a leader" not in names(trial)
 
 

@@ -109,7 +109,7 @@ def test_with_its_styles_blocked_the_page_is_complete(browser, report):
 
 def test_the_keyboard_reaches_what_opens_and_what_scrolls(browser, report):
     page, _ = opened(browser, report.as_uri())
-    page.locator("#axis a, #phases summary").last.focus()
+    page.locator("#claims a, #findings a").last.focus()
     reached = []
     for _ in range(3):
         page.keyboard.press("Tab")

@@ -8,7 +8,7 @@ from chaos.analysis.interval import Interval
 from chaos.analysis.result import Milestone, State, TargetResult, Verdict
 from chaos.report.closing import WIDTH
 from chaos.report.terminal import Terminal
-from tests.report.results import campaign, milestones, path, trial
+from tests.report.results import campaign, milestones, never, path, target, trial
 
 
 def closed(result) -> str:
@@ -68,3 +68,21 @@ def test_many_trials_are_told_by_their_groups_and_the_worst_in_full():
 
 def test_a_few_are_told_one_by_one():
     assert sum("T0 2026" in line for line in closed(campaign()).splitlines()) == 3
+
+
+def test_a_path_that_was_back_in_time_and_missed_another_promise_is_told():
+    """Otherwise every line of a failed trial would say that it passed."""
+    again = path("service/new", 6.5)
+    late = target(15, 20, gate=True)
+    again = replace(again, targets={"recovery": target(15, 6.5, gate=True), "downtime": late})
+    text = closed(campaign(trial(0, 51.9, 51.99, paths={again.name: again})))
+    [line] = [line for line in text.splitlines() if "downtime, service/new" in line]
+    assert "20.00 ± 0.04 s" in line
+    assert "late 5.00 (gates)" in line
+
+
+def test_an_address_that_never_worked_is_told_once():
+    both = {name: never(name) for name in ("given/new", "given/kept")}
+    text = closed(campaign(trial(0, 51.9, 51.99, paths=both)))
+    assert "given/new and given/kept never worked: " in text
+    assert text.count("never worked:") == 1

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from chaos.analysis.interval import Interval
-from chaos.report.details import window_rows
-from tests.report.results import path, trial, window
+from chaos.report.details import ways, window_rows
+from tests.report.results import NEVER, never, path, trial, window
 
 
 def rows(*windows):
@@ -25,3 +25,11 @@ def test_of_very_many_windows_the_first_are_told_and_the_rest_is_counted():
     told = rows(*many)
     assert len(told) == 13
     assert told[-1][1] == "28 more"
+
+
+def test_the_ways_of_an_address_that_never_worked_are_one_row_with_the_operations_of_all():
+    ways_of = {one.name: one for one in ways([never("given/new"), path("service/new", 52.0), never("given/kept")])}
+    assert list(ways_of) == ["service/new", "given/new and given/kept"]
+    assert ways_of["given/new and given/kept"].operations.sent == 1920
+    assert ways_of["given/new and given/kept"].errors == {"NAME_NOT_FOUND": 1920}
+    assert ways_of["given/new and given/kept"].state_why == NEVER

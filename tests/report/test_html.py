@@ -4,10 +4,10 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
-from chaos.analysis.result import Doubt, Losses
+from chaos.analysis.result import Doubt, Finding, Losses
 from chaos.report.evidence import Evidence
 from chaos.report.figures import INKS
-from chaos.report.page import ROOM, fitting, html
+from chaos.report.page import ROOM, css, findings, fitting, html
 from tests.report.results import HEADLINE, campaign, trial, undecided
 
 EVIDENCE = Evidence(
@@ -81,6 +81,55 @@ def test_an_experiment_that_could_not_be_played_there_is_said_at_the_top():
     assert text.index("Left out: partition-master needs cut &lt;here&gt;") < text.index("<h1")
 
 
+REFUSED = Finding(
+    name="writes refused",
+    sentence="rfr-0 refused writes with <NOREPLICAS>.",
+    severity="slow",
+    since_s=5.91,
+    until_s=7.43,
+    rows=("12 writes: <NOREPLICAS>",),
+    advice="Let one replica less be enough.",
+    price="With <fewer> copies more can be lost.",
+)
+
+
+def test_a_finding_stands_with_its_rows_and_with_what_would_change_it_at_what_price():
+    text = html(campaign(trial(0, 51.9, 51.99, findings=(REFUSED,))), EVIDENCE)
+    shown = text[text.index('id="findings"') : text.index('id="axis"') if 'id="axis"' in text else None]
+    assert "rfr-0 refused writes with &lt;NOREPLICAS&gt;." in shown
+    assert "<li><code>12 writes: &lt;NOREPLICAS&gt;</code></li>" in shown
+    assert "</strong> Let one replica less be enough." in shown
+    assert "</strong> with &lt;fewer&gt; copies" in shown
+    assert "5.9 to 7.4 s" in shown
+
+
+def test_without_findings_that_is_said():
+    assert "none of the rules found anything" in html(campaign(), EVIDENCE)
+
+
+def test_what_several_trials_show_alike_is_told_once_and_the_gravest_comes_first():
+    gone = replace(REFUSED, name="data gone", severity="lost", sentence="It is gone.", until_s=None)
+    trials = [trial(n, 51.9, 51.99, findings=(REFUSED, gone) if n == 2 else (REFUSED,)) for n in range(3)]
+    told = [(one.finding.name, one.trials, one.alike, one.span) for one in findings(trials)]
+    assert told == [("data gone", "2", 1, "5.9 s to the end"), ("writes refused", "0–2", 3, "5.9 to 7.4 s")]
+
+
+def test_of_many_trials_a_finding_is_told_by_its_name_and_as_it_was_longest():
+    trials = [
+        trial(n, 51.9, 51.99, findings=(replace(REFUSED, sentence=f"For {n} s.", until_s=5.91 + n),)) for n in range(20)
+    ]
+    [one] = findings(trials)
+    assert (one.finding.sentence, one.trial.number, one.alike) == ("For 19 s.", 19, 20)
+
+
+def test_an_undecided_claim_has_its_reason_beside_it():
+    one = trial(0, 14.9, 15.0)
+    late = one.paths["service/new"]
+    held = late.targets | {"recovery": replace(late.targets["recovery"], verdict="undecided")}
+    text = html(campaign(replace(one, paths={late.name: replace(late, targets=held)})), EVIDENCE)
+    assert "? undecided: the limit lies within the error of the measurement" in text
+
+
 def test_losses_that_are_undecided_are_no_number():
     one = trial(
         0,
@@ -148,3 +197,4 @@ def test_dark_inks_exist_for_every_light_one():
     light, _, dark = text.partition("prefers-color-scheme:dark")
     named = [set(re.findall(r"--([a-z]+):#", part)) for part in (light, dark.partition("</style>")[0])]
     assert named[0] == named[1] == set(INKS)
+    assert "svg [" not in css(), "a rule that names an ancestor does not reach what `use` copies"

@@ -72,7 +72,7 @@ class Spotahome(Operator):
         repairs = [line.at_s.most for line in measured.history.lines("operator", REPAIR_LINE)]
         repairs = [repair_s for repair_s in repairs if 0 < repair_s < at_s]
         if repairs and abs(at_s - repairs[-1] - period_s) <= TICK_SLACK_S:
-            yield f"one {period_s:.0f} s resync after the one that only made a pod a replica{self._order(measured)}"
+            yield f"the resync {period_s:.0f} s before it only made a pod a replica{self._order(measured)}"
         else:
             yield f"it labels only in its {period_s:.0f} s resync"
         terminating_s = gone_s(measured)
@@ -84,5 +84,5 @@ class Spotahome(Operator):
         target, successor = measured.target, measured.successor
         if target is None or successor is None or self.group(target, successor) != "lower":
             return ""
-        order = f"killed {target.ordinal} is before new {successor.ordinal}"
+        order = f"the killed pod {target.ordinal} comes before the new master {successor.ordinal}"
         return f" (it stops at the first pod that has just come back, and {order})"
