@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from chaos.analysis.measured import Measured
 from chaos.analysis.result import Finding, LostSpell, PathResult, State, Window
-from chaos.analysis.wording import number, plural, seconds_text
+from chaos.analysis.wording import percent, plural, seconds, seconds_text
 
 PROMISED_S = 1.0
 """Spells of lost writes that are longer than this come from a demoted master, not from the last moments of one."""
@@ -90,7 +90,7 @@ def _of_window(measured: Measured, path: PathResult, head: Window, findings: Seq
         while_what = "while the fault lasted" if head.censored == "heal" else "while the trial watched"
         text = f"{path.address} did not come back on {path.connection} connections {while_what}"
         return f"{text} ({seconds_text(head.length_s)}){_pointed(measured, path)}. {why}".strip()
-    text = f"{100 * share(head, phase):.0f} % of the outage through {path.address} is {called(phase)}"
+    text = f"{percent(share(head, phase))} of the outage through {path.address} is {called(phase)}"
     if why:
         return f"{text}. {why} {beside}".strip()
     if phase == UNATTRIBUTED:
@@ -126,7 +126,7 @@ def _pointed(measured: Measured, path: PathResult) -> str:
     successor, promoted_s = measured.successor, measured.middle_s("promoted")
     if path.pointer is None or path.pointer.state is not State.NOT_YET or successor is None:
         return ""
-    at = "" if promoted_s is None else f" at {promoted_s:.1f} s"
+    at = "" if promoted_s is None else f" at {seconds(promoted_s)}"
     return f": it never named {successor.name}, which was promoted{at}"
 
 
@@ -160,7 +160,7 @@ def _promised(measured: Measured, path: PathResult, head: Window) -> str:
     saw = f"saw an outage of {seconds_text(seen.length_s)} only" if seen else "saw no outage"
     told = "" if seen and seen.length_s == head.length_s else f"; these clients {saw}"
     return (
-        f"To the clients of {path.name}, {spell.node} went on saying OK for {number(_lasted_s(spell), 1)} s{demoted}: "
+        f"To the clients of {path.name}, {spell.node} went on saying OK for {seconds(_lasted_s(spell))}{demoted}: "
         f"{plural(spell.count, 'write')} that {'is' if spell.count == 1 else 'are'} lost{told}."
     )
 

@@ -12,7 +12,7 @@ from chaos.analysis.history import host
 from chaos.analysis.interval import total
 from chaos.analysis.result import PathResult, TrialResult, Verdict, Window
 from chaos.analysis.statistics import strength, what
-from chaos.analysis.wording import continued, count, counted, listed, plural, spread_text
+from chaos.analysis.wording import brief, continued, count, counted, listed, percent, plural, spread_text
 
 MOST_EXPERIMENTS = 3
 """How many experiments a line names before it only counts them."""
@@ -56,7 +56,7 @@ def _failed(trials: Sequence[TrialResult]) -> str:
         if failed:
             told.append(_late(f"{len(failed)} of {plural(len(mine), f'{name} trial')}", failed))
     more = len(told) - MOST_EXPERIMENTS
-    return " ".join([*told[:MOST_EXPERIMENTS], *([f"{more} more experiments failed."] if more > 0 else [])])
+    return " ".join([*told[:MOST_EXPERIMENTS], *([f"{plural(more, 'more experiment')} failed."] if more > 0 else [])])
 
 
 def _late(subject: str, failed: list[TrialResult]) -> str:
@@ -69,7 +69,8 @@ def _late(subject: str, failed: list[TrialResult]) -> str:
     if limit_s == 0:
         return f"{subject} had an outage {through} though nothing was done."
     was = "was" if len(failed) == 1 else "were"
-    return f"{subject} {was} back later than {limit_s:g} s {through}: {spread_text(path.recovered_s for path in late)}."
+    back = spread_text(path.recovered_s for path in late)
+    return f"{subject} {was} back later than {brief(limit_s)} s {through}: {back}."
 
 
 def _inconclusive(trials: Sequence[TrialResult]) -> str:
@@ -82,10 +83,10 @@ def _inconclusive(trials: Sequence[TrialResult]) -> str:
 
 
 def _passed(trials: Sequence[TrialResult]) -> str:
-    told = []
-    for name, mine in by_experiment(trials):
+    told, each = [], by_experiment(trials)
+    for name, mine in each if len(each) <= MOST_EXPERIMENTS else [("", trials)]:
         back = [path.recovered_s for trial in mine for path in trial.paths.values() if "recovery" in path.targets]
-        told.append(f"{len(mine)} of {plural(len(mine), f'{name} trial')}, {spread_text(back) or 'no outage'}")
+        told.append(f"{len(mine)} of {plural(len(mine), f'{name} trial'.strip())}, {spread_text(back) or 'no outage'}")
     return f"Every path that worked was back in time and worked to the end: {'; '.join(told)}."
 
 
@@ -116,7 +117,7 @@ def _why(trials: Sequence[TrialResult], verdict: Verdict) -> str:
     if len(heads) < len(alike) or len(phases) > 1:
         return f"In the longest of {len(alike)} {worst.experiment} trials: {worst.cause}"
     phase = phases.pop()
-    middle = f"{100 * median(share(head, phase) for head in heads):.0f} %"
+    middle = percent(median(share(head, phase) for head in heads))
     return f"{middle} of the outage is {called(phase)} in all {len(alike)} trials. In the longest: {worst.cause}"
 
 
@@ -157,8 +158,8 @@ def _ask_sentinel(trials: Sequence[TrialResult]) -> str:
     )
     if not late or any(never_back) or any(is_late(path) for each in asking.values() for path in each):
         return ""
-    told = []
-    for name, mine in by_experiment(late):
+    told, each = [], by_experiment(late)
+    for name, mine in each if len(each) <= MOST_EXPERIMENTS else [(f"{len(each)} experiments", late)]:
         asked = [path for trial in mine for path in asking[trial.number]]
         if asked:
             told.append(f"{spread_text(path.recovered_s for path in asked) or 'no time'} in {name}")
@@ -181,7 +182,9 @@ def _expect(trials: Sequence[TrialResult]) -> str:
             seen = f"seen: {spread_text(path.recovered_s for path in same)} in {plural(len(same), 'trial')}"
             within = f"{count(low)} to {count(high)} s through {host(worst.address)}"
             told.append(f"{name}: these settings allow {within} ({seen}).")
-    return " ".join([*told, _lost(trials)])
+    more = len(told) - MOST_EXPERIMENTS
+    rest = [f"The table of claims has what they allow in {plural(more, 'more experiment')}."] if more > 0 else []
+    return " ".join([*told[:MOST_EXPERIMENTS], *rest, _lost(trials)])
 
 
 def _lost(trials: Sequence[TrialResult]) -> str:

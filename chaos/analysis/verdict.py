@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from chaos.analysis.result import Doubt, PathResult, TargetResult, TrialResult, Verdict
-from chaos.analysis.wording import CLAIMS, COUNTED, count, counted, seconds_text, why_undecided
+from chaos.analysis.wording import CLAIMS, COUNTED, brief, count, counted, seconds_text, why_undecided
 
 
 def of_trial(
@@ -63,4 +63,4 @@ def _sentence(name: str, target: TargetResult) -> str:
     because = f" ({why})" if why else ""
     if claim in COUNTED:
         return f"{said}: {counted(target.measured)}, allowed {count(target.limit)}{because}"
-    return f"{said}: {seconds_text(target.measured, digits=2)}, promised {target.limit:g} s{because}"
+    return f"{said}: {seconds_text(target.measured, digits=2)}, promised {brief(target.limit)} s{because}"

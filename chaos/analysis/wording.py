@@ -75,6 +75,19 @@ def count(value: float) -> str:
     return number(value, 0)
 
 
+def brief(value: float, digits: int = 2) -> str:
+    """Without zeros that say nothing, as in `15` and `0.25`: for what was set and not measured."""
+    if abs(value) >= 1e6:
+        return f"{value:g}"
+    text = number(value, digits)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def percent(share: float) -> str:
+    """A share from 0 to 1, as in `88 %`."""
+    return f"{count(100 * share)} %"
+
+
 def counted(value: Interval) -> str:
     """A count that may be known as an interval only, as in `3` and `3 to 5`."""
     least, most = count(round(value.least)), count(round(value.most))
@@ -108,6 +121,11 @@ def listed(names: Iterable[str]) -> str:
 
 
 # Times. A table has a value with its error, a sentence the two edges.
+
+
+def seconds(value: float, digits: int = 1) -> str:
+    """A time in a sentence, as in `6.4 s`."""
+    return f"{number(value, digits)} s"
 
 
 def error(measured: Interval) -> float:

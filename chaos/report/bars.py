@@ -117,7 +117,7 @@ def end_s(path: PathResult) -> float:
 def ticks(axis_s: float) -> tuple[tuple[float, str], ...]:
     """Round seconds, five to ten of them, 0 first."""
     step = next(step for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600) if axis_s / step <= 9)
-    return tuple((100 * n * step / axis_s, f"{n * step:g}") for n in range(int(axis_s / step) + 1))
+    return tuple((100 * n * step / axis_s, wording.brief(n * step, 1)) for n in range(int(axis_s / step) + 1))
 
 
 def limits_s(trials: Iterable[TrialResult]) -> list[float]:

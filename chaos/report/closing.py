@@ -159,7 +159,9 @@ def _recoveries(trial: TrialResult) -> Iterator[tuple[float, Line]]:
 
 
 def _start(at: Interval | None, title: str) -> str:
-    when = "    –      " if at is None else f"{at.middle:7.2f} ±{wording.error(at):5.2f}"[:15]
+    when = (
+        "    –      " if at is None else f"{wording.number(at.middle):>7} ±{wording.number(wording.error(at)):>5}"[:15]
+    )
     return f" {when:<15} {title:<26}"
 
 

@@ -194,7 +194,7 @@ def _cell(value: object) -> str:
     if value is None:
         return "–"
     if isinstance(value, float):
-        return f"{value:g}" if abs(value) >= 1e6 else wording.number(value).rstrip("0").rstrip(".")
+        return wording.brief(value)
     if isinstance(value, list | tuple):
         return ", ".join(_cell(each) for each in value) or "–"
     return str(value)

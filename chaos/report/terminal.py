@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.segment import ControlType
 
 from chaos.analysis.result import CampaignResult
-from chaos.analysis.wording import breakable, where
+from chaos.analysis.wording import breakable, number, seconds, where
 from chaos.progress import Message, Tell
 
 AGAIN_S = 30.0
@@ -52,7 +52,7 @@ class Terminal:
         elif message.tell is Tell.PROGRESS:
             self._wait("trials", data["seconds"], f"  {far(data)}")
         elif message.tell is Tell.WAITING:
-            text = f"  {data['name']:<10} waiting {data['seconds']:.0f} s: {data['text']}"
+            text = f"  {data['name']:<10} waiting {seconds(data['seconds'], 0)}: {data['text']}"
             self._wait(data["name"], data["seconds"], text)
         else:
             self._print(_LINES[message.tell](data))
@@ -140,7 +140,7 @@ def _line(number: int, trial: _Trial) -> str:
         outage = "not seen to be back"
     else:
         last = max(trial.back, key=lambda path: trial.back[path])
-        outage = f"last back: {last} after {trial.back[last]:.1f} s"
+        outage = f"last back: {last} after {seconds(trial.back[last])}"
     return f"  {number:>5}  {which:<24} {effect:<28} {outage}".rstrip()
 
 
@@ -156,7 +156,7 @@ def _campaign(data: dict[str, Any]) -> list[str]:
 def _step(data: dict[str, Any]) -> list[str]:
     """Its time stands behind its last line."""
     *more, last = map(escape, _wrapped(data["text"], COLUMN))
-    timed = f"{last:<{COLUMN}} [dim]{data['seconds']:6.1f} s[/]"
+    timed = f"{last:<{COLUMN}} [dim]{seconds(data['seconds']):>8}[/]"
     return _beside(f"[cyan]{escape(data['name']):<10}[/]", [*more, timed])
 
 
@@ -169,7 +169,7 @@ def _effect(data: dict[str, Any]) -> list[str]:
 
 
 def _seen(data: dict[str, Any]) -> list[str]:
-    return [f"  {data['at_s']:7.2f}  {escape(data['name']):<22} {escape(data['text'])}".rstrip()]
+    return [f"  {number(data['at_s']):>7}  {escape(data['name']):<22} {escape(data['text'])}".rstrip()]
 
 
 def _note(data: dict[str, Any]) -> list[str]:

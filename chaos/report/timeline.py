@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from chaos.analysis import wording
 from chaos.analysis.history import E, Fact, History
 from chaos.analysis.interval import Interval
 from chaos.analysis.result import TrialResult
@@ -151,7 +152,8 @@ def timeline(history: History, trial: TrialResult) -> Timeline | None:
     axis = extent(history, trial)
     return Timeline(
         title=f"Trial {trial.number}, {trial.experiment}, on one time axis",
-        description=f"From {axis[0]:.1f} to {axis[1]:.1f} s around t = 0. {trial.cause} The table below says the same.",
+        description=f"From {wording.seconds(axis[0])} to {wording.seconds(axis[1])} around t = 0. {trial.cause} "
+        "The table below says the same.",
         start_s=axis[0],
         end_s=axis[1],
         band=(0.0, _band_end(trial)),

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,18 @@ def test_three_trials_alike_share_their_phase(tmp_path: Path):
         "88 % of the outage is the endpoint phase in all 3 trials. In the longest: 89 %"
     )
     assert "it took 6.5 s in kill-master" in result.headline["do"]
+
+
+def test_of_many_experiments_a_line_names_three_or_tells_them_together(tmp_path: Path):
+    """A line that names ten is read by nobody."""
+    paths = ("service", "sentinel")
+    late = [replace(kill_master(n, paths=paths, back_s=50.0), experiment=f"kill-{n}") for n in range(5)]
+    lines = analyse(write_campaign(tmp_path / "late", late)).headline
+    assert "2 more experiments failed." in lines["verdict"]
+    assert "it took 6.5 s in 5 experiments." in lines["do"]
+    assert "The table of claims has what they allow in 2 more experiments." in lines["expect"]
+    in_time = [replace(kill_master(n, paths=paths, back_s=10.0), experiment=f"kill-{n}") for n in range(5)]
+    assert "to the end: 5 of 5 trials, " in analyse(write_campaign(tmp_path / "in-time", in_time)).headline["verdict"]
 
 
 def test_a_pass_says_its_strength(tmp_path: Path):

@@ -1,6 +1,8 @@
 """How figures, claims and judgements are said."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -138,3 +140,22 @@ def test_behind_a_colon_only_a_name_has_a_capital(sentence: str, behind_a_colon:
 def test_a_whole_number_has_its_thousands_apart_in_every_sentence():
     assert said(plural(41627, "write")) == "41 627 writes"
     assert said(wording.counted(Interval(3, 1005))) == "3 to 1 005"
+
+
+PHRASING = [
+    *(Path(wording.__file__).parent / f"{name}.py" for name in ("cause", "headline", "verdict")),
+    *(Path(wording.__file__).parents[1] / "report").glob("*.py"),
+]
+"""What phrases figures; svg.py and figures.py write coordinates."""
+
+
+@pytest.mark.parametrize("path", PHRASING, ids=lambda path: path.stem)
+def test_no_other_module_of_a_report_formats_a_figure_itself(path: Path):
+    """Otherwise one figure is rounded in two ways, and only one of them says its thousands apart."""
+    own = re.compile(r"\{[^{}]*:[^{}]*(?:\.\d+f|,|[^\w]g)\}|:g\}|:\.\d+[fg%]\}")
+    assert path.stem in ("svg", "figures") or own.findall(path.read_text()) == []
+
+
+def test_what_was_set_has_no_zeros_that_say_nothing():
+    assert [wording.brief(value) for value in (15.0, 0.25, 100.0, 0.0)] == ["15", "0.25", "100", "0"]
+    assert wording.percent(0.876) == "88 %"
