@@ -1,7 +1,7 @@
 """Figures over trials: spreads, intervals by order statistics, and how much so many passes say.
 
 Never one number for a distribution. A trial that did not recover is censored: it counts as the longest and is never
-dropped. Trials with the lower and the higher ordinal killed are two distributions and are never pooled.
+dropped. The tables are those of `chaos.frames`; one trial's analysis does not come here.
 """
 
 import math
@@ -11,10 +11,14 @@ from functools import cache
 from itertools import accumulate
 from statistics import median
 
-from chaos.analysis.interval import Interval
-from chaos.analysis.result import MILESTONE_OF, Group, Spread, State, TrialResult, Verdict
+from chaos.analysis.result import Group, Spread, TrialResult, Verdict
+from chaos.frames import Frames, of_trials
 
 CONFIDENCE = 0.95
+POOLED = ("experiment", "group")
+"""Only trials that are alike in both are samples of one distribution. An operator's room names the group."""
+MEASURES = ("outage", "recovered", "downtime")
+"""Of each path that worked, what is told over trials."""
 HALVINGS = 40
 """Of [0, 1] in search of a share: far finer than the percent that is said."""
 
@@ -62,63 +66,57 @@ def median_ranks(n: int) -> tuple[int, int]:
     return bisect_left(at_most, (1 - CONFIDENCE) / 2), bisect_left(at_most, (1 + CONFIDENCE) / 2) + 1
 
 
-def spread(values: Iterable[Interval | None]) -> Spread:
-    """Of the middles. None in `values` never happened; one without a most is censored and longer than all others."""
-    found = list(values)
-    known = [value for value in found if value is not None]
-    middles = sorted(math.inf if value.is_open else value.middle for value in known)
+def spread(middles: Iterable[float]) -> Spread:
+    """As a column `middle_s` has them: not a number where nothing happened, endless where it was not over."""
+    found = list(middles)
+    known = sorted(value for value in found if not math.isnan(value))
     return Spread(
         n=len(known),
-        minimum=_finite(middles[0]) if middles else None,
-        median=_finite(median(middles)) if middles else None,
-        maximum=_finite(middles[-1]) if middles else None,
-        interval=median_interval(middles),
-        censored=sum(value.is_open for value in known),
+        minimum=_finite(known[0]) if known else None,
+        median=_finite(median(known)) if known else None,
+        maximum=_finite(known[-1]) if known else None,
+        interval=median_interval(known),
+        censored=sum(map(math.isinf, known)),
         missing=len(found) - len(known),
     )
 
 
 def groups(trials: Sequence[TrialResult]) -> tuple[Group, ...]:
     """Trials that may be pooled, in the order of their first ones."""
-    by_kind: dict[tuple[str, str], list[TrialResult]] = {}
-    for trial in trials:
-        by_kind.setdefault((trial.experiment, trial.group), []).append(trial)
-    return tuple(_group(experiment, group, members) for (experiment, group), members in by_kind.items())
+    tables = of_trials(trials)
+    figures = figures_of(tables)
+    found = []
+    for key, mine in tables.trials.groupby(list(POOLED), sort=False):
+        experiment, group = map(str, key)
+        of = {verdict: int((mine["verdict"] == str(verdict)).sum()) for verdict in Verdict}
+        passed, failed = of[Verdict.PASS], of[Verdict.FAIL]
+        such = "trials" if (mine["expects"] == "nothing").all() else "failovers"
+        found.append(
+            Group(
+                experiment=experiment,
+                group=group,
+                trials=tuple(mine["trial"].tolist()),
+                passed=passed,
+                failed=failed,
+                inconclusive=of[Verdict.INCONCLUSIVE],
+                strength=strength(passed, passed + failed, such),
+                figures=figures.get((experiment, group), {}),
+            )
+        )
+    return tuple(found)
 
 
-def _group(experiment: str, group: str, trials: list[TrialResult]) -> Group:
-    of = {verdict: sum(trial.verdict is verdict for trial in trials) for verdict in Verdict}
-    return Group(
-        experiment=experiment,
-        group=group,
-        trials=tuple(trial.number for trial in trials),
-        passed=of[Verdict.PASS],
-        failed=of[Verdict.FAIL],
-        inconclusive=of[Verdict.INCONCLUSIVE],
-        strength=strength(of[Verdict.PASS], of[Verdict.PASS] + of[Verdict.FAIL], what(trials)),
-        figures=figures(trials),
-    )
-
-
-def figures(trials: Sequence[TrialResult]) -> dict[str, Spread]:
-    """By name: the claims of the system, and of every path its outage, recovery and downtime (`service/new outage`)."""
-    found = {name: spread(_milestone(trial, key) for trial in trials) for name, key in MILESTONE_OF.items()}
-    for path in dict.fromkeys(name for trial in trials for name in trial.paths):
-        each_trial = [trial.paths[path] for trial in trials if path in trial.paths]
-        mine = [each for each in each_trial if each.state == "works" and not each.application]
-        if mine:
-            found[f"{path} outage"] = spread(each.outage_s for each in mine)
-            found[f"{path} recovered"] = spread(each.recovered_s for each in mine)
-            found[f"{path} downtime"] = spread(each.downtime_s for each in mine)
+def figures_of(tables: Frames) -> dict[tuple[str, str], dict[str, Spread]]:
+    """By experiment and group: the claims of the system, and each path's measures, as `service/new outage`."""
+    claims = tables.milestones.query("claim != ''").assign(figure=lambda table: table["claim"])
+    paths = tables.paths.query("state == 'works' and not application and measure in @MEASURES")
+    paths = paths.assign(figure=lambda table: table["path"] + " " + table["measure"])
+    found: dict[tuple[str, str], dict[str, Spread]] = {}
+    for table in (claims, paths):
+        for key, middles in table.groupby([*POOLED, "figure"], sort=False)["middle_s"]:
+            experiment, group, figure = map(str, key)
+            found.setdefault((experiment, group), {})[figure] = spread(middles)
     return found
-
-
-def _milestone(trial: TrialResult, name: str) -> Interval | None:
-    """When it was seen, or open from when it was given up on; None where it did not apply or nobody could see it."""
-    milestone = trial.milestones.get(name)
-    if milestone is None or milestone.at_s:
-        return milestone.at_s if milestone else None
-    return Interval(milestone.limit_s) if milestone.state is State.NOT_YET and milestone.limit_s is not None else None
 
 
 def _finite(value: float) -> float | None:

@@ -1,10 +1,10 @@
 """Figures over trials."""
 
+import math
 from dataclasses import replace
 
 import pytest
 
-from chaos.analysis.interval import Interval
 from chaos.analysis.result import TrialResult, Verdict
 from chaos.analysis.statistics import groups, median_interval, spread, strength, supported_share
 from tests.analysis.conftest import Analysed
@@ -38,14 +38,14 @@ def test_few_values_do_not_bound_a_median():
 
 
 def test_a_censored_trial_is_the_longest_and_never_dropped():
-    found = spread([Interval(1.0, 1.2), Interval(2.0), None, Interval(3.0, 3.2)])
+    found = spread([1.1, math.inf, math.nan, 3.1])
     assert (found.n, found.censored, found.missing) == (3, 1, 1)
     assert (found.minimum, found.median) == pytest.approx((1.1, 3.1))
     assert found.maximum is None
 
 
 def test_a_median_among_the_censored_has_no_value():
-    assert spread([Interval(1.0, 1.2), Interval(2.0), Interval(2.0)]).median is None
+    assert spread([1.1, math.inf, math.inf]).median is None
 
 
 def killed(trial: TrialResult, ordinal: int, verdict: Verdict = Verdict.FAIL) -> TrialResult:

@@ -1,0 +1,275 @@
+"""Many trials as tables: the one door to pandas. `import chaos; chaos.load("reports/2026-11-26T0130-stock")`.
+
+Only what concerns many trials imports this module. Playing a trial and analysing it need no tables, and pandas takes
+most of a second to load. Every table is tidy: one row for each trial, path and measure, and every unit is in a name.
+docs/frames.md answers three questions with them.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from chaos.analysis import summary
+from chaos.analysis.history import History
+from chaos.analysis.interval import Interval
+from chaos.analysis.result import (
+    MILESTONE_OF,
+    NOT_APPLICABLE,
+    CampaignResult,
+    Milestone,
+    PathResult,
+    State,
+    TargetResult,
+    TrialResult,
+)
+from chaos.errors import RecordingError
+from chaos.model import ErrorCode, Outcome
+
+Row = dict[str, Any]
+
+SUMMARY = "summary.json"
+KEYS = ("campaign", "trial", "experiment", "group")
+MEASURED = ("least_s", "most_s", "middle_s", "censored")
+HELD = ("limit_s", "verdict", "gate")
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "trials": (
+        *("scenario", "cluster", "expects", "seed", "t0", "verdict", "ended", "failovers", "failover_kind"),
+        *("doubts", "because", "cause"),
+    ),
+    "paths": ("path", "state", "application", "measure", *MEASURED, *HELD),
+    "milestones": ("path", "milestone", "claim", "state", *MEASURED, *HELD, "source"),
+    "phases": ("path", "phase", "seconds", "least_s", "most_s", "start_s", "end_s", "to"),
+    "losses": ("loss", "least", "most", "limit", "verdict", "gate", "acknowledged", "undecided"),
+    "findings": ("finding", "severity", "since_s", "until_s", "sentence", "advice", "price"),
+}
+"""The columns of each table after KEYS and before the covariates."""
+NUMBERS = ("_s", "_percent", "_ordinal", "seconds", "least", "most", "limit", "load1")
+"""How the names of columns of numbers end; those of settings have a dot and are text."""
+_CLAIM_OF = {"recovered": "recovery", "downtime": "downtime"}
+_CLAIM_OF_MILESTONE = {milestone: claim for claim, milestone in MILESTONE_OF.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frames:
+    """The tables of one campaign or of several. `campaign` and `trial` together name a trial in each of them.
+
+    A measured time has `least_s`, `most_s` and their `middle_s`. Of what was not over when watching ended, `censored`
+    is true, `least_s` is how long it had lasted, and the other two are endless: it sorts as the longest and is never
+    taken for a value. What did not happen has none of the three. `verdict`, `limit_s` and `gate` are those of the
+    target that the measure is held against. The covariates stand in every table, the settings in `trials` alone.
+    """
+
+    trials: pd.DataFrame
+    paths: pd.DataFrame
+    milestones: pd.DataFrame
+    phases: pd.DataFrame
+    losses: pd.DataFrame
+    findings: pd.DataFrame
+    folders: Mapping[str, Path]
+
+    def operations(self, trial: int, campaign: str | None = None) -> pd.DataFrame:
+        """Every operation of one trial, in seconds from t = 0. `campaign` is needed where there are several.
+
+        Raises RecordingError where that trial was not recorded here.
+        """
+        if campaign is None and len(self.folders) == 1:
+            campaign = next(iter(self.folders))
+        folder = self.folders.get(campaign or "")
+        if folder is None:
+            raise RecordingError(f"which campaign? There are {', '.join(self.folders) or 'none'}")
+        directory = folder / f"trial-{trial:03d}"
+        if not directory.is_dir():
+            raise RecordingError(f"{directory} is not there")
+        history = History.load(directory)
+        ops, nodes = history.ops, {}
+        for index in set(ops.node.tolist()):
+            node = history.answered_by(index)
+            nodes[index] = node.name if node else ""
+        return pd.DataFrame(
+            {
+                "path": pd.Series(ops.client).map({number: one.name for number, one in history.clients.items()}),
+                "client": ops.client,
+                "seq": ops.seq,
+                "due_s": ops.due_s,
+                "sent_s": ops.sent_s,
+                "done_s": ops.done_s,
+                "outcome": pd.Series(ops.outcome).map({int(code): code.name.lower() for code in Outcome}),
+                "error": pd.Series(ops.error).map({int(code): code.name.lower() for code in ErrorCode}),
+                "node": pd.Series(ops.node).map(nodes),
+                "good": ops.good,
+                "lost": ops.lost,
+            }
+        )
+
+
+def load(*directories: str | Path) -> Frames:
+    """The tables of the campaigns in these directories: of a campaign's own, or of one that holds campaigns.
+
+    Raises RecordingError where there is no campaign that was analysed, or where one is given twice.
+    """
+    found: dict[str, tuple[Path, CampaignResult]] = {}
+    for folder in (one for directory in directories for one in _campaigns(Path(directory))):
+        result = summary.from_json((folder / SUMMARY).read_text(encoding="utf-8"))
+        if result.name in found:
+            raise RecordingError(f"{folder} and {found[result.name][0]} are the same campaign, {result.name}")
+        found[result.name] = folder, result
+    return of((result for _, result in found.values()), {name: folder for name, (folder, _) in found.items()})
+
+
+def of(results: Iterable[CampaignResult], folders: Mapping[str, Path] | None = None) -> Frames:
+    """The tables of results. Without `folders` there are no operations."""
+    return _frames(
+        (
+            ({"campaign": result.name, "scenario": result.scenario, "cluster": result.cluster}, trial)
+            for result in results
+            for trial in result.trials
+        ),
+        folders or {},
+    )
+
+
+def of_trials(trials: Iterable[TrialResult]) -> Frames:
+    """The tables of trials before they are a campaign's result: without its name, its scenario and its cluster."""
+    return _frames((({"campaign": "", "scenario": "", "cluster": ""}, trial) for trial in trials), {})
+
+
+def _frames(trials: Iterable[tuple[Row, TrialResult]], folders: Mapping[str, Path]) -> Frames:
+    rows: dict[str, list[Row]] = {name: [] for name in COLUMNS}
+    for campaign, trial in trials:
+        _add(rows, campaign, trial)
+    return Frames(**{name: _table(name, these) for name, these in rows.items()}, folders=folders)
+
+
+def _campaigns(directory: Path) -> list[Path]:
+    found = [directory] if (directory / SUMMARY).is_file() else sorted(p.parent for p in directory.glob(f"*/{SUMMARY}"))
+    if not found:
+        raise RecordingError(f"{directory} holds no {SUMMARY}; `failover analyse {directory}` makes it")
+    return found
+
+
+def _table(name: str, rows: list[Row]) -> pd.DataFrame:
+    known = [*KEYS, *COLUMNS[name]]
+    more = dict.fromkeys(column for row in rows for column in row if column not in known)
+    frame = pd.DataFrame(rows, columns=[*known, *more])
+    numbers = [column for column in frame.columns if column.endswith(NUMBERS) and "." not in column]
+    frame = frame.astype(dict.fromkeys(numbers, float))  # a column in which nothing happened is one of numbers too
+    if name == "trials":
+        frame["t0"] = pd.to_datetime(frame["t0"], format="ISO8601", utc=True)
+    return frame
+
+
+def _add(rows: dict[str, list[Row]], campaign: Row, trial: TrialResult) -> None:
+    clock_errors = [error for error in (trial.covariates.get("clock_error_s") or {}).values() if error is not None]
+    covariates = {name: value for name, value in trial.covariates.items() if not isinstance(value, Mapping)}
+    covariates["clock_error_s"] = max(clock_errors, default=None)
+    keys = {"campaign": campaign["campaign"], "trial": trial.number}
+    keys |= {"experiment": trial.experiment, "group": trial.group, **covariates}
+    rows["trials"].append(campaign | keys | _trial(trial))
+    rows["paths"] += [keys | row for path in trial.paths.values() for row in _path(path)]
+    rows["milestones"] += [keys | row for row in _milestones(trial)]
+    rows["phases"] += [keys | row for path in trial.paths.values() for row in _phases(path)]
+    rows["losses"] += [keys | row for row in _losses(trial)]
+    of_finding = COLUMNS["findings"][1:]
+    rows["findings"] += [
+        keys | {"finding": finding.name, **{name: getattr(finding, name) for name in of_finding}}
+        for finding in trial.findings
+    ]
+
+
+def _trial(trial: TrialResult) -> Row:
+    settings = trial.covariates.get("settings") or {}
+    return {
+        "expects": trial.expects,
+        "seed": trial.seed,
+        "t0": trial.t0 or None,
+        "verdict": str(trial.verdict),
+        "ended": trial.ended,
+        "failovers": len(trial.failovers),
+        "failover_kind": trial.failovers[0].kind if trial.failovers else "",
+        "doubts": len(trial.doubts),
+        "because": "; ".join(trial.because),
+        "cause": trial.cause,
+        **{f"{of}.{name}": str(value) for of, values in settings.items() for name, value in values.items()},
+    }
+
+
+def _path(path: PathResult) -> Iterator[Row]:
+    measures = {name: getattr(path, f"{name}_s") for name in ("outage", "recovered", "downtime", "full", "any")}
+    if path.application:
+        blocked_s = path.longest_blocked_s
+        measures["longest_blocked"] = None if blocked_s is None else Interval.at(blocked_s)
+        measures["first_good"] = path.first_good_s
+    for measure, value in measures.items():
+        yield {
+            "path": path.name,
+            "state": path.state,
+            "application": path.application,
+            "measure": measure,
+            **_measured(value),
+            **_held(path.targets.get(_CLAIM_OF.get(measure, ""))),
+        }
+
+
+def _milestones(trial: TrialResult) -> Iterator[Row]:
+    """The system's, each claim's even where it does not apply, and then the pointer of every path and what follows."""
+    system = {**dict.fromkeys(MILESTONE_OF.values(), NOT_APPLICABLE), **trial.milestones}
+    each: list[tuple[str, str, Milestone | None]] = [("", name, milestone) for name, milestone in system.items()]
+    for path in trial.paths.values():
+        each += [(path.name, "pointer", path.pointer), (path.name, "routable", path.routable)]
+    for path_name, name, milestone in each:
+        if milestone is None:
+            continue
+        claim = "" if path_name else _CLAIM_OF_MILESTONE.get(name, "")
+        open_s = milestone.limit_s if milestone.state is State.NOT_YET else None
+        yield {
+            "path": path_name,
+            "milestone": name,
+            "claim": claim,
+            "state": str(milestone.state),
+            **_measured(milestone.at_s or (None if open_s is None else Interval(open_s))),
+            **_held(trial.targets.get(claim)),
+            "source": milestone.source,
+        }
+
+
+def _phases(path: PathResult) -> Iterator[Row]:
+    """Of the fault's first durable window, and last what of it no phase explains."""
+    if path.head is None:
+        return
+    for phase in path.head.phases:
+        same = {name: getattr(phase, name) for name in ("seconds", "start_s", "end_s", "to")}
+        yield {"path": path.name, "phase": phase.name, **same, "least_s": phase.least, "most_s": phase.most}
+    yield {"path": path.name, "phase": "unattributed", "seconds": path.head.unattributed_s}
+
+
+def _losses(trial: TrialResult) -> Iterator[Row]:
+    losses = trial.losses
+    for name in ("before", "tail", "after"):
+        count, target = getattr(losses, name), trial.targets.get(f"lost_{name}")
+        yield {
+            "loss": name,
+            "least": None if count is None else count.least,
+            "most": None if count is None else count.most,
+            "limit": target.limit if target else None,
+            "verdict": target.verdict if target else "",
+            "gate": bool(target and target.gate),
+            "acknowledged": losses.acknowledged,
+            "undecided": losses.undecided,
+        }
+
+
+def _measured(value: Interval | None) -> Row:
+    if value is None:
+        return {"least_s": None, "most_s": None, "middle_s": None, "censored": False}
+    middle_s = math.inf if value.is_open else value.middle
+    return {"least_s": value.least, "most_s": value.most, "middle_s": middle_s, "censored": value.is_open}
+
+
+def _held(target: TargetResult | None) -> Row:
+    if target is None:
+        return {"limit_s": None, "verdict": "", "gate": False}
+    return {"limit_s": target.limit, "verdict": target.verdict, "gate": target.gate}
