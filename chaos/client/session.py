@@ -47,6 +47,28 @@ class Session:
     later ones are pipelined. What was sent when it ends is unknown, what was not has surely failed.
     """
 
+    __slots__ = (
+        "_address",
+        "_bench",
+        "_connecting_ns",
+        "_decide",
+        "_discovery",
+        "_link",
+        "_node",
+        "_number",
+        "_open",
+        "_openings_due",
+        "_parser",
+        "_pending",
+        "_refusal",
+        "_sentinel",
+        "_spec",
+        "_target",
+        "_trouble",
+        "_waiting",
+        "ended",
+    )
+
     def __init__(self, spec: ClientSpec, bench: Bench, sentinel: Sentinel | None, number: int, decide: Decide) -> None:
         self._spec = spec
         self._bench = bench

@@ -11,8 +11,8 @@ class Wire:
         preamble = [("AUTH", password)] if password else []
         preamble += [("SELECT", str(load.database))] if load.database else []
         self._load = load
-        self._value = b"x" * load.value_bytes
-        self._ttl_ms = load.ttl_s * 1000
+        key, value = b"k", b"x" * load.value_bytes
+        self._begin, self._end = pack("SET", key, value, "PX", load.ttl_s * 1000).split(b"$1\r\nk")
         self.opening = b"".join(pack(*command) for command in [*preamble, ("INFO", "server")])
         """What a connection begins with. `INFO server` is the last of it: its reply says who answers."""
         self.opening_replies = len(preamble) + 1
@@ -20,4 +20,5 @@ class Wire:
 
     def operation(self, client: int, seq: int) -> bytes:
         """The write of one key that nothing else ever writes."""
-        return pack("SET", key_of(self._load, client, seq), self._value, "PX", self._ttl_ms)
+        key = key_of(self._load, client, seq).encode()
+        return b"%s$%d\r\n%s%s" % (self._begin, len(key), key, self._end)
