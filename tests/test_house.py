@@ -190,6 +190,14 @@ def test_a_page_names_only_files_that_are_there(path):
     assert [str(target) for target in [*linked, *in_code] if not target.exists()] == []
 
 
+def test_every_module_and_room_is_on_the_map():
+    there = {path.stem for path in (ROOT / "chaos").glob("*.py")} | {path.parent.name for path in SOURCES}
+    table = (ROOT / "docs" / "architecture.md").read_text().partition("## Where things are")[2].partition("\n## ")[0]
+    mapped = set(re.findall(r"`(\w+)/?`", table))
+    inside = {path.name for path in (ROOT / "chaos").glob("*/*") if path.is_dir()}
+    assert there - mapped - inside - {"chaos", "__init__", "__main__"} == set()
+
+
 @pytest.mark.parametrize("path", tracked("*.yml", "*.yaml"), ids=named)
 def test_every_yaml_file_can_be_read(path):
     assert list(yaml.safe_load_all(path.read_text()))
