@@ -27,7 +27,7 @@ class Pattern(NamedTuple):
 
 PHASES = {
     "trigger": Pattern("#999999", "up", "until a Sentinel, asked to fail over, began"),
-    "detection": Pattern("#0072b2", "solid", "until the first Sentinel called the master down"),
+    "detection": Pattern("#0072b2", "solid", "until a Sentinel called the master down"),
     "quorum": Pattern("#56b4e9", "dots", "until enough Sentinels agreed"),
     "election": Pattern("#009e73", "up", "until a leader was elected"),
     "promotion": Pattern("#f0e442", "cross", "until the replica was a master"),
