@@ -1,6 +1,7 @@
 """`python -m chaos.agent SPEC.json RECORD_DIR`: see chaos.agent.main. Exits with 1 when the agent itself failed."""
 
 import argparse
+import gc
 from pathlib import Path
 
 import uvloop
@@ -14,6 +15,7 @@ def main() -> None:
     parser.add_argument("spec", type=Path, metavar="SPEC.json")
     parser.add_argument("directory", type=Path, metavar="RECORD_DIR")
     options = parser.parse_args()
+    gc.freeze()  # what was imported stays: a full collection that looked through it would hold every client up
     uvloop.run(run(AgentSpec.loads(options.spec.read_text()), options.directory))
 
 
