@@ -120,7 +120,7 @@ async def run(spec: AgentSpec, directory: Path) -> None:
     events = EventWriter(directory / EVENTS / f"{AGENT}.jsonl", AGENT)
     try:
         async with Names(spec.names, events, hosts=spec.hosts) as names, asyncio.TaskGroup() as group:
-            observers = Observers(group, spec.load.master, events, password_from_environment())
+            observers = Observers(group, spec.load.master, events, password_from_environment(), spec.settings)
             clients = Clients(Crew(spec.clients, spec.load, directory, events, names), spec, directory, events)
             tasks = [group.create_task(HiccupMeter(events).run()), group.create_task(pulse(events))]
             why = await Agent(observers, clients, group).work(Control(directory), spec.limit_s)

@@ -13,6 +13,7 @@ class AgentSpec:
     """`limit_s` bounds the agent's life whatever the host does. `names` are the addresses it resolves once a second.
 
     `hosts` are all the names there are, with their addresses, where no resolver is to be asked; None: one is asked.
+    `settings` are settings of Redis that are read beside the usual ones: of each the names that it may have.
     """
 
     trial: str
@@ -22,6 +23,7 @@ class AgentSpec:
     names: tuple[str, ...]
     limit_s: float
     hosts: dict[str, str] | None = None
+    settings: tuple[tuple[str, ...], ...] = ()
 
     def dumps(self) -> str:
         return json.dumps(asdict(self))
@@ -37,6 +39,7 @@ class AgentSpec:
             names=tuple(data["names"]),
             limit_s=data["limit_s"],
             hosts=data["hosts"],
+            settings=tuple(map(tuple, data["settings"])),
         )
 
 

@@ -27,6 +27,7 @@ from chaos.record.events import (
     Settings,
 )
 from chaos.scenario.model import System
+from chaos.scenario.settings import names_of
 
 State = dict[str, Any]
 DOWN = {"s_down", "o_down", "disconnected"}
@@ -282,10 +283,18 @@ def _settings_wrong(facts: Facts, system: System) -> Iterator[str]:
     for kind, expected in wanted:
         for member in facts.of(kind):
             known = facts.settings.get(member.name)
-            said = known.settings if known else {}
+            if known is not None and known.error:
+                yield f"{member.name}: its settings cannot be read ({known.error})"
+                continue
             for key, value in expected.items():
-                if str(said.get(key)) != str(value):
-                    yield f"{member.name}: {key} is {said.get(key, 'not known yet')}, not {value}"
+                if known is None:
+                    yield f"{member.name}: {key} is not known yet, not {value}"
+                    continue
+                said = next((known.settings[name] for name in names_of(key) if name in known.settings), None)
+                if said is None:
+                    yield f"{member.name} has no setting {key}; a server of another version may have it"
+                elif str(said) != str(value):
+                    yield f"{member.name}: {key} is {said}, not {value}"
 
 
 def up(servers: list[ServerEntry], backend: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,14 +47,23 @@ class Watch:
 class Observers:
     """Runs in `group`, which fails as a whole where an event cannot be written, and never by what is observed.
 
-    `master` is Sentinel's name for the master, `password` that of Redis.
+    `master` is Sentinel's name for the master, `password` that of Redis. `settings` are those that are read beside the
+    usual ones: of each the names that it may have.
     """
 
-    def __init__(self, group: asyncio.TaskGroup, master: str, events: EventWriter, password: str | None) -> None:
+    def __init__(
+        self,
+        group: asyncio.TaskGroup,
+        master: str,
+        events: EventWriter,
+        password: str | None,
+        settings: Iterable[Sequence[str]] = (),
+    ) -> None:
         self._group = group
         self._master = master
         self._events = events
         self._password = password
+        self._declared = tuple(settings)
         self._watched: dict[Identity, Watch] = {}
         self._roles: defaultdict[str, Fact] = defaultdict(Fact)
         self._settings: defaultdict[str, Fact] = defaultdict(Fact)
@@ -88,7 +97,7 @@ class Observers:
 
     def _redis(self, member: Member) -> tuple[Observer, ...]:
         source = Source(member, self._events, self._password)
-        settings = SettingsLog(source, self._settings[member.name])
+        settings = SettingsLog(source, self._settings[member.name], self._declared)
         return (RoleObserver(source, self._roles[member.name], settings),)
 
     def _sentinel(self, member: Member) -> tuple[Observer, ...]:

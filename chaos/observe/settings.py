@@ -1,5 +1,7 @@
 """Which settings are written, of a Redis and of a Sentinel. No password is ever among them, nor asked for."""
 
+from collections.abc import Iterable, Sequence
+
 from hiredis import ReplyError
 
 from chaos.clock import mono_ns
@@ -37,20 +39,25 @@ REDIS_SETTINGS = (
 class SettingsLog:
     """Writes a member's settings at first sight of each of its pods, and whenever they changed."""
 
-    def __init__(self, source: Source, fact: Fact) -> None:
+    def __init__(self, source: Source, fact: Fact, declared: Iterable[Sequence[str]] = ()) -> None:
+        """`declared` are the names that each setting of the scenario may have, the most recent first."""
         self._source = source
         self._fact = fact
+        self._asked = [*((name,) for name in REDIS_SETTINGS), *declared]
 
     async def read(self, redis: Resp) -> None:
         """Ask a Redis. A name that it does not know is left out; a refusal is written in place of the settings."""
         sent_ns = mono_ns()
         settings: dict[str, str] = {}
-        for name in REDIS_SETTINGS:
-            reply = await redis.call("CONFIG", "GET", name)
-            if isinstance(reply, ReplyError):
-                self.shown({}, sent_ns, error=str(reply))
-                return
-            settings |= pairs(reply)
+        for names in self._asked:
+            for name in names:
+                reply = await redis.call("CONFIG", "GET", name)
+                if isinstance(reply, ReplyError):
+                    self.shown({}, sent_ns, error=str(reply))
+                    return
+                settings |= pairs(reply)
+                if reply:
+                    break  # a server that knows today's name says the same under the old one
         self.shown(settings, sent_ns)
 
     def shown(self, settings: dict[str, str], sent_ns: int, error: str | None = None) -> None:

@@ -15,8 +15,19 @@ from chaos.scenario.floors import HASTY_S, down_after_s, floors
 from chaos.scenario.lookup import experiments, find_scenario
 from chaos.scenario.model import Claim, Scenario, Target
 from chaos.scenario.schema import schema
+from chaos.scenario.settings import SECRETS
 from chaos.scenario.source import Source, override, read
 from chaos.scenario.words import Place, dotted, instead, words_at
+
+PLAIN = {
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "keys and values below it are needed"),
+    **dict.fromkeys(("list_type", "tuple_type"), "a list is needed"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number is needed"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false is needed"),
+    "greater_than_equal": "at least {ge} is needed",
+    "string_type": "text is needed; put it in quotes",
+}
+"""What pydantic finds wrong, as somebody says it who thinks of a file and not of Python's types."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +63,7 @@ def _validated(source: Source, name: str) -> Scenario:
 
 
 def _sentence(source: Source, error: ErrorDetails) -> str:
-    place: Place = error["loc"]
+    place: Place = tuple(part for part in error["loc"] if part != "[key]")
     if error["type"] == "extra_forbidden":
         return _line(source, place, f"no such key; {instead(str(place[-1]), words_at(schema(), place[:-1]))}")
     if error["type"] == "missing":
@@ -61,10 +72,17 @@ def _sentence(source: Source, error: ErrorDetails) -> str:
 
 
 def _reason(error: ErrorDetails) -> str:
+    """What is wrong with a value. That of a password is not repeated, since output is kept by terminals and CI."""
     if error["type"] == "value_error":
         return str(error.get("ctx", {}).get("error", error["msg"]))
-    message = error["msg"][0].lower() + error["msg"][1:]
-    return f'"{error["input"]}" will not do: {message}'
+    plain = PLAIN.get(error["type"], "")
+    message = plain.format(**error.get("ctx", {})) or error["msg"][0].lower() + error["msg"][1:]
+    if SECRETS & {str(part) for part in error["loc"]}:
+        return f"the value will not do: {message}; a password is given by reference and never as itself"
+    if error["input"] in (None, {}, []):
+        return f"nothing is written here: {message}"
+    given = str(error["input"]).lower() if isinstance(error["input"], bool) else error["input"]
+    return f'"{given}" will not do: {message}'
 
 
 def _line(source: Source, place: Place, text: str) -> str:
@@ -84,10 +102,22 @@ def _warnings(scenario: Scenario, source: Source) -> Iterator[str]:
     for name in scenario.experiments:
         if name not in known:
             yield _line(source, ("experiments", name), f"no experiment has this name; {instead(name, known)}")
+    yield from _out_of_reach(scenario, source)
     yield from _hasty(scenario, source)
     yield from _below_the_floor(scenario, source, ("targets",), scenario.targets)
     for name, expected in scenario.experiments.items():
         yield from _below_the_floor(scenario, source, ("experiments", name, "targets"), expected.targets)
+
+
+def _out_of_reach(scenario: Scenario, source: Source) -> Iterator[str]:
+    """What can be played, and never brings a failover."""
+    quorum, sentinels = scenario.system.settings.sentinel.get("quorum"), scenario.system.sentinels
+    if quorum is not None and int(quorum) > sentinels:
+        what = f"{quorum} cannot be reached: there are {sentinels} Sentinels, so that no failover will ever begin"
+        yield _line(source, ("system", "settings", "sentinel", "quorum"), what)
+    if str(scenario.system.settings.redis.get("replica-priority")) == "0":
+        what = "0 on every Redis: Sentinel promotes no replica of priority 0, so that every failover is aborted"
+        yield _line(source, ("system", "settings", "redis", "replica-priority"), what)
 
 
 def _hasty(scenario: Scenario, source: Source) -> Iterator[str]:

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, GetPydanticSchema, model_validator
 from typing_extensions import TypedDict
 
-from chaos.scenario.units import Address, Count, Duration, Rate, Versions
+from chaos.scenario.settings import Part, Settings
+from chaos.scenario.units import Address, Count, Duration, Name, Port, Rate, Versions
 
 Claim = Literal[
     "detection",
@@ -34,12 +35,10 @@ GATE_BY_DEFAULT = ("recovery", "downtime", "lost_before", "works_at_end")
 
 MASTER_LABEL = "role=master"
 """On local, where a label is what the endpoint controller last said of a member."""
+DATABASES = 16
+"""How many databases a Redis has that was not told otherwise."""
 PROXY_STATS, PROXY_BACKEND = 9999, "redis"
 """Where HAProxy's stats socket is, and what its backend is called, unless a scenario says otherwise."""
-
-
-class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class SecretKey(Part):
@@ -51,15 +50,15 @@ class SecretKey(Part):
 
 class RedisPods(Part):
     selector: str
-    port: int = 6379
+    port: Port = 6379
     container: str = "redis"
 
 
 class SentinelPods(Part):
     selector: str
     service: str
-    port: int = 26379
-    master: str = "mymaster"
+    port: Port = 26379
+    master: Name = "mymaster"
     container: str = "sentinel"
 
 
@@ -76,7 +75,7 @@ class ProxyPods(Part):
 
     selector: str
     service: str
-    port: int = PROXY_STATS
+    port: Port = PROXY_STATS
     backend: str = PROXY_BACKEND
     container: str = "haproxy"
 
@@ -106,10 +105,10 @@ class LocalServer(Part):
 class LocalSentinel(Part):
     """`service` is the name by which clients reach any Sentinel."""
 
-    service: str
-    name: str = "sentinel"
-    port: int = 26379
-    master: str = "mymaster"
+    service: Name
+    name: Name = "sentinel"
+    port: Port = 26379
+    master: Name = "mymaster"
 
 
 class LocalEndpoint(Part):
@@ -120,7 +119,7 @@ class LocalEndpoint(Part):
     haproxy: nobody moves it; an HAProxy stands at it and checks every Redis itself, as `settings.proxy` say.
     """
 
-    service: str
+    service: Name
     mode: Literal["sentinel", "poll", "resync", "haproxy"]
     every: Duration = 30.0
 
@@ -147,8 +146,8 @@ class LocalSystem(Part):
     """
 
     server: LocalServer = LocalServer()
-    redis: str = "redis"
-    port: int = 6379
+    redis: Name = "redis"
+    port: Port = 6379
     sentinel: LocalSentinel
     endpoint: LocalEndpoint | None = None
     restart: Duration = 1.0
@@ -160,6 +159,14 @@ class LocalSystem(Part):
     password: Literal["generated"] | None = None
 
     @model_validator(mode="after")
+    def one_name_each(self) -> "LocalSystem":
+        if self.redis == self.sentinel.name:
+            raise ValueError(f'redis and sentinel.name are both "{self.redis}"; members need different names')
+        if self.endpoint and self.endpoint.service == self.sentinel.service:
+            raise ValueError(f'endpoint.service and sentinel.service are both "{self.sentinel.service}"')
+        return self
+
+    @model_validator(mode="after")
     def haproxy_knows_addresses(self) -> "LocalSystem":
         if self.mode == "haproxy" and self.replace.address == "new":
             raise ValueError("endpoint.mode haproxy knows members by address; write replace: {address: kept}")
@@ -169,29 +176,6 @@ class LocalSystem(Part):
     def mode(self) -> str:
         """Who moves the master's address; empty where there is no such address."""
         return self.endpoint.mode if self.endpoint else ""
-
-
-class ProxySettings(Part):
-    """How HAProxy checks a server: every `inter`, down after `fall` bad checks, up after `rise` good ones.
-
-    HAProxy tells nobody how it is set. On Kubernetes write what its configuration in the manifests says: the figures go
-    into the record, so that it can be said what a check's period costs. On local it is set as declared here.
-    """
-
-    inter: Duration = 2.0
-    fall: int = Field(default=3, ge=1)
-    rise: int = Field(default=2, ge=1)
-
-
-class Settings(Part):
-    """Settings that the health gate waits for on every Sentinel and every Redis, as they themselves report them.
-
-    On Kubernetes the manifests set them; on local they are set as declared here. Those of a proxy are only recorded.
-    """
-
-    sentinel: dict[str, str | int] = {}
-    redis: dict[str, str | int] = {}
-    proxy: ProxySettings | None = None
 
 
 class System(Part):
@@ -357,7 +341,7 @@ class Limits(Part):
 class Expectations(Part):
     """What an experiment is held to instead of the scenario's own targets, merged over them."""
 
-    targets: Targets = {}
+    targets: Targets = Field(default_factory=dict)
     failovers: int | None = Field(default=None, ge=0)
 
 
@@ -369,14 +353,23 @@ class Scenario(Part):
 
     about: str
     system: System
-    clients: dict[str, Client]
+    clients: dict[Name, Client]
     targets: Targets
-    experiments: dict[str, Expectations] = {}
+    experiments: dict[str, Expectations] = Field(default_factory=dict)
     limits: Limits = Limits()
     deadline: Duration = 0.1
     gap: Duration = 1.0
-    database: int = 0
+    database: int = Field(default=0, ge=0)
     name: str = ""
+
+    @model_validator(mode="after")
+    def database_is_there(self) -> "Scenario":
+        """Redis has 16 databases unless it is told otherwise; on Kubernetes the manifests may tell it."""
+        declared = self.system.settings.redis.get("databases")
+        known = DATABASES if declared is None and self.system.kube is None else declared
+        if known is not None and self.database >= int(known):
+            raise ValueError(f"database: {self.database} is not there; Redis has {known}, numbered from 0")
+        return self
 
     @model_validator(mode="before")
     @classmethod

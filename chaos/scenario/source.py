@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from chaos.errors import ScenarioError
+from chaos.scenario.settings import SECRETS
 from chaos.scenario.words import Place, dotted
 
 
@@ -43,7 +44,8 @@ def override(source: Source, settings: Mapping[str, str], *, option: str = "--se
     where, data = dict(source.where), source.data
     for key, text in settings.items():
         place = tuple(key.split("."))
-        shown = f"{option} {key}={text}"
+        secret = place[-1] in SECRETS or any(name in text for name in SECRETS)
+        shown = f"{option} {key}={'…' if secret else text}"
         data = _replaced(data, place, _scalar(text, shown), shown)
         where = {known: said for known, said in where.items() if known[: len(place)] != place}
         for depth in range(len(place)):

@@ -4,6 +4,7 @@ Values are seconds and hertz once loaded; dumped as JSON they are written as peo
 manifest can be loaded with the same strictness as the file it was made from.
 """
 
+import ipaddress
 import re
 from typing import Annotated, Any
 
@@ -12,7 +13,9 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _RATE = re.compile(r"(\d+(?:\.\d+)?)/(s|m)")
-_ADDRESS = re.compile(r"[A-Za-z0-9_.-]+:\d{1,5}")
+_HOST = re.compile(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+MOST_PORT = 65535
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -39,8 +42,33 @@ def parse_count(value: Any) -> float:  # noqa: ANN401
 
 
 def parse_address(value: Any) -> str:  # noqa: ANN401
-    if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
-        raise ValueError(f'"{value}" is not an address; write host:port, as in rfrm-redis-cluster:6379')
+    """`host:port` or `[IPv6]:port`."""
+    if isinstance(value, str) and ("://" in value or "@" in value):  # may hold a password, and so is not repeated
+        raise ValueError("an address is no URL; write host:port, as in rfrm-redis-cluster:6379")
+    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    if not _HOST.fullmatch(host) or not (port.isascii() and port.isdigit()):
+        raise ValueError(
+            f'"{value}" is not an address; write host:port, as in rfrm-redis-cluster:6379 or [fd00::10]:6379'
+        )
+    if host.startswith("["):
+        try:
+            ipaddress.IPv6Address(host.strip("[]"))
+        except ValueError:
+            raise ValueError(f'"{value}" is not an address: {host} is not an IPv6 address') from None
+    parse_port(int(port))
+    return str(value)
+
+
+def parse_port(value: Any) -> int:  # noqa: ANN401
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_PORT:
+        raise ValueError(f'"{value}" is not a port; write a number from 1 to {MOST_PORT}')
+    return value
+
+
+def parse_name(value: Any) -> str:  # noqa: ANN401
+    """A name that Sentinel, a file and a label can hold."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ValueError(f'"{value}" is not a name; write letters, digits and the characters . - _ only')
     return value
 
 
@@ -71,6 +99,14 @@ Count = Annotated[
     WithJsonSchema({"type": "integer", "minimum": 0}),
 ]
 Address = Annotated[
-    str, BeforeValidator(parse_address), WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z0-9_.-]+:\d{1,5}$"})
+    str,
+    BeforeValidator(parse_address),
+    WithJsonSchema({"type": "string", "pattern": r"^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$"}),
+]
+Port = Annotated[
+    int, BeforeValidator(parse_port), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_PORT})
+]
+Name = Annotated[
+    str, BeforeValidator(parse_name), WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]*$"})
 ]
 Versions = Annotated[str, BeforeValidator(parse_versions), WithJsonSchema({"type": "string"})]

@@ -22,13 +22,15 @@ def instead(word: str, known: Iterable[str]) -> str:
 
 
 def words_at(schema: dict[str, Any], place: Place) -> list[str]:
-    """The keys that a JSON Schema knows at `place`; empty where any name will do."""
+    """The keys that a JSON Schema takes at `place`; empty where any name will do."""
     node = schema
     for part in place:
         node = _resolve(schema, node)
         properties = node.get("properties", {})
-        node = properties.get(part) or node.get("items") or node.get("additionalProperties") or {}
-    return list(_resolve(schema, node).get("properties", {}))
+        named: Any = next(iter(node.get("patternProperties", {}).values()), {})
+        node = properties.get(part) or node.get("items") or node.get("additionalProperties") or named
+    keys = _resolve(schema, node).get("properties", {})
+    return [name for name, taken in keys.items() if not (isinstance(taken, dict) and taken.get("not") == {})]
 
 
 def _resolve(schema: dict[str, Any], node: Any) -> dict[str, Any]:  # noqa: ANN401  # True and False are schemas too

@@ -18,6 +18,7 @@ from chaos.experiment.play import Experiment
 from chaos.record.layout import FORMAT
 from chaos.scenario import Scenario
 from chaos.scenario.model import Client
+from chaos.scenario.settings import names_of
 
 LIBRARIES = {"chaostoolkit-lib": "chaostoolkit-lib", "redis-py": "redis", "hiredis": "hiredis"}
 BEYOND_S = 1800.0
@@ -68,6 +69,7 @@ def agent_spec(spec: TrialSpec, scenario: Scenario, members: Members) -> AgentSp
         members=tuple(members.values()),
         names=tuple(sorted({client.address for client in clients})),
         limit_s=limit_s,
+        settings=tuple(tuple(names_of(name)) for name in scenario.system.settings.redis),
     )
 
 

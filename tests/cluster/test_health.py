@@ -291,7 +291,7 @@ def test_a_service_that_does_not_select_by_the_label_holds_nothing_up():
     ("value", "sentence"),
     [
         ({"down-after-milliseconds": "1000"}, "rfs-a: down-after-milliseconds is 1000, not 5000"),
-        ({}, "rfs-a: down-after-milliseconds is not known yet, not 5000"),
+        ({}, "rfs-a has no setting down-after-milliseconds; a server of another version may have it"),
     ],
 )
 def test_a_setting_that_is_not_yet_as_the_scenario_says(value, sentence):
@@ -299,6 +299,31 @@ def test_a_setting_that_is_not_yet_as_the_scenario_says(value, sentence):
     tell(facts, "settings", member="rfs-a", component="sentinel", settings=value)
 
     assert wrong(facts) == [sentence]
+
+
+def test_a_setting_that_nobody_has_read_yet():
+    facts = healthy()
+    del facts.settings["rfs-a"]
+
+    assert wrong(facts) == ["rfs-a: down-after-milliseconds is not known yet, not 5000"]
+
+
+def test_settings_that_a_member_refuses_to_tell():
+    facts = healthy()
+    tell(facts, "settings", member="rfr-1", component="redis", settings={}, error="NOPERM no permission")
+
+    assert wrong(facts) == ["rfr-1: its settings cannot be read (NOPERM no permission)"]
+
+
+@pytest.mark.parametrize("name", ["replica-priority", "slave-priority"])
+def test_a_setting_is_found_under_whichever_of_its_names_the_server_reports(name):
+    declared = SYSTEM.settings.model_copy(update={"redis": {"replica-priority": 7}})
+    system = SYSTEM.model_copy(update={"settings": declared})
+    facts = healthy()
+    for member, priority in zip(REDIS, ("7", "7", "8"), strict=True):
+        tell(facts, "settings", member=member, component="redis", settings={name: priority})
+
+    assert unhealthy(facts, system, SERVICES) == ["rfr-2: replica-priority is 8, not 7"]
 
 
 def test_a_system_without_a_master_label_is_not_asked_for_one():

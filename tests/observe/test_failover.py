@@ -1,7 +1,7 @@
 """The observers on a real failover: what they see, and how wide its intervals are."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -38,16 +38,27 @@ class Watched:
 
 
 @asynccontextmanager
-async def watched(rig: Rig, tmp_path) -> AsyncIterator[Watched]:
+async def watched(rig: Rig, tmp_path, settings: Iterable[Sequence[str]] = ()) -> AsyncIterator[Watched]:
     events = EventWriter(tmp_path / "agent.jsonl", "agent")
     async with asyncio.TaskGroup() as group:
-        observers = Observers(group, MASTER_NAME, events, None)
+        observers = Observers(group, MASTER_NAME, events, None, settings)
         observers.follow(rig.members())
         try:
             yield Watched(observers, events)
         finally:
             observers.stop()
             events.close()
+
+
+async def test_a_declared_setting_is_read_and_by_its_old_name_where_the_server_knows_no_other(rig, tmp_path):
+    declared = (("maxclients",), ("a-name-to-come", "slave-priority"), ("replica-priority", "slave-priority"))
+    async with watched(rig, tmp_path, declared) as watch:
+        event = await watch.first("settings", member=REDIS[0])
+
+    settings = event.event.settings
+    assert int(settings["maxclients"]) > 0
+    assert settings["slave-priority"] == settings["replica-priority"] == "100"
+    assert "a-name-to-come" not in settings
 
 
 def since(event: Stamped[Any]) -> int:

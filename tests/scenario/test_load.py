@@ -119,6 +119,37 @@ def test_an_override_is_checked_as_the_file_is(mine):
 
 
 @pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("clients.service.address", "redis:99999", '"99999" is not a port; write a number from 1 to 65535'),
+        ("clients.service.address", "redis:0", '"0" is not a port'),
+        ("clients.service.address", "'[fd00::zz]:6379'", '"[fd00::zz]:6379" is not an address'),
+        ("system.local.port", "0", '"0" is not a port'),
+        ("system.local.sentinel.port", "99999", '"99999" is not a port'),
+        ("system.local.sentinel.master", "my master", '"my master" is not a name; write letters, digits and'),
+        ("system.local.sentinel.name", "redis", 'redis and sentinel.name are both "redis"'),
+        ("system.local.sentinel.service", "redis", 'endpoint.service and sentinel.service are both "redis"'),
+        ("system.local.redis", "a/b", '"a/b" is not a name'),
+        ("database", "-1", '"-1" will not do: at least 0 is needed'),
+        ("database", "16", "database: 16 is not there; Redis has 16, numbered from 0"),
+        ("clients.a/b", "{address: redis:1}", '"a/b" is not a name'),
+        ("system.replicas", "two", '"two" will not do: a whole number is needed'),
+        ("limits", "", "nothing is written here: keys and values below it are needed"),
+    ],
+)
+def test_what_no_system_can_have_is_refused_at_load(key, value, says):
+    with pytest.raises(ScenarioError) as error:
+        load("sentinel", {key: value})
+    assert says in str(error.value)
+
+
+def test_a_database_that_the_settings_make_is_there():
+    assert load("sentinel", {"database": "16", "system.settings.redis.databases": "17"}).scenario.database == 16
+    with pytest.raises(ScenarioError, match="Redis has 1, numbered from 0"):
+        load("sentinel", {"database": "1", "system.settings.redis.databases": "1"})
+
+
+@pytest.mark.parametrize(
     ("target", "limit", "floor"),
     [("detection", "4s", "after 5 s"), ("detection", "5s", "after 5 s"), ("promotion", "5.1s", "after 5.2 s")],
 )

@@ -35,7 +35,24 @@ def test_only_a_whole_number_is_a_count(wrong):
         parse_count(wrong)
 
 
-@pytest.mark.parametrize("wrong", ["redis", "redis:", ":6379", "redis:port", 6379, "a:b:1", None])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "redis",
+        "redis:",
+        ":6379",
+        "redis:port",
+        6379,
+        "a:b:1",
+        "a:0",
+        "a:65536",
+        "[::1]",
+        "[a]:1",
+        "::1:6379",
+        "redis://a:1",
+        None,
+    ],
+)
 def test_an_address_names_host_and_port(wrong):
-    with pytest.raises(ValueError, match="host:port"):
+    with pytest.raises(ValueError, match=r"host:port|not a port|not an address"):
         parse_address(wrong)

@@ -18,7 +18,8 @@ from chaos.cluster.local.pod import LocalPod
 from chaos.cluster.local.servers import Server
 from chaos.model import MemberKind
 from chaos.resp import PASSWORD_VARIABLE, password_from_environment
-from chaos.scenario.model import PROXY_BACKEND, PROXY_STATS, ProxySettings, System
+from chaos.scenario.model import PROXY_BACKEND, PROXY_STATS, System
+from chaos.scenario.settings import ProxySettings
 
 LOOPBACK = "127.0.0.1"
 CONTROLLER = "chaos.operators"
