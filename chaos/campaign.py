@@ -20,8 +20,8 @@ from chaos import __version__
 from chaos.analysis.result import CampaignResult, TrialResult
 from chaos.cluster.base import Platform, refusal
 from chaos.errors import InterruptedTrial, ScenarioError, SetupError
-from chaos.experiment.play import Experiment
-from chaos.experiment.play import load as load_experiment
+from chaos.experiment.written import Experiment
+from chaos.experiment.written import load as load_experiment
 from chaos.options import EXPERIMENTS, PLATFORMS, Options
 from chaos.place import at_once, choose
 from chaos.progress import Message, Tell, Tells

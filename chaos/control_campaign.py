@@ -16,9 +16,10 @@ from typing import Any, Self
 from chaos.analysis.result import Verdict
 from chaos.campaign import Campaign
 from chaos.errors import HarnessError, InterruptedTrial, ScenarioError
-from chaos.experiment.play import Experiment, Journal
+from chaos.experiment.play import Journal
 from chaos.experiment.session import Session
 from chaos.experiment.threads import awake
+from chaos.experiment.written import Experiment
 from chaos.options import Options, from_environment
 from chaos.progress import Message, Tell
 from chaos.report.terminal import Terminal

@@ -5,61 +5,20 @@ was not met, and when an activity returned without having run. Every entry is re
 and taken around our calls: no figure is computed from them.
 """
 
-import hashlib
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-from chaoslib.exceptions import ChaosException
-from chaoslib.experiment import ensure_experiment_is_valid, run_experiment
-from chaoslib.extension import get_extension
-from chaoslib.loader import load_experiment
+from chaoslib.experiment import run_experiment
 from chaoslib.run import RunEventHandler
 
-from chaos.cluster.base import Ability
-from chaos.errors import ExperimentError, ScenarioError
-from chaos.fault.registry import FAULTS
+from chaos.errors import ExperimentError
+from chaos.experiment.written import Experiment
 
 Journal = dict[str, Any]
-Activity = dict[str, Any]
 
-EXPECTS = ("failover", "no-failover", "nothing", "any")
 SETTINGS = {"runtime": {"rollbacks": {"strategy": "always"}}}
 """By default rollbacks are skipped when an experiment is interrupted."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Experiment:
-    """A valid file. `expects` is what its fault should bring, `needs` what a cluster must be able to do."""
-
-    name: str
-    path: Path
-    content: dict[str, Any]
-    expects: str
-    needs: frozenset[Ability]
-
-    def as_json(self) -> dict[str, str]:
-        """What a manifest says of it."""
-        words = {key: str(self.content[key]) for key in ("title", "description")}
-        digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
-        return {"name": self.name, **words, "expects": self.expects, "sha256": digest}
-
-
-def load(path: Path) -> Experiment:
-    """Load and check an experiment; raises ScenarioError with the file's name and what is wrong."""
-    try:
-        content = load_experiment(str(path))
-        ensure_experiment_is_valid(content)
-    except (ChaosException, ValueError) as error:
-        raise ScenarioError(f"{path}: {error}") from error
-    for activity in _activities(content):
-        _check_activity(path, activity)
-    return Experiment(
-        name=path.stem, path=path, content=content, expects=_expects(path, content), needs=_needs(content)
-    )
 
 
 def play(experiment: Experiment, started: Callable[[], None]) -> Journal:
@@ -85,33 +44,6 @@ class _Started(RunEventHandler):  # type: ignore[misc]  # chaoslib has no types
 
     def running(self, *_: object) -> None:
         self._started()
-
-
-def _activities(content: dict[str, Any]) -> list[Activity]:
-    probes = content.get("steady-state-hypothesis", {}).get("probes", [])
-    return [*probes, *content["method"], *content.get("rollbacks", [])]
-
-
-def _check_activity(path: Path, activity: Activity) -> None:
-    """An `async def` would be called and never awaited; chaostoolkit calls that a success."""
-    provider = activity.get("provider", {})
-    if provider.get("type") != "python":
-        return
-    if inspect.iscoroutinefunction(getattr(import_module(provider["module"]), provider["func"])):
-        raise ScenarioError(f"{path}: {activity['name']}: {provider['func']} is async; chaostoolkit would not run it")
-
-
-def _expects(path: Path, content: dict[str, Any]) -> str:
-    expects = (get_extension(content, "failover") or {}).get("expects", "any")
-    if expects not in EXPECTS:
-        raise ScenarioError(f'{path}: extensions: expects: "{expects}" is none of {", ".join(EXPECTS)}')
-    return str(expects)
-
-
-def _needs(content: dict[str, Any]) -> frozenset[Ability]:
-    used = (activity.get("provider", {}) for activity in content["method"])
-    faults = (provider["func"] for provider in used if provider.get("module") == "chaos.experiment.actions")
-    return frozenset().union(*(FAULTS[name].needs for name in faults if name in FAULTS))
 
 
 def _unmet(state: dict[str, Any] | None) -> str:

@@ -6,6 +6,7 @@ Not here: what a cluster can do (a trial refuses before it deploys), and anythin
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -58,14 +59,18 @@ def _validated(source: Source, name: str) -> Scenario:
     try:
         return Scenario.model_validate({**source.data, "name": name})
     except ValidationError as error:
-        found = error.errors(include_url=False)
-        raise ScenarioError("\n".join(_sentence(source, item) for item in found)) from None
+        raise ScenarioError(sentences(source, error, schema())) from None
 
 
-def _sentence(source: Source, error: ErrorDetails) -> str:
+def sentences(source: Source, error: ValidationError, known: dict[str, Any]) -> str:
+    """A line for everything that is wrong in a file. `known` is the JSON Schema with the words that it may hold."""
+    return "\n".join(_sentence(source, one, known) for one in error.errors(include_url=False))
+
+
+def _sentence(source: Source, error: ErrorDetails, known: dict[str, Any]) -> str:
     place: Place = tuple(part for part in error["loc"] if part != "[key]")
     if error["type"] == "extra_forbidden":
-        return _line(source, place, f"no such key; {instead(str(place[-1]), words_at(schema(), place[:-1]))}")
+        return _line(source, place, f"no such key; {instead(str(place[-1]), words_at(known, place[:-1]))}")
     if error["type"] == "missing":
         return _line(source, place, "is missing")
     return _line(source, place, _reason(error))

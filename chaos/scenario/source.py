@@ -3,6 +3,7 @@
 Strict where YAML is lenient: a key that stands twice is an error, and so are tags and merge keys.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,14 @@ import yaml
 from chaos.errors import ScenarioError
 from chaos.scenario.settings import SECRETS
 from chaos.scenario.words import Place, dotted
+
+TOOLS = {"chaos-mesh.org": "Chaos Mesh", "litmuschaos.io": "LitmusChaos"}
+"""By the group of their objects: tools whose experiments are Kubernetes objects."""
+TEMPLATE = "this is a template and not YAML; render it first, as `helm template` does"
+HELM = re.compile(
+    r"\{\{-?\s*(?:\.(?:Values|Release|Chart|Capabilities|Files)\b|\$|(?:include|toYaml|tpl|if|else|end|range|with)\b)"
+)
+"""What a Helm chart puts into a value; `{{.State}}`, which docker and others take, is none of it."""
 
 
 @dataclass(frozen=True)
@@ -29,14 +38,25 @@ class Source:
         return self.where[place]
 
 
-def read(path: Path) -> Source:
-    """Raises ScenarioError for a file that cannot be read as YAML with unique keys."""
+def read(path: Path, what: str = "a scenario") -> Source:
+    """Raises ScenarioError for a file that cannot be read as YAML with unique keys, or is plainly of another kind."""
     root = _compose(path)
     if not isinstance(root, yaml.MappingNode):
-        raise ScenarioError(f"{path}:1: a scenario is a mapping of keys to values")
+        given = "a list" if isinstance(root, yaml.SequenceNode) else "text" if root else "an empty file"
+        raise ScenarioError(f"{path}:1: {what} is a mapping of keys to values, and this is {given}")
     source = Source({}, {(): f"{path}:1"})
     source.data.update(_plain(root, (), source.where, path))
+    if "apiVersion" in source.data and "kind" in source.data:
+        raise ScenarioError(f"{source.at(('kind',))}: {_foreign(source.data, what)}")
     return source
+
+
+def _foreign(data: dict[str, Any], what: str) -> str:
+    """What a Kubernetes object is called, and where the thing is described that was wanted in its place."""
+    group = str(data["apiVersion"])
+    whose = next((f" of {name}" for part, name in TOOLS.items() if part in group), "")
+    page = "docs/writing-an-experiment.md" if "experiment" in what else "docs/writing-a-scenario.md"
+    return f"this is a {data['kind']}{whose}, a Kubernetes object, and not {what}; {page} says how one is written"
 
 
 def override(source: Source, settings: Mapping[str, str], *, option: str = "--set") -> Source:
@@ -55,12 +75,22 @@ def override(source: Source, settings: Mapping[str, str], *, option: str = "--se
 
 def _compose(path: Path) -> yaml.Node | None:
     try:
-        return yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".json":
+            text = text.replace("\t", " ")  # JSON is YAML but for its tabs
+        return yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ScenarioError(f"{path}:{line}: {error.problem}") from error
+        raise ScenarioError(f"{path}:{problem(error, text)}") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ScenarioError(f"{path}: {error}") from error
+
+
+def problem(error: yaml.MarkedYAMLError, text: str) -> str:
+    """The line of what is no YAML in a text, and what it is."""
+    mark = error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark else 1
+    near = text.splitlines()[max(0, line - 2) : line]
+    return f"{line}: {TEMPLATE if any('{{' in one for one in near) else error.problem}"
 
 
 def _plain(node: yaml.Node, place: Place, where: dict[Place, str], path: Path) -> Any:  # noqa: ANN401  # it is YAML
@@ -79,6 +109,9 @@ def _keys(node: yaml.MappingNode, place: Place, path: Path) -> Iterator[tuple[st
     seen: set[str] = set()
     for key_node, value in node.value:
         key, line = str(key_node.value), key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            is_template = isinstance(key_node, yaml.MappingNode) and node.flow_style
+            raise ScenarioError(f"{path}:{line}: {TEMPLATE if is_template else 'a key is a word or a number'}")
         if key in seen:
             raise ScenarioError(f"{path}:{line}: {dotted((*place, key))}: stands here twice")
         seen.add(key)
@@ -86,6 +119,8 @@ def _keys(node: yaml.MappingNode, place: Place, path: Path) -> Iterator[tuple[st
 
 
 def _value(node: yaml.Node, path: Path) -> Any:  # noqa: ANN401
+    if HELM.search(str(node.value)):
+        raise ScenarioError(f"{path}:{node.start_mark.line + 1}: {TEMPLATE}")
     constructor = yaml.constructor.SafeConstructor()
     try:
         return constructor.construct_object(node)

@@ -14,7 +14,7 @@ from chaos.agent.spec import AgentSpec
 from chaos.client.spec import ClientSpec, Connection, Load
 from chaos.clock import AGENT, HOST, identity
 from chaos.cluster.base import Members
-from chaos.experiment.play import Experiment
+from chaos.experiment.written import Experiment
 from chaos.record.layout import FORMAT
 from chaos.scenario import Scenario
 from chaos.scenario.model import Client

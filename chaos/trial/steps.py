@@ -18,8 +18,9 @@ from chaos.cluster.health import master, settings, summary, to_audit
 from chaos.errors import FaultError, RecordingError, SetupError
 from chaos.experiment import paths, recovery
 from chaos.experiment.crowding import Crowded
-from chaos.experiment.play import Experiment, Journal
+from chaos.experiment.play import Journal
 from chaos.experiment.session import HEAL_S, Session
+from chaos.experiment.written import Experiment
 from chaos.model import ErrorCode
 from chaos.progress import Message, Tell
 from chaos.record.events import Audit, ClientsStarted, ClientsStopped, Event, RandomWait, WatchBegin, WatchEnd

@@ -20,7 +20,7 @@ from pathlib import Path
 from chaos.cluster.base import Cluster, RunningAgent, refusal
 from chaos.cluster.health import Facts
 from chaos.errors import InterruptedTrial, SetupError
-from chaos.experiment import play
+from chaos.experiment import play, written
 from chaos.experiment.observed import Observed
 from chaos.experiment.session import Session, opened
 from chaos.fault.scene import Scene
@@ -42,7 +42,7 @@ class Trial:
         self._player = player
         self._tell = tell
         self._scenario = Scenario.model_validate(spec.scenario)
-        self._experiment = play.load(Path(spec.experiment))
+        self._experiment = written.load(Path(spec.experiment))
         self._interrupted = ""
         self._failure: BaseException | None = None
         self._task: asyncio.Task[None] | None = None

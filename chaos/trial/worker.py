@@ -15,6 +15,7 @@ from chaos.errors import HarnessError
 from chaos.experiment import play
 from chaos.experiment.session import Session
 from chaos.experiment.threads import LoopThread, MainThread
+from chaos.experiment.written import Experiment
 from chaos.progress import Message, Tell, Tells
 from chaos.trial.ending import worst
 from chaos.trial.spec import TrialSpec
@@ -72,7 +73,7 @@ def signals(interrupt: Callable[[str], None]) -> Iterator[Callable[[], None]]:
 def _played(spec: TrialSpec, tell: Tells, given: TextIO) -> None:
     main = MainThread()
 
-    async def player(experiment: play.Experiment, _session: Session) -> play.Journal:
+    async def player(experiment: Experiment, _session: Session) -> play.Journal:
         return await main.call(lambda: play.play(experiment, install))
 
     trial = Trial(spec, player, tell)

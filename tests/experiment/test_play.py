@@ -8,7 +8,8 @@ import yaml
 
 from chaos.cluster.base import Ability
 from chaos.errors import ExperimentError, ScenarioError
-from chaos.experiment.play import Journal, check, load, play
+from chaos.experiment.play import Journal, check, play
+from chaos.experiment.written import load
 from tests.fakes import HERE
 
 OURS = sorted((HERE / "experiments").glob("*.yaml"))
@@ -126,7 +127,7 @@ def test_a_coroutine_that_nobody_ran_is_an_error(tmp_path: Path) -> None:
 
 
 def test_an_async_activity_is_refused_before_anything_is_played(tmp_path: Path) -> None:
-    with pytest.raises(ScenarioError, match="do it: never_awaited is async"):
+    with pytest.raises(ScenarioError, match=r"any\.yaml:\d+: method\.0\.provider: never_awaited is async"):
         load(file(tmp_path, act="never_awaited"))
 
 

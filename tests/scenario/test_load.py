@@ -104,6 +104,26 @@ def test_an_error_names_file_line_and_path_and_what_would_be_right(mine, old, ne
     assert f"scenarios/mine/scenario.{says}" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("  period: 1s", "  replicas: {{ .Values.replicas }}\n  period: 1s", "11: this is a template and not YAML"),
+        ("redis:6379", '"{{ .Values.host }}:6379"', "13: this is a template and not YAML; render it first"),
+        ("about: A", "{{- if .Values.on }}\nabout: A", "1: this is a template and not YAML"),
+        (
+            "about: A",
+            "apiVersion: apps/v1\nkind: StatefulSet\nabout: A",
+            "2: this is a StatefulSet, a Kube",
+        ),
+        ("  period: 1s", "  ? [a]\n  : 1\n  period: 1s", "11: a key is a word or a number"),
+    ],
+)
+def test_a_file_of_another_kind_is_called_what_it_is(mine, old, new, says):
+    with pytest.raises(ScenarioError) as error:
+        load(mine(old, new))
+    assert f"scenarios/mine/scenario.yaml:{says}" in str(error.value)
+
+
 def test_every_error_has_a_line_of_its_own(mine):
     with pytest.raises(ScenarioError) as error:
         load(mine("limit: 15s, gate: true", "limt: 15s, gaet: true"))

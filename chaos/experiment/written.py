@@ -1,0 +1,208 @@
+"""An experiment's file: checked before anything is deployed, with the line of what is wrong in every sentence.
+
+chaostoolkit looks at a file too, but finds out much of it only when it plays: a fault's target, an argument, a method
+in which nothing happens. Here these are errors of loading.
+"""
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+from chaoslib.exceptions import ChaosException
+from chaoslib.experiment import ensure_experiment_is_valid
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from chaos.cluster.base import Ability
+from chaos.errors import ScenarioError
+from chaos.fault.registry import FAULTS
+from chaos.scenario.load import sentences
+from chaos.scenario.source import read
+from chaos.scenario.words import instead
+
+ACTIONS = "chaos.experiment.actions"
+EXPECTS = ("failover", "no-failover", "nothing", "any")
+CALLED_HERE = {"slave": "replica", "secondary": "replica", "primary": "master", "leader": "master"}
+"""Other words for the two roles that a fault can be aimed at."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Provider(_Part):
+    """What an activity calls. Of `process` and `http` chaostoolkit checks the rest."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    type: Literal["python", "process", "http"]
+    module: str = ""
+    func: str = ""
+    arguments: Any = None
+
+    @model_validator(mode="after")
+    def can_be_called(self) -> "_Provider":
+        """The function is there, is no coroutine (which chaostoolkit would never run), and takes these arguments."""
+        if self.type != "python":
+            return self
+        if not self.module or not self.func:
+            raise ValueError("a python provider needs module and func")
+        try:
+            module = import_module(self.module)
+        except ImportError as error:
+            raise ValueError(f"module {self.module} cannot be imported: {error}") from None
+        function = getattr(module, self.func, None)
+        if function is None:
+            ours = [name for name, one in vars(module).items() if inspect.isfunction(one) and not name.startswith("_")]
+            raise ValueError(f"{self.module} has no function {self.func}; {instead(self.func, ours)}")
+        if inspect.iscoroutinefunction(function):
+            raise ValueError(f"{self.func} is async; chaostoolkit would not run it")
+        self._check_arguments(function)
+        return self
+
+    def _check_arguments(self, function: Callable[..., Any]) -> None:
+        known, hints = inspect.signature(function).parameters, get_type_hints(function)
+        if not isinstance(self.arguments or {}, dict):
+            raise ValueError("arguments are names and values")
+        for name, value in (self.arguments or {}).items():
+            if name not in known and not any(one.kind is one.VAR_KEYWORD for one in known.values()):
+                raise ValueError(f"{self.func} has no argument {name}; {instead(name, known)}")
+            if self.module != ACTIONS or (isinstance(value, str) and value.startswith("${")):
+                continue  # chaostoolkit puts in what `configuration` says
+            try:
+                TypeAdapter(hints[name]).validate_python(value, strict=True)
+            except ValidationError:
+                raise ValueError(f'{self.func}: "{value}" is no {name}; write a {_plain(hints[name])}') from None
+            if name == "target":
+                _check_target(value)
+
+
+def _check_target(target: str) -> None:
+    """Members are named by the system, and so with a number or a hyphen; what is neither a role nor that is a slip."""
+    if target.lower() in CALLED_HERE:
+        raise ValueError(f'a target "{target}" is called {CALLED_HERE[target.lower()]} here')
+    if target not in ("master", "replica") and "-" not in target and not any(map(str.isdigit, target)):
+        raise ValueError(f'there is no target "{target}"; write master, replica or the name of a member, as in redis-0')
+
+
+class _Activity(_Part):
+    type: Literal["action", "probe"] | None = None
+    name: str = ""
+    ref: str = ""
+    provider: _Provider | None = None
+    tolerance: Any = None
+    secrets: Any = None
+    configuration: Any = None
+    controls: Any = None
+    background: bool = False
+    pauses: Any = None
+    dry: Any = None
+
+    def calls(self, module: str) -> str:
+        """The function of that module that it calls; empty where it calls another."""
+        return self.provider.func if self.provider and self.provider.module == module else ""
+
+
+class _Hypothesis(_Part):
+    title: str
+    probes: tuple[_Activity, ...]
+    controls: Any = None
+
+
+class _Extension(BaseModel):
+    """Those of others are left alone."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+    expects: str = "any"
+
+    @model_validator(mode="after")
+    def word_of_ours(self) -> "_Extension":
+        if self.name == "failover" and self.expects not in EXPECTS:
+            raise ValueError(f'expects: "{self.expects}" is none of {", ".join(EXPECTS)}')
+        return self
+
+
+def _some(what: str) -> BeforeValidator:
+    def check(value: Any) -> Any:  # noqa: ANN401  a validator is given whatever YAML held
+        if value in (None, [], ()):
+            raise ValueError(f"is empty: {what}")
+        return value
+
+    return BeforeValidator(check)
+
+
+class _Written(_Part):
+    """The keys that chaostoolkit knows."""
+
+    title: str
+    description: str
+    method: Annotated[tuple[_Activity, ...], _some("an experiment does something, if only `nothing`, the control")]
+    rollbacks: Annotated[tuple[_Activity, ...], _some("write heal, which undoes whatever is held")]
+    hypothesis: _Hypothesis | None = Field(default=None, alias="steady-state-hypothesis")
+    extensions: tuple[_Extension, ...] = ()
+    version: Any = None
+    tags: Any = None
+    contributions: Any = None
+    configuration: Any = None
+    secrets: Any = None
+    controls: Any = None
+    runtime: Any = None
+    dry: Any = None
+
+    @model_validator(mode="after")
+    def something_stamps_the_effect(self) -> "_Written":
+        actions = [one for one in self.method if one.type == "action" or one.ref]
+        if not any(one.ref or (one.provider and one.provider.type == "python") for one in actions):
+            why = "a trial counts from the effect of its fault, and only an action of ours stamps that"
+            raise ValueError(f"method has no action of type python: {why}; take one of {', '.join(FAULTS)}")
+        lasting = [name for one in self.method if (name := one.calls(ACTIONS)) in FAULTS and FAULTS[name].lasting]
+        if lasting and not any(one.calls(ACTIONS) == "heal" for one in self.rollbacks):
+            raise ValueError(f"rollbacks do not heal, so that {lasting[0]} would last: add heal of {ACTIONS}")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Experiment:
+    """A valid file. `expects` is what its fault should bring, `needs` what a cluster must be able to do."""
+
+    name: str
+    path: Path
+    content: dict[str, Any]
+    expects: str
+    needs: frozenset[Ability]
+
+    def as_json(self) -> dict[str, str]:
+        """What a manifest says of it."""
+        words = {key: str(self.content[key]) for key in ("title", "description")}
+        digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        return {"name": self.name, **words, "expects": self.expects, "sha256": digest}
+
+
+def load(path: Path) -> Experiment:
+    """Load and check an experiment; raises ScenarioError with file, line and what is wrong."""
+    source = read(path, "an experiment")
+    try:
+        written = _Written.model_validate(source.data)
+    except ValidationError as error:
+        raise ScenarioError(sentences(source, error, _Written.model_json_schema())) from None
+    try:
+        ensure_experiment_is_valid(source.data)
+    except (ChaosException, ValueError) as error:
+        raise ScenarioError(f"{path}: {error}") from error
+    faults = (one.calls(ACTIONS) for one in written.method)
+    return Experiment(
+        name=path.stem,
+        path=path,
+        content=source.data,
+        expects=next((one.expects for one in written.extensions if one.name == "failover"), "any"),
+        needs=frozenset().union(*(FAULTS[name].needs for name in faults if name in FAULTS)),
+    )
+
+
+def _plain(kind: Any) -> str:  # noqa: ANN401  a type hint
+    return {bool: "true or false", float: "number", int: "whole number", str: "word"}.get(kind, str(kind))

@@ -1,0 +1,126 @@
+"""An experiment's file is checked when it is loaded, and each sentence says where, what, and what would be right."""
+
+from pathlib import Path
+
+import pytest
+
+from chaos.errors import ScenarioError
+from chaos.experiment.written import load
+from tests.fakes import HERE
+
+TEXT = (HERE / "experiments" / "partition-master.yaml").read_text()
+"""Its method begins on line 13, its rollbacks on line 22."""
+METHOD, ROLLBACKS = TEXT.index("method:"), TEXT.index("\nrollbacks:") + 1
+CHAOS_MESH = """
+apiVersion: chaos-mesh.org/v1alpha1
+kind: PodChaos
+metadata: {name: kill-redis}
+spec: {action: pod-kill, mode: one, selector: {labelSelectors: {app: redis}}}
+"""
+LITMUS = """
+apiVersion: litmuschaos.io/v1alpha1
+kind: ChaosEngine
+metadata: {name: kill-redis}
+spec: {experiments: [{name: pod-delete}]}
+"""
+
+
+def said_of(folder: Path, text: str) -> str:
+    path = folder / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(ScenarioError) as error:
+        load(path)
+    lines = str(error.value).splitlines()
+    assert all(line.startswith(f"{path}:") for line in lines)
+    return "\n".join(line.removeprefix(f"{path}:") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("target: master", "target: slave", '15: method.0.provider: a target "slave" is called replica here'),
+        ("target: master", "target: Primary", '15: method.0.provider: a target "Primary" is called master here'),
+        (
+            "target: master",
+            "target: mastr",
+            'there is no target "mastr"; write master, replica or the name of',
+        ),
+        ("target: master", "target: 5", '15: method.0.provider: partition: "5" is no target; write a word'),
+        ("longest_s: 120", "longest_s: 2m", 'partition: "2m" is no longest_s; write a number'),
+        ("longest_s", "longest", "15: method.0.provider: partition has no argument longest; did you mean longest_s?"),
+        ("func: partition", "func: partitoin", "has no function partitoin; did you mean partition?"),
+        ("actions, func: partition", "act, func: partition", "module chaos.experiment.act cannot be imported"),
+        ("func: partition, arg", "arg", "15: method.0.provider: a python provider needs module and func"),
+        ("name: cut the", "nam: cut the", "14: method.0.nam: no such key; did you mean name?"),
+        ("description:", "descriptoin:", "2: descriptoin: no such key; did you mean description?"),
+        ("expects: failover", "expects: maybe", '"maybe" is none of failover, no-failover, nothing, any'),
+        ("title: The master", "title: One\ntitle: The master", "2: title: stands here twice"),
+        ("func: heal}}\n- {name: wait", "func: heal}}\n- {name: {{ .Values.name }}, wait", "template and not YAML"),
+        ("longest_s: 120", "longest_s: {{ .Values.longest }}", "15: this is a template and not YAML; render it first"),
+        ("description: No", 'description: "{{ .Values.what }}" #', "2: this is a template and not YAML"),
+    ],
+)
+def test_a_slip_is_said_with_its_line(tmp_path, old, new, says):
+    assert old in TEXT
+    assert says in said_of(tmp_path, TEXT.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("- a\n- b\n", "1: an experiment is a mapping of keys to values, and this is a list"),
+        ("", "1: an experiment is a mapping of keys to values, and this is an empty file"),
+        ("hello\n", "1: an experiment is a mapping of keys to values, and this is text"),
+        (TEXT[:METHOD] + "method: []\n" + TEXT[ROLLBACKS:], "13: method: is empty: an"),
+        (TEXT[:METHOD] + "method:\n" + TEXT[ROLLBACKS:], "13: method: is empty: an"),
+        (TEXT[:ROLLBACKS], "1: rollbacks: is missing"),
+        (TEXT[:ROLLBACKS] + "rollbacks: []\n", "rollbacks: is empty: write heal, which undoes"),
+        (
+            CHAOS_MESH,
+            "3: this is a PodChaos of Chaos Mesh, a Kubernetes object, and not an experiment; docs/writing",
+        ),
+        (
+            LITMUS,
+            "3: this is a ChaosEngine of LitmusChaos, a Kubernetes object, and not an experiment; docs/writing",
+        ),
+        ("{{- if .Values.enabled }}\ntitle: x\n{{- end }}\n", "template and not YAML; render it first"),
+    ],
+)
+def test_what_is_no_experiment_is_said_plainly(tmp_path, text, says):
+    assert says in said_of(tmp_path, text)
+
+
+def test_a_method_of_processes_alone_says_that_nothing_would_stamp_the_effect(tmp_path):
+    before, after = TEXT[:METHOD], TEXT[ROLLBACKS:]
+    method = "method:\n- {name: kill, type: action, provider: {type: process, path: pkill, arguments: redis-server}}\n"
+    said = said_of(tmp_path, before + method + after)
+    assert "method has no action of type python: a trial counts from the effect of its fault" in said
+    assert "crash, delete, partition, nothing" in said
+
+
+def test_a_fault_that_lasts_has_to_be_healed_by_a_rollback(tmp_path):
+    rollbacks = "rollbacks:\n- {name: wait, type: probe, provider: {type: process, path: 'true'}}\n"
+    said = said_of(tmp_path, TEXT[:ROLLBACKS] + rollbacks)
+    assert "rollbacks do not heal, so that partition would last: add heal of chaos.experiment.actions" in said
+
+
+@pytest.mark.parametrize("target", ["master", "replica", "redis-0", "rfr-redis-cluster-2", "redis0"])
+def test_a_role_and_a_members_name_are_targets(tmp_path, target):
+    path = tmp_path / "mine.yaml"
+    path.write_text(TEXT.replace("target: master", f"target: {target}"))
+    assert load(path).content["method"][0]["provider"]["arguments"]["target"] == target
+
+
+def test_the_words_of_another_tools_templates_and_of_chaostoolkits_variables_are_left_alone(tmp_path):
+    path = tmp_path / "mine.yaml"
+    probe = "- {name: see, type: probe, provider: {type: process, path: docker, arguments: 'ps --format {{.Names}}'}}\n"
+    text = TEXT.replace("\nrollbacks:", f"\n{probe}rollbacks:").replace("longest_s: 120", 'longest_s: "${longest}"')
+    path.write_text(text.replace("runtime:", "configuration: {longest: 120}\nruntime:", 1))
+    assert load(path).content["method"][0]["provider"]["arguments"]["longest_s"] == "${longest}"
+
+
+def test_json_is_read_too(tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text('{\n\t"title": "x",\n\t"description": "y",\n\t"method": []\n}')
+    with pytest.raises(ScenarioError, match=r"mine\.json:4: method: is empty: "):
+        load(path)
