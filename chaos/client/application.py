@@ -14,8 +14,10 @@ from dataclasses import asdict
 from typing import Any
 
 import redis
+from redis.sentinel import MasterNotFoundError, Sentinel, SentinelManagedConnection
 
 from chaos.client.bench import ops_header
+from chaos.client.names import split
 from chaos.client.outcome import OK, Decision, of_errno, of_reply
 from chaos.client.process import STOP_S, Job
 from chaos.client.spec import key_of
@@ -52,18 +54,32 @@ class Connection(redis.Connection):
             self._said(ConnectionClosed)
 
 
-def redis_py_pool(address: str, database: int, said: Said) -> redis.Redis:
-    """A client as target systems configure it; every other setting is the library's default, retries included."""
-    pool = redis.ConnectionPool.from_url(
-        f"redis://{address}/{database}",
-        password=password_from_environment(),
-        connection_class=Connection,
-        said=said,
-        max_connections=20,
-        retry_on_timeout=True,
-        socket_keepalive=True,
-        health_check_interval=30,
-    )
+class SentinelConnection(SentinelManagedConnection, Connection):
+    """The same of a client that asks Sentinel for the master each time that it connects."""
+
+
+def redis_py_pool(job: Job, said: Said) -> redis.Redis:
+    """A client as target systems configure it; every other setting is the library's default, retries included.
+
+    Where its way leads through Sentinel it is the library's own client of Sentinel, which is given Sentinel's Service
+    as the one Sentinel that it knows.
+    """
+    usual: dict[str, Any] = {
+        "password": password_from_environment(),
+        "said": said,
+        "max_connections": 20,
+        "retry_on_timeout": True,
+        "socket_keepalive": True,
+        "health_check_interval": 30,
+    }
+    database, (host, port) = job.load.database, split(job.connect)
+    if job.spec.via_sentinel:
+        known = Sentinel([(host, port)], socket_keepalive=True)  # type: ignore[no-untyped-call]
+        client: redis.Redis = known.master_for(  # type: ignore[no-untyped-call]
+            job.load.master, connection_class=SentinelConnection, db=database, **usual
+        )
+        return client
+    pool = redis.ConnectionPool(connection_class=Connection, host=host, port=port, db=database, **usual)
     return redis.Redis(connection_pool=pool)
 
 
@@ -92,7 +108,7 @@ class Application:
         self._connections = 0
         self._opened = False
         self._value = b"x" * job.load.value_bytes
-        self._redis = LIBRARIES[job.spec.library](job.connect, job.load.database, self._said)
+        self._redis = LIBRARIES[job.spec.library](job, self._said)
 
     def run(self, stop: threading.Event) -> None:
         """Call at the client's rate until `stop`; after a call that took longer, go on at once and from there."""
@@ -153,6 +169,8 @@ def code_of(error: BaseException) -> ErrorCode:
     That the outcome of a failed call is unknown, whatever its code, is for the caller: an attempt that the library
     made before the last one may have been applied.
     """
+    if isinstance(error, MasterNotFoundError):  # with what each Sentinel met behind a colon, or none knew the name
+        return ErrorCode.DISCOVERY_FAILED if " : " in str(error) else ErrorCode.NO_MASTER
     for kind, code in REPLIES.items():
         if isinstance(error, kind):
             return code
@@ -186,7 +204,7 @@ def main() -> None:
     job = Job.loads(sys.stdin.readline())
     told = f"{job.spec.library} {redis.__version__}"
     if job.spec.library in LIBRARIES:  # whoever asks for another one ends below, and then has a record that says so
-        told += f", {time_outs(LIBRARIES[job.spec.library](job.connect, job.load.database, lambda _: None))}"
+        told += f", {time_outs(LIBRARIES[job.spec.library](job, lambda _: None))}"
     client = asdict(job.spec) | {"library": told}
     rows = RowWriter(job.rows_path, ops_header(job.domain, [client]))
     events = EventWriter(job.events_path, job.domain)

@@ -142,7 +142,11 @@ class _Written(_Part):
     title: str
     description: str
     method: Annotated[tuple[_Activity, ...], _some("an experiment does something, if only `nothing`, the control")]
-    rollbacks: Annotated[tuple[_Activity, ...], _some("write heal, which undoes whatever is held")]
+    rollbacks: Annotated[
+        tuple[_Activity, ...],
+        Field(validate_default=True),
+        _some("write `heal` of chaos.experiment.actions, which undoes whatever is held"),
+    ] = ()
     hypothesis: _Hypothesis | None = Field(default=None, alias="steady-state-hypothesis")
     extensions: tuple[_Extension, ...] = ()
     version: Any = None

@@ -91,7 +91,9 @@ def _reason(error: ErrorDetails) -> str:
 
 
 def _line(source: Source, place: Place, text: str) -> str:
-    return f"{source.at(place)}: {dotted(place)}: {text}" if place else f"{source.at(place)}: {text}"
+    """As in `mine.yaml:3: limits.watch: "5" is not a duration` and `mine.yaml:9: method is empty`."""
+    between = " " if text.startswith("is ") else ": "
+    return f"{source.at(place)}: {dotted(place)}{between}{text}" if place else f"{source.at(place)}: {text}"
 
 
 def _check_manifests(scenario: Scenario, folder: Path, source: Source) -> None:

@@ -15,7 +15,8 @@ from chaos.record.layout import NOBODY
 from chaos.record.rows import read_header, read_rows
 from chaos.until import until
 from tests.client.conftest import Start
-from tests.client.play import Play, good, playing, seconds, spec
+from tests.client.play import Play, good, load, playing, seconds, spec
+from tests.rig import LOOPBACK, REDIS, SENTINELS, Rig, free_port
 
 
 async def calling(play: Play, calls: int = 10, run: int = 0) -> None:
@@ -23,7 +24,7 @@ async def calling(play: Play, calls: int = 10, run: int = 0) -> None:
     path = play.directory / "ops" / ("app-5-1.rows" if run else "app-5.rows")
 
     async def enough() -> bool:
-        return path.exists() and len(good(list(read_rows(path)))) >= calls
+        return path.exists() and path.stat().st_size > 0 and len(good(list(read_rows(path)))) >= calls
 
     await until(enough, within_s=30, because=f"{calls} good calls in {path}", every_s=0.05)
 
@@ -47,6 +48,42 @@ async def test_calls_are_rows_and_its_name_says_the_version(start: Start, tmp_pa
     assert play.rows[0].flags == RowFlag.OPENED
     assert play.kinds("target")[0].event.address == server.address
     assert [event.event.client for event in play.kinds("connection.opened")] == [5]
+
+
+@pytest.mark.redis
+async def test_through_sentinel_it_is_the_librarys_client_of_sentinel_and_follows_a_failover(rig: Rig, tmp_path: Path):
+    sentinel = f"{LOOPBACK}:{rig.member(SENTINELS[0]).port}"
+    async with playing(tmp_path / "record", [application(sentinel, via_sentinel=True)]) as play:
+        await calling(play)
+        rig.kill(REDIS[0])
+        await seconds(6)
+    outcomes = [row.outcome for row in play.rows]
+    assert outcomes[0] == outcomes[-1] == Outcome.OK
+    assert Outcome.UNKNOWN in outcomes
+    assert len(play.kinds("connection.opened")) >= 2
+
+
+async def first_error(directory: Path, address: str, master: str) -> ErrorCode:
+    """What the first call met. Its library tries a Sentinel that is not there for some seconds."""
+    path = directory / "ops" / "app-5.rows"
+
+    async def decided() -> bool:
+        rows = list(read_rows(path)) if path.exists() and path.stat().st_size else []
+        return bool(rows) and rows[0].outcome != Outcome.IN_FLIGHT
+
+    async with playing(directory, [application(address, via_sentinel=True)], load(master=master)) as play:
+        await until(decided, within_s=30, because="the first call ends", every_s=0.05)
+    return ErrorCode(play.rows[0].error)
+
+
+@pytest.mark.redis
+async def test_a_master_that_sentinel_does_not_know_is_called_that(rig: Rig, tmp_path: Path):
+    sentinel = f"{LOOPBACK}:{rig.member(SENTINELS[0]).port}"
+    assert await first_error(tmp_path / "record", sentinel, "another") == ErrorCode.NO_MASTER
+
+
+async def test_a_sentinel_that_is_not_there_is_a_discovery_that_failed(tmp_path: Path):
+    assert await first_error(tmp_path, f"{LOOPBACK}:{free_port()}", "mymaster") == ErrorCode.DISCOVERY_FAILED
 
 
 @pytest.mark.redis

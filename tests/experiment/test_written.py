@@ -71,10 +71,10 @@ def test_a_slip_is_said_with_its_line(tmp_path, old, new, says):
         ("- a\n- b\n", "1: an experiment is a mapping of keys to values, and this is a list"),
         ("", "1: an experiment is a mapping of keys to values, and this is an empty file"),
         ("hello\n", "1: an experiment is a mapping of keys to values, and this is text"),
-        (TEXT[:METHOD] + "method: []\n" + TEXT[ROLLBACKS:], "13: method: is empty: an"),
-        (TEXT[:METHOD] + "method:\n" + TEXT[ROLLBACKS:], "13: method: is empty: an"),
-        (TEXT[:ROLLBACKS], "1: rollbacks: is missing"),
-        (TEXT[:ROLLBACKS] + "rollbacks: []\n", "rollbacks: is empty: write heal, which undoes"),
+        (TEXT[:METHOD] + "method: []\n" + TEXT[ROLLBACKS:], "13: method is empty: an"),
+        (TEXT[:METHOD] + "method:\n" + TEXT[ROLLBACKS:], "13: method is empty: an"),
+        (TEXT[:ROLLBACKS], "1: rollbacks is empty: write"),
+        (TEXT[:ROLLBACKS] + "rollbacks: []\n", "rollbacks is empty: write `heal` of chaos"),
         (
             CHAOS_MESH,
             "3: this is a PodChaos of Chaos Mesh, a Kubernetes object, and not an experiment; docs/writing",
@@ -122,5 +122,5 @@ def test_the_words_of_another_tools_templates_and_of_chaostoolkits_variables_are
 def test_json_is_read_too(tmp_path):
     path = tmp_path / "mine.json"
     path.write_text('{\n\t"title": "x",\n\t"description": "y",\n\t"method": []\n}')
-    with pytest.raises(ScenarioError, match=r"mine\.json:4: method: is empty: "):
+    with pytest.raises(ScenarioError, match=r"mine\.json:4: method is empty: "):
         load(path)

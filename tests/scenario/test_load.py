@@ -86,7 +86,7 @@ def test_a_path_that_is_not_there_is_named(mine):
         ),
         ("recovery", "recovry", "yaml:15: targets.recovry: no such key; did you mean recovery?"),
         ("limit: 15s", "limit: 15", 'yaml:15: targets.recovery.limit: "15" is not a duration; write 5s'),
-        ("  period: 1s\n", "", "yaml:2: system.period: is missing"),
+        ("  period: 1s\n", "", "yaml:2: system.period is missing"),
         ("redis:6379}", "redis:6379, count: 0}", 'yaml:13: clients.service.count: "0" will'),
         ("address: redis:6379", "count: 1", "yaml:13: clients.service: needs either address or sentinel"),
         ("address: redis:6379", "address: redis", 'yaml:13: clients.service.address: "redis" is not an address'),
