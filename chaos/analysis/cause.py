@@ -94,6 +94,10 @@ def _of_window(measured: Measured, path: PathResult, head: Window, findings: Seq
     if why:
         return f"{text}. {why} {beside}".strip()
     if phase == UNATTRIBUTED:
+        spell = _promise(measured, path)
+        if spell and _lasted_s(spell) >= head.unattributed_s / 2:
+            text = f"{percent(share(head, phase))} of the outage through {path.address} passed while {spell.node}, "
+            return f"{text}which had been replaced, still acknowledged writes. {beside}".strip()
         text += f": {_silent(measured, path)}."
     elif phase == "endpoint":
         text += f": {_endpoint(measured, path)}."
@@ -147,13 +151,17 @@ def _silent(measured: Measured, path: PathResult) -> str:
     return "no observation of Sentinel, Redis or the platform falls into it"
 
 
+def _promise(measured: Measured, path: PathResult) -> LostSpell | None:
+    """The longest spell in which a demoted or isolated master acknowledged this path's writes, which are lost."""
+    spells = [spell for spell in measured.losses.places if spell.path == path.name and spell.lost_class == "after"]
+    return max((spell for spell in spells if _lasted_s(spell) > PROMISED_S), key=_lasted_s, default=None)
+
+
 def _promised(measured: Measured, path: PathResult, head: Window) -> str:
     """What a demoted or isolated master's promises add to the outage that clients saw."""
-    spells = [spell for spell in measured.losses.places if spell.path == path.name and _lasted_s(spell) > PROMISED_S]
-    spells = [spell for spell in spells if spell.lost_class == "after"]
-    if not spells:
+    spell = _promise(measured, path)
+    if spell is None:
         return ""
-    spell = max(spells, key=_lasted_s)
     seen = next((window for window in path.windows if window.kind == "seen" and window.when == "fault"), None)
     hit = measured.target is not None and spell.node == measured.target.name
     demoted = " after it was demoted" if hit and measured.history.heal_s is None else ""

@@ -62,6 +62,18 @@ def test_an_isolated_master_is_not_demoted_while_it_promises(analysed: Analysed)
     assert f"{PODS[0]} went on saying OK for 39.9 s: " in cause
 
 
+def test_the_time_in_which_an_isolated_master_keeps_its_clients_has_that_cause(analysed: Analysed):
+    """Where it promises for a shorter time than no phase explains, it is not the cause of the rest."""
+    for until_s, told in ((30.0, True), (8.0, False)):
+        story = Story(length_s=60.0).fault("partition").failover(sdown_s=5.4, try_s=5.6, promoted_s=5.9).labelled(6.9)
+        story.out("service", 0.0, 7.0, connection="new")
+        story.acknowledged_then_lost("service", 0.1, until_s, connection="kept")
+        story.out("service", until_s, 30.0, connection="kept")
+        cause = analysed(story.healed(50.0)).cause
+        assert (f"passed while {PODS[0]}, which had been replaced, still acknowledged writes" in cause) is told
+        assert ("attributed to no phase" in cause) is not told
+
+
 def test_a_process_that_came_back_in_place_delays_detection(analysed: Analysed):
     found = analysed(crash_in_place())
     assert "detection" in found.cause
