@@ -60,9 +60,10 @@ class Cases:
 
 @contextmanager
 def playing(cases: dict[str, Case], folder: Path) -> Iterator[Cases]:
-    """All of them, so many at a time, in the order in which they are listed."""
+    """All of them, so many at a time, in the order in which they are listed. What nobody waits for does not begin."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield Cases({name: pool.submit(_play, case, folder / name) for name, case in cases.items()})
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _play(case: Case, folder: Path) -> Played:

@@ -198,6 +198,7 @@ def test_two_masters_until_the_end_are_a_result(cases: Cases) -> None:
     trial = ends(cases, "two masters", Verdict.FAIL, "both said that they are master", "until the end")
     assert "Acknowledged meanwhile" in the(trial, "two masters").sentence
     assert trial.targets["works_at_end"].verdict == "fail"
+    assert trial.losses.lost is not None, trial.losses.undecided
     for name in ("sentinel/new", "sentinel/kept"):
         assert trial.paths[name].targets["recovery"].verdict == "pass"
 

@@ -1,8 +1,9 @@
-"""Activities of experiments that do to the master what the harness is not told of."""
+"""Activities of experiments that do to the members what the harness is not told of."""
 
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 from chaos.cluster.health import master
 from chaos.experiment.session import current
+from chaos.model import Member, MemberKind
 from tests.kind.front import children
 from tests.local.console import ANSWER_S
 from tests.spinning import CORE, spinning
@@ -77,9 +79,9 @@ def pause_writes(seconds: float) -> list[dict[str, Any]]:
     return _told([(0, ["CLIENT", "PAUSE", "60000", "WRITE"]), (seconds, ["CLIENT", "UNPAUSE"])])
 
 
-def _told(script: Script) -> list[dict[str, Any]]:
-    """From within the master's namespaces, by a process of its own: there is no other way to a member."""
-    chosen = master(current().scene.facts)
+def _told(script: Script, member: Member | None = None) -> list[dict[str, Any]]:
+    """To the master, or to that member, from within its namespaces by a process of its own: there is no other way."""
+    chosen = member or master(current().scene.facts)
     assert chosen is not None
     command = [sys.executable, "-m", "tests.local.console", str(_pid(chosen.ip_port)), chosen.address, str(chosen.port)]
     limit_s = ANSWER_S * len(script) + sum(wait_s for wait_s, _ in script)
@@ -103,3 +105,20 @@ def _pid(ip_port: str) -> int:
 
 def _servers(nest: int) -> list[int]:
     return [pid for pid in children(nest) if SERVER.search(Path(f"/proc/{pid}/cmdline").read_text())]
+
+
+def pause_sentinels(names: list[str], seconds: float) -> None:
+    """Stop these Sentinels for so long: their timers come that much later, which they take for a clock that jumped."""
+    found = current().scene.facts.members
+    pids = [_pid(found[name].ip_port) for name in names]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(seconds)
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+
+
+def reset_sentinels() -> list[dict[str, Any]]:
+    """Have every Sentinel forget the replicas and the other Sentinels that it knows."""
+    sentinels = current().scene.facts.of(MemberKind.SENTINEL)
+    return [said for one in sentinels for said in _told([(0, ["SENTINEL", "RESET", "*"])], one)]
