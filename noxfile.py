@@ -16,6 +16,8 @@ nox.options.sessions = ["lint", "types", "layers", "tests"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+PLAY_MANY = ("planted",)
+"""Benchmarks that play a hundred trials or more."""
 PYTHONS = sorted({"3.11", "3.13", HERE})
 """The two that are promised, and the one that nox runs on: that one is always there."""
 HEAL_S, REMOVE_S = 300, 120
@@ -148,4 +150,13 @@ def bench(session: nox.Session) -> None:
     """Print the figures that the project holds itself to: the load and its lag, a campaign's, analysis and report."""
     install(session, "-e", ".", groups=("test",))
     for script in sorted(Path("benchmarks").glob("*.py")):
-        session.run("python", str(script))
+        if script.stem not in PLAY_MANY:
+            session.run("python", str(script))
+
+
+@nox.session(default=False)
+@nox.parametrize("script", PLAY_MANY, ids=PLAY_MANY)
+def judged(session: nox.Session, script: str) -> None:
+    """Play many trials and count how often they are judged rightly; options of a script after `--`."""
+    install(session, "-e", ".[server]", groups=("test",))
+    session.run("python", f"benchmarks/{script}.py", *session.posargs)
