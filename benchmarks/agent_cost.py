@@ -30,7 +30,7 @@ from chaos.agent.keeper import put
 from chaos.agent.spec import QUIT, START, STOP, AgentSpec
 from chaos.client.spec import ClientSpec, Connection, Load
 from chaos.model import Outcome
-from chaos.record.rows import read_rows
+from chaos.record.ops_files import read_rows
 from chaos.scenario.load import load
 from chaos.trial.spec import client_specs
 from tests.rig import MASTER_NAME, REDIS, SENTINELS, Rig, running, wait_for

@@ -1,8 +1,8 @@
 """A campaign: all trials of one invocation, from a scenario's name to a report.
 
-`run` does it all. The pieces (`plan`, `play`, `result`, `close`) are for the pytest plugin and for `chaos run`, which
-have loops of their own. Whatever ends a campaign, what was recorded by then is analysed and reported; what that takes
-(numpy, matplotlib) is imported then, for it costs seconds that a sentence about a wrong option need not take.
+`run` does it all. The pytest plugin and `chaos run` have loops of their own, and use the pieces (`plan`, `play`,
+`result`, `close`). Whatever ends a campaign, what was recorded by then is analysed and reported. numpy and matplotlib
+are imported only then, so that a sentence about a wrong option does not take seconds.
 """
 
 import random
@@ -25,25 +25,23 @@ from chaos.experiment.written import load as load_experiment
 from chaos.options import EXPERIMENTS, PLATFORMS, Options
 from chaos.place import at_once, choose
 from chaos.progress import Message, Tell, Tells
-from chaos.record.layout import FORMAT
+from chaos.record.layout import CAMPAIGN, FORMAT
 from chaos.scenario.lookup import find_experiments
 from chaos.scenario.words import instead
-from chaos.trial.pool import Pool, Way
+from chaos.trial.pool import PlayOptions, Pool
 from chaos.trial.record import write_json
 from chaos.trial.spec import TrialSpec, limits_s, utc_now
-from chaos.trial.steps import Player
-from chaos.trial.trial import Trial
+from chaos.trial.steps import Player, Trial
 from chaos.trial.waiting import Ending, Waiting, Work
 from chaos.trial.worker import signals
 
-CAMPAIGN = "campaign.json"
 LEAVE_S = 120.0
-"""How long taking the platform away may take."""
+"""How long it may take to remove the platform."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Planned:
-    """A trial to come. `number` counts in the campaign, `nth` among those of its experiment."""
+    """A trial to come. `number` counts in the campaign, `nth` among the trials of its experiment."""
 
     number: int
     nth: int
@@ -52,9 +50,9 @@ class Planned:
 
 
 class Campaign:
-    """A context: inside it the platform is up and the system deployed. To be used in the main thread: it takes signals.
+    """A context in which the platform is up and the system deployed. Use it in the main thread, since it takes signals.
 
-    What can be known to be wrong before anything is deployed is raised when it is made.
+    Making it raises everything that can be known to be wrong before anything is deployed.
     """
 
     def __init__(self, options: Options, tell: Tells) -> None:
@@ -91,12 +89,12 @@ class Campaign:
         self._held.close()
 
     def plan(self) -> list[Planned]:
-        """Every trial, the experiments in turn, so that a drift of the machine meets them alike."""
+        """Every trial. The experiments take turns, so that a drift of the machine affects them alike."""
         rounds = [(nth, one) for nth in range(self.options.trials) for one in self.experiments]
         return [self._plan(nth, experiment) for nth, experiment in rounds]
 
     def another(self, experiment: str) -> Planned:
-        """One more trial, of an experiment's name or path; for whoever learns only by and by what to play."""
+        """One more trial of an experiment, by name or path, for callers that learn only by and by what to play."""
         [path] = find_experiments([experiment])
         loaded = load_experiment(path)
         self._refuse(loaded)
@@ -106,18 +104,18 @@ class Campaign:
         return self._plan(nth, loaded)
 
     def play(self, *planned: Planned) -> None:
-        """Trials in workers, as many at once as the campaign plays; raises when none is under way any more."""
-        way = Way(
+        """Play trials in workers, as many at once as the campaign allows. Raises when none is under way any more."""
+        options = PlayOptions(
             at_once=min(self.at_once, len(planned)),
             limit_s=limits_s(self.loaded.scenario),
             redeploy=partial(self._platform.deploy, fresh=True),
             tell=self.tell,
         )
-        pool = Pool([partial(self.spec, one) for one in planned], way)
+        pool = Pool([partial(self.spec, one) for one in planned], options)
         self._wait(pool.play(), ending=lambda _why: self._waiting.call(pool.interrupt))
 
     def play_here(self, planned: Planned, player: Player) -> "Future[None]":
-        """One trial in this process: `player` has its experiment played by a chaostoolkit that already runs."""
+        """Play one trial in this process: `player` has its experiment played by a chaostoolkit that already runs."""
         trial = Trial(self.spec(planned), player, self.tell)
         return self._waiting.begun(trial.run(), trial.interrupt)
 
@@ -137,7 +135,7 @@ class Campaign:
         return result
 
     def interrupt(self, why: str) -> None:
-        """End the campaign early: the trial under way undoes its fault first. A second call changes nothing."""
+        """End the campaign early. The trial under way undoes its fault first. A second call changes nothing."""
         self._waiting.interrupt(why)
 
     def spec(self, planned: Planned) -> TrialSpec:
@@ -157,7 +155,10 @@ class Campaign:
         )
 
     def _leave_out(self) -> None:
-        """Of what was chosen here what cannot be played here; raises SetupError for what was asked for."""
+        """Drop the experiments that cannot be played on this platform, with a note.
+
+        Raises SetupError instead if the user asked for these experiments by name.
+        """
         for experiment in list(self.experiments):
             try:
                 self._refuse(experiment)
@@ -170,7 +171,7 @@ class Campaign:
                 self.tell(Message(Tell.NOTE, {"text": f"left out: {error}"}))
 
     def _refuse(self, experiment: Experiment) -> None:
-        """Before anything is deployed. Raises SetupError."""
+        """Raise SetupError if the platform cannot play an experiment. Call it before anything is deployed."""
         refused = refusal(experiment.name, experiment.needs, self._platform)
         if refused:
             raise SetupError(refused)
@@ -186,7 +187,7 @@ class Campaign:
             raise InterruptedTrial(f"{error}; what was recorded is in {self.directory}") from None
 
     def _leave(self) -> None:
-        """It takes away what this campaign made."""
+        """Leave the platform, which removes what this campaign made."""
         self._waiting.whatever_comes(self._platform.__aexit__(None, None, None), LEAVE_S)
 
     def _make_platform(self) -> Platform:
@@ -199,7 +200,7 @@ class Campaign:
         return make(self.loaded.scenario, self.loaded.folder, keep=self.options.keep, tell=self.tell, **image)
 
     def _write_down(self) -> None:
-        """What was asked for; it grows where trials are asked for one by one."""
+        """Write what was asked for. It is written again when another trial is asked for."""
         asked = asdict(self.options) | {"out": str(self.options.out), "settings": dict(self.options.settings)}
         content = {
             "format": FORMAT,
@@ -237,9 +238,9 @@ class Campaign:
 
 
 def run(options: Options, tell: Tells) -> tuple[CampaignResult, Path]:
-    """Play every trial, analyse, report; the result and the campaign's directory.
+    """Play every trial, analyse and report. Returns the result and the campaign's directory.
 
-    Raises HarnessError when the harness failed or was interrupted, after what was recorded is reported.
+    Raises HarnessError if the harness failed or was interrupted, after what was recorded is reported.
     """
     campaign = Campaign(options, tell)
     try:
@@ -255,12 +256,12 @@ def _asked(options: Options) -> tuple[str, ...]:
 
 
 def seed_of(seed: int, number: int) -> int:
-    """The seed of one trial: all follow from the campaign's."""
+    """The seed of one trial, which follows from the campaign's."""
     return random.Random(f"{seed}:{number}").getrandbits(31)
 
 
 def unused(directory: Path) -> Path:
-    """This directory, made; where another campaign of the same minute has it, the next with a number."""
+    """Make this directory; if another campaign of the same minute has it, make the next one with a number."""
     numbered = (directory.with_name(f"{directory.name}-{number}") for number in count(2))
     for one in chain([directory], numbered):
         try:

@@ -1,7 +1,7 @@
 """Stamps and clock domains. A domain is one monotonic clock: a kernel boot and its time-namespace offsets.
 
-Two processes whose `identity` is equal read the same clock, so that the offset between them is 0 with error 0; all
-nodes of a kind cluster and its host do. Elsewhere an offset is exchanged and carries half its round trip as error.
+Two processes whose `identity` is equal read the same clock, so that the offset between them is 0 with error 0. So it is
+for all nodes of a kind cluster and its host. Elsewhere the offset is measured, with half the round trip as its error.
 """
 
 import time
@@ -24,7 +24,7 @@ def node_domain(node: str) -> str:
 
 
 def identity() -> dict[str, str]:
-    """What tells this process's monotonic clock from another: equal dictionaries are one clock."""
+    """What identifies this process's monotonic clock. Processes with equal dictionaries read one clock."""
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     offsets = Path("/proc/self/timens_offsets")
     return {"boot_id": boot_id, "timens": " ".join(offsets.read_text().split()) if offsets.exists() else ""}

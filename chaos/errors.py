@@ -50,3 +50,26 @@ class InterruptedTrial(HarnessError):
 
 PASS, FAIL, INCONCLUSIVE = 0, 1, 5
 """The exit codes of a verdict; those of an error are on its class."""
+
+
+def error_named(name: str) -> type[HarnessError]:
+    """The class of an error that another process told of by its name; HarnessError if there is none of that name."""
+    return next((one for one in HarnessError.__subclasses__() if one.__name__ == name), HarnessError)
+
+
+def worst(error: BaseException) -> HarnessError:
+    """The error that the user should read first, of a trial that failed while it was played and while it was undone.
+
+    A fault that was not undone comes before anything. Otherwise what went wrong first is the cause of the rest.
+    """
+    found = list(_in_time(error))
+    faults = [one for one in found if isinstance(one, FaultError)]
+    return (faults or found or [HarnessError(str(error) or type(error).__name__)])[0]
+
+
+def _in_time(error: BaseException) -> list[HarnessError]:
+    """The errors of a group in the order in which they were raised: what it was raised during the handling of first."""
+    if isinstance(error, BaseExceptionGroup):
+        before = _in_time(error.__context__) if error.__context__ is not None else []
+        return before + [one for part in error.exceptions for one in _in_time(part)]
+    return [error] if isinstance(error, HarnessError) else []

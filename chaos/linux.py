@@ -1,4 +1,4 @@
-"""System calls that Python 3.11 lacks, by ctypes on every version alike: one way to do it, one way to test."""
+"""System calls that Python 3.11 lacks, by ctypes. Newer versions use them too, so that there is one way to test."""
 
 import ctypes
 import os
@@ -14,9 +14,9 @@ TFD_TIMER_ABSTIME = 1
 CLOCK_MONOTONIC = 1
 CLONE_NEWNET = 0x40000000
 CLONE_NEWUSER = 0x10000000
-"""Of <sched.h>: the kinds of a network and of a user namespace."""
+"""The kinds of a network and of a user namespace, from <sched.h>."""
 PR_SET_PDEATHSIG = 1
-"""Of <sys/prctl.h>."""
+"""From <sys/prctl.h>."""
 
 
 class _Timespec(ctypes.Structure):
@@ -56,27 +56,27 @@ def timerfd_at(fd: int, when_ns: int) -> None:
 
 
 def setns(fd: int, kind: int) -> None:
-    """Move the calling thread into the namespace behind `fd`; `os.setns` from Python 3.12 on.
+    """Move the calling thread into the namespace behind `fd`, as `os.setns` does from Python 3.12 on.
 
-    Raises OSError: EPERM without CAP_SYS_ADMIN, EINVAL where `fd` is no namespace of this kind.
+    Raises OSError: EPERM without CAP_SYS_ADMIN, EINVAL if `fd` is no namespace of this kind.
     """
     _checked(_libc.setns(fd, kind))
 
 
 def unshare(kinds: int) -> None:
-    """Move the calling thread into new namespaces; `os.unshare` from Python 3.12 on.
+    """Move the calling thread into new namespaces, as `os.unshare` does from Python 3.12 on.
 
-    Raises OSError: EPERM where this user may not, EINVAL for a user namespace while the process has other threads.
+    Raises OSError: EPERM if this user may not, EINVAL for a user namespace while the process has other threads.
     """
     _checked(_libc.unshare(kinds))
 
 
 def apart(work: Callable[[], T]) -> T:
-    """What `work` returns or raises, in a thread that then ends: the namespaces it enters or leaves are that one's."""
+    """Do `work` in a thread that ends after it, so that no other thread changes its namespaces. Returns its result."""
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(work).result()
 
 
 def die_with_parent() -> None:
-    """Have the kernel kill this process when the thread that started it ends. Kept over exec, lost at the next fork."""
+    """Have the kernel kill this process when the thread that started it ends. It outlives exec, but not a fork."""
     _checked(_libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0))

@@ -1,4 +1,4 @@
-"""The nouns that every part shares. Standard library only: this ships into pods."""
+"""The nouns that every part shares. It needs the standard library only, since it ships into pods."""
 
 from dataclasses import asdict, dataclass
 from enum import IntEnum, StrEnum
@@ -8,7 +8,7 @@ from typing import Any, Self
 class Outcome(IntEnum):
     """What became of one operation, as its row says.
 
-    `FAILED` is surely not applied; `UNKNOWN` may have been. A row that is still `IN_FLIGHT` when its writer died is
+    `FAILED` was surely not applied; `UNKNOWN` may have been applied. A row that was `IN_FLIGHT` when its writer died is
     read as unknown. `EMPTY` marks space that no operation has used yet.
     """
 
@@ -47,12 +47,12 @@ class ErrorCode(IntEnum):
 
     @property
     def words(self) -> str:
-        """As people write it: `name not found`."""
+        """The name as people write it, such as `name not found`."""
         return self.name.lower().replace("_", " ")
 
 
 WORKS_SHARE = 0.9
-"""Of a baseline's operations, how many are good on a path that works. A name that reaches one pod of three is below."""
+"""A path works if this share of its baseline was good. A name that reaches one pod of three has less."""
 
 
 class RowFlag(IntEnum):
@@ -69,12 +69,12 @@ class MemberKind(StrEnum):
     SENTINEL = "sentinel"
     OPERATOR = "operator"
     PROXY = "proxy"
-    """An HAProxy in front, through which clients reach the master. It is on their side of every cut."""
+    """An HAProxy in front, through which clients reach the master. It is on the clients' side of every cut."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
-    """One process of the system under test, as the platform knows it now. The port of a proxy is its stats socket's.
+    """One process of the system under test, as the platform knows it now. A proxy has the port of its stats socket.
 
     `uid` changes when the pod is replaced under its old name, `container` when the process is restarted in place.
     `domain` is the clock domain of the node it runs on.
@@ -92,7 +92,7 @@ class Member:
 
     @property
     def ip_port(self) -> str:
-        """What an event calls `address`; an IPv6 address stands in it as Redis itself writes it, without brackets."""
+        """What events call `address`. An IPv6 address has no brackets, as Redis writes it."""
         return f"{self.address}:{self.port}"
 
     def as_json(self) -> dict[str, Any]:

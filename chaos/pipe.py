@@ -25,20 +25,20 @@ from chaos.errors import HarnessError
 
 CHUNK = 1 << 16
 LAST_LINES = 3
-"""How much of what a program said last stands in the sentence on its end."""
+"""How many of a program's last lines are in the sentence on its end."""
 
 Line = dict[str, Any]
 Hears = Callable[[bytes], object]
 Handler = Callable[[Line], Line | Awaitable[Line]]
-"""Gives the answer to a request, at once or when it is awaited."""
+"""Answers a request, at once or when it is awaited."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Program:
     """What to run, and who hears it. `out` and `error` take each whole line, without its end.
 
-    Without `out` what it says is dropped, without `error` it goes where our own errors go; a path is a new file.
-    `merged` has `out` take the errors, too. `before` is called in the child before it becomes the program.
+    Without `out` its output is dropped. Without `error` its errors go where ours go; a path makes a new file. If
+    `merged`, `out` takes the errors too. `before` is called in the child before it becomes the program.
     """
 
     command: Sequence[str | Path]
@@ -50,14 +50,15 @@ class Program:
 
 
 class Child:
-    """A process that we started, in a session of its own: a Ctrl-C at the terminal is ours to act on, in our order.
+    """A process that we started. It belongs to the event loop that runs when it is made.
 
-    It belongs to the event loop that runs when it is made. `ended` is called once, after its last line was heard.
-    `ended_ns` is the stamp of when its end was seen, and `code` its exit code, or minus the number of a signal.
+    It has a session of its own, so that a Ctrl-C at the terminal comes to us alone and we end things in our order.
+    `ended` is called once, after its last line was heard. `ended_ns` is when its end was seen, and `code` its exit
+    code, or minus the number of a signal.
     """
 
     def __init__(self, program: Program, ended: Callable[["Child"], object] = lambda _: None) -> None:
-        """Raises OSError where the program cannot be started."""
+        """Start the program. Raises OSError if that cannot be done."""
         self._program = program
         self._ended = ended
         self._last: deque[bytes] = deque(maxlen=LAST_LINES)
@@ -92,24 +93,24 @@ class Child:
             self._write()
 
     def hang_up(self) -> None:
-        """End its standard input once everything told was written. Most of our programs end then by themselves."""
+        """End its standard input once all lines are written. Most of our programs end by themselves then."""
         self._hung_up = True
         if self.lives:
             self._write()
 
     def send(self, number: signal.Signals) -> None:
-        """Signal the process; nothing where it has ended."""
+        """Send a signal. If the process has ended, nothing happens."""
         if self.lives:
             signal.pidfd_send_signal(self._pidfd, number)
 
     def kill(self) -> None:
-        """SIGKILL to it and to what it has forked."""
+        """Send SIGKILL to the process and to what it has forked."""
         if self.lives:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
 
     async def finish(self, within_s: float) -> None:
-        """Hang up and wait for its end; after `within_s` it is killed."""
+        """Hang up and wait for its end. After `within_s` it is killed."""
         self.hang_up()
         try:
             async with asyncio.timeout(within_s):
@@ -144,7 +145,7 @@ class Child:
         self._loop.add_reader(self._pidfd, self._end)
 
     def _heard(self) -> list[tuple[IO[bytes], Hears]]:
-        """The pipes that are read, each with who hears its lines; what is said on standard error is kept, too."""
+        """The pipes that are read, each with who hears its lines. The last lines of standard error are kept too."""
         found: list[tuple[IO[bytes], Hears]] = []
         program, popen = self._program, self._popen
         if popen.stdout is not None and program.out is not None:
@@ -161,7 +162,7 @@ class Child:
         return keep
 
     def _write(self) -> None:
-        """Write as much as the pipe takes; the rest when it takes more."""
+        """Write as much as the pipe takes. The rest is written when it takes more."""
         try:
             del self._untold[: os.write(self._stdin, self._untold) if self._untold else 0]
         except BlockingIOError:
@@ -192,7 +193,7 @@ class Child:
 
 
 class Lines:
-    """Takes the lines of a program as it says them, and gives them to whoever iterates, up to the program's end."""
+    """The lines of a program, for an `async for` that ends when the program ends."""
 
     def __init__(self) -> None:
         self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -220,7 +221,7 @@ class _Ear:
         loop.add_reader(self._pipe, self._read)
 
     def _read(self) -> bool:
-        """Whether there was anything."""
+        """Read what there is. False if there is nothing."""
         try:
             data = os.read(self._pipe, CHUNK)
         except BlockingIOError:
@@ -243,7 +244,7 @@ class _Ear:
 
 
 class Questions:
-    """Requests of ours that are under way. `tell` gives a line to whoever answers."""
+    """Our requests that are under way. `tell` gives a line to whoever answers."""
 
     def __init__(self, tell: Callable[[bytes], object]) -> None:
         self._tell = tell
@@ -251,7 +252,7 @@ class Questions:
         self._asked: dict[int, asyncio.Future[Line]] = {}
 
     async def ask(self, request: Line, within_s: float) -> Line:
-        """The answer to one request. Raises TimeoutError where none came in time, and what `fail` was given."""
+        """The answer to one request. Raises TimeoutError if none comes in time, or what `fail` was given."""
         number = next(self._numbers)
         answer: asyncio.Future[Line] = asyncio.get_running_loop().create_future()
         self._asked[number] = answer
@@ -263,13 +264,13 @@ class Questions:
             del self._asked[number]
 
     def take(self, line: Line) -> None:
-        """Give an answer to whoever asked; one that nobody waits for any more is dropped."""
+        """Give an answer to whoever asked. If nobody waits for it any more it is dropped."""
         answer = self._asked.get(line.pop("id"))
         if answer is not None and not answer.done():
             answer.set_result(line)
 
     def fail(self, error: Exception) -> None:
-        """No more answers come."""
+        """Have every request that is under way raise `error`, since no more answers come."""
         for answer in self._asked.values():
             if not answer.done():
                 answer.set_exception(error)
@@ -278,7 +279,7 @@ class Questions:
 async def answered(does: Mapping[str, Handler], line: bytes) -> bytes:
     """The answer to one request, `{"id", "do", …}`, as a line with the id of the request.
 
-    A request that cannot be done is answered with `{"id", "error"}`, and so is a line that is none.
+    A request that cannot be done is answered with `{"id", "error"}`, and so is a line that is no request.
     """
     try:
         request = json.loads(line)
@@ -310,7 +311,7 @@ def packed(line: Line) -> bytes:
 
 
 def say(line: bytes) -> None:
-    """Write a line on standard output. Where nobody reads it any more, the end of our input is about to say so."""
+    """Write a line to standard output. If nobody reads it any more, the end of our input will say so soon."""
     with suppress(BrokenPipeError):
         sys.stdout.buffer.write(line)
         sys.stdout.buffer.flush()

@@ -1,7 +1,7 @@
 """What a worker tells its campaign while a trial runs: one JSON object a line on the worker's standard output.
 
-The campaign passes each to whoever renders (the terminal, a pytest log). Nothing is computed from them: a figure that
-counts comes from the files, later.
+The campaign passes each on to the terminal or the log of pytest. No figure is computed from them: figures come from the
+files, later.
 """
 
 import json
@@ -38,7 +38,7 @@ class Tell(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`trial` is the number of the trial that says so, where several are played at once; a worker leaves it out."""
+    """One message. `trial` is the number of its trial if several are played at once. A worker leaves it out."""
 
     tell: Tell
     data: dict[str, Any] = field(default_factory=dict)
@@ -54,4 +54,4 @@ class Message:
 
 
 Tells = Callable[[Message], None]
-"""Whoever renders messages, or passes them on."""
+"""Shows a message, or passes it on."""

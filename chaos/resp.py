@@ -1,8 +1,8 @@
 """A small Redis client for observers, the audit and discovery: RESP2, one connection, a time-out on every call.
 
-Not a client whose outage is measured (chaos.client), and not one to share between tasks. What Redis answers with an
-error is a value, `hiredis.ReplyError`; trouble with the connection is an OSError, TimeoutError included, and after it
-the connection is of no more use.
+It is not a client whose outage is measured (see chaos.client), and tasks must not share one. An error that Redis
+answers is a value, `hiredis.ReplyError`. Trouble with the connection is an OSError, which may be a TimeoutError. After
+it the connection cannot be used any more.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ READ_BYTES = 1 << 16
 
 
 def password_from_environment() -> str | None:
-    """The system's password, by the only way that it comes; None where it has none."""
+    """The system's password, which comes in this variable only; None if it has none."""
     return os.environ.get(PASSWORD_VARIABLE) or None
 
 
@@ -37,8 +37,8 @@ def info_fields(reply: str) -> dict[str, str]:
     return dict(line.split(":", 1) for line in reply.splitlines() if ":" in line)
 
 
-class Message(NamedTuple):
-    """One message of pub/sub. `at_ns` is when its bytes were read, on the monotonic clock."""
+class Published(NamedTuple):
+    """A message that was published. `at_ns` is when its bytes were read, on the monotonic clock."""
 
     channel: str
     payload: str
@@ -46,7 +46,7 @@ class Message(NamedTuple):
 
 
 class Resp:
-    """One connection. Bytes that are not UTF-8 come as surrogates, so that nothing is lost in JSON."""
+    """One connection. Bytes that are not UTF-8 become surrogates, so that nothing is lost in JSON."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout_s: float) -> None:
         self._reader = reader
@@ -55,34 +55,30 @@ class Resp:
         self._parser: hiredis.Reader | None = hiredis.Reader(encoding="utf-8", errors="surrogateescape")
         self._read_ns = 0
         self.quiet_ns = 0
-        """When the last ping of `messages` that was answered was sent: what was published before it has been read."""
+        """When the last answered ping of `messages` was sent. What was published before that has been read."""
 
     @classmethod
     @asynccontextmanager
     async def connect(cls, host: str, port: int, timeout_s: float, password: str | None = None) -> AsyncIterator[Self]:
-        """Connect and authenticate, each within `timeout_s`, which then holds for every call.
+        """Connect and authenticate, each within `timeout_s`, which holds for every call too.
 
-        Raises OSError (TimeoutError where it took too long, PermissionError where the password was refused).
+        Raises OSError: TimeoutError if it takes too long, PermissionError if the password is refused.
         """
         async with asyncio.timeout(timeout_s):
             reader, writer = await asyncio.open_connection(host, port)
         try:
             connection = cls(reader, writer, timeout_s)
-            if password is not None:
-                await connection._authenticate(password)
+            answer = await connection.call("AUTH", password) if password is not None else None
+            if isinstance(answer, hiredis.ReplyError):
+                raise PermissionError(str(answer))
             yield connection
         finally:
             writer.transport.abort()
             with suppress(OSError):  # what ended the connection was raised by the call that met it
                 await writer.wait_closed()
 
-    async def _authenticate(self, password: str) -> None:
-        answer = await self.call("AUTH", password)
-        if isinstance(answer, hiredis.ReplyError):
-            raise PermissionError(str(answer))
-
     async def call(self, *command: str | bytes | int) -> Any:  # noqa: ANN401  a reply is any of RESP's types
-        """The reply to one command. Raises OSError; TimeoutError when none came in time."""
+        """The reply to one command. Raises OSError, which is a TimeoutError if no reply came in time."""
         if self._parser is None:
             raise ConnectionAbortedError("a call failed before on this connection")
         try:
@@ -90,20 +86,20 @@ class Resp:
                 self._writer.write(pack(*command))
                 return await self._reply()
         except BaseException:
-            self._parser = None  # the next reply would be this call's
+            self._parser = None  # the next reply would be that of this call
             raise
 
     async def psubscribe(self, *patterns: str) -> Any:  # noqa: ANN401
-        """Subscribe and return the first pattern's reply; from here on only `messages` may be used."""
+        """Subscribe, and return the first pattern's reply. From here on only `messages` may be used."""
         self.quiet_ns = mono_ns()
         return await self.call("PSUBSCRIBE", *patterns)
 
-    async def messages(self, idle_s: float = 1.0) -> AsyncIterator[Message]:
+    async def messages(self, idle_s: float = 1.0) -> AsyncIterator[Published]:
         """Messages as they come, without end. At each multiple of `idle_s`, the same for all of a process, the other
         side is pinged.
 
-        Raises OSError when the connection ends, TimeoutError when even the ping is not answered: a black hole is
-        noticed within `idle_s` and the time-out of a call.
+        Raises OSError when the connection ends, and TimeoutError when the ping is not answered. So a peer that swallows
+        packets is noticed within `idle_s` and the time-out of a call.
         """
         pinged_ns, idle_ns = self.quiet_ns, round(idle_s * 1e9)
         ping_ns = next_multiple(idle_ns, mono_ns())
@@ -120,7 +116,7 @@ class Resp:
             if reply[0] == "pong":
                 self.quiet_ns = pinged_ns
             elif reply[0] == "pmessage":
-                yield Message(channel=reply[2], payload=reply[3], at_ns=self._read_ns)
+                yield Published(channel=reply[2], payload=reply[3], at_ns=self._read_ns)
 
     async def _reply(self) -> Any:  # noqa: ANN401
         parser = self._parser

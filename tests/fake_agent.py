@@ -14,7 +14,7 @@ from chaos.model import ErrorCode, MemberKind, Outcome
 from chaos.record.event_files import EventWriter
 from chaos.record.layout import AUDIT as AUDIT_FOLDER
 from chaos.record.layout import EVENTS, OPS, Row
-from chaos.record.rows import RowWriter
+from chaos.record.ops_files import RowWriter
 from tests.fake_world import World
 from tests.saying import event
 

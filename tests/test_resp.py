@@ -8,7 +8,7 @@ from pathlib import Path
 import hiredis
 import pytest
 
-from chaos.resp import Message, Resp, password_from_environment
+from chaos.resp import Published, Resp, password_from_environment
 from tests.client.play import Server, peer
 from tests.rig import LOOPBACK, free_port
 
@@ -63,7 +63,7 @@ async def test_a_silent_subscription_is_pinged_and_lives(server: Server):
         await asyncio.sleep(0.3)
         assert not waiting.done()
         await asyncio.to_thread(server.call, "PUBLISH", "c", "x")
-        assert isinstance(await waiting, Message)
+        assert isinstance(await waiting, Published)
 
 
 async def test_a_black_hole_ends_a_subscription():

@@ -43,7 +43,7 @@ Request = dict[str, Any]
 Answer = dict[str, Any]
 
 
-class Target(Protocol):
+class FaultTarget(Protocol):
     """What a fault is done to. Whoever hosts the executor finds it."""
 
     @property
@@ -64,10 +64,10 @@ class Faults:
     this process, so that the next one can undo what this one held when it was killed.
     """
 
-    def __init__(self, directory: Path, find: Callable[[Request], Target]) -> None:
+    def __init__(self, directory: Path, find: Callable[[Request], FaultTarget]) -> None:
         self.leases = Leases(directory)
         self._find = find
-        self._paused: dict[str, Target] = {}
+        self._paused: dict[str, FaultTarget] = {}
         self._tables: dict[int, Table] = {}
         self.does: dict[str, Callable[[Request], Awaitable[Answer]]] = {
             "kill": self.kill,
@@ -155,7 +155,7 @@ class Faults:
     async def _status(self, _: Request) -> Answer:
         return {**self.leases.status(), **reading()}
 
-    def _open_table(self, target: Target) -> int:
+    def _open_table(self, target: FaultTarget) -> int:
         """Open our table in the target's network namespace, and hold that open until the cut is undone.
 
         So a container that is restarted meanwhile is healed too. Returns the namespace's inode.
@@ -173,7 +173,7 @@ class Faults:
         self._tables[namespace].clear()
         self._tables.pop(namespace).close()
 
-    def _continue(self, target: Target) -> None:
+    def _continue(self, target: FaultTarget) -> None:
         """SIGCONT without waiting for its effect: good at any time, also where it is not paused or has ended."""
         for pid in _running(target):
             reach.signal_one(pid, signal.SIGCONT)
@@ -202,7 +202,7 @@ async def _signalled(pids: list[int], number: signal.Signals) -> Answer:
     return {"before_ns": before_ns, "after_ns": mono_ns(), "evidence": evidence}
 
 
-def _running(target: Target) -> list[int]:
+def _running(target: FaultTarget) -> list[int]:
     """Its processes; none where it has ended meanwhile, which nothing has to be undone for."""
     try:
         return target.processes()

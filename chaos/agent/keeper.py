@@ -27,7 +27,7 @@ from chaos import clock
 from chaos.errors import RecordingError
 from chaos.pipe import Handler, Line, answered
 from chaos.record.layout import AUDIT, EVENTS, MAGIC, OPS, ROW
-from chaos.record.rows import settled
+from chaos.record.ops_files import settled
 
 PIECE_BYTES = 1 << 20
 """Most data of one answer: small enough for one message of an exec stream, large enough to catch up quickly."""

@@ -9,7 +9,7 @@ from chaos.analysis.history import History
 from chaos.analysis.interval import Interval
 from chaos.analysis.measured import Measured
 from chaos.analysis.result import PathResult
-from chaos.operators.base import Means
+from chaos.operators.operator import Means
 from chaos.record.events import Pod, Role
 from chaos.scenario.floors import PROMOTION_S
 

@@ -8,7 +8,7 @@ from chaos.analysis.result import Failover, FaultRecord, Losses, Milestone, Node
 from chaos.analysis.sentinels import Attempt, Said
 
 if TYPE_CHECKING:
-    from chaos.operators.base import Operator
+    from chaos.operators.operator import Operator
 
 
 @dataclass(frozen=True, kw_only=True)

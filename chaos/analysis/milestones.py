@@ -15,7 +15,7 @@ from chaos.analysis.logs import LogLine
 from chaos.analysis.result import NOT_APPLICABLE, UNOBSERVED, Failover, Milestone, Node, State
 from chaos.analysis.sentinels import Attempt, Said, called_down
 from chaos.model import MemberKind
-from chaos.operators.base import Operator
+from chaos.operators.operator import Operator
 from chaos.record.events import Endpoints, Event, Gap, NodeSeen, Pod, ProxyServers, Role, SentinelAddress
 
 PROMOTED_LINE = r"(?:MASTER|PRIMARY) MODE enabled"

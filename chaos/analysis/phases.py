@@ -25,7 +25,7 @@ from chaos.analysis.result import (
     Window,
 )
 from chaos.analysis.sentinels import Attempt
-from chaos.operators.base import Operator
+from chaos.operators.operator import Operator
 from chaos.record.events import SentinelAddress, TargetAsked
 
 PHASE_OF = {

@@ -22,7 +22,7 @@ from chaos.analysis.sentinels import Attempt, Said, attempts, everything_said
 from chaos.analysis.targets import hold, service_pointer
 from chaos.analysis.verdict import of_trial
 from chaos.operators import rooms
-from chaos.operators.base import Operator
+from chaos.operators.operator import Operator
 from chaos.record.events import Hiccups, Pressure, RandomWait, SentinelAddress
 
 

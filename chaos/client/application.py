@@ -27,7 +27,7 @@ from chaos.model import ErrorCode, Outcome, RowFlag
 from chaos.record.event_files import EventWriter
 from chaos.record.events import ApplicationCall, ConnectionClosed, ConnectionOpened
 from chaos.record.layout import NOBODY, Row
-from chaos.record.rows import RowWriter
+from chaos.record.ops_files import RowWriter
 from chaos.resp import password_from_environment
 
 LONG_NS = 1_000_000_000

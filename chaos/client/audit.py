@@ -20,7 +20,7 @@ from chaos.model import Member, Outcome
 from chaos.record.event_files import EventWriter, read_events
 from chaos.record.events import Audit, Sanity
 from chaos.record.layout import AUDIT, OPS
-from chaos.record.rows import read_rows
+from chaos.record.ops_files import read_rows
 from chaos.resp import Resp, info_fields, password_from_environment
 
 BATCH = 500

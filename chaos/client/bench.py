@@ -10,7 +10,7 @@ from chaos.client.wire import Wire
 from chaos.clock import identity
 from chaos.record.event_files import EventWriter
 from chaos.record.layout import FORMAT
-from chaos.record.rows import RowWriter
+from chaos.record.ops_files import RowWriter
 from chaos.timers import Timers
 
 

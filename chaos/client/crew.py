@@ -19,7 +19,7 @@ from chaos.client.wire import Wire
 from chaos.clock import mono_ns
 from chaos.record.event_files import EventWriter
 from chaos.record.layout import OPS
-from chaos.record.rows import RowWriter
+from chaos.record.ops_files import RowWriter
 from chaos.resp import password_from_environment
 from chaos.timers import Timers, on_grid
 from chaos.until import until

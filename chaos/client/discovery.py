@@ -10,7 +10,7 @@ from chaos.client.names import is_literal
 from chaos.client.spec import ClientSpec
 from chaos.clock import mono_ns
 from chaos.model import ErrorCode
-from chaos.record.events import Discovery as Told
+from chaos.record.events import DiscoveryAnswered as Told
 
 Found = Callable[[str], None]
 """Called with the master's address, as host:port."""

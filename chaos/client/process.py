@@ -11,7 +11,7 @@ from chaos.pipe import Child, Program
 from chaos.record.event_files import EventWriter
 from chaos.record.events import Gap
 from chaos.record.layout import EVENTS, OPS
-from chaos.record.rows import read_rows
+from chaos.record.ops_files import read_rows
 
 STOP_S = 5.0
 """How long a call that blocks may go on after the stop. The process then ends itself, and its row stays in flight."""

@@ -1,4 +1,4 @@
-"""The protocol that every kind of cluster keeps, and the fake that tests the pipeline keeps too."""
+"""What every kind of cluster can be asked, as protocols. The fake cluster of the tests keeps them too."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from chaos.model import Member
 from chaos.record.events import Event, Stamped
 
 Members = dict[str, Member]
-"""By name: who is there now."""
+"""The members that are there now, by name."""
 
 
 class Ability(StrEnum):
@@ -77,13 +77,13 @@ class RunningAgent(Protocol):
 
 
 class Cluster(Protocol):
-    """One running system. Every method may be called at any time after `__aenter__` of its maker."""
+    """One running system. Any method may be called at any time within the context that made it."""
 
     name: str
     kind: str
     can: frozenset[Ability]
     cannot: str
-    """Why it can do no more, for a sentence; empty where it can do everything."""
+    """Why it can do no more, for a sentence; empty if it can do everything."""
 
     async def members(self) -> Members: ...
 
@@ -95,10 +95,10 @@ class Cluster(Protocol):
         """Replace the present cut."""
 
     async def heal(self) -> None:
-        """Undo every cut and pause of ours. No arguments, safe at any time, idempotent."""
+        """Undo every cut and pause of ours. It may be called at any time, and again and again."""
 
     def events(self) -> AsyncIterator[Stamped[Event]]:
-        """What the platform says: pods, endpoints, logs opened; gaps included. Raw logs go to the trial's `logs/`."""
+        """What the platform says of pods, endpoints and logs, with its gaps. Raw logs go to the trial's `logs/`."""
 
     async def launch(self, spec: AgentSpec) -> RunningAgent: ...
 
@@ -112,7 +112,7 @@ class Versions:
 
 
 class Able(Protocol):
-    """What is asked whether it can play an experiment: a cluster, or a platform that is up."""
+    """A cluster, or a platform that is up, which is asked whether it can play an experiment."""
 
     @property
     def name(self) -> str: ...
@@ -122,11 +122,11 @@ class Able(Protocol):
 
     @property
     def cannot(self) -> str:
-        """Why it can do no more, for a sentence; empty where it can do everything."""
+        """Why it can do no more, for a sentence; empty if it can do everything."""
 
 
 def refusal(experiment: str, needs: frozenset[Ability], able: Able) -> str:
-    """The sentence on an experiment that cannot be played there; empty where it can."""
+    """Why an experiment cannot be played there, as a sentence; empty if it can."""
     missing = needs - able.can
     if not missing:
         return ""
@@ -135,9 +135,9 @@ def refusal(experiment: str, needs: frozenset[Ability], able: Able) -> str:
 
 
 class Platform(Able, Protocol):
-    """What a campaign holds for all its trials: the platform under the system. An async context manager.
+    """The platform under the system, which a campaign holds for all its trials. An async context manager.
 
-    Entering brings the platform up (made, or reused); leaving takes away what this run made, unless asked to keep it.
+    Entering it makes the platform or reuses one. Leaving it removes what this run made, unless that is to be kept.
     """
 
     kind: str
@@ -149,7 +149,7 @@ class Platform(Able, Protocol):
     ) -> None: ...
 
     async def deploy(self, *, fresh: bool = False) -> None:
-        """Apply the scenario's system, idempotent; `fresh` removes it first. Does not wait until it is healthy."""
+        """Bring the scenario's system up; `fresh` removes what is there first. It need not be healthy yet."""
 
     def ref(self) -> dict[str, str]:
         """What a worker connects with: `module`, whose `connect(ref, scenario, directory)` gives a Cluster."""

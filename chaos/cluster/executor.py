@@ -1,7 +1,7 @@
 """The host's side of an executor of faults (`chaos.agent.faults`), in a node helper or in the nest of a local system.
 
-It asks, and turns what the executor saw into effects. Nothing here retries a fault: where an answer does not come, it
-is not known whether the fault was made.
+It sends requests and turns the answers into effects. No fault is tried again: if an answer does not come, it is not
+known whether the fault was made.
 """
 
 from abc import ABC, abstractmethod
@@ -18,21 +18,21 @@ from chaos.until import until
 Answer = dict[str, Any]
 
 LEASE_S = 30.0
-"""A fault outlives a host that is silent by this much, and no more."""
+"""How long a fault may last after the host has fallen silent."""
 RENEW_S = 1.0
 """How often leases are renewed."""
 PAUSE_S = 300.0
-"""The longest pause: the executor ends it by itself then."""
+"""The longest pause. The executor ends it by itself after that."""
 PROOF_S, LOOK_S = 5.0, 0.05
-"""How long the first packet that a cut drops is waited for, and how often it is asked for."""
+"""How long the proof of a cut, its first dropped packet, is waited for, and how often it is asked for."""
 
 
 class Unproved(FaultError):
-    """The proof of a fault did not come in time, which is no failing of ours."""
+    """The proof of a fault did not come in time. That makes the trial inconclusive, and is no failing of ours."""
 
 
 class Executor(ABC):
-    """Effects are on the clock of `domain`. `put` takes events. `ask` is the way to the executor."""
+    """An executor as its host sees it. Effects are on the clock of `domain`. `put` takes events."""
 
     def __init__(self, domain: str, put: Callable[[Stamped[Event]], None]) -> None:
         self.domain = domain
@@ -44,18 +44,18 @@ class Executor(ABC):
         """One request. Raises FaultError for a refusal, and where the answer did not come."""
 
     async def stop(self, member: Member, how: Stop) -> Effect:
-        """Confirmed by the answer: the executor answers once it has seen the effect."""
+        """Stop a member. The answer is the proof, since the executor answers once it has seen the effect."""
         term = {"lease_s": LEASE_S, "longest_s": PAUSE_S} if how is Stop.PAUSE else {}
         answer = await self.ask(how.value, **_named(member), **term)
         now_ns = mono_ns()
         return self._effect(answer, accepted_ns=now_ns, confirmed_ns=now_ns, evidence=answer["evidence"])
 
     async def resume(self, member: Member) -> None:
-        """Returns once no thread of the member is stopped any more."""
+        """Let a paused member go on. Returns once none of its threads is stopped any more."""
         await self.ask("resume", **_named(member))
 
     async def cut(self, cut: Partition) -> Effect:
-        """Replaces the executor's present cut. Confirmed once a packet was dropped."""
+        """Make a cut in place of the executor's present one. It is confirmed once it has dropped a packet."""
         term = {"lease_s": LEASE_S, "longest_s": cut.longest_s}
         answer = await self.ask("cut", **_named(cut.member), peers=list(cut.peers), **term)
         accepted_ns, confirmed_ns = mono_ns(), None
@@ -77,11 +77,11 @@ class Executor(ABC):
         return self._effect(answer, accepted_ns=accepted_ns, confirmed_ns=confirmed_ns, evidence=evidence)
 
     async def heal(self) -> None:
-        """Undo every cut and pause of this executor; may be repeated. Raises FaultError when that is not known."""
+        """Undo every cut and pause of this executor; may be repeated. Raises FaultError if that is not known."""
         self.heard(await self.ask("heal"))
 
     def heard(self, answer: Answer) -> None:
-        """Record, once, what the executor undid without being asked: from then on the fault was not in force."""
+        """Record once what the executor undid by itself: from then on the fault was not in force."""
         for one in answer["healed"]:
             if one["because"] == "asked" or one["after_ns"] in self._told:
                 continue
@@ -102,5 +102,5 @@ class Executor(ABC):
 
 
 def _named(member: Member) -> dict[str, str]:
-    """A node finds a member by its container, a nest by its name; the uid tells it from its successor."""
+    """How a request names a member: a node finds it by container, a nest by name. Its successor has another uid."""
     return {"member": member.name, "uid": member.uid, "container": member.container}

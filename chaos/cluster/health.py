@@ -1,7 +1,7 @@
 """What is known of the system now, folded from the event stream, and whether that is a healthy start for a trial.
 
-Pure: it reads events of docs/file-formats.md, whoever wrote them, so that both kinds of cluster share one gate. It is
-not a verdict on the system: after the fault nobody asks it but to choose a target or to say who is master.
+Both kinds of cluster share this gate, since it reads nothing but events. It is no verdict on the system: after the
+fault it is only asked to choose a target or to say who is master.
 """
 
 from collections.abc import Collection, Iterator
@@ -24,7 +24,7 @@ from chaos.record.events import (
     SentinelState,
     ServerEntry,
     ServiceKnown,
-    Settings,
+    SettingsRead,
 )
 from chaos.scenario.model import System
 from chaos.scenario.settings import names_of
@@ -32,11 +32,11 @@ from chaos.scenario.settings import names_of
 State = dict[str, Any]
 DOWN = {"s_down", "o_down", "disconnected"}
 IN_SYNC = "up"
-"""The `link` of a `role` event whose replica receives the stream."""
+"""The `link` of a `role` event if the replica receives the replication stream."""
 
 
 class Facts:
-    """The latest word of every source. A source that went silent has none: its old word is not a fact."""
+    """What every source said last. A source that fell silent says nothing: what it said before is no fact any more."""
 
     def __init__(self) -> None:
         self.members: Members = {}
@@ -47,11 +47,11 @@ class Facts:
         self.addresses: dict[str, str | None] = {}
         self.proxies: dict[str, list[ServerEntry]] = {}
         self.sentinels: dict[str, SentinelState] = {}
-        self.settings: dict[str, Settings] = {}
+        self.settings: dict[str, SettingsRead] = {}
         self._silent: set[str] = set()
 
     def apply(self, event: Event) -> None:
-        """Fold one event in; a kind that says nothing of the system's state is ignored."""
+        """Take one event. A kind that says nothing of the system's state is ignored."""
         match event:
             case MembersKnown():
                 self.members = {one["name"]: Member.from_json(one) for one in event.members}
@@ -71,7 +71,7 @@ class Facts:
                 self._apply_more(event)
 
     def _apply_more(self, event: Event) -> None:
-        """What Services, Sentinels and settings say."""
+        """Take an event about Services, Sentinels or settings."""
         match event:
             case Endpoints():
                 self.endpoints[event.service] = event
@@ -85,24 +85,24 @@ class Facts:
                 self._silent.add(event.sentinel)
             case SentinelBack():
                 self._silent.discard(event.sentinel)
-            case Settings():
+            case SettingsRead():
                 self.settings[event.member] = event
 
     def of(self, kind: MemberKind) -> list[Member]:
         return sorted((one for one in self.members.values() if one.kind == kind), key=lambda one: one.name)
 
     def role(self, member: Member) -> Role | None:
-        """Its own word, unless that was said at an address which the member no longer has."""
+        """What the member said of its role, unless it was at another address then."""
         said = self.roles.get(member.name)
         return said if said is not None and said.address == member.ip_port else None
 
     def sentinel(self, member: Member) -> SentinelState | None:
-        """What it said last, unless it does not answer."""
+        """What a Sentinel said last; None while it does not answer."""
         return None if member.name in self._silent else self.sentinels.get(member.name)
 
 
 def master(facts: Facts) -> Member | None:
-    """The one Redis that says it is master; None while none does, or more than one."""
+    """The one Redis that says that it is master; None while none or several say so."""
     found = masters(facts)
     return found[0] if len(found) == 1 else None
 
@@ -143,7 +143,7 @@ def settings(facts: Facts) -> dict[str, dict[str, State]]:
 
 
 def summary(facts: Facts) -> str:
-    """One line for the user, once the gate is open."""
+    """One line for the user, once the system is healthy."""
     chosen = master(facts)
     if chosen is None:
         return f"{len(masters(facts))} masters"
@@ -156,10 +156,10 @@ def summary(facts: Facts) -> str:
 
 
 def unhealthy(facts: Facts, system: System, services: Collection[str]) -> list[str]:
-    """Sentences of what is still wrong; none is a healthy start.
+    """Sentences on what is still wrong; the system is healthy if there are none.
 
-    `services` are names that clients use. Of these the ones that exist, and select by the master label, have to name
-    the master; one that does not exist is a finding of the trial and holds nothing up.
+    `services` are names that clients use. Those that exist and select by the master label have to lead to the master.
+    One that does not exist is a finding of the trial, and no reason to wait.
     """
     return [
         *_pods_wrong(facts, system),
@@ -172,7 +172,7 @@ def unhealthy(facts: Facts, system: System, services: Collection[str]) -> list[s
 
 
 def follows_label(facts: Facts, system: System, service: str) -> bool:
-    """A Service of this name exists and selects by the master label."""
+    """Whether a Service of this name exists and selects by the master label."""
     label = (system.master_label or "=").split("=", 1)
     known = facts.services.get(service)
     selector = known.selector if known else {}
@@ -200,7 +200,11 @@ def _roles_wrong(facts: Facts) -> Iterator[str]:
     if chosen is None:
         return
     for member in replicas(facts):
-        yield from _replica_wrong(member.name, facts.roles[member.name], chosen.ip_port)
+        said = facts.roles[member.name]
+        if said.master != chosen.ip_port:
+            yield f"{member.name} follows {said.master}, not the master {chosen.ip_port}"
+        elif said.syncing or said.link != IN_SYNC:
+            yield f"{member.name} is not in sync (link {said.link})"
 
 
 def masters_wrong(facts: Facts) -> Iterator[str]:
@@ -208,13 +212,6 @@ def masters_wrong(facts: Facts) -> Iterator[str]:
     if len(found) != 1:
         names = ", ".join(one.name for one in found) or "none"
         yield f"{len(found)} Redis say they are master ({names})"
-
-
-def _replica_wrong(name: str, said: Role, address: str) -> Iterator[str]:
-    if said.master != address:
-        yield f"{name} follows {said.master}, not the master {address}"
-    elif said.syncing or said.link != IN_SYNC:
-        yield f"{name} is not in sync (link {said.link})"
 
 
 def _sentinels_wrong(facts: Facts, system: System) -> Iterator[str]:
@@ -231,10 +228,10 @@ def _sentinels_wrong(facts: Facts, system: System) -> Iterator[str]:
 
 
 def _known_wrong(name: str, state: SentinelState, system: System, addresses: set[str]) -> Iterator[str]:
-    """Where nobody sends SENTINEL RESET, a replica at an address that no Redis has is left out.
+    """Sentences on what a Sentinel knows wrongly.
 
-    Sentinel never forgets one by itself: each pod that came back at another address leaves one behind, which is down
-    for good. Nobody is going to change that, and so it is no reason to wait.
+    Sentinel never forgets a replica by itself: a pod that came back at another address leaves its old one behind, which
+    is down for good. If nobody sends SENTINEL RESET that will not change, so such a replica is no reason to wait.
     """
     replicas = [one for one in state.replicas if system.forgets_the_gone or one["address"] in addresses]
     known = state.num_slaves if system.forgets_the_gone else len(replicas)
@@ -261,7 +258,7 @@ def _label_wrong(facts: Facts, system: System) -> Iterator[str]:
 
 
 def endpoints_wrong(facts: Facts, system: System, services: Collection[str]) -> Iterator[str]:
-    """Services that select by the master label, and proxies in front, that do not lead to the master alone."""
+    """Sentences on Services that select by the master label, and on proxies, that do not lead to the master alone."""
     chosen = master(facts)
     if chosen is None:
         return
@@ -298,7 +295,7 @@ def _settings_wrong(facts: Facts, system: System) -> Iterator[str]:
 
 
 def up(servers: list[ServerEntry], backend: str) -> list[str]:
-    """The addresses that a proxy sends that backend's clients to."""
+    """The addresses that a proxy sends the clients of a backend to."""
     return sorted(one["address"] for one in servers if one["up"] and one["backend"] == backend)
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 
 from chaos.cluster.base import Ability
 from chaos.errors import ScenarioError
-from chaos.fault.registry import FAULTS
+from chaos.fault.catalogue import FAULTS
 from chaos.scenario.load import sentences
 from chaos.scenario.source import read
 from chaos.scenario.words import instead

@@ -1,1 +1,1 @@
-"""What is done to the system: one file a kind of fault, the choice of its target, and its proof as events."""
+"""What is done to the system: the kinds of faults, the choice of a target, and a fault's effect and proof as events."""

@@ -1,4 +1,4 @@
-"""Applies a fault and writes what became of it: requested, accepted, effect, confirmed or unproved; and heals.
+"""Aims a fault, applies it and writes what became of it: requested, accepted, effect, confirmed or unproved; and heals.
 
 The system's reaction is not looked at here. A fault whose proof does not come is written as unproved and raises
 nothing: the analysis calls that trial inconclusive. Only the harness's own failing is raised.
@@ -8,10 +8,9 @@ from typing import Any
 
 from chaos.clock import HOST
 from chaos.cluster.base import Effect
-from chaos.errors import HarnessError
-from chaos.fault.registry import FAULTS
-from chaos.fault.scene import Scene
-from chaos.fault.target import described
+from chaos.cluster.health import Facts, master, replicas
+from chaos.errors import FaultError, HarnessError
+from chaos.fault.catalogue import FAULTS, Scene
 from chaos.model import Member
 from chaos.record.events import (
     FaultAccepted,
@@ -21,24 +20,36 @@ from chaos.record.events import (
     FaultUnproved,
     HealConfirmed,
     HealRequested,
+    TargetEntry,
 )
 
 
 async def inject(scene: Scene, name: str, target: Member | None, arguments: dict[str, Any]) -> Effect:
     """Apply the fault `name`, and return its effect once it is proved or the proof is given up on."""
+    write = scene.events.write
     named = described(target, scene.facts) if target else None
-    origin = arguments.get("origin")
     said = {key: value for key, value in arguments.items() if key != "origin"}
-    scene.events.write(FaultRequested(fault=name, target=named, arguments=said, origin=origin))
-    effect = await _apply(scene, name, target, arguments)
-    _write_effect(scene, name, effect)
+    write(FaultRequested(fault=name, target=named, arguments=said, origin=arguments.get("origin")))
+    if FAULTS[name].lasting:
+        scene.held.append(name)
+    try:
+        effect = await FAULTS[name].apply(scene, target, **arguments)
+    except HarnessError as error:
+        write(FaultUnproved(fault=name, evidence=f"not known to have been applied: {error}"))
+        raise
+    write(FaultAccepted(fault=name), domain=HOST, at_ns=effect.accepted_ns)
+    write(FaultEffect(fault=name), domain=effect.domain, at_ns=effect.latest_ns, since_ns=effect.earliest_ns)
+    if effect.confirmed_ns is None:
+        write(FaultUnproved(fault=name, evidence=effect.evidence), domain=HOST)
+    else:
+        write(FaultConfirmed(fault=name, evidence=effect.evidence), domain=HOST, at_ns=effect.confirmed_ns)
     return effect
 
 
 async def heal(scene: Scene) -> None:
-    """Undo whatever is held; safe at any time, and asks the cluster even where we know of nothing to undo.
+    """Undo every fault that is held. Safe at any time: the cluster is asked even if we know of nothing to undo.
 
-    Where it cannot be recorded it is undone all the same, and then raised.
+    If the request to heal cannot be recorded, the faults are undone all the same, and the error is raised after that.
     """
     healed = tuple(scene.held)
     try:
@@ -51,21 +62,29 @@ async def heal(scene: Scene) -> None:
         scene.events.write(HealConfirmed(fault=name))
 
 
-async def _apply(scene: Scene, name: str, target: Member | None, arguments: dict[str, Any]) -> Effect:
-    if FAULTS[name].lasting:
-        scene.held.append(name)
-    try:
-        return await FAULTS[name].apply(scene, target, **arguments)
-    except HarnessError as error:
-        scene.events.write(FaultUnproved(fault=name, evidence=f"not known to have been applied: {error}"))
-        raise
+def select(which: str, facts: Facts) -> Member:
+    """Who a fault is aimed at, decided from what is known of the system at this moment and not before.
 
-
-def _write_effect(scene: Scene, name: str, effect: Effect) -> None:
-    write = scene.events.write
-    write(FaultAccepted(fault=name), domain=HOST, at_ns=effect.accepted_ns)
-    write(FaultEffect(fault=name), domain=effect.domain, at_ns=effect.latest_ns, since_ns=effect.earliest_ns)
-    if effect.confirmed_ns is None:
-        write(FaultUnproved(fault=name, evidence=effect.evidence), domain=HOST)
+    `which` is `master`, `replica` (the one with the lowest ordinal) or a member's name. Raises FaultError if there is
+    none.
+    """
+    if which == "master":
+        found = master(facts)
+    elif which == "replica":
+        found = min(replicas(facts), key=lambda member: (member.ordinal is None, member.ordinal), default=None)
     else:
-        write(FaultConfirmed(fault=name, evidence=effect.evidence), domain=HOST, at_ns=effect.confirmed_ns)
+        found = facts.members.get(which)
+    if found is None:
+        raise FaultError(f"there is no {which} to aim at; here are {', '.join(sorted(facts.members)) or 'no members'}")
+    return found
+
+
+def described(target: Member, facts: Facts) -> TargetEntry:
+    """The target as events name it. Its run id tells this life of the process from the next one."""
+    said = facts.role(target)
+    return {
+        "name": target.name,
+        "ordinal": target.ordinal,
+        "address": target.ip_port,
+        "run_id": said.run_id if said else "",
+    }

@@ -5,7 +5,7 @@ from chaos.analysis.measured import Measured
 from chaos.analysis.sentinels import Said
 from chaos.analysis.wording import plural
 from chaos.model import MemberKind
-from chaos.record.events import Role, RoleLost, SentinelBack, SentinelLost, Settings
+from chaos.record.events import Role, RoleLost, SentinelBack, SentinelLost, SettingsRead
 
 
 def hit_a_master(measured: Measured) -> bool:
@@ -68,7 +68,7 @@ def sentinels_gone(measured: Measured, at_s: float) -> list[str]:
 def setting_of(measured: Measured, member: str, name: str, at_s: float) -> str | None:
     """A member's effective setting at that time; as read before the baseline where no change of it was seen."""
     history = measured.history
-    read = [one for one in history.facts(Settings) if one.event.member == member and name in one.event.settings]
+    read = [one for one in history.facts(SettingsRead) if one.event.member == member and name in one.event.settings]
     before = [str(one.event.settings[name]) for one in read if one.latest_s <= at_s]
     if before:
         return before[-1]

@@ -1,1 +1,1 @@
-"""Partitions: a cut as data, and nftables in a network namespace by netlink."""
+"""Cuts and Services as data, and the nftables rules that make them, put into a network namespace by netlink."""

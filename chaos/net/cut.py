@@ -1,8 +1,8 @@
-"""A cut as data, and the nftables messages that make it. Pure: nothing here touches the kernel.
+"""A cut as data, and the nftables messages that make it. Nothing here touches the kernel.
 
-The table drops every packet from and to each peer, in both directions, whatever the state of the flow: dropping one
-direction only lets acknowledgements through and is another experiment. A peer behind a Service is cut by its own
-address only where the namespace sees that address; a pod that dials a ClusterIP sees the ClusterIP instead.
+The table drops every packet from and to each peer, in both directions, whatever the state of the flow. To drop packets
+in one direction only would let acknowledgements through, and would be another experiment. A cut of a peer's address has
+no effect on a pod that reaches this peer through a Service, since that pod's namespace sees the ClusterIP instead.
 """
 
 import socket
@@ -31,7 +31,7 @@ from chaos.net.messages import (
 TABLE = OwnTable("failover_harness", NFPROTO_INET)
 
 PRIORITY = -300
-"""Of raw: before connection tracking, so that a dropped packet leaves no trace in it."""
+"""The priority of `raw`: before connection tracking, so that a dropped packet leaves no trace there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +55,13 @@ class Cut:
 
 
 def applying(cut: Cut) -> list[nlmsg]:
-    """The messages of one transaction that replaces our table, whether it is there or not."""
+    """The messages of one transaction that replaces our table, or makes it."""
     chains = [TABLE.chain(side.chain, Hook("filter", side.hook, PRIORITY)) for side in SIDES]
     return [*TABLE.clearing(), TABLE.adding(), *chains, *_rules(cut.peers)]
 
 
 def dropped_by(rule: bytes) -> int:
-    """Packets that one rule of a listing has dropped so far."""
+    """How many packets one rule of a listing has dropped so far."""
     message = nft_rule_msg(rule)
     message.decode()
     counts = [

@@ -1,13 +1,14 @@
-"""The netlink messages of an nftables table, and the expressions that rules are made of. Pure: no kernel is touched.
+"""The netlink messages of an nftables table, and the expressions that rules are made of. Nothing touches the kernel.
 
-Each table of ours is removed by its name, so that nobody else's rules are ever touched.
+Tables of ours are removed by their name, so that nobody else's rules are ever touched.
 """
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pyroute2.netlink import NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REQUEST, nlmsg
+from pyroute2.netlink import NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_ERROR, nlmsg
 from pyroute2.netlink.nfnetlink import NFNL_SUBSYS_NFTABLES, nfgen_msg
 from pyroute2.netlink.nfnetlink.nftsocket import (
     NFT_MSG_DELTABLE,
@@ -24,10 +25,13 @@ from pyroute2.netlink.nfnetlink.nftsocket import (
 )
 
 INPUT, OUTPUT = 1, 3
-"""Hooks of a namespace, by the kernel's numbers."""
+"""The kernel's numbers of a namespace's hooks."""
 NF_DROP, NF_ACCEPT, NFT_JUMP = 0, 1, -3
 NETWORK_HEADER, TRANSPORT_HEADER = 1, 2
 FIRST, SECOND = Regs.NFT_REG_1, Regs.NFT_REG_2
+
+HEADER, ERROR = struct.Struct("=IHHII"), struct.Struct("=i")
+"""Of every netlink message, and of an answer after that."""
 
 Attributes = list[list[Any]]
 Expression = dict[str, Any]
@@ -35,7 +39,7 @@ Expression = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """Where the packets of a chain come from: `kind` is filter or nat."""
+    """Where the packets of a chain come from. `kind` is filter or nat."""
 
     kind: str
     number: int
@@ -50,14 +54,14 @@ class OwnTable:
     family: int
 
     def clearing(self) -> list[nlmsg]:
-        """Remove the table. Adding it first makes the removal good where it is not there."""
+        """Remove the table. It is added first, so that the removal does not fail if there is none."""
         return [self.adding(), self._message(nft_table_msg, NFT_MSG_DELTABLE, [["NFTA_TABLE_NAME", self.name]])]
 
     def adding(self) -> nlmsg:
         return self._message(nft_table_msg, NFT_MSG_NEWTABLE, [["NFTA_TABLE_NAME", self.name]])
 
     def chain(self, name: str, hook: Hook | None = None) -> nlmsg:
-        """A chain that lets pass what no rule decides; without a hook, one that rules jump to."""
+        """A chain that accepts what no rule decides. Without a hook it is a chain that rules jump to."""
         attributes: Attributes = [["NFTA_CHAIN_TABLE", self.name], ["NFTA_CHAIN_NAME", name]]
         if hook:
             place = [["NFTA_HOOK_HOOKNUM", hook.number], ["NFTA_HOOK_PRIORITY", hook.priority]]
@@ -92,9 +96,10 @@ BATCH_BEGIN, BATCH_END = 0x10, 0x11
 
 
 def batch(messages: Sequence[nlmsg]) -> bytes:
-    """One atomic transaction: the kernel commits all of it or nothing, and acknowledges the last of `messages`.
+    """One atomic transaction: the kernel commits all of `messages` or none, and acknowledges the last one.
 
-    They are numbered from 1, so that the last has the number `len(messages)`; a failing one is answered with its own.
+    They are numbered from 1, so that the last one has the number `len(messages)`. An error is answered with the number
+    of the message that failed.
     """
     framed = [_border(BATCH_BEGIN), *messages, _border(BATCH_END)]
     messages[-1]["header"]["flags"] |= NLM_F_ACK
@@ -102,6 +107,20 @@ def batch(messages: Sequence[nlmsg]) -> bytes:
         message["header"]["sequence_number"] = number
         message.encode()
     return b"".join(bytes(message.data) for message in framed)
+
+
+def split(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """(type, sequence number, bytes) of each netlink message that was received."""
+    offset = 0
+    while offset < len(data):
+        length, kind, _, number, _ = HEADER.unpack_from(data, offset)
+        yield kind, number, data[offset : offset + length]
+        offset += (length + 3) & ~3
+
+
+def failure_in(kind: int, message: bytes) -> int:
+    """The error number that the kernel answered with; 0 for an acknowledgement, and for a message of another kind."""
+    return -int(ERROR.unpack_from(message, HEADER.size)[0]) if kind == NLMSG_ERROR else 0
 
 
 def _border(number: int) -> nlmsg:
@@ -123,7 +142,7 @@ def payload(header: int, offset: int, length: int) -> Expression:
 
 
 def equals(value: bytes) -> Expression:
-    """Go on where the first register holds `value`."""
+    """Go on with the rule only if the first register holds `value`."""
     return expression("cmp", SREG=FIRST, OP=Cmp.NFT_CMP_EQ, DATA={"attrs": [["NFTA_DATA_VALUE", value]]})
 
 
@@ -140,7 +159,7 @@ def verdict(code: int, chain: str | None = None) -> Expression:
 
 
 def expression(kind: str, prefix: str | None = None, **attributes: object) -> Expression:
-    """`prefix` is how the kernel begins the names of its attributes, where that is not its own name."""
+    """An expression of a rule. `prefix` begins the names of its attributes, if that is not the kind."""
     begin = f"NFTA_{prefix or kind.upper()}_"
     data = {"attrs": [[begin + key, value] for key, value in attributes.items()]}
     return {"attrs": [["NFTA_EXPR_NAME", kind], ["NFTA_EXPR_DATA", data]]}

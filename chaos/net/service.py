@@ -1,14 +1,15 @@
-"""The address of a Kubernetes Service as data, and the nftables messages that stand in for kube-proxy. Pure.
+"""The address of a Kubernetes Service as data, and the nftables messages that stand in for kube-proxy.
 
-For one network namespace, and for connections that begin there. As with kube-proxy, a new connection goes to one of
-the endpoints at random, and an established one stays where it is, whatever becomes of its endpoint: connection tracking
-sees to both. The namespace needs a route for a Service's address, any route: without one a client is told at once that
-the network is unreachable. A cut of an endpoint's address in this namespace drops its answers only, since what is sent
-there still has the Service's address where a cut looks: cut at the endpoint's side, or of the Service's address.
+The rules are for one network namespace and for connections that begin there. As with kube-proxy, a new connection goes
+to one of the endpoints at random, and an established one stays where it is, whatever becomes of its endpoint;
+connection tracking does both. The namespace needs some route for the address of a Service. Without one a client is
+told at once that the network is unreachable. A cut of an endpoint's address in this namespace drops only its answers,
+since packets to it still have the Service's address where a cut looks. To cut both directions, cut at the endpoint's
+side, or cut the Service's address.
 
-A Service without endpoints refuses as on a real node: that one's kernel answers a client with an ICMP error, at most
-six at once and then one a second (inet_peer_xrlim_allow), and drops the rest, which a client meets as a time-out. Its
-limit does not hold for answers within a namespace, and so it is written down here; it begins anew at each replacement.
+A Service without endpoints refuses as on a real node. The kernel of a node answers a client with an ICMP error, at most
+six at once and then one a second (inet_peer_xrlim_allow), and drops the rest, which a client sees as a time-out. The
+kernel does not apply this limit within a namespace, so a rule applies it. Its count begins anew at each replacement.
 """
 
 import socket
@@ -42,10 +43,10 @@ TABLE = OwnTable("failover_services", NFPROTO_IPV4)
 
 FORWARD, LACKING, REFUSE = "forward", "lacking", "refuse"
 HOOKS = {FORWARD: Hook("nat", OUTPUT, -100), LACKING: Hook("filter", OUTPUT, 0)}
-"""Of dstnat and filter: what has an endpoint no longer has the Service's address where it would be refused."""
+"""The priorities of dstnat and filter: what was forwarded no longer has the address that is refused after it."""
 
 REFUSALS_A_SECOND, REFUSALS_AT_ONCE = 1, 6
-"""Of ICMP errors to one peer: net.ipv4.icmp_ratelimit as it comes, and XRLIM_BURST_FACTOR in the kernel's icmp.c."""
+"""The limit of ICMP errors to one peer: net.ipv4.icmp_ratelimit by default, and XRLIM_BURST_FACTOR in icmp.c."""
 
 DESTINATION_ADDRESS, DESTINATION_PORT = (NETWORK_HEADER, 16, 4), (TRANSPORT_HEADER, 2, 2)
 RANDOM, DNAT = 1, 1
@@ -62,7 +63,7 @@ class Service:
 
 
 def applying(services: Sequence[Service]) -> list[nlmsg]:
-    """The messages of one transaction that replaces all Services of the namespace, whether there are any or not."""
+    """The messages of one transaction that replaces all Services of the namespace."""
     chains = [TABLE.chain(REFUSE), *(TABLE.chain(name, hook) for name, hook in HOOKS.items())]
     rules = [rule for service in services for rule in _rules(service)]
     return [*TABLE.clearing(), TABLE.adding(), *chains, *_refusing(), *rules]

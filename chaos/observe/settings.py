@@ -6,7 +6,7 @@ from hiredis import ReplyError
 
 from chaos.clock import mono_ns
 from chaos.observe.watch import Fact, Source, pairs
-from chaos.record.events import Settings
+from chaos.record.events import SettingsRead
 from chaos.resp import Resp
 
 SENTINEL_SETTINGS = ("down-after-milliseconds", "failover-timeout", "parallel-syncs", "quorum")
@@ -64,5 +64,5 @@ class SettingsLog:
         member = self._source.member
         change = self._fact.shown((member.uid, settings, error), sent_ns)
         if change:
-            event = Settings(member=member.name, component=member.kind.value, settings=settings, error=error)
+            event = SettingsRead(member=member.name, component=member.kind.value, settings=settings, error=error)
             self._source.events.write(event, since_ns=change.since_ns)

@@ -1,6 +1,6 @@
-"""The rooms by name: what a scenario may say in `system.operator`."""
+"""The rooms by the names that a scenario may give as `system.operator`."""
 
-from chaos.operators.base import Operator
+from chaos.operators.operator import Operator
 from chaos.operators.spotahome.room import Spotahome
 from chaos.scenario.model import Scenario
 
@@ -8,5 +8,5 @@ ROOMS: dict[str, type[Operator]] = {room.name: room for room in (Operator, Spota
 
 
 def of(scenario: Scenario) -> Operator:
-    """The room that the scenario names; one that is not known here claims nothing."""
+    """The room that the scenario names. If there is none of that name, it is that of no operator."""
     return ROOMS.get(scenario.system.operator, Operator)()

@@ -1,1 +1,1 @@
-"""The only code that knows the file format. Standard library only, but for `reader` and `parquet`."""
+"""The only code that knows the file format. All but `reader` and `parquet` need the standard library only."""

@@ -7,16 +7,15 @@ from pathlib import Path
 from chaos.clock import mono_ns
 from chaos.errors import RecordingError
 from chaos.record.events import Event, Stamped, domain_event, from_line, to_line
-from chaos.record.kept import kept
+from chaos.record.layout import kept
 
 Listener = Callable[[Stamped[Event]], None]
 
 
 class EventWriter:
-    """One file of events. Each line is in the kernel before `put` returns. May be used from several threads.
+    """One file of events. Each line is in the kernel before `put` returns. Several threads may use it.
 
-    Raises RecordingError where a line cannot be written, and where the file is there already: a record is never
-    written twice.
+    Raises RecordingError if a line cannot be written, and if the file is there already: a record is written once.
     """
 
     def __init__(self, path: Path, domain: str) -> None:
@@ -59,7 +58,7 @@ class EventWriter:
 def read_events(path: Path) -> Iterator[Stamped[Event]]:
     """Every event of a file, in the order of writing. A last line that was cut off is left out.
 
-    Raises RecordingError on any other line that is not an event.
+    Raises RecordingError for any other line that is not an event.
     """
     lines = path.read_bytes().split(b"\n")
     last = len(lines)
@@ -81,7 +80,7 @@ class Tail:
         self._offset = 0
 
     def new(self) -> list[Stamped[Event]]:
-        """What was appended since the last call; a line still being written is left for the next."""
+        """The events that were appended since the last call. An unfinished line is left for the next call."""
         if not self._path.exists():
             return []
         with self._path.open("rb") as file:

@@ -391,7 +391,7 @@ class ConnectionClosed(Event):
 
 
 @_kind("discovery", by="the agent, when the answer differs from the client's last")
-class Discovery(Event):
+class DiscoveryAnswered(Event):
     """Whom a Sentinel named to a client; no address where it named nobody."""
 
     client: int
@@ -545,7 +545,7 @@ class ProxyLost(Event):
 
 
 @_kind("settings", by="the agent: read at first sight and every 5 s (a Sentinel's: every second), written when changed")
-class Settings(Event):
+class SettingsRead(Event):
     """A member's effective settings; `error` is why they were refused, null where they were not."""
 
     member: str

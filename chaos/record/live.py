@@ -1,7 +1,7 @@
-"""What the operations say while a trial still runs: the baseline gate and the wait for recovery read it.
+"""What the operations say while a trial still runs. The baseline and the wait for recovery read it.
 
-Only to steer a trial. Every figure that counts is computed from the closed files, later, by chaos.analysis. Standard
-library only, since trials run in processes that do not load numpy. All stamps are on the agent's clock.
+It only steers a trial. Every figure that counts is computed later, from the closed files, by chaos.analysis. It needs
+the standard library only, since trials run in processes that do not load numpy. All stamps are on the agent's clock.
 """
 
 from array import array
@@ -13,17 +13,17 @@ from typing import Any
 
 from chaos.model import ErrorCode, Outcome
 from chaos.record.layout import OPS, ROW, Row
-from chaos.record.rows import HEADER_LIMIT_BYTES, parse_header, settled, unpack_rows
+from chaos.record.ops_files import HEADER_LIMIT_BYTES, parse_header, settled, unpack_rows
 
 FRESH_NS = 3_000_000_000
-"""A client from which no good operation arrived for this long is not good now; the files arrive every second."""
+"""A client without a good operation for this long is not good now. The files arrive every second."""
 
 
 @dataclass(slots=True)
 class LiveClient:
-    """One client so far. `good_ns` and `bad_ns` are the intended stamps of its decided operations, rising.
+    """One client so far. `good_ns` and `bad_ns` are when its decided operations were due, in rising order.
 
-    `answered_ns` is when each of the good ones was answered: of an application's call that may be long after.
+    `answered_ns` is when each of the good ones was answered, which for a call of an application may be long after.
     """
 
     number: int
@@ -42,15 +42,15 @@ class LiveClient:
             self.errors.append(row.error)
 
     def ok(self, since_ns: int = 0) -> int:
-        """How many operations due since then were good."""
+        """How many of the operations that were due since then were good."""
         return len(self.good_ns) - bisect_left(self.good_ns, since_ns)
 
     def bad(self, since_ns: int = 0) -> int:
-        """How many operations due since then were decided otherwise."""
+        """How many of the operations that were due since then were bad."""
         return len(self.bad_ns) - bisect_left(self.bad_ns, since_ns)
 
     def errors_since(self, since_ns: int) -> Counter[ErrorCode]:
-        """Why operations were bad; one that was missed counts as not sent."""
+        """Why operations were bad. A missed one counts as not sent."""
         return Counter(ErrorCode(code) for code in self.errors[bisect_left(self.bad_ns, since_ns) :])
 
     def first_bad_ns(self, since_ns: int) -> int | None:
@@ -62,9 +62,9 @@ class LiveClient:
         return self.bad_ns[-1] if self.bad_ns else None
 
     def recovered(self, since_ns: int, stable_ns: int, now_ns: int) -> bool:
-        """Good without a bad operation for `stable_ns`, counted from `since_ns` or from the last bad one, and still.
+        """Whether no operation has been bad for `stable_ns` since `since_ns`, and the client is good now.
 
-        Counted up to the last good operation that is recorded, so that a record that lags is never taken for calm.
+        It counts up to the last good operation that is recorded, so that a record that lags is not taken for calm.
         """
         if not self.answered_ns or now_ns - self.answered_ns[-1] > FRESH_NS:
             return False
@@ -72,7 +72,7 @@ class LiveClient:
 
 
 class LiveOps:
-    """Follows ops/*.rows below a trial's directory. Rows are taken once all before them in their file are decided."""
+    """Follows ops/*.rows of a trial. A row is taken once it and all rows before it in its file are decided."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory / OPS
@@ -82,25 +82,22 @@ class LiveOps:
         """Clients that do not run any more, since the load was too heavy: no path counts them."""
 
     def poll(self) -> None:
-        """Read what is new. Raises RecordingError where a file is none of operations."""
+        """Read what is new. Raises RecordingError if a file is not one of operations."""
         for path in sorted(self._directory.glob("*.rows")):
             for row, client in self._files.setdefault(path, _Growing(path)).new():
-                self._client(row.client, client).add(row)
-
-    def _client(self, number: int, entry: dict[str, Any]) -> LiveClient:
-        if number not in self.clients:
-            self.clients[number] = LiveClient(number, f"{entry['path']}/{entry['connection']}")
-        return self.clients[number]
+                if row.client not in self.clients:
+                    self.clients[row.client] = LiveClient(row.client, f"{client['path']}/{client['connection']}")
+                self.clients[row.client].add(row)
 
     def paths(self) -> dict[str, list[LiveClient]]:
-        """The clients of each path, named as in service/new. A client without one decided operation is not there."""
+        """The clients of each path, such as service/new. A client without a decided operation is left out."""
         paths: dict[str, list[LiveClient]] = {}
         for client in (one for number, one in self.clients.items() if number not in self.left_out):
             paths.setdefault(client.path, []).append(client)
         return paths
 
     def recovered(self, since_ns: int, stable_ns: int, now_ns: int) -> dict[str, bool]:
-        """Of each path: whether every client of it has recovered (`LiveClient.recovered`)."""
+        """Whether every client of a path has recovered, for each path (see `LiveClient.recovered`)."""
         return {
             name: all(client.recovered(since_ns, stable_ns, now_ns) for client in clients)
             for name, clients in self.paths().items()
@@ -108,7 +105,7 @@ class LiveOps:
 
 
 class _Growing:
-    """One file that grows and whose rows are completed in place."""
+    """One file that grows, and whose rows are completed in place."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -126,7 +123,7 @@ class _Growing:
         return [(row, self._clients[row.client]) for row in unpack_rows(decided)]
 
     def _read_header(self, start: bytes) -> bool:
-        """False while the header itself is still on its way."""
+        """Read the header. False if it is not complete yet."""
         if len(start) < ROW.size:
             return False
         header, self._offset = parse_header(start, str(self._path))

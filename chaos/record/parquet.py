@@ -1,4 +1,4 @@
-"""A trial's operations as Parquet, for whoever asks them with SQL or pandas. Small; not read by anything of ours."""
+"""A trial's operations as Parquet, for whoever reads them with SQL or pandas. Nothing of ours reads it."""
 
 from enum import IntEnum
 from pathlib import Path
@@ -15,7 +15,7 @@ from chaos.record.reader import ROW_TYPE, OpsFile, Recording
 def export(directory: Path) -> Path:
     """Write `<trial>.parquet` beside the trial's directory, which holds only what is raw, and return its path.
 
-    Times are µs: `due_us` since the first operation of the trial, `sent_us` and `done_us` since due.
+    Times are in µs: `due_us` counts from the first operation of the trial, `sent_us` and `done_us` from `due_us`.
     """
     path = directory.with_suffix(".parquet")
     table = operations(Recording.load(directory))
@@ -25,7 +25,7 @@ def export(directory: Path) -> Path:
 
 
 def operations(recording: Recording) -> pa.Table:
-    """Every operation, by client and in the order of sending."""
+    """Every operation, sorted by client and by the order of sending."""
     firsts = (file.rows["intended_ns"].min() for file in recording.ops if len(file.rows))
     first_ns = min(firsts, default=0)
     none = OpsFile(header={}, rows=np.zeros(0, ROW_TYPE))
@@ -46,7 +46,7 @@ def _columns(file: OpsFile, first_ns: int) -> pa.Table:
 
 
 def _words(codes: type[IntEnum]) -> npt.NDArray[np.str_]:
-    """The names of codes in small letters, at their numbers."""
+    """The names of codes in small letters; the index is the code."""
     return np.array([code.name.lower() for code in sorted(codes)])
 
 

@@ -1,8 +1,8 @@
 """A trial's directory as values: what the analysis and the reports read, and nothing else.
 
-Reads what is there and says what is missing. A trial that was cut off anywhere is read all the same: rows up to the
-last one written, events up to the last whole line. It judges nothing and places nothing on a common clock; that is
-`chaos.analysis.align`. Raises RecordingError where a file is not what its name says.
+It reads what is there and says what is missing. A trial that was cut off anywhere is read all the same: rows up to the
+last one written, events up to the last whole line. It judges nothing, and places nothing on a common clock, which is
+done by `chaos.analysis.clocks`. Raises RecordingError if a file is not what its name says.
 """
 
 import json
@@ -18,8 +18,8 @@ from chaos.errors import RecordingError
 from chaos.model import Outcome
 from chaos.record.event_files import read_events
 from chaos.record.events import Event, Stamped
-from chaos.record.layout import AUDIT, CLOSED, EVENTS, FORMAT, LOGS, MANIFEST, OPS, ROW, SETTINGS
-from chaos.record.rows import read_header
+from chaos.record.layout import AUDIT, CAMPAIGN, CLOSED, EVENTS, FORMAT, LOGS, MANIFEST, OPS, ROW, SETTINGS
+from chaos.record.ops_files import read_header
 
 Rows = npt.NDArray[np.void]
 Bits = npt.NDArray[np.bool_]
@@ -41,12 +41,10 @@ ROW_TYPE = np.dtype(
 )
 """`layout.ROW` as numpy sees it."""
 
-CAMPAIGN = "campaign.json"
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OpsFile:
-    """One writer's operations, in the order they were sent. `header` names the clock and the clients."""
+    """One writer's operations, in the order in which they were sent. `header` names the clock and the clients."""
 
     header: dict[str, Any]
     rows: Rows
@@ -54,9 +52,9 @@ class OpsFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """One trial as it was written. `closed` is None where the trial was cut off.
+    """One trial as it was written. `closed` is None if the trial was cut off.
 
-    `audits` are the bits of every master whose keys were read, the one that the Sentinels name first.
+    `audits` are the bits of every master whose keys were read. The master that the Sentinels name comes first.
     """
 
     directory: Path
@@ -93,7 +91,7 @@ def _audits(folder: Path) -> tuple[dict[int, Bits], ...]:
 
 
 def read_ops(path: Path) -> OpsFile:
-    """One ops file; rows that were never begun, and a row cut in two, are left out."""
+    """One ops file. Rows that were never begun, and a row that was cut off, are left out."""
     header, offset = read_header(path)
     data = path.read_bytes()
     whole = (len(data) - offset) // ROW.size
@@ -112,7 +110,7 @@ def trials(campaign: Path) -> list[Path]:
 
 
 def campaign_manifest(campaign: Path) -> dict[str, Any]:
-    """What was asked for; raises RecordingError where the directory holds no campaign."""
+    """What the campaign was asked for. Raises RecordingError if there is no campaign, or one of another format."""
     manifest = _json(campaign / CAMPAIGN)
     if manifest is None:
         raise RecordingError(f"{campaign} holds no campaign: it has no {CAMPAIGN}")
@@ -125,7 +123,7 @@ def campaign_manifest(campaign: Path) -> dict[str, Any]:
 
 
 def cluster_kind(trial: Path) -> str:
-    """On what kind of cluster a trial was; empty where it died before its manifest."""
+    """The kind of cluster that a trial was on; empty if the trial ended before its manifest."""
     manifest = _json(trial / MANIFEST) or {}
     return str(manifest.get("cluster", {}).get("kind", ""))
 

@@ -7,7 +7,7 @@ from chaos.analysis.each import each
 from chaos.analysis.history import History
 from chaos.analysis.result import CampaignResult
 from chaos.analysis.summary import to_json
-from chaos.record.kept import kept
+from chaos.record.layout import kept
 from chaos.record.reader import campaign_manifest
 from chaos.report import figures
 from chaos.report.bars import limits_s

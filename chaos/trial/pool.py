@@ -1,10 +1,13 @@
-"""The trials of a campaign in workers, as many side by side as it wants; they begin in the order of the plan.
+"""The trials of a campaign in worker processes, as many side by side as it wants, in the order of the plan.
 
-The first failure of the harness lets no more begin: those under way are played to their end, and then it is raised.
+The first failure of the harness lets no more begin: those under way are played to their end, and then it is raised. A
+worker is started with a spec, heard line by line, interrupted, and never left behind.
 """
 
 import asyncio
 import json
+import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
@@ -12,25 +15,77 @@ from pathlib import Path
 from typing import Any
 
 from chaos.clock import mono_ns
-from chaos.errors import InterruptedTrial, SetupError
+from chaos.errors import HarnessError, InterruptedTrial, SetupError, error_named, worst
+from chaos.pipe import Child, Lines, Program
 from chaos.progress import Message, Tell, Tells
 from chaos.record.layout import CLOSED
-from chaos.trial.ending import worst
-from chaos.trial.process import Worker
 from chaos.trial.spec import TrialSpec
+
+LOG = "worker.log"
+UNDO_S = 150.0
+"""How long an interrupted worker may take to undo everything; after that it is killed, and leases undo the fault."""
+
 
 GATE = 3
 """The step of a trial that waits until the system is healthy."""
 TICK_S = 1.0
-"""How often is told how far it is."""
+"""How often the campaign is told how far it is."""
 
 Specs = Callable[[], TrialSpec]
-"""Makes a trial's spec when it begins: what the platform gives to connect with may change when it deploys anew."""
+"""Makes the spec of a trial when it begins: what is needed to connect may change when the system is deployed anew."""
+
+
+class Worker:
+    """The worker process of one trial. `run` it once; `interrupt` may be called at any time while it runs."""
+
+    def __init__(self, tell: Tells) -> None:
+        self._tell = tell
+        self._failed: Message | None = None
+        self._interrupted = False
+        self._process: Child | None = None
+
+    async def run(self, spec: TrialSpec, limit_s: float) -> None:
+        """Play the trial in a process of its own. Raises the error that the worker tells of.
+
+        The worker gets one signal at the most. Its standard input stays open for as long as we live, so that it also
+        ends if we are killed.
+        """
+        log = Path(spec.directory) / LOG
+        log.parent.mkdir(parents=True)
+        said = Lines()
+        process = Child(Program(command=[sys.executable, "-m", "chaos.trial"], out=said, error=log), said.end)
+        self._process = process
+        process.tell(f"{spec.line()}\n".encode())
+        if self._interrupted:
+            self.interrupt()
+        asyncio.get_running_loop().call_later(limit_s, self.interrupt)
+        try:
+            async for line in said:
+                message = Message.parse(line.decode())
+                if message.tell is Tell.FAILED:
+                    self._failed = message
+                else:
+                    self._tell(message)
+        finally:
+            process.kill()
+        if self._failed is not None:
+            raise error_named(self._failed.data["error"])(self._failed.data["text"])
+        if process.code == -signal.SIGTERM and self._interrupted:
+            raise InterruptedTrial("interrupted before it began")
+        if process.code != 0:
+            raise HarnessError(f"the trial's worker died ({process.how}); {process.said}; {log}")
+
+    def interrupt(self) -> None:
+        """Have the worker undo everything and end. One that is only starting ends before it does anything."""
+        self._interrupted = True
+        if self._process is not None and self._process.lives:
+            self._process.send(signal.SIGTERM)
+            asyncio.get_running_loop().call_later(UNDO_S, self._process.kill)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Way:
-    """How trials are played: `at_once` of them, each no longer than `limit_s`; `redeploy` brings a fresh system."""
+class PlayOptions:
+    """How trials are played: `at_once` of them, each for at most `limit_s`. `redeploy` brings a fresh system."""
 
     at_once: int
     limit_s: float
@@ -39,11 +94,11 @@ class Way:
 
 
 class Play:
-    """One trial until it is over. Where the system never became healthy it is deployed anew, once, and tried again."""
+    """One trial until it is over. If the system never becomes healthy, it is deployed anew once and tried again."""
 
-    def __init__(self, specs: Specs, way: Way) -> None:
+    def __init__(self, specs: Specs, options: PlayOptions) -> None:
         self._specs = specs
-        self._way = way
+        self._options = options
         self._worker: Worker | None = None
         self._interrupted = False
         self._task: asyncio.Task[None] | None = None
@@ -56,13 +111,13 @@ class Play:
         except SetupError as error:
             if self._interrupted or not _gate_stayed_shut(spec):
                 raise
-            self._way.tell(Message(Tell.NOTE, {"text": f"{error}; deployed anew"}))
+            self._options.tell(Message(Tell.NOTE, {"text": f"{error}; deployed anew"}))
             _set_aside(spec)
-            await self._way.redeploy()
+            await self._options.redeploy()
             await self._work(replace(self._specs(), system="fresh"))
 
     def interrupt(self) -> None:
-        """What is under way is undone first: the fault by the worker, a deployment by being cancelled."""
+        """End the trial: a worker undoes its fault first, a deployment is cancelled."""
         self._interrupted = True
         if self._worker is not None:
             self._worker.interrupt()
@@ -70,21 +125,21 @@ class Play:
             self._task.cancel()
 
     async def _work(self, spec: TrialSpec) -> None:
-        self._worker = Worker(self._stamping(spec) if self._way.at_once > 1 else self._way.tell)
+        """Play the trial. If several are played at once, its messages carry its number."""
+        tell = self._options.tell
+        several = self._options.at_once > 1
+        self._worker = Worker((lambda message: tell(replace(message, trial=spec.number))) if several else tell)
         try:
-            await self._worker.run(spec, self._way.limit_s)
+            await self._worker.run(spec, self._options.limit_s)
         finally:
             self._worker = None
 
-    def _stamping(self, spec: TrialSpec) -> Tells:
-        return lambda message: self._way.tell(replace(message, trial=spec.number))
-
 
 class Pool:
-    """`play` it once; `interrupt` may be called at any time meanwhile, in the loop."""
+    """All trials of a campaign. `play` it once; `interrupt` may be called at any time meanwhile, in the loop."""
 
-    def __init__(self, trials: Sequence[Specs], way: Way) -> None:
-        self._way = way
+    def __init__(self, trials: Sequence[Specs], options: PlayOptions) -> None:
+        self._options = options
         self._to_come = deque(trials)
         self._of = len(trials)
         self._playing: dict[asyncio.Task[None], Play] = {}
@@ -92,7 +147,7 @@ class Pool:
         self._begun_ns = mono_ns()
 
     async def play(self) -> None:
-        """Raises the gravest failure, or InterruptedTrial, when nothing is under way any more."""
+        """Play all. When nothing is under way any more, raise the gravest failure, or InterruptedTrial."""
         self._begin()
         while self._playing:
             done, _ = await asyncio.wait(self._playing, timeout=TICK_S, return_when=asyncio.FIRST_COMPLETED)
@@ -104,14 +159,14 @@ class Pool:
             raise self._failed[0] if len(self._failed) == 1 else worst(BaseExceptionGroup("trials", self._failed))
 
     def interrupt(self) -> None:
-        """No more begin, and each that is under way undoes what it did. A second call changes nothing."""
+        """Let no more trials begin, and have those under way undo what they did. A second call changes nothing."""
         self._to_come.clear()
         for play in self._playing.values():
             play.interrupt()
 
     def _begin(self) -> None:
-        while self._to_come and len(self._playing) < self._way.at_once:
-            play = Play(self._to_come.popleft(), self._way)
+        while self._to_come and len(self._playing) < self._options.at_once:
+            play = Play(self._to_come.popleft(), self._options)
             self._playing[asyncio.create_task(play.run())] = play
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
@@ -122,14 +177,19 @@ class Pool:
             self._to_come.clear()
             if self._playing and not isinstance(problem, InterruptedTrial):
                 text = f"{problem}; no more trials begin, {len(self._playing)} under way are played to their end"
-                self._way.tell(Message(Tell.NOTE, {"text": text}))
+                self._options.tell(Message(Tell.NOTE, {"text": text}))
 
     def _tell_progress(self) -> None:
-        if self._way.at_once > 1:
+        if self._options.at_once > 1:
             under_way = len(self._playing)
             done = self._of - len(self._to_come) - under_way
-            far = {"done": done, "of": self._of, "under_way": under_way, "seconds": (mono_ns() - self._begun_ns) / 1e9}
-            self._way.tell(Message(Tell.PROGRESS, far))
+            far = {
+                "done": done,
+                "of": self._of,
+                "under_way": under_way,
+                "seconds": (mono_ns() - self._begun_ns) / 1e9,
+            }
+            self._options.tell(Message(Tell.PROGRESS, far))
 
 
 def _gate_stayed_shut(spec: TrialSpec) -> bool:
@@ -138,6 +198,6 @@ def _gate_stayed_shut(spec: TrialSpec) -> bool:
 
 
 def _set_aside(spec: TrialSpec) -> None:
-    """A trial that never began is none; what it recorded is kept beside the trials."""
+    """Keep what a trial recorded that never began beside the trials, since it is none of them."""
     directory = Path(spec.directory)
     directory.rename(directory.with_name(f"unhealthy-{spec.number:03d}"))

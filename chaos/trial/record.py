@@ -1,24 +1,30 @@
-"""The host's own files of a trial: events of host, platform and faults, the documents, and the last word."""
+"""The host's own files of a trial: events of host, platform and faults, the documents, and the last word.
 
+While the trial goes on, an attendant writes down what the platform says, follows the members, and notes clocks and
+load.
+"""
+
+import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from chaos.agent.spec import MEMBERS
 from chaos.clock import HOST, mono_ns
+from chaos.cluster.base import Cluster, Members, RunningAgent
 from chaos.experiment.play import Journal
 from chaos.observe.itself import pressure
 from chaos.progress import Message, Tell, Tells
 from chaos.record.event_files import EventWriter
-from chaos.record.events import Event, Note, Stamped, Step, pair_event
-from chaos.record.kept import kept
-from chaos.record.layout import CLOSED, EVENTS, JOURNAL, MANIFEST, SETTINGS
+from chaos.record.events import Event, MembersKnown, Note, Pod, Stamped, Step, pair_event
+from chaos.record.layout import CLOSED, EVENTS, JOURNAL, MANIFEST, SETTINGS, kept
 from chaos.trial.spec import utc_now
 
 
 class Record:
-    """`step` is where the trial is; the marker of its end says it."""
+    """The files of one trial. `step` is the step that the trial is at, which the file `closed` will say."""
 
     def __init__(self, directory: Path, tell: Tells) -> None:
         self.directory = directory
@@ -30,13 +36,13 @@ class Record:
         )
 
     def subscribe(self, take: Callable[[Stamped[Event]], None]) -> None:
-        """Have every event of these files taken, from now on."""
+        """Call `take` with every event of these files from now on."""
         for writer in (self.host, self.platform, self.faults):
             writer.subscribe(take)
 
     @contextmanager
     def at(self, number: int, name: str) -> Iterator[list[str]]:
-        """One step of the trial; what is appended to the list is said of it when it ends."""
+        """One step of the trial. What is appended to the list is told when the step ends."""
         self.step, begun_ns, said = number, mono_ns(), list[str]()
         self.host.write(Step(number=number, name=name, state="begun", text=""))
         state = "failed"
@@ -54,13 +60,13 @@ class Record:
         self._tell(Message(Tell.NOTE, {"text": text}))
 
     def beat(self) -> None:
-        """Once a second: a pair of clock readings in each file, and how busy this machine is."""
+        """Write a pair of clock readings into each file, and how busy this machine is. Call it once a second."""
         for writer in (self.host, self.platform, self.faults):
             writer.put(pair_event(HOST))
         self.host.write(pressure())
 
     def manifest(self, **content: Any) -> None:  # noqa: ANN401  # the keys of docs/file-formats.md
-        """Written when the trial opens, and completed once, before the fault."""
+        """Write the manifest when the trial opens, or complete it, once, before the fault."""
         self._manifest |= content
         write_json(self.directory / MANIFEST, self._manifest)
 
@@ -71,15 +77,75 @@ class Record:
         write_json(self.directory / JOURNAL, content)
 
     def close(self, ended: str, error: str) -> None:
-        """The last word: complete, interrupted or failed, and at which step."""
+        """Write how the trial ended, which is complete, interrupted or failed, and at which step."""
         for writer in (self.host, self.platform, self.faults):
             writer.close()
         write_json(self.directory / CLOSED, {"ended": ended, "step": self.step, "error": error, "at": utc_now()})
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Whole or not at all. What JSON has no word for, as in a journal, is written as text."""
+    """Write a file as a whole or not at all. What JSON cannot say, as in a journal, is written as text."""
     new = path.with_name(f".{path.name}.new")
     with kept(path):
         new.write_text(json.dumps(content, indent=1, default=str) + "\n")
         new.replace(path)
+
+
+BEAT_S = 1.0
+
+
+class Attendant:
+    """Does what goes on beside the steps of a trial. It is an async context.
+
+    `failed` is called with whatever ends one of its tasks early, since a trial that nobody attends is no trial.
+    `agent`, once it is set, is told who the members are whenever that changes.
+    """
+
+    def __init__(self, cluster: Cluster, record: Record, failed: Callable[[BaseException], None]) -> None:
+        self.agent: RunningAgent | None = None
+        self.members: Members = {}
+        self._cluster = cluster
+        self._record = record
+        self._failed = failed
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        await self.follow_members()
+        for work in (self._platform(), self._beat()):
+            self._tasks.append(self._begin(work))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def follow_members(self) -> None:
+        """If the members have changed, write them down and tell the agent."""
+        members = await self._cluster.members()
+        if members != self.members:
+            self.members = members
+            known = [member.as_json() for member in members.values()]
+            self._record.host.write(MembersKnown(members=known))
+            if self.agent is not None:
+                await self.agent.put(MEMBERS, json.dumps(known))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (problem := task.exception()):
+            self._failed(problem)
+
+    async def _platform(self) -> None:
+        async for stamped in self._cluster.events():
+            self._record.platform.put(stamped)
+            if isinstance(stamped.event, Pod):
+                await self.follow_members()
+
+    async def _beat(self) -> None:
+        while True:
+            self._record.beat()
+            await asyncio.sleep(BEAT_S)

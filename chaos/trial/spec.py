@@ -1,4 +1,4 @@
-"""What a worker is told of its trial, and what follows from it: the clients, the agent's spec, the manifest."""
+"""What a worker is told of its trial, and what follows from that: the clients, the agent's spec, the manifest."""
 
 import json
 from collections.abc import Iterator
@@ -22,14 +22,15 @@ from chaos.scenario.settings import names_of
 
 LIBRARIES = {"chaostoolkit-lib": "chaostoolkit-lib", "redis-py": "redis", "hiredis": "hiredis"}
 BEYOND_S = 1800.0
-"""What the agent may live beyond all the limits of its trial: it ends by itself, whatever becomes of its host."""
+"""How much longer than all the limits of its trial the agent lives, if its host is gone and nobody ends it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialSpec:
-    """One line of JSON. `number` counts in the campaign, `nth` of `of` among the trials of this experiment.
+    """One trial to play. It goes to the worker as a line of JSON.
 
-    `scenario` is its JSON dump, `ref` what the platform gives to connect with, `cluster` what the manifest says of it.
+    `number` counts the trials of the campaign, `nth` of `of` those of this experiment. `scenario` is the scenario's
+    JSON, `ref` what is needed to connect to the platform, `cluster` what the manifest says of the platform.
     """
 
     campaign: str
@@ -74,14 +75,14 @@ def agent_spec(spec: TrialSpec, scenario: Scenario, members: Members) -> AgentSp
 
 
 def limits_s(scenario: Scenario) -> float:
-    """The longest that a trial may take by its own limits, and half an hour for the experiment's own waits."""
+    """The most seconds that a trial may take by its limits, and half an hour for the waits of its experiment."""
     limits = scenario.limits
     waits = (limits.healthy, limits.baseline, scenario.system.period, 2 * limits.recovery, 2 * limits.watch)
     return sum(waits) + BEYOND_S
 
 
 def client_specs(scenario: Scenario) -> Iterator[ClientSpec]:
-    """Numbered in the scenario's order. A meter's path is driven in both ways, an application's as its library does."""
+    """The clients, in the scenario's order. Meters drive a path in both ways, an application as its library does."""
     numbers = count()
     for path, client in scenario.clients.items():
         ways: tuple[Connection, ...] = ("kept",) if client.library else ("new", "kept")
@@ -104,7 +105,7 @@ def _client(number: int, path: str, connection: Connection, client: Client) -> C
 
 
 def manifest(spec: TrialSpec, scenario: Scenario, experiment: Experiment, agent: AgentSpec) -> dict[str, Any]:
-    """What is known when the trial opens. Quantities of the scenario are written as its file writes them."""
+    """What is known when the trial opens. Quantities of the scenario are written as in its file."""
     return {
         "format": FORMAT,
         "campaign": spec.campaign,

@@ -1,6 +1,16 @@
-"""The steps of a trial beside the experiment itself. Each wait has its limit; what a limit means is said where it is.
+"""One trial, told as a numbered list of steps.
 
-Pure waiting and asking: the order, and what ends a trial, are in `chaos.trial.trial`.
+1. Check the experiment against what the cluster can do.
+2. Write the manifest and launch the agent, which observes from its start.
+3. Wait until healthy; write the effective settings.
+4. Start the clients, warm up, and measure the baseline path by path.
+5. Wait a seeded random time.
+6. Play the experiment: steady state, fault and its proof, waits, rollback.
+7. Watch on, then stop the clients.
+8. Heal everything, and audit the data.
+
+Whatever step it ends at, everything is healed, what is ours is removed, and the directory says where it ended.
+The analysis is the campaign's: from the files only.
 """
 
 import asyncio
@@ -10,38 +20,161 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
+from importlib import import_module
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from chaos.agent.spec import AUDIT, START, STOP
 from chaos.clock import AGENT, HOST, identity, mono_ns
-from chaos.cluster.health import master, settings, summary, to_audit
-from chaos.errors import FaultError, RecordingError, SetupError
-from chaos.experiment import paths, recovery
+from chaos.cluster.base import refusal
+from chaos.cluster.health import Facts, master, settings, summary, to_audit
+from chaos.errors import FaultError, InterruptedTrial, RecordingError, SetupError, worst
+from chaos.experiment import paths, play, recovery, written
 from chaos.experiment.crowding import Crowded
+from chaos.experiment.observed import Observed
 from chaos.experiment.play import Journal
-from chaos.experiment.session import HEAL_S, Session
+from chaos.experiment.session import HEAL_S, Session, opened
 from chaos.experiment.written import Experiment
+from chaos.fault.catalogue import Scene
 from chaos.model import ErrorCode
-from chaos.progress import Message, Tell
+from chaos.progress import Message, Tell, Tells
 from chaos.record.events import Audit, ClientsStarted, ClientsStopped, Event, RandomWait, WatchBegin, WatchEnd
-from chaos.trial.record import Record
+from chaos.scenario import Scenario
+from chaos.trial.record import Attendant, Record
+from chaos.trial.spec import TrialSpec, agent_spec, manifest
 from chaos.until import until
 
 STARTED_S, STOPPED_S, AUDIT_S, CLOSE_S = 60.0, 20.0, 60.0, 60.0
-"""How long the agent may take to start its clients, to stop them, to read every key back, and to go."""
+"""How long the agent may take to start its clients, to stop them, to read every key back, and to end."""
 MASTER_S = 60.0
 """How long after the last heal an audit waits for a single master."""
 WARM_UP_SHARE = 0.2
 """How long clients run before the baseline begins, as a share of it: 2 s of 10 s."""
 DEADLINES_S = (0.1, 0.2, 0.5)
-"""A scenario's own deadline, and where a calm system is late at that, the next of these."""
+"""Deadlines to choose from. If a calm system is late at the scenario's own, the next longer one is taken."""
 
 Player = Callable[[Experiment, Session], Awaitable[Journal]]
-"""Plays an experiment in chaoslib's thread, wherever that is, and gives its journal."""
+"""Plays an experiment in chaoslib's thread, wherever that is, and returns its journal."""
+
+
+class Trial:
+    """`run` it once. `interrupt` may be called at any time and from any thread."""
+
+    def __init__(self, spec: TrialSpec, player: Player, tell: Tells) -> None:
+        self._spec = spec
+        self._player = player
+        self._tell = tell
+        self._scenario = Scenario.model_validate(spec.scenario)
+        self._experiment = written.load(Path(spec.experiment))
+        self._interrupted = ""
+        self._failure: BaseException | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._session: Session | None = None
+        self._shielded = False
+
+    async def run(self) -> None:
+        """Play it. Raises what the harness failed at, or InterruptedTrial. The system's failing is in the record."""
+        self._task = asyncio.current_task()
+        spec = self._spec
+        heading = {"experiment": self._experiment.name, "number": spec.nth, "of": spec.of, "seed": spec.seed}
+        self._tell(Message(Tell.TRIAL, heading))
+        record = Record(Path(spec.directory), self._tell)
+        ended, error = "failed", ""
+        try:
+            await self._connected(record)
+            ended = "complete"
+        except asyncio.CancelledError:
+            ended, error = ("failed", str(self._failure)) if self._failure else ("interrupted", self._interrupted)
+            raise self._failure or InterruptedTrial(self._interrupted) from None
+        except BaseException as problem:
+            error = str(worst(problem))
+            raise
+        finally:
+            self._task = self._session = None
+            record.close(ended, error)
+            self._tell(Message(Tell.CLOSED, {"directory": spec.directory}))
+
+    def interrupt(self, why: str) -> None:
+        """End the trial early: the fault is undone at once, the rest in order. A second call changes nothing."""
+        if self._interrupted:
+            return
+        self._interrupted = why
+        if self._session is not None:
+            self._session.interrupt(why)
+        if self._task is not None:
+            self._task.get_loop().call_soon_threadsafe(self._cancel)
+
+    def _fail(self, problem: BaseException) -> None:
+        self._failure = self._failure or problem
+        self.interrupt(str(problem))
+
+    def _cancel(self) -> None:
+        """Cancel the trial, unless chaostoolkit plays, whose activities end by themselves, or unless we undo things."""
+        if self._task is not None and not self._shielded:
+            self._task.cancel()
+
+    async def _connected(self, record: Record) -> None:
+        connect = import_module(self._spec.ref["module"]).connect
+        async with connect(self._spec.ref, self._scenario, record.directory) as cluster:
+            with record.at(1, "check"):
+                refused = refusal(self._experiment.name, self._experiment.needs, cluster)
+                if refused:
+                    raise SetupError(refused)
+            scene = Scene(cluster, Facts(), record.faults)
+            observed = Observed(record.directory, scene.facts, self._tell)
+            record.subscribe(observed.take)
+            async with Attendant(cluster, record, self._fail) as attendant:
+                with record.at(2, "agent"):
+                    spec = agent_spec(self._spec, self._scenario, attendant.members)
+                    record.manifest(**manifest(self._spec, self._scenario, self._experiment, spec))
+                    attendant.agent = agent = await cluster.launch(spec)
+                session = Session(
+                    scenario=self._scenario,
+                    expects=self._experiment.expects,
+                    scene=scene,
+                    agent=agent,
+                    observed=observed,
+                    events=record.host,
+                    tell=self._tell,
+                    loop=asyncio.get_running_loop(),
+                )
+                await self._measured(record, session)
+
+    async def _measured(self, record: Record, session: Session) -> None:
+        self._session = session
+        try:
+            with record.at(3, "healthy") as said:
+                await healthy(session, record, said)
+            with record.at(4, "baseline") as said:
+                await baseline(session, record, said)
+            with record.at(5, "wait") as said:
+                await random_wait(session, self._spec.seed, said)
+            with record.at(6, "experiment"):
+                await self._play(session, record)
+            with record.at(7, "watch"):
+                await watch(session)
+            with record.at(8, "audit"):
+                await audit(session)
+        finally:
+            self._shielded = True
+            await undo(session)
+
+    async def _play(self, session: Session, record: Record) -> None:
+        """Play the experiment. An interruption ends its activities, and the journal is kept all the same."""
+        self._shielded = True
+        with opened(session):
+            journal = await self._player(self._experiment, session)
+        self._shielded = False
+        record.journal(journal)
+        if session.interrupted:
+            raise asyncio.CancelledError
+        if session.failure is not None:
+            raise session.failure
+        play.check(journal, self._experiment)
 
 
 async def healthy(session: Session, record: Record, said: list[str]) -> None:
-    """Until every word agrees. Raises SetupError with what is still wrong when the limit passes."""
+    """Wait until the system is healthy. Raises SetupError at the limit, with what is still wrong."""
     begun_ns = mono_ns()
 
     async def looked() -> bool:
@@ -130,7 +263,7 @@ async def _driven(session: Session, deadline_s: float, most: int | None) -> Driv
 
     Of the agent's stalls those count that make an operation suspect: half the deadline and more.
     """
-    await _ask(session, START, {"deadline_s": deadline_s, "most": most}, Answer(ClientsStarted, STARTED_S))
+    await _ask(session, START, {"deadline_s": deadline_s, "most": most}, ExpectedAnswer(ClientsStarted, STARTED_S))
     seconds = session.scenario.limits.baseline
     await recovery.wait(session, WARM_UP_SHARE * seconds)
     begun_ns, since_ns = mono_ns(), session.observed.now_at_agent()
@@ -140,7 +273,7 @@ async def _driven(session: Session, deadline_s: float, most: int | None) -> Driv
 
 
 async def random_wait(session: Session, seed: int, said: list[str]) -> None:
-    """Uniform over the scenario's longest period: the health gate tends to open just after a tick of the operator."""
+    """Wait a random time, uniform over the longest period: the gate tends to open just after an operator's tick."""
     period_s = session.scenario.system.period
     seconds = random.Random(seed).uniform(0.0, period_s)
     session.events.write(RandomWait(seconds=seconds, period_s=period_s))
@@ -149,7 +282,7 @@ async def random_wait(session: Session, seed: int, said: list[str]) -> None:
 
 
 async def watch(session: Session) -> None:
-    """Watch on after recovery, so that a second outage is seen, and to its end; then stop the clients."""
+    """Watch on after recovery, so that a second outage is seen to its end; then stop the clients."""
     begun_ns = session.recovered_ns or mono_ns()
     session.events.write(WatchBegin(), at_ns=begun_ns)
     await recovery.wait(session, session.scenario.limits.watch - (mono_ns() - begun_ns) / 1e9)
@@ -159,10 +292,10 @@ async def watch(session: Session) -> None:
 
 
 async def stop_clients(session: Session) -> None:
-    """By flag: operations under way end or time out."""
+    """Ask the agent to stop its clients. Operations under way end or time out."""
     counts = session.observed.counts
     if counts[ClientsStarted] > counts[ClientsStopped]:
-        await _ask(session, STOP, {}, Answer(ClientsStopped, STOPPED_S))
+        await _ask(session, STOP, {}, ExpectedAnswer(ClientsStopped, STOPPED_S))
 
 
 async def audit(session: Session) -> None:
@@ -188,13 +321,13 @@ async def audit(session: Session) -> None:
         names = ", ".join(one.name for one in chosen)
         session.note(f"no majority of Sentinels names one master, so that each is audited: {names}")
     try:
-        await _ask(session, AUDIT, {"addresses": [one.ip_port for one in chosen]}, Answer(Audit, AUDIT_S))
+        await _ask(session, AUDIT, {"addresses": [one.ip_port for one in chosen]}, ExpectedAnswer(Audit, AUDIT_S))
     except SetupError as error:
         session.note(f"no audit: {error}")
 
 
 async def undo(session: Session) -> None:
-    """Whatever happened: undo the fault, stop the clients, bring what was recorded, remove the agent; each in turn."""
+    """Undo the fault, stop the clients, fetch the rest of the record, remove the agent. Each is tried, in turn."""
     problems: list[Exception] = []
     parts = (
         (session.heal, HEAL_S, FaultError, "a fault could not be undone"),
@@ -212,15 +345,15 @@ async def undo(session: Session) -> None:
         raise ExceptionGroup("not everything could be undone", problems)
 
 
-class Answer(NamedTuple):
+class ExpectedAnswer(NamedTuple):
     """The event by which the agent says that it has done what it was asked, and how long that may take."""
 
     kind: type[Event]
     within_s: float
 
 
-async def _ask(session: Session, file: str, data: dict[str, Any], answer: Answer) -> None:
-    """Raises SetupError when the answer does not come in time, or the agent is gone."""
+async def _ask(session: Session, file: str, data: dict[str, Any], answer: ExpectedAnswer) -> None:
+    """Ask the agent by a control file. Raises SetupError if it is gone or does not answer in time."""
     before = session.observed.counts[answer.kind]
     await session.agent.put(file, json.dumps(data))
 

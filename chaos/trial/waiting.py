@@ -1,7 +1,7 @@
-"""The main thread waits for work in an event loop, and takes signals: the first ends the work in order, once.
+"""The main thread waits for work in an event loop and takes signals. The first signal ends the work in order.
 
-Nothing is cut short: whoever waits goes on only when what was begun has been undone. What the work is, is the
-campaign's business.
+Nothing is cut short: whoever waits goes on only when what was begun has been undone. What the work is does not matter
+here.
 """
 
 import asyncio
@@ -15,11 +15,11 @@ from chaos.trial.worker import signals
 
 Work = Coroutine[Any, Any, object]
 Ending = Callable[[str], None]
-"""How work is ended, and why; called in the main thread."""
+"""Ends the work, and is told why. It is called in the main thread."""
 
 
 class Waiting:
-    """A context: inside it the loop runs. `interrupted` says why, and is empty until then."""
+    """A context in which the loop runs. `interrupted` says why the work was interrupted, and is empty until then."""
 
     def __init__(self) -> None:
         self.interrupted = ""
@@ -34,7 +34,7 @@ class Waiting:
         self._loop.__exit__()
 
     def until_done(self, work: Work, ending: Ending | None = None) -> None:
-        """An interruption, also one that came before, cancels it or calls `ending`; then InterruptedTrial is raised."""
+        """Wait for work. If it is interrupted, or was before, it is ended by `ending`; raises InterruptedTrial then."""
         try:
             with signals(self.interrupt):
                 awake(self._loop.submit(self._interruptible(work, ending)))
@@ -42,13 +42,13 @@ class Waiting:
             raise InterruptedTrial(self.interrupted) from None
 
     def whatever_comes(self, work: Work, within_s: float) -> None:
-        """Not to be interrupted: signals are taken, and do nothing."""
+        """Wait for work that cannot be interrupted: signals are taken and do nothing."""
         self._ending = _nothing
         with signals(self.interrupt):
             self._loop.submit(work).result(within_s)
 
     def begun(self, work: Coroutine[Any, Any, None], ending: Ending) -> "Future[None]":
-        """Not waited for here; whoever does takes the signals."""
+        """Begin work without waiting for it. Whoever waits takes the signals."""
         self._ending = ending
         return self._loop.submit(work)
 
@@ -57,13 +57,13 @@ class Waiting:
         self._loop.call(function)
 
     def interrupt(self, why: str) -> None:
-        """From a signal handler. A second call changes nothing."""
+        """End the work. It may be called from a signal handler. A second call changes nothing."""
         if not self.interrupted:
             self.interrupted = why
             self._ending(why)
 
     async def _interruptible(self, work: Work, ending: Ending | None) -> None:
-        """Cancelled from inside the loop: whoever waits outside goes on only when all of `work` has been undone."""
+        """Do the work so that it is cancelled inside the loop, and is over only when all of it has been undone."""
         task = asyncio.ensure_future(work)
         self._ending = ending or (lambda _why: self.call(task.cancel))
         if self.interrupted:

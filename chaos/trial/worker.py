@@ -1,7 +1,7 @@
 """The worker process of a trial: chaostoolkit in the main thread, the trial in the event loop of another.
 
-It reads its spec as the first line of standard input and writes messages on standard output. A signal, or the end of
-whoever holds the other end of its input, interrupts the trial; a second one changes nothing.
+It reads its spec as the first line of standard input and writes messages to standard output. A signal interrupts the
+trial, and so does the end of its input, which comes when the campaign is gone. A second one changes nothing.
 """
 
 import signal
@@ -11,15 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TextIO
 
-from chaos.errors import HarnessError
+from chaos.errors import HarnessError, worst
 from chaos.experiment import play
 from chaos.experiment.session import Session
 from chaos.experiment.threads import LoopThread, MainThread
 from chaos.experiment.written import Experiment
 from chaos.progress import Message, Tell, Tells
-from chaos.trial.ending import worst
 from chaos.trial.spec import TrialSpec
-from chaos.trial.trial import Trial
+from chaos.trial.steps import Trial
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -52,7 +51,7 @@ def work(given: TextIO, out: Out) -> int:
 
 @contextmanager
 def signals(interrupt: Callable[[str], None]) -> Iterator[Callable[[], None]]:
-    """Have signals interrupt the trial, and give what says so again: chaoslib sets a handler of its own."""
+    """Have signals interrupt the trial. Yields a function that installs the handlers again after chaoslib's own."""
 
     def handle(number: int, _frame: object) -> None:
         interrupt(f"interrupted by {signal.Signals(number).name}")
@@ -85,7 +84,7 @@ def _played(spec: TrialSpec, tell: Tells, given: TextIO) -> None:
 
 
 def _orphaned(given: TextIO, interrupt: Callable[[str], None]) -> None:
-    """Waits for the end of the input, which comes when the campaign is gone, whatever ended it."""
+    """Wait for the end of the input, which comes when the campaign is gone, whatever ended it."""
     given.read()
     interrupt("interrupted: the campaign is gone")
 

@@ -19,7 +19,7 @@ from chaos.clock import mono_ns
 from chaos.model import Outcome
 from chaos.record.event_files import read_events
 from chaos.record.events import Stamped
-from chaos.record.rows import read_rows
+from chaos.record.ops_files import read_rows
 from tests.rig import MASTER_NAME, REDIS, SENTINELS, Rig, wait_for
 from tests.saying import said
 

@@ -12,7 +12,7 @@ from chaos.errors import RecordingError
 from chaos.model import Outcome
 from chaos.pipe import answered
 from chaos.record.layout import ROW, Row
-from chaos.record.rows import RowWriter, read_rows
+from chaos.record.ops_files import RowWriter, read_rows
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from chaos.analysis.result import Node
-from chaos.operators.base import Means, Operator
+from chaos.operators.operator import Means, Operator
 from chaos.operators.spotahome.room import Spotahome
 from tests.analysis.conftest import Analysed
 from tests.recordings import delete_master, kill_master

@@ -17,7 +17,7 @@ from chaos.model import Member, MemberKind, Outcome
 from chaos.record.event_files import EventWriter, read_events
 from chaos.record.events import Stamped
 from chaos.record.layout import Row
-from chaos.record.rows import read_rows
+from chaos.record.ops_files import read_rows
 from tests.rig import LOOPBACK, call, free_port, launch, wait_for
 
 DEADLINE_S = 0.25

@@ -12,7 +12,7 @@ from chaos.client.application import code_of
 from chaos.client.process import STOP_S
 from chaos.model import ErrorCode, Outcome, RowFlag
 from chaos.record.layout import NOBODY
-from chaos.record.rows import read_header, read_rows
+from chaos.record.ops_files import read_header, read_rows
 from chaos.until import until
 from tests.client.conftest import Start
 from tests.client.play import Play, good, load, playing, seconds, spec

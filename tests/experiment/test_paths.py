@@ -12,7 +12,7 @@ from chaos.experiment.paths import Baseline, mark
 from chaos.model import ErrorCode, Outcome
 from chaos.progress import Message
 from chaos.record.layout import NOBODY, Row
-from chaos.record.rows import RowWriter
+from chaos.record.ops_files import RowWriter
 
 S = 1_000_000_000
 

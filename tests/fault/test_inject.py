@@ -11,10 +11,8 @@ from chaos.clock import HOST
 from chaos.cluster.base import Ability, Effect, Partition, Stop
 from chaos.cluster.health import Facts
 from chaos.errors import FaultError, RecordingError, SetupError
-from chaos.fault.inject import heal, inject
-from chaos.fault.registry import FAULTS
-from chaos.fault.scene import Scene
-from chaos.fault.target import select
+from chaos.fault.catalogue import FAULTS, Scene
+from chaos.fault.inject import heal, inject, select
 from chaos.model import Member, MemberKind
 from chaos.record.event_files import EventWriter, read_events
 from chaos.record.events import Stamped

@@ -157,14 +157,3 @@ def test_a_replica_that_follows_another_at_the_end_is_astray(analysed: Analysed)
     story.role(story.length_s - 1.0, 1, "master", IPS[1])
     story.role(story.length_s - 0.5, 2, "slave", IPS[2], master=f"{IPS[1]}:6379")
     assert names(analysed(story)) == set()
-
-
-def test_without_an_operator_nothing_is_said_of_a_resync(analysed: Analysed):
-    """The same recording, with a scenario that names no operator."""
-    story = kill_master()
-    assert "resync" in analysed(story).cause
-    story.scenario["system"]["operator"] = "none"
-    trial = analysed(story)
-    told = " ".join([trial.cause, *(one.sentence for one in trial.findings), *trial.because])
-    assert "resync" not in told
-    assert trial.group == ""

@@ -8,7 +8,7 @@ from chaos.analysis.interval import Interval
 from chaos.analysis.result import Verdict
 from chaos.errors import INCONCLUSIVE
 from chaos.model import Outcome
-from chaos.record.rows import read_rows
+from chaos.record.ops_files import read_rows
 from tests.fakes import read
 from tests.local.play import Asked, Played, play
 from tests.local.small import DEADLINE_S, PERIOD_S, action, experiment, meddle, probe, scenario

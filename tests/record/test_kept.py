@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chaos.errors import RecordingError
-from chaos.record.kept import kept
+from chaos.record.layout import kept
 
 FULL = Path("/dev/full")
 

@@ -8,7 +8,7 @@ from chaos.errors import RecordingError
 from chaos.model import ErrorCode, Outcome
 from chaos.record.layout import NOBODY, Row
 from chaos.record.live import FRESH_NS, LiveOps
-from chaos.record.rows import RowWriter, pack_header
+from chaos.record.ops_files import RowWriter, pack_header
 
 MS = 1_000_000
 S = 1000 * MS

@@ -13,8 +13,8 @@ import numpy as np
 
 from chaos.model import Outcome
 from chaos.record.layout import ROW
+from chaos.record.ops_files import pack_header, read_header
 from chaos.record.reader import ROW_TYPE, Rows
-from chaos.record.rows import pack_header, read_header
 from tests.recordings.load import write_bits
 
 Line = dict[str, Any]

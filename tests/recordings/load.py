@@ -9,8 +9,8 @@ import numpy as np
 from chaos.clock import AGENT
 from chaos.model import ErrorCode, Outcome
 from chaos.record.layout import FORMAT, NOBODY
+from chaos.record.ops_files import pack_header
 from chaos.record.reader import ROW_TYPE, Bits, Rows
-from chaos.record.rows import pack_header
 from tests.recordings.world import IDENTITY, SERVICE_TARGET, T0_NS, Client
 
 

@@ -29,33 +29,33 @@ from chaos.until import until
 RECORD, SPEC = "/record", "/spec"
 AGENT, KEEPER = "agent", "keeper"
 AGENT_CPU, KEEPER_CPU = "500m", "50m"
-"""What the kernel weighs them by on a busy node; with less than the control plane's own the agent's timer starves."""
+"""Their shares of a busy node. With less than the control plane asks for, the agent's timer would starve."""
 PORTS = {"name": "net.ipv4.ip_local_port_range", "value": "1024 65535"}
-"""Each is used in its turn (chaos.client.ports), and none may come again while connection tracking knows it: 120 s.
-Of the usual ones 200 connections a second, and as many that try again in an outage, would leave none for that long."""
+"""The ports that clients use in turn (chaos.client.ports). None may come again while connection tracking still knows
+it, which is for 120 s. The usual range is too small for 200 connections a second, and as many retries in an outage."""
 USER = 1000
 _NOBODY = {"runAsUser": USER, "runAsGroup": USER, "fsGroup": USER, "runAsNonRoot": True}
 BEYOND_S = 60
-"""How much longer than the agent its pod may live: so long can the record still be had from it."""
+"""How much longer than the agent its pod may live, so that the record can still be fetched from it."""
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 PULL_S = 0.5
-"""Half of what a record may lag behind, so that one slow round is still in time."""
+"""How often what is new is fetched: half of what a record may lag behind, so that one slow round is in time."""
 STATUS_S = 2.0
 ANSWER_S, BACK_S, END_S = 10.0, 30.0, 15.0
-"""Limits of one answer, of a break, and of the agent's own end."""
+"""How long one answer may take, how long the stream may be broken, and how long the agent may take to end."""
 KEEPER_COMMAND = ("python", "-m", "chaos.agent.keeper", RECORD)
 LOG = "agent.log"
 Put = Callable[[Stamped[Event]], None]
 
 
 def agent_configuration(name: str, spec: AgentSpec, namespace: str) -> Object:
-    """The spec as a ConfigMap: it holds no password, and is read once."""
+    """The spec as a ConfigMap. It holds no password, and the agent reads it once."""
     data = {"spec.json": spec.dumps()}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(name, namespace), "data": data}
 
 
 def agent_pod(name: str, spec: AgentSpec, kube: KubeSystem, image: str) -> Object:
-    """The pod without a node: `placed` gives it one."""
+    """The pod, without a node; `placed` gives it one."""
     record: Object = {"name": "record", "mountPath": RECORD}
     command = ["python", "-m", "chaos.agent", f"{SPEC}/spec.json", RECORD]
     mounts = [record, {"name": "spec", "mountPath": SPEC, "readOnly": True}]
@@ -78,7 +78,7 @@ def agent_pod(name: str, spec: AgentSpec, kube: KubeSystem, image: str) -> Objec
 
 
 def placed(agent: Object, node: str | None) -> Object:
-    """Bind the pod to a node, whatever that node's taints: its load is ours alone."""
+    """Bind the pod to a node, whatever taints the node has."""
     if node is None:
         return agent
     where = {"nodeSelector": {"kubernetes.io/hostname": node}, "tolerations": [{"operator": "Exists"}]}
@@ -88,7 +88,7 @@ def placed(agent: Object, node: str | None) -> Object:
 def free_node(nodes: list[Object], busy: dict[str, set[MemberKind]]) -> str | None:
     """A node without a Redis, so that the agent is on no side of a fault; the emptiest, a control plane first.
 
-    `busy` says who runs on each node. None where every node has a Redis: the scheduler chooses then.
+    `busy` says who runs on each node. None if every node has a Redis; then the scheduler chooses.
     """
     free = [one for one in nodes if MemberKind.REDIS not in busy.get(one["metadata"]["name"], set())]
     free.sort(
@@ -102,7 +102,7 @@ def _metadata(name: str, namespace: str) -> Object:
 
 
 def _container(name: str, image: str, command: list[str], mounts: list[Object], cpu: str) -> Object:
-    """No CPU limit: being throttled would show as lateness of the system."""
+    """One container. It has no CPU limit, since throttling would look like lateness of the system."""
     return {
         "name": name,
         "image": image,
@@ -120,7 +120,7 @@ def _password(key: SecretKey) -> Object:
 
 
 class KubeAgent:
-    """Keeps `chaos.cluster.base.Agent`. `put` takes the events that only the host can write about it."""
+    """The `chaos.cluster.base.RunningAgent` of a pod. `put` takes the events that only the host can write about it."""
 
     domain = AGENT_DOMAIN
 
@@ -139,12 +139,12 @@ class KubeAgent:
         self._removed = False
 
     async def start(self) -> None:
-        """Called once the pod runs: the clocks are compared, and the mirror begins to follow."""
+        """Compare the clocks and begin to mirror the record. Call it once the pod runs."""
         await self._compare_clocks()
         self._following = asyncio.create_task(self._follow())
 
     async def put(self, path: str, text: str) -> None:
-        """Safe to repeat, so that a break in the middle of it is mended by asking again."""
+        """Write a control file. If the stream breaks meanwhile it is written again, which does no harm."""
         answer = await self._ask({"do": "put", "path": path, "data": text})
         if "error" in answer:
             raise SetupError(f"the agent did not take {path}: {answer['error']}")
@@ -155,7 +155,7 @@ class KubeAgent:
         await self._pull()
 
     async def close(self) -> None:
-        """Let it end, fetch the rest, remove it. The pod goes whatever becomes of the first two."""
+        """Let the agent end, fetch the rest, and remove the pod even if either of these fails."""
         if self._following is not None:
             self._following.cancel()
         try:
@@ -168,7 +168,7 @@ class KubeAgent:
             await self.remove()
 
     async def remove(self) -> None:
-        """Without its leave. Harmless where it is removed already."""
+        """Remove the pod at once, and keep its log. If that was done already, nothing happens."""
         if self._removed:
             return
         await self._close_stream()
@@ -180,7 +180,7 @@ class KubeAgent:
             self._removed = True
 
     async def _follow(self) -> None:
-        """Pull until closed. What ends it before is kept for the next caller of `pull`, and is an event."""
+        """Pull until closed. An error is written as a gap, and the next call of `pull` raises it."""
         looked_ns = mono_ns()
         try:
             while True:
@@ -194,7 +194,7 @@ class KubeAgent:
             self._gap(AGENT_DOMAIN, str(error))
 
     async def _pull(self) -> None:
-        """One round is many answers where much is new; nobody else's question may come between them."""
+        """Fetch all that is new. That may take many answers, and no other question may come between them."""
         async with self._turn:
             while True:
                 self._mirror.accept(await self._exchange(self._mirror.request()))
@@ -206,7 +206,7 @@ class KubeAgent:
             return await self._exchange(request)
 
     async def _exchange(self, request: Answer) -> Answer:
-        """One question, asked again over a new stream for as long as a break may last."""
+        """Ask one question. If the stream breaks it is opened and asked again, for at most `BACK_S`."""
         broke: list[StreamBroken] = []
 
         async def answered() -> Answer | None:
@@ -236,7 +236,7 @@ class KubeAgent:
             await stream.close()
 
     async def _compare_clocks(self) -> None:
-        """The offset is measured at both ends of a trial, since clocks drift."""
+        """Measure the clock offset. It is done at both ends of a trial, since clocks drift."""
         async with self._turn:
             if self._stream is None:
                 self._stream = await self._opened()
@@ -244,7 +244,7 @@ class KubeAgent:
                 self._put(event)
 
     async def _look(self) -> None:
-        """Raises SetupError when the agent's process, or its pod, is gone. An API server that is away says nothing."""
+        """Raise SetupError if the agent's process or its pod is gone. An API server that is away proves nothing."""
         try:
             ended = await self._terminated()
         except ApiError:
@@ -266,7 +266,7 @@ class KubeAgent:
         return ended
 
     async def _keep_log(self) -> None:
-        """What its processes said on stderr: nothing, unless something went wrong."""
+        """Keep what its processes said on standard error, which is nothing unless something went wrong."""
         read = partial(self._api.core.read_namespaced_pod_log, self._name, self._namespace, container=AGENT)
         try:
             said = await self._api.run(read)
@@ -280,7 +280,7 @@ class KubeAgent:
         return f"/api/v1/namespaces/{self._namespace}/pods/{self._name}"
 
     def _gap(self, source: str, text: str) -> None:
-        """Silent since the last answer until now, as the host's clock has it."""
+        """Write a gap, from the last answer until now, on the host's clock."""
         gap = Gap(source=source, text=text)
         self._put(Stamped(event=gap, domain=HOST, at_ns=mono_ns(), since_ns=self._answered_ns))
 

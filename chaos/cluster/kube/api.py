@@ -1,8 +1,8 @@
 """The Kubernetes API as the harness uses it: one cluster, named explicitly, every request with a time-out.
 
-The only maker of Kubernetes clients. It reads the kubeconfig that it is given and never ~/.kube or the environment,
-so that no command can reach a cluster that nobody named. It is not a deployer: what is applied, and what that means,
-is `deploy`'s.
+No other module makes a Kubernetes client. It reads the kubeconfig that it is given and never ~/.kube or the
+environment, so that no command can reach a cluster that nobody named. What is applied, and what that means, is in
+`deploy`.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from chaos.errors import SetupError
 
 CONNECT_S, REQUEST_S = 5.0, 30.0
 CONNECTIONS = 32
-"""Kept open by one client: every watch and every log that is followed takes one for as long as it runs."""
+"""How many connections one client keeps open: every watch and every followed log takes one for as long as it runs."""
 MANAGER = "failover-harness"
 """Our field manager, and the value of the label that marks every object of ours."""
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class ApiError(SetupError):
-    """The API server refused or did not answer. `status` is its HTTP status, 0 where there was no answer."""
+    """The API server refused or did not answer. `status` is its HTTP status, or 0 if there was no answer."""
 
     def __init__(self, text: str, status: int = 0) -> None:
         super().__init__(text)
@@ -40,7 +40,7 @@ class ApiError(SetupError):
 
 
 class _TimedClient(client.ApiClient):
-    """Requests that name no time-out of their own get ours; the library's default is to wait for ever."""
+    """A client with a time-out for every request; the library waits for ever by default."""
 
     request_s = REQUEST_S
 
@@ -58,7 +58,7 @@ class _TimedClient(client.ApiClient):
 
 
 class Api:
-    """Blocking calls run in threads of its own, so that a server that hangs does not hold up unrelated work."""
+    """One cluster. Blocking calls run in threads, so that a server that hangs does not hold up unrelated work."""
 
     def __init__(self, kubeconfig: Path, context: str | None = None, request_s: float = REQUEST_S) -> None:
         self.kubeconfig = kubeconfig
@@ -94,9 +94,10 @@ class Api:
             raise ApiError(f"the API server at {host} did not answer: {error}") from error
 
     async def request(self, method: str, path: str, body: Object | None = None, **query: str) -> Object:
-        """One request, its answer as plain JSON. A PATCH is a server-side apply.
+        """One request, and its answer as plain JSON. A PATCH is a server-side apply.
 
-        One that changes something is not left half-way by who is cancelled: what undoes it would come before it.
+        If the caller is cancelled, a request that changes something is still waited for: otherwise what undoes it might
+        reach the server first.
         """
         request = asyncio.create_task(self.run(lambda: self._request(method, path, body, query)))
         try:
@@ -127,7 +128,7 @@ class Api:
         return list((await self.request("GET", path, None, **query))["items"])
 
     async def get(self, path: str) -> Object | None:
-        """The object, or None where there is none."""
+        """The object, or None if there is none."""
         try:
             return await self.request("GET", path)
         except ApiError as error:
@@ -136,12 +137,12 @@ class Api:
             raise
 
     async def apply(self, manifest: Object, namespace: str | None = None) -> Object:
-        """Server-side apply, as our field manager; `namespace` is for an object that names none."""
+        """Apply an object on the server's side; `namespace` is for one that names none."""
         path = await self.path_of(manifest, namespace)
         return await self.request("PATCH", path, manifest, fieldManager=MANAGER, force="true")
 
     async def delete(self, path: str, grace_s: int | None = None) -> bool:
-        """Ask for deletion, dependents in the background. False: there was nothing to delete."""
+        """Ask for deletion; dependents follow in the background. False if there was nothing to delete."""
         options: Object = {"propagationPolicy": "Background"}
         if grace_s is not None:
             options["gracePeriodSeconds"] = grace_s
@@ -154,7 +155,7 @@ class Api:
         return True
 
     async def path_of(self, manifest: Object, namespace: str | None = None) -> str:
-        """Where an object lives. A kind that the server does not serve raises ApiError with status 404."""
+        """The path of an object. Raises ApiError with status 404 for a kind that the server does not serve."""
         version, kind, meta = manifest["apiVersion"], manifest["kind"], manifest["metadata"]
         root = f"/apis/{version}" if "/" in version else f"/api/{version}"
         plural, namespaced = await self._resource(root, kind)
@@ -182,7 +183,7 @@ class Api:
 
 
 def _reason(error: ApiException) -> str:
-    """The server's own sentence where its body has one."""
+    """The server's own sentence, if its body has one."""
     text = str(error.body or error.reason)
     try:
         return f"{error.status}: {json.loads(text)['message']}"

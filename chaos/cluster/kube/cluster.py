@@ -1,7 +1,7 @@
-"""A system on Kubernetes, as a trial's worker reaches it: `connect` keeps `chaos.cluster.base.Cluster`.
+"""A system on Kubernetes, as a trial's worker reaches it: `connect` gives a `chaos.cluster.base.Cluster`.
 
-Faults go through the node helpers and the API server. Effects are stamped by whoever causes them, on its own node;
-that a pod is gone or being deleted is what the watch says. Nothing is retried: a fault that broke half-way is an error.
+Faults go through the node helpers and the API server. Whoever causes an effect stamps it, on its own node; that a pod
+is gone or being deleted is told by the watch. Nothing is tried again: a fault that broke half-way is an error.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from chaos.cluster.kube.api import Api
 from chaos.cluster.kube.deploy import NAMESPACE, is_ready, namespace_object, remove_ours
 from chaos.cluster.kube.helper import NodeHelper
 from chaos.cluster.kube.stops import Pods
-from chaos.cluster.kube.watch import Watcher
+from chaos.cluster.kube.watcher import Watcher
 from chaos.errors import FaultError, HarnessError
 from chaos.model import Member, MemberKind
 from chaos.record.events import Event, Gap, Pod, Stamped
@@ -29,7 +29,7 @@ MEMBERS_S = 10.0
 
 
 class KubeCluster:
-    """One event loop owns it; what the watches' threads say is handed over to that loop."""
+    """It belongs to one event loop. What the threads of the watches say is handed over to that loop."""
 
     kind = "kube"
     can = frozenset(Ability)
@@ -54,7 +54,7 @@ class KubeCluster:
         self._watcher = Watcher(api, scenario, directory, self._put)
 
     async def open(self) -> None:
-        """Take away what a killed run left, begin to watch, and have a helper on every node with a member."""
+        """Remove what a killed run left, begin to watch, and start a helper on every node that has a member."""
         await self._api.apply(namespace_object())
         await remove_ours(self._api, (NAMESPACE, self._kube.namespace))
         await asyncio.to_thread(self._watcher.start)
@@ -65,7 +65,7 @@ class KubeCluster:
         self._share_out()
 
     async def close(self) -> None:
-        """Remove everything of ours. Every part is tried; what failed is raised together at the end."""
+        """Remove everything of ours. Every part is tried, and the failures are raised together at the end."""
         self._opened = False
         await asyncio.gather(*self._late)
         ending: list[Awaitable[object]] = [agent.remove() for agent in self._agents]
@@ -78,8 +78,9 @@ class KubeCluster:
     async def members(self) -> Members:
         return self._watcher.members()
 
-    def events(self) -> AsyncIterator[Stamped[Event]]:
-        return self._said()
+    async def events(self) -> AsyncIterator[Stamped[Event]]:
+        while True:
+            yield await self._events.get()
 
     async def stop(self, member: Member, how: Stop) -> Effect:
         if how is Stop.DELETE:
@@ -101,7 +102,7 @@ class KubeCluster:
         await _all([helper.heal() for helper in self._helpers.values()], "not everything was undone")
 
     async def launch(self, spec: AgentSpec) -> KubeAgent:
-        """On a node without a Redis, where there is one."""
+        """Start the agent on a node without a Redis, if there is one."""
         name = f"failover-agent-{secrets.token_hex(3)}"
         pod = placed(agent_pod(name, spec, self._kube, self._image), await self._free_node())
         configuration = agent_configuration(name, spec, self._kube.namespace)
@@ -110,7 +111,7 @@ class KubeCluster:
         return agent
 
     async def _helper(self, node: str) -> NodeHelper:
-        """The helper of a node; started where a member came to a node that had none."""
+        """The helper of a node, which is started if the node has none yet."""
         if node not in self._helpers:
             self._helpers[node] = NodeHelper(self._api, NAMESPACE, node, self._image, self._put)
             self._starting[node] = asyncio.create_task(self._helpers[node].start())
@@ -118,7 +119,7 @@ class KubeCluster:
         return self._helpers[node]
 
     def _share_out(self) -> None:
-        """Have each helper look at the members of its node, and one be started where a member came to a new one."""
+        """Tell each helper the members of its node. If a member came to a node without a helper, start one there."""
         members = self._watcher.members().values()
         for node in {member.node for member in members} - self._helpers.keys():
             self._late.add(asyncio.create_task(self._start_late(node)))
@@ -126,7 +127,7 @@ class KubeCluster:
             helper.watched = [member for member in members if member.node == node]
 
     async def _start_late(self, node: str) -> None:
-        """What its members waited before is not known, nor is it where it cannot be started: that is said."""
+        """Start the helper of a node that a member came to. Until it runs the member's waits are not seen: a gap."""
         since_ns = mono_ns()
         try:
             await self._helper(node)
@@ -143,12 +144,8 @@ class KubeCluster:
         nodes = [node for node in await self._api.items("/api/v1/nodes") if is_ready(node)]
         return free_node(nodes, busy)
 
-    async def _said(self) -> AsyncIterator[Stamped[Event]]:
-        while True:
-            yield await self._events.get()
-
     def _put(self, stamped: Stamped[Event]) -> None:
-        """From any thread."""
+        """Take an event from any thread."""
         self._loop.call_soon_threadsafe(self._take, stamped)
 
     def _take(self, stamped: Stamped[Event]) -> None:
@@ -160,7 +157,7 @@ class KubeCluster:
 
 
 async def _all(steps: list[Awaitable[object]], failed: str) -> None:
-    """Every step is tried, side by side; those that failed are one FaultError, each of them its cause."""
+    """Do all steps side by side. If some fail, raise one FaultError with all their sentences."""
     results = await asyncio.gather(*steps, return_exceptions=True)
     errors = [result for result in results if isinstance(result, Exception)]
     if errors:

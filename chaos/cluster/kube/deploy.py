@@ -21,26 +21,26 @@ from chaos.scenario.model import Scenario, System
 from chaos.until import until
 
 FIRST = {"Namespace": 0, "CustomResourceDefinition": 1}
-"""What other objects need to be there; the rest keep the order of the files."""
+"""The kinds that other objects need. They are applied first; the rest keep the order of the files."""
 ESTABLISHED_S, GONE_S = 30.0, 90.0
 PODS = "/api/v1/namespaces/{}/pods"
 CLAIMS = "/api/v1/namespaces/{}/persistentvolumeclaims"
 VOLUMES = "/api/v1/persistentvolumes"
 READY_S, POLL_S, SAY_S = 180.0, 0.5, 5.0
 NAMESPACE = "failover-harness"
-"""Where the node helpers live: they are privileged, and a namespace has to allow that."""
+"""The namespace of the node helpers. They are privileged, which a namespace has to allow."""
 KINDS = ("pods", "configmaps")
 RUNNING_S, OURS_GONE_S = 60.0, 40.0
 
 
 def objects(folder: Path, manifests: Iterable[str]) -> list[Object]:
-    """Every document of the files and folders named, a folder's files by name. ScenarioError where one is no object."""
+    """Every object of the files and folders named, in their order. Raises ScenarioError for what is no object."""
     found = [one for path in _files(folder, manifests) for one in _documents(path)]
     return sorted(found, key=lambda one: FIRST.get(one["kind"], len(FIRST)))
 
 
 def described(found: Iterable[Object]) -> str:
-    """What a user would call them: programs with their version, custom resources with their place."""
+    """What a user would call them: programs with their version, custom resources with their namespace."""
     return ", ".join(words for one in found for words in _words(one))
 
 
@@ -95,7 +95,7 @@ class Deployment:
         return described(self._objects)
 
     async def apply(self) -> None:
-        """Idempotent: what is there as wanted stays as it is."""
+        """Apply every object. One that is there as wanted stays as it is."""
         for one in self._objects:
             await until(partial(self._served, one), within_s=ESTABLISHED_S, because=f"{one['kind']} is not served")
             try:
@@ -105,7 +105,7 @@ class Deployment:
                 raise SetupError(f"{name} could not be applied: {error}") from error
 
     async def remove(self) -> None:
-        """Take away what the manifests put into the system's namespace, its pods and the volumes' claims."""
+        """Remove what the manifests put into the system's namespace, its pods, and the claims of its volumes."""
         namespace = self._kube.namespace
         for one in reversed(self._objects):
             if one["metadata"].get("namespace", namespace) == namespace and one["kind"] != "Namespace":
@@ -118,7 +118,7 @@ class Deployment:
         await self._release_volumes()
 
     async def _served(self, one: Object) -> str | None:
-        """A CRD is served a moment after it was applied."""
+        """The path of an object; None if its kind is not served yet, as for a moment after its CRD was applied."""
         try:
             return await self._api.path_of(one, self._kube.namespace)
         except ApiError as error:
@@ -129,13 +129,11 @@ class Deployment:
     async def _gone(self, what: str) -> None:
         for selector in (self._kube.redis.selector, self._kube.sentinel.selector):
             because = f"{what.rpartition('/')[2]} with {selector} were deleted and are still there"
-            await until(partial(self._none, what, selector), within_s=GONE_S, because=because)
-
-    async def _none(self, what: str, selector: str) -> bool:
-        return not await self._api.items(what.format(self._kube.namespace), labelSelector=selector)
+            path = what.format(self._kube.namespace)
+            await until(partial(_none_left, self._api, path, selector), within_s=GONE_S, because=because)
 
     async def _release_volumes(self) -> None:
-        """Make volumes that nobody will reclaim available again: a static class would run out of them."""
+        """Make released volumes available again. Otherwise a storage class without a provisioner runs out of them."""
         for volume in await self._api.items(VOLUMES):
             claim = volume["spec"].get("claimRef", {})
             if volume["status"].get("phase") == "Released" and claim.get("namespace") == self._kube.namespace:
@@ -163,7 +161,7 @@ class Readiness:
         self._pod: Object | None = None
 
     async def wait(self, within_s: float = READY_S) -> None:
-        """SetupError names a pod that is not Ready, what it waits for, and its last event."""
+        """Wait. The SetupError names a pod that is not Ready, what it waits for, and its last event."""
         async with self._telling():
             try:
                 await until(self._ready, within_s=within_s, because=lambda: self._lacking, every_s=POLL_S)
@@ -186,7 +184,7 @@ class Readiness:
 
     @asynccontextmanager
     async def _telling(self) -> AsyncIterator[None]:
-        """Say now and then what is waited for, and for how long."""
+        """Tell now and then what is waited for, and for how long."""
         begun_ns = mono_ns()
 
         async def tell() -> None:
@@ -203,7 +201,7 @@ class Readiness:
 
 
 async def last_event(api: Api, namespace: str, pod: str | None) -> str:
-    """What Kubernetes said last of a pod, or of its namespace where there is no pod at all."""
+    """What Kubernetes said last of a pod, or of its namespace if there is no pod at all."""
     query = {"fieldSelector": f"involvedObject.name={pod}"} if pod else {}
     found = await api.items(f"/api/v1/namespaces/{namespace}/events", **query)
     if not found:
@@ -236,9 +234,9 @@ def namespace_object() -> Object:
 
 
 async def remove_ours(api: Api, namespaces: Iterable[str]) -> int:
-    """Delete every pod and configuration of ours and wait until it is gone; returns how many there were.
+    """Delete every pod and configuration of ours, wait until all are gone, and return how many there were.
 
-    Helpers get their grace: told to end, they first undo what they hold.
+    Node helpers keep their grace, in which they undo the faults that they hold.
     """
     paths = [f"/api/v1/namespaces/{namespace}/{kind}" for namespace in namespaces for kind in KINDS]
     count = 0
@@ -247,13 +245,13 @@ async def remove_ours(api: Api, namespaces: Iterable[str]) -> int:
             count += await api.delete(f"{path}/{one['metadata']['name']}")
     for path in paths:
         await until(
-            partial(_none_left, api, path), within_s=OURS_GONE_S, because=f"leftovers of ours in {path} do not go"
+            partial(_none_left, api, path, OURS), within_s=OURS_GONE_S, because=f"leftovers of ours in {path} do not go"
         )
     return count
 
 
 async def wait_running(api: Api, namespace: str, name: str) -> Object:
-    """The pod once all its containers are Ready; a SetupError says why one is not."""
+    """Wait until all containers of a pod are Ready, and return the pod. A SetupError says why one is not."""
     path = f"/api/v1/namespaces/{namespace}/pods/{name}"
     seen: Object = {}
 
@@ -268,5 +266,5 @@ async def wait_running(api: Api, namespace: str, name: str) -> Object:
     return seen
 
 
-async def _none_left(api: Api, path: str) -> bool:
-    return not await api.items(path, labelSelector=OURS)
+async def _none_left(api: Api, path: str, selector: str) -> bool:
+    return not await api.items(path, labelSelector=selector)

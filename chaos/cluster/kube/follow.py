@@ -23,17 +23,20 @@ from chaos.record.events import Event, Gap, Stamped
 
 CHUNK = 1 << 16
 WATCH_S = 30
-"""The server ends a watch after this long; then everything is listed again."""
+"""The server ends a watch after this many seconds. Then everything is listed again."""
 SILENT_S, LIST_S = WATCH_S + 10.0, 5.0
 RETRY_S = 0.5
 
 
 class Silent(ApiError):
-    """Nothing came for as long as was agreed; the connection may be as good as ever."""
+    """Nothing came for the agreed time. The connection may still be good."""
 
 
 class StreamedLines:
-    """Raises ApiError when the server refuses or breaks off, and Silent when it says nothing for `silent_s`."""
+    """An answer of the API server that goes on: a watch, a followed log. One thread reads it, another may end it.
+
+    Raises ApiError if the server refuses or breaks off, and Silent if it says nothing for `silent_s`.
+    """
 
     def __init__(self, api: client.ApiClient, path: str, silent_s: float, **query: str) -> None:
         request = api.param_serialize(
@@ -54,7 +57,7 @@ class StreamedLines:
             raise ApiError(f"{path}: {answer.status}: {text[:200]}", answer.status)
 
     def __iter__(self) -> Iterator[bytes]:
-        """Whole lines without their ends, as they arrive. Of an answer that broke off, the last part is dropped."""
+        """Whole lines without their ends, as they arrive. If the answer breaks off, an unfinished line is dropped."""
         rest = b""
         try:
             for chunk in self._response.stream(CHUNK, decode_content=False):
@@ -70,7 +73,7 @@ class StreamedLines:
             yield rest
 
     def end(self) -> None:
-        """From another thread: whoever reads sees the end of the answer."""
+        """End the answer, from another thread. Whoever reads sees the end."""
         self._ended = True
         with suppress(RuntimeError, ValueError, OSError):  # it has ended by itself
             self._response.shutdown()
@@ -84,7 +87,7 @@ class StreamedLines:
 
 @dataclass(frozen=True, slots=True)
 class ObjectChange:
-    """An object that is new, changed or gone. `since_ns` None: it was there when we first looked."""
+    """An object that is new, changed or gone. `since_ns` is None if it was there when we first looked."""
 
     object: Object
     gone: bool
@@ -103,7 +106,7 @@ class Collection:
 
 
 class Followed:
-    """Two threads: one follows, one lists. `see` is called for every change, in order, by one of them at a time."""
+    """Follows a collection in two threads: one watches, one lists. `see` is called for every change, in order."""
 
     def __init__(
         self,
@@ -131,7 +134,7 @@ class Followed:
             self._threads.append(relisting)
 
     def start(self) -> None:
-        """Raises ApiError when the first list fails: then nothing is begun."""
+        """Begin. Raises ApiError if the first list fails; then nothing was begun."""
         self.list()
         for thread in self._threads:
             thread.start()
@@ -146,7 +149,7 @@ class Followed:
                 thread.join(LIST_S)
 
     def list(self) -> None:
-        """Ask for everything, from the server's cache. What an older view says is ignored."""
+        """Ask for everything, from the server's cache. An answer that is older than what is known is ignored."""
         asked_ns = mono_ns()
         with StreamedLines(self._api, self._source.path, LIST_S, resourceVersion="0", **self._query) as lines:
             found = json.loads(b"\n".join(lines))
@@ -163,7 +166,7 @@ class Followed:
             self._mended()
 
     def follow(self) -> None:
-        """One watch, from the last list until the server ends it. Raises ApiError when it broke off."""
+        """One watch, from the last list until the server ends it. Raises ApiError if it breaks off."""
         query = {"watch": "true", "resourceVersion": str(self._version), "timeoutSeconds": str(WATCH_S)}
         with StreamedLines(self._api, self._source.path, SILENT_S, **query, **self._query) as lines:
             self._watch = lines
@@ -183,7 +186,7 @@ class Followed:
                 self._version = version
 
     def _change(self, one: Object, *, gone: bool) -> None:
-        """Tell of an object unless it is kept as it is."""
+        """Tell of an object, unless it is known as it is."""
         uid, version = one["metadata"]["uid"], one["metadata"]["resourceVersion"]
         known = self._objects.get(uid)
         if gone:
@@ -205,7 +208,7 @@ class Followed:
                 self._listed_again()
 
     def _listed_again(self) -> None:
-        """After a break what happened meanwhile is only in a list; without one the next round tries again."""
+        """List again after a break: no watch tells what happened meanwhile. If that fails, the next round tries."""
         try:
             if not self._ended.is_set():
                 self.list()
@@ -225,7 +228,7 @@ class Followed:
                 self._broken, self._gap_ns = str(error), self._heard_ns
 
     def _mended(self) -> None:
-        """The first good list after a break ends the gap, which began when the server was last heard."""
+        """Write the gap that the first good list after a break ends. It began when the server was last heard."""
         if self._broken and not self._ended.is_set():
             gap = Gap(source=f"watch {self._source.name}", text=self._broken)
             self._put(Stamped(event=gap, domain=HOST, at_ns=mono_ns(), since_ns=self._gap_ns))

@@ -1,4 +1,4 @@
-"""A node helper as its host sees it: its pod, its stream, and the renewals that keep its leases. One a node."""
+"""A node helper as its host sees it: its pod, its stream, and the renewals of its leases. A node has one helper."""
 
 import asyncio
 import secrets
@@ -17,13 +17,13 @@ from chaos.record.events import ClockPair, Event, Gap, Stamped
 
 ASK_S, HEAL_S, START_S = 4.0, 5.0, 60.0
 LIFE_S = 4 * 3600
-"""The pod ends after this long, whatever became of us; it heals before it ends."""
+"""The pod ends by itself after this many seconds, and heals before it ends."""
 GRACE_S = 10
 CONTAINER = "helper"
 
 
 class NodeHelper(Executor):
-    """Everything may be called from one event loop only. Effects are on the clock of the node."""
+    """The executor of faults of one node. It belongs to one event loop. Effects are on the clock of the node."""
 
     def __init__(self, api: Api, namespace: str, node: str, image: str, put: Callable[[Stamped[Event]], None]) -> None:
         super().__init__(node_domain(node), put)
@@ -39,10 +39,10 @@ class NodeHelper(Executor):
         self._heard_ns, self._silent = mono_ns(), ""
         self._waits_ns = 0
         self.watched: list[Member] = []
-        """Those on this node whose waits for a core are recorded from the next renewal on."""
+        """The members on this node. Their waits for a core are recorded from the next renewal on."""
 
     async def start(self) -> None:
-        """Raises SetupError naming what its pod waits for."""
+        """Start the pod and compare the clocks. The SetupError names what its pod waits for."""
         await self._api.request("POST", self._path, self._pod)
         await wait_running(self._api, self._program.namespace, self._program.pod)
         for event in await clock_offset(await self._open(), self.domain):
@@ -65,7 +65,7 @@ class NodeHelper(Executor):
         return found
 
     async def heal(self) -> None:
-        """Undo every cut and pause on this node; idempotent, within 5 s. Raises FaultError when that is not known."""
+        """Undo every cut and pause on this node within 5 s; may be repeated. Raises FaultError if that is not known."""
         try:
             async with asyncio.timeout(HEAL_S):
                 await self._healed()
@@ -83,7 +83,7 @@ class NodeHelper(Executor):
         await self._api.delete(f"{self._path}/{self._program.pod}", GRACE_S)
 
     async def _healed(self) -> None:
-        """A broken stream is opened again: healing twice does no harm."""
+        """Heal. A broken stream is opened again, since healing twice does no harm."""
         while True:
             try:
                 answer = await (await self._open()).ask({"do": "heal"}, ASK_S)
@@ -96,7 +96,7 @@ class NodeHelper(Executor):
             return
 
     async def _open(self) -> LineStream:
-        """The stream; a new one where the last broke. Raises StreamBroken."""
+        """The stream, or a new one if the last one broke. Raises StreamBroken."""
         async with self._opening:
             if self._stream is None or self._stream.broken:
                 if self._stream is not None:
@@ -107,7 +107,7 @@ class NodeHelper(Executor):
             return self._stream
 
     async def _renew(self) -> None:
-        """Renew the leases for as long as the host lives; a stream that broke is opened again at the next renewal."""
+        """Renew the leases for as long as the host lives. A stream that broke is opened again at the next renewal."""
         while True:
             try:
                 watch = [_watched(member) for member in self.watched]
@@ -132,12 +132,12 @@ class NodeHelper(Executor):
 
 
 def _watched(member: Member) -> dict[str, Any]:
-    """An HAProxy answers in a child of its own process."""
+    """How a renewal names a member. Of an HAProxy all processes count, since a child of it answers."""
     return {"name": member.name, "container": member.container, "all": member.kind is MemberKind.PROXY}
 
 
 def pod_manifest(namespace: str, node: str, image: str) -> Object:
-    """Privileged and in the node's pid namespace; its grace lets it heal before it ends."""
+    """A pod that is privileged and in the node's pid namespace. Its grace lets it heal before it ends."""
     name = f"helper-{node[:50].rstrip('-.')}-{secrets.token_hex(2)}"
     labels = {MANAGED_BY: MANAGER, "app.kubernetes.io/component": "node-helper"}
     probe = {"exec": {"command": ["test", "-S", "/run/failover/helper.sock"]}, "periodSeconds": 1}

@@ -1,7 +1,7 @@
-"""The image that agent and node helper run from, made of the installed package: no registry, no network in the build.
+"""The image of the agent and the node helper, built from the installed package without a registry or a network.
 
-Its tag is a hash of everything that goes into it, so that an image that is there is the right one, and a changed line
-of code is never measured with the old one. On a cluster whose nodes we cannot load, `--agent-image` names one instead.
+Its tag is a hash of everything that goes into it, so that an image that is there is the right one, and changed code is
+never measured with an old image. On a cluster whose nodes we cannot load, `--agent-image` names another image.
 """
 
 import hashlib
@@ -23,9 +23,9 @@ GLIBC = 36
 LIBRARIES = ("hiredis", "pyroute2", "redis", "uvloop")
 MODULES = ("__init__", "clock", "errors", "linux", "model", "pipe", "resp", "timers", "until")
 ROOMS = ("agent", "client", "net", "observe", "record")
-"""All of the package that the agent and the node helper need."""
+"""The parts of the package that the agent and the node helper need."""
 HOST_ONLY = {"record/reader.py", "record/parquet.py"}
-"""What reads recordings needs numpy, which the image leaves out."""
+"""The files that read recordings. They need numpy, which the image does not have."""
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 DOCKERFILE = f"""\
 FROM {BASE}
@@ -59,7 +59,7 @@ async def _architecture() -> str:
 
 
 async def _wheels(architecture: str) -> Path:
-    """A folder with one wheel a library, in the versions installed here; downloaded once."""
+    """A folder with a wheel of each library, in the versions installed here. They are downloaded once."""
     wanted = [f"{name}=={version(name)}" for name in LIBRARIES]
     key = hashlib.sha256(" ".join([architecture, PYTHON, *wanted]).encode()).hexdigest()[:12]
     folder = cache() / "wheels" / key
@@ -76,7 +76,7 @@ async def _wheels(architecture: str) -> Path:
 
 
 def _digest(wheels: Path) -> str:
-    """The same files give the same tag wherever the package is installed."""
+    """A hash of everything that goes into the image. It does not depend on where the package is installed."""
     content = hashlib.sha256(DOCKERFILE.encode())
     for name in sorted(wheel.name for wheel in wheels.iterdir()):
         content.update(name.encode())

@@ -37,15 +37,16 @@ class Ran:
 
     @property
     def last_line(self) -> str:
-        """What a program said last is nearly always why it gave up."""
+        """The last line that it said, which nearly always is why it gave up."""
         lines = (self.err.strip() or self.out.strip()).splitlines()
         return lines[-1] if lines else f"exit code {self.code}, and nothing said"
 
 
 async def ran(*words: str, within_s: float) -> Ran:
-    """Run and report, whatever its exit code; a program that overruns is killed. A missing one is a SetupError.
+    """Run a program of the host to its end, whatever its exit code.
 
-    It has a session of its own: a Ctrl-C is ours to act on, in our own order.
+    Raises SetupError if it is missing or takes longer than `within_s`; then it is killed. It has a session of its own,
+    so that a Ctrl-C comes to us alone and we end things in our order.
     """
     pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     try:
@@ -67,7 +68,7 @@ async def ran(*words: str, within_s: float) -> Ran:
 
 
 async def run(*words: str, within_s: float) -> str:
-    """Run, and give its output; anything but success is a SetupError with its last line."""
+    """Run a program and return its output. If it fails, its last line is in the SetupError."""
     done = await ran(*words, within_s=within_s)
     if not done.ok:
         raise SetupError(f"`{' '.join(words)}` failed: {done.last_line}")
@@ -89,7 +90,7 @@ def checkout(start: Path) -> Path:
 
 
 def name_of(folder: Path) -> str:
-    """Two checkouts on one machine do not share a cluster, and one checkout finds its own again."""
+    """The name of a checkout's cluster. Two checkouts on one machine have two clusters."""
     return f"failover-{hashlib.sha256(str(folder).encode()).hexdigest()[:4]}"
 
 
@@ -105,7 +106,7 @@ class Kind:
 
     @property
     def make_room(self) -> str:
-        """What helps against a broken one of an earlier run."""
+        """What helps if an earlier run left a broken cluster."""
         return f"`kind delete cluster --name {self.name}` makes room for a new one"
 
     @property
@@ -114,7 +115,7 @@ class Kind:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Held for a whole campaign. SetupError where another run has it: two would measure each other."""
+        """Hold the cluster for a campaign. Raises SetupError if another run has it: two would measure each other."""
         with (cache() / f"{self.name}.lock").open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -131,7 +132,7 @@ class Kind:
         return self.name in (await run("kind", "get", "clusters", within_s=ASK_S)).split()
 
     async def create(self, node_image: str | None) -> None:
-        """Bring four nodes up. Where that fails kind takes away what it made, and its last words are the error's."""
+        """Bring four nodes up. If that fails kind removes what it made, and the SetupError says why."""
         config = cache() / f"{self.name}.kind.yaml"
         config.write_text(CONFIG)
         image = os.environ.get(NODE_IMAGE) or node_image
@@ -176,7 +177,7 @@ class Kind:
         return list(absent)
 
     async def _images(self, node: str) -> set[str]:
-        """What containerd has there; asked of ctr, since every node image has it and not every one has crictl."""
+        """The images that containerd has on a node. They are asked of ctr, since not every node image has crictl."""
         ctr = ["ctr", "--namespace", "k8s.io", "images", "list", "--quiet"]
         return set((await run("docker", "exec", node, *ctr, within_s=ASK_S)).split())
 
@@ -186,7 +187,7 @@ class Kind:
 
 
 def full_name(image: str) -> str:
-    """An image's name as containerd has it: registry and tag said."""
+    """An image's name as containerd has it, with registry and tag."""
     first, slash, _ = image.partition("/")
     if not slash:
         image = f"docker.io/library/{image}"
@@ -196,7 +197,7 @@ def full_name(image: str) -> str:
 
 
 async def ensure_image(image: str) -> None:
-    """Have the engine hold an image, pulling it where it is not there."""
+    """Have the engine pull an image, unless it has it already."""
     if (await ran("docker", "image", "inspect", image, within_s=ASK_S)).ok:
         return
     pulled = await ran("docker", "pull", image, within_s=IMAGE_S)

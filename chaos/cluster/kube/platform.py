@@ -1,7 +1,7 @@
 """`--on kind`: the platform that a campaign holds, from an empty machine to nodes with every image on them.
 
-What takes long runs side by side: the agent's image is built while kind makes its nodes, and brought to them while the
-system's pods start.
+What takes long is done side by side: the agent's image is built while kind makes its nodes, and is brought to them
+while the system's pods start.
 """
 
 import asyncio
@@ -25,9 +25,9 @@ NODES_S = 60.0
 
 
 class KindPlatform:
-    """A kind cluster of this checkout. Entered, it is up; left, it is gone again, if this run made it, but for `keep`.
+    """A kind cluster of this checkout. Entering brings it up. Leaving removes it if this run made it, unless `keep`.
 
-    `folder` is the scenario's, where its manifests are.
+    `folder` is the scenario's, with its manifests.
     """
 
     kind = "kind"
@@ -115,7 +115,7 @@ class KindPlatform:
         self._versions = await self._read_versions()
 
     async def _cluster(self) -> None:
-        """Reuse what is there, or make it; half a cluster, of a kind that failed or was interrupted, does not stay."""
+        """Reuse the cluster, or make it. If that fails or is interrupted, half a cluster does not stay."""
         if await self._kind.exists():
             await self._kind.refresh()
             return
@@ -128,7 +128,7 @@ class KindPlatform:
         self._made = True
 
     async def _agent_image(self) -> str:
-        """Ours, or the one that the user named, which then has to be had like any other."""
+        """The agent's image: ours, or the one that the user named, which then has to be pulled like any other."""
         if self._agent is None:
             return await agent_image()
         await ensure_image(self._agent)
@@ -166,7 +166,7 @@ class KindPlatform:
         return (await run("docker", "inspect", "--format", "{{.Config.Image}}", self._names[0], within_s=ASK_S)).strip()
 
     async def _leave(self) -> None:
-        """Take away what this run made. What the API client holds goes first, the lock last."""
+        """Remove what this run made. The lock is given back last."""
         try:
             if self._made and not self._keep:
                 await self._kind.delete()

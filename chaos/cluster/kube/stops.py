@@ -1,6 +1,6 @@
-"""How a pod is stopped, and the proof that it was: a crash, and a graceful delete.
+"""How a pod is stopped by a crash or by a graceful delete, and the proof that it was.
 
-Each names its pod by uid, so that a successor under the same name is never hit. Nothing is retried.
+Each names its pod by uid, so that a successor of the same name is never hit. Nothing is tried again.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ PROOF_S = 5.0
 
 
 class Killer(Protocol):
-    """What is needed of the helper on the member's node."""
+    """What a crash needs of the helper on the member's node."""
 
     async def stop(self, member: Member, how: Stop) -> Effect: ...
 
@@ -28,16 +28,16 @@ class Killer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pods:
-    """`latest` gives what the watch said last of the pod with a uid; None before it said anything."""
+    """The pods of a namespace. `latest` gives what the watch said last of the pod with a uid, or None."""
 
     api: Api
     namespace: str
     latest: Callable[[str], Pod | None]
 
     async def crash(self, member: Member, helper: Killer, within_s: float = PROOF_S) -> Effect:
-        """SIGKILL, then the pod deleted at once: before the kubelet notices and restarts the process in place.
+        """SIGKILL the process, and delete the pod before the kubelet restarts the process in place.
 
-        Proved when the process and the pod's object are gone, and no container of the pod was started again.
+        It is proved if the process and the pod's object are gone, and no container of the pod was started again.
         """
         before, restarts = await _containers(helper, member), self._restarts(member)
         await self._open_connection(member)
@@ -55,7 +55,7 @@ class Pods:
         return replace(effect, confirmed_ns=mono_ns(), evidence=f"{said} and gone, no container of it started again")
 
     async def delete(self, member: Member) -> Effect:
-        """A graceful delete: in effect once the request is answered, and proved by the object's own time-stamp."""
+        """Delete a pod gracefully. The effect is the request; the proof is the deletion stamp in the answer."""
         await self._open_connection(member)
         before_ns = mono_ns()
         answer = await self._request_deletion(member)
@@ -71,7 +71,7 @@ class Pods:
         )
 
     async def _open_connection(self, member: Member) -> None:
-        """So that the delete does not begin with a handshake: its time would be the effect's, or the kubelet's."""
+        """Have a connection ready, so that no handshake widens the effect or gives the kubelet time to restart."""
         await self.api.get(self._path(member))
 
     async def _request_deletion(self, member: Member, grace_s: int | None = None) -> Object:
@@ -96,5 +96,5 @@ class Pods:
 
 
 async def _containers(helper: Killer, member: Member) -> set[str]:
-    """Every container of the pod that has a process, by its cgroup: one that is started again has another id."""
+    """The cgroup of every container of the pod that has a process. One that was started again has another id."""
     return {one["cgroup"] for one in await helper.processes(member.uid)}

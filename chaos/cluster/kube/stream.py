@@ -1,7 +1,8 @@
-"""A program in a pod that answers JSON lines, kept open: one exec for a whole trial instead of one a question.
+"""A program in a pod that answers JSON lines. One exec is kept open for a whole trial, instead of one for each
+question.
 
-Questions are asked one after the other. A break is the caller's to mend, by opening another stream: only the caller
-knows whether a question may be asked twice.
+Questions are asked one after the other. If the stream breaks the caller opens another one, since only the caller knows
+whether a question may be asked twice.
 """
 
 import asyncio
@@ -25,13 +26,13 @@ from chaos.record.events import ClockDomain, ClockOffset, Event, Stamped, offset
 Answer = dict[str, Any]
 T = TypeVar("T")
 SOCKET_S = 10.0
-"""How long one read or write of the socket may stall; the library's default is to wait for ever."""
+"""How long one read or write of the socket may stall. The library waits for ever by default."""
 CLOSE_S = 0.5
 CLOCK_ROUNDS = 8
 
 
 class _Socket(Protocol):
-    """What is used of the library's WSClient, which has no annotations. Time-outs are in seconds."""
+    """The part of the library's WSClient that is used. It has no annotations of its own. Time-outs are in seconds."""
 
     sock: websocket.WebSocket
 
@@ -53,12 +54,12 @@ _websocket_url: Callable[[str], str] = get_websocket_url
 
 
 class StreamBroken(SetupError):
-    """The stream ended, or did not answer in time. It is closed; whether the question arrived is not known."""
+    """The stream ended or did not answer in time, and is closed. Whether the question arrived is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class PodProgram:
-    """What is run, and where."""
+    """A command in a container of a pod."""
 
     namespace: str
     pod: str
@@ -67,7 +68,7 @@ class PodProgram:
 
 
 class LineStream:
-    """One exec. Its blocking calls run in one thread of its own, which also puts the questions in a row."""
+    """One exec. Its blocking calls run in one thread of its own, so that questions wait for one another."""
 
     def __init__(self, api: Api, program: PodProgram) -> None:
         self._api = api
@@ -78,7 +79,7 @@ class LineStream:
 
     @property
     def broken(self) -> bool:
-        """Nothing can be asked any more, or not yet."""
+        """Whether nothing can be asked, because it was not opened or has broken."""
         return self._socket is None
 
     async def open(self) -> None:
@@ -130,7 +131,7 @@ class LineStream:
             raise StreamBroken(f"{self._spoken()} broke off: {_first_line(error)}") from error
 
     def _line(self, socket: _Socket, limit_s: float) -> Answer:
-        """The next answer; raises TimeoutError, or ConnectionError with what the program said last."""
+        """The next answer. Raises TimeoutError, or ConnectionError with what the program said last."""
         line = socket.readline_stdout(timeout=max(0.0, limit_s - time.monotonic()))
         if line:
             answer: Answer = json.loads(line)
@@ -150,9 +151,9 @@ class LineStream:
 
 
 async def clock_offset(stream: LineStream, domain: str, within_s: float = 2.0) -> list[Stamped[Event]]:
-    """Whose clock the program reads, and how far it is from the host's: the best of a few round trips.
+    """Events on whose clock the program reads, and how far it is from the host's, by the best of a few round trips.
 
-    Where both clocks are one, `clock.domain` says so, and the offset only confirms it.
+    If both clocks are one, `clock.domain` says so, and the offset only confirms it.
     """
     best: Stamped[ClockOffset] | None = None
     for _ in range(CLOCK_ROUNDS):
@@ -167,7 +168,7 @@ async def clock_offset(stream: LineStream, domain: str, within_s: float = 2.0) -
 
 
 def _last_words(stderr: bytes, status: bytes) -> str:
-    """What the program wrote last, else what the kubelet says of its end (a Status object)."""
+    """What the program wrote last, or else what the kubelet says of its end (a Status object)."""
     said = stderr.decode(errors="replace").strip().splitlines()
     if said:
         return said[-1]
@@ -175,5 +176,5 @@ def _last_words(stderr: bytes, status: bytes) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """A refused handshake carries the whole response after its first line."""
+    """The first line of an error. A refused handshake has the whole response after it."""
     return str(error).partition(" -+-+- ")[0].partition("\n")[0] or type(error).__name__

@@ -1,8 +1,9 @@
 """Makes one system of members that have just started: who is master, who follows, who watches.
 
-Left to themselves Sentinels hear of one another by the hello that each publishes every two seconds, and of replicas by
-an INFO every ten. Here they are told of a master whose replicas are in sync, so that their first INFO names these, and
-each is given the others' hello at once, as Sentinels hand it on themselves. None of Sentinel's periods is touched.
+Sentinels that are left alone hear of one another by the hello that each publishes every two seconds, and of replicas by
+an INFO every ten. To be faster, they are told here of a master whose replicas are in sync already, so that their first
+INFO names these. And each is given the others' hello at once, as Sentinels hand it on themselves. None of Sentinel's
+periods is changed.
 """
 
 import asyncio
@@ -24,17 +25,17 @@ Address = tuple[str, int]
 
 REPLY_S = 5.0
 ANSWER_S, COMPLETE_S = 10.0, 20.0
-"""How long a member may take to answer, and each half to be complete: far more than they do."""
+"""How long a member may take to answer, and how long Redis, and then the Sentinels, may take to be complete."""
 LOOK_S = 0.02
 DELAY = "repl-diskless-sync-delay"
 """How long a master waits for more replicas before it begins a transfer, 5 s unless set."""
 HELLO = "__sentinel__:hello"
 PING_S = 1.0
-"""Sentinel's own period, from when it begins to monitor."""
+"""Sentinel pings what it monitors once in this period, counted from when it began to monitor."""
 
 
 class Told:
-    """A member that is told what it is. What it refuses is a SetupError, and so is its silence."""
+    """A member that is told what to be. `call` raises SetupError if it refuses, and if it does not answer."""
 
     def __init__(self, at: Address, connection: Resp) -> None:
         self.address, self.port = at
@@ -58,22 +59,23 @@ class Told:
 async def assemble(system: System, redis: list[Address], sentinels: list[Address], member: type[Told] = Told) -> None:
     """Make the first of `redis` the master of the others, and let all `sentinels` watch them, set as declared.
 
-    Every member has just been started, from the files of `config`. Raises SetupError where one refuses what it is told,
-    or where the system is not complete in time.
+    Every member has just been started, from the files of `config`. Raises SetupError if one refuses what it is told, or
+    if the system is not complete in time.
     """
     async with AsyncExitStack() as opened:
         data = [await opened.enter_async_context(told(at, password_from_environment(), member)) for at in redis]
         watchers = [await opened.enter_async_context(told(at, member=member)) for at in sentinels]
         await _replicate(data)
-        await asyncio.gather(*(_settle(one, system) for one in data))
+        for one in data:  # to come back after a restart as what it is now, unless from the operator's file
+            await (configure(one, system) if is_template(system) else one.call("CONFIG", "REWRITE"))
         await asyncio.gather(*(_begin(one, system, redis[0]) for one in watchers))
         await _introduce(watchers, system, redis[0])
-        await _all_complete(watchers, system)
+        await _until_right(lambda: _watchers_wrong(watchers, system))
 
 
 @asynccontextmanager
 async def told(at: Address, password: str | None = None, member: type[Told] = Told) -> AsyncIterator[Told]:
-    """A connection to a member that may be starting still: it is waited for until it has loaded its data."""
+    """A connection to a member. One that is still starting is waited for until it has loaded its data."""
     await until(
         lambda: _ready(at, password), within_s=ANSWER_S, every_s=LOOK_S, because=f"{at[0]}:{at[1]} answers; see its log"
     )
@@ -82,13 +84,13 @@ async def told(at: Address, password: str | None = None, member: type[Told] = To
 
 
 async def configure(one: Told, system: System) -> None:
-    """Set a Redis as declared, which lasts until its process ends."""
+    """Give a Redis the declared settings. They last until its process ends."""
     for name, value in system.settings.redis.items():
         await one.call("CONFIG", "SET", name, value)
 
 
 async def monitor(one: Told, system: System, master: Address) -> None:
-    """Let a Sentinel forget what it knows and watch this master: MONITOR takes every setting back to its default."""
+    """Let a Sentinel forget what it knows and watch this master. MONITOR resets every setting, so all are set again."""
     name = system.on_local.sentinel.master
     known = await one.call("SENTINEL", "MASTERS")
     if name in (pairs(each)["name"] for each in known):
@@ -107,7 +109,7 @@ async def _ready(at: Address, password: str | None) -> bool:
 
 
 async def _replicate(data: list[Told]) -> None:
-    """All transfers begin at once: a master that waits for more replicas would be waited for itself."""
+    """Make the first the master of the others. It must not delay the transfers to wait for more replicas."""
     master, *replicas = data
     await master.call("REPLICAOF", "NO", "ONE")
     usual = await master.call("CONFIG", "GET", DELAY)
@@ -116,11 +118,11 @@ async def _replicate(data: list[Told]) -> None:
     await _until_right(lambda: _replicas_wrong(replicas, master))
     await master.call("CONFIG", "SET", *usual)
     if await master.call("CONFIG", "GET", DELAY) != usual:
-        raise SetupError(f"{master} did not take {' '.join(usual)} back, so that it would be measured as it is not")
+        raise SetupError(f"{master} did not take {' '.join(usual)} back, so that another system would be measured")
 
 
 async def _follow(one: Told, master: Told) -> None:
-    """Anew where it is not in sync: one that tried before its master was there tries again a second later only."""
+    """Follow the master, anew if not in sync: a replica that tried too early waits a second before it tries again."""
     if await _replicas_wrong([one], master):
         await one.call("REPLICAOF", "NO", "ONE")
         await one.call("REPLICAOF", master.address, master.port)
@@ -132,22 +134,14 @@ async def _replicas_wrong(replicas: list[Told], master: Told) -> list[str]:
     return [f"{one} is no replica of {master} in sync (ROLE {role[:4]})" for one, role in roles if role[:4] != wanted]
 
 
-async def _settle(one: Told, system: System) -> None:
-    """What a Redis is now stays so after a restart; where it starts from the operator's file nothing does."""
-    if is_template(system):
-        await configure(one, system)
-    else:
-        await one.call("CONFIG", "REWRITE")
-
-
 async def _begin(one: Told, system: System, master: Address) -> None:
-    """At a moment of its own: Sentinels that ping in step would find a silent master down in step, as no others do."""
+    """Let a Sentinel begin to watch, at a random moment: Sentinels that ping in step find a master down in step."""
     await asyncio.sleep(random.uniform(0, PING_S))
     await monitor(one, system, master)
 
 
 async def _introduce(watchers: list[Told], system: System, master: Address) -> None:
-    """Give every Sentinel the hello of each other: who and where it is, its epochs, and the master that it watches."""
+    """Give every Sentinel the hellos of all others, which say who and where they are and which master they watch."""
     watched = f"{system.on_local.sentinel.master},{master[0]},{master[1]},0"
     hellos = [(one, f"{one.address},{one.port},{await one.call('SENTINEL', 'MYID')},0,{watched}") for one in watchers]
     for one in watchers:
@@ -156,15 +150,12 @@ async def _introduce(watchers: list[Told], system: System, master: Address) -> N
                 await one.call("PUBLISH", HELLO, hello)
 
 
-async def _all_complete(watchers: list[Told], system: System) -> None:
-    async def wrong() -> list[str]:
-        return [sentence for one in watchers async for sentence in _watcher_wrong(one, system)]
-
-    await _until_right(wrong)
+async def _watchers_wrong(watchers: list[Told], system: System) -> list[str]:
+    return [sentence for one in watchers async for sentence in _watcher_wrong(one, system)]
 
 
 async def _watcher_wrong(one: Told, system: System) -> AsyncIterator[str]:
-    """An instance whose flags hold more than its kind is down or not connected yet."""
+    """Sentences on what this Sentinel lacks. An instance with other flags than its kind is down, or not connected."""
     name = system.on_local.sentinel.master
     others = (("slave", "REPLICAS", system.replicas), ("sentinel", "SENTINELS", system.sentinels - 1))
     for kind, ask, wanted in (("master", "MASTERS", 1), *others):
@@ -178,7 +169,7 @@ async def _watcher_wrong(one: Told, system: System) -> AsyncIterator[str]:
 
 
 async def _until_right(look: Callable[[], Awaitable[list[str]]]) -> None:
-    """Until a look finds nothing wrong; what the last one found is the reason to give up."""
+    """Wait until `look` finds nothing wrong. If it still does at the limit, that is the reason in the error."""
     wrong: list[str] = []
 
     async def right() -> bool:

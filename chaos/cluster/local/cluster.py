@@ -19,7 +19,7 @@ from chaos.cluster.executor import RENEW_S, Executor
 from chaos.cluster.local.level import Level
 from chaos.cluster.local.plan import Plan, planned
 from chaos.cluster.local.pod import member_of
-from chaos.errors import FaultError, HarnessError, RecordingError, ScenarioError, SetupError
+from chaos.errors import FaultError, HarnessError, SetupError, error_named
 from chaos.model import Member, MemberKind
 from chaos.pipe import Child, Line, Lines, Program, Questions
 from chaos.record.events import Event, Gap, Pod, Stamped, from_json
@@ -30,11 +30,10 @@ UP_S, ASK_S, LEAVE_S = 60.0, 10.0, 10.0
 """How long the nest may take to have a system, to answer, and to go."""
 END_S = 15.0
 """How long the agent may take to end after it was told to."""
-ERRORS = {error.__name__: error for error in (ScenarioError, SetupError, FaultError, RecordingError)}
 
 
 class LocalCluster(Executor):
-    """One event loop owns it. The nest is its executor of faults."""
+    """It belongs to one event loop. The nest is its executor of faults."""
 
     kind = "local"
 
@@ -59,7 +58,7 @@ class LocalCluster(Executor):
         self._renewing: asyncio.Task[None] | None = None
 
     async def open(self, plan: Plan) -> None:
-        """Have the nest make the system; raises what it says that it failed at."""
+        """Have the nest make the system. Raises the error that the nest tells of."""
         self._nest.tell(plan.line())
         try:
             async with asyncio.timeout(UP_S):
@@ -69,7 +68,7 @@ class LocalCluster(Executor):
         self._renewing = asyncio.create_task(self._renew())
 
     async def close(self) -> None:
-        """The end of its input ends the nest, and everything with it; raises SetupError where it does not in order."""
+        """End the nest, and everything with it, by the end of its input. Raises SetupError if it does not end well."""
         if self._renewing is not None:
             self._renewing.cancel()
             await asyncio.gather(self._renewing, return_exceptions=True)
@@ -77,7 +76,7 @@ class LocalCluster(Executor):
         await self._nest.finish(LEAVE_S)
         await self._hearing
         if self._nest.code != 0 and not failed:
-            raise SetupError(f"the local system did not end in order ({self._nest.how}); see {self._log}")
+            raise SetupError(f"the local system did not end as it should ({self._nest.how}); see {self._log}")
 
     async def members(self) -> Members:
         return {member.name: member for member in self._pods.values()}
@@ -91,7 +90,7 @@ class LocalCluster(Executor):
         return self._agent
 
     async def ask(self, do: str, **fields: object) -> Line:
-        """Raises SetupError, too, where the nest is gone."""
+        """One request to the nest. Raises FaultError for a refusal or no answer, and SetupError if the nest is gone."""
         if self._failure is not None:
             raise self._failure
         try:
@@ -103,7 +102,7 @@ class LocalCluster(Executor):
         return line
 
     async def _renew(self) -> None:
-        """Renew the leases until the nest is gone, which whoever follows the events is told."""
+        """Renew the leases until the nest is gone. A renewal that fails becomes a gap event."""
         while self._failure is None:
             since_ns = mono_ns()
             try:
@@ -114,7 +113,7 @@ class LocalCluster(Executor):
             await asyncio.sleep(RENEW_S)
 
     async def _hear(self, said: Lines) -> None:
-        """Until the nest has ended; whoever waits for it then is told why."""
+        """Take every line of the nest. When it has ended, whoever waits for it is told why."""
         async for line in said:
             self._take(json.loads(line))
         self._failure = self._failure or SetupError(f"the local system ended ({self._nest.how}); see {self._log}")
@@ -134,10 +133,10 @@ class LocalCluster(Executor):
         elif "agent" in line and self._agent is not None:
             self._agent.ended(line["agent"])
         elif "failed" in line:
-            self._failure = ERRORS.get(line["failed"]["error"], SetupError)(line["failed"]["text"])
+            self._failure = error_named(line["failed"]["error"])(line["failed"]["text"])
 
     def _fold(self, stamped: Stamped[Event]) -> None:
-        """Who is there: every pod that has a container."""
+        """Keep who is there, which is every pod that has a container, and pass the event on."""
         pod = stamped.event
         if isinstance(pod, Pod):
             self._pods.pop(pod.uid, None)
@@ -156,12 +155,16 @@ class LocalCluster(Executor):
 
     @property
     def _log(self) -> Path:
-        """Where the worker's own standard error goes, and the nest's with it."""
+        """The file that the standard error of the worker and of the nest go to."""
         return self._directory / "worker.log"
 
 
 class LocalAgent:
-    """Keeps `chaos.cluster.base.Agent`. `kill` ends it without its leave; `ended` is called once it has ended."""
+    """The agent as its host sees it: a process that records straight into the trial's directory, told by files there.
+
+    It implements `chaos.cluster.base.RunningAgent`. `kill` ends the process at once; `ended` is called when it has
+    ended.
+    """
 
     domain = AGENT
 
@@ -183,12 +186,12 @@ class LocalAgent:
         draft.replace(file)
 
     async def pull(self) -> None:
-        """Nothing has to be brought; but it has to be there."""
+        """Check that the agent is there. Nothing has to be fetched, since it writes into the trial's directory."""
         if self._over.is_set():
             raise SetupError(f"the agent ended by itself: {self._how}")
 
     async def close(self) -> None:
-        """Let it end, else end it. What it was told by does not stay in the record."""
+        """Ask it to end, and kill it if it does not. The files that it was told by are removed from the record."""
         try:
             await self.put(QUIT, "{}")
             async with asyncio.timeout(END_S):
@@ -202,7 +205,7 @@ class LocalAgent:
 
 @asynccontextmanager
 async def connect(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> AsyncIterator[LocalCluster]:
-    """A system of its own for this trial, whose directory is `directory`. Leaving ends all of it."""
+    """A system for this trial alone, whose directory is `directory`. Leaving the context ends the system."""
     plan = planned(ref, scenario, directory)
     cluster = LocalCluster(plan, ref)
     try:

@@ -25,15 +25,15 @@ LOOPBACK = "127.0.0.1"
 CONTROLLER = "chaos.operators"
 """The controller's program. It is started by its name, since what an operator does is known above this layer."""
 _TEMPLATE = {"down-after-milliseconds": 1000, "failover-timeout": 3000, "parallel-syncs": 2}
-"""The operator's Sentinel, until its first pass tells it who is master and how it is set."""
+"""The settings in the operator's file for Sentinel, which hold until the operator's first reconcile."""
 _OWN = re.compile(r"^(bind|replica-announce-ip|sentinel announce-ip) .*$", re.MULTILINE)
 
 
 class Recipes:
-    """A member's folder in `home` outlives its process and its replacement, as a volume does.
+    """Writes the files of each member. Its folder in `home` outlives its process and its replacement, as a volume does.
 
-    A configuration is the member's own from its first start on: what CONFIG REWRITE made of it holds from then on.
-    But in mode resync a Redis reads the operator's file at every start, and a Sentinel that is new.
+    From its first start on, a configuration belongs to its member, which may change it by CONFIG REWRITE. In mode
+    `resync` that is different: a Redis gets the operator's file again at every start, and a Sentinel when it is new.
     """
 
     def __init__(self, plan: Plan, home: Path) -> None:
@@ -43,19 +43,22 @@ class Recipes:
         self._redis: dict[str, tuple[str, int]] = {}
 
     def first(self, pod: LocalPod, master: tuple[str, int] | None) -> None:
-        """For the system's own start. `master` is whom to follow or to watch; None: be the master."""
+        """Prepare the first start of all. `master` is whom to follow or to watch; if it is None, be the master."""
         self.data(pod).mkdir(parents=True)
         if pod.kind is MemberKind.REDIS:
             self._redis[pod.name] = pod.ip_port
         self._write(pod, master)
 
     def restarted(self, pod: LocalPod) -> None:
-        """For another start in place."""
+        """Prepare another start in place."""
         if is_template(self._plan.system) and pod.kind is MemberKind.REDIS:
             self._write(pod, None)
 
     def replaced(self, pod: LocalPod, master: tuple[str, int]) -> None:
-        """For the first start after a member was taken away. `master` is whom to watch where that is not known."""
+        """Prepare the start of a member that replaces one that was taken away.
+
+        `master` is whom it watches if its own file does not say so.
+        """
         lost = self._local.replace.data == "lost"
         if lost:
             shutil.rmtree(self.data(pod))
@@ -66,7 +69,7 @@ class Recipes:
             self._conf(pod).write_text(rebound(self._conf(pod).read_text(), pod.space.address))
 
     def told(self, pod: LocalPod, master: tuple[str, int] | None) -> None:
-        """For another start of a Redis that asked first: follow `master`, or be it where that is None."""
+        """Prepare another start of a Redis that has asked Sentinel: follow `master`, or be the master if it is None."""
         self._write(pod, master)
 
     def command(self, pod: LocalPod) -> list[str]:
@@ -106,7 +109,7 @@ def itself(address: str) -> str:
 
 
 def redis_conf(system: System, *, address: str, port: int, directory: Path, master: tuple[str, int] | None) -> str:
-    """Of a Redis that follows `master`, or is one where that is None; in mode `resync` of one that nobody told yet."""
+    """The file of a Redis that follows `master`, or is a master if that is None; in mode `resync` the operator's."""
     lines = [*_common(address, port, directory), *_announced("replica-announce-ip", address)]
     if password := password_from_environment():
         lines += [f"requirepass {password}", f"masterauth {password}"]
@@ -117,7 +120,7 @@ def redis_conf(system: System, *, address: str, port: int, directory: Path, mast
 
 
 def sentinel_conf(system: System, *, address: str, port: int, directory: Path, master: tuple[str, int]) -> str:
-    """Of a Sentinel that monitors `master`; in mode `resync` of one that nobody told yet. Sentinel rewrites it."""
+    """The file of a Sentinel that monitors `master`; in mode `resync` the operator's file. Sentinel rewrites it."""
     name = system.on_local.sentinel.master
     if is_template(system):
         host, redis_port, settings = itself(address), system.on_local.port, dict[str, str | int](_TEMPLATE)
@@ -134,27 +137,27 @@ def sentinel_conf(system: System, *, address: str, port: int, directory: Path, m
 
 
 def command(server: Server, conf: Path, sentinel: bool) -> list[str]:
-    """Its output is its log, stamped in the time zone of its environment; the analysis reads it as UTC."""
+    """What starts a server. It logs to standard output, in the time zone of its environment, which has to be UTC."""
     return [str(server.program), str(conf), *(["--sentinel"] if sentinel else [])]
 
 
 def rebound(conf: str, address: str) -> str:
-    """The same file for a member that came back at another address; nothing else in it speaks of its own."""
+    """The same file for a member that came back at another address: these are the only lines with its own address."""
     return _OWN.sub(lambda found: _bind(address) if found[1] == "bind" else f"{found[1]} {address}", conf)
 
 
 def is_template(system: System) -> bool:
-    """Redis starts from the operator's file, and is told everything else afterwards."""
+    """Whether Redis starts from the operator's file and is told everything else afterwards."""
     return system.on_local.mode == "resync"
 
 
 def quorum(system: System) -> int:
-    """As declared; the operator's own rule otherwise."""
+    """The declared quorum, or else a majority, as the operator sets it."""
     return int(system.settings.sentinel.get("quorum", system.sentinels // 2 + 1))
 
 
 def sentinel_settings(system: System) -> dict[str, str | int]:
-    """Those that SENTINEL SET takes by name: the declared ones and the password. The quorum is told with MONITOR."""
+    """What SENTINEL SET is told: the declared settings and the password. The quorum is part of MONITOR instead."""
     declared = {name: value for name, value in system.settings.sentinel.items() if name != "quorum"}
     password = password_from_environment()
     return declared | ({"auth-pass": password} if password else {})
@@ -169,7 +172,7 @@ def _bind(address: str) -> str:
 
 
 def _announced(option: str, address: str) -> list[str]:
-    """On the machine's loopback whoever is connected to sees 127.0.0.1, whatever address the other listens on."""
+    """On the machine's loopback every peer appears as 127.0.0.1, so that a member has to announce its address."""
     return [f"{option} {address}"] if itself(address) == address else []
 
 
@@ -183,7 +186,11 @@ def _text(lines: list[str]) -> str:
 
 
 def haproxy_conf(system: System, at: tuple[str, int], servers: Mapping[str, tuple[str, int]]) -> str:
-    """The same checks as in scenarios/haproxy/proxy/config.yaml. The password stays in the environment."""
+    """The file of an HAProxy, with the same checks as in scenarios/haproxy/proxy/config.yaml.
+
+    It checks every Redis itself, as people set it up: whoever answers `role:master` is up. Its stats socket is what the
+    recording reads. The password stays in the environment.
+    """
     checks = system.settings.proxy or ProxySettings()
     asked = [("INFO replication", "role:master"), ("QUIT", "+OK")]
     if password_from_environment():

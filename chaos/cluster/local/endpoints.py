@@ -20,22 +20,22 @@ from chaos.record.events import EndpointEntry, Endpoints, Event, ServiceKnown, S
 from chaos.scenario.model import MASTER_LABEL, LocalSystem, System
 
 MASTER_HOST, SENTINEL_HOST = 10, 11
-"""The last byte of their addresses."""
+"""The last byte of the Services' addresses."""
 
 
 class Programs(Protocol):
-    """What has a Service's address lead to its endpoints. Every such address begins with `addresses`."""
+    """Makes the address of a Service lead to its endpoints. All addresses of Services begin with `addresses`."""
 
     @property
     def addresses(self) -> str: ...
 
     def apply(self, wanted: Sequence[Service], done: Callable[[], object]) -> None:
-        """Replace all Services by `wanted`; `done` is called once that holds."""
+        """Replace all Services by `wanted`, and call `done` once that holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """A Service by its name. `chosen` says which pods are behind it, ready or not."""
+    """A Service. `chosen` says of a pod whether it belongs to the Service, ready or not."""
 
     name: str
     address: str
@@ -45,7 +45,7 @@ class Selected:
 
 
 class LocalServices:
-    """`pods` are all pods there are. An endpoint gets new connections while it is ready."""
+    """Follows the pods and keeps the Services up to date. `pods` are all pods that there are, by name."""
 
     def __init__(
         self, local: LocalSystem, pods: dict[str, LocalPod], services: Programs, say: Callable[[Stamped[Event]], None]
@@ -58,7 +58,7 @@ class LocalServices:
 
     @property
     def hosts(self) -> dict[str, str]:
-        """Every name that there is, with its address."""
+        """The address of every Service, by its name."""
         return {one.name: one.address for one in self._selected}
 
     def announce(self) -> None:
@@ -67,7 +67,7 @@ class LocalServices:
             self._say(Stamped(event=known, domain=HOST, at_ns=mono_ns()))
 
     def follow(self, _changed: LocalPod | None = None) -> None:
-        """Programmed first, then said: what is said holds."""
+        """Take the pods as they are now. Services are programmed first and then said, so that what is said holds."""
         now = {one.name: endpoints(filter(one.chosen, self._pods.values())) for one in self._selected}
         if now == self._said:
             return
@@ -81,7 +81,7 @@ class LocalServices:
             self._say(Stamped(event=Endpoints(service=name, endpoints=found), domain=HOST, at_ns=mono_ns()))
 
     def _service(self, one: Selected, found: list[EndpointEntry]) -> Service:
-        """Where no endpoint is ready, those that are on their way out and still serve are taken, as kube-proxy does."""
+        """If no endpoint is ready, those that are terminating and still serve are taken, as kube-proxy does."""
         taken = [each for each in found if each["ready"]] or [each for each in found if each["serving"]]
         ports = {pod.space.address: pod.port for pod in self._pods.values()}
         to = tuple((each["ip"], ports[each["ip"]]) for each in taken)
@@ -89,7 +89,7 @@ class LocalServices:
 
 
 def selected(local: LocalSystem, addresses: str) -> tuple[Selected, ...]:
-    """That of Sentinel, and before it that of the master or of the proxy in front, where there is one."""
+    """The Service of the master, or of the proxy in front, if there is one; and the Service of Sentinel."""
 
     def of(kind: MemberKind) -> tuple[dict[str, str], Callable[[LocalPod], bool]]:
         return {"component": kind.value}, lambda pod: pod.kind is kind
@@ -105,7 +105,7 @@ def selected(local: LocalSystem, addresses: str) -> tuple[Selected, ...]:
 
 
 def endpoints(pods: Iterable[LocalPod]) -> list[EndpointEntry]:
-    """As an EndpointSlice has them, key by key as `chaos.cluster.kube.watch` has them."""
+    """The entries of an EndpointSlice, with the same keys as `chaos.cluster.kube.watcher` gives them."""
     found: list[EndpointEntry] = [
         {
             "ip": pod.space.address,
@@ -120,7 +120,7 @@ def endpoints(pods: Iterable[LocalPod]) -> list[EndpointEntry]:
 
 
 class Labels:
-    """The controller as the nest holds it."""
+    """Tells the controller who is there, and takes the labels that it writes."""
 
     def __init__(self, system: System, kubelet: Kubelet) -> None:
         self._system = system
@@ -134,7 +134,7 @@ class Labels:
         self._kubelet.label(label["pod"], label["role"])
 
     def _follow(self, _changed: LocalPod) -> None:
-        """Each life of it is told its task first."""
+        """Tell the controller of a change. A controller that was started again is told its task first."""
         controller = self._kubelet.pods.get(CONTROLLER)
         if controller is None or controller.process is None or not controller.lives:
             return

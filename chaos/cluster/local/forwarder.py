@@ -3,9 +3,10 @@
 A line on stdin is all Services as they are from now on: `[[address, port, [[address, port], …]], …]`. It is answered
 with an empty line on stdout once that holds. It ends at the end of its input.
 
-As with kube-proxy a new connection goes to one of the endpoints at random, and an established one stays where it is.
-Where there is no endpoint nobody listens, so that the kernel refuses. The end of either side ends the other once that
-was given what came before, a reset at once. Two hops instead of one: a client is accepted before its endpoint is.
+As with kube-proxy, a new connection goes to one of the endpoints at random, and an established one stays where it is.
+If there is no endpoint nobody listens, so that the kernel refuses. When one side closes, the other side is given what
+came before and is closed then; a reset is passed on at once. Unlike with kube-proxy there are two connections: a client
+is accepted before its endpoint is reached.
 """
 
 import asyncio
@@ -20,16 +21,16 @@ from contextlib import suppress
 LINE_BYTES = 1 << 20
 BACKLOG = 1024
 RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER: what is closed is reset."""
+"""A value of SO_LINGER that makes close() reset the connection."""
 
 Address = tuple[str, int]
 
 
-class Side(asyncio.Protocol):
-    """One of the two connections of a forwarded one. What comes in goes out at `other`."""
+class ForwardedConnection(asyncio.Protocol):
+    """One of the two halves of a forwarded connection. What comes in here goes out at `other`."""
 
     def __init__(self) -> None:
-        self.other: Side | None = None
+        self.other: ForwardedConnection | None = None
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -54,7 +55,7 @@ class Side(asyncio.Protocol):
             self.other.end(reset=exc is not None)
 
     def end(self, *, reset: bool) -> None:
-        """What was not sent yet is sent first, unless it is a reset."""
+        """Close this half. What was not sent yet is sent first, unless `reset`."""
         if self.transport is None:
             return
         if not reset:
@@ -65,8 +66,8 @@ class Side(asyncio.Protocol):
         self.transport.abort()
 
 
-class Client(Side):
-    """Who has come to a Service's address. Its bytes wait until its endpoint is connected."""
+class ClientConnection(ForwardedConnection):
+    """The half of whoever has connected to a Service. Its bytes wait until the endpoint is connected."""
 
     def __init__(self, endpoint: Address) -> None:
         super().__init__()
@@ -88,7 +89,7 @@ class Client(Side):
         super().connection_lost(exc)
 
     async def _connect(self) -> None:
-        side = Side()
+        side = ForwardedConnection()
         side.other = self
         try:
             await asyncio.get_running_loop().create_connection(lambda: side, *self._endpoint)
@@ -101,8 +102,8 @@ class Client(Side):
         self._waiting.clear()
 
 
-class Service:
-    """One address. It is listened at while there are endpoints."""
+class ServiceListener:
+    """The listener at one Service's address. It listens only while there are endpoints."""
 
     def __init__(self, at: Address) -> None:
         self._at = at
@@ -110,7 +111,7 @@ class Service:
         self._server: asyncio.Server | None = None
 
     async def apply(self, endpoints: list[Address]) -> None:
-        """Raises OSError where its address cannot be had."""
+        """Replace the endpoints. Raises OSError if its address cannot be had."""
         self._endpoints = endpoints
         if endpoints and self._server is None:
             loop = asyncio.get_running_loop()
@@ -119,24 +120,24 @@ class Service:
             self._server.close()
             self._server = None
 
-    def _client(self) -> Client:
-        return Client(random.choice(self._endpoints))
+    def _client(self) -> ClientConnection:
+        return ClientConnection(random.choice(self._endpoints))
 
 
 async def main() -> None:
     lines = asyncio.StreamReader(limit=LINE_BYTES)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-    services: dict[Address, Service] = {}
+    services: dict[Address, ServiceListener] = {}
     async for line in lines:
         for host, port, endpoints in json.loads(line):
-            service = services.setdefault((host, port), Service((host, port)))
+            service = services.setdefault((host, port), ServiceListener((host, port)))
             await service.apply([(address, number) for address, number in endpoints])
         sys.stdout.write("\n")
         sys.stdout.flush()
 
 
 def allow_files() -> None:
-    """Two for every connection: as many as this user may have."""
+    """Allow as many open files as this user may have, since every forwarded connection takes two."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 

@@ -1,6 +1,7 @@
-"""Runs the members: started, restarted in place, taken away, replaced; and says each change as a `pod` event.
+"""Runs the members: starts them, restarts them in place, takes them away, replaces them, and says each change.
 
-Nothing here is decided about faults. Whoever ends a member's process says before whether it is to come back.
+A change is said as a `pod` event. Faults are not decided here: whoever ends the process of a member says before whether
+it is to come back.
 """
 
 import asyncio
@@ -26,9 +27,9 @@ PROXY = "haproxy-0"
 AGAIN_S, REPLY_S = 0.5, 1.0
 """How often a Redis that asks Sentinel before it starts asks again, and how long it waits for an answer."""
 THIRD = {MemberKind.REDIS: 1, MemberKind.SENTINEL: 2, MemberKind.OPERATOR: 3, MemberKind.PROXY: 5}
-"""Of an address: in namespaces 10.93.1.1 is the first Redis."""
+"""The third byte of the addresses of each kind of member: in namespaces the first Redis has 10.93.1.1."""
 MASTER, SLAVE = "master", "slave"
-"""What the master label says."""
+"""The values of the master label."""
 
 
 class Holder(Protocol):
@@ -37,13 +38,13 @@ class Holder(Protocol):
     def say(self, stamped: Stamped[Event]) -> None: ...
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> object:
-        """Have it done; its failing is the nest's."""
+        """Have work done beside everything else. If it fails, the nest fails."""
 
     def fail(self, error: BaseException) -> None: ...
 
 
 class Net(Protocol):
-    """Where members have addresses of their own, each beginning with `members`."""
+    """Gives members addresses of their own. All of them begin with `members`."""
 
     @property
     def members(self) -> str: ...
@@ -54,9 +55,9 @@ class Net(Protocol):
 
 
 class Kubelet:
-    """`pods` are the members by name, also those whose process is down; one that was taken away is none.
+    """`pods` are the members by name. One whose process is down is among them, one that was taken away is not.
 
-    `listeners` are called after each change of a pod. `hears` takes what the controller says.
+    `listeners` are called after each change of a pod. `hears` takes each line of the controller.
     """
 
     def __init__(self, plan: Plan, network: Net, recipes: Recipes, nest: Holder) -> None:
@@ -82,11 +83,11 @@ class Kubelet:
         return [(name, process.pid) for name, process in found if process is not None and process.lives]
 
     def master(self) -> LocalPod | None:
-        """By its label."""
+        """The pod that has the master label, whatever it does."""
         return next((pod for pod in self.pods.values() if pod.role == MASTER), None)
 
     def start(self) -> None:
-        """Start every server. The first that starts is the master, and labelled so, as by an operator before."""
+        """Start every server. The first one is the master and has the label, as if an operator had been there."""
         first: tuple[str, int] | None = None
         for kind, name in self._names():
             role = self._label(kind, MASTER if first is None else SLAVE)
@@ -96,14 +97,14 @@ class Kubelet:
             self._run(pod)
 
     def start_controller(self) -> None:
-        """Once there is something to control."""
+        """Start the controller. Call it once there is something to control."""
         kind = MemberKind.OPERATOR
         pod = self._create(kind, CONTROLLER, None, self._addresses[kind].next())
         self._recipes.first(pod, None)
         self._run(pod)
 
     def all_ready(self) -> None:
-        """The end of the system's own start, which nobody waits `ready` seconds for."""
+        """End the system's first start: all pods are ready now, without the wait of `ready` seconds."""
         self.up = True
         for pod in self.pods.values():
             pod.ready = True
@@ -111,7 +112,7 @@ class Kubelet:
             self.changed(pod)
 
     def label(self, name: str, role: str) -> None:
-        """A label of a pod that is no more goes nowhere."""
+        """Write the label of a pod. If the pod is gone, nothing happens."""
         pod = self.pods.get(name)
         if pod is not None and pod.role != role:
             pod.role = role
@@ -123,7 +124,7 @@ class Kubelet:
             listener(pod)
 
     def take_away(self, pod: LocalPod) -> None:
-        """Its process has ended, or is about to: it is gone now, and comes back as another."""
+        """Remove a pod whose process has ended or is about to. It comes back as another pod under its name."""
         pod.gone, pod.leaving, pod.ready, pod.started_at = True, True, False, None
         del self.pods[pod.name]
         self.changed(pod)
@@ -134,7 +135,7 @@ class Kubelet:
         asyncio.get_running_loop().call_later(self._local.replace.after, self._replace, pod)
 
     async def leave(self) -> None:
-        """End every process; nobody comes back."""
+        """End every process for good."""
         self._leaving = True
         processes = [pod.process for pod in self.pods.values() if pod.process is not None]
         for pod in self.pods.values():
@@ -162,7 +163,7 @@ class Kubelet:
             yield MemberKind.PROXY, PROXY
 
     def _label(self, kind: MemberKind, role: str) -> str | None:
-        """None where nobody writes labels."""
+        """The pod's first label; None if nobody writes labels."""
         return role if kind is MemberKind.REDIS and self._system.master_label is not None else None
 
     def _create(self, kind: MemberKind, name: str, role: str | None, address: str) -> LocalPod:
@@ -186,7 +187,7 @@ class Kubelet:
         self.changed(pod)
 
     def _program(self, pod: LocalPod) -> Program:
-        """A server's log is what it says on standard output, the controller's what it says beside its labels."""
+        """How to start it. A server logs to standard output; the controller to standard error, beside its labels."""
         assert pod.log is not None
         controls, write = pod.kind is MemberKind.OPERATOR, pod.log.write
         return Program(
@@ -199,7 +200,7 @@ class Kubelet:
         )
 
     def _ready(self, pod: LocalPod, container: str) -> None:
-        """Where it still is the life that was waited for."""
+        """Make a pod ready, unless its process has been started again since the wait began."""
         if pod.container == container and pod.lives and not pod.leaving:
             pod.ready = True
             self.changed(pod)
@@ -215,7 +216,7 @@ class Kubelet:
         asyncio.get_running_loop().call_later(self._local.restart, self._restart, pod)
 
     def _restart(self, pod: LocalPod) -> None:
-        """In place, unless it is on its way out."""
+        """Start a pod's process again in place, unless the pod is being removed."""
         if not pod.leaving:
             pod.restarts += 1
             self._recipes.restarted(pod)
@@ -228,7 +229,7 @@ class Kubelet:
             self._run(pod)
 
     async def _run_once_told(self, pod: LocalPod) -> None:
-        """It is there meanwhile, with an address and without a process, as a pod whose script still asks."""
+        """Start a Redis once Sentinel has told it whom to follow. Until then its pod has an address and no process."""
         self.changed(pod)
         sentinels = [one.ip_port for one in self.of(MemberKind.SENTINEL)]
         master = await master_for(pod.ip_port, sentinels, self._local.sentinel.master)

@@ -40,7 +40,7 @@ REMEDY = (
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """`why` is what keeps the machine from the level above, as a clause; empty for the first."""
+    """A level that was found. `why` is a clause that says what keeps the machine from the level above it, if any."""
 
     name: str
     why: str = ""
@@ -51,13 +51,13 @@ class Level:
 
     @property
     def lost(self) -> str:
-        """Why it can do no more, for a sentence; empty where it can do everything."""
+        """Why the level can do no more, for a sentence; empty if it can do everything."""
         if self.name == NAMESPACES:
             return ""
         return f"at the level {self.name} no member has a network of its own that could be cut ({self.why})"
 
     def __str__(self) -> str:
-        """For people: how a system is held, what is lost, and why."""
+        """For people: how a system is held, what cannot be done, and why."""
         missing = ", ".join(sorted(CAN[NAMESPACES] - self.can))
         lost = f" (level {self.name}: {self.why}; lost: {missing})" if missing else ""
         return HOW[self.name] + lost
@@ -72,7 +72,7 @@ def usable_level() -> Level:
 
 
 def best() -> Level:
-    """The first level that this machine allows, of those that may be tried."""
+    """The first level that this machine allows, among those that may be tried."""
     asked = os.environ.get(VARIABLE, "")
     if asked not in ("", *TRIES):
         raise ScenarioError(f'{VARIABLE}: "{asked}" is no level; write {" or ".join(TRIES)}, or unset it')
@@ -86,7 +86,7 @@ def best() -> Level:
 
 
 def no_namespaces() -> str:
-    """Why there are none; empty where they can be had."""
+    """Why this machine gives no network namespaces; empty if it does."""
     try:
         tried = subprocess.run(COMMAND, capture_output=True, text=True, timeout=TRY_S, check=False)
     except subprocess.TimeoutExpired:
@@ -96,7 +96,7 @@ def no_namespaces() -> str:
 
 
 def no_loopback() -> str:
-    """Why no addresses of 127.0.0.0/8 but the first can be had; empty where they can."""
+    """Why this machine gives no address of 127.0.0.0/8 but the first; empty if it does."""
     try:
         with socket.create_server((LOOPBACK_ADDRESS, 0)) as one:
             socket.create_connection(one.getsockname(), TRY_S).close()
@@ -106,4 +106,4 @@ def no_loopback() -> str:
 
 
 TRIES: dict[str, Callable[[], str]] = {NAMESPACES: no_namespaces, LOOPBACK: no_loopback}
-"""In the order of preference."""
+"""The levels that can hold a system, the preferred one first, each with what says why not."""

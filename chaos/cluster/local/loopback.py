@@ -26,12 +26,12 @@ from chaos.pipe import Child, Program
 SOCKETS = Path("/proc/self/net/tcp")
 RANGES = range(1, 255)
 HELD = "127.{}.0.1"
-"""An address that nobody is given."""
+"""The address that holds the range. No member gets it."""
 _LISTENS = re.compile(r"^ *\d+: ([0-9A-F]{8}):\w+ \w+:\w+ 0A ", re.MULTILINE)
 
 
 class Loopback:
-    """Keeps what `chaos.cluster.local.kubelet` and the nest need of a network. Raises SetupError where none is free."""
+    """A range of addresses, as `chaos.cluster.local.kubelet.Net`. Raises SetupError if no range is free."""
 
     def __init__(self, ports: Iterable[int]) -> None:
         ports = sorted(set(ports))
@@ -42,14 +42,14 @@ class Loopback:
         return Space(None, address, 0)
 
     def remove(self, space: Space) -> None:
-        """An address that is not listened at refuses; there is nothing to take away."""
+        """Nothing has to be done: an address at which nobody listens refuses."""
 
     def services(self, agent: Space, log: Path, fail: Callable[[BaseException], None]) -> "Forwarding":
         return Forwarding(f"{self.members}.9", agent, log, fail)
 
 
 class Forwarding:
-    """Keeps `chaos.cluster.local.endpoints.Programs`. What the forwarder says of its own is in the file `log`."""
+    """The nest's side of the forwarder, as `chaos.cluster.local.endpoints.Programs`. It logs to the file `log`."""
 
     def __init__(self, addresses: str, space: Space, log: Path, fail: Callable[[BaseException], None]) -> None:
         self.addresses = addresses
@@ -62,7 +62,7 @@ class Forwarding:
         self._waiting: deque[Callable[[], object]] = deque()
 
     def apply(self, wanted: Sequence[Service], done: Callable[[], object]) -> None:
-        """In the order of the calls. The first one starts the forwarder."""
+        """Tell the forwarder, which the first call starts. Each `done` is called in the order of the calls."""
         if self._process is None:
             self._process = self._start()
         self._waiting.append(done)
@@ -70,7 +70,7 @@ class Forwarding:
         self._process.tell(f"{line}\n".encode())
 
     def processes(self) -> list[tuple[str, int]]:
-        """Its own, where it has started."""
+        """The forwarder and its pid, once it has started."""
         return [("forwarder", self._process.pid)] if self._process is not None and self._process.lives else []
 
     async def end(self) -> None:
@@ -99,7 +99,7 @@ class Forwarding:
 
 
 def _claimed(ports: list[int]) -> tuple[int, ExitStack]:
-    """A range in which nobody is, drawn at random so that two who look at once seldom meet."""
+    """A range in which nobody is. It is drawn at random, so that two who look at the same time seldom meet."""
     taken = _taken()
     refused = "each is in use"
     for number in random.sample(RANGES, len(RANGES)):
@@ -117,13 +117,13 @@ def _claimed(ports: list[int]) -> tuple[int, ExitStack]:
 
 
 def _taken() -> set[int]:
-    """The N of every 127.N.0.0/16 in which somebody listens now."""
+    """The N of every range 127.N.0.0/16 in which somebody listens now."""
     found = (IPv4Address(bytes.fromhex(word)[::-1]).packed for word in _LISTENS.findall(SOCKETS.read_text()))
     return {packed[1] for packed in found if packed[0] == 127}
 
 
 def _bound(address: str, ports: list[int]) -> ExitStack:
-    """Every port, or none: then raises OSError. It is not listened at."""
+    """Bind every port without listening. If one cannot be bound none is, and OSError is raised."""
     with ExitStack() as held:
         for port in ports:
             one = held.enter_context(socket.socket())

@@ -1,4 +1,4 @@
-"""`python -m chaos.cluster.local.nest`: one whole system, held by one process; it goes when that goes.
+"""`python -m chaos.cluster.local.nest`: one process that holds a whole system, which ends when the process ends.
 
 It is node, kubelet, API server and kube-proxy of one trial's system. JSON lines on its standard streams: the first one
 in is the plan; then requests `{"id", "do", ...}` are answered with their id, or with `{"id", "error"}`. Unasked it says
@@ -6,7 +6,7 @@ in is the plan; then requests `{"id", "do", ...}` are answered with their id, or
 It ends, and all with it, at the end of its input. Beside the requests of `chaos.cluster.local.stops` it answers:
 
 launch  spec                             → nothing; starts the agent where it reaches every Service by its name
-end     → nothing; ends the agent without its leave
+end     → nothing; kills the agent
 """
 
 import asyncio
@@ -51,7 +51,7 @@ REDIS, SENTINEL = MemberKind.REDIS, MemberKind.SENTINEL
 
 
 class Nest:
-    """`run` it once. Keeps `chaos.cluster.local.kubelet.Holder`."""
+    """One system. `run` it once. It is the `chaos.cluster.local.kubelet.Holder` of the members."""
 
     def __init__(self, plan: Plan, home: Path) -> None:
         self._plan = plan
@@ -73,7 +73,7 @@ class Nest:
         }
 
     async def run(self) -> None:
-        """Until the end of the input, or SIGTERM. Whatever fails within it ends it."""
+        """Hold the system until the end of the input, or SIGTERM, or until any part of it fails."""
         loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[None] = loop.create_future()
         loop.set_exception_handler(self._broke)
@@ -102,7 +102,7 @@ class Nest:
             self._ended.set_exception(error)
 
     def _processes(self) -> list[tuple[str, int]]:
-        """What an answer to a client may wait for: the members, and what stands in for the Services."""
+        """Every process that a client may wait for: the members, and what forwards the Services."""
         return [*self._kubelet.processes(), *self._services.processes()]
 
     def _end(self) -> None:
@@ -110,7 +110,7 @@ class Nest:
             self._ended.set_result(None)
 
     def _broke(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """What is raised where nobody waits for it, as in a timer."""
+        """Fail with an error that nobody waits for, such as one that was raised in a timer."""
         loop.default_exception_handler(context)
         self.fail(context.get("exception") or RuntimeError(context["message"]))
 
@@ -136,17 +136,17 @@ class Nest:
         self._end()
 
     async def _answer(self, request: bytes) -> None:
-        """At once, whatever else is under way: a heal does not wait for the proof of a cut."""
+        """Answer a request at once, whatever else is under way: a heal does not wait for the proof of a cut."""
         say(await answered(self._does, request))
 
     async def _leave(self) -> None:
-        """End every process; the kernel does the rest."""
+        """End every process. The kernel removes the namespaces."""
         await asyncio.gather(self._kubelet.leave(), self._launch.end({}))
         await self._services.end()
 
 
 class Launch:
-    """What the agent says on standard error is in `agent.log`, if it says anything."""
+    """The agent as the nest holds it. What it says on standard error is in `agent.log`."""
 
     def __init__(self, directory: Path, home: Path, space: Space, hosts: dict[str, str]) -> None:
         self._directory = directory
@@ -157,7 +157,7 @@ class Launch:
         self._process: Child | None = None
 
     async def start(self, request: Line) -> Line:
-        """Its names are the Services'; any other is not found."""
+        """Start the agent. It knows the names of the Services, and no others."""
         if self._process is not None:
             raise SetupError("there is an agent already; a trial has one")
         self._spec.write_text(json.dumps(request["spec"] | {"hosts": self._hosts}))
@@ -169,7 +169,7 @@ class Launch:
         return {}
 
     async def end(self, _: Line) -> Line:
-        """Without its leave; harmless where there is none."""
+        """Kill the agent. If there is none, nothing happens."""
         if self._process is not None:
             self._process.send(signal.SIGKILL)
             await self._process.over.wait()
@@ -199,14 +199,14 @@ def private_directory() -> Iterator[Path]:
 
 
 def private_directories() -> list[Path]:
-    """Those of every nest, of those that run and of those that were killed."""
+    """The directories of all nests, of those that run and of those that were killed."""
     return list(Path(tempfile.gettempdir()).glob(f"{PREFIX}*"))
 
 
 def sweep(directories: Iterable[Path]) -> None:
-    """Remove those of nests of this user that were killed.
+    """Remove the directories of this user's nests that were killed.
 
-    Call it outside a user namespace: inside one, what others own may seem to be ours.
+    Do not call it within a user namespace: there the directories of others may seem to be ours.
     """
     for found in directories:
         with suppress(FileNotFoundError):  # its nest has ended, or another sweeps too
@@ -231,7 +231,7 @@ def _locked(found: Path) -> bool:
 
 
 def _first(error: BaseException) -> HarnessError | None:
-    """What the user should read of what ended it; None where it is a fault of the program."""
+    """The error for the user to read; None if what ended the nest is a fault of the program."""
     if isinstance(error, BaseExceptionGroup):
         return next((found for one in error.exceptions if (found := _first(one))), None)
     return error if isinstance(error, HarnessError) else None

@@ -10,7 +10,6 @@ messages go over a socket of our own, as in `chaos.net.nft`. Indexes of links ar
 
 import os
 import socket
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
@@ -26,12 +25,13 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from chaos.errors import SetupError
 from chaos.linux import CLONE_NEWNET, CLONE_NEWUSER, apart, die_with_parent, setns, unshare
 from chaos.net.cut import Cut
+from chaos.net.messages import failure_in, split
 from chaos.net.nft import Services, Table
 from chaos.net.service import Service
 
 BRIDGE = IPv4Interface("10.93.0.1/16")
 PORTS = 10
-"""The index of the first port of the bridge."""
+"""The index of the first link that is a port of the bridge."""
 LAST = 254
 SELF = Path("/proc/self")
 SERVICES = "10.96.0"
@@ -40,9 +40,7 @@ UP = 1
 LOOPBACK, FIRST = 1, 2
 """The index of every namespace's loopback, and that of the first link made in it."""
 MAIN_TABLE, BOOT, UNIVERSE, UNICAST = 254, 3, 0, 1
-"""Of a route: its table, its protocol, its scope, its type."""
-HEADER = struct.Struct("=IHHII")
-ERROR = struct.Struct("=i")
+"""The table, the protocol, the scope and the type of a route."""
 NEW = NLM_F_CREATE | NLM_F_EXCL
 ANSWER_S = 2.0
 """The kernel answers before `send` returns; this only keeps a wait from being endless."""
@@ -52,9 +50,10 @@ Attributes = list[tuple[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """A network namespace. `file` is open on it and keeps it; `port` is its port's index on the bridge.
+    """Where a member is: a network namespace and its address. `port` is the index of its port on the bridge.
 
-    `file` is None where there is none: whoever is there is in the machine's own, at an address of loopback.
+    `file` is an open file that keeps the namespace. It is None if the member is in the machine's own namespace, at an
+    address of loopback.
     """
 
     file: int | None
@@ -62,9 +61,9 @@ class Space:
     port: int
 
     def entering(self) -> Callable[[], None]:
-        """What a child calls before it becomes its program: it moves here, and the kernel kills it with its parent.
+        """What a child calls before it becomes its program: it moves into the namespace, and dies with its parent.
 
-        It dies with the thread that started it, so that only the nest's main thread may start one.
+        The kernel kills it when the thread that started it ends, so only the nest's main thread may start one.
         """
         parent = os.getpid()
 
@@ -79,9 +78,9 @@ class Space:
 
 
 def isolate() -> None:
-    """Leave the machine's network for an empty one. Before any thread is started, for good.
+    """Leave the machine's network for an empty one, for good. Call it before any thread is started.
 
-    Where that is not allowed it is done within a user namespace, in which this user stays who he is. Raises OSError.
+    If that is not allowed it is done within a user namespace, in which the user keeps his id. Raises OSError.
     """
     try:
         unshare(CLONE_NEWNET)
@@ -94,7 +93,7 @@ def isolate() -> None:
 
 
 class Links:
-    """A socket of the network namespace of the thread that made it; usable from any thread after that."""
+    """A netlink socket in the network namespace of the thread that made it. Any thread may use it after that."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
@@ -108,22 +107,22 @@ class Links:
         self._socket.close()
 
     def do(self, *messages: nlmsg) -> None:
-        """Have the kernel act on them in their order. Raises OSError with its number for the first that it refuses."""
+        """Have the kernel act on messages in their order. Raises OSError for the first one that it refuses."""
         for number, message in enumerate(messages, 1):
             message["header"]["sequence_number"] = number
             message.encode()
         self._socket.send(b"".join(bytes(message.data) for message in messages))
         answered, refused = 0, 0
         while answered < len(messages):
-            for failure in _failures(self._socket.recv(1 << 16)):
-                answered += 1
-                refused = refused or failure
+            for kind, _, message in split(self._socket.recv(1 << 16)):
+                answered += kind == NLMSG_ERROR
+                refused = refused or failure_in(kind, message)
         if refused:
             raise OSError(refused, f"netlink: {os.strerror(refused)}")
 
 
 class Network:
-    """Made in the namespace that `isolate` gave; its methods are called there too. Raises OSError."""
+    """The bridge and its namespaces. Make it, and call it, in the namespace that `isolate` gave. Raises OSError."""
 
     members = "10.93"
 
@@ -134,7 +133,7 @@ class Network:
         self._port = PORTS
 
     def space(self, address: str) -> Space:
-        """A new namespace with this address on the bridge; the way to anywhere else leads to the bridge."""
+        """A new namespace with this address on the bridge, and a route to everywhere through the bridge."""
         self._port += 1
         file, inside = _new_namespace()
         with inside:
@@ -144,12 +143,12 @@ class Network:
         return Space(file, address, self._port)
 
     def remove(self, space: Space) -> None:
-        """Its link goes at once, the namespace when nobody is in it any more and nobody holds it open."""
+        """Remove the link at once. The namespace goes when nobody is in it or holds it open any more."""
         self._links.do(_gone(space.port))
         os.close(self.file(space))
 
     def file(self, space: Space) -> int:
-        """Of a space that is this one's."""
+        """The open file of a space of this network, which always has one."""
         assert space.file is not None
         return space.file
 
@@ -158,7 +157,7 @@ class Network:
 
 
 class Addresses:
-    """Addresses of one kind of member, each given out once: a new address is one that nobody ever had."""
+    """The addresses of one kind of member. Each is given out once, so that a new one was never anybody's."""
 
     def __init__(self, members: str, third: int) -> None:
         self._network = IPv4Address(f"{members}.{third}.0")
@@ -172,7 +171,7 @@ class Addresses:
 
 
 class Rules:
-    """Keeps `chaos.cluster.local.endpoints.Programs`."""
+    """Services by packet rules in the agent's namespace, as `chaos.cluster.local.endpoints.Programs`."""
 
     addresses = SERVICES
 
@@ -181,18 +180,18 @@ class Rules:
         self._programmed: list[Service] = []
 
     def apply(self, wanted: Sequence[Service], done: Callable[[], object]) -> None:
-        """Before it returns."""
+        """Replace the rules, which hold when this returns."""
         if list(wanted) != self._programmed:
             self._services.apply(wanted)
             self._programmed = list(wanted)
         done()
 
     def processes(self) -> list[tuple[str, int]]:
-        """The kernel needs none."""
+        """No process: the kernel forwards."""
         return []
 
     async def end(self) -> None:
-        """They go with their namespace."""
+        """Nothing has to be done: the rules go with their namespace."""
 
 
 def attempt() -> None:
@@ -207,7 +206,7 @@ def attempt() -> None:
 
 
 def hardware(address: str) -> str:
-    """Follows from the address, so that whoever comes back under an address is reached at once by those who knew it."""
+    """The hardware address that belongs to an address: peers that knew a member reach its successor at once."""
     return "02:00:" + ":".join(f"{byte:02x}" for byte in IPv4Address(address).packed)
 
 
@@ -222,16 +221,16 @@ def _new_namespace() -> tuple[int, Links]:
 
 
 def _bridge(index: int, hardware: str) -> nlmsg:
-    """A bridge that is up, with an address of its own: else it takes a port's, and another when that port goes.
+    """A bridge that is up, without spanning tree, so that its ports forward at once.
 
-    Without spanning tree its ports forward at once.
+    It has a hardware address of its own. Otherwise it would take that of a port, and another one when that port goes.
     """
     kind = {"attrs": [("IFLA_INFO_KIND", "bridge")]}
     return _link(index, [("IFLA_IFNAME", "bridge"), ("IFLA_ADDRESS", hardware), ("IFLA_LINKINFO", kind)])
 
 
 def _pair(index: int, master: int, namespace: int, hardware: str) -> nlmsg:
-    """Two ends: a port of the bridge `master`, and the first link of `namespace`, an open file, which is not yet up."""
+    """Two ends of one link: a port of the bridge `master`, and the first link of `namespace`, which is not up yet."""
     inside: Attributes = [("IFLA_IFNAME", "eth0"), ("IFLA_NET_NS_FD", namespace), ("IFLA_ADDRESS", hardware)]
     peer = {"index": FIRST, "attrs": inside}
     data = {"attrs": [("VETH_INFO_PEER", peer)]}
@@ -247,7 +246,7 @@ def _up(index: int) -> nlmsg:
 
 
 def _gone(index: int) -> nlmsg:
-    """A link removed; of a pair the other end goes too."""
+    """Remove a link, and with it the other end of a pair."""
     message = _message(ifinfmsg, RTM_DELLINK)
     message["index"] = index
     return message
@@ -284,17 +283,6 @@ def _message(form: type[nlmsg], kind: int, flags: int = 0) -> nlmsg:
     message["header"]["type"] = kind
     message["header"]["flags"] = NLM_F_REQUEST | NLM_F_ACK | flags
     return message
-
-
-def _failures(data: bytes) -> list[int]:
-    """The error number of each acknowledgement; 0 where the kernel did as it was told."""
-    found, offset = [], 0
-    while offset < len(data):
-        length, kind, *_ = HEADER.unpack_from(data, offset)
-        if kind == NLMSG_ERROR:
-            found.append(-ERROR.unpack_from(data, offset + HEADER.size)[0])
-        offset += (length + 3) & ~3
-    return found
 
 
 if __name__ == "__main__":

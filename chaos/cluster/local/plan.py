@@ -12,14 +12,14 @@ from chaos.pipe import packed
 from chaos.scenario.model import Scenario, System
 
 LINE_BYTES = 1 << 24
-"""The longest line; an agent's spec with all its clients is one."""
+"""The most bytes of a line. The longest is an agent's spec with all its clients."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """`directory` is the trial's. `first` is the ordinal of the Redis that begins as the master.
+    """One system to hold. `directory` is the trial's. `first` is the ordinal of the Redis that begins as the master.
 
-    `haproxy` is the program, where the system has one in front.
+    `haproxy` is the program to use if the system has an HAProxy in front.
     """
 
     system: System
@@ -51,7 +51,7 @@ class Plan:
 
 
 def planned(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> Plan:
-    """No process of the system works where this one does."""
+    """The plan of one trial. `directory` becomes absolute, since the nest's processes work in other directories."""
     server = Server(Path(ref["program"]), "valkey" if ref["server"] == "valkey" else "redis", ref["version"])
     first = turn(directory) % (scenario.system.replicas + 1)
     return Plan(
@@ -65,9 +65,9 @@ def planned(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> Plan
 
 
 def turn(directory: Path) -> int:
-    """The trial's number, by its directory: each begins with another master, as trials on a system that is re-used do.
+    """The trial's number, by its directory. Each trial begins with another master, as on a system that is re-used.
 
-    Where an operator's order of names matters, a master that is always the first would show one half of what can be.
+    An operator may act in the order of names: a master that is always the first would show half of what can happen.
     """
     number = directory.name.rpartition("-")[2]
     return int(number) if number.isdigit() else 0

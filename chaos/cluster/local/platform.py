@@ -1,6 +1,6 @@
-"""`--on local`: what a campaign holds, which is little: whether it can be done here, and with which server.
+"""`--on local`: finds out whether a system can be held on this machine, at which level, and with which server.
 
-Every trial has a fresh system of its own, made by its worker and gone with it.
+Every trial has a fresh system of its own, which its worker makes and ends.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from chaos.scenario.model import Scenario
 
 
 class LocalPlatform:
-    """Nothing of it lasts: there is nothing to deploy, and nothing to `keep` or to take away."""
+    """The platform of local trials. Nothing of it lasts, so that there is nothing to deploy, to `keep` or to remove."""
 
     kind = "local"
     name = "local"
@@ -45,10 +45,10 @@ class LocalPlatform:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Every system went with its worker."""
+        """Nothing has to be removed: every system ended with its worker."""
 
     async def deploy(self, *, fresh: bool = False) -> None:
-        """Every trial's system is fresh."""
+        """Nothing has to be deployed: every trial makes its own system."""
 
     @property
     def can(self) -> frozenset[Ability]:

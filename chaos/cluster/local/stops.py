@@ -1,8 +1,8 @@
-"""Faults of a local system: the executor's (`chaos.agent.faults`), and what only the holder of the members can do.
+"""How a member of a local system is stopped: by a signal, by a crash that takes it away, by a graceful delete.
 
-The holder is to Kubernetes' kubelet and API server: it takes a member away that has crashed, so that nothing starts it
-again in place, and it deletes one gracefully. Beside the requests of the executor, which name their target by
-`member`, `uid` and `container`, it answers (`do`):
+Signals and cuts are done by the executor (`chaos.agent.faults`). Here is what kubelet and API server do on Kubernetes:
+a member that has crashed is taken away, so that nothing starts it again in place, and one is deleted gracefully. Beside
+the requests of the executor, which name their target by `member`, `uid` and `container`, it answers (`do`):
 
 crash   → before_ns, after_ns, evidence: killed and taken away; it comes back as another
 delete  → before_ns, after_ns, evidence: the delete was begun; it goes on by itself
@@ -31,7 +31,7 @@ GRACE_S = 2.0
 
 
 class MemberFaults:
-    """A member is named by uid and container, so that a fault never hits its successor."""
+    """Answers requests for faults. They name a member by uid and container, so that none ever hits its successor."""
 
     def __init__(self, local: LocalSystem, kubelet: Kubelet, nest: Holder, home: Path) -> None:
         self._local = local
@@ -69,10 +69,9 @@ class MemberFaults:
         return {"before_ns": before_ns, "after_ns": mono_ns(), "evidence": "the member is being deleted"}
 
     async def _leave(self, pod: LocalPod) -> None:
-        """As the operator's pods go: the preStop hook hands a master over, and waits, before SIGTERM.
+        """End a pod as Kubernetes does: the preStop hook of a master asks for a failover and waits; then SIGTERM.
 
-        The hook's failover and its wait are a master's only. Its SAVE comes after them, later than the grace of its
-        pod allows.
+        The hook also asks for SAVE after its wait. That is left out, since the grace of the pod is over by then.
         """
         process = pod.process
         if process is not None and process.lives:
@@ -86,7 +85,7 @@ class MemberFaults:
             self._kubelet.take_away(pod)
 
     async def _handed_over(self, pod: LocalPod) -> bool:
-        """Ask a Sentinel, the first that answers, who is master; and where it is this one, for a failover."""
+        """Ask the first Sentinel that answers who is master, and if it is this pod, ask it for a failover."""
         name = self._local.sentinel.master
         for sentinel in self._kubelet.of(MemberKind.SENTINEL):
             with suppress(OSError):  # the next may answer
@@ -101,7 +100,7 @@ class MemberFaults:
         return False
 
     def _named(self, request: Request) -> LocalPod:
-        """Raises FaultError where the member is another by now than when it was aimed at."""
+        """The pod that a request names. Raises FaultError if its process is not the one that was aimed at."""
         pod = self._kubelet.pods.get(request["member"])
         if pod is None or (pod.uid, pod.container) != (request["uid"], request["container"]):
             raise FaultError(f"{request['member']} is no longer the one that was aimed at: it was started again")

@@ -22,12 +22,12 @@ T = TypeVar("T")
 
 
 class Failed(Exception):
-    """An error as the operator has it: it ends the reconcile where no step goes on after it. Its text is logged."""
+    """An error of the operator. It ends the reconcile unless a step goes on after it. Its text is logged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One command to a Redis or a Sentinel; answered with its reply, or with Failed."""
+    """Send one command to a Redis or a Sentinel. The answer is its reply, or Failed."""
 
     address: Address
     words: tuple[str | int, ...]
@@ -35,7 +35,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """List the pods as they are now, in the order of their names: every step of the operator's asks anew."""
+    """List the pods as they are now, in the order of their names. Every step of the operator lists them anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,13 @@ Steps = Generator[Action, Any, T]
 
 
 def pods_of(component: str, *, at_work: bool = True) -> Steps[list[ListedPod]]:
-    """The pods that run and are not terminating, or all there are (check.go: GetRedisesIPs, GetSentinelsIPs)."""
+    """The pods that run and are not terminating, or else all (check.go: GetRedisesIPs, GetSentinelsIPs)."""
     pods: tuple[ListedPod, ...] = yield Look()
     return [pod for pod in pods if pod.component == component and (pod.at_work or not at_work)]
 
 
 def call(address: Address, *words: str | int) -> Steps[Any]:
-    """The reply; raises Failed."""
+    """The reply to one command. Raises Failed."""
     return (yield Call(address, words))
 
 
@@ -65,9 +65,9 @@ def is_master(redis: Address) -> Steps[bool]:
 
 
 def followed_by(redis: Address) -> Steps[Address | None]:
-    """Whom this one follows; None for a master (client.go: GetSlaveOf).
+    """Whom a Redis follows; None for a master (client.go: GetSlaveOf).
 
-    With its port, unlike there: here more than one Redis may have the same address.
+    Unlike there the port is part of it, since on a local system several Redis may have one address.
     """
     fields = info_fields((yield from call(redis, "INFO", "replication")))
     return (fields["master_host"], int(fields["master_port"])) if "master_host" in fields else None
@@ -80,7 +80,7 @@ def label(pod: ListedPod, role: Role) -> Steps[None]:
 
 
 def reconcile(task: Task) -> Steps[None]:
-    """checker.go: CheckAndHeal. Raises Failed where it ends with an error; the next resync begins afresh."""
+    """checker.go: CheckAndHeal. Raises Failed if it ends with an error. The next resync begins afresh."""
     if not (yield from _all_running("redis", task.replicas + 1)):
         return
     if not (yield from _all_running("sentinel", task.sentinels)):
@@ -99,7 +99,7 @@ def reconcile(task: Task) -> Steps[None]:
 
 
 def all_running(pods: list[ListedPod], wanted: int) -> bool:
-    """check.go: IsRedisRunning, AreAllRunning: by their phase, whether they are Ready or not."""
+    """check.go: IsRedisRunning, AreAllRunning. The phase counts, and not whether a pod is Ready."""
     return len(pods) >= wanted and all(pod.at_work for pod in pods)
 
 
@@ -109,7 +109,7 @@ def _all_running(component: str, wanted: int) -> Steps[bool]:
 
 
 def _masters() -> Steps[list[Address]]:
-    """check.go: GetNumberMasters. Who does not answer is no master."""
+    """check.go: GetNumberMasters. A Redis that does not answer counts as no master."""
     masters = []
     for pod in (yield from pods_of("redis")):
         try:
@@ -121,7 +121,7 @@ def _masters() -> Steps[list[Address]]:
 
 
 def _the_master() -> Steps[Address]:
-    """check.go: GetMasterIP. It asks every pod again, and waits again for those that do not answer."""
+    """check.go: GetMasterIP. It asks every pod once more, and waits once more for those that do not answer."""
     masters = yield from _masters()
     if len(masters) != 1:
         raise Failed("number of redis nodes known as master is different than 1")
@@ -129,7 +129,7 @@ def _the_master() -> Steps[Address]:
 
 
 def _follow(master: Address) -> Steps[None]:
-    """checker.go: after the first pod that does not follow, all are made to, and no more labels are looked at."""
+    """checker.go: once one pod does not follow the master all are made to, and no more labels are checked."""
     try:
         yield from _check_all_slaves(master)
     except Failed as wrong:
@@ -138,9 +138,9 @@ def _follow(master: Address) -> Steps[None]:
 
 
 def _check_all_slaves(master: Address) -> Steps[None]:
-    """check.go: CheckAllSlavesFromMaster. In the order of names each pod gets its label, and *then* is asked.
+    """check.go: CheckAllSlavesFromMaster. In the order of names each pod gets its label and is asked *after* that.
 
-    So a pod that has just come back and still follows itself keeps every pod after it from its label, the master too.
+    So if a pod has just come back and still follows itself, no pod after it gets its label, not even the master.
     """
     for pod in (yield from pods_of("redis", at_work=False)):
         yield from label(pod, "master" if pod.address == master else "slave")
@@ -154,7 +154,7 @@ def _check_all_slaves(master: Address) -> Steps[None]:
 
 
 def _set_master_on_all(master: Address) -> Steps[None]:
-    """heal.go: SetMasterOnAll. It passes over the master, and so does not label it."""
+    """heal.go: SetMasterOnAll. It skips the master, and so does not label it."""
     for pod in (yield from pods_of("redis", at_work=False)):
         if not (yield from _still_master(master)):
             return
@@ -190,9 +190,9 @@ def _set_redis(task: Task) -> Steps[None]:
 
 
 def _update_pods() -> Steps[None]:
-    """checker.go: UpdateRedisesPods, of which no more is left than that every replica has to answer.
+    """checker.go: UpdateRedisesPods. All that is left of it here is that every replica has to answer.
 
-    It replaces pods of an old revision once all replicas are in sync; here no pod is ever of an old one.
+    It replaces pods of an old revision once all replicas are in sync, and here no pod is of an old revision.
     """
     master = (yield from _masters())[:1]
     for pod in (yield from pods_of("redis")):
@@ -201,7 +201,10 @@ def _update_pods() -> Steps[None]:
 
 
 def no_master(task: Task) -> Steps[bool]:
-    """checker.go: the case of 0 masters. True where it has made one, and the reconcile goes on."""
+    """checker.go: the case of 0 masters. As a rule it waits for Sentinel.
+
+    True if it has made a Redis the master, so that the reconcile goes on.
+    """
     yield LogNote("warning", "Number of Masters running is 0")
     unhealthy = yield from _without_quorum(task)
     if unhealthy:
@@ -218,9 +221,9 @@ def no_master(task: Task) -> Steps[bool]:
 
 
 def _without_quorum(task: Task) -> Steps[int]:
-    """check.go: CheckSentinelQuorum. How many Sentinels are amiss where that is too many, else 0.
+    """check.go: CheckSentinelQuorum. How many Sentinels are unhealthy if that is too many, else 0.
 
-    The quorum is compared with those that see none, not with those that do.
+    The quorum is compared with those that see no quorum, and not with those that do.
     """
     sentinels = yield from pods_of("sentinel")
     if len(sentinels) < task.quorum:
@@ -236,7 +239,7 @@ def _without_quorum(task: Task) -> Steps[int]:
 
 
 def _all_follow_themselves() -> Steps[bool]:
-    """check.go: CheckIfMasterLocalhost: as every Redis does that has just started from the operator's file."""
+    """check.go: CheckIfMasterLocalhost. Every Redis that has just started from the operator's file follows itself."""
     themselves = []
     for pod in (yield from pods_of("redis")):
         try:
@@ -252,7 +255,7 @@ def _all_follow_themselves() -> Steps[bool]:
 
 
 def _set_oldest_as_master() -> Steps[None]:
-    """heal.go: SetOldestAsMaster, as far as it is known here which is the oldest: the first by name."""
+    """heal.go: SetOldestAsMaster. The ages of pods are not known here, so it takes the first by name."""
     master = None
     for pod in (yield from pods_of("redis", at_work=False)):
         if master is None:
@@ -279,8 +282,8 @@ def _set_oldest_as_master() -> Steps[None]:
 def monitor(task: Task, master: Address) -> Steps[None]:
     """checker.go: CheckSentinelMonitor, NewSentinelMonitor.
 
-    Until its own +switch-master a Sentinel is right to name the old master, and is told to forget it all the same.
-    MONITOR takes every setting back to its default; they are set at the end of the reconcile.
+    A Sentinel that has not switched yet is right to name the old master, and is told to forget it all the same. MONITOR
+    resets every setting to its default; they are set again at the end of the reconcile.
     """
     for pod in (yield from pods_of("sentinel")):
         try:
@@ -298,7 +301,7 @@ def _check_monitor(task: Task, pod: ListedPod, master: Address) -> Steps[None]:
 
 
 def _remove(task: Task, pod: ListedPod) -> Steps[None]:
-    """client.go: MonitorRedisWithPort goes on even where this fails."""
+    """client.go: MonitorRedisWithPort, which goes on even if this fails."""
     try:
         yield from call(pod.address, "SENTINEL", "REMOVE", task.master)
     except Failed:
@@ -306,7 +309,7 @@ def _remove(task: Task, pod: ListedPod) -> Steps[None]:
 
 
 def heal_sentinels(task: Task) -> Steps[None]:
-    """checker.go: checkAndHealSentinels: all are counted one way, then all the other way, then all are set."""
+    """checker.go: checkAndHealSentinels. It checks what all know of Sentinels, then of replicas, and then sets all."""
     watching = yield from pods_of("sentinel")
     yield from _count(watching, "sentinels", task.sentinels, "sentinels")
     yield from _count(watching, "slaves", task.replicas, "expected slaves")
@@ -316,7 +319,7 @@ def heal_sentinels(task: Task) -> Steps[None]:
 
 
 def _count(watching: list[ListedPod], field: str, wanted: int, words: str) -> Steps[None]:
-    """Reset each Sentinel that has another number in memory, or is not ready to say: it forgets all but the master."""
+    """Reset each Sentinel that knows another number, or cannot say. A reset one forgets all but the master."""
     for pod in watching:
         try:
             info = yield from call(pod.address, "INFO", "sentinel")
@@ -328,6 +331,6 @@ def _count(watching: list[ListedPod], field: str, wanted: int, words: str) -> St
 
 
 def known(info: str, field: str) -> int | None:
-    """The number in INFO sentinel; None where the Sentinel's first master is not ok (client.go: isSentinelReady)."""
+    """The number in INFO sentinel; None if the Sentinel's first master is not ok (client.go: isSentinelReady)."""
     status, number = re.search(r"status=([a-z]+)", info), re.search(rf"{field}=(\d+)", info)
     return int(number[1]) if number and status and status[1] == "ok" else None

@@ -42,9 +42,12 @@ class Caller:
             if attempt:
                 await asyncio.sleep(self._patience.backoff_s * 2**attempt)
             try:
-                reply = await self._attempt(address, words)
+                async with Resp.connect(*address, self._patience.dial_s) as connection:
+                    async with asyncio.timeout(self._patience.read_s):
+                        reply = await connection.call(*words)
             except OSError as error:
-                met = f"{address[0]}:{address[1]}: {_in_words(error)}"
+                what = "i/o timeout" if isinstance(error, TimeoutError) else error.strerror or str(error)
+                met = f"{address[0]}:{address[1]}: {what}"
                 continue
             if not isinstance(reply, ReplyError):
                 return reply
@@ -52,15 +55,6 @@ class Caller:
             if not met.startswith(RETRIED):
                 break
         raise Failed(met)
-
-    async def _attempt(self, address: Address, words: tuple[str | int, ...]) -> Any:  # noqa: ANN401
-        async with Resp.connect(*address, self._patience.dial_s) as connection:
-            async with asyncio.timeout(self._patience.read_s):
-                return await connection.call(*words)
-
-
-def _in_words(error: OSError) -> str:
-    return "i/o timeout" if isinstance(error, TimeoutError) else error.strerror or str(error)
 
 
 async def resync(task: Task, api: ApiServer) -> None:

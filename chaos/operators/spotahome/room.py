@@ -10,17 +10,17 @@ from chaos.analysis.interval import Interval
 from chaos.analysis.logs import LogLine
 from chaos.analysis.measured import Measured
 from chaos.analysis.result import Node
-from chaos.operators.base import Means, Operator
+from chaos.operators.operator import Means, Operator
 from chaos.operators.spotahome import LABEL_LINE, REPAIR_LINE
 
 LABEL_S = Interval(1.0, 2.0)
-"""From down-after to the earliest label, and to the latest but for the wait for a resync."""
+"""From down-after to when a resync may write the label, at the earliest and at the latest."""
 POD_BACK_S = 6.0
-"""A replaced pod runs again within this of its predecessor's end."""
+"""A replaced pod runs again within this many seconds of its predecessor's end."""
 MENDED_S = 2.0
-"""From failover-timeout after the promotion until Sentinel has mended the old master, at the latest: its next INFO."""
+"""How long after failover-timeout Sentinel may take to make the old master a replica: until its next INFO."""
 TICK_SLACK_S = 3.0
-"""How far two resyncs may be from their period, since each takes a while."""
+"""How much the time between two resyncs may differ from their period, since each takes a while."""
 
 
 class Spotahome(Operator):
@@ -30,7 +30,7 @@ class Spotahome(Operator):
         return list(history.lines("operator", f"{LABEL_LINE}.*{re.escape(successor.name)}"))
 
     def allowed_through_service(self, means: Means) -> Interval | None:
-        """From when the operator can first act until its resync has come to the new master's pod."""
+        """From when the operator can act at the earliest until its resync has reached the new master's pod."""
         if means.requested:
             if means.gone_s is None:
                 return None
@@ -46,14 +46,14 @@ class Spotahome(Operator):
         return Interval(first.least + more.least, first.most + means.period_s + more.most)
 
     def group(self, target: Node | None, successor: Node | None) -> str:
-        """Whether the killed pod's ordinal is lower or higher than the new master's: it decides which resync labels."""
+        """Whether the killed pod's ordinal is lower or higher than the new master's. It decides which resync labels."""
         killed, new = (node.ordinal if node else None for node in (target, successor))
         if killed is None or new is None or killed == new:
             return ""
         return "lower" if killed < new else "higher"
 
     def covariates(self, history: History) -> dict[str, Any]:
-        """since_resync_s: seconds from the last resync to t = 0, reckoned back from the one that wrote the label."""
+        """`since_resync_s`: seconds from the last resync to t = 0, counted back from the one that wrote the label."""
         label = next((line for line in history.lines("operator", LABEL_LINE) if line.at_s.most > 0), None)
         period_s = history.scenario.system.period
         return {"since_resync_s": None if label is None else -label.at_s.most % period_s}

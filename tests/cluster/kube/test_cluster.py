@@ -23,7 +23,7 @@ from chaos.errors import SetupError
 from chaos.model import Member
 from chaos.record.event_files import Tail
 from chaos.record.events import Stamped
-from chaos.record.rows import read_rows
+from chaos.record.ops_files import read_rows
 from chaos.until import until
 from tests.cluster.kube.conftest import System
 from tests.cluster.kube.rig import aimed_at

@@ -22,7 +22,7 @@ def test_what_reads_recordings_stays_on_the_host():
     names = {name for name, _ in code()}
 
     assert "agent/main.py" in names
-    assert "record/rows.py" in names
+    assert "record/ops_files.py" in names
     assert not names & HOST_ONLY
     assert not any(name.startswith(("cluster", "analysis", "report", "scenario")) for name in names)
 

@@ -11,7 +11,7 @@ import pytest
 
 from chaos.agent.spec import START
 from chaos.cluster.kube.kind import run
-from chaos.record.rows import read_rows
+from chaos.record.ops_files import read_rows
 from chaos.until import until
 from tests.cluster.kube.conftest import System
 from tests.cluster.kube.test_cluster import opened, ours

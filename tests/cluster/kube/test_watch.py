@@ -9,7 +9,7 @@ import pytest
 
 from chaos.clock import mono_ns
 from chaos.cluster.kube.api import Api, ApiError
-from chaos.cluster.kube.watch import Watcher
+from chaos.cluster.kube.watcher import Watcher
 from chaos.record.events import Stamped
 from chaos.scenario import load
 from tests.cluster.kube.fake_api import FakeApi, serving

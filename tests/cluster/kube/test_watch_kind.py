@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chaos.cluster.kube.stream import LineStream, PodProgram
-from chaos.cluster.kube.watch import Watcher
+from chaos.cluster.kube.watcher import Watcher
 from chaos.record.events import Stamped
 from chaos.scenario import load
 from chaos.until import until

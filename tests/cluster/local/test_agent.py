@@ -15,7 +15,7 @@ from chaos.errors import SetupError
 from chaos.model import Outcome
 from chaos.record.event_files import read_events
 from chaos.record.events import Resolved
-from chaos.record.rows import read_rows
+from chaos.record.ops_files import read_rows
 from chaos.trial.spec import client_specs
 from chaos.until import until
 from tests.cluster.local.systems import WITHIN_S, Held, children, command, held, nest_pid, scenario, there

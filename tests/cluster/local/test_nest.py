@@ -109,7 +109,7 @@ async def test_a_nest_that_does_not_end_in_order_is_killed_and_that_is_said(tmp_
             pids.extend(family(nest_pid()))
             os.kill(pids[0], signal.SIGSTOP)
 
-    with pytest.raises(SetupError, match=r"did not end in order \(SIGKILL\)"):
+    with pytest.raises(SetupError, match=r"did not end as it should \(SIGKILL\)"):
         await hold_and_stop()
     await all_gone(pids, set())
 

@@ -1,4 +1,4 @@
-"""What an operator's room answers. These answers are those of no operator at all; a room overrides what it knows.
+"""What an operator's room is asked. The answers here are those of a system without an operator; a room overrides them.
 
 The scenario names its room (`system.operator`). Nothing outside a room knows a word of that operator's log or what its
 reconcile loop does. To add an operator, write a room here, a line in `chaos.operators.rooms`, and its name in
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Means:
-    """What decides how long an outage may be: the settings, the fault, and who was hit and promoted. Seconds.
+    """What decides how long an outage may be: the settings, the fault, and who was hit and promoted. Times in seconds.
 
-    `in_place`: the killed process was back at its address, as a replica of itself, before Sentinel missed it.
-    `gone_s`: when the pod that was deleted was gone, from t = 0; None where that was not seen.
+    `in_place` says that the killed process was back at its address, as a replica of itself, before Sentinel missed it.
+    `gone_s` is when the deleted pod was gone, from t = 0; None if that was not seen.
     """
 
     down_after_s: float
@@ -40,29 +40,29 @@ class Operator:
 
     name = "none"
     rules: "tuple[Callable[[Measured], Iterable[Finding]], ...]" = ()
-    """The findings that only this operator's systems have."""
+    """The rules for findings that only this operator's systems have."""
 
     def label_lines(self, history: "History", successor: "Node") -> "list[LogLine]":
-        """The lines of the operator's log that say that it wrote the master label to that pod."""
+        """The lines of the operator's log that say that it wrote the master label to the pod of `successor`."""
         del history, successor
         return []
 
     def allowed_through_service(self, means: Means) -> "Interval | None":
-        """Seconds from t = 0 within which the settings allow the Service to lead to the new master; None: not known."""
+        """When the settings allow the Service to lead to the new master, in seconds from t = 0; None if not known."""
         del means
         return None
 
     def group(self, target: "Node | None", successor: "Node | None") -> str:
-        """Trials of unlike groups are distributions of their own and are never pooled. Empty: there is only one."""
+        """The group of a trial. Trials of different groups are never pooled. Empty if there is only one group."""
         del target, successor
         return ""
 
     def covariates(self, history: "History") -> dict[str, Any]:
-        """What else of the operator may explain a trial, such as the time since its last pass."""
+        """What else about the operator may explain a trial, such as the time since its last pass."""
         del history
         return {}
 
     def pointer_cause(self, measured: "Measured") -> str:
-        """Why the Service named the new master so late, as its log shows it; empty where the log does not say."""
+        """Why the Service named the new master so late, as the operator's log shows; empty if it does not."""
         del measured
         return ""

@@ -1,4 +1,4 @@
-"""Writing and reading ops/*.rows, by the standard library only. Not for analysis, which loads whole columns."""
+"""Writing and reading ops/*.rows row by row, with the standard library only. The analysis loads whole columns."""
 
 import json
 import mmap
@@ -24,11 +24,11 @@ _CONNECTION_AT, _SENT_AT, _DONE_AT, _OUTCOME_AT, _TARGET_AT = 2, 16, 20, 24, 27
 
 
 class RowWriter:
-    """One growing file of rows in shared memory: what was put survives the death of its writer.
+    """One growing file of rows in shared memory, so that rows survive the death of their writer.
 
-    A slot is a row's place in the file. A row's outcome is the last of its bytes to be written, so that whoever reads
-    the growing file sees either nothing of it or all. The space ahead is reserved, so that a full disk is an OSError
-    here and never a SIGBUS. Raises RecordingError where the file is there already.
+    A slot is a row's place in the file. The outcome of a row is written last, so that whoever reads the growing file
+    sees either the whole row or nothing of it. The space ahead is reserved, so that a full disk is an OSError here and
+    never a SIGBUS. Raises RecordingError if the file is there already.
     """
 
     def __init__(self, path: Path, header: dict[str, Any]) -> None:
@@ -61,7 +61,7 @@ class RowWriter:
         return (at - self._first) // ROW.size
 
     def ask(self, slot: int, connection: int, target: int, flags: int) -> None:
-        """Say over which connection an operation goes, and whom it asks."""
+        """Write over which connection an operation goes, and whom it asks."""
         at = self._first + slot * ROW.size
         struct.pack_into("<H", self._map, at + _CONNECTION_AT, connection)
         _ASKED.pack_into(self._map, at + _TARGET_AT, target, flags)
@@ -75,7 +75,7 @@ class RowWriter:
         self._map[at + _OUTCOME_AT] = outcome
 
     def close(self) -> None:
-        """Cut the file to what was used. Rows still in flight stay so."""
+        """Cut the file to what was used. Rows that are in flight stay so."""
         self._map.close()
         self._file.truncate(self._end)
         self._file.close()
@@ -88,7 +88,7 @@ def pack_header(header: dict[str, Any]) -> bytes:
 
 
 def parse_header(data: bytes, name: str) -> tuple[dict[str, Any], int]:
-    """The header at the start of `data` and where the rows begin; `name` is the file's, for the error's sentence."""
+    """The header at the start of `data`, and where the rows begin. Errors name the file `name`."""
     if len(data) < HEADER_PREFIX.size:
         raise RecordingError(f"{name}: cut off in its header")
     magic, length = HEADER_PREFIX.unpack_from(data)
@@ -112,7 +112,7 @@ def read_header(path: Path) -> tuple[dict[str, Any], int]:
 
 
 def unpack_rows(data: bytes) -> Iterator[Row]:
-    """The rows in `data`, which begins at a row, up to the first that is empty or cut off."""
+    """The rows in `data`, which begins with a row, up to the first one that is empty or cut off."""
     whole = len(data) - len(data) % ROW.size
     for fields in ROW.iter_unpack(data[:whole]):
         row = Row._make(fields)
@@ -122,7 +122,7 @@ def unpack_rows(data: bytes) -> Iterator[Row]:
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """Every row, in the order of writing; one that is still in flight is given as it is."""
+    """Every row, in the order of writing, including those in flight."""
     _, first = read_header(path)
     with path.open("rb") as file:
         file.seek(first)
@@ -130,9 +130,10 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 
 def settled(data: bytes) -> int:
-    """How many bytes come before the first row that is empty or in flight: what will never change again.
+    """How many bytes come before the first row that is empty or in flight. They will never change again.
 
-    `data` begins at a row, or at the start of the file: a header is text where rows have their outcome, thus settled.
+    `data` begins with a row or with the file's header, which counts as settled: where rows have their outcome it has
+    text.
     """
     outcomes = data[_OUTCOME_AT :: ROW.size]
     stops = [outcomes.find(Outcome.EMPTY), outcomes.find(Outcome.IN_FLIGHT), len(data) // ROW.size]

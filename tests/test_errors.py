@@ -1,7 +1,6 @@
 """Of several errors the user reads the gravest first."""
 
-from chaos.errors import FaultError, HarnessError, SetupError
-from chaos.trial.ending import worst
+from chaos.errors import FaultError, HarnessError, SetupError, worst
 
 
 def test_one_error_is_itself() -> None:

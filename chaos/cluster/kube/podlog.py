@@ -1,7 +1,7 @@
-"""The logs of the system's containers, as the kubelet gives them, each line begun by its time-stamp: raw, on disk.
+"""Writes the logs of the system's containers to files, as the kubelet gives them: each line begins with its stamp.
 
-One file a pod; a container that is restarted in place goes on in the same file. Lines are neither parsed nor stamped
-here: their own stamps are on the node's clock.
+A pod has one file. A container that is restarted in place goes on in the same file. Lines are neither parsed nor
+stamped here; their own stamps are on the node's clock.
 """
 
 import threading
@@ -17,11 +17,11 @@ from chaos.cluster.kube.follow import Silent, StreamedLines
 from chaos.record.events import Event, Gap, LogClosed, LogOpened, Stamped
 
 SILENT_S = 60.0
-"""A log may well be silent for longer; then it is opened again where it stopped."""
+"""After this many silent seconds a log is opened again where it stopped. Many logs are silent for longer."""
 REST_S = 5.0
 RETRY_S = 0.5
 BEFORE_S = 1
-"""Of a container that ran before we came, this much is read."""
+"""How many seconds of the past are read of a container that ran before we came."""
 NOT_THERE = frozenset({400, 404})
 """The API's answers for a container that has not started, or whose log is gone with its pod."""
 
@@ -68,13 +68,13 @@ class PodLog:
         self._thread.start()
 
     def restarted(self, restarts: int) -> None:
-        """The watch says how often the container was restarted; a greater number is another container."""
+        """Take how often the watch says that the container was restarted. A greater number means another container."""
         if restarts > self._restarts:
             self._restarts = restarts
             self._changed.set()
 
     def gone(self) -> None:
-        """The pod's object is gone. Its last container may still be writing: the stream ends by itself."""
+        """The pod's object is gone. Its last container may still be writing, so the stream is left to end by itself."""
         self._last = True
         self._changed.set()
 
@@ -97,7 +97,7 @@ class PodLog:
         self._say(LogClosed)
 
     def _round(self, write: Callable[[bytes], object]) -> bool:
-        """Follow until the stream ends; true when the log may go on although the pod is gone."""
+        """Follow until the stream ends. True if the log may go on although the pod is gone."""
         try:
             self._follow(write)
         except Silent:
@@ -111,7 +111,7 @@ class PodLog:
         return False
 
     def _follow(self, write: Callable[[bytes], object]) -> None:
-        """The end of the container before this one, where it was replaced; then this one's lines until they end."""
+        """Read the end of the container before this one, if it was replaced, and then this one's lines."""
         if self._followed < self._restarts:
             self._followed, self._since = self._restarts, {}
             try:
@@ -122,7 +122,7 @@ class PodLog:
         self._copy(write, SILENT_S, {"follow": "true"})
 
     def _copy(self, write: Callable[[bytes], object], silent_s: float, how: dict[str, str]) -> None:
-        """Append lines that are younger than the last one we have."""
+        """Append the lines that are younger than the last one that we have."""
         origin, known = self._origin, self._stamp
         since = {"sinceTime": known.decode()} if known else self._since
         path = f"/api/v1/namespaces/{origin.namespace}/pods/{origin.pod}/log"
@@ -139,7 +139,7 @@ class PodLog:
                     self._stamp = stamp
 
     def _say(self, kind: type[LogOpened | LogClosed]) -> None:
-        """On the clock of the log's own stamps, as far as it matters: the node's."""
+        """Write an event about the log, on the clock of the log's stamps, which is the node's."""
         origin = self._origin
         event = kind(
             file=origin.file,
@@ -151,7 +151,7 @@ class PodLog:
         self._put(Stamped(event=event, domain=node_domain(origin.node), at_ns=mono_ns()))
 
     def _mended(self) -> None:
-        """Whatever was written meanwhile has been read by now, unless the pod went with its log."""
+        """Write the gap that ends now. What the pod wrote meanwhile has been read, unless its log went with it."""
         gap = Gap(source=f"log {self._origin.file}", text=self._broken)
         self._put(Stamped(event=gap, domain=HOST, at_ns=mono_ns(), since_ns=self._broken_ns))
         self._broken = ""

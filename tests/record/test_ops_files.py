@@ -10,7 +10,7 @@ import pytest
 from chaos.errors import RecordingError
 from chaos.model import ErrorCode, Outcome
 from chaos.record.layout import HEADER_PREFIX, MAGIC, NOBODY, ROW, Row
-from chaos.record.rows import CHUNK_BYTES, RowWriter, pack_header, read_header, read_rows, settled
+from chaos.record.ops_files import CHUNK_BYTES, RowWriter, pack_header, read_header, read_rows, settled
 
 HEADER = {"format": 1, "agent": "agent", "clients": [{"number": 0, "path": "service"}]}
 

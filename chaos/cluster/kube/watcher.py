@@ -1,6 +1,6 @@
-"""What the platform says of the system: pods, EndpointSlices, Services and logs, as events; and who its members are.
+"""What Kubernetes says of the system, as events: pods, EndpointSlices, Services and logs; and who its members are.
 
-It only tells what it sees. Which of it matters is the analysis's to say, and whether it is healthy the gate's.
+It only tells what it sees. The analysis says which of it matters, and `chaos.cluster.health` whether it is healthy.
 """
 
 import re
@@ -14,7 +14,7 @@ from chaos.clock import HOST, node_domain
 from chaos.cluster.base import Members
 from chaos.cluster.kube.api import Api, Object
 from chaos.cluster.kube.follow import Collection, Followed, ObjectChange
-from chaos.cluster.kube.logs import Origin, PodLog
+from chaos.cluster.kube.podlog import Origin, PodLog
 from chaos.model import Member, MemberKind
 from chaos.record.events import EndpointEntry, Endpoints, Event, Pod, ServiceKnown, Stamped
 from chaos.record.layout import LOGS
@@ -23,12 +23,12 @@ from chaos.scenario.model import KubeSystem, Scenario
 ORDINAL = re.compile(r"-(\d+)$")
 SERVICE_NAME = "kubernetes.io/service-name"
 SLICES_S, PODS_S = 0.25, 0.5
-"""How often a list says that nothing changed: the width of what is known about when a Service or a label moved."""
+"""How often a list confirms that nothing changed. So precisely is known when a Service or a label moved."""
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """The pods of one part of the system. An empty `container` is a pod's first, a port of 0 is nobody's."""
+    """The pods of one part of the system. An empty `container` means a pod's first; the operator has no port."""
 
     kind: MemberKind
     namespace: str
@@ -38,7 +38,7 @@ class Component:
 
 
 class Watcher:
-    """Threads do the watching. `put` is called from them, one call at a time, from `start` until `stop` returns."""
+    """Watches in threads. They call `put`, one call at a time, from `start` until `stop` returns."""
 
     def __init__(self, api: Api, scenario: Scenario, directory: Path, put: Callable[[Stamped[Event]], None]) -> None:
         kube = scenario.system.on_kube
@@ -60,7 +60,7 @@ class Watcher:
         self._kept.append(Followed(self._client, services, self._service, self._put))
 
     def start(self) -> None:
-        """Returns once everything was listed; raises ApiError when that failed."""
+        """Begin, and return once everything was listed. Raises ApiError if that failed."""
         self._directory.mkdir(parents=True, exist_ok=True)
         for kept in self._kept:
             kept.start()
@@ -103,7 +103,7 @@ class Watcher:
         self._log(component, seen, pod)
 
     def _log(self, component: Component, seen: ObjectChange, pod: Pod) -> None:
-        """A log is followed from its pod's first container on. A pod that came after us is read from its beginning."""
+        """Follow a pod's log from its first container on. A log that began after we came is read from its beginning."""
         log = self._logs.get(pod.uid)
         if seen.gone:
             if log is not None:
@@ -140,7 +140,7 @@ class Watcher:
             self._changed(service.service, service, seen)
 
     def _changed(self, name: str, event: Event, seen: ObjectChange) -> None:
-        """An object changes more often than what we tell of it."""
+        """Write an event, unless it says what was said already: an object changes more often than our event of it."""
         key = f"{event.kind} {name}"
         if self._said.get(key) != event:
             self._said[key] = event
@@ -169,7 +169,7 @@ Fields = dict[str, Any]
 
 
 def pod_event(pod: Object, component: str, container: str, role_key: str) -> Pod:
-    """What a Pod says. `container` names the one that counts; empty: the pod's first."""
+    """A Pod as an event. `container` names the container that counts; empty means the pod's first."""
     meta, spec, status = pod["metadata"], pod["spec"], pod.get("status", {})
     own = container_status(pod, container)
     conditions = {one["type"]: one for one in status.get("conditions", [])}
@@ -201,7 +201,7 @@ def container_status(pod: Object, container: str) -> Object:
 
 
 def member_of(pod: Object, said: Pod, port: int) -> Member:
-    """A pod that has an address and a container; only a StatefulSet's pods have an ordinal."""
+    """The member that a pod is. Only the pods of a StatefulSet have an ordinal."""
     owners = {owner["kind"] for owner in pod["metadata"].get("ownerReferences", [])}
     ordinal = ORDINAL.search(said.name) if "StatefulSet" in owners else None
     return Member(
@@ -218,7 +218,7 @@ def member_of(pod: Object, said: Pod, port: int) -> Member:
 
 
 def service_of(endpoint_slice: Object) -> str:
-    """The Service that a slice belongs to; empty for a slice that somebody made by hand."""
+    """The Service that a slice belongs to; empty if somebody made the slice by hand."""
     name: str = endpoint_slice["metadata"].get("labels", {}).get(SERVICE_NAME, "")
     return name
 
@@ -226,7 +226,7 @@ def service_of(endpoint_slice: Object) -> str:
 def endpoints(slices: Iterable[Object]) -> list[EndpointEntry]:
     """All endpoints of one Service, in an order that does not depend on how they are spread over slices.
 
-    A condition that is not said counts as true for `ready` and `serving`, as the API defines it.
+    If `ready` or `serving` is not said it counts as true, as the API defines it.
     """
     found = [
         _endpoint(one, address)

@@ -1,0 +1,84 @@
+"""Every kind of fault: what it does, on what, and what a cluster must be able to do for it.
+
+To add one, write a function that takes the scene, the target and the experiment's arguments, does one thing to the
+cluster and returns its effect; then name it in `FAULTS`.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from chaos.clock import HOST, mono_ns
+from chaos.cluster.base import Ability, Cluster, Effect, Partition, Stop
+from chaos.cluster.health import Facts
+from chaos.model import Member, MemberKind
+from chaos.record.event_files import EventWriter
+
+
+@dataclass
+class Scene:
+    """What a fault acts on and where it writes: the cluster, what is known of it now, and the events file of faults.
+
+    `held` names the faults that last until they are healed, in the order in which they were applied.
+    """
+
+    cluster: Cluster
+    facts: Facts
+    events: EventWriter
+    held: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """One kind of fault. `apply` takes the scene, the target and the arguments of its experiment.
+
+    `needs` is what a cluster must be able to do. A `lasting` fault holds until it is healed. One that is not `aimed`
+    has no target.
+    """
+
+    apply: Callable[..., Awaitable[Effect]]
+    needs: frozenset[Ability]
+    lasting: bool = False
+    aimed: bool = True
+
+
+async def crash(scene: Scene, target: Member, *, replace: bool) -> Effect:
+    """SIGKILL: the process ends with no last word, and its peers see connections reset.
+
+    With `replace` the pod is deleted with grace 0 right after, before the kubelet restarts the process, so that it
+    comes back under its name with a new address. Without `replace` it is restarted in place, as after an OOM kill.
+    """
+    return await scene.cluster.stop(target, Stop.CRASH if replace else Stop.KILL)
+
+
+async def delete(scene: Scene, target: Member) -> Effect:
+    """A graceful delete, as a drain or a rollout does it: the pod's preStop hook runs, and a master hands over."""
+    return await scene.cluster.stop(target, Stop.DELETE)
+
+
+async def partition(scene: Scene, target: Member, *, longest_s: float) -> Effect:
+    """Cut the target off from every other Redis, every Sentinel and the operator, in both directions.
+
+    Clients, and a proxy that they go through, still reach the target, because the point of a partition is what clients
+    are told by a master that was replaced. Established connections fall silent and are not reset. The cut is a lease of
+    `longest_s` seconds, whatever becomes of the harness.
+    """
+    members = await scene.cluster.members()
+    others = {member.address for member in members.values() if member.kind is not MemberKind.PROXY}
+    peers = tuple(sorted(others - {target.address, ""}))
+    return await scene.cluster.cut(Partition(member=target, peers=peers, longest_s=longest_s))
+
+
+async def nothing(scene: Scene, _target: None) -> Effect:
+    """The control: t = 0 without a fault, so that a measurement that invents outages is caught."""
+    now = mono_ns()
+    evidence = f"nothing was done to {scene.cluster.name}"
+    return Effect(domain=HOST, earliest_ns=now, latest_ns=now, accepted_ns=now, confirmed_ns=now, evidence=evidence)
+
+
+FAULTS: dict[str, Fault] = {
+    "crash": Fault(apply=crash, needs=frozenset({Ability.KILL, Ability.DELETE})),
+    "delete": Fault(apply=delete, needs=frozenset({Ability.DELETE})),
+    "partition": Fault(apply=partition, needs=frozenset({Ability.CUT}), lasting=True),
+    "nothing": Fault(apply=nothing, needs=frozenset(), aimed=False),
+}
+"""The faults by the names that experiments use."""
