@@ -122,6 +122,13 @@ def test_of_many_trials_a_finding_is_told_by_its_name_and_as_it_was_longest():
     assert (one.finding.sentence, one.trial.number, one.alike) == ("For 19 s.", 19, 20)
 
 
+def test_an_address_that_never_worked_is_not_said_to_have_had_no_outage():
+    text = html(campaign(), EVIDENCE)
+    row = text[text.index('<tr id="trial-0-given-new">') :].partition("</tr>")[0]
+    assert "never worked" in row
+    assert '<td data-title="outage">–</td>' in row
+
+
 def test_an_undecided_claim_has_its_reason_beside_it():
     one = trial(0, 14.9, 15.0)
     late = one.paths["service/new"]
