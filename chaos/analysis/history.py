@@ -273,6 +273,12 @@ class History:
         opened: list[Stamped[Any]] = [one for one in self.recording.events if isinstance(one.event, LogOpened)]
         return {one.event.file: one for one in opened}
 
+    @property
+    def logs(self) -> list[tuple[LogOpened, Path]]:
+        """Every container's log that is there, with whose it is."""
+        found = ((one.event, self.recording.logs.get(one.event.file)) for one in self._logs.values())
+        return [(event, path) for event, path in found if path is not None]
+
     def _at_wall(self, domain: str, wall_ns: int) -> Interval | None:
         placed = self.clocks.place_wall(domain, wall_ns)
         return Interval(self.seconds(placed[0]), self.seconds(placed[1])) if placed else None

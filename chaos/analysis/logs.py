@@ -7,13 +7,23 @@ happened; the operator's has whole seconds, so that for it the kubelet's is the 
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from chaos.analysis.interval import Interval
 
-_KUBELET = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?Z (.*)")
-_REDIS = re.compile(r"\d+:[A-Z] (\d\d) (\w{3}) (\d{4}) (\d\d):(\d\d):(\d\d)\.(\d{3}) [.\-*#] (.*)")
+_RFC_3339 = r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?:Z|([+-])(\d\d):?(\d\d))"
+_KUBELET = re.compile(rf"({_RFC_3339})(?: (.*))?")
+"""A kubelet stamps in the time zone of its node: with `Z`, or with an offset such as `+09:00`."""
+_OWN = re.compile(
+    r"""\d+:[A-Z]\ (?P<stamp>.+?)\ [.\-*#]\ (?P<message>.*)
+    |pid=\d+\ role=\S+\ timestamp="(?P<stamp_fmt>[^"]*)"\ level=\S+\ message="(?P<message_fmt>.*)\"""",
+    re.VERBOSE,
+)
+"""As Redis writes a line, and as Valkey does where `log-format` is logfmt."""
+_STAMP = re.compile(r"(\d\d) (\w{3}) (\d{4}) (\d\d):(\d\d):(\d\d)\.(\d{3})")
+_ISO_8601 = re.compile(_RFC_3339)
+"""Valkey's `log-timestamp-format` may be iso8601, or milliseconds since 1970."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MILLISECOND_NS = 1_000_000
 _TRUSTED_NS = 2 * 10**9
@@ -59,27 +69,74 @@ def find(path: Path, pattern: str, pod: str) -> Iterator[RawLine]:
 def parse(text: str, pod: str) -> RawLine | None:
     """None for a line that has no stamp that is understood."""
     kubelet = _KUBELET.fullmatch(text)
-    rest = kubelet[8] if kubelet else text
-    kept_ns = _kubelet_ns(kubelet) if kubelet else None
-    own = _REDIS.fullmatch(rest)
-    own_ns = _redis_ns(own) if own else None
-    message = own[8] if own else rest
+    rest = _message(text)
+    kept_ns = _iso_ns(kubelet[1]) if kubelet else None
+    own = _OWN.fullmatch(rest)
+    own_ns = _own_ns(own["stamp"] or own["stamp_fmt"]) if own else None
+    message = (own["message"] if own["stamp"] else own["message_fmt"]) if own and own_ns is not None else rest
     if own_ns is not None and (kept_ns is None or abs(own_ns - kept_ns) < _TRUSTED_NS):
         return RawLine(pod, text, message, (own_ns, own_ns + _MILLISECOND_NS))
     return None if kept_ns is None else RawLine(pod, text, message, (kept_ns, kept_ns))
 
 
-def _kubelet_ns(match: re.Match[str]) -> int:
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What of a log could not be read: `lines` of `of`, for example `text`.
+
+    `because` says what is not known of them: their time, or their format.
+    """
+
+    lines: int
+    of: int
+    text: str
+    because: str
+
+
+def unread(path: Path, *, server: bool) -> Unread | None:
+    """Whether something in a log cannot be read. `server`: it is that of a Redis or a Sentinel, whose format is known.
+
+    A server's own output holds lines without its stamp, such as its logo. So its format is unknown only where no line
+    at all is in it.
+    """
+    lines = path.read_bytes().decode("utf-8", "replace").split("\n")[:-1]  # the last may have been cut off
+    unstamped = [line for line in lines if parse(line, "") is None]
+    if unstamped:
+        return Unread(len(unstamped), len(lines), unstamped[0], "they begin with no time-stamp that is known")
+    if server and lines and not any(_OWN.fullmatch(_message(line)) for line in lines):
+        return Unread(len(lines), len(lines), lines[-1], "they are in no format that is known")
+    return None
+
+
+def _message(text: str) -> str:
+    kubelet = _KUBELET.fullmatch(text)
+    return (kubelet[12] or "") if kubelet else text
+
+
+def _iso_ns(text: str) -> int | None:
+    """None where it is no such stamp, or no day of any calendar."""
+    match = _ISO_8601.fullmatch(text)
+    if match is None:
+        return None
     year, month, day, hour, minute, second = (int(match[n]) for n in range(1, 7))
-    return _ns(datetime(year, month, day, hour, minute, second, tzinfo=UTC)) + int((match[7] or "0").ljust(9, "0"))
+    offset = timedelta(hours=int(match[9] or 0), minutes=int(match[10] or 0)) * (-1 if match[8] == "-" else 1)
+    try:
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC) - offset
+    except ValueError:
+        return None
+    return _ns(moment) + int((match[7] or "0").ljust(9, "0"))
 
 
-def _redis_ns(match: re.Match[str]) -> int | None:
+def _own_ns(stamp: str) -> int | None:
+    """A server's own stamp in any of its formats; one without a time zone is read as UTC."""
+    if stamp.isdigit():
+        return int(stamp) * _MILLISECOND_NS
+    match = _STAMP.fullmatch(stamp)
+    if match is None:
+        return _iso_ns(stamp)
     if match[2] not in _MONTHS:
         return None
     month = _MONTHS.index(match[2]) + 1
-    day, year, hour, minute, second = (int(match[n]) for n in (1, 3, 4, 5, 6))
-    return _ns(datetime(year, month, day, hour, minute, second, tzinfo=UTC)) + int(match[7]) * _MILLISECOND_NS
+    return _iso_ns(f"{match[3]}-{month:02}-{match[1]}T{match[4]}:{match[5]}:{match[6]}.{match[7]}Z")
 
 
 def _ns(moment: datetime) -> int:

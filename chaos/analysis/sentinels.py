@@ -15,7 +15,8 @@ from chaos.record.events import SentinelAddress, SentinelSaid
 
 _NEAR_S = 2.0
 """A published event and a logged one with the same words are one if they are this near."""
-_PATTERN = r":X .*? [.\-*#] [+-][a-z]"
+_PATTERN = r"(?::X .*? [.\-*#] |role=sentinel .*? message=\")[+-][a-z]"
+"""A line that tells an event, in Redis's format and in Valkey's logfmt."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

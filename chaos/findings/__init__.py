@@ -24,6 +24,7 @@ from chaos.findings.requested import requested_failover_refused
 from chaos.findings.reset import replicas_forgotten
 from chaos.findings.tilt import tilt
 from chaos.findings.two_masters import two_masters_acknowledge, two_masters_remain
+from chaos.findings.unread import log_not_read
 
 RULES: tuple[Callable[[Measured], Iterable[Finding]], ...] = (
     quorum_out_of_reach,
@@ -48,6 +49,7 @@ RULES: tuple[Callable[[Measured], Iterable[Finding]], ...] = (
     cannot_be_scheduled,
     application_stays_out,
     name_not_found,
+    log_not_read,
 )
 SEVERITIES = ("lost", "out", "slow", "note")
 

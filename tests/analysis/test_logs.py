@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.analysis.logs import find, parse
+from chaos.analysis.logs import find, parse, unread
 
 KUBELET = "2026-11-23T09:14:37.391934567Z"
 KUBELET_NS = 1795425277391934567
@@ -35,7 +35,60 @@ def test_a_log_that_no_kubelet_kept_has_only_its_own_stamps():
     assert line.message == "+sdown master mymaster 10.0.0.1 6379"
 
 
-@pytest.mark.parametrize("text", ["", "no stamp at all", "1:M 23 Foo 2026 09:14:37.391 * what"])
+@pytest.mark.parametrize(
+    "kubelet",
+    [
+        "2026-11-23T18:14:37.391934567+09:00",
+        "2026-11-23T03:44:37.391934567-05:30",
+        "2026-11-23T09:14:37.391934567+00:00",
+    ],
+)
+def test_a_kubelet_in_another_time_zone_says_its_offset(kubelet: str):
+    line = parse(f"{kubelet} 1:M 23 Nov 2026 09:14:37.391 * MASTER MODE enabled", "pod")
+    assert line is not None
+    assert line.wall_ns == (KUBELET_NS - 934567, KUBELET_NS - 934567 + 1_000_000)
+    bare = parse(f"{kubelet} some text", "pod")
+    assert bare is not None
+    assert (bare.message, bare.wall_ns) == ("some text", (KUBELET_NS, KUBELET_NS))
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    ["23 Nov 2026 09:14:37.391", "2026-11-23T09:14:37.391Z", "2026-11-23T18:14:37.391+09:00", "1795425277391"],
+)
+@pytest.mark.parametrize(
+    "line",
+    ['pid=1 role=RDB/AOF timestamp="{}" level=notice message="MASTER MODE enabled"', "1:C {} * MASTER MODE enabled"],
+)
+def test_each_format_and_stamp_of_valkey_is_read(line: str, stamp: str):
+    found = parse(line.format(stamp), "pod")
+    assert found is not None
+    assert found.message == "MASTER MODE enabled"
+    assert found.wall_ns[0] == KUBELET_NS - 934567
+
+
+@pytest.mark.parametrize(
+    ("text", "server", "lines", "because"),
+    [
+        (f"{KUBELET} 1:M 23 Nov 2026 09:14:37.391 * one\n{KUBELET}   _._ the logo\n", True, 0, ""),
+        (f"{KUBELET} one\n{KUBELET}\ncut o", False, 0, ""),
+        ("", True, 0, ""),
+        (f"{KUBELET} one\nNov 23 09:14:37 two\nthree\n", False, 2, "they begin with no time-stamp that is known"),
+        (f'{KUBELET} {{"msg": "ready"}}\n', True, 1, "they are in no format that is known"),
+        (f'{KUBELET} {{"msg": "ready"}}\n', False, 0, ""),
+    ],
+)
+def test_what_cannot_be_read_is_counted(tmp_path: Path, text: str, server: bool, lines: int, because: str):
+    path = tmp_path / "some.log"
+    path.write_text(text)
+    found = unread(path, server=server)
+    assert (found.lines if found else 0, found.because if found else "") == (lines, because)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "2026-13-23T09:14:37Z x", "1:M yesterday * x", "no stamp", "1:M 23 Foo 2026 09:14:37.391 * what"],
+)
 def test_a_line_without_a_stamp_is_none(text: str):
     assert parse(text, "pod") is None
 

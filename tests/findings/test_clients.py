@@ -1,5 +1,6 @@
 """Applications, names and pods: each finding by a story that shows it, and one in which it is silent."""
 
+import re
 from typing import Any
 
 import pytest
@@ -38,6 +39,41 @@ def test_a_call_that_never_ends_is_told_as_lasting_until_the_end(analysed: Analy
     found = the(analysed(story), "a call without a time-out")
     assert "A call of app/kept had not ended after" in found.sentence
     assert found.severity == "out"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [("Nov 23 09:14:37 redis: MASTER MODE enabled\n", "1 of"), ('{} {"msg": "MASTER MODE enabled"}\n', "of 1 line")],
+)
+def test_a_log_that_cannot_be_read_is_told_with_a_line_of_it(analysed: Analysed, text: str, lines: str):
+    story = kill_master(paths=("service",))
+    before = story.logs.get(PODS[1], []) if lines == "1 of" else []
+    story.logs[PODS[1]] = [*before, text.replace("{}", "2026-11-23T09:14:37.391934567+09:00", 1)]
+    found = the(analysed(story), "a log that cannot be read")
+    assert PODS[1] in found.sentence
+    assert lines in found.sentence
+    assert "MASTER MODE enabled" in found.rows[0]
+
+
+def in_logfmt(line: str) -> str:
+    """The line as Valkey writes it with `log-format logfmt`, and as a kubelet with an offset stamps it."""
+    line = re.sub(r"^(\S+)Z ", r"\1+00:00 ", line)
+    roles = {"X": "sentinel", "S": "replica", "M": "primary"}
+    found = re.fullmatch(r"(\S+) \d+:([A-Z]) (.{24}) [.\-*#] (.*)\n", line)
+    if found is None:
+        return line
+    return f'{found[1]} pid=1 role={roles[found[2]]} timestamp="{found[3]}" level=notice message="{found[4]}"\n'
+
+
+def test_logs_with_offsets_and_in_logfmt_tell_the_same_failover(analysed: Analysed):
+    plain, other = kill_master(), kill_master()
+    other.logs = {pod: [in_logfmt(line) for line in lines] for pod, lines in other.logs.items()}
+    one, two = analysed(plain), analysed(other)
+    assert other.logs != plain.logs
+    assert {name: its.at_s for name, its in two.milestones.items()} == {
+        name: its.at_s for name, its in one.milestones.items()
+    }
+    assert two.findings == one.findings
 
 
 def test_a_name_that_stopped_resolving_is_told_and_one_that_never_did_explains_nothing(analysed: Analysed):
