@@ -160,3 +160,10 @@ def judged(session: nox.Session, script: str) -> None:
     """Play many trials and count how often they are judged rightly; options of a script after `--`."""
     install(session, "-e", ".[server]", groups=("test",))
     session.run("python", f"benchmarks/{script}.py", *session.posargs)
+
+
+@nox.session(default=False)
+def mutants(session: nox.Session) -> None:
+    """Print how many realistic mistakes the tests catch; `-- --only windows` makes some of them. Takes minutes."""
+    install(session, "-e", ".[server]", groups=("test",))
+    session.run("python", "benchmarks/mutants/run.py", *session.posargs)
