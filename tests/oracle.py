@@ -20,7 +20,7 @@ CLASSES = ("lost_before", "lost_tail", "lost_after")
 Pair = tuple[float, float]
 
 
-@dataclass
+@dataclass(eq=False, slots=True)
 class Op:
     client: int
     due: float
@@ -89,10 +89,9 @@ def read(directory: Path) -> Trial:
     trial.waits = [(a, b, one["waited_ns"] / 1e9) for a, b, one in when("waited")]
     for op in _operations(directory, [one["number"] for one in trial.clients], offset, effect[0]):
         op.good = op.outcome == OK and op.done - op.due <= deadline + 5e-7
-        may_be_late = not op.good and (op.outcome in (OK, MISSED) or op.error in LATE_ERRORS)
-        waited = sum(seconds for a, b, seconds in trial.waits if a < op.done and b > op.due)
-        stalled = any(op.due < b and op.done > a for a, b in trial.stalls)
-        op.late = may_be_late and (stalled or waited >= deadline / 2)
+        if not op.good and (op.outcome in (OK, MISSED) or op.error in LATE_ERRORS):
+            waited = sum(seconds for a, b, seconds in trial.waits if a < op.done and b > op.due)
+            op.late = waited >= deadline / 2 or any(op.due < b and op.done > a for a, b in trial.stalls)
         trial.ops.setdefault(op.client, []).append(op)
     return trial
 
@@ -127,31 +126,22 @@ class Outage:
 def outages(ops: list[Op], durable: bool, gap: float, heal: float | None) -> list[Outage]:
     """One client's outages, one after the other."""
     told = sorted(ops, key=lambda op: op.sent)
-    bad = {id(op) for op in told if not op.good or (durable and op.lost)}
-    sure = [op for op in told if not (id(op) in bad and op.late)]
-    found: list[Outage] = []
-    at = 0
-    while at < len(sure):
-        if id(sure[at]) not in bad:
-            at += 1
+    sure = [op for op in told if (op.good and not (durable and op.lost)) or not op.late]
+    groups: list[list[int]] = []
+    for at, op in enumerate(sure):
+        if op.good and not (durable and op.lost):
             continue
-        before = sure[at - 1] if at else None
-        mine: list[Op] = []
-        back: Op | None = None
-        while at < len(sure) and back is None:
-            if id(sure[at]) in bad:
-                mine.append(sure[at])
-                at += 1
-                continue
-            worse = next((op for op in sure[at:] if id(op) in bad), None)
-            calm = sure[-1].sent - sure[at].sent >= gap if worse is None else worse.sent - sure[at].sent > gap
-            if calm:
-                back = sure[at]
-            elif worse is None:
-                at = len(sure)
-            else:
-                at = sure.index(worse)
-        found += _cut(before, mine, back, heal)
+        back = groups[-1][-1] + 1 if groups else at
+        if groups and (back == at or op.sent - sure[back].sent <= gap):
+            groups[-1].append(at)
+        else:
+            groups.append([at])
+    found: list[Outage] = []
+    for group in groups:
+        before = sure[group[0] - 1] if group[0] else None
+        after = sure[group[-1] + 1 :][:1]
+        back_for_good = after[0] if after and sure[-1].sent - after[0].sent >= gap else None
+        found += _cut(before, [sure[at] for at in group], back_for_good, heal)
     return found
 
 
@@ -246,7 +236,14 @@ def held(measured: Pair, limit: float) -> str:
     return "pass" if b <= limit else "undecided"
 
 
-def promises(trial: Trial) -> dict[str, str]:
+def ways(trial: Trial) -> dict[str, Way]:
+    """Every path by name, as in service/new."""
+    names = dict.fromkeys(f"{one['path']}/{one['connection']}" for one in trial.clients)
+    of = {name: [one for one in trial.clients if f"{one['path']}/{one['connection']}" == name] for name in names}
+    return {name: of_path(trial, clients) for name, clients in of.items()}
+
+
+def promises(trial: Trial, paths: Mapping[str, Way]) -> dict[str, str]:
     """What becomes of each promise: `lost_tail`, and of a path as `recovery, service/new`."""
     limits = {name: _number(it.get("limit", 0)) for name, it in trial.scenario["targets"].items()}
     found = {}
@@ -254,15 +251,14 @@ def promises(trial: Trial) -> dict[str, str]:
         found[f"lost_{name}"] = held(count, limits[f"lost_{name}"])
     masters = [who for who, role in trial.roles.items() if role == "master"]
     found["works_at_end"] = "pass" if len(masters) == 1 else "fail"
-    for path in dict.fromkeys((one["path"], one["connection"]) for one in trial.clients):
-        way = of_path(trial, [one for one in trial.clients if (one["path"], one["connection"]) == path])
+    for path, way in paths.items():
         word = {"never worked": "fail", "unreliable": "not-applicable", "unproved": "undecided"}.get(way.state)
         recovered = way.recovered and (max(0.0, way.recovered[0] - trial.effect[1]), way.recovered[1])
         for claim, measured in (("recovery", recovered), ("downtime", way.downtime)):
             it = held(measured, limits[claim]) if measured else "pass"
-            found[f"{claim}, {'/'.join(path)}"] = word or it
+            found[f"{claim}, {path}"] = word or it
         at_end = {"works": "pass", "out": "fail", "unknown": "undecided"}[way.at_end]
-        found[f"works_at_end, {'/'.join(path)}"] = word or at_end
+        found[f"works_at_end, {path}"] = word or at_end
     return found
 
 

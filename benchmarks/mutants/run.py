@@ -1,55 +1,55 @@
 """How many realistic mistakes the tests catch: `nox -s mutants`, or `-- --only windows` for some of them.
 
-Each entry of list.toml is made in a copy of the tree, and the tests that concern its file are run until one fails. A
-mutant that no test catches survives; the entry says why where that is known. The third-party libraries are loaded once,
-and each run is a fork of that.
+Each entry of list.toml is a mistake. The tests are loaded once. For each mistake a fork of that puts the changed file's
+functions and constants in place of the right ones, and runs the tests that concern the file until one fails. A mutant
+that no test catches survives; the entry says why where that is known. No file is changed.
 """
 
 import argparse
+import functools
+import importlib
 import os
-import re
 import resource
-import shutil
-import subprocess
 import sys
-import tempfile
-import time
 import tomllib
+import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LIST = Path(__file__).with_name("list.toml")
-CPU_S = 300
+CPU_S = 120
 """What one run may use of a core. A mutant that makes the tests run for ever is caught."""
-PRELOADED = ("pytest", "numpy", "pydantic", "yaml", "asyncio", "click", "pyroute2")
 NEAREST = {
     "chaos/analysis/allowed.py": "analysis/allowed",
     "chaos/analysis/applications.py": "analysis/applications findings/clients",
     "chaos/analysis/campaign.py": "analysis/campaign",
     "chaos/analysis/cause.py": "analysis/cause analysis/campaign",
-    "chaos/analysis/clocks.py": "analysis/clocks analysis/oracle",
+    "chaos/analysis/clocks.py": "analysis/clocks analysis/logs analysis/several analysis/oracle",
     "chaos/analysis/doubts.py": "analysis/doubts",
     "chaos/analysis/expectation.py": "analysis/verdict analysis/milestones findings/masters",
     "chaos/analysis/headline.py": "analysis/campaign",
-    "chaos/analysis/history.py": "analysis/paths analysis/milestones analysis/covariates analysis/oracle",
-    "chaos/analysis/interval.py": "analysis/interval analysis/verdict analysis/oracle",
-    "chaos/analysis/lateness.py": "analysis/lateness analysis/verdict analysis/oracle",
-    "chaos/analysis/logs.py": "analysis/logs analysis/milestones",
-    "chaos/analysis/losses.py": "analysis/losses analysis/oracle",
-    "chaos/analysis/measured.py": "analysis/verdict analysis/milestones findings/sentinels",
-    "chaos/analysis/milestones.py": "analysis/milestones analysis/phases",
-    "chaos/analysis/operations.py": "analysis/losses analysis/paths analysis/doubts analysis/oracle",
-    "chaos/analysis/paths.py": "analysis/paths analysis/verdict analysis/oracle",
-    "chaos/analysis/phases.py": "analysis/phases analysis/milestones analysis/oracle",
-    "chaos/analysis/sentinels.py": "analysis/sentinels analysis/milestones",
+    "chaos/analysis/history.py": "analysis/paths analysis/milestones analysis/several analysis/oracle",
+    "chaos/analysis/interval.py": "analysis/interval analysis/verdict analysis/several analysis/oracle",
+    "chaos/analysis/lateness.py": "analysis/lateness analysis/verdict analysis/several analysis/oracle",
+    "chaos/analysis/logs.py": "analysis/logs analysis/milestones analysis/clocks",
+    "chaos/analysis/losses.py": "analysis/losses analysis/several analysis/oracle",
+    "chaos/analysis/measured.py": "analysis/verdict analysis/milestones findings/sentinels analysis/several",
+    "chaos/analysis/milestones.py": "analysis/milestones analysis/phases analysis/several",
+    "chaos/analysis/operations.py": "analysis/losses analysis/paths analysis/doubts analysis/several analysis/oracle",
+    "chaos/analysis/paths.py": "analysis/paths analysis/verdict analysis/several analysis/oracle",
+    "chaos/analysis/phases.py": "analysis/phases analysis/milestones analysis/several analysis/oracle",
+    "chaos/analysis/sentinels.py": "analysis/sentinels analysis/milestones analysis/several",
     "chaos/analysis/statistics.py": "analysis/statistics analysis/campaign",
     "chaos/analysis/summary.py": "analysis/summary",
-    "chaos/analysis/targets.py": "analysis/verdict analysis/paths analysis/oracle",
-    "chaos/analysis/trial.py": "analysis/milestones analysis/verdict analysis/covariates",
-    "chaos/analysis/verdict.py": "analysis/verdict analysis/campaign analysis/oracle",
-    "chaos/analysis/windows.py": "analysis/windows analysis/paths analysis/oracle",
+    "chaos/analysis/targets.py": "analysis/verdict analysis/paths analysis/several analysis/oracle",
+    "chaos/analysis/trial.py": "analysis/milestones analysis/verdict analysis/covariates analysis/several",
+    "chaos/analysis/verdict.py": "analysis/verdict analysis/campaign analysis/several analysis/oracle",
+    "chaos/analysis/windows.py": "analysis/windows analysis/paths analysis/several analysis/oracle",
     "chaos/analysis/wording.py": "analysis/wording",
     "chaos/findings/applications.py": "findings/clients",
     "chaos/findings/pods.py": "findings/clients",
@@ -97,100 +97,132 @@ def main() -> int:
     parser.add_argument("--without", action="append", default=[], help="a test file that is not run")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
+    os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))
     chosen = [one for one in listed() if given.only in one.file or given.only in one.name]
-    for name in PRELOADED:
-        __import__(name)
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        trees = [_copy(Path(folder) / str(number)) for number in range(given.jobs)]
-        caught_by = dict(_each(chosen, trees, given.without))
-    survivors = [one for one in chosen if not caught_by[one]]
-    say(f"\n{len(chosen) - len(survivors)} of {len(chosen)} mutants are caught: {_share(chosen, survivors)}")
+    tests = [path for path in dict.fromkeys(path for one in chosen for path in one.tests) if path not in given.without]
+    runs = Runs(chosen, given.jobs)
+    pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests], plugins=[runs])
+    survivors = [one for one in chosen if not runs.caught_by.get(one)]
+    share = f"{1 - len(survivors) / len(chosen):.1%}" if chosen else "none was chosen"
+    say(f"\n{len(chosen) - len(survivors)} of {len(chosen)} mutants are caught: {share}")
     for one in survivors:
         say(f"  survives: {one.name} ({one.file}): {one.survives or 'no reason is known'}")
-    return 0 if not [one for one in survivors if not one.survives] else 1
+    return 0 if runs.caught_by and not [one for one in survivors if not one.survives] else 1
 
 
 def say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    sys.__stdout__.write(f"{text}\n")  # type: ignore[union-attr]
+    sys.__stdout__.flush()  # type: ignore[union-attr]
 
 
-def _share(chosen: list[Mutant], survivors: list[Mutant]) -> str:
-    return f"{1 - len(survivors) / len(chosen):.1%}" if chosen else "none was chosen"
+class Runs:
+    """A plugin of pytest, which runs the tests that were collected once for each mutant, in a fork."""
 
+    def __init__(self, mutants: list[Mutant], jobs: int) -> None:
+        self.mutants = mutants
+        self.jobs = jobs
+        self.caught_by: dict[Mutant, str] = {}
+        """The first test that failed, or what else happened; empty where all of them passed."""
 
-def _copy(tree: Path) -> Path:
-    """The files that git knows or would know; tests make directories of their own."""
-    asked = ["git", "ls-files", "-co", "--exclude-standard", "-z"]
-    names = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in filter(None, names):
-        if (ROOT / name).is_file():
-            (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, tree / name)
-    return tree
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        capture: Any = session.config.pluginmanager.getplugin("capturemanager")
+        capture.suspend_global_capture(in_=True)
+        by_file: dict[str, list[pytest.Item]] = {}
+        for item in session.items:
+            by_file.setdefault(str(item.path.relative_to(ROOT)), []).append(item)
+        running: dict[int, tuple[Mutant, int]] = {}
+        for mutant in self.mutants:
+            items = [item for path in mutant.tests for item in by_file.get(path, [])]
+            told, tell = os.pipe()
+            pid = os.fork()
+            if not pid:
+                capture.resume_global_capture()
+                _end(session, mutant, items, tell)
+            os.close(tell)
+            running[pid] = mutant, told
+            while len(running) >= self.jobs:
+                self._ended(running)
+        while running:
+            self._ended(running)
+        return True
 
-
-def _each(mutants: list[Mutant], trees: list[Path], left_out: list[str]) -> Iterator[tuple[Mutant, str]]:
-    """Each mutant with the test that caught it, empty where none did; as many at a time as there are trees."""
-    waiting, running = mutants[::-1], dict[int, tuple[Mutant, Path, float]]()
-    free = list(trees)
-    while waiting or running:
-        while waiting and free:
-            mutant, tree = waiting.pop(), free.pop()
-            running[_start(mutant, tree, left_out)] = mutant, tree, time.monotonic()
+    def _ended(self, running: dict[int, tuple[Mutant, int]]) -> None:
         pid, status = os.wait()
-        mutant, tree, began = running.pop(pid)
-        shutil.copyfile(ROOT / mutant.file, tree / mutant.file)
-        caught = _caught_by(tree / "output.txt", status)
-        free.append(tree)
-        word, seconds = "caught" if caught else "SURVIVES", time.monotonic() - began
-        say(f"{word:9}{mutant.file}: {mutant.name}  [{seconds:.0f} s, {caught or 'by nothing'}]")
-        yield mutant, caught
+        mutant, told = running.pop(pid)
+        with os.fdopen(told) as file:
+            text = file.read()
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) > 1:
+            raise RuntimeError(f"{mutant.name}: {text}")
+        self.caught_by[mutant] = text or ("" if status == 0 else "the tests did not end")
+        word = "caught" if self.caught_by[mutant] else "SURVIVES"
+        say(f"{word:9}{mutant.file}: {mutant.name}  [{self.caught_by[mutant] or 'by nothing'}]")
 
 
-def _start(mutant: Mutant, tree: Path, left_out: list[str]) -> int:
-    """Make the change, and run its tests in a child; its process id."""
-    path = tree / mutant.file
-    path.write_text(path.read_text().replace(mutant.old, mutant.new))
-    for stale in path.parent.glob(f"__pycache__/{path.stem}.*"):
-        stale.unlink()
-    sys.stdout.flush()
-    if pid := os.fork():
-        return pid
+def _end(session: pytest.Session, mutant: Mutant, items: list[pytest.Item], tell: int) -> None:
+    """In the fork: make the mistake, run the tests until one fails, tell which, and end. It never returns."""
     try:
-        os._exit(_run(mutant, tree, left_out))
-    finally:  # nothing of a child's may reach the parent's own cleaning up
-        os._exit(99)
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+        session.config.pluginmanager.unregister(name="terminalreporter")
+        make(mutant)
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if session.testsfailed:
+                os.write(tell, item.nodeid.encode())
+                os._exit(1)
+        os._exit(0 if items else 2)
+    except BaseException as error:  # noqa: BLE001  # it is told to the parent, whose cleaning up is not ours to do
+        os.write(tell, repr(error).encode())
+    finally:
+        os._exit(2)
 
 
-def _run(mutant: Mutant, tree: Path, left_out: list[str]) -> int:
-    output = os.open(tree / "output.txt", os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    os.chdir(tree)
-    os.environ["PYTHONPATH"] = str(tree)
-    sys.path.insert(0, str(tree))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
-    import pytest
+def make(mutant: Mutant) -> None:
+    """Put the changed file's functions and constants in the place of the loaded ones, wherever they are known."""
+    module = importlib.import_module(mutant.file.removesuffix(".py").replace("/", "."))
+    text = (ROOT / mutant.file).read_text()
+    if text.count(mutant.old) != 1:
+        raise ValueError(f"its text stands {text.count(mutant.old)} times in {mutant.file}")
+    fresh = types.ModuleType(module.__name__)
+    fresh.__dict__.update({name: getattr(module, name) for name in ("__file__", "__package__", "__spec__")})
+    exec(compile(text.replace(mutant.old, mutant.new), mutant.file, "exec"), fresh.__dict__)
+    for name, value in vars(fresh).items():
+        known = vars(module).get(name)
+        if isinstance(value, type) and value.__module__ == module.__name__:
+            for each, mine in vars(value).items():
+                _replace(vars(known).get(each), mine)
+        elif list(_functions(value)) and getattr(value, "__module__", "") == module.__name__:
+            _replace(known, value)
+        elif not name.startswith("__") and not isinstance(value, types.ModuleType | types.FunctionType | type):
+            _rebind(name, known, value)
 
-    tests = [path for path in mutant.tests if path not in left_out]
-    code = pytest.main(["-x", "-q", "--tb=short", "-p", "no:cacheprovider", *tests])
-    sys.stdout.flush()
-    return int(code)
+
+def _functions(value: object) -> Iterator[types.FunctionType]:
+    """The functions that a function, a method, a property or a cache is made of."""
+    if isinstance(value, types.FunctionType):
+        yield value
+    elif isinstance(value, classmethod | staticmethod):
+        yield from _functions(value.__func__)
+    elif isinstance(value, property):
+        yield from _functions(value.fget)
+    elif isinstance(value, functools.cached_property):
+        yield from _functions(value.func)
+    elif hasattr(value, "__wrapped__"):
+        yield from _functions(value.__wrapped__)
 
 
-def _caught_by(output: Path, status: int) -> str:
-    """The first test that failed, or that the tests were endless; empty where all of them passed.
+def _replace(known: object, value: object) -> None:
+    for old, new in zip(_functions(known), _functions(value), strict=False):
+        if len(old.__code__.co_freevars) == len(new.__code__.co_freevars):
+            old.__code__, old.__defaults__, old.__kwdefaults__ = new.__code__, new.__defaults__, new.__kwdefaults__
 
-    Raises RuntimeError where the tests were not run at all: that catches nothing.
-    """
-    if status == 0:
-        return ""
-    said = output.read_text(errors="replace")
-    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", said, re.MULTILINE)
-    if failed is None and not os.WIFSIGNALED(status):
-        raise RuntimeError(f"the tests ended with status {os.waitstatus_to_exitcode(status)}:\n{said[-2000:]}")
-    return failed[1] if failed else "the tests did not end"
+
+def _rebind(name: str, known: object, value: object) -> None:
+    """A constant, in its own module and in those that imported it."""
+    for module in list(sys.modules.values()):
+        if module.__name__.startswith(("chaos", "tests")) and vars(module).get(name, value) is known:
+            setattr(module, name, value)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,17 @@ def test_a_good_spell_within_the_gap_does_not_end_an_outage():
     assert edges(one(sent([(5.0, 6.0), (6.9, 8.0)])).end_s) == pytest.approx((7.98, 8.001))
 
 
+def test_a_good_spell_that_is_exactly_as_long_as_the_gap_does_not_either():
+    """It lasts from the first good operation to the next bad one, and not from the last bad one before it."""
+    assert edges(one(sent([(5.0, 6.0), (7.0, 8.0)])).end_s) == pytest.approx((7.98, 8.001))
+
+
+def test_an_operation_that_is_answered_late_stands_where_it_was_sent():
+    ops = sent([(5.0, 5.02)])
+    slow = Sent(sent_s=ops.sent_s, done_s=ops.done_s + 0.9 * ops.bad, bad=ops.bad, suspect=ops.suspect)
+    assert one(slow) == one(ops)
+
+
 def test_a_good_spell_longer_than_the_gap_does():
     first, second = outages(sent([(5.0, 6.0), (7.1, 8.0)]))
     assert edges(first.end_s) == pytest.approx((5.98, 6.001))
@@ -105,6 +116,9 @@ class TestSuspect:
     def test_in_the_middle_it_changes_nothing(self):
         assert one(sent([(5.0, 12.0)], suspect=[(7.0, 8.0)])) == one(sent([(5.0, 12.0)]))
 
+    def test_a_good_operation_counts_although_it_met_a_stall(self):
+        assert one(sent([(5.0, 12.0)], suspect=[(4.98, 5.0)])) == one(sent([(5.0, 12.0)]))
+
     def test_a_later_one_neither_prolongs_an_outage_nor_opens_another(self):
         assert outages(sent([(5.0, 6.0), (6.5, 6.6)], suspect=[(6.5, 6.6)])) == outages(sent([(5.0, 6.0)]))
 
@@ -131,6 +145,18 @@ class TestBeforeTheEffect:
         assert one(late).when == "fault"
         assert edges(one(late).onset_s) == pytest.approx((-0.06, -0.04))
 
+    def test_the_faults_part_begins_with_what_was_under_way_at_the_effect(self):
+        ops = sent([(-2.0, 6.0)], start_s=-10.0)
+        slow = Sent(sent_s=ops.sent_s, done_s=ops.sent_s + 0.1, bad=ops.bad, suspect=ops.suspect)
+        before, ours = outages(slow)
+        assert before.end_s is not None
+        assert before.end_s.least == pytest.approx(-0.12)
+        assert edges(ours.onset_s) == (0.0, 0.0)
+
+    def test_it_is_not_judged_by_the_healing_of_an_earlier_fault(self):
+        window = outages(sent([(-8.0, -3.0)], start_s=-20.0), heal_s=-5.0)
+        assert [(one.when, one.censored) for one in window] == [("before", None)]
+
     def test_two_outages_within_the_gap_are_apart_where_the_effect_lies_between(self):
         before, ours = outages(sent([(-0.5, -0.3), (0.1, 3.0)], start_s=-10.0))
         assert (before.when, ours.when) == ("before", "fault")
@@ -149,6 +175,21 @@ class TestAHealedFault:
         assert during.length_s.least == pytest.approx(5.0)
         assert after.when == "after heal"
         assert edges(after.length_s) == pytest.approx((1.98, 2.001))
+
+    def test_whether_it_was_back_counts_from_when_the_good_operation_was_sent(self):
+        (whole,) = outages(sent([(5.0, 12.0)]), heal_s=12.0005)
+        assert (whole.when, whole.censored) == ("fault", None)
+
+    def test_what_may_have_begun_before_it_is_the_faults(self):
+        assert [w.when for w in outages(sent([(5.0, 6.0)]), heal_s=4.99)] == ["fault", "after heal"]
+
+    def test_the_end_of_what_follows_is_not_before_it(self):
+        _, after = outages(sent([(5.0, 10.0)]), heal_s=9.99)
+        assert edges(after.end_s) == pytest.approx((9.99, 10.001))
+
+    def test_each_part_is_widened_at_its_own_edge(self):
+        during, after = outages(sent([(5.0, 12.0)], suspect=[(5.0, 5.1), (11.9, 12.0)]), heal_s=10.0)
+        assert (during.widened, after.widened) == (("onset",), ("end",))
 
     def test_what_begins_after_it_is_after_it(self):
         assert [w.when for w in outages(sent([(12.0, 14.0)]), heal_s=10.0)] == ["after heal"]

@@ -1,0 +1,272 @@
+"""Stories that hold several of each: clients, clocks, faults, starts, processes. First and last, any and all differ."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chaos.analysis.clocks import Clocks
+from chaos.analysis.history import History
+from chaos.analysis.interval import Interval
+from chaos.analysis.lateness import suspect
+from chaos.analysis.losses import find_losses
+from chaos.analysis.paths import measure
+from chaos.analysis.result import PathResult, State
+from chaos.clock import AGENT
+from chaos.model import ErrorCode, MemberKind, Outcome
+from chaos.record.reader import Rows
+from tests.analysis.conftest import Analysed, Placed
+from tests.analysis.test_clocks import MINE, OTHER, SECOND, domain, offset, pair
+from tests.recordings import Story, changed, kill_master, write_trial
+from tests.recordings.load import write_bits
+from tests.recordings.world import IPS, NODE, PODS, SENTINELS, members, run_id
+from tests.saying import edges
+
+LATE = {"outcome": Outcome.UNKNOWN, "error": ErrorCode.REPLY_TIMEOUT, "takes_s": 0.1}
+MASTER = {"name": PODS[0], "ordinal": 0, "address": f"{IPS[0]}:6379", "run_id": run_id(0)}
+
+
+def paths_in(directory: Path) -> dict[str, PathResult]:
+    history = History.load(directory)
+    return measure(history, suspect(history), decided=not find_losses(history).undecided)
+
+
+class TestClients:
+    def test_each_must_have_sent_enough_in_the_baseline(self, tmp_path: Path):
+        directory = write_trial(Story(meters=2, paths=("service",)).fault(), tmp_path)
+
+        def without_most_of_the_first(_header: dict[str, Any], rows: Rows) -> Rows:
+            return rows[(rows["client"] != 0) | (rows["seq"] % 4 == 0)]
+
+        changed.each_row(directory, without_most_of_the_first)
+        assert paths_in(directory)["service/new"].state == "unproved"
+
+    def test_a_third_of_what_was_due_proves_nothing(self, tmp_path: Path):
+        directory = write_trial(Story(paths=("service",)).fault(), tmp_path)
+        changed.each_row(directory, lambda _header, rows: rows[rows["seq"] % 3 == 0])
+        assert paths_in(directory)["service/new"].state == "unproved"
+
+    def test_their_operations_are_counted_together(self, analysed: Analysed):
+        story = Story(meters=2, paths=("service",)).fault().out("service", 1.0, 2.0, outcome=Outcome.MISSED, client=0)
+        counts = analysed(story).paths["service/new"].operations
+        assert (counts.ok, counts.missed, counts.sent) == (2550, 50, 2550)
+
+    def test_a_window_tells_only_the_errors_that_it_met(self, analysed: Analysed):
+        story = Story(paths=("service",)).fault().out("service", -3.5, -3.3, error=ErrorCode.LOADING)
+        story.out("service", 1.0, 2.0, error=ErrorCode.READONLY).out("service", 5.0, 6.0, error=ErrorCode.OOM)
+        windows = [one for one in analysed(story).paths["service/new"].windows if one.kind == "durable"]
+        assert [set(one.errors) for one in windows] == [{"loading"}, {"readonly"}, {"oom"}]
+
+    def test_a_path_whose_last_writes_are_lost_is_out(self, analysed: Analysed):
+        story = Story(paths=("service",)).fault().acknowledged_then_lost("service", 2.0, 99.0)
+        assert analysed(story).paths["service/new"].at_end == "out"
+
+    def test_what_our_own_stall_made_bad_at_the_end_proves_nothing(self, analysed: Analysed):
+        story = Story(paths=("service",)).fault().out("service", 1.0, 19.7).out("service", 19.9, 99.0, **LATE)
+        story.event("hiccup", 20.0, AGENT, late_ns=150_000_000)
+        assert analysed(story).paths["service/new"].at_end == "unknown"
+
+    def test_an_application_never_gates(self, analysed: Analysed):
+        assert not analysed(kill_master()).paths["app/kept"].gate
+
+
+class TestAudits:
+    """Each client's keys were looked for on every master that was read."""
+
+    def test_a_client_that_one_master_was_not_asked_for_is_known_from_the_other(self, tmp_path: Path):
+        directory = write_trial(Story(paths=("service",)).fault(), tmp_path)
+        (directory / "audit" / "second").mkdir()
+        (directory / "audit" / "1.bits").rename(directory / "audit" / "second" / "1.bits")
+        assert find_losses(History.load(directory)).undecided == ""
+
+    def test_only_what_lies_beyond_the_bits_was_not_looked_for(self, tmp_path: Path):
+        story = Story(paths=("service",)).fault()
+        directory = write_trial(story, tmp_path)
+        write_bits(directory / "audit" / "0.bits", story.load(story.clients[0]).kept()[:1296])
+        assert find_losses(History.load(directory)).undecided == "4 acknowledged operations were not looked for"
+
+    def test_a_tail_is_of_one_second_before_a_wide_effect(self, placed: Placed):
+        story = Story(paths=("service",)).fault(width_s=0.5)
+        story.acknowledged_then_lost("service", -1.6, -1.2, connection="new")
+        story.acknowledged_then_lost("service", -0.7, -0.6, connection="new")
+        story.acknowledged_then_lost("service", 0.1, 0.2, connection="new")
+        found = find_losses(placed(story))
+        assert (found.before, found.tail, found.after) == (Interval.at(20), Interval.at(10), Interval.at(0))
+
+    def test_what_one_redis_had_evicted_before_excuses_no_other(self, placed: Placed):
+        story = Story().fault().event("audit", 22.0, AGENT, address=f"{IPS[0]}:6379", undecided="")
+        for at_s, evicted in ((-5.0, (9, 0, 0)), (21.0, (9, 7, 0))):
+            for ordinal, count in enumerate(evicted):
+                who = {"member": PODS[ordinal], "run_id": run_id(ordinal)}
+                story.event("sanity", at_s, AGENT, **who, evicted_keys=count, expired_keys=0, masters=[])
+        assert find_losses(placed(story)).undecided == f"{PODS[1]} evicted 7 keys"
+
+    def test_where_losses_are_undecided_none_is_placed(self, placed: Placed):
+        story = Story(audited=False).fault().acknowledged_then_lost("service", 2.0, 3.0)
+        story.event("audit", 22.0, AGENT, address="", undecided="nobody is master")
+        assert find_losses(placed(story)).places == ()
+
+
+class TestClocks:
+    def test_an_error_is_the_largest_of_all_exchanges(self):
+        clocks = Clocks(
+            [domain("host", MINE), domain("agent", OTHER), offset("agent", 0, 9, 5), offset("agent", 9, 9, 2)]
+        )
+        assert clocks.error_ns("agent") == 5
+
+    def test_a_stamp_is_bound_by_the_exchanges_beside_it_and_no_others(self):
+        exchanges = [offset("agent", at * SECOND, 1000 + at, 1) for at in (0, 100, 200, 300)]
+        clocks = Clocks([domain("host", MINE), domain("agent", OTHER), *exchanges])
+        assert clocks.place("agent", 250 * SECOND) == (250 * SECOND - 1301, 250 * SECOND - 1199)
+
+    def test_the_largest_of_several_jumps_is_told(self):
+        pairs = [pair("host", at * SECOND, at * SECOND + ahead) for at, ahead in ((1, 0), (2, 70), (3, 65), (4, 65))]
+        assert Clocks([domain("host", MINE), *pairs]).step_ns() == 70
+
+    def test_the_wall_clock_is_read_at_the_nearest_pair(self):
+        pairs = [pair("host", 1 * SECOND, 11 * SECOND), pair("host", 5 * SECOND, 25 * SECOND)]
+        assert Clocks([domain("host", MINE, 0, 10 * SECOND), *pairs]).wall_ns(5 * SECOND + 7) == 25 * SECOND + 7
+
+    def test_a_line_between_two_pairs_may_be_of_either(self):
+        pairs = [pair("host", 1 * SECOND, 11 * SECOND), pair("host", 3 * SECOND, 12 * SECOND)]
+        clocks = Clocks([domain("host", MINE, 0, 10 * SECOND), *pairs])
+        assert clocks.place_wall("host", 11 * SECOND + 5) == (1 * SECOND + 5, 2 * SECOND + 5)
+
+    def test_operations_of_two_clocks_have_the_error_of_the_worse(self, tmp_path: Path):
+        story = Story(paths=("service", "app")).fault()
+        directory = write_trial(story, tmp_path)
+
+        def of_the_node(header: dict[str, Any], rows: Rows) -> Rows:
+            header["domain"] = NODE if header["clients"][0]["kind"] == "application" else AGENT
+            return rows
+
+        changed.each_row(directory, of_the_node)
+        changed.by_another_clock(directory, NODE, SECOND, 20_000_000)
+        history = History.load(directory)
+        assert history.ops.clock_error_s == 0.02
+        assert {len(history.ops.due_s[history.ops.of(number)]) for number in (0, 1)} == {1300}
+
+
+class TestFaults:
+    def again(self, story: Story, at_s: float, target: dict[str, Any] | None = None, **said: Any) -> Story:
+        """The same fault once more."""
+        story.event("fault.requested", at_s - 0.1, fault="crash", target=target or MASTER, arguments={}, **said)
+        story.event("fault.effect", at_s + 0.01, since_s=at_s, fault="crash")
+        return story.event("fault.confirmed", at_s + 0.3, fault="crash", evidence="gone")
+
+    def test_of_two_on_a_master_the_first_is_the_origin(self, analysed: Analysed):
+        trial = analysed(self.again(Story(length_s=30.0).fault(), 12.0))
+        assert [fault.is_origin for fault in trial.faults] == [True, False]
+
+    def test_each_has_the_stamps_that_follow_its_own_request(self, analysed: Analysed):
+        first, second = analysed(self.again(Story(length_s=30.0).fault(), 12.0)).faults
+        assert first.effect_s is not None
+        assert second.effect_s is not None
+        assert edges(first.effect_s) == pytest.approx((0.0, 0.012))
+        assert edges(second.effect_s) == pytest.approx((12.0, 12.01))
+        assert second.confirmed_s == pytest.approx(12.3)
+
+    def test_a_stamp_that_is_told_twice_counts_from_the_first(self, analysed: Analysed):
+        (fault,) = analysed(Story().fault().event("fault.effect", 3.0, since_s=2.9, fault="crash")).faults
+        assert edges(fault.effect_s) == pytest.approx((0.0, 0.012))
+
+    def test_a_marked_one_outranks_one_on_a_master(self, analysed: Analysed):
+        replica = {"name": PODS[2], "ordinal": 2, "address": f"{IPS[2]}:6379", "run_id": run_id(2)}
+        trial = analysed(self.again(Story(length_s=30.0).fault(), 12.0, replica, origin=True))
+        assert [fault.is_origin for fault in trial.faults] == [False, True]
+
+    def test_healed_is_when_the_last_of_them_was(self, analysed: Analysed):
+        story = self.again(Story(length_s=30.0).fault(), 2.0, None).event("fault.heal_requested", 9.0, fault="crash")
+        story.event("fault.heal_confirmed", 9.3, fault="crash")
+        story.event("fault.requested", 2.5, fault="cut", target=None, arguments={})
+        story.event("fault.effect", 2.6, since_s=2.55, fault="cut").event("fault.heal_confirmed", 14.0, fault="cut")
+        assert analysed(story).milestones["healed"].at_s == Interval.at(pytest.approx(14.0))
+
+
+class TestStarts:
+    def test_the_deadline_is_as_the_clients_were_told_last_before_the_effect(self, placed: Placed):
+        story = Story().fault().event("clients.started", -3.0, AGENT, deadline_s=0.25)
+        assert placed(story.event("clients.started", 5.0, AGENT, deadline_s=0.5)).deadline_s == 0.25
+
+    def test_a_stop_before_the_last_start_is_not_the_end(self, placed: Placed):
+        story = Story(baseline_s=9.0).fault().without("clients.started")
+        story.event("clients.started", -8.0, AGENT, deadline_s=0.1).event(
+            "clients.stopped", -7.0, AGENT, deadline_s=0.1
+        )
+        history = placed(story.event("clients.started", -6.0, AGENT, deadline_s=0.1))
+        assert (history.started_s, history.end_s) == (-6.0, 20.0)
+
+    def test_what_was_bad_while_the_clients_warmed_up_does_not_count(self, analysed: Analysed):
+        story = Story(paths=("service",)).fault().out("service", -6.0, -4.4)
+        assert analysed(story).paths["service/new"].state == "works"
+
+    def test_the_trial_began_with_the_first_thing_that_was_recorded(self, placed: Placed):
+        assert placed(Story().fault().event("step", -60.0, number=1, name="open", state="begun")).begin_s == -60.0
+
+
+class TestMembers:
+    def listed(self, *names: str) -> list[dict[str, Any]]:
+        each = [member.as_json() for member in members()]
+        return [one for one in each if one["kind"] != "redis" or one["name"] in names]
+
+    def test_those_of_the_trial_are_the_last_that_were_known_before_the_effect(self, placed: Placed):
+        story = Story().fault().event("members", -3.0, members=self.listed(PODS[0], PODS[1]))
+        history = placed(story.event("members", 3.0, members=self.listed(PODS[0])))
+        assert history.names(MemberKind.REDIS) == [PODS[0], PODS[1]]
+
+    def test_a_process_is_the_one_that_said_last_that_it_is_there(self, placed: Placed):
+        story = Story().fault().role(3.0, 0, "slave", IPS[0])
+        story.retell("role", lambda role: role.member == PODS[0] and role.role == "slave", run_id="f" * 40)
+        history = placed(story)
+        assert history.node(f"{IPS[0]}:6379").run_id == "f" * 40
+        assert history.ran(run_id(0)) is None
+
+    def test_a_port_that_nobody_told_is_of_the_pod_at_that_address(self, placed: Placed):
+        assert placed(Story().fault().pod(-2.0, 0, ip="10.9.9.9")).node("10.9.9.9:7000").name == PODS[0]
+
+
+class TestFailovers:
+    def test_the_milestones_are_those_of_the_one_that_was_completed(self, analysed: Analysed):
+        """The first is given up, and a third, later, moves the master back."""
+        old = f"master mymaster {IPS[0]} 6379"
+        story = Story(length_s=60.0).fault().down(5.0, 5.2)
+        story.sentinel(5.3, 0, "+new-epoch", "1").sentinel(5.31, 0, "+try-failover", old)
+        story.sentinel(9.0, 0, "-failover-abort-not-elected", old)
+        story.failover(sdown_s=None, try_s=20.0, promoted_s=20.5, epoch=2)
+        story.sentinel(40.0, 1, "+new-epoch", "3").sentinel(40.1, 1, "+try-failover", old)
+        trial = analysed(story)
+        assert [(one.epoch, one.aborted) for one in trial.failovers] == [(1, "not-elected"), (2, ""), (3, "")]
+        assert trial.milestones["try_failover"].at_s == Interval(pytest.approx(20.0), pytest.approx(20.001))
+
+    def test_one_before_the_effect_is_neither_counted_nor_the_trials(self, analysed: Analysed):
+        story = Story(baseline_s=30.0, length_s=30.0, expects="no-failover").fault()
+        story.failover(sdown_s=None, try_s=-10.0, promoted_s=-9.5)
+        trial = analysed(story)
+        assert trial.milestones["promoted"].state is State.NOT_APPLICABLE
+        assert not [one for one in trial.findings if one.name == "failover not expected"]
+
+    def test_replicas_follow_the_new_master_with_a_link_and_not_just_anybody(self, analysed: Analysed):
+        story = kill_master(back_s=14.0)
+        follows = f"{IPS[1]}:6379"
+        story.retell("role", lambda role: role.member == PODS[2] and role.master == follows, link="down")
+        assert analysed(story).milestones["reconfigured"].state is State.NOT_YET
+        story.retell(
+            "role", lambda role: role.member == PODS[2] and role.link == "down", link="up", master="10.0.0.9:6379"
+        )
+        assert analysed(story).milestones["reconfigured"].state is State.NOT_YET
+
+    def test_the_slice_of_another_service_is_not_the_pointer(self, analysed: Analysed):
+        story = kill_master(back_s=14.0)
+        ready = {"ready": True, "serving": True, "terminating": False}
+        named = [{"ip": IPS[1], "pod": PODS[1], **ready}]
+        story.event("endpoints", 8.0, service="rfr-redis-cluster", endpoints=named)
+        pointer = analysed(story).milestones["pointer"].at_s
+        assert pointer is not None
+        assert pointer.most == pytest.approx(13.95)
+
+    def test_what_the_least_setting_allows_is_the_floor(self, analysed: Analysed):
+        story = kill_master()
+        for number, name in enumerate(SENTINELS):
+            mine = story.settings["sentinel"][name] | {"down-after-milliseconds": str(5000 - 1000 * number)}
+            story.settings["sentinel"][name] = mine
+        assert analysed(story).targets["detection"].floor == 3.0
