@@ -30,6 +30,7 @@ from chaos.errors import RecordingError
 from chaos.model import ErrorCode, Outcome
 
 Row = dict[str, Any]
+Table = pd.DataFrame
 
 SUMMARY = "summary.json"
 KEYS = ("campaign", "trial", "experiment", "group")

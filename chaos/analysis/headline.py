@@ -142,8 +142,14 @@ def _do(trials: Sequence[TrialResult], verdict: Verdict) -> str:
         return " ".join([*advice[:MOST_ADVICE], *other])
     if verdict is Verdict.FAIL:
         return "Nothing in these trials did better; the phases say where the time went."
-    passed = sum(trial.verdict is Verdict.PASS for trial in trials)
-    return f"Nothing. {strength(passed, len(trials), what(trials))}; 59 of 59 would support 95 %."
+    kinds: dict[str, list[TrialResult]] = {}  # trials that differ by nature support nothing together
+    for trial in trials:
+        kinds.setdefault(" ".join(filter(None, (trial.experiment, trial.group))), []).append(trial)
+    told = [
+        f"{f'{kind}: ' if len(kinds) > 1 else ''}{strength(len(mine), len(mine), what(mine))}"
+        for kind, mine in kinds.items()
+    ]
+    return f"Nothing. {'; '.join(told)}; 59 of 59 would support 95 %."
 
 
 def _ask_sentinel(trials: Sequence[TrialResult]) -> str:

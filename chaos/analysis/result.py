@@ -318,8 +318,24 @@ class TrialResult:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Quantile:
+    """By when a share of all such trials is over: `value` in those that were seen, `most` at 95 % confidence.
+
+    Both are None where there are fewer than `needs` trials: then no number of theirs bounds it. `most` is None too
+    where too many were not over.
+    """
+
+    needs: int
+    value: float | None = None
+    most: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Spread:
-    """A figure over trials. A trial that has no value is counted: `missing` never happened, `censored` is `> x`."""
+    """A figure over trials. A trial that has no value is counted: `missing` never happened, `censored` is `> x`.
+
+    `interval` is the 95 % interval of the median. `quantiles` are p95 and p99.
+    """
 
     n: int
     minimum: float | None
@@ -328,11 +344,15 @@ class Spread:
     interval: tuple[float | None, float | None] = (None, None)
     censored: int = 0
     missing: int = 0
+    quantiles: dict[str, Quantile] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Group:
-    """Trials that may be pooled: one experiment, and one group as the operator's room names it."""
+    """Trials that may be pooled: one experiment, and one group as the operator's room names it.
+
+    `share` is the 95 % interval of the share of such trials that pass, from those that were conclusive.
+    """
 
     experiment: str
     group: str
@@ -342,6 +362,7 @@ class Group:
     inconclusive: int
     strength: str
     figures: dict[str, Spread]
+    share: tuple[float, float] = (0.0, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

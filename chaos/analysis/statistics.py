@@ -1,26 +1,63 @@
-"""Figures over trials: spreads, intervals by order statistics, and how much so many passes say.
+"""Figures over trials: spreads, intervals that cover what they say, and how much so many passes say.
 
-Never one number for a distribution. A trial that did not recover is censored: it counts as the longest and is never
-dropped. The tables are those of `chaos.frames`; one trial's analysis does not come here.
+Never one number for a distribution. A trial that did not recover is censored: it is never dropped, and how long it was
+watched is never taken for its value. Every interval is exact, or errs on the wide side: order statistics for quantiles,
+Clopper and Pearson for shares, Kaplan and Meier with the beta products of Fay, Brittain and Proschan (2013) for times
+that were censored early. The tables are those of `chaos.frames`; one trial's analysis does not come here.
 """
 
 import math
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from functools import cache
-from itertools import accumulate
-from statistics import median
 
-from chaos.analysis.result import Group, Spread, TrialResult, Verdict
-from chaos.frames import Frames, of_trials
+import numpy as np
+import numpy.typing as npt
+
+from chaos.analysis.result import Group, Quantile, Spread, TrialResult, Verdict
+from chaos.frames import Frames, Table, of_trials
+
+Floats = npt.NDArray[np.float64]
 
 CONFIDENCE = 0.95
+TAIL = (1 - CONFIDENCE) / 2
+HALVINGS = 40
+"""Of [0, 1] in search of a share: far finer than the percent that is said."""
+DRAWS = 5_000
+"""Of a product of beta distributions: its 2.5 % quantile is then known to a quarter of a per cent."""
+QUANTILES = {"p95": 0.95, "p99": 0.99}
 POOLED = ("experiment", "group")
 """Only trials that are alike in both are samples of one distribution. An operator's room names the group."""
 MEASURES = ("outage", "recovered", "downtime")
 """Of each path that worked, what is told over trials."""
-HALVINGS = 40
-"""Of [0, 1] in search of a share: far finer than the percent that is said."""
+
+
+# Shares.
+
+
+@cache
+def at_most(k: int, n: int, share: float) -> float:
+    """The chance of at most `k` of `n`, where each comes with the chance `share`."""
+    if k >= n or share <= 0:
+        return 1.0
+    if k < 0 or share >= 1:
+        return 0.0
+    did, did_not = math.log(share), math.log1p(-share)
+    ways = (math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) for i in range(k + 1))
+    return min(1.0, math.fsum(math.exp(way + i * did + (n - i) * did_not) for i, way in enumerate(ways)))
+
+
+def supported_share(passed: int, n: int, doubt: float = 1 - CONFIDENCE) -> float:
+    """The share of passes below which `passed` or more of `n` would be seen in less than `doubt` of all campaigns."""
+    least, most = 0.0, 1.0
+    for _ in range(HALVINGS if passed else 0):
+        share = (least + most) / 2
+        least, most = (share, most) if 1 - at_most(passed - 1, n, share) < doubt else (least, share)
+    return least
+
+
+def share_interval(passed: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share by Clopper and Pearson."""
+    return supported_share(passed, n, TAIL), 1 - supported_share(n - passed, n, TAIL)
 
 
 def strength(passed: int, n: int, such: str = "failovers") -> str:
@@ -28,23 +65,13 @@ def strength(passed: int, n: int, such: str = "failovers") -> str:
     if n == 0:
         return "no trial was conclusive"
     if passed == 0:
-        return f"none of {n} passed"
-    share = supported_share(passed, n)
-    return f'{passed} of {n} supports "at least {math.floor(100 * share + 0.5)} % of such {such}" at 95 %'
+        most = 1 - supported_share(n, n)
+        return f'none of {n} passed, which supports "at most {_percent(most)} % of such {such}" at 95 %'
+    return f'{passed} of {n} supports "at least {_percent(supported_share(passed, n))} % of such {such}" at 95 %'
 
 
-def supported_share(passed: int, n: int) -> float:
-    """The share of passes below which `passed` or more of `n` would be seen in less than 5 % of all campaigns."""
-    ways = [math.log(math.comb(n, k)) for k in range(passed, n + 1)]
-    least, most = 0.0, 1.0
-    for _ in range(HALVINGS):
-        share = (least + most) / 2
-        did, did_not = math.log(share), math.log1p(-share)
-        chance = math.fsum(
-            math.exp(way + k * did + (n - k) * did_not) for k, way in zip(range(passed, n + 1), ways, strict=True)
-        )
-        least, most = (share, most) if chance < 1 - CONFIDENCE else (least, share)
-    return least
+def _percent(share: float) -> int:
+    return math.floor(100 * share + 0.5)
 
 
 def what(trials: Iterable[TrialResult]) -> str:
@@ -52,33 +79,118 @@ def what(trials: Iterable[TrialResult]) -> str:
     return "trials" if all(trial.expects == "nothing" for trial in trials) else "failovers"
 
 
-def median_interval(values: Sequence[float]) -> tuple[float | None, float | None]:
-    """The 95 % interval of the median by order statistics; None where so few values do not bound it."""
-    n, ordered = len(values), sorted(values)
-    low, high = median_ranks(n)
-    return (ordered[low - 1] if low >= 1 else None), (_finite(ordered[high - 1]) if 1 <= high <= n else None)
+# Times.
 
 
 @cache
-def median_ranks(n: int) -> tuple[int, int]:
-    """Between the values of these ranks, counted from 1, the median lies at 95 %; 0 and n + 1 have no value."""
-    at_most = [below / 2**n for below in accumulate(math.comb(n, k) for k in range(n + 1))]
-    return bisect_left(at_most, (1 - CONFIDENCE) / 2), bisect_left(at_most, (1 + CONFIDENCE) / 2) + 1
+def needed(share: float) -> int:
+    """So many trials at least bound that quantile from above at 95 %: 59 for p95, 299 for p99."""
+    return math.ceil(math.log(1 - CONFIDENCE) / math.log(share))
 
 
-def spread(middles: Iterable[float]) -> Spread:
-    """As a column `middle_s` has them: not a number where nothing happened, endless where it was not over."""
-    found = list(middles)
-    known = sorted(value for value in found if not math.isnan(value))
-    return Spread(
-        n=len(known),
-        minimum=_finite(known[0]) if known else None,
-        median=_finite(median(known)) if known else None,
-        maximum=_finite(known[-1]) if known else None,
-        interval=median_interval(known),
-        censored=sum(map(math.isinf, known)),
-        missing=len(found) - len(known),
+@cache
+def ranks(n: int, share: float, below: float = TAIL, above: float = TAIL) -> tuple[int, int]:
+    """Between the values of these ranks, counted from 1, that quantile lies; 0 and n + 1 have no value.
+
+    It lies below the first with a chance of less than `below`, and above the second with one of at most `above`.
+    """
+    low = next(k for k in range(n + 1) if at_most(k, n, share) >= below)
+    high = next(k for k in range(n + 1) if at_most(k, n, share) >= 1 - above) + 1
+    return low, high
+
+
+def kaplan_meier(seen: Floats, censored: Floats) -> tuple[Floats, Floats]:
+    """(times, the share still out after each). `censored` are how long those were watched that were not over."""
+    times, ended = np.unique(seen, return_counts=True)
+    out = np.array([(seen >= time).sum() + (censored >= time).sum() for time in times])
+    return times, np.cumprod(1 - ended / out)
+
+
+def limits(seen: Floats, censored: Floats, below: float, above: float) -> tuple[Floats, Floats, Floats]:
+    """(times, least, most) of the share that is still out, each wrong with a chance of at most `below` and `above`.
+
+    Beta products: each time at which some of those who were out came back multiplies by a beta distribution, and the
+    lower limit by one more for whoever comes next. Drawn with a fixed seed, so that the same trials give the same.
+    """
+    draw = np.random.default_rng(0)
+    times = np.unique(np.concatenate([[0.0], seen, censored]))
+    share = np.ones(DRAWS)
+    least, most = np.zeros(len(times)), np.ones(len(times))
+    for index, time in enumerate(times):
+        ended = int((seen == time).sum())
+        out = int((seen >= time).sum() + (censored >= time).sum())
+        if ended:
+            share = share * draw.beta(out - ended + 1, ended, DRAWS)
+        left = int((seen > time).sum() + (censored > time).sum())
+        least[index] = np.quantile(share * draw.beta(left, 1, DRAWS), below) if left else 0.0
+        most[index] = np.quantile(share, 1 - above)
+    return times, least, most
+
+
+def quantile(seen: Floats, censored: Floats, share: float) -> float | None:
+    """By when that share was over in these trials, an order statistic; None where so many were not."""
+    times, out = kaplan_meier(seen, censored)
+    over = times[out <= 1 - share + 1e-12]
+    return float(over[0]) if len(over) else None
+
+
+def quantile_interval(
+    seen: Floats, censored: Floats, share: float, below: float = TAIL, above: float = TAIL
+) -> tuple[float | None, float | None]:
+    """Between which times that quantile lies; None where so few trials do not bound it.
+
+    Where everything that was not over was watched for longer than all that was, it is the longest, whatever it is, and
+    order statistics are exact. What was censored earlier than that may be anything later.
+    """
+    if not len(censored) or not len(seen) or censored.min() >= seen.max():
+        ordered = np.sort(seen)
+        low, high = ranks(len(seen) + len(censored), share, below, above)
+        return (
+            float(ordered[low - 1]) if 1 <= low <= len(ordered) else None,
+            float(ordered[high - 1]) if 1 <= high <= len(ordered) else None,
+        )
+    times, least, most = limits(seen, censored, below, above)
+    from_s, to_s = times[least <= 1 - share], times[most <= 1 - share]
+    return (
+        float(from_s[0]) if len(from_s) and from_s[0] > 0 else None,
+        float(to_s[0]) if len(to_s) else None,
     )
+
+
+def spread(table: Table) -> Spread:
+    """Of the columns `middle_s`, `least_s` and `censored` of a table of `chaos.frames`."""
+    happened = table[table["least_s"].notna()]
+    seen = np.sort(happened.loc[~happened["censored"], "middle_s"].to_numpy(float))
+    censored = happened.loc[happened["censored"], "least_s"].to_numpy(float)
+    n = len(happened)
+    quantiles = {}
+    for name, share in QUANTILES.items():
+        bears = n >= needed(share)
+        quantiles[name] = Quantile(
+            needs=needed(share),
+            value=quantile(seen, censored, share) if bears else None,
+            most=quantile_interval(seen, censored, share, 0.0, 1 - CONFIDENCE)[1] if bears else None,
+        )
+    return Spread(
+        n=n,
+        minimum=float(seen[0]) if len(seen) else None,
+        median=_median(seen, censored),
+        maximum=float(seen[-1]) if len(seen) and not len(censored) else None,
+        interval=quantile_interval(seen, censored, 0.5),
+        censored=len(censored),
+        missing=len(table) - n,
+        quantiles=quantiles,
+    )
+
+
+def _median(seen: Floats, censored: Floats) -> float | None:
+    """The middle of the two in the middle, as everybody reckons it; Kaplan and Meier's where some were censored."""
+    if not len(censored):
+        return float(np.median(seen)) if len(seen) else None
+    return quantile(seen, censored, 0.5)
+
+
+# Groups.
 
 
 def groups(trials: Sequence[TrialResult]) -> tuple[Group, ...]:
@@ -101,23 +213,27 @@ def groups(trials: Sequence[TrialResult]) -> tuple[Group, ...]:
                 inconclusive=of[Verdict.INCONCLUSIVE],
                 strength=strength(passed, passed + failed, such),
                 figures=figures.get((experiment, group), {}),
+                share=share_interval(passed, passed + failed),
             )
         )
     return tuple(found)
 
 
 def figures_of(tables: Frames) -> dict[tuple[str, str], dict[str, Spread]]:
-    """By experiment and group: the claims of the system, and each path's measures, as `service/new outage`."""
+    """By experiment and group: the claims of the system, and of each path its measures and its phases.
+
+    They are named as `endpoint`, `service/new outage` and `service/new: endpoint`. A window that was not over has no
+    phases, since nobody knows how long the one that it was in would have been.
+    """
     claims = tables.milestones.query("claim != ''").assign(figure=lambda table: table["claim"])
     paths = tables.paths.query("state == 'works' and not application and measure in @MEASURES")
     paths = paths.assign(figure=lambda table: table["path"] + " " + table["measure"])
+    phases = tables.phases.assign(
+        figure=lambda table: table["path"] + ": " + table["phase"], middle_s=tables.phases["seconds"], censored=False
+    )
     found: dict[tuple[str, str], dict[str, Spread]] = {}
-    for table in (claims, paths):
-        for key, middles in table.groupby([*POOLED, "figure"], sort=False)["middle_s"]:
+    for table in (claims, paths, phases[phases["phase"] != "unattributed"]):
+        for key, mine in table.groupby([*POOLED, "figure"], sort=False):
             experiment, group, figure = map(str, key)
-            found.setdefault((experiment, group), {})[figure] = spread(middles)
+            found.setdefault((experiment, group), {})[figure] = spread(mine)
     return found
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

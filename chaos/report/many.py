@@ -13,6 +13,8 @@ MANY = 12
 RUN = 3
 """So many numbers in a row are said by the first and the last."""
 SHARES = (0.1, 0.5, 0.9, 0.95)
+NEEDED = {0.9: 29, 0.95: 59}
+"""Trials that a share so near to all of them needs, before a time can be said for it: fewer do not bound it at 95 %."""
 ORDERS = {
     "lower": "the killed ordinal below its successor's",
     "higher": "the killed ordinal above its successor's",
@@ -64,19 +66,28 @@ class Spread:
 
     @property
     def text(self) -> str:
-        """As in `half by 6.80 s, 95 % by 8.50 s, all by 8.79 s`."""
+        """As in `half by 6.80 s, 95 % by 8.50 s, all by 8.79 s`; of few trials `95 % needs n ≥ 59`."""
         said = (("half", 0.5), (wording.joined("95", "%"), 0.95), ("all", 1.0))
-        return ", ".join(wording.joined(whom, "by", _s(self.by_s(share))) for whom, share in said)
+        return ", ".join(
+            wording.joined(whom, *(["by"] * self._bears(share)), self._said(share)) for whom, share in said
+        )
 
     @property
     def row(self) -> tuple[str, ...]:
         """(path, n, least, each of SHARES, most, how many never)."""
-        by = (self.back_s[0], *map(self.by_s, SHARES), self.back_s[-1])
-        return (self.path, str(len(self.back_s)), *map(_s, by), str(sum(map(math.isinf, self.back_s))))
+        shares = map(self._said, SHARES)
+        never = str(sum(map(math.isinf, self.back_s)))
+        return (self.path, str(len(self.back_s)), _s(self.back_s[0]), *shares, _s(self.back_s[-1]), never)
 
     def by_s(self, share: float) -> float:
         """By when that share of the trials was back: an order statistic, never between two."""
         return self.back_s[max(0, math.ceil(share * len(self.back_s)) - 1)]
+
+    def _bears(self, share: float) -> bool:
+        return len(self.back_s) >= NEEDED.get(share, 1)
+
+    def _said(self, share: float) -> str:
+        return _s(self.by_s(share)) if self._bears(share) else wording.joined("needs", "n", "≥", str(NEEDED[share]))
 
 
 def spreads(result: CampaignResult) -> dict[str, tuple[Spread, ...]]:

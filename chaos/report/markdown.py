@@ -6,7 +6,7 @@ Kept under 64 KB, which is what an issue's body takes: what does not fit is coun
 from collections.abc import Iterator, Sequence
 
 from chaos.analysis import wording
-from chaos.analysis.result import CampaignResult, Group, PathResult, TrialResult
+from chaos.analysis.result import CampaignResult, Group, PathResult, Quantile, TrialResult
 from chaos.report.claims import claims
 from chaos.report.details import ways
 from chaos.report.many import ORDERS, worst_first
@@ -40,6 +40,8 @@ def head(result: CampaignResult) -> list[str]:
 def sections(result: CampaignResult) -> Iterator[list[str]]:
     for group in result.groups:
         yield _claims(result, group)
+        if len(group.trials) > 1:
+            yield _times(group)
     for trial in worst_first(result):
         yield _trial(trial)
 
@@ -63,6 +65,38 @@ def _claims(result: CampaignResult, group: Group) -> list[str]:
     ]
     titles = ("claim", "promised", "measured: min · median · max", "verdict")
     return [f"## {title}", "", f"{clean(group.strength)}", "", *table(titles, rows)]
+
+
+def _times(group: Group) -> list[str]:
+    """Every figure over the trials of a group, each with what it is worth: intervals at 95 %, and what needs more."""
+    rows = []
+    for name, spread in group.figures.items():
+        p95 = spread.quantiles.get("p95")
+        if not spread.n or p95 is None:
+            continue
+        low, high = (wording.number(edge) if edge is not None else "?" for edge in spread.interval)
+        over = spread.n - spread.censored
+        rows.append(
+            (
+                name.replace("_", " "),
+                f"{over} of {spread.n}" if spread.censored else str(spread.n),
+                "–" if spread.minimum is None else wording.number(spread.minimum),
+                f"{'not over' if spread.median is None else wording.number(spread.median)} ({low} to {high})",
+                _bounded(p95),
+                "not over" if spread.maximum is None else wording.number(spread.maximum),
+            )
+        )
+    titles = ("seconds", "n", "least", "median (at 95 %)", "95 % of such by", "most")
+    said = "? is where so few trials bound nothing. Of what was not over in every trial, n says in how many it was."
+    return [f"### Over {len(group.trials)} trials of {group.experiment}", "", said, "", *table(titles, rows)]
+
+
+def _bounded(quantile: Quantile) -> str:
+    """When that share was over, and by when it is in all such trials at 95 % confidence."""
+    if quantile.value is None and quantile.most is None:
+        return f"needs n ≥ {quantile.needs}"
+    value, most = (None if edge is None else wording.number(edge) for edge in (quantile.value, quantile.most))
+    return f"{value or 'not over'}, at most {most or '?'}"
 
 
 def _trial(trial: TrialResult) -> list[str]:

@@ -1,77 +1,194 @@
-"""Figures over trials."""
+"""Figures over trials. scipy is asked for what it knows better; every interval covers what it says."""
 
 import math
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
+from scipy import stats
 
-from chaos.analysis.result import TrialResult, Verdict
-from chaos.analysis.statistics import groups, median_interval, spread, strength, supported_share
+from chaos.analysis.result import Spread, TrialResult, Verdict
+from chaos.analysis.statistics import (
+    QUANTILES,
+    at_most,
+    groups,
+    kaplan_meier,
+    limits,
+    needed,
+    quantile,
+    quantile_interval,
+    ranks,
+    share_interval,
+    spread,
+    strength,
+    supported_share,
+)
 from tests.analysis.conftest import Analysed
 from tests.recordings import kill_master, no_fault
 
-
-@pytest.mark.parametrize(
-    ("passed", "n", "percent"), [(3, 3, 37), (10, 10, 74), (59, 59, 95), (299, 299, 99), (58, 59, 92)]
-)
-def test_passes_say_their_strength(passed: int, n: int, percent: int):
-    assert f'{passed} of {n} supports "at least {percent} % of such failovers" at 95 %' == strength(passed, n)
+NONE = np.zeros(0)
+COVERS = 0.94
+"""What every 95 % interval has to cover at least in a simulation of so many campaigns."""
 
 
-@pytest.mark.parametrize(
-    ("passed", "n", "share"), [(1, 1, 0.05), (3, 3, 0.36840), (5, 10, 0.22244), (290, 300, 0.94412)]
-)
-def test_the_supported_share_is_the_bound_of_clopper_and_pearson(passed: int, n: int, share: float):
-    """As published tables have it: the 5 % quantile of Beta(passed, n - passed + 1)."""
-    assert supported_share(passed, n) == pytest.approx(share, abs=1e-5)
+def told(seen: list[float], censored: list[float] | None = None, missing: int = 0) -> Spread:
+    rows = [{"least_s": value, "middle_s": value, "censored": False} for value in seen]
+    rows += [{"least_s": value, "middle_s": math.inf, "censored": True} for value in censored or ()]
+    rows += [{"least_s": math.nan, "middle_s": math.nan, "censored": False}] * missing
+    return spread(pd.DataFrame(rows, columns=["least_s", "middle_s", "censored"]))
 
 
-def test_no_pass_has_no_strength():
-    assert strength(0, 3) == "none of 3 passed"
-    assert strength(0, 0) == "no trial was conclusive"
+def failovers(draw: np.random.Generator, size: int | tuple[int, int]) -> np.ndarray:
+    """Seconds until service was back: 6 ± 0.4, and one in 20 takes 5 to 11 s more."""
+    slow: np.ndarray = draw.random(size) < 0.05
+    return np.asarray(draw.normal(6, 0.4, size) + slow * draw.uniform(5, 11, size))
 
 
-def test_few_values_do_not_bound_a_median():
-    assert median_interval([]) == (None, None)
-    assert median_interval([1.0, 2.0, 3.0]) == (None, None)
-    assert median_interval([float(n) for n in range(1, 11)]) == (2.0, 9.0)
+class TestShares:
+    @pytest.mark.parametrize(
+        ("passed", "n", "percent"), [(3, 3, 37), (10, 10, 74), (59, 59, 95), (299, 299, 99), (58, 59, 92)]
+    )
+    def test_passes_say_their_strength(self, passed: int, n: int, percent: int):
+        assert f'{passed} of {n} supports "at least {percent} % of such failovers" at 95 %' == strength(passed, n)
+
+    def test_no_pass_says_how_many_may_pass_at_most(self):
+        assert strength(0, 3) == 'none of 3 passed, which supports "at most 63 % of such failovers" at 95 %'
+        assert strength(0, 0) == "no trial was conclusive"
+
+    @pytest.mark.parametrize("n", [1, 3, 10, 59, 299, 2000])
+    @pytest.mark.parametrize("share", [0.01, 0.5, 0.95, 0.99])
+    def test_the_chance_of_at_most_so_many_is_scipys(self, n: int, share: float):
+        for k in {0, n // 2, int(n * share), n - 1, n}:
+            assert at_most(k, n, share) == pytest.approx(stats.binom.cdf(k, n, share), abs=1e-9)
+
+    @pytest.mark.parametrize(("passed", "n"), [(0, 5), (1, 1), (3, 3), (5, 10), (58, 59), (290, 300)])
+    def test_intervals_of_shares_are_those_of_clopper_and_pearson(self, passed: int, n: int):
+        exact = stats.binomtest(passed, n).proportion_ci(0.95, method="exact")
+        assert share_interval(passed, n) == pytest.approx((exact.low, exact.high), abs=1e-6)
+        bound = stats.binomtest(passed, n, alternative="greater").proportion_ci(0.95, method="exact")
+        assert supported_share(passed, n) == pytest.approx(bound.low, abs=1e-6)
+
+    @pytest.mark.parametrize("share", [0.02, 0.5, 0.9, 0.97])
+    @pytest.mark.parametrize("n", [3, 10, 59])
+    def test_they_cover_what_they_say(self, share: float, n: int):
+        drawn = np.random.default_rng(1).binomial(n, share, 4000)
+        found = {int(k): share_interval(int(k), n) for k in np.unique(drawn)}
+        assert np.mean([found[k][0] <= share <= found[k][1] for k in drawn.tolist()]) >= COVERS
+        assert np.mean([supported_share(k, n) <= share for k in drawn.tolist()]) >= COVERS
 
 
-def test_a_censored_trial_is_the_longest_and_never_dropped():
-    found = spread([1.1, math.inf, math.nan, 3.1])
-    assert (found.n, found.censored, found.missing) == (3, 1, 1)
-    assert (found.minimum, found.median) == pytest.approx((1.1, 3.1))
-    assert found.maximum is None
+class TestOrderStatistics:
+    def test_few_values_do_not_bound_a_median(self):
+        assert told([]).interval == (None, None)
+        assert told([1.0, 2.0, 3.0]).interval == (None, None)
+        assert told([float(n) for n in range(1, 11)]).interval == (2.0, 9.0)
+
+    @pytest.mark.parametrize("share", [0.5, 0.9, 0.95, 0.99])
+    def test_ranks_are_scipys(self, share: float):
+        for n in (1, 5, 10, 30, 59, 100, 299):
+            low, high = stats.binom.ppf(0.025, n, share), stats.binom.ppf(0.975, n, share) + 1
+            assert ranks(n, share) == (int(low), int(high))
+
+    def test_a_quantile_that_so_few_cannot_bear_says_how_many_it_needs(self):
+        assert {name: needed(share) for name, share in QUANTILES.items()} == {"p95": 59, "p99": 299}
+        few, enough = (told([float(value) for value in range(n)]).quantiles["p95"] for n in (58, 59))
+        assert (few.needs, few.value, few.most) == (59, None, None)
+        assert (enough.value, enough.most) == (56.0, 58.0)
+
+    @pytest.mark.parametrize("n", [6, 10, 29, 30, 59, 100, 299])
+    def test_what_is_printed_covers_what_it_says(self, n: int):
+        """A law like that of failovers, with a slow tail of 5 %; its quantiles are those of a million draws."""
+        every = failovers(np.random.default_rng(0), 10**6)
+        campaigns = failovers(np.random.default_rng(n), (10_000, n))
+        campaigns.sort(axis=1)
+        for share in (0.5, *QUANTILES.values()):
+            true = np.quantile(every, share)
+            low, high = ranks(n, share)
+            least = campaigns[:, low - 1] if low >= 1 else -np.inf
+            most = campaigns[:, high - 1] if high <= n else np.inf
+            assert np.mean((least <= true) & (true <= most)) >= COVERS
+            if share != 0.5 and n >= needed(share):
+                _, high = ranks(n, share, 0.0, 0.05)
+                assert np.mean(true <= campaigns[:, high - 1]) >= COVERS
 
 
-def test_a_median_among_the_censored_has_no_value():
-    assert spread([1.1, math.inf, math.inf]).median is None
+class TestCensored:
+    def test_a_censored_trial_is_the_longest_and_never_dropped(self):
+        found = told([1.1, 3.1], [4.0], missing=1)
+        assert (found.n, found.censored, found.missing) == (3, 1, 1)
+        assert (found.minimum, found.median) == pytest.approx((1.1, 3.1))
+        assert found.maximum is None
+
+    def test_a_median_among_the_censored_has_no_value(self):
+        assert told([1.1], [2.0, 2.0]).median is None
+
+    def test_the_share_that_is_still_out_is_scipys(self):
+        draw = np.random.default_rng(3)
+        for _ in range(20):
+            seen, censored = draw.integers(1, 15, 12).astype(float), draw.integers(1, 15, 5).astype(float)
+            exact = stats.ecdf(stats.CensoredData(uncensored=seen, right=censored)).sf
+            times, out = kaplan_meier(seen, censored)
+            assert out == pytest.approx(exact.evaluate(times))
+
+    def test_without_early_ones_beta_products_are_the_order_statistics(self):
+        for n in (6, 10, 31):
+            seen = np.arange(1.0, n + 1)
+            times, least, most = limits(seen, NONE, 0.025, 0.025)
+            low, high = ranks(n, 0.5)
+            assert (times[least <= 0.5][0], times[most <= 0.5][0]) == (low, high)
+
+    def test_what_was_watched_for_shorter_than_others_took_may_be_anything_later(self):
+        """Ten trials: six are over at 1 to 6, and four were given up on at 0.5, before anything was over."""
+        seen, early, late = np.arange(1.0, 7.0), np.full(4, 0.5), np.full(4, 10.0)
+        assert quantile(seen, early, 0.5) == 3.0
+        assert quantile(seen, late, 0.5) == 5.0
+        assert quantile_interval(seen, early, 0.5) == (1.0, 6.0)
+        assert quantile_interval(seen, late, 0.5) == (2.0, None)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("n", [10, 25])
+    def test_intervals_among_early_ones_cover_what_they_say(self, n: int):
+        """A median of ln 2 × 10 s, while watching ends anywhere between 2 and 40 s."""
+        draw, covered, of, true = np.random.default_rng(n), 0, 400, 10 * math.log(2)
+        for _ in range(of):
+            takes, watched = draw.exponential(10, n), draw.uniform(2, 40, n)
+            over = takes <= watched
+            low, high = quantile_interval(takes[over], watched[~over], 0.5)
+            covered += (low is None or low <= true) and (high is None or true <= high)
+        assert covered / of >= COVERS
 
 
 def killed(trial: TrialResult, ordinal: int, verdict: Verdict = Verdict.FAIL) -> TrialResult:
     return replace(trial, group="lower" if ordinal < 1 else "higher", number=ordinal, verdict=verdict)
 
 
-def test_lower_and_higher_ordinals_are_never_pooled(analysed: Analysed):
-    """The successor is pod 1."""
-    trial = analysed(kill_master())
-    lower, higher = groups([killed(trial, 0), killed(trial, 2, Verdict.PASS), killed(trial, 0, Verdict.INCONCLUSIVE)])
-    assert (lower.group, lower.trials, lower.failed, lower.inconclusive) == ("lower", (0, 0), 1, 1)
-    assert (higher.group, higher.trials, higher.passed) == ("higher", (2,), 1)
-    assert lower.figures["endpoint"].median == pytest.approx(51.785)
-    assert lower.figures["service/new outage"].n == 2
+class TestGroups:
+    def test_lower_and_higher_ordinals_are_never_pooled(self, analysed: Analysed):
+        """The successor is pod 1."""
+        trial = analysed(kill_master())
+        passed, unknown = killed(trial, 2, Verdict.PASS), killed(trial, 0, Verdict.INCONCLUSIVE)
+        lower, higher = groups([killed(trial, 0), passed, unknown])
+        assert (lower.group, lower.trials, lower.failed, lower.inconclusive) == ("lower", (0, 0), 1, 1)
+        assert (higher.group, higher.trials, higher.passed) == ("higher", (2,), 1)
+        assert higher.share == pytest.approx((0.025, 1.0))
+        assert lower.figures["endpoint"].median == pytest.approx(51.785)
+        assert lower.figures["service/new outage"].n == 2
 
+    def test_phases_are_figures_of_their_path(self, analysed: Analysed):
+        trial = analysed(kill_master())
+        (group,) = groups([trial])
+        [endpoint] = [one for one in trial.paths["service/new"].windows[0].phases if one.name == "endpoint"]
+        assert group.figures["service/new: endpoint"].median == pytest.approx(endpoint.seconds)
 
-def test_a_trial_in_which_nothing_failed_over_has_no_group(analysed: Analysed):
-    (group,) = groups([analysed(no_fault())])
-    assert (group.experiment, group.group) == ("no-fault", "")
-    assert group.figures["detection"].missing == 1
+    def test_a_trial_in_which_nothing_failed_over_has_no_group(self, analysed: Analysed):
+        (group,) = groups([analysed(no_fault())])
+        assert (group.experiment, group.group) == ("no-fault", "")
+        assert group.figures["detection"].missing == 1
 
+    def test_the_operators_room_names_the_group(self, analysed: Analysed):
+        assert analysed(kill_master()).group == "lower"
 
-def test_the_operators_room_names_the_group(analysed: Analysed):
-    assert analysed(kill_master()).group == "lower"
-
-
-def test_paths_that_never_worked_and_applications_have_no_figures(analysed: Analysed):
-    (group,) = groups([analysed(kill_master())])
-    assert not any(name.startswith(("given", "app")) for name in group.figures)
+    def test_paths_that_never_worked_and_applications_have_no_figures(self, analysed: Analysed):
+        (group,) = groups([analysed(kill_master())])
+        assert not any(name.startswith(("given", "app")) for name in group.figures)

@@ -206,7 +206,7 @@ def trial(number: int, pointer_s: float, back_s: float, **more: Any) -> TrialRes
         "experiment": "kill-master",
         "expects": "failover",
         "seed": 4711 + number,
-        "t0": f"2026-11-23T09:1{number}:31.482Z",
+        "t0": f"2026-11-23T09:{10 + number % 50}:31.482Z",
         "verdict": Verdict.FAIL,
         "because": (f"service/new: back after {back_s:.1f} s, promised within 15 s",),
         "faults": (fault(),),

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from chaos.analysis.interval import Interval
+from chaos.analysis.statistics import needed
 from chaos.analysis.wording import breakable
-from chaos.report.many import Spread, numbers, some, spreads, worst_first
+from chaos.report.many import NEEDED, Spread, numbers, some, spreads, worst_first
 from tests.report.results import campaign, path, trial, window
 
 
@@ -47,9 +48,17 @@ def test_a_few_trials_have_no_curve():
 
 
 def test_half_of_the_trials_are_told_by_when_they_were_back():
-    [(title, [spread])] = spreads(many(*[5.0] * 10, *[10.0] * 10)).items()
-    assert title == "kill-master, 20 trials, the killed ordinal below its successor's"
+    [(title, [spread])] = spreads(many(*[5.0] * 30, *[10.0] * 30)).items()
+    assert title == "kill-master, 60 trials, the killed ordinal below its successor's"
     assert breakable(spread.text) == "half by 4.99 s, 95 % by 9.99 s, all by 9.99 s"
+
+
+def test_a_share_that_so_few_trials_cannot_bear_says_how_many_it_needs():
+    assert {share: needed(share) for share in NEEDED} == NEEDED
+    few, enough = (Spread("service/new", (6.5,) * n) for n in (58, 59))
+    assert breakable(few.text) == "half by 6.50 s, 95 % needs n ≥ 59, all by 6.50 s"
+    assert breakable(enough.text) == "half by 6.50 s, 95 % by 6.50 s, all by 6.50 s"
+    assert [breakable(cell) for cell in few.row[2:7]] == ["6.50 s"] * 4 + ["needs n ≥ 59"]
 
 
 def test_what_was_never_back_is_counted():
