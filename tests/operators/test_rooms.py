@@ -29,7 +29,7 @@ def reported(directory: Path, operator: str) -> str:
 
 
 def test_of_the_operators_system_its_resync_is_told(tmp_path: Path):
-    assert "one 30 s resync after the one that only made a pod a replica" in reported(tmp_path, "spotahome")
+    assert "the resync 30 s before it only made a pod a replica" in reported(tmp_path, "spotahome")
 
 
 def test_without_an_operator_no_word_of_one_is_in_any_report(tmp_path: Path):
