@@ -11,7 +11,7 @@ from chaos.observe.proxies import ProxyObserver
 from chaos.observe.roles import RoleObserver
 from chaos.observe.sentinels import PublishedObserver, SentinelObserver
 from chaos.observe.settings import SettingsLog
-from chaos.observe.watch import Fact, Source, supervised
+from chaos.observe.watch import PolledFact, Source, supervised
 from chaos.record.event_files import EventWriter
 
 Identity = tuple[str, str, str, int]
@@ -65,9 +65,9 @@ class Observers:
         self._password = password
         self._declared = tuple(settings)
         self._watched: dict[Identity, Watch] = {}
-        self._roles: defaultdict[str, Fact] = defaultdict(Fact)
-        self._settings: defaultdict[str, Fact] = defaultdict(Fact)
-        self._proxies: defaultdict[str, Fact] = defaultdict(Fact)
+        self._roles: defaultdict[str, PolledFact] = defaultdict(PolledFact)
+        self._settings: defaultdict[str, PolledFact] = defaultdict(PolledFact)
+        self._proxies: defaultdict[str, PolledFact] = defaultdict(PolledFact)
         self._observers: dict[MemberKind, Callable[[Member], tuple[Observer, ...]]] = {
             MemberKind.REDIS: self._redis,
             MemberKind.SENTINEL: self._sentinel,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from chaos.clock import mono_ns
-from chaos.observe.watch import REPLY_S, Fact, Pace, Source
+from chaos.observe.watch import REPLY_S, Pace, PolledFact, Source
 from chaos.record.events import ProxyLost, ProxyServers, ServerEntry
 
 SERVERS_S = 0.05
@@ -24,7 +24,7 @@ COLUMNS = ("be_name", "srv_name", "srv_addr", "srv_port", "srv_op_state")
 class ProxyObserver:
     """`fact` belongs to the member's name and outlives its pods: a change across a replacement has its interval."""
 
-    def __init__(self, source: Source, fact: Fact) -> None:
+    def __init__(self, source: Source, fact: PolledFact) -> None:
         self._source = source
         self._fact = fact
         self._sent_ns = mono_ns()

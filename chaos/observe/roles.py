@@ -9,7 +9,7 @@ from hiredis import ReplyError
 
 from chaos.clock import mono_ns
 from chaos.observe.settings import SettingsLog
-from chaos.observe.watch import Fact, Pace, Source
+from chaos.observe.watch import Pace, PolledFact, Source
 from chaos.record.events import Role, RoleLost
 from chaos.resp import Resp, info_fields
 
@@ -23,7 +23,7 @@ SETTINGS_POLLS = 100
 class RoleObserver:
     """`fact` belongs to the member's name and outlives its pods: a change across a replacement has its interval."""
 
-    def __init__(self, source: Source, fact: Fact, settings: SettingsLog) -> None:
+    def __init__(self, source: Source, fact: PolledFact, settings: SettingsLog) -> None:
         self._source = source
         self._fact = fact
         self._settings = settings

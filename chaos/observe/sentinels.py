@@ -9,7 +9,7 @@ from hiredis import ReplyError
 
 from chaos.clock import mono_ns
 from chaos.observe.settings import SENTINEL_SETTINGS, SettingsLog
-from chaos.observe.watch import Fact, Pace, Source, pairs
+from chaos.observe.watch import Pace, PolledFact, Source, pairs
 from chaos.record.events import Event, Gap, SentinelAddress, SentinelBack, SentinelLost, SentinelSaid, SentinelState
 from chaos.resp import Resp
 
@@ -25,9 +25,9 @@ class SentinelObserver:
         self._source = source
         self._master = master
         self._settings = settings
-        self._there = Fact()
-        self._address = Fact()
-        self._state = Fact()
+        self._there = PolledFact()
+        self._address = PolledFact()
+        self._state = PolledFact()
         self._sent_ns = mono_ns()
 
     async def observe(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from hiredis import ReplyError
 
 from chaos.clock import mono_ns
-from chaos.observe.watch import Fact, Source, pairs
+from chaos.observe.watch import PolledFact, Source, pairs
 from chaos.record.events import SettingsRead
 from chaos.resp import Resp
 
@@ -39,7 +39,7 @@ REDIS_SETTINGS = (
 class SettingsLog:
     """Writes a member's settings at first sight of each of its pods, and whenever they changed."""
 
-    def __init__(self, source: Source, fact: Fact, declared: Iterable[Sequence[str]] = ()) -> None:
+    def __init__(self, source: Source, fact: PolledFact, declared: Iterable[Sequence[str]] = ()) -> None:
         """`declared` are the names that each setting of the scenario may have, the most recent first."""
         self._source = source
         self._fact = fact

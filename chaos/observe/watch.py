@@ -56,7 +56,7 @@ class Change:
     since_ns: int | None
 
 
-class Fact:
+class PolledFact:
     """What polls show of one thing, turned into changes with intervals.
 
     Every stamp given is when a poll's request was *sent*: whatever it shows may have been so from then on. A poll that

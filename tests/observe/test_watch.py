@@ -5,16 +5,16 @@ import asyncio
 import pytest
 
 from chaos.clock import mono_ns
-from chaos.observe.watch import Change, Fact, Pace, described, pairs, supervised
+from chaos.observe.watch import Change, Pace, PolledFact, described, pairs, supervised
 from chaos.timers import ORIGIN_NS
 
 
 def test_at_first_sight_a_fact_is_news_of_unknown_age():
-    assert Fact().shown("slave", sent_ns=10) == Change(since_ns=None)
+    assert PolledFact().shown("slave", sent_ns=10) == Change(since_ns=None)
 
 
 def test_a_changed_fact_reaches_back_to_the_last_poll_that_did_not_show_it():
-    fact = Fact()
+    fact = PolledFact()
     fact.shown("slave", sent_ns=10)
     fact.shown("slave", sent_ns=20)
 
@@ -22,7 +22,7 @@ def test_a_changed_fact_reaches_back_to_the_last_poll_that_did_not_show_it():
 
 
 def test_what_stays_the_same_is_no_news():
-    fact = Fact()
+    fact = PolledFact()
     fact.shown("slave", sent_ns=10)
 
     assert fact.shown("slave", sent_ns=20) is None
@@ -30,14 +30,14 @@ def test_what_stays_the_same_is_no_news():
 
 def test_a_fact_that_none_shows_is_news_too():
     """A Sentinel that knows no master answers None, which is a value and not the absence of one."""
-    fact = Fact()
+    fact = PolledFact()
 
     assert fact.shown(None, sent_ns=10) == Change(since_ns=None)
     assert fact.shown(None, sent_ns=20) is None
 
 
 def test_only_the_first_failed_poll_is_news():
-    fact = Fact()
+    fact = PolledFact()
     fact.shown("slave", sent_ns=10)
 
     assert fact.failed(sent_ns=20) == Change(since_ns=10)
@@ -46,7 +46,7 @@ def test_only_the_first_failed_poll_is_news():
 
 
 def test_an_answer_after_failures_is_news_since_the_last_failure():
-    fact = Fact()
+    fact = PolledFact()
     fact.shown("slave", sent_ns=10)
     fact.failed(sent_ns=20)
     fact.failed(sent_ns=30)
@@ -57,7 +57,7 @@ def test_an_answer_after_failures_is_news_since_the_last_failure():
 
 def test_a_change_in_the_dark_reaches_back_to_before_the_dark():
     """A failed poll shows nothing: the replica may have been promoted any time since it was last seen as one."""
-    fact = Fact()
+    fact = PolledFact()
     fact.shown("slave", sent_ns=10)
     fact.failed(sent_ns=20)
 

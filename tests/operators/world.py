@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chaos.cluster.local.controller import Address, Label, ListedPod, Task
-from chaos.operators.spotahome.reconcile import Action, Call, Failed, LogNote, Look, reconcile
+from chaos.operators.spotahome.reconcile import Action, Failed, LogNote, Look, RedisCall, reconcile
 
 PORT, SENTINEL_PORT = 6379, 26379
 ITSELF = ("127.0.0.1", PORT)
@@ -81,9 +81,9 @@ class World:
             return self.pods
         if isinstance(action, Label):
             self.change(action.pod, role=action.role)
-        return self._answer(action) if isinstance(action, Call) else None
+        return self._answer(action) if isinstance(action, RedisCall) else None
 
-    def _answer(self, call: Call) -> object:
+    def _answer(self, call: RedisCall) -> object:
         pod = next(pod for pod in self.pods if pod.address == call.address)
         text = " ".join(str(word) for word in call.words)
         if pod.name in self.silent | self.late:
@@ -123,11 +123,11 @@ class World:
     def commands(self) -> list[str]:
         """Those that change something, each with the pod that it went to."""
         names = {pod.address: pod.name for pod in self.pods}
-        calls = [action for action in self.done if isinstance(action, Call)]
+        calls = [action for action in self.done if isinstance(action, RedisCall)]
         said = [f"{names[call.address]} {' '.join(str(word) for word in call.words)}" for call in calls]
         return [words for words in said if not any(word in words for word in ("INFO", "MASTER ", "CKQUORUM"))]
 
     def asked(self, name: str) -> int:
         """How many calls went to this pod."""
         address = next(pod.address for pod in self.pods if pod.name == name)
-        return sum(isinstance(action, Call) and action.address == address for action in self.done)
+        return sum(isinstance(action, RedisCall) and action.address == address for action in self.done)

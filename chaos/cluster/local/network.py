@@ -92,7 +92,7 @@ def isolate() -> None:
         (SELF / "gid_map").write_text(f"{group} {group} 1")
 
 
-class Links:
+class LinkSocket:
     """A netlink socket in the network namespace of the thread that made it. Any thread may use it after that."""
 
     def __init__(self) -> None:
@@ -127,7 +127,7 @@ class Network:
     members = "10.93"
 
     def __init__(self) -> None:
-        self._links = Links()
+        self._links = LinkSocket()
         made = _bridge(FIRST, hardware(str(BRIDGE.ip)))
         self._links.do(_up(LOOPBACK), made, new_address(FIRST, BRIDGE))
         self._port = PORTS
@@ -210,12 +210,12 @@ def hardware(address: str) -> str:
     return "02:00:" + ":".join(f"{byte:02x}" for byte in IPv4Address(address).packed)
 
 
-def _new_namespace() -> tuple[int, Links]:
+def _new_namespace() -> tuple[int, LinkSocket]:
     """An open file on a new network namespace, and a socket in it."""
 
-    def leave_and_open() -> tuple[int, Links]:
+    def leave_and_open() -> tuple[int, LinkSocket]:
         unshare(CLONE_NEWNET)
-        return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC), Links()
+        return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC), LinkSocket()
 
     return apart(leave_and_open)
 

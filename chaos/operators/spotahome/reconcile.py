@@ -26,7 +26,7 @@ class Failed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class RedisCall:
     """Send one command to a Redis or a Sentinel. The answer is its reply, or Failed."""
 
     address: Address
@@ -44,7 +44,7 @@ class LogNote:
     text: str
 
 
-Action = Call | Label | Look | LogNote
+Action = RedisCall | Label | Look | LogNote
 Steps = Generator[Action, Any, T]
 
 
@@ -56,7 +56,7 @@ def pods_of(component: str, *, at_work: bool = True) -> Steps[list[ListedPod]]:
 
 def call(address: Address, *words: str | int) -> Steps[Any]:
     """The reply to one command. Raises Failed."""
-    return (yield Call(address, words))
+    return (yield RedisCall(address, words))
 
 
 def is_master(redis: Address) -> Steps[bool]:

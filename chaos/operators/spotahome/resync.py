@@ -14,7 +14,7 @@ from hiredis import ReplyError
 from chaos.clock import mono_ns
 from chaos.cluster.local.controller import Address, ApiServer, Label, Task
 from chaos.operators.spotahome import LABEL_LINE
-from chaos.operators.spotahome.reconcile import Action, Call, Failed, Look, Steps, reconcile
+from chaos.operators.spotahome.reconcile import Action, Failed, Look, RedisCall, Steps, reconcile
 from chaos.resp import Resp
 
 RETRIED = ("LOADING ", "READONLY ", "CLUSTERDOWN ", "TRYAGAIN ")
@@ -92,7 +92,7 @@ async def attempt(steps: Steps[None], caller: Caller, api: ApiServer) -> None:
 
 
 async def _do(action: Action, caller: Caller, api: ApiServer) -> object:
-    if isinstance(action, Call):
+    if isinstance(action, RedisCall):
         return await caller.call(action.address, action.words)
     if isinstance(action, Look):
         return api.pods

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.local
 
 BEGIN = """
 import errno, socket, threading
-from chaos.cluster.local.network import BRIDGE, FIRST, Links, Network, isolate, new_address
+from chaos.cluster.local.network import BRIDGE, FIRST, LinkSocket, Network, isolate, new_address
 from chaos.linux import CLONE_NEWNET, setns
 
 def connect(space, address):
@@ -69,7 +69,7 @@ def test_an_address_that_is_taken_away_is_unreachable_and_reached_at_once_when_i
 def test_what_the_kernel_refuses_is_raised_with_its_number():
     program = """
     try:
-        with Links() as here:
+        with LinkSocket() as here:
             here.do(new_address(FIRST, BRIDGE))
     except OSError as error:
         print(errno.errorcode[error.errno], error)
