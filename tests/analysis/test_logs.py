@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from chaos.analysis.interval import Interval
 from chaos.analysis.logs import find, parse, unread
 
 KUBELET = "2026-11-23T09:14:37.391934567Z"
@@ -15,6 +16,20 @@ def test_redis_stamps_are_better_than_the_kubelets_and_last_a_millisecond():
     assert line is not None
     assert line.message == "MASTER MODE enabled"
     assert line.wall_ns == (KUBELET_NS - 934567, KUBELET_NS - 934567 + 1_000_000)
+
+
+def test_a_kubelets_fraction_may_have_fewer_digits():
+    line = parse("2026-11-23T09:14:37.5Z what", "pod")
+    assert line is not None
+    assert line.wall_ns == (KUBELET_NS - 391934567 + 500_000_000,) * 2
+
+
+def test_a_line_is_placed_with_the_error_of_its_clock_on_both_sides():
+    line = parse(f"{KUBELET} 1:M 23 Nov 2026 09:14:37.391 * MASTER MODE enabled", "pod")
+    assert line is not None
+    placed = line.placed(lambda wall_ns: Interval(wall_ns / 1e6 - 3, wall_ns / 1e6 + 2))
+    assert placed is not None
+    assert placed.at_s.width == pytest.approx(1 + 3 + 2, abs=1e-3)
 
 
 def test_the_operators_whole_seconds_leave_the_kubelets_stamp():

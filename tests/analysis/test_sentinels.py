@@ -2,7 +2,7 @@
 
 import pytest
 
-from chaos.analysis.sentinels import attempts, everything_said
+from chaos.analysis.sentinels import attempts, called_down, everything_said
 from tests.analysis.conftest import Placed
 from tests.recordings import Story
 from tests.recordings.world import IPS, SENTINELS
@@ -100,3 +100,63 @@ def test_the_first_odown_is_the_quorum_whoever_leads_in_the_end(placed: Placed):
 def test_the_vote_names_the_epoch_where_it_was_not_announced(placed: Placed):
     story = Story().sentinel(1.0, 2, "+try-failover", OLD).sentinel(1.01, 2, "+vote-for-leader", f"{'a' * 40} 17")
     assert attempts(everything_said(placed(story)))[0].epoch == 17
+
+
+class TestSeveralSentinels:
+    """Each says its own events, and what one says does not stand for another."""
+
+    def test_one_that_calls_the_master_down_twice_did_so_first_at_the_first_time(self, placed: Placed):
+        story = Story().fault().sentinel(5.4, 0, "+sdown", OLD).sentinel(7.0, 0, "-sdown", OLD)
+        said = everything_said(placed(story.sentinel(9.0, 0, "+sdown", OLD)))
+        assert edges(called_down(said, "sdown")[next(iter(SENTINELS))].at_s) == pytest.approx((5.4, 5.401))
+
+    def test_a_call_that_was_taken_back_before_the_effect_is_none(self, placed: Placed):
+        story = Story().fault().sentinel(-4.0, 0, "+sdown", OLD).sentinel(-3.0, 0, "-sdown", OLD)
+        assert called_down(everything_said(placed(story)), "sdown") == {}
+
+    def test_a_call_that_was_taken_back_after_it_is_one(self, placed: Placed):
+        story = Story().fault().sentinel(4.0, 0, "+sdown", OLD).sentinel(5.0, 0, "-sdown", OLD)
+        assert set(called_down(everything_said(placed(story)), "sdown")) == {next(iter(SENTINELS))}
+
+    def test_a_master_that_was_switched_away_from_is_not_down_in_the_next_failover(self, placed: Placed):
+        story = Story(baseline_s=30.0).failover(sdown_s=-20.0, try_s=-19.8, promoted_s=-19.5)
+        story.failover(sdown_s=None, try_s=0.2, promoted_s=0.4, epoch=2)
+        first, second = attempts(everything_said(placed(story)))
+        assert (first.requested, second.requested) == (False, True)
+
+    def test_two_that_try_in_one_epoch_are_one_failover_which_began_with_the_first(self, placed: Placed):
+        story = Story().fault().down(5.0, 5.2)
+        for at_s, who in ((5.3, 0), (5.4, 1)):
+            story.sentinel(at_s, who, "+new-epoch", "7").sentinel(at_s + 0.01, who, "+try-failover", OLD)
+            story.sentinel(at_s + 0.02, who, "+vote-for-leader", f"{'b' * 40} 7")
+        (attempt,) = attempts(everything_said(placed(story)))
+        assert attempt.epoch == 7
+        assert attempt.started.at_s.least == pytest.approx(5.31)
+
+    def test_the_leader_is_who_was_elected_and_not_who_began(self, placed: Placed):
+        story = (
+            Story().fault().down(5.0, 5.2).sentinel(5.3, 0, "+new-epoch", "7").sentinel(5.31, 0, "+try-failover", OLD)
+        )
+        story.sentinel(5.4, 1, "+elected-leader", OLD).sentinel(5.5, 0, "-failover-abort-not-elected", OLD)
+        (attempt,) = attempts(everything_said(placed(story)))
+        assert (attempt.leader, attempt.aborted) == (list(SENTINELS)[1], "")
+
+    def test_each_failover_has_what_was_said_until_the_next_one(self, placed: Placed):
+        story = Story(length_s=40.0).fault().down(5.0, 5.2)
+        story.sentinel(5.3, 0, "+new-epoch", "1").sentinel(5.31, 0, "+try-failover", OLD)
+        story.sentinel(5.32, 0, "+vote-for-leader", f"{'b' * 40} 1")
+        story.failover(sdown_s=None, try_s=20.0, promoted_s=20.5, epoch=2)
+        first, second = attempts(everything_said(placed(story)))
+        assert (first.epoch, first.completed) == (1, False)
+        assert (second.epoch, second.completed) == (2, True)
+
+    def test_a_promotion_without_a_switch_is_completed(self, placed: Placed):
+        slave = f"slave {IPS[1]}:6379 {IPS[1]} 6379 @ mymaster {IPS[0]} 6379"
+        story = Story().fault().down(5.0, 5.2).sentinel(5.31, 0, "+try-failover", OLD)
+        (attempt,) = attempts(everything_said(placed(story.sentinel(6.0, 0, "+promoted-slave", slave))))
+        assert attempt.completed
+
+    def test_the_same_words_much_later_are_another_event(self, placed: Placed):
+        story = Story().fault().sentinel(5.4, 0, "+sdown", OLD)
+        story.event("sentinel.event", 15.0, "agent", sentinel=next(iter(SENTINELS)), channel="+sdown", payload=OLD)
+        assert [one.channel for one in everything_said(placed(story))] == ["+sdown", "+sdown"]

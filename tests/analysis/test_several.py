@@ -19,7 +19,7 @@ from tests.analysis.conftest import Analysed, Placed
 from tests.analysis.test_clocks import MINE, OTHER, SECOND, domain, offset, pair
 from tests.recordings import Story, changed, kill_master, write_trial
 from tests.recordings.load import write_bits
-from tests.recordings.world import IPS, NODE, PODS, SENTINELS, members, run_id
+from tests.recordings.world import IPS, NODE, PODS, SENTINELS, members, ns, run_id
 from tests.saying import edges
 
 LATE = {"outcome": Outcome.UNKNOWN, "error": ErrorCode.REPLY_TIMEOUT, "takes_s": 0.1}
@@ -159,6 +159,11 @@ class TestFaults:
         trial = analysed(self.again(Story(length_s=30.0).fault(), 12.0))
         assert [fault.is_origin for fault in trial.faults] == [True, False]
 
+    def test_one_on_a_replica_before_it_is_not(self, analysed: Analysed):
+        replica = {"name": PODS[2], "ordinal": 2, "address": f"{IPS[2]}:6379", "run_id": run_id(2)}
+        trial = analysed(self.again(Story(baseline_s=30.0).fault("cut"), -9.0, replica))
+        assert [(fault.name, fault.is_origin) for fault in trial.faults] == [("crash", False), ("cut", True)]
+
     def test_each_has_the_stamps_that_follow_its_own_request(self, analysed: Analysed):
         first, second = analysed(self.again(Story(length_s=30.0).fault(), 12.0)).faults
         assert first.effect_s is not None
@@ -166,6 +171,12 @@ class TestFaults:
         assert edges(first.effect_s) == pytest.approx((0.0, 0.012))
         assert edges(second.effect_s) == pytest.approx((12.0, 12.01))
         assert second.confirmed_s == pytest.approx(12.3)
+
+    def test_the_width_of_its_effect_is_part_of_every_error(self, analysed: Analysed):
+        story = Story(paths=("service",)).fault(width_s=0.4).out("service", 1.0, 3.0)
+        measured = analysed(story).paths["service/new"].targets["recovery"].measured
+        assert measured is not None
+        assert edges(measured) == pytest.approx((2.58, 3.0), abs=0.03)
 
     def test_a_stamp_that_is_told_twice_counts_from_the_first(self, analysed: Analysed):
         (fault,) = analysed(Story().fault().event("fault.effect", 3.0, since_s=2.9, fault="crash")).faults
@@ -189,13 +200,19 @@ class TestStarts:
         story = Story().fault().event("clients.started", -3.0, AGENT, deadline_s=0.25)
         assert placed(story.event("clients.started", 5.0, AGENT, deadline_s=0.5)).deadline_s == 0.25
 
-    def test_a_stop_before_the_last_start_is_not_the_end(self, placed: Placed):
+    def test_a_stop_before_the_last_start_is_not_the_end(self, tmp_path: Path):
+        """The trial was cut off before the clients were stopped again."""
         story = Story(baseline_s=9.0).fault().without("clients.started")
-        story.event("clients.started", -8.0, AGENT, deadline_s=0.1).event(
-            "clients.stopped", -7.0, AGENT, deadline_s=0.1
-        )
-        history = placed(story.event("clients.started", -6.0, AGENT, deadline_s=0.1))
-        assert (history.started_s, history.end_s) == (-6.0, 20.0)
+        for kind, at_s in (("clients.started", -8.0), ("clients.stopped", -7.0), ("clients.started", -6.0)):
+            story.event(kind, at_s, AGENT, deadline_s=0.1)
+        directory = write_trial(story, tmp_path)
+
+        def without_the_last_stop(line: dict[str, Any]) -> dict[str, Any]:
+            is_last = line["kind"] == "clients.stopped" and line["at_ns"] > ns(0)
+            return {"kind": "waits", "domain": line["domain"], "at_ns": ns(1), "counted": True} if is_last else line
+
+        changed.each_event(directory, without_the_last_stop)
+        assert History.load(directory).end_s > 19.0
 
     def test_what_was_bad_while_the_clients_warmed_up_does_not_count(self, analysed: Analysed):
         story = Story(paths=("service",)).fault().out("service", -6.0, -4.4)
@@ -280,6 +297,10 @@ class TestAnotherClock:
         assert history.ops.unplaced == sum(
             len(file.rows) for file in history.recording.ops if file.header["boot_id"] == changed.OTHER_BOOT
         )
+
+    def test_the_last_operation_is_that_of_any_client(self, placed: Placed):
+        story = Story(paths=("service", "app")).fault().out("app", 10.0, 99.0, error=ErrorCode.CLOSED, takes_s=99.0)
+        assert placed(story).ops.end_s > 19.9
 
     def test_what_was_under_way_when_its_client_died_is_unknown(self, analysed: Analysed):
         story = Story(paths=("service",)).fault().out("service", 19.9, 99.0, outcome=Outcome.IN_FLIGHT)
