@@ -1,7 +1,9 @@
 """The nouns that every part shares. It needs the standard library only, since it ships into pods."""
 
+import ipaddress
 from dataclasses import asdict, dataclass
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 from typing import Any, Self
 
 
@@ -101,3 +103,31 @@ class Member:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         return cls(**{**data, "kind": MemberKind(data["kind"])})
+
+
+@lru_cache
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of `host:port`, of `[fd00::1]:6379`, and of `fd00::1:6379`, as Redis writes that.
+
+    A bare host has the port 0. This is the one place where an address is taken apart.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon:
+        return address, 0
+    return host.strip("[]"), int(port)
+
+
+@lru_cache
+def is_literal(host: str) -> bool:
+    """An address, and not a name that is to be resolved."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def service_in(address: str) -> str:
+    """The Service that a client's address names, as in `redis` for `redis.ours.svc:6379`, or its address."""
+    host, _ = split_address(address)
+    return host if is_literal(host) else host.partition(".")[0]

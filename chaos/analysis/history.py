@@ -19,7 +19,7 @@ from chaos.analysis.logs import LogLine, find
 from chaos.analysis.operations import Client, Operations
 from chaos.analysis.result import FaultRecord, Node
 from chaos.errors import RecordingError
-from chaos.model import MemberKind
+from chaos.model import MemberKind, split_address
 from chaos.record.events import (
     ClientsStarted,
     ClientsStopped,
@@ -370,7 +370,7 @@ def _scenario(recording: Recording) -> Scenario:
 
 def host(address: str) -> str:
     """An address without its port."""
-    return address.rpartition(":")[0] or address
+    return split_address(address)[0]
 
 
 def is_at(node: Node | None, address: object) -> bool:

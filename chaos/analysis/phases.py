@@ -25,6 +25,7 @@ from chaos.analysis.result import (
     Window,
 )
 from chaos.analysis.sentinels import Attempt
+from chaos.model import service_in
 from chaos.operators.operator import Operator
 from chaos.record.events import SentinelAddress, TargetAsked
 
@@ -101,7 +102,7 @@ def _own_milestones(
 
 def service_of(path: PathResult) -> str:
     """The Service that a path's address names; empty where Sentinel is asked."""
-    return "" if path.via_sentinel else path.address.partition(":")[0].partition(".")[0]
+    return "" if path.via_sentinel else service_in(path.address)
 
 
 def divide(window: Window, milestones: dict[str, Milestone], effect_s: Interval, explained_s: float) -> Window:

@@ -17,13 +17,12 @@ import redis
 from redis.sentinel import MasterNotFoundError, Sentinel, SentinelManagedConnection
 
 from chaos.client.bench import ops_header
-from chaos.client.names import split
 from chaos.client.outcome import OK, Decision, of_errno, of_reply
 from chaos.client.process import STOP_S, Job
 from chaos.client.spec import key_of
 from chaos.clock import mono_ns
 from chaos.linux import die_with_parent
-from chaos.model import ErrorCode, Outcome, RowFlag
+from chaos.model import ErrorCode, Outcome, RowFlag, split_address
 from chaos.record.event_files import EventWriter
 from chaos.record.events import ApplicationCall, ConnectionClosed, ConnectionOpened
 from chaos.record.layout import NOBODY, Row
@@ -72,7 +71,7 @@ def redis_py_pool(job: Job, said: Said) -> redis.Redis:
         "socket_keepalive": True,
         "health_check_interval": 30,
     }
-    database, (host, port) = job.load.database, split(job.connect)
+    database, (host, port) = job.load.database, split_address(job.connect)
     if job.spec.via_sentinel:
         known = Sentinel([(host, port)], socket_keepalive=True)  # type: ignore[no-untyped-call]
         client: redis.Redis = known.master_for(  # type: ignore[no-untyped-call]

@@ -12,11 +12,10 @@ from typing import Any
 
 import hiredis
 
-from chaos.client.names import split
 from chaos.client.sanity import Reading, sanity
 from chaos.client.spec import Load, key_of
 from chaos.clock import mono_ns
-from chaos.model import Member, Outcome
+from chaos.model import Member, Outcome, split_address
 from chaos.record.event_files import EventWriter, read_events
 from chaos.record.events import Audit, Sanity
 from chaos.record.layout import AUDIT, OPS
@@ -107,7 +106,7 @@ def read_sent(directory: Path) -> Sent:
 
 async def read_back(load: Load, address: str, sent: Sent) -> Found:
     found = Found()
-    host, port = split(address)
+    host, port = split_address(address)
     try:
         async with Resp.connect(host, port, TIMEOUT_S, password_from_environment()) as redis:
             await _introduce(redis, load, found)

@@ -6,10 +6,9 @@ import hiredis
 
 from chaos.client.bench import Bench
 from chaos.client.link import Link
-from chaos.client.names import is_literal
 from chaos.client.spec import ClientSpec
 from chaos.clock import mono_ns
-from chaos.model import ErrorCode
+from chaos.model import ErrorCode, is_literal
 from chaos.record.events import DiscoveryAnswered as Told
 
 Found = Callable[[str], None]

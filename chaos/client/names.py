@@ -1,13 +1,12 @@
 """Names to addresses once a second, beside the operations: a resolver that hangs must not delay a meter's schedule."""
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 from chaos.clock import mono_ns
+from chaos.model import is_literal, split_address
 from chaos.record.event_files import EventWriter
 from chaos.record.events import Resolved
 
@@ -59,14 +58,14 @@ class Names:
 
     def follow(self, name: str) -> None:
         """Resolve this name, too, from now on."""
-        host, _ = split(name)
+        host, _ = split_address(name)
         if host not in self._answers and not is_literal(host):
             self._answers[host] = Answer()
             self._tasks.append(asyncio.get_running_loop().create_task(self._resolve_forever(host)))
 
     def address(self, name: str) -> tuple[str, int] | None:
         """Where to connect for `host:port`; None where the name is not found, not answered yet, or not followed."""
-        host, port = split(name)
+        host, port = split_address(name)
         if is_literal(host):
             return host, port
         answer = self._answers.get(host)
@@ -107,22 +106,3 @@ async def look_up(host: str, otherwise: tuple[str, ...]) -> tuple[tuple[str, ...
     except socket.gaierror as error:
         return (() if error.errno in NOT_FOUND else otherwise), str(error.strerror)
     return tuple(sorted({str(address[0]) for *_, address in found})), ""
-
-
-@lru_cache
-def split(name: str) -> tuple[str, int]:
-    """`host:port`, `[v6]:port`, `v6:port` as Redis writes it, or a bare host, whose port is 0."""
-    host, colon, port = name.rpartition(":")
-    if not colon:
-        return name, 0
-    return host.strip("[]"), int(port)
-
-
-@lru_cache
-def is_literal(host: str) -> bool:
-    """An address, and not a name that is to be resolved."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

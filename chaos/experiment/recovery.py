@@ -9,6 +9,7 @@ from chaos.clock import mono_ns
 from chaos.cluster.health import endpoints_wrong, masters_wrong, unhealthy
 from chaos.experiment import paths
 from chaos.experiment.session import Session
+from chaos.model import service_in
 from chaos.progress import Message, Tell
 
 LOOK_S = 0.25
@@ -89,7 +90,7 @@ def sick(session: Session) -> list[str]:
 def services(session: Session) -> tuple[str, ...]:
     """Names of the Services that the scenario's clients write through."""
     addresses = (client.address for client in session.scenario.clients.values() if client.address)
-    return tuple(sorted({address.partition(":")[0].partition(".")[0] for address in addresses}))
+    return tuple(sorted({service_in(address) for address in addresses}))
 
 
 def outstanding(session: Session, since_ns: int) -> list[str]:

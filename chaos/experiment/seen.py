@@ -5,6 +5,7 @@ It also answers the one question that the trial itself asks of the Sentinels: is
 
 from dataclasses import dataclass, field
 
+from chaos.model import split_address
 from chaos.progress import Message, Tell, Tells
 from chaos.record.events import Endpoints as EndpointsSaid
 from chaos.record.events import Event, ProxyServers, Role, SentinelSaid
@@ -109,4 +110,4 @@ class Seen:
 
 
 def _ip(address: str) -> str:
-    return address.rpartition(":")[0]
+    return split_address(address)[0]

@@ -15,6 +15,7 @@ from chaos.analysis import wording
 from chaos.analysis.history import E, Fact, History
 from chaos.analysis.interval import Interval
 from chaos.analysis.result import TrialResult
+from chaos.model import split_address
 from chaos.record.events import Endpoints, Hiccup, Hiccups, Pod, Role, RoleLost, SentinelSaid
 from chaos.report.bars import limits_s
 from chaos.report.failures import kinds, meters, sent_by
@@ -217,7 +218,7 @@ def _states(history: History, axis: Axis) -> Iterator[Lane]:
     for member, said in _by(told, lambda fact: fact.event.member):
         yield Lane(f"{member} is", runs([_role(fact) for fact in said], axis[1]))
     yield Lane("master label on", runs(list(_labels(history)), axis[1]))
-    asked = {client.address.partition(":")[0] for client in history.clients.values() if not client.via_sentinel}
+    asked = {split_address(client.address)[0] for client in history.clients.values() if not client.via_sentinel}
     for service, named in _by(history.facts(Endpoints), lambda fact: fact.event.service):
         if service in asked:
             yield Lane(f"{service} →", runs([_endpoints(fact) for fact in named], axis[1]))

@@ -15,7 +15,7 @@ from chaos.record.layout import NOBODY
 from chaos.record.ops_files import read_header, read_rows
 from chaos.until import until
 from tests.client.conftest import Start
-from tests.client.play import Play, good, load, playing, seconds, spec
+from tests.client.play import Play, good, load, new_and_kept, playing, seconds, spec
 from tests.rig import LOOPBACK, REDIS, SENTINELS, Rig, free_port
 
 
@@ -84,6 +84,16 @@ async def test_a_master_that_sentinel_does_not_know_is_called_that(rig: Rig, tmp
 
 async def test_a_sentinel_that_is_not_there_is_a_discovery_that_failed(tmp_path: Path):
     assert await first_error(tmp_path, f"{LOOPBACK}:{free_port()}", "mymaster") == ErrorCode.DISCOVERY_FAILED
+
+
+@pytest.mark.redis
+async def test_meters_and_applications_reach_an_ipv6_address(start: Start, tmp_path: Path):
+    server = start("--bind", LOOPBACK, "::1")
+    address = f"[::1]:{server.port}"
+    async with playing(tmp_path, [*new_and_kept(address), application(address)]) as play:
+        await calling(play)
+    assert {row.client for row in good(play.rows)} == {0, 1, 5}
+    assert {row.outcome for row in play.rows} == {Outcome.OK}
 
 
 @pytest.mark.redis

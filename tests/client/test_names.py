@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chaos.client.names import Names, is_literal, split
-from chaos.model import ErrorCode, Outcome
+from chaos.client.names import Names
+from chaos.model import ErrorCode, Outcome, is_literal, service_in, split_address
 from chaos.record.event_files import EventWriter, read_events
 from chaos.record.events import Stamped
 from tests.client.play import new_and_kept, outcomes, playing, seconds
@@ -109,7 +109,15 @@ async def test_an_operation_to_a_name_that_is_not_found_fails(tmp_path: Path, re
     ],
 )
 def test_split(name: str, host: str, port: int):
-    assert split(name) == (host, port)
+    assert split_address(name) == (host, port)
+
+
+@pytest.mark.parametrize(
+    ("address", "service"),
+    [("redis:6379", "redis"), ("redis.ours.svc:6379", "redis"), ("10.0.0.1:6379", "10.0.0.1"), ("[::1]:6379", "::1")],
+)
+def test_the_service_that_an_address_names(address: str, service: str):
+    assert service_in(address) == service
 
 
 def test_literals_need_no_resolver():

@@ -163,6 +163,11 @@ def test_what_no_system_can_have_is_refused_at_load(key, value, says):
     assert says in str(error.value)
 
 
+def test_an_ipv6_address_stands_in_brackets():
+    loaded = load("sentinel", {"clients.service.address": "'[fd00::10]:6379'"})
+    assert loaded.scenario.clients["service"].address == "[fd00::10]:6379"
+
+
 def test_a_database_that_the_settings_make_is_there():
     assert load("sentinel", {"database": "16", "system.settings.redis.databases": "17"}).scenario.database == 16
     with pytest.raises(ScenarioError, match="Redis has 1, numbered from 0"):
