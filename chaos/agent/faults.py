@@ -8,7 +8,8 @@ to whom, and for how long.
 Requests (`do`), each beside the fields that name its target:
 
 kill     → before_ns, after_ns, evidence; answered once the process is seen to be gone
-pause    lease_s, longest_s → before_ns, after_ns, evidence; answered once every thread is seen in state T
+pause    lease_s, longest_s → before_ns, after_ns, evidence, seen; answered once every thread is seen in state T, or
+         else, after SIGNAL_S, with `seen` false: the pause is held all the same
 resume   → before_ns, after_ns, evidence; answered once no thread is in state T any more
 cut      peers, lease_s, longest_s → before_ns, after_ns; replaces every other cut
 dropped  → dropped: the packets that the target's cut has dropped so far, or null where it has no cut
@@ -117,7 +118,11 @@ class Faults:
         pids = target.processes()
         self._paused[target.id] = target
         self.leases.take(Hold(target.id, None), _term(request), partial(self._continue, target))
-        return await _signalled(pids, signal.SIGSTOP)
+        before_ns = mono_ns()
+        try:
+            return await _signalled(pids, signal.SIGSTOP) | {"seen": True}
+        except FaultError as error:
+            return {"before_ns": before_ns, "after_ns": mono_ns(), "evidence": str(error), "seen": False}
 
     async def _resume(self, request: Request) -> Answer:
         target = self._find(request)

@@ -44,11 +44,12 @@ class Executor(ABC):
         """One request. Raises FaultError for a refusal, and where the answer did not come."""
 
     async def stop(self, member: Member, how: Stop) -> Effect:
-        """Stop a member. The answer is the proof, since the executor answers once it has seen the effect."""
+        """Stop a member. The answer is the proof, unless it says that the effect was not seen."""
         term = {"lease_s": LEASE_S, "longest_s": PAUSE_S} if how is Stop.PAUSE else {}
         answer = await self.ask(how.value, **_named(member), **term)
         now_ns = mono_ns()
-        return self._effect(answer, accepted_ns=now_ns, confirmed_ns=now_ns, evidence=answer["evidence"])
+        confirmed_ns = now_ns if answer.get("seen", True) else None
+        return self._effect(answer, accepted_ns=now_ns, confirmed_ns=confirmed_ns, evidence=answer["evidence"])
 
     async def resume(self, member: Member) -> None:
         """Let a paused member go on. Returns once none of its threads is stopped any more."""

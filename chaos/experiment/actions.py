@@ -22,6 +22,11 @@ def delete(target: str = "master") -> dict[str, Any]:
     return _apply("delete", target)
 
 
+def pause(target: str = "master") -> dict[str, Any]:
+    """SIGSTOP until healed, or for 300 s at most: a process that hangs, and whose connections stay open."""
+    return _apply("pause", target)
+
+
 def partition(target: str = "master", longest_s: float = 120.0) -> dict[str, Any]:
     """Cut off from every other Redis, every Sentinel and the operator until healed, or for `longest_s` at most."""
     return _apply("partition", target, longest_s=longest_s)

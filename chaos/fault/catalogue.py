@@ -55,6 +55,14 @@ async def delete(scene: Scene, target: Member) -> Effect:
     return await scene.cluster.stop(target, Stop.DELETE)
 
 
+async def pause(scene: Scene, target: Member) -> Effect:
+    """SIGSTOP until it is healed: the process hangs, and its connections stay open and are not answered.
+
+    Once it goes on it acts as it did before, until it is told otherwise: a master answers what waits in its sockets.
+    """
+    return await scene.cluster.stop(target, Stop.PAUSE)
+
+
 async def partition(scene: Scene, target: Member, *, longest_s: float) -> Effect:
     """Cut the target off from every other Redis, every Sentinel and the operator, in both directions.
 
@@ -78,6 +86,7 @@ async def nothing(scene: Scene, _target: None) -> Effect:
 FAULTS: dict[str, Fault] = {
     "crash": Fault(apply=crash, needs=frozenset({Ability.KILL, Ability.DELETE})),
     "delete": Fault(apply=delete, needs=frozenset({Ability.DELETE})),
+    "pause": Fault(apply=pause, needs=frozenset({Ability.PAUSE}), lasting=True),
     "partition": Fault(apply=partition, needs=frozenset({Ability.CUT}), lasting=True),
     "nothing": Fault(apply=nothing, needs=frozenset(), aimed=False),
 }

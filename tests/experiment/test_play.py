@@ -36,6 +36,7 @@ EXPECTED = {
     "kill-master": "failover",
     "no-fault": "nothing",
     "partition-master": "failover",
+    "pause-master": "failover",
 }
 """What each shipped experiment says that its fault brings."""
 
@@ -93,6 +94,7 @@ def test_what_an_experiment_needs_follows_from_its_actions() -> None:
 
     assert needs["kill-master"] == {Ability.KILL, Ability.DELETE}
     assert needs["partition-master"] == {Ability.CUT}
+    assert needs["pause-master"] == {Ability.PAUSE}
     assert needs["no-fault"] == frozenset()
 
 

@@ -138,6 +138,7 @@ async def test_an_error_of_ours_is_raised_and_the_fault_counts_as_unproved(write
         ("crash", {"replace": True}, ("rfr-1", Stop.CRASH)),
         ("crash", {"replace": False}, ("rfr-1", Stop.KILL)),
         ("delete", {}, ("rfr-1", Stop.DELETE)),
+        ("pause", {}, ("rfr-1", Stop.PAUSE)),
     ],
 )
 async def test_each_fault_asks_for_what_it_is(
@@ -228,6 +229,7 @@ def test_what_each_fault_needs_of_a_cluster_is_said_before_it_is_tried() -> None
     assert {name: set(fault.needs) for name, fault in FAULTS.items()} == {
         "crash": {Ability.KILL, Ability.DELETE},
         "delete": {Ability.DELETE},
+        "pause": {Ability.PAUSE},
         "partition": {Ability.CUT},
         "nothing": set(),
     }

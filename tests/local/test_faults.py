@@ -1,0 +1,65 @@
+"""Each kind of fault on a real system: what it brings and how it is proved. Without effect it proves nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from chaos.analysis.result import TrialResult, Verdict
+from chaos.errors import INCONCLUSIVE
+from tests.local.play import Asked, play
+from tests.local.small import action, experiment, probe, scenario
+from tests.local.tampered import environment
+
+pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
+HELD_S, LIMIT_S, DOWN_AFTER_S = 10, 8, 2.0
+PAUSED = (action("pause", target="master"), probe("hold", seconds=HELD_S), action("heal"))
+
+
+def test_a_master_that_hangs_is_replaced_comes_back_as_a_master_and_is_demoted(tmp_path: Path) -> None:
+    paused = experiment(tmp_path, "paused", "failover", *PAUSED)
+    small = scenario(tmp_path, {"targets.recovery.limit": f"{LIMIT_S}s", "limits.watch": "3s"})
+    played = play(Asked(small, (paused,), tmp_path / "reports"))
+    trial = played.of("paused")
+
+    [fault] = trial.faults
+    assert fault.evidence.endswith("seen stopped"), played.printed
+    assert fault.target is not None
+    assert fault.effect_s is not None
+    assert fault.effect_s.width < 0.05
+    assert fault.heal_requested_s is not None
+    assert fault.heal_confirmed_s is not None
+    assert HELD_S <= fault.heal_requested_s <= fault.heal_confirmed_s
+    [failover] = trial.failovers
+    assert failover.kind == "detected"
+    sdown, promoted = trial.milestones["sdown"].at_s, trial.milestones["promoted"].at_s
+    assert sdown is not None
+    assert promoted is not None
+    assert DOWN_AFTER_S - 1 < sdown.least < promoted.most < HELD_S
+    for name in ("service/new", "sentinel/new"):
+        assert trial.paths[name].targets["recovery"].verdict == "pass", played.printed
+    healed = played.events("paused", "fault.heal_requested")[0].at_ns
+    told = [one for one in played.events("paused", "role") if one.event.member == fault.target.name]
+    roles = [one.event.role for one in told if one.at_ns > healed]
+    assert (roles[0], roles[-1]) == ("master", "slave")
+    assert played.events("paused", "fault.undone") == []
+
+
+def test_a_pause_without_effect_proves_nothing(tmp_path: Path) -> None:
+    trial = without_effect(tmp_path, "no_stop", *PAUSED)
+
+    assert "is not yet stopped after SIGSTOP" in voids(trial)["fault unproved"]
+
+
+def without_effect(folder: Path, module: str, *method: dict[str, object]) -> TrialResult:
+    """What becomes of a fault that `module` makes ineffective. Nothing recovers from it, which is not waited for."""
+    harmless = experiment(folder, "harmless", "any", *method)
+    small = scenario(folder, {"limits.recovery": "3s"})
+    played = play(Asked(small, (harmless,), folder / "reports", environment(folder, module), inconclusive=True))
+    trial = played.of("harmless")
+    assert trial.verdict is Verdict.INCONCLUSIVE, played.printed
+    assert played.code == INCONCLUSIVE
+    return trial
+
+
+def voids(trial: TrialResult) -> dict[str, str]:
+    return {doubt.name: doubt.text for doubt in trial.doubts if doubt.voids}
