@@ -18,7 +18,7 @@ from chaos.scenario.lookup import experiments, scenarios
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckLine:
     """One line of the answer; `text` of a check that failed says what fixes it."""
 
     ok: bool
@@ -45,28 +45,28 @@ ALWAYS = (python, shipped_files)
 """What a run needs wherever it runs."""
 
 
-def examine(checks: Iterable[Check]) -> list[Finding]:
+def examine(checks: Iterable[Check]) -> list[CheckLine]:
     """Every check's finding, in order; one that fails does not keep the next from being made."""
     return [_finding(check) for check in checks]
 
 
-def diagnose(places: Mapping[str, Iterable[Check]] = CHECKS, everywhere: Iterable[Check] = ALWAYS) -> list[Finding]:
+def diagnose(places: Mapping[str, Iterable[Check]] = CHECKS, everywhere: Iterable[Check] = ALWAYS) -> list[CheckLine]:
     """All there is to say; the last finding is whether anything can run here, and where."""
     always, each = examine(everywhere), {place: examine(checks) for place, checks in places.items()}
     found = [*always, *(finding for findings in each.values() for finding in findings)]
     there = [place for place, findings in each.items() if _all(findings)]
     if not there or not _all(always):
-        return [*found, Finding(False, "nothing can run here: mend a line that says no")]
+        return [*found, CheckLine(False, "nothing can run here: mend a line that says no")]
     missing = "".join(f", not on {place}" for place in each if place not in there)
-    return [*found, Finding(True, f"runs on {' and on '.join(there)}{missing}")]
+    return [*found, CheckLine(True, f"runs on {' and on '.join(there)}{missing}")]
 
 
-def _all(findings: Iterable[Finding]) -> bool:
+def _all(findings: Iterable[CheckLine]) -> bool:
     return all(finding.ok for finding in findings)
 
 
-def _finding(check: Check) -> Finding:
+def _finding(check: Check) -> CheckLine:
     try:
-        return Finding(True, asyncio.run(check()))
+        return CheckLine(True, asyncio.run(check()))
     except HarnessError as error:
-        return Finding(False, str(error))
+        return CheckLine(False, str(error))

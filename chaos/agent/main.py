@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from chaos.agent.spec import AUDIT, MEMBERS, QUIT, START, STOP, AgentSpec
-from chaos.client.audit import audit
+from chaos.client.audit import audit, sanity
 from chaos.client.crew import Crew
 from chaos.client.names import Names
-from chaos.client.sanity import sanity
 from chaos.clock import AGENT
 from chaos.model import Member
 from chaos.observe.itself import HiccupMeter, pulse

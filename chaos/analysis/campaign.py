@@ -1,12 +1,18 @@
-"""A campaign, from its directory to its result: every trial, then what they say together.
+"""A campaign, from its directory to its result: every trial by itself, then what they say together.
 
-Trials of different kinds of cluster are no campaign: a modelled system's figures must not be pooled with a real one's.
+All trials must be of one kind of cluster, because the figures of a modelled system must not be pooled with real ones.
 """
 
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from chaos.analysis.each import each
 from chaos.analysis.headline import headline
 from chaos.analysis.result import VERSION, CampaignResult, TrialResult
 from chaos.analysis.statistics import groups
@@ -16,15 +22,20 @@ from chaos.analysis.wording import modelled
 from chaos.errors import RecordingError
 from chaos.record.reader import campaign_manifest, cluster_kind, trials
 
+FEW = 12
+"""So few recordings are not worth a process of their own, which takes a second to start."""
+T = TypeVar("T")
+R = TypeVar("R")
+
 
 def analyse(directory: Path) -> CampaignResult:
-    """What a campaign's directory says. Raises RecordingError where it holds none, or a file that is not as it says."""
+    """Analyse a campaign's directory. Raises RecordingError if it holds no campaign, or a file that cannot be read."""
     manifest, cluster = opened(directory)
     return gather(manifest, cluster, each(analyse_trial, trials(directory)))
 
 
 def opened(directory: Path) -> tuple[dict[str, Any], str]:
-    """Its manifest, and the kind of cluster that all its trials were on."""
+    """Return the manifest of a campaign, and the kind of cluster that all its trials were on."""
     manifest = campaign_manifest(directory)
     kinds = {kind: trial.name for trial in reversed(trials(directory)) if (kind := cluster_kind(trial))}
     if len(kinds) > 1:
@@ -34,6 +45,7 @@ def opened(directory: Path) -> tuple[dict[str, Any], str]:
 
 
 def gather(manifest: dict[str, Any], cluster: str, found: list[TrialResult]) -> CampaignResult:
+    """Make the campaign's result of the results of its trials."""
     verdict, rule = of_campaign(found)
     lines = headline(found, verdict, rule)
     return CampaignResult(
@@ -49,3 +61,36 @@ def gather(manifest: dict[str, Any], cluster: str, found: list[TrialResult]) -> 
         manifest=manifest,
         cluster_why=str(manifest.get("cluster_why", "")),
     )
+
+
+def each(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Call `function` on each item and return the results in order, in several processes where there are many items.
+
+    `function` must be defined at the top of a module, so that another process can import it. What it raises is raised
+    here. RecordingError is raised where a process was killed. The processes are started anew and never forked, and they
+    end with this one, so that a Ctrl-C or a kill leaves nothing behind.
+    """
+    processes = min(len(os.sched_getaffinity(0)), len(items) // FEW)
+    if processes < 2:
+        return [function(item) for item in items]
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=spawn, initializer=_begin) as pool:
+        try:
+            return list(pool.map(function, items, chunksize=4))
+        except BrokenProcessPool as error:
+            raise RecordingError("a process that read recordings was killed: is there memory for it?") from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin() -> None:
+    """Leave a Ctrl-C to the parent process, and end as soon as the parent has ended, even if it was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

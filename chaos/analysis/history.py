@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from chaos.analysis.clocks import Clocks
 from chaos.analysis.interval import Interval
 from chaos.analysis.logs import LogLine, find
-from chaos.analysis.operations import Client, Operations
+from chaos.analysis.operations import Operations, RecordedClient
 from chaos.analysis.result import FaultRecord, Node
 from chaos.errors import RecordingError
 from chaos.model import MemberKind, split_address
@@ -201,16 +201,16 @@ class History:
     # Clients.
 
     @cached_property
-    def clients(self) -> dict[int, Client]:
+    def clients(self) -> dict[int, RecordedClient]:
         tables = [file.header.get("clients", []) for file in self.recording.ops]
         listed = [*self.manifest.get("clients", []), *(client for table in tables for client in table)]
         left_out = self._starts[-1].event.left_out if self._starts else []
-        return {raw["number"]: Client.from_json(raw) for raw in listed if raw["number"] not in left_out}
+        return {raw["number"]: RecordedClient.from_json(raw) for raw in listed if raw["number"] not in left_out}
 
     @cached_property
-    def clients_by_path(self) -> dict[str, tuple[Client, ...]]:
+    def clients_by_path(self) -> dict[str, tuple[RecordedClient, ...]]:
         """The clients by path and way of connecting, as in service/new, in the order of their numbers."""
-        found: dict[str, tuple[Client, ...]] = {}
+        found: dict[str, tuple[RecordedClient, ...]] = {}
         for _, client in sorted(self.clients.items()):
             found[client.name] = (*found.get(client.name, ()), client)
         return found

@@ -4,11 +4,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chaos.analysis.history import History
-from chaos.analysis.result import Failover, FaultRecord, Losses, Milestone, Node, PathResult
+from chaos.analysis.result import FailoverResult, FaultRecord, Losses, Milestone, Node, PathResult
 from chaos.analysis.sentinels import Attempt, Said
+from chaos.record.events import Role, RoleLost
 
 if TYPE_CHECKING:
     from chaos.operators.operator import Operator
+
+ASKED_S = 3.0
+"""ROLE is told at least once a second while a Redis answers: one that was not told for longer was not asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +28,7 @@ class Measured:
     losses: Losses
     said: tuple[Said, ...]
     attempts: tuple[Attempt, ...]
-    failovers: tuple[Failover, ...]
+    failovers: tuple[FailoverResult, ...]
     chosen: int | None
     milestones: dict[str, Milestone]
     paths: dict[str, PathResult]
@@ -44,7 +48,7 @@ class Measured:
         return None if self.chosen is None else self.attempts[self.chosen]
 
     @property
-    def failover(self) -> Failover | None:
+    def failover(self) -> FailoverResult | None:
         return None if self.chosen is None else self.failovers[self.chosen]
 
     @property
@@ -53,7 +57,7 @@ class Measured:
         return self.failover.successor if self.failover else None
 
     @property
-    def after_effect(self) -> tuple[Failover, ...]:
+    def after_effect(self) -> tuple[FailoverResult, ...]:
         """The failovers that were tried after t = 0."""
         pairs = zip(self.attempts, self.failovers, strict=True)
         return tuple(failover for attempt, failover in pairs if attempt.started.at_s.most > 0)
@@ -81,3 +85,17 @@ class Measured:
         """When a milestone was seen, as it is quoted; None where it was not."""
         at_s = self.milestones[milestone].at_s if milestone in self.milestones else None
         return at_s.middle if at_s else None
+
+
+def masters_at_end(history: History) -> list[str] | None:
+    """Who said last that it is master, of those that still answered when the trial ended; None: nobody was asked."""
+    last: dict[str, tuple[float, str]] = {}
+    for fact in history.facts(Role):
+        last[fact.event.member] = (fact.latest_s, fact.event.role)
+    for lost in history.facts(RoleLost):
+        if lost.latest_s >= last.get(lost.event.member, (float("-inf"), ""))[0]:
+            last.pop(lost.event.member, None)
+    still = {name: role for name, (at_s, role) in last.items() if at_s >= history.end_s - ASKED_S}
+    if not still and not history.facts(RoleLost):
+        return None
+    return sorted(name for name, role in still.items() if role == "master")

@@ -12,7 +12,7 @@ import numpy as np
 from chaos.analysis.history import E, Fact, History, host, is_at
 from chaos.analysis.interval import Interval
 from chaos.analysis.logs import LogLine
-from chaos.analysis.result import NOT_APPLICABLE, UNOBSERVED, Failover, Milestone, Node, State
+from chaos.analysis.result import NOT_APPLICABLE, UNOBSERVED, FailoverResult, Milestone, Node, State
 from chaos.analysis.sentinels import Attempt, Said, called_down
 from chaos.model import MemberKind
 from chaos.operators.operator import Operator
@@ -29,9 +29,9 @@ FAILOVER = ("sdown", "odown", "try_failover", "elected", "promoted", "switched",
 """Those of a failover, in their usual order."""
 
 
-def failover(history: History, attempt: Attempt, operator: Operator) -> Failover:
+def failover(history: History, attempt: Attempt, operator: Operator) -> FailoverResult:
     """One attempt with its milestones."""
-    return Failover(
+    return FailoverResult(
         epoch=attempt.epoch,
         kind="requested" if attempt.requested else "detected",
         leader=attempt.leader,

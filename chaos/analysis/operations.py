@@ -16,7 +16,7 @@ Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Client:
+class RecordedClient:
     """One client as the record's table names it. A path in a verdict is `<path>/<connection>`."""
 
     number: int

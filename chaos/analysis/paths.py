@@ -9,25 +9,27 @@ from typing import Literal
 
 import numpy as np
 
-from chaos.analysis import applications
-from chaos.analysis.history import History
+from chaos.analysis.history import Fact, History
 from chaos.analysis.interval import Interval, total
-from chaos.analysis.operations import Bools, Client
+from chaos.analysis.operations import Bools, RecordedClient
 from chaos.analysis.result import Counts, PathResult, PathState, Window
 from chaos.analysis.windows import Cuts, Kind, Sent, windows
 from chaos.model import WORKS_SHARE, ErrorCode, Outcome
+from chaos.record.events import ApplicationCall, ConnectionClosed, ConnectionOpened
 
 LEAST_SHARE = 0.5
 """Of the operations that a client's rate demands in the baseline: with fewer that count it proves nothing."""
 SHORTEST_S = 1.0
 """A baseline shorter than this proves nothing."""
+SLOW_S = 1.0
+"""A call that takes longer is one that an application's user notices."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientWindows:
     """One client's outages, as its clients saw them and with acknowledged writes that are gone counted as bad."""
 
-    client: Client
+    client: RecordedClient
     seen: tuple[Window, ...]
     durable: tuple[Window, ...]
 
@@ -54,7 +56,7 @@ def measure(history: History, suspect: Bools, *, decided: bool) -> dict[str, Pat
     return {name: _path(history, clients, suspect, decided) for name, clients in history.clients_by_path.items()}
 
 
-def _path(history: History, clients: tuple[Client, ...], suspect: Bools, decided: bool) -> PathResult:
+def _path(history: History, clients: tuple[RecordedClient, ...], suspect: Bools, decided: bool) -> PathResult:
     first, ops = clients[0], history.ops
     state, why = baseline(history, clients, suspect)
     each: list[ClientWindows] = []
@@ -94,13 +96,13 @@ def _path(history: History, clients: tuple[Client, ...], suspect: Bools, decided
         return found
     return replace(
         found,
-        longest_blocked_s=applications.longest_blocked_s(history, clients),
-        first_good_s=applications.first_good_s(history, clients),
-        never_again=applications.never_again(history, clients),
+        longest_blocked_s=longest_blocked_s(history, clients),
+        first_good_s=first_good_s(history, clients),
+        never_again=never_again(history, clients),
     )
 
 
-def baseline(history: History, clients: tuple[Client, ...], suspect: Bools) -> tuple[PathState, str]:
+def baseline(history: History, clients: tuple[RecordedClient, ...], suspect: Bools) -> tuple[PathState, str]:
     """What the operations before the fault show of a path, and what is wrong where it does not work.
 
     A path is judged only if its own good writes were seen before anything was done to the system. Operations that our
@@ -150,7 +152,7 @@ def worst_of(each: list[ClientWindows]) -> ClientWindows | None:
     return max(hit, key=severity) if hit else next(iter(each), None)
 
 
-def counts(history: History, clients: tuple[Client, ...]) -> Counts:
+def counts(history: History, clients: tuple[RecordedClient, ...]) -> Counts:
     found = np.zeros(len(Outcome), np.int64)
     for client in clients:
         found += np.bincount(history.ops.outcome[history.ops.of(client.number)], minlength=len(Outcome))
@@ -158,7 +160,7 @@ def counts(history: History, clients: tuple[Client, ...]) -> Counts:
     return Counts(sent=ok + failed + unknown, ok=ok, failed=failed, unknown=unknown, missed=int(found[Outcome.MISSED]))
 
 
-def errors(history: History, clients: tuple[Client, ...], during: Interval) -> dict[str, int]:
+def errors(history: History, clients: tuple[RecordedClient, ...], during: Interval) -> dict[str, int]:
     """How often each error was met by operations that were sent in that time, by its name."""
     ops, found = history.ops, np.zeros(256, np.int64)
     for client in clients:
@@ -169,7 +171,7 @@ def errors(history: History, clients: tuple[Client, ...], during: Interval) -> d
     return {ErrorCode(code).words: int(found[code]) for code in np.flatnonzero(found).tolist() if code}
 
 
-def _windows(history: History, client: Client, suspect: Bools, kind: Kind) -> tuple[Window, ...]:
+def _windows(history: History, client: RecordedClient, suspect: Bools, kind: Kind) -> tuple[Window, ...]:
     """With the error of the client's clock in every edge; a length is on one clock and has none."""
     ops = history.ops
     mine = ops.of(client.number)
@@ -232,3 +234,71 @@ def _while_somebody_did_not(each: list[ClientWindows]) -> Interval | None:
         inner_end_s = max(inner_end_s, head.onset_s.most + head.length_s.least)
         outer_end_s = max(outer_end_s, head.end_s.most if head.end_s else float("inf"))
     return Interval(max(0.0, inner_end_s - onset.most), outer_end_s - onset.least)
+
+
+def longest_blocked_s(history: History, clients: tuple[RecordedClient, ...]) -> float | None:
+    """Of the calls that were under way after the effect, those that never ended among them."""
+    took = [value for client in clients for value in _took(history, client)]
+    names = {client.number for client in clients}
+    told = [call.event.blocked_s for call in history.facts(ApplicationCall) if call.event.client in names]
+    return max([*took, *told], default=None)
+
+
+def first_good_s(history: History, clients: tuple[RecordedClient, ...]) -> Interval | None:
+    """The worst client's first good durable call that began after its first trouble, or after t = 0 if it had none.
+
+    None: an application never had one again.
+    """
+    spans = [_first_good(history, client) for client in clients]
+    return None if None in spans else max(span for span in spans if span)
+
+
+def never_again(history: History, clients: tuple[RecordedClient, ...]) -> str:
+    """What the last call of an application that never had a good one again met; empty where all of them had one."""
+    stuck = (client for client in clients if _first_good(history, client) is None)
+    return next((text for client in stuck if (text := _last_trouble(history, client))), "")
+
+
+def _last_trouble(history: History, client: RecordedClient) -> str:
+    """Its last error, and the connection where it still had one: a library may keep one that is of no use."""
+    errors = history.ops.error[history.ops.of(client.number)]
+    met = errors[errors != ErrorCode.NONE]
+    if not len(met):
+        return ""
+    facts: list[Fact[ConnectionOpened] | Fact[ConnectionClosed]]
+    facts = [*history.facts(ConnectionOpened), *history.facts(ConnectionClosed)]
+    mine = [fact for fact in facts if fact.event.client == client.number]
+    last = max(mine, key=lambda fact: fact.latest_s, default=None)
+    words = ErrorCode(int(met[-1])).words
+    if last is None or isinstance(last.event, ConnectionClosed):
+        return words
+    when = f"it opened at {last.latest_s:.1f} s" if last.latest_s > 0 else "it had before the fault"
+    return f"{words}, on the connection that {when}"
+
+
+def _took(history: History, client: RecordedClient) -> list[float]:
+    ops = history.ops
+    mine = ops.of(client.number)
+    late = ops.done_s[mine] > 0
+    return [float(seconds) for seconds in (ops.done_s[mine] - ops.sent_s[mine])[late]]
+
+
+def _first_good(history: History, client: RecordedClient) -> Interval | None:
+    ops = history.ops
+    mine = ops.of(client.number)
+    after = ops.done_s[mine] > 0
+    fine = _answered(history, client)
+    trouble = np.flatnonzero(after & (~fine | (ops.done_s[mine] - ops.sent_s[mine] > SLOW_S)))
+    first = int(trouble[0]) if len(trouble) else int(np.argmax(after)) if after.any() else len(fine)
+    again = np.flatnonzero(fine[first:])
+    if not len(again):
+        return None
+    at = first + int(again[0])
+    return Interval(float(ops.sent_s[mine][at]), float(ops.done_s[mine][at]))
+
+
+def _answered(history: History, client: RecordedClient) -> Bools:
+    ops = history.ops
+    mine = ops.of(client.number)
+    fine: Bools = (ops.outcome[mine] == Outcome.OK) & ~ops.lost[mine]
+    return fine

@@ -13,7 +13,7 @@ import numpy as np
 from chaos.analysis.history import History, is_at
 from chaos.analysis.interval import Interval
 from chaos.analysis.milestones import answering, missing, named_by_all, service_pointer
-from chaos.analysis.operations import Client
+from chaos.analysis.operations import RecordedClient
 from chaos.analysis.result import (
     NOT_APPLICABLE,
     UNOBSERVED,
@@ -181,7 +181,7 @@ def _phase(begin: _Boundary, end: _Boundary) -> Phase:
     )
 
 
-def _routable(history: History, siblings: list[Client], who: Node | None) -> Milestone:
+def _routable(history: History, siblings: list[RecordedClient], who: Node | None) -> Milestone:
     """The first good durable operation on a new connection that the successor answered, through that Service."""
     ops, answers = history.ops, answering(history, who)
     new = [client for client in siblings if client.connection == "new"]

@@ -92,7 +92,7 @@ class FaultRecord:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Failover:
+class FailoverResult:
     """One epoch of Sentinel with +try-failover. `aborted` is Sentinel's word for why, empty where it was not.
 
     `per_sentinel` and `per_replica` say when each member switched or followed, by its name.
@@ -298,7 +298,7 @@ class TrialResult:
     verdict: Verdict
     because: tuple[str, ...]
     faults: tuple[FaultRecord, ...]
-    failovers: tuple[Failover, ...]
+    failovers: tuple[FailoverResult, ...]
     milestones: dict[str, Milestone]
     targets: dict[str, TargetResult]
     paths: dict[str, PathResult]

@@ -103,6 +103,21 @@ def called_down(said: Iterable[Said], state: str) -> dict[str, Said]:
     return found
 
 
+def should_have_come(history: History, said: tuple[Said, ...]) -> bool:
+    """Whether the master was down in the eyes of a quorum of Sentinels for longer than down-after-milliseconds.
+
+    That is what +sdown of the master says. A quorum above the number of Sentinels counts as all of them: that such a
+    system cannot fail over does not mean that it need not.
+    """
+    sentinels = history.names(MemberKind.SENTINEL)
+    quorums = [str(of.get("quorum")) for of in history.recording.settings.get("sentinel", {}).values()]
+    quorum = min((int(text) for text in quorums if text.isdigit()), default=len(sentinels) // 2 + 1)
+    hit = {fault.target.name for fault in history.faults if fault.target}
+    able = [name for name in sentinels if name not in hit] or sentinels
+    down = [one for one in called_down(said, "sdown").values() if one.at_s.most > 0]
+    return bool(down) and len(down) >= min(quorum, len(able))
+
+
 def everything_said(history: History) -> list[Said]:
     """Every event of every Sentinel once, in order, since the trial began: a re-used system's logs are older.
 

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from chaos.analysis.allowed import ROLE_STANDS_S, allowed_s, came_back_in_place
-from chaos.analysis.expectation import masters_at_end
 from chaos.analysis.history import History
 from chaos.analysis.interval import Interval
 from chaos.analysis.lateness import BY_LATENESS, stalls, waited_s
-from chaos.analysis.measured import Measured
+from chaos.analysis.measured import Measured, masters_at_end
 from chaos.analysis.paths import by_most
 from chaos.analysis.result import LOSS_CLAIMS, MILESTONE_OF, Milestone, PathResult, State, TargetResult, Window
 from chaos.model import ErrorCode

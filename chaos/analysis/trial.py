@@ -9,7 +9,6 @@ from chaos.analysis import doubts as doubting
 from chaos.analysis import milestones as steps
 from chaos.analysis.allowed import allowed_s, settings
 from chaos.analysis.cause import cause
-from chaos.analysis.expectation import should_have_come
 from chaos.analysis.history import History
 from chaos.analysis.interval import Interval
 from chaos.analysis.lateness import suspect, waited_s
@@ -18,7 +17,7 @@ from chaos.analysis.measured import Measured
 from chaos.analysis.paths import measure
 from chaos.analysis.phases import Way, with_phases
 from chaos.analysis.result import NOT_APPLICABLE, Milestone, PathResult, State, TrialResult
-from chaos.analysis.sentinels import Attempt, Said, attempts, everything_said
+from chaos.analysis.sentinels import Attempt, Said, attempts, everything_said, should_have_come
 from chaos.analysis.targets import hold, service_pointer
 from chaos.analysis.verdict import of_trial
 from chaos.operators import rooms

@@ -1,21 +1,24 @@
-"""Reading every key back after the trial: what was acknowledged and is not there was lost.
+"""Reads every key back after the trial: a write that was acknowledged and whose key is not there was lost.
 
-Says where it cannot tell, and judges nothing else: which losses, and when, is computed from the bits and the rows.
+The audit says where it cannot tell. It judges nothing else: the analysis computes from its bits and the rows which
+writes were lost, and when.
+
+`sanity` asks every Redis before the load and after it what it counted and which role it has. Without that a missing key
+would prove no loss, since Redis may have evicted it.
 """
 
 import asyncio
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import hiredis
 
-from chaos.client.sanity import Reading, sanity
 from chaos.client.spec import Load, key_of
 from chaos.clock import mono_ns
-from chaos.model import Member, Outcome, split_address
+from chaos.model import Member, MemberKind, Outcome, split_address
 from chaos.record.event_files import EventWriter, read_events
 from chaos.record.events import Audit, Sanity
 from chaos.record.layout import AUDIT, OPS
@@ -23,13 +26,57 @@ from chaos.record.ops_files import read_rows
 from chaos.resp import Resp, info_fields, password_from_environment
 
 BATCH = 500
-"""Keys a command: Redis is held up for less than a millisecond."""
+"""Keys in one command. So many hold Redis up for less than a millisecond."""
 TIMEOUT_S = 5.0
+"""How long the master may take to connect, and to answer each command of the audit."""
+READING_S = 1.0
+"""How long a Redis may take to connect, and to answer each question of `sanity`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """What one member says of itself. Where it did not answer, `error` says why, and the counts are None."""
+
+    member: str
+    address: str
+    run_id: str = ""
+    role: str = ""
+    evicted_keys: int | None = None
+    expired_keys: int | None = None
+    error: str = ""
+
+
+async def sanity(members: Sequence[Member], events: EventWriter) -> list[Reading]:
+    """Ask every Redis for its role and its counts, and write an event for each. A Redis has READING_S to answer."""
+    readings = await asyncio.gather(*(_read(member) for member in members if member.kind is MemberKind.REDIS))
+    masters = [reading.address for reading in readings if reading.role == "master"]
+    for reading in readings:
+        events.write(Sanity(**asdict(reading), masters=masters))
+    return readings
+
+
+async def _read(member: Member) -> Reading:
+    try:
+        async with Resp.connect(member.address, member.port, READING_S, password_from_environment()) as redis:
+            info, role = await redis.call("INFO"), await redis.call("ROLE")
+    except OSError as error:
+        return Reading(member=member.name, address=member.ip_port, error=repr(error))
+    if isinstance(info, hiredis.ReplyError) or isinstance(role, hiredis.ReplyError):
+        return Reading(member=member.name, address=member.ip_port, error=f"{info!s:.80} {role!s:.80}")
+    fields = info_fields(info)
+    return Reading(
+        member=member.name,
+        address=member.ip_port,
+        run_id=fields["run_id"],
+        role=role[0],
+        evicted_keys=int(fields["evicted_keys"]),
+        expired_keys=int(fields["expired_keys"]),
+    )
 
 
 @dataclass(slots=True)
-class Sent:
-    """What may be in the database: each client's operations that were sent, or whose writer died over them."""
+class SentKeys:
+    """What may be in the database: by client, the operations that were sent, or whose writer died meanwhile."""
 
     seqs: dict[int, "array[int]"] = field(default_factory=dict)
     oldest_ns: int | None = None
@@ -45,7 +92,7 @@ class Sent:
 
 @dataclass(slots=True)
 class Found:
-    """What the master said. Without `run_id` it said nothing."""
+    """What one master said. `run_id` is empty if it said nothing."""
 
     run_id: str = ""
     bits: dict[int, bytearray] = field(default_factory=dict)
@@ -58,8 +105,9 @@ async def audit(
 ) -> None:
     """Ask each master for every key that was sent, write the bits, and remove the keys.
 
-    `addresses` (ip:port) begins with the master that counts; there are more only where nobody can say which one does.
-    Ends with the `audit` event, whose `undecided` says why the bits are no proof of losses; empty where they are.
+    `addresses` (ip:port) begins with the master that counts. There are more only where nobody can say which one counts.
+    The last thing written is the `audit` event. Its `undecided` says why the bits do not prove losses, and is empty
+    where they do.
     """
     begun_ns = mono_ns()
     sent = await asyncio.to_thread(read_sent, directory)
@@ -84,15 +132,15 @@ async def audit(
 
 
 def folder_of(address: str) -> str:
-    """Where below audit/ the bits of another master lie: its address, in characters that any file system takes."""
+    """The folder below audit/ for the bits of another master: its address without the colon."""
     return address.replace(":", "-")
 
 
 # What was sent.
 
 
-def read_sent(directory: Path) -> Sent:
-    sent = Sent()
+def read_sent(directory: Path) -> SentKeys:
+    sent = SentKeys()
     for path in sorted((directory / OPS).glob("*.rows")):
         for row in read_rows(path):
             if row.sent_us or row.outcome == Outcome.IN_FLIGHT:
@@ -104,7 +152,7 @@ def read_sent(directory: Path) -> Sent:
 # What is there.
 
 
-async def read_back(load: Load, address: str, sent: Sent) -> Found:
+async def read_back(load: Load, address: str, sent: SentKeys) -> Found:
     found = Found()
     host, port = split_address(address)
     try:
@@ -139,7 +187,7 @@ async def _read_batch(redis: Resp, load: Load, client: int, seqs: "array[int]", 
 
 
 def checked(reply: Any) -> Any:  # noqa: ANN401  a reply is any of RESP's types
-    """Raises OSError where Redis refuses: an audit goes on no further."""
+    """Return the reply. Raises OSError where Redis refused the command, since the audit cannot go on then."""
     if isinstance(reply, hiredis.ReplyError):
         raise ConnectionAbortedError(str(reply))
     return reply
@@ -155,7 +203,7 @@ def write_bits(folder: Path, bits: dict[int, bytearray]) -> None:
 
 
 def first_readings(path: Path) -> dict[str, int]:
-    """Evicted keys by run id, as each Redis said when the clients were first started."""
+    """How many keys each Redis had evicted when the clients were first started, by its run id."""
     readings: dict[str, int] = {}
     for stamped in read_events(path):
         event = stamped.event
@@ -165,9 +213,10 @@ def first_readings(path: Path) -> dict[str, int]:
 
 
 def doubts(addresses: Sequence[str], before: dict[str, int], after: Sequence[Reading]) -> list[str]:
-    """Who is asked and is no master, and keys that Redis evicted. One that was started anew since counts from 0.
+    """Why the audit may prove nothing: an address that is asked is no master, or a Redis evicted keys.
 
-    Another Redis that says it is master is none of these: the Sentinels decide which master counts.
+    A Redis that was started anew since then counts from 0. That another Redis says it is master is no doubt here: the
+    Sentinels decide which master counts.
     """
     masters = [reading.address for reading in after if reading.role == "master"]
     found = [f"{address} does not say that it is master" for address in addresses if address not in masters]
@@ -178,7 +227,7 @@ def doubts(addresses: Sequence[str], before: dict[str, int], after: Sequence[Rea
     return found
 
 
-def expired(sent: Sent, load: Load) -> list[str]:
-    """Our own keys live as long as their TTL: an older one may be gone for no other reason."""
+def expired(sent: SentKeys, load: Load) -> list[str]:
+    """Doubt the audit where it came later than the TTL of our keys: an older key may be gone because it expired."""
     age_s = (mono_ns() - (sent.oldest_ns or mono_ns())) / 1e9
     return [f"the first keys were {age_s:.0f} s old, their TTL is {load.ttl_s} s"] if age_s >= load.ttl_s else []

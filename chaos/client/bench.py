@@ -1,22 +1,85 @@
-"""What all clients of one run share."""
+"""What the clients of one run share: the numbers of nodes and addresses, the bytes they send, and their surroundings.
+
+The password is in the bytes that `Wire` holds and in the kernel, and nowhere else.
+"""
 
 from dataclasses import dataclass
 from typing import Any
 
 from chaos.client.link import Links
 from chaos.client.names import Names
-from chaos.client.tables import Tables
-from chaos.client.wire import Wire
+from chaos.client.spec import Load, key_of
 from chaos.clock import identity
 from chaos.record.event_files import EventWriter
-from chaos.record.layout import FORMAT
+from chaos.record.events import NodeSeen, TargetAsked
+from chaos.record.layout import FORMAT, NOBODY
 from chaos.record.ops_files import RowWriter
+from chaos.resp import pack
 from chaos.timers import Timers
+
+
+class Tables:
+    """Numbers whom the clients asked and who answered, so that a row needs a byte for each. Events explain the numbers.
+
+    Numbers are given in the order of first sight. All that come after the 255th share NOBODY, which names no one.
+    """
+
+    def __init__(self, events: EventWriter) -> None:
+        self._events = events
+        self._targets: dict[str, int] = {}
+        self._nodes: dict[str, int] = {}
+
+    def target(self, address: str) -> int:
+        index = self._targets.get(address)
+        if index is None:
+            index = self._targets[address] = min(len(self._targets), NOBODY)
+            self._events.write(TargetAsked(index=index, address=address))
+        return index
+
+    def node(self, info: bytes, address: str) -> int:
+        """Return the number of the node that answered `INFO server`, by its run id.
+
+        `address` is where that very node listens. It is empty where a Service was asked.
+        """
+        run_id = _field(info, b"run_id:")
+        if not run_id:
+            return NOBODY
+        index = self._nodes.get(run_id)
+        if index is None:
+            index = self._nodes[run_id] = min(len(self._nodes), NOBODY)
+            version = _field(info, b"redis_version:")
+            self._events.write(NodeSeen(index=index, run_id=run_id, version=version, address=address))
+        return index
+
+
+def _field(info: bytes, name: bytes) -> str:
+    at = info.find(name)
+    return info[at + len(name) : info.find(b"\r", at)].decode() if at >= 0 else ""
+
+
+class Wire:
+    """The commands that a meter sends. What does not change from one operation to the next is packed once."""
+
+    def __init__(self, load: Load, password: str | None) -> None:
+        preamble = [("AUTH", password)] if password else []
+        preamble += [("SELECT", str(load.database))] if load.database else []
+        self._load = load
+        key, value = b"k", b"x" * load.value_bytes
+        self._begin, self._end = pack("SET", key, value, "PX", load.ttl_s * 1000).split(b"$1\r\nk")
+        self.opening = b"".join(pack(*command) for command in [*preamble, ("INFO", "server")])
+        """What every connection begins with. The last command is `INFO server`, whose reply says which node answers."""
+        self.opening_replies = len(preamble) + 1
+        self.ask_master = pack("SENTINEL", "GET-MASTER-ADDR-BY-NAME", load.master)
+
+    def operation(self, client: int, seq: int) -> bytes:
+        """The bytes of one write. No other operation ever writes its key."""
+        key = key_of(self._load, client, seq).encode()
+        return b"%s$%d\r\n%s%s" % (self._begin, len(key), key, self._end)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bench:
-    """The surroundings of every meter."""
+    """What a meter works with. All meters of a run have the same one."""
 
     timers: Timers
     links: Links
@@ -29,5 +92,5 @@ class Bench:
 
 
 def ops_header(domain: str, clients: list[dict[str, Any]]) -> dict[str, Any]:
-    """What an ops file that this process writes begins with."""
+    """The header of an ops file that this process writes."""
     return {"format": FORMAT, "agent": domain, **identity(), "domain": domain, "clients": clients}

@@ -6,16 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from chaos.client.bench import Bench, ops_header
-from chaos.client.link import Links
-from chaos.client.meter import Meter
+from chaos.client.bench import Bench, Tables, Wire, ops_header
+from chaos.client.link import Links, Ports
+from chaos.client.meter import Meter, phase_ns
 from chaos.client.names import Names
-from chaos.client.ports import Ports
 from chaos.client.process import ApplicationProcess, Job
-from chaos.client.schedule import phase_ns
 from chaos.client.spec import ClientSpec, Load
-from chaos.client.tables import Tables
-from chaos.client.wire import Wire
 from chaos.clock import mono_ns
 from chaos.record.event_files import EventWriter
 from chaos.record.layout import OPS

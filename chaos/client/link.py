@@ -1,27 +1,98 @@
 """The TCP connections of meters, on non-blocking sockets and one epoll for all of them.
 
-Not asyncio's transports: a meter opens hundreds of connections a second, wants no task for each, the kernel's own
-error number, and bytes that are with the kernel when `write` returns, because that moment is recorded. Nor the loop's
-readers and writers, which cost as much again as the connection: the loop watches the epoll, and nothing else.
+asyncio's transports are not used. A meter opens hundreds of connections a second and must not need a task for each. It
+needs the kernel's own error number, and it needs the bytes to be with the kernel when `write` returns, because that
+moment is recorded. The loop's readers and writers would cost as much again as the connection, so the loop watches the
+epoll and nothing else.
+
+Meters use their source ports in turn, so that no port comes again soon. When a pod vanishes, the node's connection
+tracking keeps its connections for 120 s, and sends a new connection from the same port to the same Service nowhere. The
+kernel would choose ports at random distances: a client that opens 200 connections a second has then used them all in
+15 s, and meets again and again what is remembered.
 """
 
 import asyncio
 import errno
 import select
 import socket
+import struct
+from pathlib import Path
+from random import randrange
 from typing import Protocol
 
 from chaos.client.outcome import of_errno
-from chaos.client.ports import Address, Ports
 from chaos.model import ErrorCode
 
 READ_BYTES = 1 << 16
 AT_ONCE = 64
-"""Links that are served in one turn of the loop; the next turn comes to the others."""
+"""How many links are served in one turn of the loop. The others are served in the next turn."""
+Address = tuple[str, int]
+RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+ABORT = struct.pack("ii", 1, 0)
+"""The SO_LINGER with which a socket is closed by an RST. Without it each of hundreds of connections a second keeps a
+port for 60 s in TIME_WAIT after its end, and an entry in the node's connection tracking for 120 s."""
+TAKEN = (errno.EADDRINUSE, errno.EADDRNOTAVAIL)
+"""The errors of a port that somebody listens on, or that a kept connection to the same address uses."""
+TRIES = 50
+
+
+class Ports:
+    """The ports that this host gives to clients, and for each address which of them comes next."""
+
+    def __init__(self, first: int, last: int) -> None:
+        self.numbers = range(first, last + 1)
+        self._turn: dict[Address, int] = {}
+
+    @classmethod
+    def of_this_host(cls) -> "Ports":
+        first, last = map(int, RANGE.read_text().split())
+        return cls(first, last)
+
+    def connecting(self, address: Address) -> tuple[socket.socket, int]:
+        """Return a socket that has begun to connect, and the error number of that: 0 or EINPROGRESS if it goes well.
+
+        The error is one of TAKEN where all TRIES ports in turn were in use.
+        """
+        for _ in range(TRIES):
+            one = _socket(address)
+            error = _bound(one, self._next(address)) or one.connect_ex(address)
+            if error not in TAKEN:
+                break
+            one.close()
+        return one, error
+
+    def _next(self, address: Address) -> int:
+        """Return the next port for this address, and never the address's own port.
+
+        With the server gone, a socket of the same host that is bound to the server's port would connect to itself.
+        """
+        turn = self._turn.get(address)
+        if turn is None:
+            turn = randrange(len(self.numbers))
+        self._turn[address] = turn + 1
+        port = self.numbers[turn % len(self.numbers)]
+        return port if port != address[1] else self._next(address)
+
+
+def _socket(address: Address) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    one = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return one
+
+
+def _bound(one: socket.socket, port: int) -> int:
+    try:
+        one.bind(("", port))
+    except OSError as error:
+        return error.errno or errno.EADDRINUSE
+    return 0
 
 
 class User(Protocol):
-    """Who is told what becomes of a link. Nothing is called after `lost`, nor after the link was closed."""
+    """Who is told what becomes of a link. Nothing is called any more after `lost`, or after the link was closed."""
 
     def opened(self) -> None: ...
 
@@ -31,7 +102,7 @@ class User(Protocol):
 
 
 class Links:
-    """Those that are open or connecting, by the number of their socket."""
+    """The links that are open or connecting, by the number of their socket."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ports: Ports) -> None:
         self.loop = loop
@@ -41,21 +112,21 @@ class Links:
         loop.add_reader(self._epoll.fileno(), self._ready)
 
     def close(self) -> None:
-        """Whatever is still open is left to its user."""
+        """Stop watching. Links that are still open stay open, and their users close them."""
         self.loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
 
     def watch(self, number: int, link: "Link") -> None:
-        """Until its socket is closed."""
+        """Tell this link what the kernel says of it, until its socket is closed."""
         self._links[number] = link
         self._epoll.register(number, select.EPOLLIN if link.is_open else select.EPOLLOUT)
 
     def read(self, number: int) -> None:
-        """From now on this link is open."""
+        """Watch this link for data from now on, since it is open."""
         self._epoll.modify(number, select.EPOLLIN)
 
     def forget(self, number: int) -> None:
-        """Its socket is about to be closed, and the epoll forgets it by itself."""
+        """Stop telling this link. Its socket is about to be closed, and then the epoll forgets it by itself."""
         self._links.pop(number, None)
 
     def _ready(self) -> None:
@@ -65,7 +136,7 @@ class Links:
 
 
 class Link:
-    """Connects at once, and may be open at once. `user` hears of everything in later turns of the loop."""
+    """One connection, which is begun when the link is made. `user` is told of everything in later turns of the loop."""
 
     __slots__ = ("_links", "_number", "_socket", "_user", "is_open")
 
@@ -75,14 +146,14 @@ class Link:
         self._socket, error = links.ports.connecting(address)
         self._number = self._socket.fileno()
         self.is_open = error == 0
-        """Where it is from the start, as between neighbours on one machine, `opened` is not called."""
+        """It may be open from the start, as between neighbours on one machine. `opened` is not called then."""
         if error in (0, errno.EINPROGRESS):
             links.watch(self._number, self)
         else:
             links.loop.call_soon(self._lose, of_errno(error))
 
     def write(self, data: bytes) -> None:
-        """Hand bytes to the kernel. Trouble is told as `lost`, since the other side may have read some of them."""
+        """Hand bytes to the kernel. An error is told as `lost`, since the other side may have read some of them."""
         try:
             whole = self._socket.send(data) == len(data)
         except OSError as error:
@@ -98,7 +169,7 @@ class Link:
             self._socket.close()
 
     def ready(self) -> None:
-        """The kernel has something to say of it, unless it was closed in the same turn."""
+        """Act on what the kernel says of this link, unless the link was closed in the same turn."""
         if self._number < 0:
             return
         if self.is_open:

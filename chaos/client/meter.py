@@ -1,18 +1,56 @@
-"""A measuring client: open loop, one operation a slot whatever became of those before, every slot a row."""
+"""A meter: a client that measures, in an open loop.
+
+It begins one operation in every slot of its schedule, whatever became of the operations before, and every slot is a
+row. Nothing shifts the schedule, neither a slow reply nor a wake-up that comes late.
+"""
+
+from collections.abc import Callable
 
 from chaos.client.bench import Bench
+from chaos.client.connection import MeterConnection, Operation
 from chaos.client.discovery import Sentinel
 from chaos.client.outcome import Decision
-from chaos.client.schedule import Schedule
-from chaos.client.session import Operation, Session
 from chaos.client.spec import ClientSpec
 from chaos.clock import mono_ns
 from chaos.model import ErrorCode, Outcome
 from chaos.record.layout import NOBODY, Row
+from chaos.timers import GRID_NS, Timers
+
+FEWEST_PHASES = 4
+
+
+def phase_ns(index: int, period_ns: int) -> int:
+    """How long after the common start client number `index` begins, so that not all clients send at the same time.
+
+    Example: of clients with 50 operations a second (a period of 20 ms) the first begins at once, the next three 5, 10
+    and 15 ms later, and the fifth at once again. Every time lies on the grid of the timers.
+    """
+    phases = max(FEWEST_PHASES, period_ns // GRID_NS)
+    return index % phases * period_ns // phases
+
+
+class Schedule:
+    """Calls `due` once for each slot, in order, with the time that the slot was meant for.
+
+    After a wake-up that comes late, the slots that were slept through are all called at once.
+    """
+
+    def __init__(self, timers: Timers, first_ns: int, period_ns: int, due: Callable[[int], None]) -> None:
+        self._timers = timers
+        self._period_ns = period_ns
+        self._due = due
+        self._next = timers.at(first_ns, self._expired)
+
+    def _expired(self, intended_ns: int) -> None:
+        self._next = self._timers.at(intended_ns + self._period_ns, self._expired)
+        self._due(intended_ns)
+
+    def stop(self) -> None:
+        self._next.cancel()
 
 
 class Meter:
-    """Lives as long as its agent, so that its operations and connections are counted on from one run to the next."""
+    """Lives as long as its agent, so that a later run goes on counting its operations and connections."""
 
     def __init__(self, spec: ClientSpec) -> None:
         self.spec = spec
@@ -21,7 +59,7 @@ class Meter:
         self._connections = 0
         self._bench: Bench
         self._sentinel: Sentinel | None = None
-        self._session: Session | None = None
+        self._connection: MeterConnection | None = None
         self._schedule: Schedule | None = None
 
     @property
@@ -35,16 +73,16 @@ class Meter:
         self._schedule = Schedule(bench.timers, first_ns, self.period_ns, self._due)
 
     def stop(self) -> None:
-        """No new operation; those under way end, or time out."""
+        """Begin no operation any more. Those that are under way end, or time out."""
         if self._schedule is not None:
             self._schedule.stop()
             self._schedule = None
 
     def close(self) -> None:
-        """Close what is still open."""
-        if self._session is not None:
-            self._session.end(ErrorCode.CLOSED, because="stopped")
-            self._session = None
+        """Close the connection if one is open."""
+        if self._connection is not None:
+            self._connection.end(ErrorCode.CLOSED, because="stopped")
+            self._connection = None
 
     def _due(self, intended_ns: int) -> None:
         late_ns = mono_ns() - intended_ns
@@ -56,20 +94,20 @@ class Meter:
         operation = Operation(seq, self._put(seq, intended_ns, Outcome.IN_FLIGHT, 0), intended_ns)
         operation.timer = self._bench.timers.at(intended_ns + self._bench.deadline_ns, operation.late)
         self.in_flight += 1
-        self._session_for_next().submit(operation)
+        self._connection_for_next().submit(operation)
 
     def _put(self, seq: int, intended_ns: int, outcome: Outcome, done_ns: int) -> int:
         error = ErrorCode.NOT_SENT if outcome is Outcome.MISSED else ErrorCode.NONE
         stamps = (intended_ns, 0, done_ns // 1000)
         return self._bench.rows.put(Row(self.spec.number, 0, seq, *stamps, outcome, error, NOBODY, NOBODY, 0))
 
-    def _session_for_next(self) -> Session:
-        session = self._session
-        if session is None or session.ended or self.spec.connection == "new":
-            session = Session(self.spec, self._bench, self._sentinel, self._connections, self._decided)
+    def _connection_for_next(self) -> MeterConnection:
+        connection = self._connection
+        if connection is None or connection.ended or self.spec.connection == "new":
+            connection = MeterConnection(self.spec, self._bench, self._sentinel, self._connections, self._decided)
             self._connections += 1
-            self._session = session
-        return session
+            self._connection = connection
+        return connection
 
     def _decided(self, operation: Operation, decision: Decision, node: int) -> None:
         operation.timer.cancel()
@@ -77,4 +115,4 @@ class Meter:
         done_us = (mono_ns() - operation.due_ns) // 1000
         self._bench.rows.finish(operation.row, done_us, decision.outcome, decision.error, node)
         if self.spec.connection == "new":
-            operation.session.end(ErrorCode.CLOSED, because="done")
+            operation.connection.end(ErrorCode.CLOSED, because="done")

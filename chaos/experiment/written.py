@@ -29,11 +29,11 @@ CALLED_HERE = {"slave": "replica", "secondary": "replica", "primary": "master", 
 """Other words for the two roles that a fault can be aimed at."""
 
 
-class _Part(BaseModel):
+class _WrittenPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _Provider(_Part):
+class _Provider(_WrittenPart):
     """What an activity calls. Of `process` and `http` chaostoolkit checks the rest."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -88,7 +88,7 @@ def _check_target(target: str) -> None:
         raise ValueError(f'there is no target "{target}"; write master, replica or the name of a member, as in redis-0')
 
 
-class _Activity(_Part):
+class _Activity(_WrittenPart):
     type: Literal["action", "probe"] | None = None
     name: str = ""
     ref: str = ""
@@ -106,7 +106,7 @@ class _Activity(_Part):
         return self.provider.func if self.provider and self.provider.module == module else ""
 
 
-class _Hypothesis(_Part):
+class _Hypothesis(_WrittenPart):
     title: str
     probes: tuple[_Activity, ...]
     controls: Any = None
@@ -136,7 +136,7 @@ def _some(what: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-class _Written(_Part):
+class _Written(_WrittenPart):
     """The keys that chaostoolkit knows."""
 
     title: str

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from chaos.analysis.expectation import ASKED_S, masters_at_end
-from chaos.analysis.measured import Measured
+from chaos.analysis.measured import ASKED_S, Measured, masters_at_end
 from chaos.analysis.result import Finding
 from chaos.findings.members import roles_of
 from chaos.model import MemberKind

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from chaos.analysis.expectation import masters_at_end
 from chaos.analysis.history import Fact
 from chaos.analysis.interval import total
-from chaos.analysis.measured import Measured
+from chaos.analysis.measured import Measured, masters_at_end
 from chaos.analysis.result import Finding
 from chaos.analysis.wording import listed
 from chaos.findings.members import back_as_master, hit_a_master

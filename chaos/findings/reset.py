@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from chaos.analysis.expectation import should_have_come
 from chaos.analysis.measured import Measured
 from chaos.analysis.result import Finding
-from chaos.analysis.sentinels import Said
+from chaos.analysis.sentinels import Said, should_have_come
 from chaos.analysis.wording import listed
 from chaos.record.events import SentinelState
 

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from chaos.analysis.expectation import masters_at_end
 from chaos.analysis.history import History
-from chaos.analysis.measured import Measured
+from chaos.analysis.measured import Measured, masters_at_end
 from chaos.analysis.operations import Bools
 from chaos.analysis.result import Finding, Node
 from chaos.analysis.wording import count, listed, plural

@@ -10,8 +10,7 @@ from chaos.model import Member, MemberKind
 from chaos.observe.proxies import ProxyObserver
 from chaos.observe.roles import RoleObserver
 from chaos.observe.sentinels import PublishedObserver, SentinelObserver
-from chaos.observe.settings import SettingsLog
-from chaos.observe.watch import PolledFact, Source, supervised
+from chaos.observe.watch import ObservedMember, PolledFact, SettingsLog, supervised
 from chaos.record.event_files import EventWriter
 
 Identity = tuple[str, str, str, int]
@@ -96,14 +95,14 @@ class Observers:
         return Watch(observers, tuple(tasks))
 
     def _redis(self, member: Member) -> tuple[Observer, ...]:
-        source = Source(member, self._events, self._password)
-        settings = SettingsLog(source, self._settings[member.name], self._declared)
-        return (RoleObserver(source, self._roles[member.name], settings),)
+        observed = ObservedMember(member, self._events, self._password)
+        settings = SettingsLog(observed, self._settings[member.name], self._declared)
+        return (RoleObserver(observed, self._roles[member.name], settings),)
 
     def _sentinel(self, member: Member) -> tuple[Observer, ...]:
-        source = Source(member, self._events)
-        settings = SettingsLog(source, self._settings[member.name])
-        return SentinelObserver(source, self._master, settings), PublishedObserver(source)
+        observed = ObservedMember(member, self._events)
+        settings = SettingsLog(observed, self._settings[member.name])
+        return SentinelObserver(observed, self._master, settings), PublishedObserver(observed)
 
     def _proxy(self, member: Member) -> tuple[Observer, ...]:
-        return (ProxyObserver(Source(member, self._events), self._proxies[member.name]),)
+        return (ProxyObserver(ObservedMember(member, self._events), self._proxies[member.name]),)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from chaos.clock import mono_ns
-from chaos.observe.watch import REPLY_S, Pace, PolledFact, Source
+from chaos.observe.watch import REPLY_S, ObservedMember, Pace, PolledFact
 from chaos.record.events import ProxyLost, ProxyServers, ServerEntry
 
 SERVERS_S = 0.05
@@ -22,18 +22,18 @@ COLUMNS = ("be_name", "srv_name", "srv_addr", "srv_port", "srv_op_state")
 
 
 class ProxyObserver:
-    """`fact` belongs to the member's name and outlives its pods: a change across a replacement has its interval."""
+    """`polled` belongs to the member's name and outlives its pods: a change across a replacement has its interval."""
 
-    def __init__(self, source: Source, fact: PolledFact) -> None:
-        self._source = source
-        self._fact = fact
+    def __init__(self, observed: ObservedMember, polled: PolledFact) -> None:
+        self._observed = observed
+        self._polled = polled
         self._sent_ns = mono_ns()
         self._written_ns = 0
 
     async def observe(self) -> None:
         """Poll until the connection ends. With `prompt` HAProxy keeps it open, and says where an answer ends."""
         self._sent_ns = mono_ns()
-        member = self._source.member
+        member = self._observed.member
         async with asyncio.timeout(REPLY_S):
             reader, writer = await asyncio.open_connection(member.address, member.port)
         try:
@@ -49,17 +49,17 @@ class ProxyObserver:
                 await writer.wait_closed()
 
     def lost(self, error: str) -> None:
-        change = self._fact.failed(self._sent_ns)
+        change = self._polled.failed(self._sent_ns)
         if change:
-            event = ProxyLost(proxy=self._source.member.name, error=error)
-            self._source.events.write(event, since_ns=change.since_ns)
+            event = ProxyLost(proxy=self._observed.member.name, error=error)
+            self._observed.events.write(event, since_ns=change.since_ns)
 
     def _shown(self, servers: list[ServerEntry]) -> None:
-        change = self._fact.shown(servers, self._sent_ns)
+        change = self._polled.shown(servers, self._sent_ns)
         if change or mono_ns() - self._written_ns >= AGAIN_NS:
             self._written_ns = mono_ns()
-            event = ProxyServers(proxy=self._source.member.name, servers=servers)
-            self._source.events.write(event, since_ns=change.since_ns if change else None)
+            event = ProxyServers(proxy=self._observed.member.name, servers=servers)
+            self._observed.events.write(event, since_ns=change.since_ns if change else None)
 
 
 def servers_in(answer: str) -> Iterator[ServerEntry]:

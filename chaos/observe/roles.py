@@ -8,8 +8,7 @@ from typing import Any
 from hiredis import ReplyError
 
 from chaos.clock import mono_ns
-from chaos.observe.settings import SettingsLog
-from chaos.observe.watch import Pace, PolledFact, Source
+from chaos.observe.watch import ObservedMember, Pace, PolledFact, SettingsLog
 from chaos.record.events import Role, RoleLost
 from chaos.resp import Resp, info_fields
 
@@ -21,11 +20,11 @@ SETTINGS_POLLS = 100
 
 
 class RoleObserver:
-    """`fact` belongs to the member's name and outlives its pods: a change across a replacement has its interval."""
+    """`polled` belongs to the member's name and outlives its pods: a change across a replacement has its interval."""
 
-    def __init__(self, source: Source, fact: PolledFact, settings: SettingsLog) -> None:
-        self._source = source
-        self._fact = fact
+    def __init__(self, observed: ObservedMember, polled: PolledFact, settings: SettingsLog) -> None:
+        self._observed = observed
+        self._polled = polled
         self._settings = settings
         self._sent_ns = mono_ns()
         self._written_ns = 0
@@ -33,7 +32,7 @@ class RoleObserver:
     async def observe(self) -> None:
         """Poll until the connection ends. It belongs to one process, so that the run id is asked once."""
         self._sent_ns = mono_ns()
-        async with self._source.connect() as redis:
+        async with self._observed.connect() as redis:
             run_id = await run_id_of(redis)
             pace, polls = Pace(ROLE_S), 0
             while True:
@@ -44,22 +43,22 @@ class RoleObserver:
                 await pace.beat()
 
     def lost(self, error: str) -> None:
-        change = self._fact.failed(self._sent_ns)
+        change = self._polled.failed(self._sent_ns)
         if change:
-            member = self._source.member
+            member = self._observed.member
             event = RoleLost(member=member.name, address=member.ip_port, error=error)
-            self._source.events.write(event, since_ns=change.since_ns)
+            self._observed.events.write(event, since_ns=change.since_ns)
 
     async def _poll(self, redis: Resp, run_id: str) -> None:
         self._sent_ns = mono_ns()
         told = role_in(await redis.call("ROLE"))
         offset = told.pop("offset")
-        change = self._fact.shown((run_id, told), self._sent_ns)
+        change = self._polled.shown((run_id, told), self._sent_ns)
         if change or mono_ns() - self._written_ns >= AGAIN_NS:
             self._written_ns = mono_ns()
-            member = self._source.member
+            member = self._observed.member
             event = Role(member=member.name, address=member.ip_port, run_id=run_id, offset=offset, **told)
-            self._source.events.write(event, since_ns=change.since_ns if change else None)
+            self._observed.events.write(event, since_ns=change.since_ns if change else None)
 
 
 async def run_id_of(redis: Resp) -> str:

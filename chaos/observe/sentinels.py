@@ -8,8 +8,7 @@ from typing import Any
 from hiredis import ReplyError
 
 from chaos.clock import mono_ns
-from chaos.observe.settings import SENTINEL_SETTINGS, SettingsLog
-from chaos.observe.watch import Pace, PolledFact, Source, pairs
+from chaos.observe.watch import SENTINEL_SETTINGS, ObservedMember, Pace, PolledFact, SettingsLog, pairs
 from chaos.record.events import Event, Gap, SentinelAddress, SentinelBack, SentinelLost, SentinelSaid, SentinelState
 from chaos.resp import Resp
 
@@ -21,8 +20,8 @@ STATE_POLLS = 20
 class SentinelObserver:
     """Polls one Sentinel for the master named `master`: its address every 50 ms, its state every second."""
 
-    def __init__(self, source: Source, master: str, settings: SettingsLog) -> None:
-        self._source = source
+    def __init__(self, observed: ObservedMember, master: str, settings: SettingsLog) -> None:
+        self._observed = observed
         self._master = master
         self._settings = settings
         self._there = PolledFact()
@@ -32,7 +31,7 @@ class SentinelObserver:
 
     async def observe(self) -> None:
         self._sent_ns = mono_ns()
-        async with self._source.connect() as sentinel:
+        async with self._observed.connect() as sentinel:
             pace, polls = Pace(ADDRESS_S), 0
             while True:
                 await self._poll_address(sentinel)
@@ -73,10 +72,10 @@ class SentinelObserver:
 
     @property
     def _name(self) -> str:
-        return self._source.member.name
+        return self._observed.member.name
 
     def _write(self, event: Event, since_ns: int | None) -> None:
-        self._source.events.write(event, since_ns=since_ns)
+        self._observed.events.write(event, since_ns=since_ns)
 
 
 class PublishedObserver:
@@ -86,22 +85,22 @@ class PublishedObserver:
     arrival, and a connection that has gone silent is noticed.
     """
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    def __init__(self, observed: ObservedMember) -> None:
+        self._observed = observed
         self._sentinel: Resp | None = None
         self._deaf_ns = 0
 
     async def observe(self) -> None:
-        async with self._source.connect() as sentinel:
+        async with self._observed.connect() as sentinel:
             reply = await sentinel.psubscribe("*")
             if isinstance(reply, ReplyError):
                 raise ConnectionError(f"PSUBSCRIBE: {reply}")
             self._listening(sentinel)
             async for message in sentinel.messages(idle_s=ADDRESS_S):
                 event = SentinelSaid(
-                    sentinel=self._source.member.name, channel=message.channel, payload=message.payload
+                    sentinel=self._observed.member.name, channel=message.channel, payload=message.payload
                 )
-                self._source.events.write(event, at_ns=message.at_ns, since_ns=sentinel.quiet_ns)
+                self._observed.events.write(event, at_ns=message.at_ns, since_ns=sentinel.quiet_ns)
 
     def lost(self, error: str) -> None:
         if self._sentinel:
@@ -115,8 +114,8 @@ class PublishedObserver:
 
     def _gap(self, text: str) -> None:
         """Silence so far: told when it begins to be known, and again, whole, when it is over."""
-        source = f"sentinel.event/{self._source.member.name}"
-        self._source.events.write(Gap(source=source, text=text), since_ns=self._deaf_ns)
+        source = f"sentinel.event/{self._observed.member.name}"
+        self._observed.events.write(Gap(source=source, text=text), since_ns=self._deaf_ns)
 
 
 NOT_MONITORED: dict[str, Any] = {

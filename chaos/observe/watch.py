@@ -1,29 +1,58 @@
-"""What every observer shares: a steady pace, facts with their intervals, and a supervisor that never gives up.
+"""What every observer shares: a steady pace, changes with their intervals, settings, and a supervisor.
 
-An observer is a finite function that ends with its connection; the infinite part is `supervised` and nothing else.
+An observer is a function that ends when its connection does. Only `supervised` runs for ever: it begins each again.
+No password is ever among the settings that are written, and none is asked for.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Never
 
+from hiredis import ReplyError
+
 from chaos.clock import mono_ns
 from chaos.model import Member
 from chaos.record.event_files import EventWriter
+from chaos.record.events import SettingsRead
 from chaos.resp import Resp
 from chaos.timers import next_multiple
 
 REPLY_S = 1.0
-"""Longest wait for a connection or a reply, so that a black hole does not hold an observer for longer."""
+"""The longest wait for a connection or a reply. An address that drops packets holds an observer up no longer."""
 RETRY_NS = 100_000_000
-"""Least time between two attempts to connect."""
+"""The least time between two attempts to connect."""
+SENTINEL_SETTINGS = ("down-after-milliseconds", "failover-timeout", "parallel-syncs", "quorum")
+"""The settings of a Sentinel that are written, from its reply to SENTINEL MASTER."""
+REDIS_SETTINGS = (
+    "maxmemory",
+    "maxmemory-policy",
+    "appendonly",
+    "appendfsync",
+    "save",
+    "min-replicas-to-write",
+    "min-replicas-max-lag",
+    "repl-timeout",
+    "repl-ping-replica-period",
+    "repl-backlog-size",
+    "repl-diskless-sync",
+    "repl-diskless-sync-delay",
+    "replica-serve-stale-data",
+    "replica-read-only",
+    "replica-priority",
+    "tcp-keepalive",
+    "timeout",
+    "client-output-buffer-limit",
+    "shutdown-timeout",
+)
+"""The settings of a Redis that are written. They are asked for one by one, because CONFIG GET accepts several names
+only from Redis 7.0 on, and `*` would bring passwords."""
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """One member as it is observed: where it is, and where what it shows is written."""
+class ObservedMember:
+    """A member that is observed: where it is, and the file that what it shows is written to."""
 
     member: Member
     events: EventWriter
@@ -34,9 +63,9 @@ class Source:
 
 
 class Pace:
-    """Multiples of a period, the same for all of a process: one wake-up serves all who have it.
+    """A beat at the multiples of a period. They are the same in the whole process, so that one wake-up serves many.
 
-    A beat that is missed is left out and not made up for: a late poll is no burst.
+    A beat that was missed is left out, so that a poll that comes late is not followed by a burst.
     """
 
     def __init__(self, period_s: float) -> None:
@@ -51,16 +80,17 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A fact that is news. `since_ns` is when it was last seen not to hold; None at first sight: nobody had looked."""
+    """A value that is news. `since_ns` is when it was last seen not to hold, or None at first sight."""
 
     since_ns: int | None
 
 
 class PolledFact:
-    """What polls show of one thing, turned into changes with intervals.
+    """One value that is polled. It turns what the polls show into changes, each with its interval.
 
-    Every stamp given is when a poll's request was *sent*: whatever it shows may have been so from then on. A poll that
-    fails shows nothing; a value that differs after an outage reaches back to the last poll that showed the old one.
+    Every stamp that is passed in is when a poll's request was *sent*, because what the answer shows may have been so
+    from then on. A poll that fails shows nothing. If the value differs after failed polls, the change reaches back to
+    the last poll that showed the old value.
     """
 
     def __init__(self) -> None:
@@ -73,24 +103,24 @@ class PolledFact:
         return self._failed_ns is not None
 
     def shown(self, value: object, sent_ns: int) -> Change | None:
-        """A poll was answered. News: another value, or the first answer after a failure."""
+        """A poll was answered. It is news if the value differs, or if it is the first answer after a failure."""
         differs = value != self._value
         change = Change(self._shown_ns if differs else self._failed_ns) if differs or self.lost else None
         self._value, self._shown_ns, self._failed_ns = value, sent_ns, None
         return change
 
     def failed(self, sent_ns: int) -> Change | None:
-        """A poll failed. News only where the last one did not."""
+        """A poll failed. It is news only if the poll before did not fail."""
         change = None if self.lost else Change(self._shown_ns)
         self._failed_ns = sent_ns
         return change
 
 
 async def supervised(observe: Callable[[], Awaitable[None]], lost: Callable[[str], None]) -> Never:
-    """Run an observer for ever: what ends it is told to `lost`, as an event, and it begins again.
+    """Run an observer for ever. When it ends, tell `lost` why, and begin it again.
 
-    At once where it had lasted: Sentinel closes the clients of a Redis that it promotes, which is no reason to look
-    away from it.
+    An observer that had lasted for RETRY_NS begins again at once: Sentinel closes the connections of a Redis that it
+    promotes, and that is just when we want to watch it.
     """
     while True:
         again_ns = mono_ns() + RETRY_NS
@@ -102,12 +132,44 @@ async def supervised(observe: Callable[[], Awaitable[None]], lost: Callable[[str
 
 
 def described(error: Exception) -> str:
-    """One line for an event: the kernel's or Redis's words where there are any."""
+    """The error in one line, in the words of the kernel or of Redis where there are any."""
     if isinstance(error, TimeoutError):
         return f"no answer within {REPLY_S:g} s"
     return str(error) or type(error).__name__
 
 
 def pairs(reply: list[str]) -> dict[str, Any]:
-    """A flat reply of names and values, as CONFIG GET and SENTINEL MASTER give it."""
+    """Turn a flat reply of names and values, as CONFIG GET and SENTINEL MASTER give it, into a dictionary."""
     return dict(zip(reply[::2], reply[1::2], strict=True))
+
+
+class SettingsLog:
+    """Writes a member's settings when each of its pods is first seen, and whenever they changed."""
+
+    def __init__(self, observed: ObservedMember, polled: PolledFact, declared: Iterable[Sequence[str]] = ()) -> None:
+        """`declared` has, for each setting of the scenario, the names that it may have, today's name first."""
+        self._observed = observed
+        self._polled = polled
+        self._asked = [*((name,) for name in REDIS_SETTINGS), *declared]
+
+    async def read(self, redis: Resp) -> None:
+        """Ask a Redis and write what it says. It leaves out a name that it does not know. A refusal is an `error`."""
+        sent_ns = mono_ns()
+        settings: dict[str, str] = {}
+        for names in self._asked:
+            for name in names:
+                reply = await redis.call("CONFIG", "GET", name)
+                if isinstance(reply, ReplyError):
+                    self.shown({}, sent_ns, error=str(reply))
+                    return
+                settings |= pairs(reply)
+                if reply:
+                    break  # a server that knows today's name has the same value under the old one
+        self.shown(settings, sent_ns)
+
+    def shown(self, settings: dict[str, str], sent_ns: int, error: str | None = None) -> None:
+        member = self._observed.member
+        change = self._polled.shown((member.uid, settings, error), sent_ns)
+        if change:
+            event = SettingsRead(member=member.name, component=member.kind.value, settings=settings, error=error)
+            self._observed.events.write(event, since_ns=change.since_ns)

@@ -9,7 +9,7 @@ from chaos.analysis import wording
 from chaos.analysis.interval import Interval
 from chaos.analysis.result import (
     Counts,
-    Failover,
+    FailoverResult,
     FaultRecord,
     Losses,
     LostSpell,
@@ -80,7 +80,7 @@ def fault_row(fault: FaultRecord) -> Row:
     )
 
 
-def failover_row(failover: Failover) -> Row:
+def failover_row(failover: FailoverResult) -> Row:
     return (
         str(failover.epoch),
         failover.kind,

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from chaos.analysis import wording
 from chaos.analysis.history import History
-from chaos.analysis.operations import Bools, Client
+from chaos.analysis.operations import Bools, RecordedClient
 from chaos.model import ErrorCode, Outcome
 from chaos.record.events import NodeSeen, TargetAsked
 from chaos.record.layout import NOBODY
@@ -69,12 +69,12 @@ def kinds(history: History, promoted_s: float | None = None) -> dict[str, Bools]
     }
 
 
-def sent_by(history: History, clients: Iterable[Client]) -> Bools:
+def sent_by(history: History, clients: Iterable[RecordedClient]) -> Bools:
     """A mask of those clients' operations."""
     return np.isin(history.ops.client, [client.number for client in clients])
 
 
-def meters(history: History) -> list[Client]:
+def meters(history: History) -> list[RecordedClient]:
     return [client for client in history.clients.values() if client.is_meter]
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaos.analysis.each import each
+from chaos.analysis.campaign import each
 from chaos.analysis.history import History
 from chaos.analysis.result import CampaignResult
 from chaos.analysis.summary import to_json

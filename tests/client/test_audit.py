@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from chaos.client.audit import audit
-from chaos.client.sanity import sanity
+from chaos.client.audit import audit, sanity
 from chaos.model import Member, Outcome
 from chaos.record.event_files import EventWriter, read_events
 from chaos.record.events import Stamped

@@ -6,7 +6,7 @@ from random import randrange
 
 import pytest
 
-from chaos.client.ports import TAKEN, Ports
+from chaos.client.link import TAKEN, Ports
 
 
 @pytest.fixture

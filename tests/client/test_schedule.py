@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from chaos.client.schedule import Schedule, phase_ns
+from chaos.client.meter import Schedule, phase_ns
 from chaos.clock import mono_ns
 from chaos.timers import GRID_NS, Timers
 

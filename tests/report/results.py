@@ -9,7 +9,7 @@ from chaos.analysis.result import (
     CampaignResult,
     Counts,
     Doubt,
-    Failover,
+    FailoverResult,
     FaultRecord,
     Group,
     Losses,
@@ -188,7 +188,7 @@ def trial(number: int, pointer_s: float, back_s: float, **more: Any) -> TrialRes
         if (at_s := known[milestone].at_s)
     }
     held["lost_after"] = TargetResult(limit=0, measured=Interval.at(0), verdict="pass", gate=False)
-    detected = Failover(
+    detected = FailoverResult(
         epoch=number + 1,
         kind="detected",
         leader="rfs-redis-cluster-bj7p4",

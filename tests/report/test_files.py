@@ -5,8 +5,7 @@ import time
 
 import pytest
 
-from chaos.analysis.campaign import analyse
-from chaos.analysis.each import FEW
+from chaos.analysis.campaign import FEW, analyse
 from chaos.analysis.result import Verdict
 from chaos.report.files import write
 from tests.recordings import Story, build_sample_campaign, kill_master, no_fault, write_campaign

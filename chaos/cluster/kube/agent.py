@@ -31,7 +31,7 @@ AGENT, KEEPER = "agent", "keeper"
 AGENT_CPU, KEEPER_CPU = "500m", "50m"
 """Their shares of a busy node. With less than the control plane asks for, the agent's timer would starve."""
 PORTS = {"name": "net.ipv4.ip_local_port_range", "value": "1024 65535"}
-"""The ports that clients use in turn (chaos.client.ports). None may come again while connection tracking still knows
+"""The ports that clients use in turn (chaos.client.link). None may come again while connection tracking still knows
 it, which is for 120 s. The usual range is too small for 200 connections a second, and as many retries in an outage."""
 USER = 1000
 _NOBODY = {"runAsUser": USER, "runAsGroup": USER, "fsGroup": USER, "runAsNonRoot": True}

@@ -14,7 +14,7 @@ from chaos.cluster.local.servers import find_haproxy
 from chaos.errors import ScenarioError, SetupError
 from chaos.model import MemberKind
 from chaos.observe.proxies import ProxyObserver
-from chaos.observe.watch import PolledFact, Source, supervised
+from chaos.observe.watch import ObservedMember, PolledFact, supervised
 from chaos.record.event_files import EventWriter
 from chaos.record.events import Stamped
 from chaos.resp import PASSWORD_VARIABLE
@@ -87,7 +87,7 @@ async def test_it_leads_to_the_master_and_after_a_failover_to_the_new_one(tmp_pa
     async with held(tmp_path, scenario(), Level(LOOPBACK, "a test")) as one:
         proxy, master = await one.member("haproxy-0"), await one.member("redis-0")
         assert proxy.kind is MemberKind.PROXY
-        observer = ProxyObserver(Source(proxy, events), PolledFact())
+        observer = ProxyObserver(ObservedMember(proxy, events), PolledFact())
         watching = asyncio.create_task(supervised(observer.observe, observer.lost))
         await until(_are(up, "redis-0"), within_s=10, because="redis-0 alone is up", every_s=0.02)
         service = await one.until("endpoints", service="redis")

@@ -29,18 +29,18 @@ class Operation:
     flags: int = 0
     sent: bool = False
     timer: Call = field(init=False)
-    session: "Session" = field(init=False)
+    connection: "MeterConnection" = field(init=False)
 
     def late(self, _when_ns: int) -> None:
         """Its deadline has come."""
-        self.session.time_out(self)
+        self.connection.time_out(self)
 
 
 Decide = Callable[[Operation, Decision, int], None]
 """Called once for each operation, with the index of the node that answered."""
 
 
-class Session:
+class MeterConnection:
     """Begins with its first operation. Any trouble ends it; to open another is the meter's business.
 
     Operations wait while the master is found and connected to, then go out in one write behind the opening commands;
@@ -92,7 +92,7 @@ class Session:
 
     def submit(self, operation: Operation) -> None:
         """Send it now, or as soon as the connection is there. May decide it within the call."""
-        operation.session = self
+        operation.connection = self
         first = self._discovery is None and self._link is None
         if first:
             operation.flags = RowFlag.OPENED | (RowFlag.DISCOVERED if self._sentinel else 0)
