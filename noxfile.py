@@ -16,7 +16,7 @@ nox.options.sessions = ["lint", "types", "layers", "tests"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
-PLAY_MANY = ("planted",)
+PLAY_MANY = ("planted", "crowded")
 """Benchmarks that play a hundred trials or more."""
 PYTHONS = sorted({"3.11", "3.13", HERE})
 """The two that are promised, and the one that nox runs on: that one is always there."""

@@ -4,6 +4,8 @@ Run as `python benchmarks/planted.py [--trials 5] [--ordinary 60] [--at-once 4] 
 mechanisms are planted on the local cluster by a setting or by an experiment, each so many times, in random order. For
 each trial the cause must say the finding of its mechanism: wanted is 58 of 60. Then as many ordinary crashes are
 played, in which none of the twelve may be named. Prints a line a trial, a table, and one JSON object.
+
+With `--pack FOLDER` the load is less, and each recording is kept there, small, for the tests of findings.
 """
 
 import argparse
@@ -11,6 +13,7 @@ import json
 import random
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +29,12 @@ sys.path.insert(0, str(ROOT))  # the tests' own experiments are used here
 from tests.local.small import action, experiment, meddle, probe  # noqa: E402
 
 SENTINEL, REDIS, LOCAL = "system.settings.sentinel", "system.settings.redis", "system.local"
+LIGHT = ("clients.service.rate_each=10/s", "clients.sentinel.rate_each=10/s")
+"""What a recording to be packed is played with; what fills a Redis has its own rate."""
+BULK = ("pressure", "waited")
+"""Kinds of events that only tell how busy the machine was."""
 SHORT = ("limits.watch=2s", "limits.recovery=40s")
+FAST = ("clients.service.rate_each=50/s", "clients.sentinel.rate_each=50/s")
 TWO_MASTERS = (
     f"{LOCAL}.replace.address=new",
     f"{LOCAL}.replace.data=lost",
@@ -94,7 +102,7 @@ MECHANISMS = {
     ),
     "full": Planted(
         "writes refused with OOM",
-        set=(f"{REDIS}.maxmemory=2097152", f"{REDIS}.maxmemory-policy=noeviction", "limits.recovery=20s"),
+        set=(f"{REDIS}.maxmemory=2097152", f"{REDIS}.maxmemory-policy=noeviction", "limits.recovery=14s", *FAST),
     ),
     "empty master": Planted(
         "empty master copied", set=(f"{LOCAL}.replace.after=3s", f"{LOCAL}.replace.data=lost", "limits.watch=8s")
@@ -133,7 +141,18 @@ def method(folder: Path, name: str) -> str:
     return name
 
 
-def play(folder: Path, trial: Trial) -> tuple[Trial, Path]:
+def pack(trial: Path, archive: Path) -> None:
+    """A recording without the machine's own events, in an archive of some ten KB."""
+    for file in (trial / "events").glob("*.jsonl"):
+        kept = [line for line in file.read_text().splitlines(keepends=True) if json.loads(line)["kind"] not in BULK]
+        file.write_text("".join(kept))
+    for name in ("worker.log", "journal.json"):
+        (trial / name).unlink(missing_ok=True)
+    with tarfile.open(archive, "w:xz", preset=9) as packed:
+        packed.add(trial, "trial-000")
+
+
+def play(folder: Path, trial: Trial, more: tuple[str, ...] = ()) -> tuple[Trial, Path]:
     """Its campaign's directory. Raises RuntimeError where none was recorded."""
     own = folder / f"{trial.number:03d}"
     own.mkdir()
@@ -149,7 +168,7 @@ def play(folder: Path, trial: Trial) -> tuple[Trial, Path]:
         "--experiment",
         method(own, how.play),
     ]
-    values = (*(SHORT if trial.planted else ()), *how.set)
+    values = (*(SHORT if trial.planted else ()), *more, *how.set)
     options = [word for value in values for word in ("--set", value)]
     out = ["--seed", str(trial.seed), "--parallel", "1", "--out", str(own / "reports"), "--quiet"]
     done = subprocess.run([*command, *options, *out], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -167,7 +186,9 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=MECHANISMS, help="a mechanism; may be said again")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="a folder for the recordings; else they are thrown away")
+    parser.add_argument("--pack", type=Path, help="a folder in which each recording is kept, small")
     options = parser.parse_args()
+    more = LIGHT if options.pack else ()
     names = [*(options.only or MECHANISMS)] * options.trials + [""] * options.ordinary
     chance = random.Random(options.seed)
     chance.shuffle(names)
@@ -176,12 +197,15 @@ def main() -> None:
         folder = options.keep or Path(thrown)
         folder.mkdir(parents=True, exist_ok=True)
         table: dict[str, list[str]] = {}
-        for trial, campaign in pool.map(lambda one: play(folder, one), trials):
+        for trial, campaign in pool.map(lambda one: play(folder, one, more), trials):
             result = from_json((campaign / "summary.json").read_text()).trials[0]
             outcome = judged(trial, result, campaign / result.directory)
             table.setdefault(trial.planted, []).append(outcome)
             sys.stdout.write(f"{trial.number:3d}  {trial.planted or 'ordinary':20} {outcome:16} {result.cause}\n")
             sys.stdout.flush()
+            if options.pack:
+                archive = f"{(trial.planted or 'ordinary').replace(' ', '-')}.tar.xz"
+                pack(campaign / result.directory, options.pack / archive)
     sys.stdout.write(json.dumps(figures(table), indent=1) + "\n")
 
 

@@ -21,10 +21,15 @@ def no_good_replica(measured: Measured) -> Iterator[Finding]:
         return
     later = next((one for one in measured.attempts if one.completed and one.epoch > tried[-1].epoch), None)
     back = back_as_master(measured)
-    until_s = later.started.at_s.middle if later else back.latest_s if back else None
-    over = f" It was over when {back.event.member} was back, at {back.latest_s:.1f} s." if back and not later else ""
+    last_s, until_s, over = aborted[-1].at_s.middle, None, ""
     if later:
+        until_s = later.started.at_s.middle
         over = f" The one that lasted began at {until_s:.1f} s; a failover is tried again after 2 x failover-timeout."
+    elif back and back.latest_s >= last_s:
+        until_s = back.latest_s
+        over = f" It was over when {back.event.member} was back, at {until_s:.1f} s."
+    elif back:  # Sentinel had not noticed yet that it was
+        until_s, over = last_s, f" {back.event.member} had been back since {back.latest_s:.1f} s."
     reasons = reasons_by_replica(measured, aborted[0])
     low = [name for name, why in reasons.items() if why == PRIORITY]
     yield Finding(
@@ -41,6 +46,8 @@ def no_good_replica(measured: Measured) -> Iterator[Finding]:
 
 
 PRIORITY = "has replica-priority 0"
+PLURAL = {"has": "have", "was": "were"}
+"""The verbs that reasons begin with and that are others of several replicas."""
 
 
 def reasons_by_replica(measured: Measured, aborted: Said) -> dict[str, str]:
@@ -89,8 +96,8 @@ def _told(reasons: dict[str, str]) -> str:
     by_reason: dict[str, list[str]] = {}
     for name, why in reasons.items():
         by_reason.setdefault(why, []).append(name)
-    each = [
-        f"{listed(names)} {why if len(names) == 1 else why.replace('has ', 'have ', 1).replace('was ', 'were ', 1)}"
-        for why, names in by_reason.items()
-    ]
+    each = []
+    for why, names in by_reason.items():
+        verb, _, rest = why.partition(" ")
+        each.append(f"{listed(names)} {verb if len(names) == 1 else PLURAL.get(verb, verb)} {rest}")
     return "; ".join(each)

@@ -104,6 +104,16 @@ def test_each_replica_has_its_own_reason(analysed: Analysed):
     assert found.advice == ""
 
 
+def test_what_several_replicas_share_is_said_once_and_an_old_master_that_is_back_ends_it(analysed: Analysed):
+    story = tried(missed(), 5.4).sentinel(5.5, 0, "-failover-abort-no-good-slave", OLD)
+    story.event("role", 4.0, AGENT, member=PODS[0], address=f"{IPS[0]}:6379", run_id="n" * 40, role="master")
+    found = the(analysed(story), "no good replica")
+    assert f"{PODS[1]} and {PODS[2]} may have been passed over for an INFO that was older than 5 s" in found.sentence
+    assert found.sentence.endswith(f"{PODS[0]} had been back since 4.0 s.")
+    assert found.severity == "slow"
+    assert found.until_s == found.since_s
+
+
 def test_without_any_replica_that_is_the_reason(analysed: Analysed):
     story = tried(missed(), 5.4).sentinel(5.5, 0, "-failover-abort-no-good-slave", OLD)
     story.event("sentinel.state", 5.0, AGENT, sentinel=NAMES[0], quorum=2)
