@@ -63,6 +63,8 @@ class World:
         self._put("endpoints", service=SERVICE, endpoints=[endpoint])
 
     def say_roles(self) -> None:
+        if self.script == "mute":
+            self.out.add("rfr-redis-cluster-1")
         for name, member in self.members().items():
             if member.kind is MemberKind.REDIS:
                 self._say_role(name)
@@ -71,6 +73,8 @@ class World:
 
     def _say_role(self, name: str) -> None:
         assert self.agent is not None
+        if self.script == "no-settings":
+            self.agent.write(event("settings", member=name, component="redis", settings={}))
         where: dict[str, Any] = {"member": name, "address": self.address(name)}
         if name in self.out:
             self.agent.write(event("role.lost", **where, error="refused"))

@@ -124,6 +124,16 @@ def test_a_system_that_stays_unhealthy_is_given_up_and_said_in_the_summary(
     assert summary.from_json((directory / "summary.json").read_text()).verdict is Verdict.INCONCLUSIVE
 
 
+def test_a_system_that_cannot_become_healthy_is_not_deployed_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_SCRIPT", "no-settings")
+    with pytest.raises(SetupError, match="has no setting maxclients"):
+        run(options(tmp_path, settings={"system.settings.redis.maxclients": "100"}), lambda _: None)
+
+    assert fake_cluster.made[-1].asked == ["up", "deploy", "down"]
+
+
 def test_a_worker_that_dies_without_a_word_is_an_error_with_what_is_left_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

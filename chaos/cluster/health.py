@@ -12,6 +12,7 @@ from chaos.model import Member, MemberKind
 from chaos.record.events import (
     Endpoints,
     Event,
+    LogOpened,
     MembersKnown,
     Pod,
     ProxyLost,
@@ -48,6 +49,7 @@ class Facts:
         self.proxies: dict[str, list[ServerEntry]] = {}
         self.sentinels: dict[str, SentinelState] = {}
         self.settings: dict[str, SettingsRead] = {}
+        self.logs: dict[str, str] = {}
         self._silent: set[str] = set()
 
     def apply(self, event: Event) -> None:
@@ -71,7 +73,7 @@ class Facts:
                 self._apply_more(event)
 
     def _apply_more(self, event: Event) -> None:
-        """Take an event about Services, Sentinels or settings."""
+        """Take an event about Services, Sentinels, settings or logs."""
         match event:
             case Endpoints():
                 self.endpoints[event.service] = event
@@ -81,10 +83,11 @@ class Facts:
                 self.addresses[event.sentinel] = event.address
             case SentinelState():
                 self.sentinels[event.sentinel] = event
-            case SentinelLost():
-                self._silent.add(event.sentinel)
-            case SentinelBack():
-                self._silent.discard(event.sentinel)
+            case SentinelLost() | SentinelBack():
+                change = self._silent.add if isinstance(event, SentinelLost) else self._silent.discard
+                change(event.sentinel)
+            case LogOpened():
+                self.logs[event.pod] = event.file
             case SettingsRead():
                 self.settings[event.member] = event
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.clock import mono_ns
-from chaos.errors import HarnessError, InterruptedTrial, SetupError, error_named, worst
+from chaos.errors import HarnessError, InterruptedTrial, NeverHealthyError, SetupError, error_named, worst
 from chaos.pipe import Child, Lines, Program
 from chaos.progress import Message, Tell, Tells
 from chaos.record.layout import CLOSED
@@ -109,7 +109,7 @@ class Play:
         try:
             await self._work(spec)
         except SetupError as error:
-            if self._interrupted or not _gate_stayed_shut(spec):
+            if self._interrupted or isinstance(error, NeverHealthyError) or not _gate_stayed_shut(spec):
                 raise
             self._options.tell(Message(Tell.NOTE, {"text": f"{error}; deployed anew"}))
             _set_aside(spec)

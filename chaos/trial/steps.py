@@ -28,7 +28,8 @@ from chaos.agent.spec import AUDIT, START, STOP
 from chaos.clock import AGENT, HOST, identity, mono_ns
 from chaos.cluster.base import refusal
 from chaos.cluster.health import Facts, master, settings, summary, to_audit
-from chaos.errors import FaultError, InterruptedTrial, RecordingError, SetupError, worst
+from chaos.cluster.silent import DESCRIBED_S, final, silent
+from chaos.errors import FaultError, InterruptedTrial, NeverHealthyError, RecordingError, SetupError, worst
 from chaos.experiment import paths, play, recovery, written
 from chaos.experiment.crowding import Crowded
 from chaos.experiment.observed import Observed
@@ -174,8 +175,13 @@ class Trial:
 
 
 async def healthy(session: Session, record: Record, said: list[str]) -> None:
-    """Wait until the system is healthy. Raises SetupError at the limit, with what is still wrong."""
-    begun_ns = mono_ns()
+    """Wait until the system is healthy.
+
+    A member that does not answer for DESCRIBED_S is described. Raises SetupError at the limit, with what is still
+    wrong, and NeverHealthyError as soon as waiting cannot change it.
+    """
+    begun_ns, told = mono_ns(), False
+    facts, directory = session.scene.facts, record.directory
 
     async def looked() -> bool:
         await recovery.look(session)
@@ -183,10 +189,17 @@ async def healthy(session: Session, record: Record, said: list[str]) -> None:
         if wrong:
             waited_s = (mono_ns() - begun_ns) / 1e9
             session.tell(Message(Tell.WAITING, {"name": "healthy", "text": wrong[0], "seconds": waited_s}))
+            if stays := list(final(facts, session.scenario.system)):
+                raise NeverHealthyError(f"the system cannot become healthy: {'; '.join(stays)}")
+            nonlocal told
+            if waited_s >= DESCRIBED_S and not told:
+                told = True
+                for one in silent(facts, directory):
+                    session.note(f"does not answer yet: {one}")
         return not wrong
 
     def sentence() -> str:
-        return f"the system is not healthy: {'; '.join(recovery.sick(session))}"
+        return f"the system is not healthy: {'; '.join([*recovery.sick(session), *silent(facts, directory)])}"
 
     await until(looked, within_s=session.scenario.limits.healthy, because=sentence, every_s=recovery.LOOK_S)
     record.settings(settings(session.scene.facts))

@@ -1,6 +1,7 @@
 """Trials that cannot be played: each a clear sentence, the right exit code, everything undone, the record readable."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,27 @@ def test_a_system_that_never_becomes_healthy_is_named_with_what_is_wrong(tmp_pat
     )
     assert (played.closed["ended"], played.closed["step"]) == ("failed", 3)
     assert played.undone[-2:] == ["agent closed", "disconnected"]
+
+
+def test_a_member_that_does_not_answer_is_described(tmp_path: Path) -> None:
+    played = Played(trial_spec(tmp_path, "mute"))
+
+    assert played.code == 3
+    assert "rfr-redis-cluster-1 does not answer ROLE" in failed(played)
+    assert "rfr-redis-cluster-1: its phase is Running; its log is empty" in failed(played)
+
+
+def test_a_setting_that_no_member_has_ends_the_wait_at_once(tmp_path: Path) -> None:
+    spec = trial_spec(tmp_path, "no-settings")
+    spec.scenario["system"]["settings"]["redis"] = {"maxclients": 100}
+    spec.scenario["limits"]["healthy"] = "60s"
+    begun = time.monotonic()
+    played = Played(spec)
+
+    assert played.told(Tell.FAILED)[0]["error"] == "NeverHealthyError"
+    assert "the system cannot become healthy: rfr-redis-cluster-0 has no setting maxclients" in failed(played)
+    assert played.code == 3
+    assert time.monotonic() - begun < 30
 
 
 def test_without_any_path_that_works_there_is_nothing_to_measure(tmp_path: Path) -> None:

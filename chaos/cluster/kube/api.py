@@ -99,7 +99,7 @@ class Api:
         If the caller is cancelled, a request that changes something is still waited for: otherwise what undoes it might
         reach the server first.
         """
-        request = asyncio.create_task(self.run(lambda: self._request(method, path, body, query)))
+        request = asyncio.create_task(self.run(lambda: dict(json.loads(self._request(method, path, body, query)))))
         try:
             return await asyncio.shield(request)
         except asyncio.CancelledError:
@@ -108,7 +108,12 @@ class Api:
             await asyncio.gather(request, return_exceptions=True)
             raise
 
-    def _request(self, method: str, path: str, body: Object | None, query: Mapping[str, str]) -> Object:
+    async def text(self, path: str, **query: str) -> str:
+        """What a GET answers that is no JSON, as a log."""
+        data = await self.run(lambda: self._request("GET", path, None, query))
+        return data.decode("utf-8", "replace")
+
+    def _request(self, method: str, path: str, body: Object | None, query: Mapping[str, str]) -> bytes:
         content = "application/apply-patch+yaml" if method == "PATCH" else "application/json"
         url = self.client.param_serialize(
             method,
@@ -119,10 +124,10 @@ class Api:
             auth_settings=["BearerToken"],
         )
         answer = self.client.call_api(*url)
-        data = answer.read()  # type: ignore[no-untyped-call]
+        data: bytes = answer.read()  # type: ignore[no-untyped-call]
         if not 200 <= answer.status < 300:
             raise ApiException(status=answer.status, reason=data.decode(errors="replace"))
-        return dict(json.loads(data))
+        return data
 
     async def items(self, path: str, **query: str) -> list[Object]:
         return list((await self.request("GET", path, None, **query))["items"])

@@ -15,6 +15,7 @@ import yaml
 
 from chaos.clock import mono_ns
 from chaos.cluster.kube.api import MANAGED_BY, MANAGER, OURS, Api, ApiError, Object
+from chaos.cluster.silent import DESCRIBED_S, FINAL, last_words
 from chaos.errors import ScenarioError, SetupError
 from chaos.progress import Message, Tell, Tells
 from chaos.scenario.model import Scenario, System
@@ -31,6 +32,7 @@ NAMESPACE = "failover-harness"
 """The namespace of the node helpers. They are privileged, which a namespace has to allow."""
 KINDS = ("pods", "configmaps")
 RUNNING_S, OURS_GONE_S = 60.0, 40.0
+TAIL_LINES = 20
 
 
 def objects(folder: Path, manifests: Iterable[str]) -> list[Object]:
@@ -161,13 +163,23 @@ class Readiness:
         self._pod: Object | None = None
 
     async def wait(self, within_s: float = READY_S) -> None:
-        """Wait. The SetupError names a pod that is not Ready, what it waits for, and its last event."""
+        """Wait. The SetupError names a pod that is not Ready, what it waits for, its last lines and its last event.
+
+        A pod whose container cannot start as its manifest is written ends the wait at once.
+        """
         async with self._telling():
             try:
                 await until(self._ready, within_s=within_s, because=lambda: self._lacking, every_s=POLL_S)
             except SetupError as error:
-                name = self._pod["metadata"]["name"] if self._pod else None
-                raise SetupError(f"{error}; {await last_event(self._api, self._namespace, name)}") from error
+                raise SetupError(f"{error}; {await self._described()}") from error
+
+    async def _described(self) -> str:
+        """The last lines of the pod that is not Ready, and what Kubernetes said last of it."""
+        if self._pod is None:
+            return await last_event(self._api, self._namespace, None)
+        name = self._pod["metadata"]["name"]
+        lines = await log_tail(self._api, self._namespace, self._pod)
+        return f"{last_words(lines)}; {await last_event(self._api, self._namespace, name)}"
 
     async def _ready(self) -> bool:
         for namespace, selector, count in self._wanted:
@@ -176,6 +188,8 @@ class Readiness:
             self._pod = next((pod for pod in pods if not is_ready(pod)), None)
             if self._pod is not None:
                 self._lacking = f"pod {self._pod['metadata']['name']} is not Ready: {state_of(self._pod)}"
+                if FINAL & set(waiting_reasons(self._pod)):
+                    raise SetupError(self._lacking)
                 return False
             if len(pods) < count:
                 self._lacking = f"{len(pods)} of {count} pods with {selector} are there in {namespace}"
@@ -188,9 +202,13 @@ class Readiness:
         begun_ns = mono_ns()
 
         async def tell() -> None:
+            described = False
             while True:
                 await asyncio.sleep(SAY_S)
                 waited_s = (mono_ns() - begun_ns) / 1e9
+                if waited_s >= DESCRIBED_S and not described:
+                    described = True
+                    self._tell(Message(Tell.NOTE, {"text": f"{self._lacking}; {await self._described()}"}))
                 self._tell(Message(Tell.WAITING, {"name": "deploy", "text": self._lacking, "seconds": waited_s}))
 
         task = asyncio.create_task(tell())
@@ -198,6 +216,16 @@ class Readiness:
             yield
         finally:
             task.cancel()
+
+
+async def log_tail(api: Api, namespace: str, pod: Object) -> list[str]:
+    """The last lines of a pod's container, or of the one before it while it waits; none where it has no log."""
+    path = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}/log"
+    before = {"previous": "true"} if waiting_reasons(pod) else {}
+    try:
+        return (await api.text(path, tailLines=str(TAIL_LINES), **before)).splitlines()
+    except ApiError:
+        return []  # a container that never ran has no log
 
 
 async def last_event(api: Api, namespace: str, pod: str | None) -> str:
@@ -215,6 +243,12 @@ def is_ready(pod: Object) -> bool:
         return False
     conditions = pod.get("status", {}).get("conditions", [])
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def waiting_reasons(pod: Object) -> list[str]:
+    """Why its containers do not run, in Kubernetes's words."""
+    states = [one.get("state", {}).get("waiting") for one in pod.get("status", {}).get("containerStatuses", [])]
+    return [str(one["reason"]) for one in states if one]
 
 
 def state_of(pod: Object) -> str:

@@ -7,6 +7,7 @@ periods is changed.
 """
 
 import asyncio
+import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,7 +25,7 @@ from chaos.until import until
 Address = tuple[str, int]
 
 REPLY_S = 5.0
-ANSWER_S, COMPLETE_S = 10.0, 20.0
+ANSWER_S, COMPLETE_S = 8.0, 20.0
 """How long a member may take to answer, and how long Redis, and then the Sentinels, may take to be complete."""
 LOOK_S = 0.02
 DELAY = "repl-diskless-sync-delay"
@@ -32,6 +33,14 @@ DELAY = "repl-diskless-sync-delay"
 HELLO = "__sentinel__:hello"
 PING_S = 1.0
 """Sentinel pings what it monitors once in this period, counted from when it began to monitor."""
+
+
+Described = Callable[[Address], str]
+"""Says what is known of the process at an address, for the sentence about a member that does not answer."""
+
+
+def _see_its_log(_at: Address) -> str:
+    return "see its log"
 
 
 class Told:
@@ -56,15 +65,23 @@ class Told:
         return f"{self.address}:{self.port}"
 
 
-async def assemble(system: System, redis: list[Address], sentinels: list[Address], member: type[Told] = Told) -> None:
+async def assemble(
+    system: System,
+    redis: list[Address],
+    sentinels: list[Address],
+    member: type[Told] = Told,
+    described: Described = _see_its_log,
+) -> None:
     """Make the first of `redis` the master of the others, and let all `sentinels` watch them, set as declared.
 
     Every member has just been started, from the files of `config`. Raises SetupError if one refuses what it is told, or
     if the system is not complete in time.
     """
     async with AsyncExitStack() as opened:
-        data = [await opened.enter_async_context(told(at, password_from_environment(), member)) for at in redis]
-        watchers = [await opened.enter_async_context(told(at, member=member)) for at in sentinels]
+        data = [
+            await opened.enter_async_context(told(at, password_from_environment(), member, described)) for at in redis
+        ]
+        watchers = [await opened.enter_async_context(told(at, None, member, described)) for at in sentinels]
         await _replicate(data)
         for one in data:  # to come back after a restart as what it is now, unless from the operator's file
             await (configure(one, system) if is_template(system) else one.call("CONFIG", "REWRITE"))
@@ -74,11 +91,30 @@ async def assemble(system: System, redis: list[Address], sentinels: list[Address
 
 
 @asynccontextmanager
-async def told(at: Address, password: str | None = None, member: type[Told] = Told) -> AsyncIterator[Told]:
-    """A connection to a member. One that is still starting is waited for until it has loaded its data."""
-    await until(
-        lambda: _ready(at, password), within_s=ANSWER_S, every_s=LOOK_S, because=f"{at[0]}:{at[1]} answers; see its log"
-    )
+async def told(
+    at: Address, password: str | None = None, member: type[Told] = Told, described: Described = _see_its_log
+) -> AsyncIterator[Told]:
+    """A connection to a member. One that is still starting is waited for until it has loaded its data.
+
+    `described` says of a member that does not answer what is known of its process.
+    """
+    met = ""
+
+    async def ready() -> bool:
+        nonlocal met
+        try:
+            async with Resp.connect(*at, REPLY_S, password) as connection:
+                reply = await connection.call("PING")
+        except OSError as error:
+            met = os.strerror(error.errno).lower() if error.errno else str(error) or type(error).__name__
+            return False
+        met = str(reply)
+        return bool(reply == "PONG")
+
+    def because() -> str:
+        return f"{at[0]}:{at[1]} does not answer ({met}); {described(at)}"
+
+    await until(ready, within_s=ANSWER_S, every_s=LOOK_S, because=because)
     async with Resp.connect(*at, REPLY_S, password) as connection:
         yield member(at, connection)
 
@@ -98,14 +134,6 @@ async def monitor(one: Told, system: System, master: Address) -> None:
     await one.call("SENTINEL", "MONITOR", name, *master, quorum(system))
     for option, value in sentinel_settings(system).items():
         await one.call("SENTINEL", "SET", name, option, value)
-
-
-async def _ready(at: Address, password: str | None) -> bool:
-    try:
-        async with Resp.connect(*at, REPLY_S, password) as connection:
-            return bool(await connection.call("PING") == "PONG")
-    except OSError:
-        return False
 
 
 async def _replicate(data: list[Told]) -> None:

@@ -7,6 +7,7 @@ it is to come back.
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 from chaos.clock import HOST, mono_ns
@@ -171,7 +172,7 @@ class Kubelet:
         ports = {MemberKind.REDIS: redis, MemberKind.PROXY: redis, MemberKind.SENTINEL: self._local.sentinel.port}
         space = self._network.space(address)
         pod = self.pods[name] = LocalPod(name=name, kind=kind, port=ports.get(kind, 0), space=space, role=role)
-        pod.log = Log(self._logs / _log_name(pod), stamped=kind is not MemberKind.OPERATOR)
+        pod.log = Log(self.log_of(pod), stamped=kind is not MemberKind.OPERATOR)
         pod.log.open()
         self._log_event(LogOpened, pod)
         return pod
@@ -236,6 +237,10 @@ class Kubelet:
         if not pod.leaving:
             self._recipes.told(pod, None if master == pod.ip_port else master)
             self._run(pod)
+
+    def log_of(self, pod: LocalPod) -> Path:
+        """The file with what its process says."""
+        return self._logs / _log_name(pod)
 
     def _log_event(self, kind: type[LogOpened | LogClosed], pod: LocalPod) -> None:
         said = kind(file=_log_name(pod), component=pod.kind.value, pod=pod.name, uid=pod.uid, container=pod.kind.value)

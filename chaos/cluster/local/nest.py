@@ -35,6 +35,7 @@ from chaos.cluster.local.network import Network, Space, isolate
 from chaos.cluster.local.plan import LINE_BYTES, Plan
 from chaos.cluster.local.pod import Log
 from chaos.cluster.local.stops import MemberFaults
+from chaos.cluster.silent import last_words, state, tail
 from chaos.errors import HarnessError, SetupError
 from chaos.model import MemberKind
 from chaos.pipe import Child, Handler, Line, Program, answered, packed, say
@@ -118,7 +119,7 @@ class Nest:
         kubelet = self._kubelet
         kubelet.start()
         redis, sentinels = ([pod.ip_port for pod in kubelet.of(kind)] for kind in (REDIS, SENTINEL))
-        await assembly.assemble(self._plan.system, redis, sentinels)
+        await assembly.assemble(self._plan.system, redis, sentinels, described=self._described)
         if self._plan.system.master_label is not None:
             Labels(self._plan.system, kubelet)
             kubelet.start_controller()
@@ -126,6 +127,11 @@ class Nest:
         kubelet.listeners.append(self._endpoints.follow)
         kubelet.all_ready()
         say(packed({"up": True}))
+
+    def _described(self, at: tuple[str, int]) -> str:
+        """The member at that address, with its process and the last lines of its log."""
+        pod = next(pod for pod in self._kubelet.pods.values() if pod.ip_port == at)
+        return f"{pod.name}: {state(pod.event())}; {last_words(tail(self._kubelet.log_of(pod)))}"
 
     async def _serve(self) -> None:
         reader = asyncio.StreamReader(limit=LINE_BYTES)

@@ -1,9 +1,14 @@
 """A pod that never becomes Ready is named, with what it waits for and its last event."""
 
+import re
+import time
+
 import pytest
 
+from chaos.cluster.kube import deploy
 from chaos.cluster.kube.deploy import Readiness, is_ready, state_of
 from chaos.errors import SetupError
+from chaos.progress import Message, Tell
 from chaos.scenario.model import System
 
 REDIS, OPERATOR = "/api/v1/namespaces/here/pods", "/api/v1/namespaces/ops/pods"
@@ -48,10 +53,38 @@ async def test_a_pod_that_never_becomes_ready(api, server):
     late = {"reason": "Failed", "message": "no such image", "lastTimestamp": "2026-11-23T09:00:09Z"}
     server.items("/api/v1/namespaces/here/events", late, early)
 
-    expected = r"0\.1 s: pod two is not Ready: ErrImagePull of image; last event: Failed: no such image"
+    expected = r"0\.1 s: pod two is not Ready: ErrImagePull of image; its log is empty; last event: Failed: no such"
     with pytest.raises(SetupError, match=expected):
         await readiness(api).wait(within_s=0.1)
     assert server.asked[-1][2] == {"fieldSelector": ["involvedObject.name=two"]}
+
+
+async def test_a_pod_that_never_becomes_ready_is_described_with_its_last_lines(api, server, monkeypatch):
+    monkeypatch.setattr(deploy, "SAY_S", 0.05)
+    monkeypatch.setattr(deploy, "DESCRIBED_S", 0.05)
+    server.items(OPERATOR, pod("operator"))
+    server.items(REDIS, pod("one"), pod("two", ready=False))
+    server.items("/api/v1/namespaces/here/events", {"reason": "Unhealthy", "message": "probe failed"})
+    server.answers["GET", f"{REDIS}/two/log"] = "getent: not found"
+    told: list[Message] = []
+
+    words = 'pod two is not Ready: .*; its log ends: ""getent: not found""; last event: Unhealthy: probe failed'
+    with pytest.raises(SetupError, match=words):
+        await Readiness(api, SYSTEM, told.append).wait(within_s=0.5)
+    notes = [message.data["text"] for message in told if message.tell is Tell.NOTE]
+    assert len(notes) == 1
+    assert re.match(words, notes[0])
+
+
+async def test_a_container_that_can_never_start_ends_the_wait_at_once(api, server):
+    server.items(OPERATOR, pod("operator"))
+    server.items(REDIS, pod("one"), pod("two", ready=False, waiting="InvalidImageName"))
+    server.items("/api/v1/namespaces/here/events")
+
+    begun = time.monotonic()
+    with pytest.raises(SetupError, match=r"^pod two is not Ready: InvalidImageName of image; its log is empty"):
+        await readiness(api).wait(within_s=30)
+    assert time.monotonic() - begun < 5
 
 
 async def test_pods_that_never_appear(api, server):

@@ -1,6 +1,7 @@
 """What is done to a real system of processes, and what it says of it. One system a test."""
 
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ import pytest
 
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.base import Ability, Partition, Stop
+from chaos.cluster.local.cluster import connect
 from chaos.errors import FaultError, SetupError
 from chaos.model import Member, MemberKind
 from chaos.record.events import Stamped
 from chaos.until import until
-from tests.cluster.local.systems import WITHIN_S, held, pid_of, reaches, scenario
+from tests.cluster.local.systems import WITHIN_S, held, pid_of, reaches, reference, scenario
 
 pytestmark = pytest.mark.local
 
@@ -268,3 +270,20 @@ async def test_a_member_that_cannot_start_is_an_error_with_its_last_words(tmp_pa
     with pytest.raises(SetupError, match=r"redis-\d ended by itself with exit code 1: .*notify-keyspace-events"):
         async with held(tmp_path, wanted):
             pass
+
+
+async def test_a_member_that_does_not_answer_is_described_within_ten_seconds(tmp_path):
+    """A start script that waits for ever, as one does whose image lacks a tool."""
+    script = tmp_path / "server"
+    script.write_text("#!/bin/sh\nwhile true; do echo getent: not found; sleep 0.5; done\n")
+    script.chmod(0o755)
+    begun_ns = mono_ns()
+    with pytest.raises(SetupError) as error:
+        async with connect(reference() | {"program": str(script)}, scenario(), tmp_path / "trial"):
+            pass
+    assert (mono_ns() - begun_ns) / 1e9 < WITHIN_S
+    assert re.search(
+        r"gave up after 8 s: .* does not answer \(.*refused.*\); redis-0: its process runs since .*; "
+        r'its log ends: "getent: not found" \(\d+ times\)',
+        str(error.value),
+    )
