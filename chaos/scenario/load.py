@@ -17,7 +17,7 @@ from chaos.scenario.lookup import experiments, find_scenario
 from chaos.scenario.model import Claim, Scenario, Target
 from chaos.scenario.schema import schema
 from chaos.scenario.settings import SECRETS
-from chaos.scenario.source import Source, override, read
+from chaos.scenario.source import Source, documents, override, read
 from chaos.scenario.words import Place, dotted, instead, words_at
 
 PLAIN = {
@@ -99,9 +99,12 @@ def _line(source: Source, place: Place, text: str) -> str:
 def _check_manifests(scenario: Scenario, folder: Path, source: Source) -> None:
     manifests = scenario.system.kube.manifests if scenario.system.kube else ()
     for index, manifest in enumerate(manifests):
-        if not (folder / manifest).exists():
+        path = folder / manifest
+        if not path.exists():
             place: Place = ("system", "kube", "manifests", index)
-            raise ScenarioError(_line(source, place, f"{folder / manifest} is not there"))
+            raise ScenarioError(_line(source, place, f"{path} is not there"))
+        for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
+            documents(file)
 
 
 def _warnings(scenario: Scenario, source: Source) -> Iterator[str]:

@@ -85,12 +85,21 @@ def _compose(path: Path) -> yaml.Node | None:
         raise ScenarioError(f"{path}: {error}") from error
 
 
+def documents(path: Path) -> list[Any]:
+    """Every document of a file of manifests. Raises ScenarioError with the line of what is no YAML."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        return list(yaml.safe_load_all(text))
+    except yaml.MarkedYAMLError as error:
+        raise ScenarioError(f"{path}:{problem(error, text)}") from error
+
+
 def problem(error: yaml.MarkedYAMLError, text: str) -> str:
     """The line of what is no YAML in a text, and what it is."""
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 1
     near = text.splitlines()[max(0, line - 2) : line]
-    return f"{line}: {TEMPLATE if any('{{' in one for one in near) else error.problem}"
+    return f"{line}: {TEMPLATE if any('{{' in one for one in near) else f'this is no YAML: {error.problem}'}"
 
 
 def _plain(node: yaml.Node, place: Place, where: dict[Place, str], path: Path) -> Any:  # noqa: ANN401  # it is YAML
@@ -132,7 +141,7 @@ def _scalar(text: str, shown: str) -> Any:  # noqa: ANN401
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ScenarioError(f"{shown}: the value cannot be read as YAML") from error
+        raise ScenarioError(f"{shown}: {TEMPLATE if '{{' in text else 'the value cannot be read as YAML'}") from error
 
 
 def _replaced(data: Any, place: Place, value: Any, shown: str) -> Any:  # noqa: ANN401

@@ -124,6 +124,12 @@ def test_a_file_of_another_kind_is_called_what_it_is(mine, old, new, says):
     assert f"scenarios/mine/scenario.yaml:{says}" in str(error.value)
 
 
+def test_a_manifest_that_is_a_template_is_refused_at_load(mine):
+    Path("scenarios/mine/redis/redis.yaml").write_text("kind: StatefulSet\nspec:\n  replicas: {{ .Values.replicas }}\n")
+    with pytest.raises(ScenarioError, match=r"scenarios/mine/redis/redis\.yaml:3: this is a template and not YAML"):
+        load("mine")
+
+
 def test_every_error_has_a_line_of_its_own(mine):
     with pytest.raises(ScenarioError) as error:
         load(mine("limit: 15s, gate: true", "limt: 15s, gaet: true"))

@@ -34,7 +34,7 @@ def test_a_place_that_is_not_written_is_said_to_be_at_what_is_above_it(written):
     [
         ("a: 1\nb: 2\na: 3\n", r":3: a: stands here twice"),
         ("x:\n  a: 1\n  a: 2\n", r":3: x\.a: stands here twice"),
-        ("a: [1\n", r"yaml:2: expected"),
+        ("a: [1\n", r"yaml:2: this is no YAML: expected"),
         ("- a\n", "is a mapping"),
         ("", "is a mapping"),
         ("a: !!python/name:os.system 1\n", "cannot be read"),

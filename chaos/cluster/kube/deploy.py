@@ -11,14 +11,13 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-import yaml
-
 from chaos.clock import mono_ns
 from chaos.cluster.kube.api import MANAGED_BY, MANAGER, OURS, Api, ApiError, Object
 from chaos.cluster.silent import DESCRIBED_S, FINAL, last_words
 from chaos.errors import ScenarioError, SetupError
 from chaos.progress import Message, Tell, Tells
 from chaos.scenario.model import Scenario, System
+from chaos.scenario.source import documents
 from chaos.until import until
 
 FIRST = {"Namespace": 0, "CustomResourceDefinition": 1}
@@ -61,12 +60,7 @@ def _files(folder: Path, manifests: Iterable[str]) -> Iterator[Path]:
 
 
 def _documents(path: Path) -> Iterator[Object]:
-    try:
-        documents = list(yaml.safe_load_all(path.read_text()))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ScenarioError(f"{path}:{line}: not YAML: {error.problem}") from error
-    for one in documents:
+    for one in documents(path):
         if one is None:
             continue
         if not isinstance(one, dict) or not {"apiVersion", "kind", "metadata"} <= one.keys():

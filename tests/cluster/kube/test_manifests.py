@@ -68,7 +68,9 @@ def test_kinds_of_kubernetes_itself_are_not_custom():
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("a: [", r"bad\.yaml:1: not YAML: expected"),
+        ("a: [", r"bad\.yaml:1: this is no YAML: expected"),
+        ("a: 1\nreplicas: {{ .Values.replicas }}", r"bad\.yaml:2: this is a template and not YAML; render it first"),
+        ("{{- if .Values.on }}\na: 1", r"bad\.yaml:1: this is a template and not YAML; render it first"),
         ("just: text", r"bad\.yaml: a document needs apiVersion, kind and metadata"),
     ],
 )
