@@ -126,7 +126,7 @@ class Outage:
 def outages(ops: list[Op], durable: bool, gap: float, heal: float | None) -> list[Outage]:
     """One client's outages, one after the other."""
     told = sorted(ops, key=lambda op: op.sent)
-    sure = [op for op in told if (op.good and not (durable and op.lost)) or not op.late]
+    sure = [op for op in told if op.good or (durable and op.lost) or not op.late]
     groups: list[list[int]] = []
     for at, op in enumerate(sure):
         if op.good and not (durable and op.lost):
@@ -212,7 +212,7 @@ def of_path(trial: Trial, clients: list[dict[str, Any]]) -> Way:
             recovered.append(ours[0].end or (ours[0].onset[1] + ours[0].length[0], inf))
             downtime.append((sum(one.length[0] for one in ours), sum(one.length[1] for one in ours)))
         if found and found[-1].end is None:
-            sure = [op for op in trial.ops[number] if not op.late]
+            sure = [op for op in trial.ops[number] if op.lost or not op.late]
             ends.add("unknown" if sure[-1].good and not sure[-1].lost else "out")
     worst = [max(them, key=lambda pair: (pair[1], pair[0]), default=None) for them in (recovered, downtime)]
     at_end = "out" if "out" in ends else "unknown" if ends else "works"

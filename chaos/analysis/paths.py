@@ -172,11 +172,15 @@ def errors(history: History, clients: tuple[RecordedClient, ...], during: Interv
 
 
 def _windows(history: History, client: RecordedClient, suspect: Bools, kind: Kind) -> tuple[Window, ...]:
-    """With the error of the client's clock in every edge; a length is on one clock and has none."""
+    """With the error of the client's clock in every edge; a length is on one clock and has none.
+
+    A write that is lost is bad however late its answer was, so that no stall makes it suspect for the durable outage.
+    """
     ops = history.ops
     mine = ops.of(client.number)
-    bad = ~ops.good[mine] | (ops.lost[mine] if kind == "durable" else False)
-    sent = Sent(sent_s=ops.sent_s[mine], done_s=ops.done_s[mine], bad=bad, suspect=suspect[mine] & ~ops.good[mine])
+    lost = ops.lost[mine] if kind == "durable" else np.zeros(mine.stop - mine.start, bool)
+    bad, doubtful = ~ops.good[mine] | lost, suspect[mine] & ~ops.good[mine] & ~lost
+    sent = Sent(sent_s=ops.sent_s[mine], done_s=ops.done_s[mine], bad=bad, suspect=doubtful)
     error_s = ops.clock_error_s
     found = []
     for window in windows(sent, kind, client.number, Cuts(gap_s=history.gap_s, heal_s=history.heal_s)):
@@ -202,7 +206,7 @@ def _at_end(history: History, each: list[ClientWindows], suspect: Bools) -> Lite
         if not any(window.censored == "limit" for window in one.durable):
             continue
         mine = ops.of(one.client.number)
-        sure = ~(suspect[mine] & ~ops.good[mine])
+        sure = ~(suspect[mine] & ~ops.good[mine] & ~ops.lost[mine])
         last_good = (ops.good[mine] & ~ops.lost[mine])[sure][-1:]
         found.add("unknown" if last_good.all() else "out")
     return "out" if "out" in found else "unknown" if found or not each else "works"

@@ -44,6 +44,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "under way": {"outcome": Outcome.IN_FLIGHT, "error": ErrorCode.NONE},
     "missed": {"outcome": Outcome.MISSED, "error": ErrorCode.NOT_SENT},
     "late": {"outcome": Outcome.OK, "error": ErrorCode.NONE, "node": 0, "takes_s": 0.15},
+    "late and lost": {"outcome": Outcome.OK, "error": ErrorCode.NONE, "node": 0, "takes_s": 0.15, "lost": True},
     "lost": {"outcome": Outcome.OK, "error": ErrorCode.NONE, "node": 0, "lost": True},
 }
 """What a spell of operations may meet."""

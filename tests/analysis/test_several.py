@@ -271,6 +271,16 @@ class TestLateness:
         story = Story(paths=("service",)).fault().out("service", 3.0, 3.1, **LATE)
         assert suspect(placed(story.event("hiccup", 3.05, AGENT, late_ns=late_ms * 10**6))).any() == excused
 
+    def test_a_lost_write_is_bad_however_late_its_answer_was(self, analysed: Analysed):
+        """A demoted master said OK, late, while the agent stalled. The stall explains the delay and not the loss."""
+        late = {"outcome": Outcome.OK, "error": ErrorCode.NONE, "takes_s": 0.15, "node": 0, "lost": True}
+        story = Story(paths=("service",)).fault().out("service", 3.0, 4.0, **late)
+        story.event("hiccup", 4.2, AGENT, late_ns=1_300_000_000)
+        path = analysed(story).paths["service/new"]
+        assert [(one.kind, one.widened) for one in path.windows] == [("durable", ())]
+        assert path.outage_s is not None
+        assert edges(path.outage_s) == pytest.approx((0.98, 1.021), abs=0.01)
+
 
 class TestAnotherClock:
     """The agent's clock is another one, known to 30 ms: so far every edge is wider, on both sides."""
