@@ -7,7 +7,8 @@ to whom, and for how long.
 
 Requests (`do`), each beside the fields that name its target:
 
-kill     → before_ns, after_ns, evidence; answered once the process is seen to be gone
+kill     → before_ns, after_ns, evidence, seen; answered once the process is seen to be gone, or else, after SIGNAL_S,
+         with `seen` false
 pause    lease_s, longest_s → before_ns, after_ns, evidence, seen; answered once every thread is seen in state T, or
          else, after SIGNAL_S, with `seen` false: the pause is held all the same
 resume   → before_ns, after_ns, evidence; answered once no thread is in state T any more
@@ -82,7 +83,7 @@ class Faults:
         }
 
     async def kill(self, request: Request) -> Answer:
-        """Raises FaultError where there is nothing to kill, and where the process is still there after SIGNAL_S."""
+        """Raises FaultError where there is nothing to kill."""
         target = self._find(request)
         pid = target.processes()[0]
         with reach.pidfd(pid) as descriptor:
@@ -94,8 +95,9 @@ class Faults:
                 async with asyncio.timeout(SIGNAL_S):
                     after_ns = await reach.ended_ns(descriptor)
             except TimeoutError:
-                raise FaultError(f"process {pid} is still there {SIGNAL_S:g} s after SIGKILL") from None
-        return {"before_ns": before_ns, "after_ns": after_ns, "evidence": f"process {pid} seen gone"}
+                said = f"process {pid} is still there {SIGNAL_S:g} s after SIGKILL"
+                return {"before_ns": before_ns, "after_ns": mono_ns(), "evidence": said, "seen": False}
+        return {"before_ns": before_ns, "after_ns": after_ns, "evidence": f"process {pid} seen gone", "seen": True}
 
     async def renew(self, request: Request) -> Answer:
         self.leases.renew()

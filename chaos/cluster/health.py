@@ -4,6 +4,7 @@ Both kinds of cluster share this gate, since it reads nothing but events. It is 
 fault it is only asked to choose a target or to say who is master.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ from chaos.record.events import (
     SentinelAddress,
     SentinelBack,
     SentinelLost,
+    SentinelSaid,
     SentinelState,
     ServerEntry,
     ServiceKnown,
@@ -50,6 +52,10 @@ class Facts:
         self.sentinels: dict[str, SentinelState] = {}
         self.settings: dict[str, SettingsRead] = {}
         self.logs: dict[str, str] = {}
+        self.said: Counter[tuple[str, str]] = Counter()
+        """How often each Sentinel has published each of its events, by the names of both."""
+        self.leader = ""
+        """The Sentinel that was elected last; empty before the first election."""
         self._silent: set[str] = set()
 
     def apply(self, event: Event) -> None:
@@ -73,12 +79,21 @@ class Facts:
                 self._apply_more(event)
 
     def _apply_more(self, event: Event) -> None:
-        """Take an event about Services, Sentinels, settings or logs."""
+        """Take an event about Services, settings, logs or Sentinels."""
         match event:
             case Endpoints():
                 self.endpoints[event.service] = event
             case ServiceKnown():
                 self.services[event.service] = event
+            case LogOpened():
+                self.logs[event.pod] = event.file
+            case SettingsRead():
+                self.settings[event.member] = event
+            case _:
+                self._apply_of_sentinel(event)
+
+    def _apply_of_sentinel(self, event: Event) -> None:
+        match event:
             case SentinelAddress():
                 self.addresses[event.sentinel] = event.address
             case SentinelState():
@@ -86,10 +101,9 @@ class Facts:
             case SentinelLost() | SentinelBack():
                 change = self._silent.add if isinstance(event, SentinelLost) else self._silent.discard
                 change(event.sentinel)
-            case LogOpened():
-                self.logs[event.pod] = event.file
-            case SettingsRead():
-                self.settings[event.member] = event
+            case SentinelSaid():
+                self.said[event.sentinel, event.channel] += 1
+                self.leader = event.sentinel if event.channel == "+elected-leader" else self.leader
 
     def of(self, kind: MemberKind) -> list[Member]:
         return sorted((one for one in self.members.values() if one.kind == kind), key=lambda one: one.name)

@@ -1,6 +1,6 @@
 """The actions that an experiment's file names. Each returns what the journal should say of it.
 
-`target` is `master`, `replica` or a member's name, decided when the action is played.
+`target` is a word of `chaos.fault.aim` or a member's name, resolved when the action is played.
 """
 
 from typing import Any

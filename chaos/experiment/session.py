@@ -18,8 +18,9 @@ from chaos.cluster.base import Effect, RunningAgent
 from chaos.errors import ExperimentError, HarnessError
 from chaos.experiment.observed import Observed
 from chaos.experiment.threads import awake
+from chaos.fault.aim import select
 from chaos.fault.catalogue import FAULTS, Scene
-from chaos.fault.inject import heal, inject, select
+from chaos.fault.inject import heal, inject
 from chaos.progress import Message, Tell, Tells
 from chaos.record.event_files import EventWriter
 from chaos.record.events import Note

@@ -4,6 +4,7 @@ chaostoolkit looks at a file too, but finds out much of it only when it plays: a
 in which nothing happens. Here these are errors of loading.
 """
 
+import difflib
 import hashlib
 import inspect
 from collections.abc import Callable
@@ -18,15 +19,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 
 from chaos.cluster.base import Ability
 from chaos.errors import ScenarioError
+from chaos.fault.aim import TARGETS, understood
 from chaos.fault.catalogue import FAULTS
 from chaos.scenario.load import sentences
 from chaos.scenario.source import read
 from chaos.scenario.words import instead
 
 ACTIONS = "chaos.experiment.actions"
+SLIP = 0.85
+"""How alike a target and a word for targets are, from 0 to 1, where one was meant for the other."""
 EXPECTS = ("failover", "no-failover", "nothing", "any")
-CALLED_HERE = {"slave": "replica", "secondary": "replica", "primary": "master", "leader": "master"}
-"""Other words for the two roles that a fault can be aimed at."""
 
 
 class _WrittenPart(BaseModel):
@@ -81,11 +83,15 @@ class _Provider(_WrittenPart):
 
 
 def _check_target(target: str) -> None:
-    """Members are named by the system, and so with a number or a hyphen; what is neither a role nor that is a slip."""
-    if target.lower() in CALLED_HERE:
-        raise ValueError(f'a target "{target}" is called {CALLED_HERE[target.lower()]} here')
-    if target not in ("master", "replica") and "-" not in target and not any(map(str.isdigit, target)):
-        raise ValueError(f'there is no target "{target}"; write master, replica or the name of a member, as in redis-0')
+    """Members are named by the system, and so with a number or a hyphen; what is neither a word nor that is a slip."""
+    if understood(target) in TARGETS:
+        return
+    if target.lower() == "leader":
+        raise ValueError('a target "leader" is called master or sentinel-leader here')
+    slip = bool(difflib.get_close_matches(target.lower(), TARGETS, n=1, cutoff=SLIP))
+    if slip or ("-" not in target and not any(map(str.isdigit, target))):
+        words = ", ".join(TARGETS)
+        raise ValueError(f'there is no target "{target}"; write {words} or the name of a member, as in redis-0')
 
 
 class _Activity(_WrittenPart):

@@ -1,4 +1,4 @@
-"""Aims a fault, applies it and writes what became of it: requested, accepted, effect, confirmed or unproved; and heals.
+"""Applies a fault and writes what became of it: requested, accepted, effect, confirmed or unproved; and heals.
 
 The system's reaction is not looked at here. A fault whose proof does not come is written as unproved and raises
 nothing: the analysis calls that trial inconclusive. Only the harness's own failing is raised.
@@ -8,8 +8,8 @@ from typing import Any
 
 from chaos.clock import HOST
 from chaos.cluster.base import Effect
-from chaos.cluster.health import Facts, master, replicas
-from chaos.errors import FaultError, HarnessError
+from chaos.cluster.health import Facts
+from chaos.errors import HarnessError
 from chaos.fault.catalogue import FAULTS, Scene
 from chaos.model import Member
 from chaos.record.events import (
@@ -60,23 +60,6 @@ async def heal(scene: Scene) -> None:
         scene.held.clear()
     for name in healed:
         scene.events.write(HealConfirmed(fault=name))
-
-
-def select(which: str, facts: Facts) -> Member:
-    """Who a fault is aimed at, decided from what is known of the system at this moment and not before.
-
-    `which` is `master`, `replica` (the one with the lowest ordinal) or a member's name. Raises FaultError if there is
-    none.
-    """
-    if which == "master":
-        found = master(facts)
-    elif which == "replica":
-        found = min(replicas(facts), key=lambda member: (member.ordinal is None, member.ordinal), default=None)
-    else:
-        found = facts.members.get(which)
-    if found is None:
-        raise FaultError(f"there is no {which} to aim at; here are {', '.join(sorted(facts.members)) or 'no members'}")
-    return found
 
 
 def described(target: Member, facts: Facts) -> TargetEntry:

@@ -34,6 +34,7 @@ EXPECTED = {
     "crash-in-place": "any",
     "delete-master": "failover",
     "kill-master": "failover",
+    "kill-sentinel": "no-failover",
     "no-fault": "nothing",
     "partition-master": "failover",
     "pause-master": "failover",

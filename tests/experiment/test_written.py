@@ -38,12 +38,12 @@ def said_of(folder: Path, text: str) -> str:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("target: master", "target: slave", '15: method.0.provider: a target "slave" is called replica here'),
-        ("target: master", "target: Primary", '15: method.0.provider: a target "Primary" is called master here'),
+        ("target: master", "target: leader", '15: method.0.provider: a target "leader" is called master or sentinel-'),
+        ("target: master", "target: best-replca", 'there is no target "best-replca"; write master, replica, best-rep'),
         (
             "target: master",
             "target: mastr",
-            'there is no target "mastr"; write master, replica or the name of',
+            'there is no target "mastr"; write master, replica, best-replica, ',
         ),
         ("target: master", "target: 5", '15: method.0.provider: partition: "5" is no target; write a word'),
         ("longest_s: 120", "longest_s: 2m", 'partition: "2m" is no longest_s; write a number'),

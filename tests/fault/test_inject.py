@@ -11,8 +11,9 @@ from chaos.clock import HOST
 from chaos.cluster.base import Ability, Effect, Partition, Stop
 from chaos.cluster.health import Facts
 from chaos.errors import FaultError, RecordingError, SetupError
+from chaos.fault.aim import select
 from chaos.fault.catalogue import FAULTS, Scene
-from chaos.fault.inject import heal, inject, select
+from chaos.fault.inject import heal, inject
 from chaos.model import Member, MemberKind
 from chaos.record.event_files import EventWriter, read_events
 from chaos.record.events import Stamped
@@ -217,6 +218,45 @@ def test_targets_are_decided_from_what_is_known_now() -> None:
     assert select("master", known).name == "rfr-1"
     assert select("replica", known).name == "rfr-0"
     assert select("rfs-a", known).name == "rfs-a"
+    assert select("Primary", known).name == "rfr-1"
+    assert select("slave", known).name == "rfr-0"
+    assert select("operator", known).name == "operator"
+
+
+@pytest.mark.parametrize(
+    ("of_0", "of_2", "best"),
+    [
+        ({"offset": 7}, {"offset": 8}, "rfr-2"),
+        ({"offset": 7, "run_id": "a"}, {"offset": 7, "run_id": "b"}, "rfr-0"),
+        ({"offset": 7, "run_id": "b"}, {"offset": 7, "run_id": "a"}, "rfr-2"),
+        ({"offset": 7}, {"offset": 8, "link": "connecting"}, "rfr-0"),
+        ({"offset": 7, "priority": "10"}, {"offset": 8}, "rfr-0"),
+        ({"offset": 7}, {"offset": 8, "priority": "0"}, "rfr-0"),
+    ],
+)
+def test_the_best_replica_is_the_one_that_sentinel_would_promote(
+    of_0: dict[str, Any], of_2: dict[str, Any], best: str
+) -> None:
+    known = facts()
+    for name, said_of_it in (("rfr-0", dict(of_0)), ("rfr-2", dict(of_2))):
+        read = {"replica-priority": said_of_it.pop("priority", "100")}
+        given = {"role": "slave", "run_id": name, "link": "up", **said_of_it}
+        known.apply(event("role", member=name, address=MEMBERS[name].ip_port, **given))
+        known.apply(event("settings", member=name, component="redis", settings=read))
+
+    assert select("best-replica", known).name == best
+
+
+def test_a_sentinel_is_aimed_at_where_it_answers_and_the_leader_once_there_was_one() -> None:
+    known = facts()
+    with pytest.raises(FaultError, match="there is no any-sentinel"):
+        select("any-sentinel", known)
+    with pytest.raises(FaultError, match="there is no sentinel-leader"):
+        select("sentinel-leader", known)
+    known.apply(event("sentinel.state", sentinel="rfs-a"))
+    known.apply(event("sentinel.event", sentinel="rfs-a", channel="+elected-leader", payload=""))
+
+    assert select("any-sentinel", known).name == select("sentinel-leader", known).name == "rfs-a"
 
 
 @pytest.mark.parametrize(("which", "masters"), [("master", ()), ("master", ("rfr-0", "rfr-1")), ("nobody", ("rfr-0",))])

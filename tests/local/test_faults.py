@@ -45,9 +45,31 @@ def test_a_master_that_hangs_is_replaced_comes_back_as_a_master_and_is_demoted(t
 
 
 def test_a_pause_without_effect_proves_nothing(tmp_path: Path) -> None:
-    trial = without_effect(tmp_path, "no_stop", *PAUSED)
+    trial = without_effect(tmp_path, "no_signals", *PAUSED)
 
     assert "is not yet stopped after SIGSTOP" in voids(trial)["fault unproved"]
+
+
+def test_a_sentinel_that_crashes_brings_no_failover(tmp_path: Path) -> None:
+    crash = action("crash", target="any-sentinel", replace=False)
+    killed = experiment(tmp_path, "killed", "no-failover", crash, probe("hold", seconds=4))
+    played = play(Asked(scenario(tmp_path, {}), (killed,), tmp_path / "reports"))
+    trial = played.of("killed")
+
+    assert trial.verdict is Verdict.PASS, played.printed
+    [fault] = trial.faults
+    assert fault.target is not None
+    assert fault.target.name == "sentinel-0"
+    assert trial.failovers == ()
+    assert trial.paths["service/new"].outage_s is trial.paths["service/kept"].outage_s is None
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_a_crash_without_effect_proves_nothing(tmp_path: Path, replace: bool) -> None:
+    crash = action("crash", target="any-sentinel", replace=replace)
+    trial = without_effect(tmp_path, "no_signals", crash)
+
+    assert "is still there 2 s after SIGKILL" in voids(trial)["fault unproved"]
 
 
 def without_effect(folder: Path, module: str, *method: dict[str, object]) -> TrialResult:

@@ -42,6 +42,8 @@ class Pods:
         before, restarts = await _containers(helper, member), self._restarts(member)
         await self._open_connection(member)
         effect = await helper.stop(member, Stop.KILL)
+        if effect.confirmed_ns is None:
+            return effect
         killed_ns = mono_ns()
         await self._request_deletion(member, grace_s=0)
         said = f"{effect.evidence}, its pod deleted {(mono_ns() - killed_ns) / 1e6:.0f} ms later"

@@ -53,6 +53,9 @@ class MemberFaults:
         pod.processes()  # one that runs nothing cannot crash
         process, pod.leaving = pod.process, True
         answer = await self._executor.kill(request)
+        if not answer["seen"]:
+            pod.leaving = False
+            return answer
         if process is not None:
             await process.over.wait()
         self._kubelet.take_away(pod)

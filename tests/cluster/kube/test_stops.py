@@ -27,18 +27,25 @@ TARGET = Member(
 
 
 class Helper:
-    """A node where the kill works; `after` is what runs of the pod once it was killed."""
+    """A node where the kill works unless it is `deaf`; `after` is what runs of the pod once it was killed."""
 
-    def __init__(self, after: list[str]) -> None:
+    def __init__(self, after: list[str], *, deaf: bool = False) -> None:
         self.running = ["pause", "c0"]
         self.after = after
+        self.deaf = deaf
 
     async def stop(self, member: Member, how: Stop) -> Effect:
         assert (member.container, how) == ("c0", Stop.KILL)
         self.running = self.after
         now_ns = mono_ns()
-        stamps = {"earliest_ns": now_ns, "latest_ns": now_ns, "accepted_ns": now_ns, "confirmed_ns": now_ns}
-        return Effect(domain="node/worker", evidence="process 7 seen gone", **stamps)
+        return Effect(
+            domain="node/worker",
+            earliest_ns=now_ns,
+            latest_ns=now_ns,
+            accepted_ns=now_ns,
+            confirmed_ns=None if self.deaf else now_ns,
+            evidence="process 7 seen gone",
+        )
 
     async def processes(self, uid: str) -> list[dict[str, Any]]:
         assert uid == "uid-0"
@@ -111,3 +118,10 @@ async def test_a_delete_without_a_time_stamp_is_not_proved(watch, server):
     server.answers["DELETE", PATH] = {"status": "Success"}
 
     assert (await watch[1].delete(TARGET)).confirmed_ns is None
+
+
+async def test_a_pod_whose_process_did_not_end_is_not_deleted(watch, server) -> None:
+    effect = await watch[1].crash(TARGET, Helper(after=["pause"], deaf=True))
+
+    assert effect.confirmed_ns is None
+    assert not [one for one in server.asked if one[0] == "DELETE"]

@@ -1,4 +1,4 @@
-"""In the nest: SIGSTOP goes nowhere, so that a process that was to be paused runs on."""
+"""In the nest: SIGSTOP and SIGKILL go nowhere, so that a process that was to be paused or killed runs on."""
 
 import signal
 
@@ -8,7 +8,7 @@ if runs("chaos.cluster.local.nest"):
     _send = signal.pidfd_send_signal
 
     def send(descriptor: int, number: int) -> None:
-        if number != signal.SIGSTOP:
+        if number not in (signal.SIGSTOP, signal.SIGKILL):
             _send(descriptor, number)
 
     signal.pidfd_send_signal = send  # type: ignore[assignment]  # it takes no more than this here
