@@ -1,1 +1,1 @@
-"""The process that runs clients and observers beside the system, and the one that reaches into a node."""
+"""The agent runs clients and observers beside the system. The node helper makes faults on a node."""

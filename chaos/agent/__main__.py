@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("spec", type=Path, metavar="SPEC.json")
     parser.add_argument("directory", type=Path, metavar="RECORD_DIR")
     options = parser.parse_args()
-    gc.freeze()  # what was imported stays: a full collection that looked through it would hold every client up
+    gc.freeze()  # imports stay for good, and a full collection that looked through them would hold every client up
     uvloop.run(run(AgentSpec.loads(options.spec.read_text()), options.directory))
 
 

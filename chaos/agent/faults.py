@@ -1,17 +1,17 @@
 """The one executor of faults: it kills, pauses and cuts a target, each with stamps, a proof, a lease and an undo.
 
 The node helper hosts it in a pod (`chaos.agent.node`), the nest hosts it for a local system
-(`chaos.cluster.local.nest`), and `chaos.cluster.executor` is the host's side of both. The two differ only in how the
-processes and the network of a target are found. Nothing is decided here about experiments: a request says what to do,
-to whom, and for how long.
+(`chaos.cluster.local.nest`). The two differ only in how they find the processes and the network of a target.
+`chaos.cluster.executor` is the host's side of both. A request says what to do, to whom, and for how long; nothing is
+decided here about experiments.
 
 Requests (`do`), each beside the fields that name its target:
 
-kill     → before_ns, after_ns, evidence, seen; answered once the process is seen to be gone, or else, after SIGNAL_S,
-         with `seen` false
-pause    lease_s, longest_s → before_ns, after_ns, evidence, seen; answered once every thread is seen in state T, or
+kill     → before_ns, after_ns, evidence, seen; it is answered once the process was seen to be gone, or else, after
+         SIGNAL_S, with `seen` false
+pause    lease_s, longest_s → before_ns, after_ns, evidence, seen; it is answered once every thread was in state T, or
          else, after SIGNAL_S, with `seen` false: the pause is held all the same
-resume   → before_ns, after_ns, evidence; answered once no thread is in state T any more
+resume   → before_ns, after_ns, evidence; it is answered once no thread is in state T any more
 cut      peers, lease_s, longest_s → before_ns, after_ns; replaces every other cut
 dropped  → dropped: the packets that the target's cut has dropped so far, or null where it has no cut
 renew    → held, healed, mono_ns, wall_ns; every lease begins again
@@ -46,23 +46,23 @@ Answer = dict[str, Any]
 
 
 class FaultTarget(Protocol):
-    """What a fault is done to. Whoever hosts the executor finds it."""
+    """What a fault is done to. The program that hosts the executor finds it."""
 
     @property
     def id(self) -> str:
-        """Names the target in its leases: the id of its container."""
+        """The id of the target's container, which names the target in its leases."""
 
     def processes(self) -> list[int]:
-        """All that it runs now, its own process first. Raises FaultError where it runs none."""
+        """Return the processes that it runs now, its main process first. Raises FaultError if it runs none."""
 
     def network(self) -> int:
-        """Open its network namespace; the caller closes the descriptor. Raises FaultError where it has none."""
+        """Open its network namespace. The caller closes the descriptor. Raises FaultError if it has none."""
 
 
 class Faults:
-    """One event loop owns it, so that no two requests change a lease at once.
+    """Makes faults and undoes them. One event loop owns it, so that no two requests change a lease at the same time.
 
-    `find` gives the target that a request names, and raises FaultError where that is not there. `directory` outlives
+    `find` returns the target that a request names, and raises FaultError if that is not there. `directory` outlives
     this process, so that the next one can undo what this one held when it was killed.
     """
 
@@ -83,11 +83,11 @@ class Faults:
         }
 
     async def kill(self, request: Request) -> Answer:
-        """Raises FaultError where there is nothing to kill."""
+        """Kill the target's main process. Raises FaultError if there is none."""
         target = self._find(request)
         pid = target.processes()[0]
         with reach.pidfd(pid) as descriptor:
-            if pid not in target.processes():  # the number may be another process's by now
+            if pid not in target.processes():  # by now the number may be that of another process
                 raise FaultError(f"process {pid} of {target.id[:12]} ended before it was signalled")
             before_ns = mono_ns()
             signal.pidfd_send_signal(descriptor, signal.SIGKILL)
@@ -104,13 +104,13 @@ class Faults:
         return await self._status(request)
 
     def take_over(self) -> None:
-        """Undo what the executor before this one held: it may have been killed with faults in force."""
+        """Undo what the executor before this one held, which may have been killed while faults were in force."""
         for hold in list(self.leases.left_behind()):
             self.leases.take(hold, Term(0, 0), partial(self._undo_left, hold))
         _or_say(partial(self.leases.heal, "the helper was started again"))
 
     async def watch(self) -> None:
-        """Undo what is overdue, for ever. What could not be undone stays held, and the next look tries again."""
+        """Undo overdue faults, for ever. What could not be undone stays held, and is tried again the next time."""
         while True:
             _or_say(self.leases.expire)
             await asyncio.sleep(WATCH_S)
@@ -152,7 +152,7 @@ class Faults:
         return {"dropped": tables[0].dropped() if tables else None, **reading()}
 
     async def _heal(self, request: Request) -> Answer:
-        """Answered once what was paused is seen to run."""
+        """Undo everything, and answer once whatever was paused was seen to run again."""
         paused = [self._paused[hold.container] for hold in self.leases.holds() if hold.container in self._paused]
         self.leases.heal("asked")
         for target in paused:
@@ -163,9 +163,9 @@ class Faults:
         return {**self.leases.status(), **reading()}
 
     def _open_table(self, target: FaultTarget) -> int:
-        """Open our table in the target's network namespace, and hold that open until the cut is undone.
+        """Open our table in the target's network namespace, and hold it open until the cut is undone.
 
-        So a container that is restarted meanwhile is healed too. Returns the namespace's inode.
+        Because it stays open, a container that is restarted meanwhile is healed too. Returns the namespace's inode.
         """
         descriptor = target.network()
         try:
@@ -181,13 +181,13 @@ class Faults:
         self._tables.pop(namespace).close()
 
     def _continue(self, target: FaultTarget) -> None:
-        """SIGCONT without waiting for its effect: good at any time, also where it is not paused or has ended."""
+        """Send SIGCONT without waiting for its effect. This is harmless if the target is not paused or has ended."""
         for pid in _running(target):
             reach.signal_one(pid, signal.SIGCONT)
         self._paused.pop(target.id, None)
 
     def _undo_left(self, hold: Hold) -> None:
-        """A namespace that nobody is in any more is gone, and its cut with it."""
+        """Undo one fault of the executor before. If no process is in a namespace any more, the cut is gone with it."""
         if hold.namespace is None:
             self._continue(self._find({"container": hold.container}))
             return
@@ -210,7 +210,7 @@ async def _signalled(pids: list[int], number: signal.Signals) -> Answer:
 
 
 def _running(target: FaultTarget) -> list[int]:
-    """Its processes; none where it has ended meanwhile, which nothing has to be undone for."""
+    """Return the target's processes, or none if it has ended: then nothing has to be undone."""
     try:
         return target.processes()
     except FaultError:
@@ -222,7 +222,7 @@ def _term(request: Request) -> Term:
 
 
 def _or_say(undo: Callable[[], None]) -> None:
-    """What could not be undone is said on standard error, and stays held."""
+    """Call `undo`, and say on standard error what could not be undone. That stays held."""
     try:
         undo()
     except FaultError as error:

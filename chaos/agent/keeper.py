@@ -1,10 +1,10 @@
-"""A recording on its way from the agent to its host: new bytes by offset, written in place.
+"""Copies a recording from the agent to its host while it grows: new bytes by offset, written in place.
 
-`python -m chaos.agent.keeper RECORD_DIR` serves the files beside the agent: JSON lines on standard input, answers on
-standard output, up to the end of its input. It shares nothing else with the agent, so that the record can still be
-fetched when the agent is dead, and a broken stream costs the agent nothing. `Mirror` is the host's half. Whoever holds
-the stream carries the request of one to the other, and its answer back; every exchange may be repeated, so that a
-break loses nothing.
+`python -m chaos.agent.keeper RECORD_DIR` serves the agent's files. It reads requests as JSON lines from standard input
+and writes answers to standard output, until its input ends. It shares nothing but the files with the agent, so that the
+record can still be fetched when the agent is dead, and a broken stream costs the agent nothing. `Mirror` is the host's
+half: whoever holds the stream carries its requests to the keeper and the answers back. Every exchange may be repeated,
+so that nothing is lost when the stream breaks.
 
 Requests (`do`):
 
@@ -30,12 +30,12 @@ from chaos.record.layout import AUDIT, EVENTS, MAGIC, OPS, ROW
 from chaos.record.ops_files import settled
 
 PIECE_BYTES = 1 << 20
-"""Most data of one answer: small enough for one message of an exec stream, large enough to catch up quickly."""
+"""The most data in one answer. It fits into one message of an exec stream, and is enough to catch up quickly."""
 CONTROL = "control"
 FOLDERS = (AUDIT, EVENTS, OPS)
-"""Folders of a recording that are carried, in this order, and beside them the `*.log` files at its top.
+"""The folders of a recording that are copied, in this order. The `*.log` files beside them are copied too.
 
-The audit's has a folder more for each other master that was read."""
+The audit's folder has a folder in it for each further master that was read."""
 ROWS = ".rows"
 
 
@@ -51,14 +51,14 @@ def main() -> None:
 
 
 def idle() -> None:
-    """Wait for SIGTERM. Blocked first: to a container's first process the kernel delivers no signal by default."""
+    """Wait for SIGTERM. It is blocked first, since the kernel drops it for process 1 of a container by default."""
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     signal.sigwait(ends)
 
 
 async def serve(directory: Path, requests: Iterable[bytes], answers: BinaryIO) -> None:
-    """One answer for one request, in order."""
+    """Answer each request, in order."""
     does = handlers(directory)
     for line in requests:
         answers.write(await answered(does, line))
@@ -74,7 +74,7 @@ def handlers(directory: Path) -> dict[str, Handler]:
 
 
 def pull(directory: Path, request: Line) -> Line:
-    """What is new since the offsets in `have`, at most PIECE_BYTES of it; `more` asks to be asked again at once."""
+    """Return what is new since the offsets in `have`, at most PIECE_BYTES. `more` says that there is more to fetch."""
     have: dict[str, int] = request["have"]
     files: dict[str, Line] = {}
     room = PIECE_BYTES
@@ -90,7 +90,7 @@ def pull(directory: Path, request: Line) -> Line:
 
 
 def carried(directory: Path) -> Iterator[str]:
-    """Relative paths of the files that a host mirrors; the large ones come last."""
+    """Yield the relative paths of the files that a host copies. The large ones come last."""
     patterns = ("*.log", f"{AUDIT}/*/*", *(f"{folder}/*" for folder in FOLDERS))
     for pattern in patterns:
         for file in sorted(directory.glob(pattern)):
@@ -99,7 +99,7 @@ def carried(directory: Path) -> Iterator[str]:
 
 
 def read(file: Path, offset: int, limit: int) -> tuple[int, bytes]:
-    """The bytes from `offset` on. Of a file that is shorter than that, its size and nothing, for the host to judge."""
+    """Return `offset` and the bytes from there on. If the file is shorter, return its size and no bytes."""
     size = file.stat().st_size
     if size < offset:
         return size, b""
@@ -112,13 +112,13 @@ def read(file: Path, offset: int, limit: int) -> tuple[int, bytes]:
 
 
 def trimmed(rows: bytes) -> bytes:
-    """Rows without the space at their end that no operation has used yet: a file of rows grows in chunks."""
+    """Cut off the space at the end that no operation has used yet, since a file of rows grows in chunks."""
     used = len(rows.rstrip(b"\0"))
     return rows[: -(-used // ROW.size) * ROW.size]
 
 
 def put(directory: Path, request: Line) -> Line:
-    """Write a control file so that the agent sees all of it or nothing."""
+    """Write a control file in one step, so that the agent sees all of it or nothing."""
     folder, _, name = request["path"].partition("/")
     if folder != CONTROL or not name or "/" in name or name.startswith("."):
         raise ValueError(f"{request['path']} is no control file")
@@ -130,7 +130,7 @@ def put(directory: Path, request: Line) -> Line:
 
 
 def is_carried(path: str) -> bool:
-    """Whether a relative path names a file that an agent may write into a trial's directory; keeps strangers out."""
+    """Whether a relative path is one of a recording's files. An agent may write no other into a trial's directory."""
     parts = PurePosixPath(path).parts
     if len(parts) == 1:
         return parts[0].endswith(".log")
@@ -139,10 +139,10 @@ def is_carried(path: str) -> bool:
 
 
 class Mirror:
-    """A trial's directory as the copy of an agent's. `request`, carry, `accept`, until no more is to be had.
+    """Keeps a trial's directory a copy of the agent's. Carry each `request` to the keeper, and `accept` its answer.
 
-    An operation's row is written when it is sent and completed in place: rows that were still in flight are asked for
-    again in the next round, until they are settled.
+    An operation's row is written when the operation is sent, and completed in place. So rows that were still in flight
+    are asked for again in the next round, until they are settled.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -156,7 +156,7 @@ class Mirror:
         return {"do": "pull", "have": dict(self._have)}
 
     def accept(self, response: Line) -> int:
-        """Write what came, and return how many bytes. Raises RecordingError for what no keeper of ours would send."""
+        """Write what came, and return how many bytes. Raises RecordingError for an answer that is not a keeper's."""
         if "error" in response:
             raise RecordingError(f"the agent's files cannot be read: {response['error']}")
         written = sum(self._write(path, piece) for path, piece in response["files"].items())
@@ -187,7 +187,7 @@ class Mirror:
             raise RecordingError(f"the agent's {path} does not begin as a file of operations does")
 
     def _settle(self, path: str, offset: int, data: bytes) -> None:
-        """Move on how far this file need not be looked at again; an unsettled row holds it back for this round."""
+        """Note up to where this file need not be read again. A row that is not settled holds that back."""
         if not path.endswith(ROWS):
             self._settled[path] = offset + len(data)
         elif self._settled.get(path, 0) == offset:

@@ -1,7 +1,8 @@
 """Faults as leases: what is held on a node, until when, and how it is undone without anybody's help.
 
-A hold is undone when no renewal came for its lease, at its longest, when the helper is told to, ends, or comes back
-after a crash: its state file names what the helper before it held. What is undone stays readable as `healed`.
+A fault is undone when its lease was not renewed in time, when it has lasted its longest, when the helper is told to
+undo it, and when the helper ends. After a crash the next helper undoes it, because a state file says what was held.
+What was undone can still be read as `healed`.
 """
 
 import json
@@ -18,7 +19,7 @@ STATE = "held.json"
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """How long a fault may last: `lease_s` without a renewal, `longest_s` in all."""
+    """How long a fault may last: `lease_s` since its last renewal, and `longest_s` in all."""
 
     lease_s: float
     longest_s: float
@@ -26,7 +27,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """One fault in force. `namespace` is the inode of the network namespace that is cut; a pause has None."""
+    """One fault in force. `namespace` is the inode of the network namespace that is cut, or None for a pause."""
 
     container: str
     namespace: int | None
@@ -38,7 +39,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Healed:
-    """A fault that was undone, by whom (`because`), and the stamps around it."""
+    """A fault that was undone, why, and the stamps just before and after."""
 
     what: str
     container: str
@@ -64,7 +65,7 @@ class _Held:
 
 @dataclass(slots=True)
 class Leases:
-    """Not thread-safe: one event loop owns it. `directory` outlives the process, but not the pod."""
+    """The faults in force on a node. One event loop owns it. `directory` outlives the process, but not the pod."""
 
     directory: Path
     clock: Callable[[], int] = mono_ns
@@ -72,9 +73,10 @@ class Leases:
     _held: dict[Hold, _Held] = field(default_factory=dict)
 
     def take(self, hold: Hold, term: Term, undo: Callable[[], object]) -> None:
-        """Hold before the fault is made, so that a crash in between is undone too. `undo` must be good at any time.
+        """Take a lease before the fault is made, so that it is undone even after a crash in between.
 
-        It replaces the same hold, and any other cut of the same network namespace: their end would be this one's.
+        `undo` must be harmless at any time. The lease replaces an equal one, and any other cut of the same network
+        namespace, because to undo that one would undo this one.
         """
         now_ns = self.clock()
         for other in list(self._held):
@@ -87,24 +89,24 @@ class Leases:
         return list(self._held)
 
     def release(self, hold: Hold) -> None:
-        """Whoever asked has undone it by a request of its own."""
+        """Forget a fault that was undone by a request of its own."""
         if self._held.pop(hold, None):
             self._save()
 
     def renew(self) -> None:
-        """The host lives. Nothing is renewed beyond its longest."""
+        """Begin every lease again, since the host is alive. No fault lasts longer than its longest for that."""
         now_ns = self.clock()
         for held in self._held.values():
             held.renewed_ns = now_ns
 
     def expire(self) -> None:
-        """Undo what is overdue; raises as `heal` does."""
+        """Undo what is overdue. Raises as `heal` does."""
         now_ns = self.clock()
         overdue = {hold: held.overdue(now_ns) for hold, held in self._held.items()}
         self._undo({hold: because for hold, because in overdue.items() if because})
 
     def heal(self, because: str) -> None:
-        """Undo everything. Whatever cannot be undone stays held, and the FaultError names it."""
+        """Undo everything. Raises FaultError for what cannot be undone, which stays held."""
         self._undo(dict.fromkeys(self._held, because))
 
     def status(self) -> dict[str, Any]:
@@ -112,7 +114,7 @@ class Leases:
         return {"held": held, "healed": [asdict(healed) for healed in self.healed]}
 
     def left_behind(self) -> Iterator[Hold]:
-        """What the process before this one held when it ended."""
+        """Yield what the process before this one held when it ended."""
         state = self.directory / STATE
         if state.exists():
             yield from (Hold(**raw) for raw in json.loads(state.read_text()))
@@ -134,7 +136,7 @@ class Leases:
             raise FaultError(f"not undone: {'; '.join(failures)}")
 
     def _save(self) -> None:
-        """Atomically, so that whoever comes after reads the whole of it."""
+        """Write the state file in one step, so that the next process reads all of it."""
         written = self.directory / f"{STATE}.new"
         written.write_text(json.dumps([asdict(hold) for hold in self._held]))
         written.replace(self.directory / STATE)

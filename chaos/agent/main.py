@@ -1,6 +1,7 @@
-"""The agent: observers and clients beside the system, told what to do by files, recording into its own directory.
+"""The agent runs observers and clients beside the system. Files tell it what to do, and it records into its directory.
 
-It needs no host: it ends by itself at its limit, and what it recorded until then is on disk. It judges nothing.
+It can do without the host: it ends by itself at its limit, and what it recorded until then is on disk. It judges
+nothing.
 """
 
 import asyncio
@@ -26,15 +27,15 @@ from chaos.record.layout import EVENTS
 from chaos.resp import password_from_environment
 
 LOOK_S = 0.05
-"""How often the control files are looked at; a command is acted on within 100 ms."""
+"""How often the agent looks for new control files, so that it acts on a command within 100 ms."""
 FILES = (MEMBERS, START, STOP, AUDIT, QUIT)
-"""In the order in which they are acted on where several are new at once."""
+"""The control files, in the order in which the agent acts on them if several are new at once."""
 
 
 class Clients:
-    """The clients as the host's commands move them. A command that comes twice does nothing the second time.
+    """Starts, stops and audits the clients as the host says. A command that comes twice does nothing the second time.
 
-    `members` are those that are there now; sanity checks and the audit ask them.
+    `members` are the members that are there now, which the sanity checks and the audit ask.
     """
 
     def __init__(self, crew: Crew, spec: AgentSpec, directory: Path, events: EventWriter) -> None:
@@ -48,7 +49,7 @@ class Clients:
         self.members = spec.members
 
     async def start(self, deadline_s: float, most: int | None) -> None:
-        """Where they run otherwise, they are stopped and start anew: with this deadline, and so many of each path."""
+        """Start the clients with this deadline, and at most `most` meters of each path and way. Stop others first."""
         if (deadline_s, most) == (self._deadline_s, self._most):
             return
         await self.stop()
@@ -65,7 +66,7 @@ class Clients:
         self._deadline_s = None
 
     async def audit(self, addresses: list[str]) -> None:
-        """Once only: an audit removes the keys that it has read."""
+        """Audit once only, since an audit removes the keys that it has read."""
         if self._audited:
             return
         self._audited = True
@@ -73,17 +74,17 @@ class Clients:
 
 
 class Command(NamedTuple):
-    """`file` is one of FILES, `data` what it holds."""
+    """A command of the host. `file` is one of FILES, and `data` is what it holds."""
 
     file: str
     data: Any
 
 
 class Control:
-    """What the host tells a running agent: files in `control/`.
+    """Reads what the host tells a running agent, in the files of `control/`.
 
-    A file is replaced whole, so that each replacement has another inode or another time; either makes it news. A host
-    that is not sure may write a command again, so that to act on it twice must do no harm.
+    A file is always replaced as a whole. It is new if its inode or its time is. A host that is not sure whether a
+    command arrived may write it again, so that it must do no harm to act on a command twice.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -91,7 +92,7 @@ class Control:
         self._seen: dict[str, tuple[int, int]] = {}
 
     def new(self) -> list[Command]:
-        """Raises ValueError where a file is no JSON."""
+        """Return the commands that are new. Raises ValueError if a file is not JSON."""
         return [
             Command(file, json.loads((self._directory / file).read_text())) for file in FILES if self._is_news(file)
         ]
@@ -115,7 +116,7 @@ class Control:
 
 
 async def run(spec: AgentSpec, directory: Path) -> None:
-    """Record until told to quit, by file or by signal, or until the limit. What breaks it is written, and raised."""
+    """Record until a file or a signal says to quit, or until the limit. An error is written as a gap, and raised."""
     events = EventWriter(directory / EVENTS / f"{AGENT}.jsonl", AGENT)
     try:
         async with Names(spec.names, events, hosts=spec.hosts) as names, asyncio.TaskGroup() as group:
@@ -140,7 +141,7 @@ def described(error: BaseException) -> str:
 
 
 class Agent:
-    """What each command does. Commands are acted on in their order, and each is done before the next is looked at."""
+    """Does what the commands say, in their order. Each is done before the agent looks for the next."""
 
     def __init__(self, observers: Observers, clients: Clients, group: asyncio.TaskGroup) -> None:
         self._observers = observers
@@ -149,7 +150,7 @@ class Agent:
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def work(self, control: Control, limit_s: float) -> str:
-        """Obey until the end, and return why it came. Whatever happens, the clients are stopped first."""
+        """Act on commands until the end, and return why it came. Whatever happens, the clients are stopped then."""
         self._observers.follow(self._clients.members)
         self._end_at(limit_s)
         obeying = self._group.create_task(self._obey(control))

@@ -1,15 +1,15 @@
 """The node helper: one process on a node that signals containers and cuts their network, each fault on a lease.
 
-It is the pod's own process and owns the leases. The host talks to its socket by running `chaos.agent.talk` through
-exec; when the host or that stream is gone, the leases are still here.
-It decides nothing about experiments: it is told a container, what to do, and for how long.
+It is the main process of its pod. The host talks to its socket by running `chaos.agent.talk` through exec. The leases
+are the helper's, so that they go on when the host or that stream is gone. It decides nothing about experiments: it is
+told a container, what to do, and for how long.
 
-One JSON object a line, answered in order, with the request's `id`; a failure is `{"id", "error"}`. Beside the requests
-of `chaos.agent.faults`, which name their target by `container`, it answers (`do`):
+A request is a JSON object on a line. Requests are answered in order, each with its `id`; the answer to one that failed
+is `{"id", "error"}`. The requests of `chaos.agent.faults` name their target by `container`. The others are (`do`):
 
 clock      → boot_id, timens, mono_ns, wall_ns
 processes  uid → processes: [{pid, name, cgroup}] of a pod
-renew      watch: [{name, container, all}], seen_ns → waits, too: what these members waited for a core since then
+renew      watch: [{name, container, all}], seen_ns → also waits: how long these members waited for a core since then
 """
 
 import argparse
@@ -28,13 +28,13 @@ from chaos.pipe import Handler, answered
 from chaos.until import until
 
 PRIORITY = -10
-"""Its stamps are wanted within milliseconds on a node that may be busy, and it hardly ever runs."""
+"""Its own priority: stamps must be right to milliseconds on a node that may be busy, and it hardly ever runs."""
 LEAVE_S = 2.0
-"""How long an answer under way is waited for at the end."""
+"""How long it waits at its end for answers that are under way."""
 
 
 class Container:
-    """Keeps `chaos.agent.faults.Target`."""
+    """A container as `chaos.agent.faults.FaultTarget`."""
 
     def __init__(self, request: Request) -> None:
         self.id: str = request["container"]
@@ -48,7 +48,7 @@ class Container:
 
 
 class Helper:
-    """`does` is all that it answers."""
+    """The helper. `does` has a function for every request that it answers."""
 
     def __init__(self, directory: Path) -> None:
         self.faults = Faults(directory, Container)
@@ -68,7 +68,7 @@ class Helper:
 
 
 async def serve(directory: Path) -> None:
-    """Answer until SIGTERM, then heal. The socket is there once what was left behind is undone."""
+    """Answer until SIGTERM, then undo everything. The socket appears once the faults of a helper before are undone."""
     helper = Helper(directory)
     helper.faults.take_over()
     ended = asyncio.Event()
@@ -87,7 +87,7 @@ async def serve(directory: Path) -> None:
 
 
 class Hosts:
-    """The conversations that are open, so that they end before the loop does."""
+    """The connections of hosts that are open, so that they can be closed before the loop ends."""
 
     def __init__(self, helper: Helper) -> None:
         self._helper = helper

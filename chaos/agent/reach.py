@@ -1,8 +1,8 @@
-"""Processes and network namespaces as /proc has them: found by a container's id, signalled, and seen to change.
+"""Finds processes and network namespaces in /proc by a container's id, signals them, and sees the signal's effect.
 
-Whoever uses it needs the right to signal any process, and on a node also the node's own pid namespace (hostPID).
-Nothing here is known of Kubernetes: a container is a word in the cgroup path of a process, which every runtime writes
-and both versions of cgroups have.
+It needs the right to signal any process, and on a node also the node's own pid namespace (hostPID). It knows nothing of
+Kubernetes: a container's id is a part of the cgroup path of its processes, with every runtime and in both versions of
+cgroups.
 """
 
 import asyncio
@@ -21,18 +21,19 @@ STOPPED = "T"
 POLL_S = 0.001
 
 SEEN = {signal.SIGSTOP: "stopped", signal.SIGCONT: "running"}
-"""How a process looks once the signal has taken effect."""
+"""What a process is seen to be once the signal has taken effect."""
 
 
 def processes(word: str) -> list[int]:
-    """Every process whose cgroup path names `word`: a container's id, or a pod's uid as the path spells it."""
+    """Return every process whose cgroup path has `word` in it: a container's id, or a pod's uid, as spelled there."""
     return sorted(pid for pid in _pids() if word in _read(pid, "cgroup"))
 
 
 def main_process(container: str) -> int:
-    """The container's own process: number 1 of its pid namespace, else the one whose parent is outside.
+    """Return the container's main process: number 1 of its pid namespace, or else the one whose parent is outside.
 
-    A container has more processes than that (exec probes, a forked child that saves). Raises FaultError where none is.
+    A container may have more processes, such as exec probes and a forked child that saves. Raises FaultError if it has
+    none.
     """
     if not container:
         raise FaultError("a container without an id cannot be found")
@@ -47,9 +48,9 @@ def main_process(container: str) -> int:
 
 
 def of_pod(uid: str) -> list[dict[str, str | int]]:
-    """The processes of a pod, each with its name and its cgroup's last part, which holds the container's id.
+    """Return the processes of a pod, each with its name and the last part of its cgroup, which has the container's id.
 
-    The systemd driver writes a uid with underscores, the cgroupfs driver as it is.
+    The systemd driver of cgroups writes the uid with underscores, and the cgroupfs driver writes it as it is.
     """
     spelled = (uid, uid.replace("-", "_"))
     found = [(pid, _cgroup(pid, spelled)) for pid in _pids()]
@@ -57,14 +58,14 @@ def of_pod(uid: str) -> list[dict[str, str | int]]:
 
 
 def network_namespace(pid: int) -> int:
-    """Open the network namespace of a process; the descriptor keeps it alive. The caller closes it."""
+    """Open the network namespace of a process. The descriptor keeps it alive, and the caller closes that."""
     return os.open(PROC / str(pid) / "ns" / "net", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def namespace_by_inode(inode: int) -> int | None:
-    """Open the network namespace with this number, through any process that is in it; None: nobody is.
+    """Open the network namespace with this inode, through any process that is in it. Return None if none is.
 
-    A namespace that may not be opened was not cut by us.
+    Namespaces that we may not open are passed over, since we cannot have cut them.
     """
     for pid in _pids():
         try:
@@ -78,7 +79,7 @@ def namespace_by_inode(inode: int) -> int | None:
 
 
 async def stop_or_continue(pids: list[int], number: signal.Signals, within_s: float) -> None:
-    """SIGSTOP or SIGCONT, and wait until every thread of every process shows it. Raises FaultError if not in time."""
+    """Send SIGSTOP or SIGCONT, and wait until every thread shows its effect. Raises FaultError after `within_s`."""
     for pid in pids:
         signal_one(pid, number)
 
@@ -90,13 +91,13 @@ async def stop_or_continue(pids: list[int], number: signal.Signals, within_s: fl
 
 
 def with_children(pid: int) -> list[int]:
-    """A process and what it has forked, as a server does that saves; without those of the children."""
+    """Return a process and its children, such as the one that a Redis forks to save."""
     found = _read(pid, f"task/{pid}/children").split()
     return [pid, *(int(child) for child in found)]
 
 
 def signal_one(pid: int, number: signal.Signals) -> None:
-    """Nothing where it has ended."""
+    """Send a signal to a process. Do nothing if it has ended."""
     try:
         with pidfd(pid) as descriptor:
             signal.pidfd_send_signal(descriptor, number)
@@ -106,7 +107,7 @@ def signal_one(pid: int, number: signal.Signals) -> None:
 
 @contextmanager
 def pidfd(pid: int) -> Iterator[int]:
-    """A descriptor that stays this process's, also when its number is given to another. Raises ProcessLookupError."""
+    """Open a pidfd, which names this process even after its number was given to another. Raises ProcessLookupError."""
     descriptor = os.pidfd_open(pid)
     try:
         yield descriptor
@@ -115,7 +116,7 @@ def pidfd(pid: int) -> Iterator[int]:
 
 
 async def ended_ns(descriptor: int) -> int:
-    """Wait until the process behind a pidfd has ended; returns the stamp of when that was seen."""
+    """Wait until the process behind a pidfd has ended, and return when that was seen."""
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[int] = loop.create_future()
 
@@ -131,7 +132,7 @@ async def ended_ns(descriptor: int) -> int:
 
 
 def _stops(pid: int) -> Iterator[bool]:
-    """Of each thread of a process that is there: is it stopped?"""
+    """Yield for each thread of a process whether it is stopped."""
     try:
         for task in (PROC / str(pid) / "task").iterdir():
             state = (task / "stat").read_text().rpartition(")")[2].split()[0]
@@ -148,7 +149,7 @@ def _pids() -> Iterator[int]:
 
 
 def _cgroup(pid: int, words: tuple[str, ...]) -> str:
-    """The last part of the first cgroup path that names one of `words`; version 1 has a path a controller."""
+    """Return the last part of the first cgroup path with one of `words`. Version 1 has a path for each controller."""
     paths = _read(pid, "cgroup").splitlines()
     return next((path.rpartition("/")[2] for path in paths if any(word in path for word in words)), "")
 
@@ -162,7 +163,7 @@ def _status(pid: int, key: str) -> str:
 
 
 def _read(pid: int, name: str) -> str:
-    """A file of a process; empty when the process has ended meanwhile."""
+    """Read a file of a process. It is empty if the process has ended."""
     try:
         return (PROC / str(pid) / name).read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -10,10 +10,11 @@ from chaos.model import Member
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentSpec:
-    """`limit_s` bounds the agent's life whatever the host does. `names` are the addresses it resolves once a second.
+    """The plan of an agent. `limit_s` bounds its life whatever the host does.
 
-    `hosts` are all the names there are, with their addresses, where no resolver is to be asked; None: one is asked.
-    `settings` are settings of Redis that are read beside the usual ones: of each the names that it may have.
+    `names` are the addresses that it resolves once a second. `hosts` has the address of every name if no resolver is to
+    be asked, and is None if one is. `settings` are settings of Redis to read beside the usual ones, each as the list of
+    names that it may have.
     """
 
     trial: str
@@ -44,15 +45,15 @@ class AgentSpec:
 
 
 MEMBERS = "control/members.json"
-"""A list of members as they are now; replaced whenever the platform says that one changed."""
+"""The members as they are now. The file is replaced whenever the platform says that one changed."""
 START = "control/start.json"
 """Start the clients: {"deadline_s": …, "most": …}. Observers run from the agent's own start.
 
-`most` is how many meters of each path and way are started, null for all."""
+`most` is how many meters of each path and way are started. It is null for all of them."""
 STOP = "control/stop.json"
-"""Stop the clients: no new operation; those under way end or time out."""
+"""Stop the clients. They begin no new operation, and those that are under way end or time out."""
 AUDIT = "control/audit.json"
-"""Read every key back, after healing: {"addresses": ["ip:port", …]} of the master, or of all where it is not known
-which one counts. Writes `audit/` and an `audit` event."""
+"""Read every key back, after healing: {"addresses": ["ip:port", …]}. There is one address, the master's, or several if
+it is not known which master counts. The agent writes `audit/` and an `audit` event."""
 QUIT = "control/quit.json"
-"""Stop observing, close the files, exit."""
+"""Stop observing, close the files and exit."""

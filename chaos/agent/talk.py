@@ -1,6 +1,6 @@
-"""What the host runs in a helper's pod: copies bytes between its standard streams and the helper's socket.
+"""The host runs this in a helper's pod. It copies bytes between its standard streams and the helper's socket.
 
-It ends when one of them ends, and does not read what it copies: the helper answers, and outlives it.
+It ends when one of them ends. It does not read what it copies: the helper answers, and outlives it.
 """
 
 import os
@@ -16,7 +16,7 @@ CHUNK = 1 << 16
 
 
 def talk(path: Path) -> int:
-    """Returns the exit code: 0 when the other side of the standard streams ended, 1 when the socket did."""
+    """Copy until one side ends. Return the exit code: 0 if standard input ended, 1 if the socket did."""
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(path))

@@ -1,8 +1,8 @@
-"""How long each member waited for a core while it had work: the machine's doing, which is not the system's fault.
+"""How long each member waited for a core while it had work to do. The machine causes that, and not the system.
 
-Linux counts it for every thread, in ns, as the second figure of /proc/<pid>/schedstat; read is the main thread, on
-which a server answers. A wait is counted when it is over: one that lasted longer than a look began before that look.
-Whether the kernel counts at all is said once.
+Linux counts it in ns for every thread, as the second figure of /proc/<pid>/schedstat. We read that of the main thread,
+on which a server answers. The kernel counts a wait when it is over, so that a wait may have begun before our last look.
+One event says whether the kernel counts at all.
 """
 
 import asyncio
@@ -20,19 +20,20 @@ from chaos.record.events import Event, Stamped, Waited, Waits, from_json, to_jso
 PROC = Path("/proc")
 EVERY_S = 0.1
 LEAST_NS = 10_000_000
-"""Within one look; below it, it is not told. Two systems side by side on two cores reached it twice in two trials."""
+"""A shorter wait within one look is not recorded. Two systems beside each other on two cores reached it twice in two
+trials."""
 SCHEDSTAT_BYTES = 128
-"""Three figures of at most 20 digits."""
+"""Enough for three figures of at most 20 digits."""
 KEPT = 10_000
-"""How many events a node keeps for a host that does not ask: what a member waits through for a quarter of an hour."""
+"""How many events a node keeps for a host that does not ask: those of one member in a quarter of an hour."""
 
 Members = Callable[[], Iterable[tuple[str, int]]]
 Wanted = list[dict[str, Any]]
-"""Of each member its `name`, its `container`, and whether `all` processes of that count, or its own alone."""
+"""Each member's `name` and `container`, and whether `all` processes of the container count or only its main process."""
 
 
 class WaitsForACore:
-    """`members` are those whose process lives, each with its pid; one may have several."""
+    """Watches members. `members` returns the name and the pid of each that runs. One member may have several pids."""
 
     def __init__(self, members: Members, say: Callable[[Stamped[Event]], None], proc: Path = PROC) -> None:
         self._members = members
@@ -42,7 +43,7 @@ class WaitsForACore:
         self._looked_ns = mono_ns()
 
     async def watch(self) -> None:
-        """For ever, where the kernel counts."""
+        """Look for ever, if the kernel counts."""
         counted = (self._proc / "self/schedstat").exists()
         self._say(Stamped(event=Waits(counted=counted), domain=HOST, at_ns=mono_ns()))
         while counted:
@@ -50,7 +51,7 @@ class WaitsForACore:
             await asyncio.sleep(EVERY_S)
 
     def look(self) -> None:
-        """Tell of each member what it waited since the last look at the same process."""
+        """Tell how long each member waited since the last look at the same process."""
         since_ns, self._looked_ns = self._looked_ns, mono_ns()
         known, self._before = self._before, {}
         for who in self._members():
@@ -65,7 +66,7 @@ class WaitsForACore:
                 self._say(Stamped(event=waited, domain=HOST, at_ns=self._looked_ns, since_ns=began_ns))
 
     def _waited_ns(self, pid: int) -> int | None:
-        """None where it has ended. By the kernel's own calls: ten times a second, pathlib would be most of the cost."""
+        """Return a process's count, or None if it has ended. Ten times a second, pathlib would be most of the cost."""
         try:
             file = os.open(f"{self._proc}/{pid}/schedstat", os.O_RDONLY)
         except FileNotFoundError:
@@ -79,10 +80,10 @@ class WaitsForACore:
 
 
 class NodeWaits:
-    """The waits of the containers of one node, kept until their host has fetched them.
+    """The waits of the containers of one node, kept until the host has fetched them.
 
-    The host names the members with every renewal. A container's processes are looked for when it is named first, and
-    again where they were not there yet: to look through /proc is the only part of this that costs anything.
+    The host names the members with every renewal. A container's processes are looked for when it is first named, and
+    again as long as there are none, because only the search through /proc costs anything.
     """
 
     def __init__(
@@ -96,11 +97,11 @@ class NodeWaits:
         self._waits = WaitsForACore(self.processes, self.say)
 
     async def watch(self) -> None:
-        """For ever."""
+        """Look for ever."""
         await self._waits.watch()
 
     def asked(self, wanted: Wanted, seen_ns: int) -> list[dict[str, Any]]:
-        """Follow exactly these from now on. Returns what was said since `seen_ns`, the last that the host has."""
+        """Watch exactly these members from now on. Return the events after `seen_ns`, which the host has not yet."""
         known, self._pids = self._pids, {}
         for one in wanted:
             key = one["name"], one["container"]
@@ -116,7 +117,7 @@ class NodeWaits:
         return [(name, pid) for (name, _), pids in self._pids.items() for pid in pids]
 
     def _processes_of(self, one: dict[str, Any]) -> list[int]:
-        """None where the container has ended, or has not started yet."""
+        """Return the processes of a member, or none if its container has ended or has not started yet."""
         try:
             return self._every_process(one["container"]) if one["all"] else [self._main_process(one["container"])]
         except FaultError:
@@ -124,5 +125,5 @@ class NodeWaits:
 
 
 def fetched(said: list[dict[str, Any]], domain: str) -> list[Stamped[Event]]:
-    """What `NodeWaits.asked` returned, as the host writes it: on the node's clock."""
+    """Turn what `NodeWaits.asked` returned into events on the node's clock, as the host records them."""
     return [from_json({**fields, "domain": domain}) for fields in said]

@@ -1,5 +1,5 @@
-"""What a campaign's directory says: pure functions of the files, the same answer tomorrow and with Redis off.
+"""Reads a campaign's directory and says what it shows. The answer depends on the files alone, and never changes.
 
-`campaign.analyse` reads a whole one, `trial.analyse_trial` one trial. Nothing is imported here: whoever needs only
-the `result`, as the command line does, does not pay for numpy.
+`campaign.analyse` reads a whole campaign and `trial.analyse_trial` one trial. This file imports nothing, so that the
+command line, which needs only `result`, need not load numpy.
 """

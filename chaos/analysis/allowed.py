@@ -1,8 +1,9 @@
-"""How long an outage the effective settings allow, by how Sentinel works. It is reckoned and not measured.
+"""How long an outage the effective settings allow. This is computed from how Sentinel works, and not measured.
 
-Sentinel says +sdown not before down-after-milliseconds (D). A replica is writable, and some Sentinel names it, within
-3.6 s of that. A process that comes back in place is a replica of itself: Sentinel waits D + 20 s more, read in INFO
-every 10 s. Read in sentinel.c of 7.2. What an operator adds is known to its room in chaos.operators.
+Sentinel says +sdown no sooner than down-after-milliseconds (D) after the master's last answer. Within 3.6 s of that, a
+replica accepts writes and some Sentinel names it. If the master's process comes back in place as a replica of itself,
+Sentinel waits until D + 20 s have passed, and sees the role in an INFO every 10 s. All this is from sentinel.c of 7.2.
+What an operator adds is in its room in chaos.operators.
 """
 
 from chaos.analysis.history import History
@@ -14,17 +15,18 @@ from chaos.record.events import Pod, Role
 from chaos.scenario.floors import PROMOTION_S
 
 SENTINEL_WORST_S = 3.6
-"""After D: ping skew 1.1, asking the others 1.1, a timer 0.3, the leader's INFO 1.1."""
+"""The most that a failover takes after D: 1.1 for pings, 1.1 to ask the others, 0.3 for a timer, 1.1 for INFO."""
 IN_PLACE_S = Interval(21.0, 31.0)
-"""After D, when the killed process came back at its address before Sentinel missed it."""
+"""The time after D where the killed process came back at its address before Sentinel called it down."""
 ROLE_STANDS_S = 20.0
-"""After D, for how long a master that says it is a replica has to say so: two of Sentinel's INFO periods."""
+"""For how long after D a master has to say that it is a replica, before Sentinel calls it down: two INFO periods."""
 
 
 def allowed_s(measured: Measured, path: PathResult) -> Interval | None:
-    """Seconds from t = 0 within which the settings allow a path to be back. None where nothing decides it.
+    """Return within how many seconds from t = 0 a path may come back by the settings, or None where they do not decide.
 
-    Nothing decides it without a failover, without settings, or of a cut, whose outage is as long as the cut.
+    They do not decide without a failover, where no settings were read, or where the fault was healed: the outage of a
+    cut is as long as the cut.
     """
     known = means(measured)
     if known is None or path.state != "works" or path.application:
@@ -38,7 +40,7 @@ def allowed_s(measured: Measured, path: PathResult) -> Interval | None:
 
 
 def means(measured: Measured) -> Means | None:
-    """What decides it; None where nothing does."""
+    """Return what the allowed outage depends on, or None where the settings do not decide it."""
     failover, down_after_s = measured.failover, measured.least_s("down-after-milliseconds")
     if failover is None or down_after_s is None or measured.history.heal_s is not None:
         return None
@@ -66,14 +68,14 @@ def came_back_in_place(measured: Measured) -> bool:
 
 
 def gone_s(measured: Measured) -> float | None:
-    """When the target's pod, terminating until then, was gone; None where that was not seen."""
+    """Return when the target's pod had ended its termination and was gone, or None where that was not seen."""
     target = measured.target
     mine = (pod for pod in measured.history.facts(Pod) if target and pod.event.name == target.name)
     return next((pod.latest_s for pod in mine if pod.event.gone and pod.latest_s > 0), None)
 
 
 def settings(history: History) -> dict[str, object]:
-    """The effective settings by component: one value where all members agree, else each member's."""
+    """Return the effective settings by component: one value if all members agree, else the value of each member."""
     found: dict[str, object] = {}
     for component, members in sorted(history.recording.settings.items()):
         names = sorted({name for values in members.values() for name in values})

@@ -1,7 +1,7 @@
 """Why an outage was as long as it was: a sentence made of its phases and of the findings.
 
-The longest phase is what the clock says. What explains it is a finding that the record shows; where there is none, the
-sentence says what that phase is, or which source was silent.
+The sentence names the longest phase, and the findings that explain it. If no finding does, it says what that phase is,
+or which source was silent.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -11,10 +11,10 @@ from chaos.analysis.result import Finding, LostSpell, PathResult, State, Window
 from chaos.analysis.wording import percent, plural, seconds, seconds_text
 
 PROMISED_S = 1.0
-"""Spells of lost writes that are longer than this come from a demoted master, not from the last moments of one."""
+"""A spell of lost writes that is longer than this comes from a replaced master, and not from its last moments."""
 UNATTRIBUTED = "unattributed"
 MUCH = 0.25
-"""A finding that was so for this part of the outage is told although another phase was the longest."""
+"""A finding that held for this share of the outage is told, although it does not explain the longest phase."""
 
 PHASE_IS = {
     "detection": "Sentinel calls a master down only after down-after-milliseconds",
@@ -28,7 +28,7 @@ PHASE_IS = {
 
 
 def cause(measured: Measured, paths: Collection[PathResult], findings: Sequence[Finding]) -> str:
-    """Of the path that was out longest, and of an application that stayed out; empty where nothing was."""
+    """Explain the path that was out longest, and what stayed out or was lost. Return an empty string if nothing was."""
     path = longest(paths)
     said: list[str] = []
     if path and path.head:
@@ -41,36 +41,36 @@ def cause(measured: Measured, paths: Collection[PathResult], findings: Sequence[
 
 
 def longest(paths: Iterable[PathResult]) -> PathResult | None:
-    """The path that was out longest, one that never came back before every other."""
+    """Return the path that was out longest. One that never came back is longer than every other."""
     out = [path for path in paths if path.state == "works" and path.head and not path.application]
     return max(out, key=_outage_s, default=None)
 
 
 def longest_s(paths: Iterable[PathResult]) -> float:
-    """For ranking trials: how long that path was out in its first window; without an end it is longer than all."""
+    """How long that path was out in its first window, to rank trials by: a window without an end is longer than all."""
     path = longest(paths)
     return _outage_s(path) if path else 0.0
 
 
 def dominating(window: Window) -> str:
-    """The longest phase of a window, or `unattributed` where what no milestone bounds is longer."""
+    """Return the longest phase of a window, or `unattributed` if the time that belongs to no phase is longer."""
     phase = max(window.phases, key=lambda phase: phase.seconds, default=None)
     return phase.name if phase and phase.seconds >= window.unattributed_s else UNATTRIBUTED
 
 
 def called(phase: str) -> str:
-    """A phase as a sentence names it, as in `88 % of the outage is the endpoint phase`."""
+    """The name of a phase within a sentence, as in `88 % of the outage is the endpoint phase`."""
     return "attributed to no phase" if phase == UNATTRIBUTED else f"the {phase} phase"
 
 
 def share(window: Window, name: str) -> float:
-    """Which part of a window that phase, or what is unattributed, is: from 0 to 1."""
+    """Return which share of a window a phase takes, from 0 to 1. `name` may also be `unattributed`."""
     seconds = {phase.name: phase.seconds for phase in window.phases} | {UNATTRIBUTED: window.unattributed_s}
     return seconds[name] / (sum(seconds.values()) or 1.0)
 
 
 def explaining(findings: Iterable[Finding], phase: str, window: Window) -> list[Finding]:
-    """The findings that may explain that phase and were so while it lasted."""
+    """Return the findings that may explain that phase and held while it lasted."""
     spans = [(one.start_s, one.end_s) for one in window.phases if one.name == phase]
     end_s = window.end_s.most if window.end_s else float("inf")
     begin_s, until_s = spans[0] if spans else (window.onset_s.least, end_s)
@@ -107,7 +107,7 @@ def _of_window(measured: Measured, path: PathResult, head: Window, findings: Seq
 
 
 def _beside(findings: Iterable[Finding], head: Window) -> Iterator[Finding]:
-    """Findings that spent time, and were so for much of the window, though not in its longest phase."""
+    """Find what spent time and held for much of the window, but explains another phase than the longest."""
     begin_s, end_s = head.onset_s.middle, head.end_s.middle if head.end_s else head.onset_s.middle
     for one in findings:
         until_s = end_s if one.until_s is None else min(one.until_s, end_s)
@@ -126,7 +126,7 @@ def _endpoint(measured: Measured, path: PathResult) -> str:
 
 
 def _pointed(measured: Measured, path: PathResult) -> str:
-    """Where the address never led to who was promoted."""
+    """Say that the path's address never led to the promoted replica. Return an empty string if it did."""
     successor, promoted_s = measured.successor, measured.middle_s("promoted")
     if path.pointer is None or path.pointer.state is not State.NOT_YET or successor is None:
         return ""
@@ -135,7 +135,7 @@ def _pointed(measured: Measured, path: PathResult) -> str:
 
 
 def _silent(measured: Measured, path: PathResult) -> str:
-    """Which milestones were not seen, and whether their source was there."""
+    """Say which milestones were not seen, and whether a source that could have shown them was there."""
     if not measured.milestones:
         return "nothing but the clients saw it"
     own = {"pointer": path.pointer, "routable": path.routable}
@@ -152,13 +152,13 @@ def _silent(measured: Measured, path: PathResult) -> str:
 
 
 def _promise(measured: Measured, path: PathResult) -> LostSpell | None:
-    """The longest spell in which a demoted or isolated master acknowledged this path's writes, which are lost."""
+    """Return the longest spell in which a replaced or isolated master acknowledged writes of this path, now lost."""
     spells = [spell for spell in measured.losses.places if spell.path == path.name and spell.lost_class == "after"]
     return max((spell for spell in spells if _lasted_s(spell) > PROMISED_S), key=_lasted_s, default=None)
 
 
 def _promised(measured: Measured, path: PathResult, head: Window) -> str:
-    """What a demoted or isolated master's promises add to the outage that clients saw."""
+    """Say how long a replaced or isolated master went on acknowledging writes, beside the outage that clients saw."""
     spell = _promise(measured, path)
     if spell is None:
         return ""

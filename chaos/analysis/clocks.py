@@ -1,8 +1,8 @@
-"""Placing what was stamped on other clocks on the host's: every stamp becomes an interval that holds its error.
+"""Places stamps of other clocks on the host's clock: every stamp becomes an interval that holds its error.
 
-Equal identities are one clock, with error 0. Otherwise the offsets that were exchanged before and after a stamp bound
-it, each ± half its round trip. A log line carries the wall clock; the (monotonic, wall) pairs around it place it. What
-cannot be placed is None, and whatever depends on it is undecided: nothing is guessed here.
+Two domains with equal identities are one clock, and the error is 0. Otherwise the offsets that were exchanged before
+and after a stamp bound it, each with half its round trip as its error. A log line carries the wall clock, and the pairs
+of a monotonic and a wall time around it place it. What cannot be placed is None, and what depends on it is undecided.
 """
 
 from collections.abc import Iterable
@@ -36,7 +36,7 @@ class Clocks:
     def __init__(self, events: Iterable[Stamped[Event]]) -> None:
         self._identities: dict[str, tuple[str, str]] = {}
         self.claimed: set[str] = set()
-        """Domains that two writers claim whose clocks are not one: a process whose clock was moved."""
+        """The domains that two writers use although their clocks differ. The clock of one of them was moved."""
         self._offsets: dict[str, list[Offset]] = {}
         pairs: dict[str, list[tuple[int, int]]] = {}
         for stamped in events:
@@ -55,7 +55,7 @@ class Clocks:
         self._pairs = {domain: _columns(self._on_host(domain, found)) for domain, found in pairs.items()}
 
     def are_of(self, domain: str, header: dict[str, Any]) -> bool:
-        """Whether a file of operations was stamped by the clock whose domain it names."""
+        """Whether a file of operations with this header was really stamped by the clock of the domain that it names."""
         theirs = (header.get("boot_id"), header.get("timens"))
         return self._identities.get(domain, theirs) == theirs
 
@@ -68,7 +68,7 @@ class Clocks:
         return domain == HOST or (domain in self._identities and self._identities[domain] == self._identities.get(HOST))
 
     def error_ns(self, domain: str) -> int | None:
-        """The largest error of a stamp of that domain; None where it cannot be placed."""
+        """The largest error of a stamp of that domain, or None where it cannot be placed."""
         if self.same(domain):
             return 0
         offsets = self._offsets.get(domain)
@@ -85,7 +85,7 @@ class Clocks:
         return at_ns - max(o.most_ns for o in around), at_ns - min(o.least_ns for o in around)
 
     def place_wall(self, domain: str, wall_ns: int) -> Nanoseconds | None:
-        """Where a wall-clock stamp of that domain lies, by the pairs before and after it."""
+        """Where a wall-clock stamp of that domain lies on the host's clock, by the pairs before and after it."""
         pairs = self._pairs.get(domain)
         if pairs is None or len(pairs[0]) < 2:
             pairs = self._pairs.get(HOST) if self.same(domain) else pairs
@@ -100,7 +100,7 @@ class Clocks:
         )
 
     def wall_ns(self, host_ns: int) -> int | None:
-        """What the host's wall clock said then."""
+        """What the host's wall clock said at a time of its monotonic clock."""
         pairs = self._pairs.get(HOST)
         if pairs is None:
             return None
@@ -121,7 +121,7 @@ class Clocks:
 
 
 def _around(offsets: list[Offset], at_ns: int) -> list[Offset]:
-    """The exchanges before and after a stamp: between them the clocks drift, and both bound where they stood."""
+    """The exchanges just before and just after a stamp. The clocks drift between them, so that both bound the stamp."""
     before = [offset for offset in offsets if offset.at_ns + offset.least_ns <= at_ns]
     after = [offset for offset in offsets if offset.at_ns + offset.least_ns > at_ns]
     return before[-1:] + after[:1]

@@ -1,7 +1,7 @@
-"""Can this trial be believed? What the harness itself did wrong or could not see, each as a `Doubt`.
+"""Whether a trial can be believed. A `Doubt` says what the harness itself did wrong or could not see.
 
-A doubt that voids makes its path, or the trial, inconclusive. The system's own slowness, retries and second failovers
-are results and no doubts.
+A doubt that voids makes its path, or the whole trial, inconclusive. That the system is slow, retries or fails over
+twice is a result and no doubt.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -35,20 +35,21 @@ from chaos.record.events import (
 STEP_S = 0.05
 """A wall clock that jumps by more than this is worth telling."""
 BUSY_PERCENT = 80.0
-"""CPU pressure from which the machine may explain what the system is blamed for."""
+"""With a higher CPU pressure than this, the machine may be the cause of what the system is blamed for."""
 SILENCE_S = 3.0
-"""Of an agent that reports every second."""
+"""An agent reports every second. If it says nothing for longer than this, it was not there."""
 TOGETHER_S = 1.5
-"""ROLE is told at least once a second. Two words further apart than this say nothing of what was between them."""
+"""A role is recorded at least once a second. Two records further apart than this say nothing of the time between."""
 
 
 def doubts(measured: Measured) -> tuple[Doubt, ...]:
-    """Everything that is to be said against a trial, what voids first."""
+    """Return every doubt about a trial. Those that void it come first."""
     found = [doubt for check in CHECKS for doubt in check(measured)]
     return tuple(sorted(found, key=lambda doubt: not doubt.voids))
 
 
 def unfinished(measured: Measured) -> Iterator[Doubt]:
+    """Doubt a trial that was not played to its end."""
     closed = measured.history.recording.closed
     if closed is None:
         yield _void("cut off", f"the trial was cut off {where(measured.history)}")
@@ -58,13 +59,13 @@ def unfinished(measured: Measured) -> Iterator[Doubt]:
 
 
 def where(history: History) -> str:
-    """At which step a trial without a close marker died."""
+    """Say in which step a trial that has no close marker ended."""
     steps = history.facts(Step)
     return f"in step {steps[-1].event.number}, {steps[-1].event.name}" if steps else "before its first step"
 
 
 def unproved(measured: Measured) -> Iterator[Doubt]:
-    """A fault without a stamp of its effect, or without proof, is none."""
+    """Doubt a fault of which nothing proves that it took effect, or when."""
     if not measured.history.faults:
         yield _void("no fault", "no fault was requested")
     for fault in measured.history.faults:
@@ -77,13 +78,14 @@ def unproved(measured: Measured) -> Iterator[Doubt]:
 
 
 def undone(measured: Measured) -> Iterator[Doubt]:
-    """A fault that ended before we asked was not held as the experiment says: the host was silent, or a helper died."""
+    """Doubt a fault that ended before we asked for that, because the host was silent or a helper died."""
     for fact in measured.history.facts(FaultUndone):
         what, because = fact.event.what, fact.event.because
         yield _void("fault undone", f"the {what} was undone {fact.latest_s:.1f} s after the fault, unasked: {because}")
 
 
 def clocks(measured: Measured) -> Iterator[Doubt]:
+    """Doubt stamps that cannot be placed on the host's clock, and tell of a wall clock that jumped."""
     history = measured.history
     for domain, count in sorted(history.unplaced.items()):
         yield _void("clock", f"{count} events of {domain} cannot be placed: its clock's offset is not known")
@@ -99,7 +101,7 @@ def clocks(measured: Measured) -> Iterator[Doubt]:
 
 
 def agent(measured: Measured) -> Iterator[Doubt]:
-    """The agent tells of its hiccups once a second: where it did not, and had not stalled, it was not there."""
+    """Doubt a time in which the agent did not report its hiccups, as it does every second, and did not stall."""
     history = measured.history
     if history.started_s is None:
         yield _void("no load", "the clients were never started")
@@ -113,7 +115,7 @@ def agent(measured: Measured) -> Iterator[Doubt]:
 
 
 def outcomes(measured: Measured) -> Iterator[Doubt]:
-    """Our own table of outcomes held against what is in Redis, and against who can have answered."""
+    """Doubt our own table of outcomes if what is in Redis, or who can have answered, contradicts it."""
     history = measured.history
     found = phantoms(history)
     if found:
@@ -124,10 +126,10 @@ def outcomes(measured: Measured) -> Iterator[Doubt]:
 
 
 def acknowledged_by_replicas(history: History) -> int:
-    """How many operations are called ok although only a replica can have answered them.
+    """Count the operations that are called ok although only a replica can have answered them.
 
-    With its default settings a replica acknowledges no write. A process that said before and after an operation that it
-    is a replica was one meanwhile.
+    With its default settings a replica acknowledges no write. A process that said just before and just after an
+    operation that it is a replica was one in between.
     """
     ops = history.ops
     ok = ops.outcome == Outcome.OK
@@ -146,6 +148,7 @@ def acknowledged_by_replicas(history: History) -> int:
 
 
 def lag(measured: Measured) -> Iterator[Doubt]:
+    """Tell of the agent's stalls."""
     late = [stall.width for stall in stalls(measured.history) if stall.most > (measured.history.started_s or 0)]
     if late:
         text = f"the agent stalled {len(late)} times by half the deadline or more, {max(late):.3f} s at worst"
@@ -153,7 +156,7 @@ def lag(measured: Measured) -> Iterator[Doubt]:
 
 
 def fewer(measured: Measured) -> Iterator[Doubt]:
-    """The load was too heavy for the machine. What the other clients measured is right, and less of it."""
+    """Tell that the load was too heavy for the machine. What the meters that ran have measured is right."""
     starts = [fact for fact in measured.history.facts(ClientsStarted) if fact.earliest_s <= 0]
     left_out = len(starts[-1].event.left_out) if starts else 0
     if left_out:
@@ -163,6 +166,7 @@ def fewer(measured: Measured) -> Iterator[Doubt]:
 
 
 def machine(measured: Measured) -> Iterator[Doubt]:
+    """Tell how long tasks and members waited for a CPU."""
     history = measured.history
     after = (fact.event.some10 for fact in history.facts(Pressure) if fact.latest_s > 0)
     busy = [percent for percent in after if percent is not None]
@@ -176,12 +180,13 @@ def machine(measured: Measured) -> Iterator[Doubt]:
 
 
 def gaps(measured: Measured) -> Iterator[Doubt]:
+    """Tell which sources were silent after t = 0, and for how long."""
     by_source: dict[str, list[Fact[Gap]]] = {}
     for gap in measured.history.facts(Gap):
         if gap.latest_s > 0:
             by_source.setdefault(gap.event.source, []).append(gap)
     for source, found in sorted(by_source.items()):
-        whole = {gap.earliest_s: gap for gap in found}  # told when it is noticed, and whole when it is over
+        whole = {gap.earliest_s: gap for gap in found}  # a gap is written when it is noticed, and again when it is over
         longest = max(whole.values(), key=lambda gap: gap.latest_s - gap.earliest_s)
         times = "" if len(whole) == 1 else f"{len(whole)} times, longest "
         span = f"from {longest.earliest_s:.1f} to {longest.latest_s:.1f} s"
@@ -189,7 +194,7 @@ def gaps(measured: Measured) -> Iterator[Doubt]:
 
 
 def began_early(measured: Measured) -> Iterator[Doubt]:
-    """A failover that was under way before the first effect is not the fault's."""
+    """Doubt a trial in which a failover began before the fault took effect, since the fault did not cause that one."""
     history = measured.history
     effects = [fault.effect_s.least for fault in history.faults if fault.effect_s]
     for attempt in measured.attempts:
@@ -200,7 +205,7 @@ def began_early(measured: Measured) -> Iterator[Doubt]:
 
 
 def out_before(measured: Measured) -> Iterator[Doubt]:
-    """An outage that was there without the fault is said, and is not the fault's."""
+    """Tell of outages before the fault, which the fault did not cause."""
     for path in measured.working:
         for window in path.windows:
             if window.when == "before" and window.kind == "seen":
@@ -209,6 +214,7 @@ def out_before(measured: Measured) -> Iterator[Doubt]:
 
 
 def path_baselines(measured: Measured) -> Iterator[Doubt]:
+    """Doubt a path whose baseline proves nothing, and the trial if that is so of every path."""
     meters = [path for path in measured.paths.values() if not path.application]
     for path in meters:
         if path.state == "unproved":
@@ -218,7 +224,7 @@ def path_baselines(measured: Measured) -> Iterator[Doubt]:
 
 
 def no_consequence(measured: Measured) -> Iterator[Doubt]:
-    """A fault of which no source saw any consequence is no measurement. Of the control a change is one too many."""
+    """Doubt a fault of which no source saw any consequence, and a control in which anything changed."""
     history = measured.history
     changes = list(_changes(history))
     if history.expects == "nothing":
@@ -235,7 +241,7 @@ def no_consequence(measured: Measured) -> Iterator[Doubt]:
 
 
 def _changes(history: History) -> Iterator[str]:
-    """Processes, roles, labels and endpoints whose values after t = 0 are not those before, in a sentence each."""
+    """Say, in a sentence each, which processes, roles, labels and endpoints changed after t = 0."""
     for kind, name_of, values_of in STEADY:
         before: dict[str, object] = {}
         told: set[str] = set()
@@ -262,7 +268,7 @@ STEADY: tuple[tuple[type[Event], Callable[..., str], Callable[..., object]], ...
     (Endpoints, lambda slices: slices.service, lambda slices: sorted(map(str, slices.endpoints))),
     (ProxyServers, lambda said: said.proxy, lambda said: sorted(map(str, said.servers))),
 )
-"""What stays as it is where nothing is done: of each kind of event the name and the values that count."""
+"""What must not change where nothing is done: for each kind of event whom it is about, and the values that count."""
 
 CHECKS: tuple[Callable[[Measured], Iterable[Doubt]], ...] = (
     unfinished,

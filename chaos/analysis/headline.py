@@ -1,7 +1,7 @@
 """The first lines of every report, made by rules from the trials: verdict, why, do, expect.
 
-The first answers a manager, the second an engineer, the third says what would change it and at what price, the last
-what to count on. Data that is gone, and an address that never worked, are in the first line.
+The verdict answers a manager, and the why an engineer. `do` says what would change the result and at what price, and
+`expect` what the settings allow beside what was seen. Lost data, and an address that never worked, are in the verdict.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from chaos.analysis.wording import brief, continued, count, counted, listed, per
 MOST_EXPERIMENTS = 3
 """How many experiments a line names before it only counts them."""
 MOST_ADVICE = 3
-"""How many pieces of advice a report gives: more is read by nobody."""
+"""How many pieces of advice a report gives. Nobody reads more."""
 
 
 def headline(trials: Sequence[TrialResult], verdict: Verdict, rule: str) -> dict[str, str]:
@@ -35,7 +35,7 @@ def headline(trials: Sequence[TrialResult], verdict: Verdict, rule: str) -> dict
 
 
 def by_experiment(trials: Sequence[TrialResult]) -> list[tuple[str, list[TrialResult]]]:
-    """In the order of their first trials."""
+    """Return the trials of each experiment, in the order in which the experiments were first played."""
     names = dict.fromkeys(trial.experiment for trial in trials)
     return [(name, [trial for trial in trials if trial.experiment == name]) for name in names]
 
@@ -60,7 +60,7 @@ def _failed(trials: Sequence[TrialResult]) -> str:
 
 
 def _late(subject: str, failed: list[TrialResult]) -> str:
-    """Through what these were late, and by how much; where no path was late, the gate that failed."""
+    """Say which paths were late in the trials that failed, and by how much, or else which gate failed."""
     late = [path for trial in failed for path in trial.paths.values() if is_late(path)]
     if not late:
         return f"{subject} failed: {failed[0].because[0]}."
@@ -103,7 +103,7 @@ def _never_worked(trials: Sequence[TrialResult]) -> list[str]:
 
 
 def _why(trials: Sequence[TrialResult], verdict: Verdict) -> str:
-    """The cause in the longest of the trials that decide, and whether the others share its phase."""
+    """Tell the cause in the longest of the deciding trials, and whether the same phase was longest in the others."""
     caused = [trial for trial in trials if trial.cause]
     deciding = [trial for trial in caused if trial.verdict is verdict] or caused
     if not deciding:
@@ -130,7 +130,7 @@ def _head(trial: TrialResult) -> Window | None:
 
 
 def _do(trials: Sequence[TrialResult], verdict: Verdict) -> str:
-    """What would change a result, said only where these same trials show it, and what that would cost."""
+    """Advise what these same trials show would change the result, with its price."""
     if verdict is Verdict.INCONCLUSIVE:
         return "Remove what is named above and run it again; what was recorded is kept."
     findings = (one for trial in trials for one in trial.findings if one.advice and one.severity != "note")
@@ -153,7 +153,7 @@ def _do(trials: Sequence[TrialResult], verdict: Verdict) -> str:
 
 
 def _ask_sentinel(trials: Sequence[TrialResult]) -> str:
-    """Where a Service was late, and Sentinel in the same trials was not."""
+    """Advise to ask Sentinel if a Service was late and Sentinel, in the same trials, was not."""
     late = [trial for trial in trials if any(is_late(path) and not path.via_sentinel for path in trial.paths.values())]
     asking = {
         trial.number: [path for path in trial.paths.values() if path.via_sentinel and path.state == "works"]
@@ -176,7 +176,7 @@ def _ask_sentinel(trials: Sequence[TrialResult]) -> str:
 
 
 def _expect(trials: Sequence[TrialResult]) -> str:
-    """What the settings allow on the path that was out longest beside what was seen of it, and what was lost."""
+    """Say what the settings allow on the path that was out longest, beside what was seen there, and what was lost."""
     told = []
     for name, mine in by_experiment(trials):
         paths = [path for trial in mine for path in trial.paths.values() if path.allowed_s and path.recovered_s]
@@ -194,7 +194,7 @@ def _expect(trials: Sequence[TrialResult]) -> str:
 
 
 def _lost(trials: Sequence[TrialResult]) -> str:
-    """How many acknowledged writes are lost, of each class where any is; of trials that do not tell, why not."""
+    """Say how many acknowledged writes are lost, by class if any are, and why some trials cannot tell."""
     known = [trial.losses for trial in trials if trial.losses.lost is not None]
     silent = [trial.losses.undecided for trial in trials if trial.losses.lost is None]
     why = "; ".join(dict.fromkeys(silent))

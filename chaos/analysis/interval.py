@@ -1,4 +1,4 @@
-"""An interval: what is known of a time or of a count. Every figure of an analysis is one."""
+"""An interval is what is known of a time or of a count. Every figure of an analysis is one."""
 
 import math
 from collections.abc import Iterable
@@ -12,7 +12,8 @@ Judgement = Literal["pass", "fail", "undecided", "not-applicable"]
 class Interval:
     """The value lies between `least` and `most`, both included.
 
-    Without a `most` the interval is open: it was not over when we stopped looking, and is printed as `> least`.
+    Without a `most` the interval is open: what it measures was not over when we stopped looking. It is printed as
+    `> least`.
     Example: a window that began at 0.04 s and still had no good operation at 60.04 s is `Interval(60.0)`.
     """
 
@@ -30,7 +31,7 @@ class Interval:
 
     @property
     def middle(self) -> float:
-        """The value that it is quoted by; of an open one its least."""
+        """The one value that stands for the interval in a table. For an open interval it is the least."""
         return self.least if self.is_open else (self.least + self.most) / 2
 
     @property
@@ -38,9 +39,9 @@ class Interval:
         return self.most - self.least
 
     def judged(self, limit: float) -> Judgement:
-        """Whether the value is within `limit`: undecided where the limit lies inside the interval.
+        """Judge whether the value is within `limit`. It is undecided if the limit lies inside the interval.
 
-        An open interval whose least has reached the limit fails: nothing good came by then.
+        An open interval whose least has reached the limit fails, since nothing good had come by then.
         """
         if self.least > limit or (self.is_open and self.least >= limit):
             return "fail"
@@ -53,7 +54,7 @@ class Interval:
         return Interval(self.least - before, self.most + after)
 
     def within(self, outer: "Interval") -> "Interval":
-        """Clipped, so that neither edge lies outside `outer`."""
+        """Return the interval clipped, so that neither edge lies outside `outer`."""
         return Interval(
             min(max(self.least, outer.least), outer.most),
             max(min(self.most, outer.most), outer.least),
@@ -64,6 +65,6 @@ class Interval:
 
 
 def total(intervals: Iterable[Interval]) -> Interval:
-    """The sum: least plus least, most plus most."""
+    """Add intervals: the least of the sum is the sum of the leasts, and so for the most."""
     found = list(intervals)
     return Interval(sum(one.least for one in found), sum(one.most for one in found))

@@ -1,7 +1,7 @@
 """Which operations may be bad because of us or of the machine, and not because of the system.
 
-The agent tells of its own stalls. Each member's wait for a core is told too, as the kernel counts it. An operation that
-met half the deadline of either is *suspect*: see docs/measuring.md, "Stalls and waits".
+The agent records its own stalls, and how long each member waited for a core, as the kernel counts it. A bad operation
+is *suspect* if a stall or waits of half the deadline fell into it. See docs/measuring.md, "Stalls and waits".
 """
 
 import numpy as np
@@ -19,14 +19,14 @@ BY_LATENESS = (
     ErrorCode.NOT_SENT,
     ErrorCode.CLOSED,
 )
-"""Only these errors can come from lateness. A refusal, READONLY or OOM is the system's answer, however late we were.
+"""The only errors that can come from lateness. A refusal, READONLY or OOM is the system's answer, however late we were.
 
-A meter closes its connection after a time-out, so that what it had sent on it since then ends as closed.
+CLOSED is one of them because a meter closes its connection after a time-out, which ends whatever else was sent there.
 """
 
 
 def suspect(history: History) -> Bools:
-    """Of all operations, the bad ones that a stall of the agent or waits for a core may have made bad."""
+    """Mark the bad operations that may be bad because of a stall of the agent or of waits for a core."""
     ops = history.ops
     late = (ops.outcome == Outcome.OK) | (ops.outcome == Outcome.MISSED) | np.isin(ops.error, BY_LATENESS)
     bad = np.flatnonzero(~ops.good & late)
@@ -40,15 +40,16 @@ def suspect(history: History) -> Bools:
 
 
 def stalls(history: History) -> list[Interval]:
-    """When the agent stalled for half the deadline or more: from when its timer was due until it fired."""
+    """Return when the agent stalled for half the deadline or more: from the time its timer was due until it fired."""
     found = (Interval(fact.latest_s - fact.event.late_ns / 1e9, fact.latest_s) for fact in history.facts(Hiccup))
     return [stall for stall in found if stall.width >= history.deadline_s / 2]
 
 
 def waited_s(history: History, during: Interval) -> float | None:
-    """Seconds that all members together waited for a core: the most that this can have delayed. None: nobody counted.
+    """Return how many seconds all members together waited for a core, or None if the kernel did not count.
 
-    Whether they waited side by side or one after the other is not known.
+    This is the most that waits can have delayed the system. Whether members waited side by side or one after the other
+    is not known.
     """
     if not any(fact.event.counted for fact in history.facts(Waits)):
         return None
@@ -56,13 +57,13 @@ def waited_s(history: History, during: Interval) -> float | None:
 
 
 def _waited_s_of_each(history: History, due_s: Floats, done_s: Floats) -> Floats:
-    """What Redis and Sentinel waited during each operation, all together: one of Sentinel's waits for two of them."""
+    """Return, for each operation, how long all Redis, Sentinels and proxies together waited for a core during it."""
     by_member: dict[str, list[Fact[Waited]]] = {}
     for fact in history.facts(Waited):
         by_member.setdefault(fact.event.member, []).append(fact)
     waited = np.zeros(len(due_s))
     for member in sorted(by_member.keys() - set(history.names(MemberKind.OPERATOR))):
-        waits = by_member[member]  # one after the other, since they are one thread's
+        waits = by_member[member]  # they do not overlap, since they are of one thread
         total_s = np.cumsum([0.0, *(wait.event.waited_ns / 1e9 for wait in waits)])
         begun = np.searchsorted([wait.earliest_s for wait in waits], done_s)
         over = np.searchsorted([wait.latest_s for wait in waits], due_s, side="right")

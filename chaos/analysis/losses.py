@@ -1,8 +1,8 @@
-"""Acknowledged and missing: which writes the system said it had, and did not have at the audit.
+"""Losses: the writes that were acknowledged and were not there at the audit, in three classes.
 
-They are three promises and so three classes: before (acknowledged more than 1 s before the effect), tail (in the last
-second before it, what asynchronous replication may lose), after (by a demoted, isolated or short-lived master). There
-is no number where the audit cannot tell: it never came, or keys were evicted or outlived their TTL.
+before: acknowledged more than 1 s before the effect, when every replica should have had them. tail: acknowledged in the
+last second before it, which asynchronous replication may lose. after: acknowledged after it, by a replaced, isolated or
+short-lived master. There is no number if the audit cannot tell: it never came, or keys were evicted or had expired.
 """
 
 from typing import Literal
@@ -43,7 +43,7 @@ def find_losses(history: History) -> Losses:
 
 
 def classes_of(history: History) -> dict[LostClass, Bools]:
-    """Which operations belong to which class, by when they were decided."""
+    """Sort the operations into the three classes, by when they were decided."""
     done_s = history.ops.done_s
     effect_s = history.effect_s or Interval.at(0.0)
     before = done_s < effect_s.least - TAIL_S
@@ -52,7 +52,7 @@ def classes_of(history: History) -> dict[LostClass, Bools]:
 
 
 def why_undecided(history: History) -> str:
-    """Why the audit proves no loss; empty where it does."""
+    """Say why the audit cannot prove losses. Return an empty string if it can."""
     audit = history.last(Audit)
     if audit is None:
         return "there was no audit"
@@ -74,13 +74,15 @@ def why_undecided(history: History) -> str:
 
 
 def phantoms(history: History) -> int:
-    """Operations that we called surely not applied and whose keys are there: a fault of our outcome table."""
+    """Count operations that we called surely not applied although their keys are there: our outcome table is wrong."""
     refused = np.isin(history.ops.outcome, [Outcome.FAILED, Outcome.MISSED])
     return int((refused & history.ops.kept).sum())
 
 
 def _places(history: History, classes: dict[LostClass, Bools]) -> list[LostSpell]:
-    """Each path's losses, in spells of at most `gap` between two, by class and by who acknowledged them."""
+    """Gather each path's losses into spells, by class and by the node that acknowledged them. A longer pause than `gap`
+    ends a spell.
+    """
     ops, found = history.ops, []
     for path, clients in history.clients_by_path.items():
         mine = np.isin(ops.client, [client.number for client in clients]) & ops.lost

@@ -1,4 +1,4 @@
-"""What was measured in one trial. Findings, cause and verdict are made of it."""
+"""What was measured in one trial. Findings, doubts, cause and verdict are made from it."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,15 +12,16 @@ if TYPE_CHECKING:
     from chaos.operators.operator import Operator
 
 ASKED_S = 3.0
-"""ROLE is told at least once a second while a Redis answers: one that was not told for longer was not asked."""
+"""A role is recorded at least once a second while a Redis answers. If not for longer, nobody asked that Redis."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """`said` is every event of every Sentinel in order, `attempts` and `failovers` are each failover that was tried.
+    """What was measured. `said` has every event of every Sentinel in order.
 
-    `chosen` is the number of the attempt whose milestones are the trial's: the first after t = 0 that was completed,
-    else the first that was tried after t = 0; None where there was none. `paths` have no targets yet.
+    `attempts` are the failovers that were tried, as Sentinel told of them, and `failovers` the same with milestones.
+    `chosen` is the number of the attempt that the trial is about: the first after t = 0 that was completed, or else the
+    first after t = 0 that was tried. It is None where there was none. `paths` have no targets yet.
     """
 
     history: History
@@ -40,7 +41,7 @@ class Measured:
 
     @property
     def target(self) -> Node | None:
-        """Who was hit by it."""
+        """The member that this fault hit."""
         return self.origin.target if self.origin else None
 
     @property
@@ -53,7 +54,7 @@ class Measured:
 
     @property
     def successor(self) -> Node | None:
-        """Who was promoted by the chosen attempt."""
+        """The replica that the chosen attempt promoted."""
         return self.failover.successor if self.failover else None
 
     @property
@@ -68,27 +69,27 @@ class Measured:
         return [path for path in self.paths.values() if path.state == "works" and not path.application]
 
     def setting(self, component: str, name: str) -> dict[str, str]:
-        """An effective setting by member, as read before the baseline; a member that does not say it is left out."""
+        """An effective setting by member, as read before the baseline. Members that do not have it are left out."""
         members = self.history.recording.settings.get(component, {})
         return {member: str(values[name]) for member, values in members.items() if values.get(name) is not None}
 
     def least_s(self, name: str) -> float | None:
-        """The least that any Sentinel had of a setting in milliseconds, in seconds.
+        """The least value that any Sentinel had of a setting in milliseconds, in seconds.
 
-        The scenario's word counts where none was read; None where it says nothing either.
+        The scenario's value is used if none was read. It is None if the scenario does not set it either.
         """
         declared = self.history.scenario.system.settings.sentinel.get(name)
         read = list(self.setting("sentinel", name).values()) or [str(declared)]
         return min((int(value) / 1000 for value in read if value.isdigit()), default=None)
 
     def middle_s(self, milestone: str) -> float | None:
-        """When a milestone was seen, as it is quoted; None where it was not."""
+        """The middle of the interval in which a milestone was seen, or None if it was not."""
         at_s = self.milestones[milestone].at_s if milestone in self.milestones else None
         return at_s.middle if at_s else None
 
 
 def masters_at_end(history: History) -> list[str] | None:
-    """Who said last that it is master, of those that still answered when the trial ended; None: nobody was asked."""
+    """Return the Redis that still answered at the end and whose last role was master, or None if nobody was asked."""
     last: dict[str, tuple[float, str]] = {}
     for fact in history.facts(Role):
         last[fact.event.member] = (fact.latest_s, fact.event.role)

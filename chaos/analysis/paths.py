@@ -1,6 +1,9 @@
 """Each path: what its baseline showed, the outages of its clients, and the figures of its worst client.
 
-A path is a way to the master driven in one way, such as service/new. Nothing is held against a promise here.
+A path is an address together with a way to use it, such as service/new. Nothing is held against a promise here.
+
+An application client is told of in figures of its own, beside the outage of the service: its longest blocked call, and
+when its first good durable call came. They decide no verdict, because they depend on the library and its settings.
 """
 
 from collections import Counter
@@ -18,16 +21,16 @@ from chaos.model import WORKS_SHARE, ErrorCode, Outcome
 from chaos.record.events import ApplicationCall, ConnectionClosed, ConnectionOpened
 
 LEAST_SHARE = 0.5
-"""Of the operations that a client's rate demands in the baseline: with fewer that count it proves nothing."""
+"""A baseline proves nothing if it has less than this share of the operations that the client's rate demands."""
 SHORTEST_S = 1.0
 """A baseline shorter than this proves nothing."""
 SLOW_S = 1.0
-"""A call that takes longer is one that an application's user notices."""
+"""A call that takes longer than this is trouble, because an application's user notices it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientWindows:
-    """One client's outages, as its clients saw them and with acknowledged writes that are gone counted as bad."""
+    """One client's outages, twice: as the client saw them, and with lost acknowledged writes counted as bad."""
 
     client: RecordedClient
     seen: tuple[Window, ...]
@@ -40,7 +43,7 @@ class ClientWindows:
 
     @property
     def recovered_s(self) -> Interval | None:
-        """The end of the first window, counted from t = 0; open where it had no end."""
+        """The end of the first window, counted from t = 0. It is open if the window had no end."""
         head = self.first
         return None if head is None else head.end_s or Interval(head.onset_s.most + head.length_s.least)
 
@@ -52,7 +55,7 @@ class ClientWindows:
 
 
 def measure(history: History, suspect: Bools, *, decided: bool) -> dict[str, PathResult]:
-    """Every path by name, in the order of its clients. Lost writes count as bad only where losses are `decided`."""
+    """Measure every path, in the order of its clients. Lost writes count as bad only if losses are `decided`."""
     return {name: _path(history, clients, suspect, decided) for name, clients in history.clients_by_path.items()}
 
 
@@ -103,10 +106,10 @@ def _path(history: History, clients: tuple[RecordedClient, ...], suspect: Bools,
 
 
 def baseline(history: History, clients: tuple[RecordedClient, ...], suspect: Bools) -> tuple[PathState, str]:
-    """What the operations before the fault show of a path, and what is wrong where it does not work.
+    """Return the state that the operations before the fault show, and what is wrong if the path does not work.
 
-    A path is judged only if its own good writes were seen before anything was done to the system. Operations that our
-    own stalls or waits for a core may have made bad count neither way.
+    A path is judged only if its own good writes were seen before anything was done to the system. Operations that may
+    be bad because of our own stalls or of waits for a core count neither as good nor as bad.
     """
     span = history.baseline_s
     if span is None or span.width < SHORTEST_S:
@@ -133,14 +136,15 @@ def baseline(history: History, clients: tuple[RecordedClient, ...], suspect: Boo
 
 
 def by_most(interval: Interval) -> tuple[float, float]:
-    """For ranking: what never ended is worse than everything that did."""
+    """The key by which outages are ranked: one that never ended is worse than all that did."""
     return interval.most, interval.least
 
 
 def worst_of(each: list[ClientWindows]) -> ClientWindows | None:
-    """The client that was out longest in all, a client that never came back before every other.
+    """Return the client that was out longest in all. A client that never came back is worse than every other.
 
-    Of equal ones the one whose first window was longer, then the lowest number. Without any outage, the first client.
+    Between equals it is the one whose first window was longer, then the one with the lowest number. Without any outage
+    it is the first client.
     """
 
     def severity(one: ClientWindows) -> tuple[tuple[float, float], tuple[float, float], int]:
@@ -161,7 +165,7 @@ def counts(history: History, clients: tuple[RecordedClient, ...]) -> Counts:
 
 
 def errors(history: History, clients: tuple[RecordedClient, ...], during: Interval) -> dict[str, int]:
-    """How often each error was met by operations that were sent in that time, by its name."""
+    """Count the errors of the operations that were sent in that time, by the name of the error."""
     ops, found = history.ops, np.zeros(256, np.int64)
     for client in clients:
         mine = ops.of(client.number)
@@ -172,9 +176,9 @@ def errors(history: History, clients: tuple[RecordedClient, ...], during: Interv
 
 
 def _windows(history: History, client: RecordedClient, suspect: Bools, kind: Kind) -> tuple[Window, ...]:
-    """With the error of the client's clock in every edge; a length is on one clock and has none.
+    """Find a client's windows. Their edges carry the error of its clock; their lengths do not, being on one clock.
 
-    A write that is lost is bad however late its answer was, so that no stall makes it suspect for the durable outage.
+    A lost write is bad however late its answer was, so that no stall makes it suspect for the durable outage.
     """
     ops = history.ops
     mine = ops.of(client.number)
@@ -197,9 +201,9 @@ def _windows(history: History, client: RecordedClient, suspect: Bools, kind: Kin
 
 
 def _at_end(history: History, each: list[ClientWindows], suspect: Bools) -> Literal["works", "out", "unknown"]:
-    """Whether every client's path worked when the trial ended.
+    """Say whether the path worked for every client when the trial ended.
 
-    A window that has no end because the trial stopped less than `gap` after the last bad operation proves nothing.
+    It is unknown if the trial stopped less than `gap` after the last bad operation, so that the window has no end yet.
     """
     ops, found = history.ops, set()
     for one in each:
@@ -213,7 +217,7 @@ def _at_end(history: History, each: list[ClientWindows], suspect: Bools) -> Lite
 
 
 def _while_nobody_succeeded(each: list[ClientWindows]) -> Interval | None:
-    """From the last client's onset to the first one's end; None where somebody always succeeded."""
+    """Return how long nobody succeeded: from the last onset to the first end. None if somebody always succeeded."""
     heads = [one.first for one in each if one.first]
     if not heads or len(heads) < len(each):
         return None
@@ -226,7 +230,7 @@ def _while_nobody_succeeded(each: list[ClientWindows]) -> Interval | None:
 
 
 def _while_somebody_did_not(each: list[ClientWindows]) -> Interval | None:
-    """From the first onset for as long as the clients' first windows overlap; None where everybody always succeeded."""
+    """Return how long somebody failed: from the first onset while the first windows overlap. None if nobody failed."""
     heads = sorted((one.first for one in each if one.first), key=lambda head: head.onset_s)
     if not heads:
         return None
@@ -241,30 +245,33 @@ def _while_somebody_did_not(each: list[ClientWindows]) -> Interval | None:
 
 
 def longest_blocked_s(history: History, clients: tuple[RecordedClient, ...]) -> float | None:
-    """Of the calls that were under way after the effect, those that never ended among them."""
-    took = [value for client in clients for value in _took(history, client)]
+    """Return how long the longest call took that was under way after the effect, even if it never ended."""
+    ops, took = history.ops, list[float]()
+    for client in clients:
+        mine = ops.of(client.number)
+        took += (ops.done_s[mine] - ops.sent_s[mine])[ops.done_s[mine] > 0].tolist()
     names = {client.number for client in clients}
     told = [call.event.blocked_s for call in history.facts(ApplicationCall) if call.event.client in names]
     return max([*took, *told], default=None)
 
 
 def first_good_s(history: History, clients: tuple[RecordedClient, ...]) -> Interval | None:
-    """The worst client's first good durable call that began after its first trouble, or after t = 0 if it had none.
+    """Return when the worst client had its first good durable call after its first trouble, or after t = 0 without any.
 
-    None: an application never had one again.
+    None means that an application never had one again.
     """
     spans = [_first_good(history, client) for client in clients]
     return None if None in spans else max(span for span in spans if span)
 
 
 def never_again(history: History, clients: tuple[RecordedClient, ...]) -> str:
-    """What the last call of an application that never had a good one again met; empty where all of them had one."""
+    """Return what the last call met of a client that never had a good one again. It is empty if all of them had one."""
     stuck = (client for client in clients if _first_good(history, client) is None)
     return next((text for client in stuck if (text := _last_trouble(history, client))), "")
 
 
 def _last_trouble(history: History, client: RecordedClient) -> str:
-    """Its last error, and the connection where it still had one: a library may keep one that is of no use."""
+    """The client's last error, and its connection if one was still open: a library may keep one that is of no use."""
     errors = history.ops.error[history.ops.of(client.number)]
     met = errors[errors != ErrorCode.NONE]
     if not len(met):
@@ -280,18 +287,11 @@ def _last_trouble(history: History, client: RecordedClient) -> str:
     return f"{words}, on the connection that {when}"
 
 
-def _took(history: History, client: RecordedClient) -> list[float]:
-    ops = history.ops
-    mine = ops.of(client.number)
-    late = ops.done_s[mine] > 0
-    return [float(seconds) for seconds in (ops.done_s[mine] - ops.sent_s[mine])[late]]
-
-
 def _first_good(history: History, client: RecordedClient) -> Interval | None:
     ops = history.ops
     mine = ops.of(client.number)
     after = ops.done_s[mine] > 0
-    fine = _answered(history, client)
+    fine: Bools = (ops.outcome[mine] == Outcome.OK) & ~ops.lost[mine]
     trouble = np.flatnonzero(after & (~fine | (ops.done_s[mine] - ops.sent_s[mine] > SLOW_S)))
     first = int(trouble[0]) if len(trouble) else int(np.argmax(after)) if after.any() else len(fine)
     again = np.flatnonzero(fine[first:])
@@ -299,10 +299,3 @@ def _first_good(history: History, client: RecordedClient) -> Interval | None:
         return None
     at = first + int(again[0])
     return Interval(float(ops.sent_s[mine][at]), float(ops.done_s[mine][at]))
-
-
-def _answered(history: History, client: RecordedClient) -> Bools:
-    ops = history.ops
-    mine = ops.of(client.number)
-    fine: Bools = (ops.outcome[mine] == Outcome.OK) & ~ops.lost[mine]
-    return fine

@@ -1,8 +1,8 @@
-"""What the Sentinels said, from their pub/sub and their logs, and the failovers that it tells of.
+"""What the Sentinels said, by their pub/sub and their logs, and the failovers that this tells of.
 
-Redis writes the same text to both in one call. The log's stamp is the truth, to a millisecond; pub/sub stands in where
-there is no log. Each Sentinel says its own events only. A failover is an epoch with +try-failover; without a +sdown of
-the master before it somebody requested it, and it has no detection and no quorum.
+Sentinel writes the same text to both in one call. The log's stamp is right to a millisecond, and pub/sub is used where
+there is no log. Each Sentinel publishes only its own events. A failover is an epoch with +try-failover. If there was no
++sdown of the master before it, somebody requested it, and it has no detection and no quorum.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +14,7 @@ from chaos.model import MemberKind
 from chaos.record.events import SentinelAddress, SentinelSaid
 
 _NEAR_S = 2.0
-"""A published event and a logged one with the same words are one if they are this near."""
+"""A published and a logged event with the same words are the same event if they are this near to each other."""
 _PATTERN = r"(?::X .*? [.\-*#] |role=sentinel .*? message=\")[+-][a-z]"
 """A line that tells an event, in Redis's format and in Valkey's logfmt."""
 
@@ -37,7 +37,7 @@ class Said:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
-    """One epoch with try-failover, and what was said from then until the next one."""
+    """One epoch with +try-failover, and what was said from then until the next attempt."""
 
     epoch: int
     started: Said
@@ -62,7 +62,7 @@ class Attempt:
 
     @property
     def successor(self) -> str:
-        """The promoted replica's ip:port, as chosen or as switched to; empty where neither was said."""
+        """The promoted replica's ip:port, from +switch-master or else from the choice. Empty where neither was said."""
         switch = self.said("+switch-master")
         if switch:
             return f"{switch.words[3]}:{switch.words[4]}"
@@ -78,7 +78,7 @@ class Attempt:
         return next((said for said in self.during if said.channel == channel), None)
 
     def switches(self) -> dict[str, Said]:
-        """When each Sentinel switched, by its name."""
+        """The +switch-master of each Sentinel, by its name."""
         found: dict[str, Said] = {}
         for said in self.during:
             if said.channel == "+switch-master":
@@ -87,9 +87,9 @@ class Attempt:
 
 
 def called_down(said: Iterable[Said], state: str) -> dict[str, Said]:
-    """By Sentinel, its first +sdown (or +odown) of the master after t = 0, whether or not it was taken back later.
+    """Return each Sentinel's first +sdown (or +odown) of the master after t = 0, even if it was taken back later.
 
-    One that was said before t = 0 and still stands counts too.
+    One from before t = 0 that was not taken back until then counts too.
     """
     found: dict[str, Said] = {}
     for one in said:
@@ -104,10 +104,10 @@ def called_down(said: Iterable[Said], state: str) -> dict[str, Said]:
 
 
 def should_have_come(history: History, said: tuple[Said, ...]) -> bool:
-    """Whether the master was down in the eyes of a quorum of Sentinels for longer than down-after-milliseconds.
+    """Return whether a failover was due: a quorum of Sentinels said +sdown of the master after t = 0.
 
-    That is what +sdown of the master says. A quorum above the number of Sentinels counts as all of them: that such a
-    system cannot fail over does not mean that it need not.
+    A quorum that is greater than the number of Sentinels counts as all of them. Such a system cannot fail over, but a
+    failover is due all the same.
     """
     sentinels = history.names(MemberKind.SENTINEL)
     quorums = [str(of.get("quorum")) for of in history.recording.settings.get("sentinel", {}).values()]
@@ -119,10 +119,11 @@ def should_have_come(history: History, said: tuple[Said, ...]) -> bool:
 
 
 def everything_said(history: History) -> list[Said]:
-    """Every event of every Sentinel once, in order, since the trial began: a re-used system's logs are older.
+    """Return every event of every Sentinel once, in order, since the trial began.
 
-    What a Sentinel says of a master that is no member is left out. One that was started anew watches the address of its
-    template, such as 127.0.0.1, until somebody tells it of the master, and it calls that address down.
+    Older lines are left out, which the logs of a system that was used before may have. So is what a Sentinel says of a
+    master that is no member: a Sentinel that was started anew watches the address in its template, such as 127.0.0.1,
+    until somebody tells it of the master, and calls that address down.
     """
     published = list(_published(history))
     logged = list(_logged(history))
@@ -136,7 +137,7 @@ def everything_said(history: History) -> list[Said]:
 
 
 def attempts(said: list[Said]) -> list[Attempt]:
-    """Every failover that was tried, in order; tries of several Sentinels in one epoch are one."""
+    """Return every failover that was tried, in order. Tries of several Sentinels in one epoch are one failover."""
     tried: dict[int, Said] = {}
     for one in said:
         if one.channel == "+try-failover":
@@ -163,17 +164,17 @@ def _attempt(said: list[Said], epoch: int, started: Said, ends_s: float) -> Atte
 
 
 def _of_master(one: Said, started: Said) -> bool:
-    """Not of a master that was watched at another address before, as from the operator's template."""
+    """Whether an event is not about a master at another address, such as that in the operator's template."""
     return one.words[:1] != ["master"] or one.words[2:4] == started.words[2:4]
 
 
 def first_standing(said: Iterable[Said], state: str) -> Said | None:
-    """The first +sdown (or +odown) of the master that its Sentinel has not taken back by the last of `said`."""
+    """Return the first +sdown (or +odown) of the master that its Sentinel has not taken back by the end of `said`."""
     return min(standing(said, state).values(), key=lambda one: one.at_s, default=None)
 
 
 def standing(said: Iterable[Said], state: str) -> dict[str, Said]:
-    """By Sentinel, its +sdown (or +odown) of the master that it has not taken back."""
+    """Return each Sentinel's +sdown (or +odown) of the master that it has not taken back."""
     found: dict[str, Said] = {}
     for one in said:
         if one.channel == f"+{state}" and one.words[:1] == ["master"]:
@@ -184,7 +185,7 @@ def standing(said: Iterable[Said], state: str) -> dict[str, Said]:
 
 
 def _epoch(said: list[Said], tried: Said) -> int:
-    """+new-epoch comes just before +try-failover; the vote for itself, after it, names the epoch too."""
+    """Return the epoch of a +try-failover: that of the Sentinel's vote just after it, or else of +new-epoch before."""
     mine = [one for one in said if one.sentinel == tried.sentinel]
     at = mine.index(tried)
     votes = (one.words[-1] for one in mine[at : at + 4] if one.channel == "+vote-for-leader")
@@ -194,7 +195,7 @@ def _epoch(said: list[Said], tried: Said) -> int:
 
 
 def _watched(history: History) -> Callable[[Said], bool]:
-    """Whether an event about a master is about one that is a member's address, or that most Sentinels named."""
+    """Make a test of whether an event is about a master at a member's address, or at one that most Sentinels named."""
     named: dict[str, set[str]] = {}
     for fact in history.facts(SentinelAddress):
         if fact.event.address:

@@ -1,1 +1,1 @@
-"""Who sends operations: meters, which measure the service, and application clients, which are a user's library."""
+"""The clients: meters, which measure the service, and application clients, which use a user's library."""

@@ -1,8 +1,8 @@
-"""An application client: redis-py as the system's users run it, in a process of its own. The only door to redis-py.
+"""An application client: redis-py as the system's users run it, in a process of its own. No other file imports redis.
 
-A closed loop: what its library retries and how long a call blocks is what is measured. A meter measures the service;
-this measures what an application sees beside it. Run as `python -m chaos.client.application`, its job on the first
-line of standard input; the end of standard input ends it.
+A meter measures the service, and this measures what an application sees of it: what its library retries, and how long a
+call blocks. It works in a closed loop. Run it as `python -m chaos.client.application`, with its job on the first line
+of standard input. It ends when standard input does.
 """
 
 import os
@@ -30,13 +30,13 @@ from chaos.record.ops_files import RowWriter
 from chaos.resp import password_from_environment
 
 LONG_NS = 1_000_000_000
-"""A call that took longer is an event of its own."""
+"""A call that took longer than this is an event of its own."""
 
 Said = Callable[[type[ConnectionOpened | ConnectionClosed]], None]
 
 
 class Connection(redis.Connection):
-    """redis-py's own connection, which also says when it was opened and closed."""
+    """redis-py's own connection, which also tells when it was opened and closed."""
 
     def __init__(self, said: Said, **arguments: Any) -> None:  # noqa: ANN401  redis-py's arguments, passed on
         super().__init__(**arguments)  # type: ignore[no-untyped-call]
@@ -54,14 +54,14 @@ class Connection(redis.Connection):
 
 
 class SentinelConnection(SentinelManagedConnection, Connection):
-    """The same of a client that asks Sentinel for the master each time that it connects."""
+    """The same for a client that asks Sentinel for the master whenever it connects."""
 
 
 def redis_py_pool(job: Job, said: Said) -> redis.Redis:
-    """A client as target systems configure it; every other setting is the library's default, retries included.
+    """Make a client as target systems configure it. All other settings are the library's defaults, retries included.
 
-    Where its way leads through Sentinel it is the library's own client of Sentinel, which is given Sentinel's Service
-    as the one Sentinel that it knows.
+    If the client asks Sentinel, it is the library's own client of Sentinel, which gets Sentinel's Service as the one
+    Sentinel that it knows.
     """
     usual: dict[str, Any] = {
         "password": password_from_environment(),
@@ -86,9 +86,9 @@ LIBRARIES = {"redis-py-pool": redis_py_pool}
 
 
 def time_outs(client: redis.Redis) -> str:
-    """As its connections have them, in seconds: versions differ in their defaults, and 8 was the first to have any.
+    """Name the time-outs of a client's connections, as in `socket_timeout 5 s, socket_connect_timeout none`.
 
-    As in `socket_timeout 5 s, socket_connect_timeout none`.
+    Versions of redis-py differ in their defaults, and 8 was the first to have any.
     """
     pool = client.connection_pool
     connection = pool.connection_class(**pool.connection_kwargs)  # nothing is connected yet
@@ -97,7 +97,7 @@ def time_outs(client: redis.Redis) -> str:
 
 
 class Application:
-    """One client and its record."""
+    """One application client, and its record."""
 
     def __init__(self, job: Job, rows: RowWriter, events: EventWriter) -> None:
         self._job = job
@@ -110,7 +110,7 @@ class Application:
         self._redis = LIBRARIES[job.spec.library](job, self._said)
 
     def run(self, stop: threading.Event) -> None:
-        """Call at the client's rate until `stop`; after a call that took longer, go on at once and from there."""
+        """Call at the client's rate until `stop`. After a call that took longer, the next begins at once."""
         period_ns = round(1e9 / self._job.spec.rate_hz)
         due_ns = mono_ns()
         while not stop.wait(max(0, due_ns - mono_ns()) / 1e9):
@@ -118,7 +118,7 @@ class Application:
             due_ns = max(due_ns + period_ns, mono_ns())
 
     def call(self) -> None:
-        """One write, as long as the library takes over it; every call is a row."""
+        """Write one key, for as long as the library takes. Every call is a row."""
         job, seq, begun_ns = self._job, self._seq, mono_ns()
         self._seq += 1
         self._opened = False
@@ -141,7 +141,7 @@ class Application:
             self._events.write(event, at_ns=now_ns, since_ns=begun_ns)
 
     def _number(self) -> int:
-        """Of the connection opened last, from 0."""
+        """The number of the connection that was opened last, counted from 0."""
         return max(0, self._connections - 1) & 0xFFFF
 
     def _said(self, kind: type[ConnectionOpened | ConnectionClosed]) -> None:
@@ -159,16 +159,16 @@ REPLIES = {
     redis.AuthenticationError: ErrorCode.AUTH,
     redis.exceptions.NoPermissionError: ErrorCode.AUTH,
 }
-"""Error replies that redis-py turns into classes, taking their first word away."""
+"""The error replies that redis-py turns into classes, without the first word of the reply."""
 
 
 def code_of(error: BaseException) -> ErrorCode:
-    """Why the last attempt of a call failed.
+    """Return why the last attempt of a call failed.
 
-    That the outcome of a failed call is unknown, whatever its code, is for the caller: an attempt that the library
-    made before the last one may have been applied.
+    The outcome of a failed call is unknown whatever its code, because an attempt that the library made before the last
+    one may have been applied.
     """
-    if isinstance(error, MasterNotFoundError):  # with what each Sentinel met behind a colon, or none knew the name
+    if isinstance(error, MasterNotFoundError):  # Sentinel's error follows a colon; without one, none knew the name
         return ErrorCode.DISCOVERY_FAILED if " : " in str(error) else ErrorCode.NO_MASTER
     for kind, code in REPLIES.items():
         if isinstance(error, kind):
@@ -190,19 +190,19 @@ def _code_of_cause(error: BaseException) -> ErrorCode:
 
 
 def end_with_input(stop: threading.Event, ended: threading.Event) -> None:
-    """Runs beside the calls: stop at the end of input, and end the process where a call goes on blocking."""
+    """Set `stop` when the input ends, and end the process if a call still blocks then. It runs in its own thread."""
     while os.read(sys.stdin.fileno(), 1):
         pass
     stop.set()
     if not ended.wait(STOP_S):
-        os._exit(0)  # what is recorded is in the kernel; the call's row stays in flight
+        os._exit(0)  # all rows are in the kernel already, and that of the blocked call stays in flight
 
 
 def main() -> None:
     die_with_parent()
     job = Job.loads(sys.stdin.readline())
     told = f"{job.spec.library} {redis.__version__}"
-    if job.spec.library in LIBRARIES:  # whoever asks for another one ends below, and then has a record that says so
+    if job.spec.library in LIBRARIES:  # with another library, Application raises below, when its record is begun
         told += f", {time_outs(LIBRARIES[job.spec.library](job, lambda _: None))}"
     client = asdict(job.spec) | {"library": told}
     rows = RowWriter(job.rows_path, ops_header(job.domain, [client]))

@@ -1,4 +1,4 @@
-"""One connection of a meter to the master, from finding it to its end, and the operations that go over it."""
+"""One connection of a meter to the master, from finding the master to its end, and the operations on it."""
 
 from collections import deque
 from collections.abc import Callable, Collection
@@ -21,7 +21,7 @@ from chaos.timers import Call
 
 @dataclass(slots=True, eq=False)
 class Operation:
-    """One slot that was not missed. `row` is its place in the file; `timer` ends it at its deadline."""
+    """One slot that was not missed. `row` is its place in the file of rows. `timer` ends it at its deadline."""
 
     seq: int
     row: int
@@ -32,7 +32,7 @@ class Operation:
     connection: "MeterConnection" = field(init=False)
 
     def late(self, _when_ns: int) -> None:
-        """Its deadline has come."""
+        """End the operation, because its deadline has come."""
         self.connection.time_out(self)
 
 
@@ -41,10 +41,11 @@ Decide = Callable[[Operation, Decision, int], None]
 
 
 class MeterConnection:
-    """Begins with its first operation. Any trouble ends it; to open another is the meter's business.
+    """A connection that begins with its first operation. Any error ends it, and the meter then makes another.
 
-    Operations wait while the master is found and connected to, then go out in one write behind the opening commands;
-    later ones are pipelined. What was sent when it ends is unknown, what was not has surely failed.
+    Operations wait until the master is found and connected to. Then they go out in one write after the opening
+    commands, and later operations are pipelined. When the connection ends, the outcome of what was sent is unknown, and
+    what was not sent has surely failed.
     """
 
     __slots__ = (
@@ -91,7 +92,7 @@ class MeterConnection:
         self.ended = False
 
     def submit(self, operation: Operation) -> None:
-        """Send it now, or as soon as the connection is there. May decide it within the call."""
+        """Send an operation now, or as soon as the connection is open. It may be decided within this call."""
         operation.connection = self
         first = self._discovery is None and self._link is None
         if first:
@@ -105,7 +106,7 @@ class MeterConnection:
             self._find()
 
     def time_out(self, operation: Operation) -> None:
-        """The operation's deadline has come: it ends, and the connection with it."""
+        """End an operation whose deadline has come, and the connection with it."""
         stage = ErrorCode.CONNECT_TIMEOUT if self._link else ErrorCode.DISCOVERY_TIMEOUT
         error = ErrorCode.REPLY_TIMEOUT if operation.sent else stage
         (self._pending if operation.sent else self._waiting).remove(operation)
@@ -113,7 +114,7 @@ class MeterConnection:
         self._decide(operation, unanswered(operation.sent, error), NOBODY)
 
     def end(self, error: ErrorCode, because: str) -> None:
-        """Close, and decide whatever is not decided yet."""
+        """Close the connection, and decide the operations that are not decided yet."""
         if self.ended:
             return
         self.ended = True
@@ -220,7 +221,7 @@ class MeterConnection:
 
 
 def judge(reply: Any) -> Decision:  # noqa: ANN401
-    """The decision on a write by its reply."""
+    """Decide the outcome of a write by its reply."""
     if isinstance(reply, hiredis.ReplyError):
         return of_reply(str(reply))
     return OK if reply == b"OK" else OTHER_REPLY

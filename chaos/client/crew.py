@@ -1,4 +1,4 @@
-"""All clients of a trial: started together, stopped together, recorded in ops/."""
+"""All clients of a trial. They are started and stopped together, and recorded in ops/."""
 
 import asyncio
 from collections import Counter
@@ -21,11 +21,11 @@ from chaos.timers import Timers, on_grid
 from chaos.until import until
 
 LEAD_NS = 50_000_000
-"""From the start to the first period, so that no slot is due before all clients are set up."""
+"""The time from the start to the first period, so that no slot is due before all clients are set up."""
 
 
 class Crew:
-    """May be started again after a stop: that run has files of its own, and every client counts its operations on."""
+    """The clients. They may be started again after a stop. A run has its own files, and goes on counting operations."""
 
     def __init__(
         self, clients: Sequence[ClientSpec], load: Load, directory: Path, events: EventWriter, names: Names
@@ -48,10 +48,7 @@ class Crew:
         self._links: Links
 
     def start(self, deadline_s: float, most: int | None = None) -> list[int]:
-        """Start every client, or `most` meters of each path and way; returns the numbers of those left out.
-
-        The password, if there is one, is taken from the environment.
-        """
+        """Start every client, or `most` meters of each path and way. Return the numbers of those that were left out."""
         assert self._rows is None, "the clients run already"
         self._deadline_s = deadline_s
         self._meters = list(self._first_of_each_path(most))
@@ -72,9 +69,10 @@ class Crew:
                 yield meter
 
     async def stop(self) -> None:
-        """No new operation; what is under way ends or times out, within twice the deadline; then the files are closed.
+        """Begin no operation any more, wait for those that are under way, and close the files.
 
-        An application client's call that blocks is given some seconds more. Safe where nothing runs.
+        Those of meters end or time out within twice the deadline. A call of an application client that blocks has some
+        seconds more. Nothing happens if no client runs.
         """
         if self._rows is None:
             return

@@ -1,4 +1,4 @@
-"""Asking Sentinel where the master is, on behalf of one operation: its time counts inside that operation's deadline."""
+"""Asks Sentinel where the master is, for one operation. The time it takes counts towards that operation's deadline."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ Failed = Callable[[ErrorCode], None]
 
 
 class Sentinel:
-    """The Sentinel service as one client sees it; remembers what it was told last, so that only changes are events."""
+    """Sentinel's Service as one client sees it. It remembers the last answer, so that only a change is an event."""
 
     def __init__(self, spec: ClientSpec, bench: Bench) -> None:
         self.spec = spec
@@ -39,7 +39,7 @@ class Sentinel:
 
 
 class Discovery:
-    """One question, on a connection of its own. Exactly one of `found` and `failed` is called, unless it is ended."""
+    """One question, on a connection of its own. It calls `found` or `failed` once, unless it is ended before."""
 
     def __init__(self, sentinel: Sentinel, found: Found, failed: Failed) -> None:
         self._sentinel = sentinel
@@ -50,7 +50,7 @@ class Discovery:
         self._link: Link | None = None
 
     def begin(self) -> None:
-        """May fail within the call, where the name of the service is not found."""
+        """Connect. `failed` is called within this call if the name of Sentinel's Service is not found."""
         bench = self._sentinel.bench
         address = bench.names.address(self._sentinel.spec.address)
         if address is None:
@@ -81,7 +81,7 @@ class Discovery:
         self._fail(ErrorCode.DISCOVERY_FAILED, error.name)
 
     def end(self, because: str) -> None:
-        """Give up: its operation's time is over."""
+        """Give up, because the operation has timed out."""
         self._sentinel.say(self._began_ns, None, because)
         self.close()
 

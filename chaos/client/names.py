@@ -1,4 +1,4 @@
-"""Names to addresses once a second, beside the operations: a resolver that hangs must not delay a meter's schedule."""
+"""Resolves names once a second, beside the operations, so that a resolver that hangs delays no meter's schedule."""
 
 import asyncio
 import socket
@@ -16,7 +16,7 @@ NOT_FOUND = (socket.EAI_NONAME, socket.EAI_NODATA)
 
 @dataclass(slots=True)
 class Answer:
-    """What the resolver said last. `asked_ns` is when it was asked; None until it has answered once."""
+    """What the resolver said last. `asked_ns` is when it was asked, and None until it has answered once."""
 
     addresses: tuple[str, ...] = ()
     error: str = ""
@@ -27,9 +27,9 @@ class Answer:
 class Names:
     """Use as `async with Names(...)`. `names` are hosts, or host:port as clients are given them.
 
-    A name with several addresses gives them in turn, as a DNS server that rotates its answers would. A resolver that
-    fails otherwise than by "not found" leaves the last addresses in use, and an event says so. With `hosts` these are
-    all the names there are, and no resolver is asked.
+    The addresses of a name that has several are used in turn, as with a DNS server that rotates its answers. If the
+    resolver fails in any other way than "not found", the last addresses stay in use, and an event says so. If `hosts`
+    is given, it has every name with its address, and no resolver is asked.
     """
 
     def __init__(
@@ -57,14 +57,14 @@ class Names:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def follow(self, name: str) -> None:
-        """Resolve this name, too, from now on."""
+        """Resolve this name from now on, too."""
         host, _ = split_address(name)
         if host not in self._answers and not is_literal(host):
             self._answers[host] = Answer()
             self._tasks.append(asyncio.get_running_loop().create_task(self._resolve_forever(host)))
 
     def address(self, name: str) -> tuple[str, int] | None:
-        """Where to connect for `host:port`; None where the name is not found, not answered yet, or not followed."""
+        """Return where to connect for `host:port`, or None if the name is not followed or has no answer."""
         host, port = split_address(name)
         if is_literal(host):
             return host, port
@@ -75,7 +75,7 @@ class Names:
         return answer.addresses[answer.turn % len(answer.addresses)], port
 
     def connectable(self, name: str) -> str:
-        """`host:port` as another process can connect to it: by address where that is known from `hosts` alone."""
+        """Return `host:port` as another process can use it: with an address in place of a name from `hosts`."""
         host, _, port = name.rpartition(":")
         return f"{(self._hosts or {}).get(host, host)}:{port}"
 
@@ -85,7 +85,7 @@ class Names:
             await asyncio.sleep(self._every_s)
 
     async def _resolve(self, host: str) -> None:
-        """Ask once. Bounded by the resolver's own time-outs; until then the last answer stays in use."""
+        """Ask once. The resolver's own time-outs bound this, and the last answer stays in use until then."""
         last = self._answers[host]
         asked_ns = mono_ns()
         addresses, error = await self._look_up(host, last.addresses)
@@ -100,7 +100,7 @@ class Names:
 
 
 async def look_up(host: str, otherwise: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
-    """The addresses of `host`, and the resolver's words where it has none; `otherwise` where it could not say."""
+    """Return the addresses of `host` and the resolver's error. `otherwise` is returned if it could not say."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except socket.gaierror as error:

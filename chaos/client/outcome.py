@@ -1,4 +1,4 @@
-"""What a reply or an error of the kernel says of an operation: three tables, and nothing else decides an outcome."""
+"""Decides what a reply, or an error of the kernel, says of an operation. Outcomes are decided here alone."""
 
 import errno
 from typing import NamedTuple
@@ -26,10 +26,11 @@ REPLIES = {
     "BUSY": Decision(Outcome.FAILED, ErrorCode.OTHER_REPLY),
     "UNBLOCKED": Decision(Outcome.FAILED, ErrorCode.OTHER_REPLY),
 }
-"""By the first word of an error reply. Redis checks each of these before it executes a write (processCommand)."""
+"""The decision for the first word of an error reply. Redis checks each of these before it executes a write
+(processCommand)."""
 
 OTHER_REPLY = Decision(Outcome.UNKNOWN, ErrorCode.OTHER_REPLY)
-"""Any other error reply: a proxy may have said it, after the write."""
+"""The decision for any other error reply, since a proxy may have sent it after the write."""
 
 ERRNOS = {
     errno.ECONNREFUSED: ErrorCode.REFUSED,
@@ -43,7 +44,7 @@ ERRNOS = {
 
 
 def of_reply(text: str) -> Decision:
-    """The decision on an operation that was answered with this error."""
+    """Decide an operation that was answered with this error."""
     return REPLIES.get(text.partition(" ")[0], OTHER_REPLY)
 
 
@@ -52,9 +53,9 @@ def of_errno(number: int | None) -> ErrorCode:
 
 
 def unanswered(sent: bool, error: ErrorCode) -> Decision:
-    """The decision on an operation that got no reply: what was sent may have been applied, what was not was not.
+    """Decide an operation that got no reply. It may have been applied if it was sent, and surely was not otherwise.
 
-    An operation that still waited for a connection that the meter then closed was not sent, for no other reason.
+    If it still waited for its connection when the meter closed that, its error is NOT_SENT and not CLOSED.
     """
     if sent:
         return Decision(Outcome.UNKNOWN, error)

@@ -1,4 +1,4 @@
-"""An application client from the outside: its process, started, watched and ended. End of file tells it to stop."""
+"""An application client from the outside: its process is started, watched and ended. End of file tells it to stop."""
 
 import json
 import sys
@@ -14,15 +14,15 @@ from chaos.record.layout import EVENTS, OPS
 from chaos.record.ops_files import read_rows
 
 STOP_S = 5.0
-"""How long a call that blocks may go on after the stop. The process then ends itself, and its row stays in flight."""
+"""How long a call may block after the stop. Then the process ends itself, and the row of the call stays in flight."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """What the process is told, as one line on its standard input. `target` is the index of its address in the rows.
+    """What the process is told, as one line on its standard input. `target` is the number of its address in the rows.
 
-    `connect` is where it connects: its address, by number where its process could not resolve the name.
-    `run` counts the starts of the clients; a later one writes files of its own and counts its operations on.
+    `connect` is the client's address, with an IP address in it if the process could not resolve the name. `run` counts
+    the starts of the clients: each run has its own files, and goes on counting operations at `first_seq`.
     """
 
     spec: ClientSpec
@@ -56,7 +56,7 @@ class Job:
 
 
 class ApplicationProcess:
-    """The process of one application client in one run. Its end before it is told to is an event: a gap."""
+    """The process of one application client in one run. If it ends before it is told to, that is written as a gap."""
 
     def __init__(self, job: Job, events: EventWriter) -> None:
         self._job = job
@@ -71,11 +71,11 @@ class ApplicationProcess:
             self._events.write(Gap(source=source, text=f"its process ended by itself with {child.how}"))
 
     def ask_to_stop(self) -> None:
-        """No new call from now on."""
+        """Tell it to begin no new call."""
         self._stopping = True
         self._child.hang_up()
 
     async def stopped(self) -> int:
-        """Wait until it has ended, by force where it does not by itself; the number of its next operation."""
+        """Wait until it has ended, and kill it if it does not. Return the number of the client's next operation."""
         await self._child.finish(STOP_S + 1)
         return self._job.first_seq + sum(1 for _ in read_rows(self._job.rows_path))

@@ -1,18 +1,19 @@
-"""What a client is told: a resolved plan, so that it needs neither the scenario nor the host."""
+"""The plan of a client. Everything is resolved in it, so that the client needs neither the scenario nor the host."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 Connection = Literal["new", "kept"]
-"""`new`: a connection per operation. `kept`: one connection, reopened after an error or a time-out."""
+"""`new` makes a connection for each operation. `kept` keeps one, and makes another after an error or a time-out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClientSpec:
-    """One client. `number` is the row's client; `path` groups clients for the verdict.
+    """One client. Its rows carry its `number`, and clients with the same `path` are judged together.
 
-    kind `meter`: open loop, raw RESP. kind `application`: closed loop in a process of its own, `library` names it.
-    `address` is host:port of the service asked, or of the Sentinel service where `via_sentinel`.
+    A `meter` speaks RESP itself, in an open loop. An `application` uses the `library`, in a closed loop and in its own
+    process. `address` is the host:port that the client is given: that of a Service, or of Sentinel's Service if
+    `via_sentinel`.
     """
 
     number: int
@@ -31,10 +32,11 @@ class ClientSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Load:
-    """What all clients of a trial share. `deadline_s` is both the time-out and the deadline of a good operation.
+    """What all clients of a trial share. An operation times out at `deadline_s`, and is good if it ended before.
 
-    `keys` begins every key: `failover:<campaign>:<trial>:`; a client adds `<number>:<seq>`. `master` is Sentinel's name
-    for the master. The password is read from the environment variable `FAILOVER_REDIS_PASSWORD`, never from a file.
+    Every key begins with `keys`, which is `failover:<campaign>:<trial>:`, and a client adds `<number>:<seq>`. `master`
+    is Sentinel's name for the master. The password is read from the environment variable `FAILOVER_REDIS_PASSWORD`, and
+    never from a file.
     """
 
     deadline_s: float
@@ -50,5 +52,5 @@ class Load:
 
 
 def key_of(load: Load, client: int, seq: int) -> str:
-    """The key that operation `seq` of `client` writes, once, and that the audit reads back."""
+    """Return the key that operation `seq` of `client` writes, once, and that the audit reads back."""
     return f"{load.keys}{client}:{seq}"

@@ -1,1 +1,1 @@
-"""What the agent observes of the system, and of itself. Every observation is an event."""
+"""The observers: what the agent sees of the system and of itself. Every observation is an event."""

@@ -1,6 +1,7 @@
-"""The agent's watch on itself: its own stalls, the pressure on its node, and its clock.
+"""The agent observes itself: its stalls, the pressure on its node, and its clock.
 
-A meter on the same event loop as the clients: what holds it up holds them up, and is not the service's fault.
+The hiccup meter runs on the same event loop as the clients. Whatever holds it up holds them up too, and is not the
+service's fault.
 """
 
 import asyncio
@@ -14,14 +15,14 @@ from chaos.timers import GRID_NS, Timers, on_grid
 
 TICK_NS = GRID_NS
 HICCUP_NS = 5_000_000
-"""A tick this late is an event of its own; below it only the worst of each second is told."""
+"""A tick that is this late is an event of its own. Of the others only the worst of each second is recorded."""
 SUMMARY_NS = 1_000_000_000
 
 
 class HiccupMeter:
-    """Ticks with the grid of the timers and records how late the loop comes to it.
+    """Ticks on the grid of the timers, and records how late the loop comes to each tick.
 
-    What a hiccup tells is the most that the loop can have been held up: from its last tick to the one that was late.
+    A hiccup says how long the loop can have been held up at most: from its last tick to the one that was late.
     """
 
     def __init__(self, events: EventWriter, first_ns: int | None = None) -> None:
@@ -32,7 +33,7 @@ class HiccupMeter:
         self._timers: Timers
 
     async def run(self) -> None:
-        """For ever."""
+        """Tick for ever."""
         loop = asyncio.get_running_loop()
         self._timers = Timers(loop)
         self._timers.at(self._due_ns, self._due)
@@ -46,7 +47,7 @@ class HiccupMeter:
         self._timers.at(self._due_ns, self._due)
 
     def ticked(self, now_ns: int) -> None:
-        """The loop comes to its tick, and to those that it has overslept: the first of them is as late as the loop."""
+        """Count the tick that was due, and those that were slept through. The first is as late as the loop is."""
         late_ns = now_ns - self._due_ns
         if late_ns >= HICCUP_NS:
             held_ns = now_ns - self._ticked_ns
@@ -67,7 +68,7 @@ class HiccupMeter:
 
 
 async def pulse(events: EventWriter) -> None:
-    """Once a second: a clock pair, and how hard the machine is pressed."""
+    """Record, once a second, what both clocks say and how much tasks wait for a CPU."""
     pace = Pace(1.0)
     while True:
         events.put(pair_event(events.domain))
@@ -76,10 +77,13 @@ async def pulse(events: EventWriter) -> None:
 
 
 def pressure(proc: Path = Path("/proc")) -> Pressure:
-    """`some10`: the share in % of the last 10 s in which something waited for a CPU; None without PSI."""
+    """Read the pressure. `some10` is the share of the last 10 s, in %, in which a task waited for a CPU.
+
+    It is None if the kernel does not tell (PSI).
+    """
     load1 = float((proc / "loadavg").read_text().split()[0])
     try:
         some = (proc / "pressure/cpu").read_text().split()
-    except OSError:  # PSI is not built in, or switched off: then reading says EOPNOTSUPP
+    except OSError:  # PSI is not built in, or it is switched off, and then reading fails with EOPNOTSUPP
         return Pressure(some10=None, load1=load1)
     return Pressure(some10=float(some[1].removeprefix("avg10=")), load1=load1)

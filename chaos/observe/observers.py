@@ -1,4 +1,4 @@
-"""All observers of one trial: which members are watched follows what the platform says of them."""
+"""All observers of one trial. They watch the members that the platform names, as these change."""
 
 import asyncio
 from collections import defaultdict
@@ -19,7 +19,7 @@ GONE = "no longer a member"
 
 
 def identity(member: Member) -> Identity:
-    """What makes it another member to watch. A process restarted in place is the same one: its observer reconnects."""
+    """Return what tells a member from others. A process that restarts in place is the same: its observer reconnects."""
     return member.name, member.uid, member.address, member.port
 
 
@@ -28,12 +28,12 @@ class Observer(Protocol):
         """Watch until something breaks."""
 
     def lost(self, error: str) -> None:
-        """Write that nothing is seen any more, if that is news."""
+        """Write that the member is not seen any more, if that is news."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What watches one member."""
+    """The observers of one member, and their tasks."""
 
     observers: tuple[Observer, ...]
     tasks: tuple[asyncio.Task[None], ...]
@@ -44,10 +44,10 @@ class Watch:
 
 
 class Observers:
-    """Runs in `group`, which fails as a whole where an event cannot be written, and never by what is observed.
+    """Runs observers in `group`. What they observe never breaks it, but an event that cannot be written does.
 
-    `master` is Sentinel's name for the master, `password` that of Redis. `settings` are those that are read beside the
-    usual ones: of each the names that it may have.
+    `master` is Sentinel's name for the master, and `password` is that of Redis. `settings` are read beside the usual
+    ones, each given as the names that it may have.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Observers:
         }
 
     def follow(self, members: Iterable[Member]) -> None:
-        """Watch exactly these from now on. What stays is left alone, connections and all."""
+        """Watch exactly these members from now on. Those that were watched before keep their connections."""
         wanted = {identity(member): member for member in members if member.kind in self._observers}
         for gone in self._watched.keys() - wanted.keys():
             watch = self._watched.pop(gone)

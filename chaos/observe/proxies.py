@@ -1,7 +1,7 @@
-"""Watches one HAProxy: which of its servers are up, asked of its stats socket every 50 ms on a kept connection.
+"""Watches one HAProxy: every 50 ms it asks the stats socket, on a connection that is kept, which servers are up.
 
-It tells where HAProxy sends clients, and not whether the service works: that is what clients are for. Why a server is
-down is in HAProxy's own log, which is recorded beside this.
+This shows where HAProxy sends clients. Whether the service works is shown by clients, and why a server is down by
+HAProxy's own log, which is recorded too.
 """
 
 import asyncio
@@ -14,15 +14,15 @@ from chaos.record.events import ProxyLost, ProxyServers, ServerEntry
 
 SERVERS_S = 0.05
 AGAIN_NS = 1_000_000_000
-"""The servers are written again after this long without news, so that silence means a dead watch."""
+"""Without news the servers are written again after this time. So silence means that the observer is gone."""
 ASK, PROMPT = b"show servers state\n", b"\n> "
 RUNNING = {"1", "2"}
-"""HAProxy's numbers for a server that gets connections: starting slowly, and running (management.txt 9.3)."""
+"""HAProxy's numbers for the states in which a server gets connections: starting, and running (management.txt 9.3)."""
 COLUMNS = ("be_name", "srv_name", "srv_addr", "srv_port", "srv_op_state")
 
 
 class ProxyObserver:
-    """`polled` belongs to the member's name and outlives its pods: a change across a replacement has its interval."""
+    """Observes one HAProxy. `polled` goes with its name and outlives its pods, so that a change between two is seen."""
 
     def __init__(self, observed: ObservedMember, polled: PolledFact) -> None:
         self._observed = observed
@@ -31,7 +31,7 @@ class ProxyObserver:
         self._written_ns = 0
 
     async def observe(self) -> None:
-        """Poll until the connection ends. With `prompt` HAProxy keeps it open, and says where an answer ends."""
+        """Poll until the connection ends. `prompt` makes HAProxy keep it open, and mark where answers end."""
         self._sent_ns = mono_ns()
         member = self._observed.member
         async with asyncio.timeout(REPLY_S):
@@ -45,7 +45,7 @@ class ProxyObserver:
                 await pace.beat()
         finally:
             writer.transport.abort()
-            with suppress(OSError):  # what ended the connection was raised by the call that met it
+            with suppress(OSError):  # the call that met the error has raised it
                 await writer.wait_closed()
 
     def lost(self, error: str) -> None:
@@ -63,10 +63,10 @@ class ProxyObserver:
 
 
 def servers_in(answer: str) -> Iterator[ServerEntry]:
-    """The servers of every backend, in HAProxy's order. Raises ConnectionError on any answer but a table of servers.
+    """Yield the servers of every backend, in HAProxy's order. Raises ConnectionError if it is no such table.
 
-    The first line is the format's version, the second names the columns behind a `#`. The address of a server whose
-    name is not found is `-`.
+    The first line is the version of the format. The second names the columns after a `#`. The address of a server is
+    `-` if its name is not found.
     """
     lines = answer.split("\n")
     header = lines[1].removeprefix("# ").split() if len(lines) > 1 else []
@@ -80,7 +80,7 @@ def servers_in(answer: str) -> Iterator[ServerEntry]:
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, command: bytes) -> str:
-    """What HAProxy says before its next prompt. Raises OSError; TimeoutError when the prompt does not come in time."""
+    """Send a command and return the answer, which ends at the next prompt. Raises OSError, TimeoutError among them."""
     writer.write(command)
     try:
         async with asyncio.timeout(REPLY_S):

@@ -1,6 +1,6 @@
-"""Watches one Redis: its role every 50 ms on a kept connection, its settings every 5 s.
+"""Watches one Redis: its role every 50 ms, and its settings every 5 s, on a connection that is kept.
 
-It tells what ROLE says and not whether the service works: that is what clients are for.
+This shows what ROLE says. Whether the service works is shown by clients.
 """
 
 from typing import Any
@@ -14,13 +14,13 @@ from chaos.resp import Resp, info_fields
 
 ROLE_S = 0.05
 AGAIN_NS = 1_000_000_000
-"""A role is written again after this long without news, so that silence means a dead watch and not a steady role."""
+"""Without news the role is written again after this time. So silence means that the observer is gone."""
 SETTINGS_POLLS = 100
 """Settings are read at every hundredth poll of the role."""
 
 
 class RoleObserver:
-    """`polled` belongs to the member's name and outlives its pods: a change across a replacement has its interval."""
+    """Observes one Redis. `polled` goes with its name and outlives its pods, so that a change between two is seen."""
 
     def __init__(self, observed: ObservedMember, polled: PolledFact, settings: SettingsLog) -> None:
         self._observed = observed
@@ -30,7 +30,7 @@ class RoleObserver:
         self._written_ns = 0
 
     async def observe(self) -> None:
-        """Poll until the connection ends. It belongs to one process, so that the run id is asked once."""
+        """Poll until the connection ends. A connection is to one process, so that the run id is asked for once."""
         self._sent_ns = mono_ns()
         async with self._observed.connect() as redis:
             run_id = await run_id_of(redis)
@@ -62,7 +62,7 @@ class RoleObserver:
 
 
 async def run_id_of(redis: Resp) -> str:
-    """Raises ConnectionError where INFO is refused: without its run id a Redis cannot be told from its successor."""
+    """Return the run id, which tells a process from its successor. Raises ConnectionError if INFO is refused."""
     reply = await redis.call("INFO", "server")
     if isinstance(reply, ReplyError):
         raise ConnectionError(f"INFO: {reply}")
@@ -70,9 +70,9 @@ async def run_id_of(redis: Resp) -> str:
 
 
 def role_in(reply: Any) -> dict[str, Any]:  # noqa: ANN401  a reply is any of RESP's types
-    """What ROLE says. `link` is up when a replica is connected to its master; ROLE's own word for it otherwise.
+    """Read a reply to ROLE. A replica's `link` is `up` if it is connected to its master, or else ROLE's own word.
 
-    Of the words, `sync` is the transfer of a full resynchronisation.
+    ROLE says `sync` while the data of a full resynchronisation is transferred.
     """
     if isinstance(reply, ReplyError):
         raise ConnectionError(f"ROLE: {reply}")

@@ -1,6 +1,6 @@
-"""Watches one Sentinel: whom it names as the master, what it knows, and every event that it publishes.
+"""Watches one Sentinel: which master it names, what it knows, and every event that it publishes.
 
-A Sentinel publishes its own events only, so that each is watched by itself.
+A Sentinel publishes only its own events, so that every Sentinel is watched.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ STATE_POLLS = 20
 
 
 class SentinelObserver:
-    """Polls one Sentinel for the master named `master`: its address every 50 ms, its state every second."""
+    """Polls one Sentinel about the master that is named `master`: its address every 50 ms, its state every second."""
 
     def __init__(self, observed: ObservedMember, master: str, settings: SettingsLog) -> None:
         self._observed = observed
@@ -79,10 +79,10 @@ class SentinelObserver:
 
 
 class PublishedObserver:
-    """Writes every event that one Sentinel publishes, and a `gap` over each time when nobody listened to it.
+    """Writes every event that one Sentinel publishes, and a `gap` for each time in which nobody listened to it.
 
-    The connection is pinged as often as the address is polled: an event lies between the last answered ping and its
-    arrival, and a connection that has gone silent is noticed.
+    The connection is pinged as often as the address is polled. So an event was published between the last answered ping
+    and its arrival, and a connection that has gone silent is noticed.
     """
 
     def __init__(self, observed: ObservedMember) -> None:
@@ -113,7 +113,7 @@ class PublishedObserver:
             self._gap("listened to again")
 
     def _gap(self, text: str) -> None:
-        """Silence so far: told when it begins to be known, and again, whole, when it is over."""
+        """Write the gap so far: once when it is noticed, and again, with its whole length, when it is over."""
         source = f"sentinel.event/{self._observed.member.name}"
         self._observed.events.write(Gap(source=source, text=text), since_ns=self._deaf_ns)
 
@@ -126,7 +126,7 @@ NOT_MONITORED: dict[str, Any] = {
     "address": None,
     "replicas": [],
 }
-"""What a Sentinel's state is that knows no master of this name: the operator removes and adds it to change it."""
+"""The state of a Sentinel that knows no master of this name, as while an operator removes it and adds it anew."""
 
 
 def state_in(master: dict[str, str], replicas: list[dict[str, str]]) -> dict[str, Any]:
