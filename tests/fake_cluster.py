@@ -55,6 +55,9 @@ class FakeCluster:
         self.world.begin(self.world.fail_over())
         return _effect(before, True, f"{cut.member.name} is cut off from {len(cut.peers)} peers")
 
+    async def tell(self, member: Member, *command: str) -> Effect:
+        return _effect(mono_ns(), False, f"nobody hears {' '.join(command)}")
+
     async def heal(self) -> None:
         if self.world.script == "heal-fails":
             raise SetupError("the node helper does not answer")

@@ -14,6 +14,7 @@ pause    lease_s, longest_s → before_ns, after_ns, evidence, seen; it is answe
 resume   → before_ns, after_ns, evidence; it is answered once no thread is in state T any more
 cut      peers, lease_s, longest_s → before_ns, after_ns; replaces every other cut
 dropped  → dropped: the packets that the target's cut has dropped so far, or null where it has no cut
+tell     address, port, auth, command → before_ns, after_ns, reply; one command, from here and over a new connection
 renew    → held, healed, mono_ns, wall_ns; every lease begins again
 heal     → held, healed, mono_ns, wall_ns; undoes every cut and pause, and may be repeated
 status   → held, healed, mono_ns, wall_ns
@@ -35,9 +36,12 @@ from chaos.clock import mono_ns, reading
 from chaos.errors import FaultError
 from chaos.net.cut import Cut
 from chaos.net.nft import Table
+from chaos.resp import Resp, password_from_environment
 
 SIGNAL_S = 2.0
 """How long the effect of a signal is waited for."""
+ANSWER_S = 2.0
+"""How long a connection for a command, and its reply, are waited for."""
 WATCH_S = 0.25
 """How often leases are looked at."""
 
@@ -77,6 +81,7 @@ class Faults:
             "resume": self._resume,
             "cut": self._cut,
             "dropped": self._dropped,
+            "tell": self._tell,
             "renew": self.renew,
             "heal": self._heal,
             "status": self._status,
@@ -150,6 +155,17 @@ class Faults:
         namespaces = [hold.namespace for hold in self.leases.holds() if hold.container == name]
         tables = [self._tables[namespace] for namespace in namespaces if namespace is not None]
         return {"dropped": tables[0].dropped() if tables else None, **reading()}
+
+    async def _tell(self, request: Request) -> Answer:
+        name, address = self._find(request).id[:12], (request["address"], int(request["port"]))
+        password = password_from_environment() if request["auth"] else None
+        try:
+            async with Resp.connect(*address, ANSWER_S, password) as connection:
+                before_ns = mono_ns()
+                reply = await connection.call(*request["command"])
+                return {"before_ns": before_ns, "after_ns": mono_ns(), "reply": str(reply)}
+        except OSError as error:
+            raise FaultError(f"{name} at {address[0]} gave no answer: {error or type(error).__name__}") from error
 
     async def _heal(self, request: Request) -> Answer:
         """Undo everything, and answer once whatever was paused was seen to run again."""

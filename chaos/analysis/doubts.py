@@ -236,6 +236,7 @@ def no_consequence(measured: Measured) -> Iterator[Doubt]:
         or any(path.windows for path in measured.paths.values())
         or any(fact.latest_s > 0 for fact in history.facts(RoleLost))
         or any(said.at_s.most > 0 for said in called_down(measured.said, "sdown").values())
+        or any(said.channel == "+reset-master" and said.at_s.most > 0 for said in measured.said)
     ):
         yield _void("no effect", "no source saw any consequence of the fault")
 

@@ -21,6 +21,7 @@ class Ability(StrEnum):
     PAUSE = "pause"
     DELETE = "delete"
     CUT = "cut"
+    TELL = "tell"
 
 
 class Stop(StrEnum):
@@ -93,6 +94,9 @@ class Cluster(Protocol):
 
     async def cut(self, cut: Partition) -> Effect:
         """Replace the present cut."""
+
+    async def tell(self, member: Member, *command: str) -> Effect:
+        """Send one command. `evidence` is the reply, also where it is an error; what proves the effect is not asked."""
 
     async def heal(self) -> None:
         """Undo every cut and pause of ours. It may be called at any time, and again and again."""

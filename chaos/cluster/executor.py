@@ -11,7 +11,7 @@ from typing import Any
 from chaos.clock import mono_ns
 from chaos.cluster.base import Effect, Partition, Stop
 from chaos.errors import FaultError
-from chaos.model import Member
+from chaos.model import Member, MemberKind
 from chaos.record.events import Event, FaultUndone, Stamped
 from chaos.until import until
 
@@ -76,6 +76,12 @@ class Executor(ABC):
         except Unproved as error:
             evidence = str(error)
         return self._effect(answer, accepted_ns=accepted_ns, confirmed_ns=confirmed_ns, evidence=evidence)
+
+    async def tell(self, member: Member, *command: str) -> Effect:
+        """Send one command. `evidence` is its reply, and nothing is confirmed."""
+        to = {"address": member.address, "port": member.port, "auth": member.kind is MemberKind.REDIS}
+        answer = await self.ask("tell", **_named(member), **to, command=list(command))
+        return self._effect(answer, accepted_ns=mono_ns(), confirmed_ns=None, evidence=answer["reply"])
 
     async def heal(self) -> None:
         """Undo every cut and pause of this executor; may be repeated. Raises FaultError if that is not known."""

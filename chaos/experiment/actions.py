@@ -32,6 +32,16 @@ def partition(target: str = "master", longest_s: float = 120.0) -> dict[str, Any
     return _apply("partition", target, longest_s=longest_s)
 
 
+def handover(target: str = "any-sentinel", master: str = "mymaster") -> dict[str, Any]:
+    """SENTINEL FAILOVER, asked of a Sentinel; `master` is the name by which the Sentinels know their master."""
+    return _apply("handover", target, master=master)
+
+
+def reset(target: str = "any-sentinel", pattern: str = "*") -> dict[str, Any]:
+    """SENTINEL RESET, told to one Sentinel: it forgets replicas and other Sentinels, and finds them again."""
+    return _apply("reset", target, pattern=pattern)
+
+
 def nothing() -> dict[str, Any]:
     """No fault: the control."""
     return _apply("nothing", "")

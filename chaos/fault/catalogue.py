@@ -5,26 +5,33 @@ cluster and returns its effect; then name it in `FAULTS`.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.base import Ability, Cluster, Effect, Partition, Stop
 from chaos.cluster.health import Facts
+from chaos.errors import FaultError
 from chaos.model import Member, MemberKind
 from chaos.record.event_files import EventWriter
+from chaos.until import until
+
+PUBLISHED_S = 5.0
+"""How long a Sentinel's own event is waited for, which comes by way of the agent and its files."""
 
 
 @dataclass
 class Scene:
     """What a fault acts on and where it writes: the cluster, what is known of it now, and the events file of faults.
 
-    `held` names the faults that last until they are healed, in the order in which they were applied.
+    `held` names the faults that last until they are healed, in the order in which they were applied. `look` takes what
+    has been recorded since the last look, so that `facts` are of now.
     """
 
     cluster: Cluster
     facts: Facts
     events: EventWriter
     held: list[str] = field(default_factory=list)
+    look: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +83,37 @@ async def partition(scene: Scene, target: Member, *, longest_s: float) -> Effect
     return await scene.cluster.cut(Partition(member=target, peers=peers, longest_s=longest_s))
 
 
+async def handover(scene: Scene, target: Member, *, master: str) -> Effect:
+    """SENTINEL FAILOVER, as somebody asks for it who moves the master on purpose: it is not detected but begun at once.
+
+    A Sentinel that has no replica to promote, or a failover under way, refuses; then there was no fault.
+    """
+    return await _published(scene, target, "+try-failover", "SENTINEL", "FAILOVER", master)
+
+
+async def reset(scene: Scene, target: Member, *, pattern: str) -> Effect:
+    """SENTINEL RESET: one Sentinel forgets the replicas and the other Sentinels, and finds them again by itself."""
+    return await _published(scene, target, "+reset-master", "SENTINEL", "RESET", pattern)
+
+
+async def _published(scene: Scene, sentinel: Member, channel: str, *command: str) -> Effect:
+    """Send a command to a Sentinel; what it publishes then is the proof, as the agent hears it."""
+    scene.look()
+    of, before = (sentinel.name, channel), scene.facts.said[sentinel.name, channel]
+    effect = await scene.cluster.tell(sentinel, *command)
+    reply = f"{sentinel.name} answered {effect.evidence} to {' '.join(command)}"
+
+    async def published() -> bool:
+        scene.look()
+        return scene.facts.said[of] > before
+
+    try:
+        await until(published, within_s=PUBLISHED_S, because=f"it published no {channel}", error=FaultError)
+    except FaultError as error:
+        return replace(effect, evidence=f"{reply}, and {error}")
+    return replace(effect, confirmed_ns=mono_ns(), evidence=f"{reply} and published {channel}")
+
+
 async def nothing(scene: Scene, _target: None) -> Effect:
     """The control: t = 0 without a fault, so that a measurement that invents outages is caught."""
     now = mono_ns()
@@ -88,6 +126,8 @@ FAULTS: dict[str, Fault] = {
     "delete": Fault(apply=delete, needs=frozenset({Ability.DELETE})),
     "pause": Fault(apply=pause, needs=frozenset({Ability.PAUSE}), lasting=True),
     "partition": Fault(apply=partition, needs=frozenset({Ability.CUT}), lasting=True),
+    "handover": Fault(apply=handover, needs=frozenset({Ability.TELL})),
+    "reset": Fault(apply=reset, needs=frozenset({Ability.TELL})),
     "nothing": Fault(apply=nothing, needs=frozenset(), aimed=False),
 }
 """The faults by the names that experiments use."""

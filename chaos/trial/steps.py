@@ -123,6 +123,7 @@ class Trial:
                     raise SetupError(refused)
             scene = Scene(cluster, Facts(), record.faults)
             observed = Observed(record.directory, scene.facts, self._tell)
+            scene.look = observed.follow
             record.subscribe(observed.take)
             async with Attendant(cluster, record, self._fail) as attendant:
                 with record.at(2, "agent"):

@@ -33,11 +33,13 @@ rollbacks:
 EXPECTED = {
     "crash-in-place": "any",
     "delete-master": "failover",
+    "failover-by-sentinel": "failover",
     "kill-master": "failover",
     "kill-sentinel": "no-failover",
     "no-fault": "nothing",
     "partition-master": "failover",
     "pause-master": "failover",
+    "reset-sentinel": "no-failover",
 }
 """What each shipped experiment says that its fault brings."""
 

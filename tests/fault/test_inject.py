@@ -67,6 +67,9 @@ class Remembers:
     async def cut(self, cut: Partition) -> Effect:
         return self._did(cut)
 
+    async def tell(self, target: Member, *command: str) -> Effect:
+        return self._did(target.name, *command)
+
     async def heal(self) -> None:
         self._did("heal")
 
@@ -159,6 +162,22 @@ async def test_a_partition_cuts_off_from_every_redis_sentinel_and_the_operator_b
     assert cut.member == MEMBERS["rfr-1"]
     assert set(cut.peers) == {one.address for one in MEMBERS.values()} - {MEMBERS["rfr-1"].address}
     assert cut.longest_s == 120
+
+
+async def test_what_a_sentinel_is_told_is_proved_by_what_it_publishes(writer: EventWriter) -> None:
+    cluster = Remembers(replace(EFFECT, confirmed_ns=None, evidence="OK"))
+    field = scene(cluster, writer)
+
+    def publish() -> None:
+        if cluster.asked:
+            field.facts.apply(event("sentinel.event", sentinel="rfs-a", channel="+try-failover", payload=""))
+
+    field.look = publish
+    effect = await inject(field, "handover", MEMBERS["rfs-a"], {"master": "mine"})
+
+    assert cluster.asked == [("rfs-a", "SENTINEL", "FAILOVER", "mine")]
+    assert effect.confirmed_ns is not None
+    assert effect.evidence == "rfs-a answered OK to SENTINEL FAILOVER mine and published +try-failover"
 
 
 async def test_a_heal_is_an_event_only_where_something_was_held_and_asks_the_cluster_always(
@@ -271,5 +290,7 @@ def test_what_each_fault_needs_of_a_cluster_is_said_before_it_is_tried() -> None
         "delete": {Ability.DELETE},
         "pause": {Ability.PAUSE},
         "partition": {Ability.CUT},
+        "handover": {Ability.TELL},
+        "reset": {Ability.TELL},
         "nothing": set(),
     }

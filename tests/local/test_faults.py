@@ -1,10 +1,11 @@
 """Each kind of fault on a real system: what it brings and how it is proved. Without effect it proves nothing."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from chaos.analysis.result import TrialResult, Verdict
+from chaos.analysis.result import State, TrialResult, Verdict
 from chaos.errors import INCONCLUSIVE
 from tests.local.play import Asked, play
 from tests.local.small import action, experiment, probe, scenario
@@ -72,11 +73,59 @@ def test_a_crash_without_effect_proves_nothing(tmp_path: Path, replace: bool) ->
     assert "is still there 2 s after SIGKILL" in voids(trial)["fault unproved"]
 
 
-def without_effect(folder: Path, module: str, *method: dict[str, object]) -> TrialResult:
-    """What becomes of a fault that `module` makes ineffective. Nothing recovers from it, which is not waited for."""
+def test_a_failover_that_a_sentinel_is_asked_for_is_a_requested_one_with_nothing_to_detect(tmp_path: Path) -> None:
+    asked = experiment(tmp_path, "asked", "failover", action("handover"))
+    played = play(Asked(scenario(tmp_path, {}), (asked,), tmp_path / "reports"))
+    trial = played.of("asked")
+
+    [fault] = trial.faults
+    assert fault.evidence == "sentinel-0 answered OK to SENTINEL FAILOVER mymaster and published +try-failover"
+    [failover] = trial.failovers
+    assert failover.kind == "requested"
+    assert failover.leader == "sentinel-0"
+    assert trial.milestones["sdown"].state is trial.milestones["odown"].state is State.NOT_APPLICABLE
+    assert trial.milestones["promoted"].state is State.SEEN
+
+
+def test_a_failover_that_is_refused_proves_nothing_and_the_refusal_is_told(tmp_path: Path) -> None:
+    """The settings let nobody be promoted."""
+    nobody = {"system.settings.redis": {"replica-priority": 0}}
+    trial = without_effect(tmp_path, "", action("handover"), settings=nobody)
+
+    assert "NOGOODSLAVE" in voids(trial)["fault unproved"]
+    assert trial.failovers == ()
+
+
+def test_a_sentinel_that_is_reset_brings_no_failover_and_finds_the_others_again(tmp_path: Path) -> None:
+    reset = experiment(tmp_path, "reset", "no-failover", action("reset"), probe("hold", seconds=14))
+    played = play(Asked(scenario(tmp_path, {}), (reset,), tmp_path / "reports"))
+    trial = played.of("reset")
+
+    assert trial.verdict is Verdict.PASS, played.printed
+    [fault] = trial.faults
+    assert fault.evidence == "sentinel-0 answered 1 to SENTINEL RESET * and published +reset-master"
+    assert trial.failovers == ()
+    told = [one.event for one in played.events("reset", "sentinel.state") if one.event.sentinel == "sentinel-0"]
+    assert (told[-1].num_slaves, told[-1].num_other_sentinels) == (2, 2)
+
+
+def test_a_reset_that_matches_no_master_proves_nothing(tmp_path: Path) -> None:
+    trial = without_effect(tmp_path, "", action("reset", pattern="nobody"))
+
+    assert (
+        "answered 0 to SENTINEL RESET nobody, and gave up after 5 s: it published no +reset-master"
+        in voids(trial)["fault unproved"]
+    )
+
+
+def without_effect(
+    folder: Path, module: str, *method: dict[str, object], settings: Mapping[str, object] | None = None
+) -> TrialResult:
+    """What becomes of a fault that `module`, or the scenario's settings, make ineffective."""
     harmless = experiment(folder, "harmless", "any", *method)
-    small = scenario(folder, {"limits.recovery": "3s"})
-    played = play(Asked(small, (harmless,), folder / "reports", environment(folder, module), inconclusive=True))
+    small = scenario(folder, {"limits.recovery": "3s", **(settings or {})})
+    tampered = environment(folder, module) if module else {}
+    played = play(Asked(small, (harmless,), folder / "reports", tampered, inconclusive=True))
     trial = played.of("harmless")
     assert trial.verdict is Verdict.INCONCLUSIVE, played.printed
     assert played.code == INCONCLUSIVE

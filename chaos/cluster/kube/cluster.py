@@ -98,6 +98,9 @@ class KubeCluster:
         self._cut = helper
         return await helper.cut(cut)
 
+    async def tell(self, member: Member, *command: str) -> Effect:
+        return await (await self._helper(member.node)).tell(member, *command)
+
     async def heal(self) -> None:
         await _all([helper.heal() for helper in self._helpers.values()], "not everything was undone")
 

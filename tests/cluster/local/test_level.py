@@ -33,7 +33,7 @@ def test_where_namespaces_are_refused_it_is_loopback_and_says_what_is_lost_and_w
     machine(namespaces=REFUSED)
     found = usable_level()
     assert found == Level(LOOPBACK, REFUSED)
-    assert found.can == {Ability.KILL, Ability.PAUSE, Ability.DELETE}
+    assert found.can == {Ability.KILL, Ability.PAUSE, Ability.DELETE, Ability.TELL}
     assert str(found) == f"processes at loopback addresses of this machine (level loopback: {REFUSED}; lost: cut)"
 
 
