@@ -5,8 +5,9 @@
 are imported only then, so that a sentence about a wrong option does not take seconds.
 """
 
+import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from chaos import __version__
+from chaos.analysis.claim import Claim, design
 from chaos.analysis.result import CampaignResult, TrialResult
 from chaos.cluster.base import Platform, refusal
 from chaos.errors import InterruptedTrial, ScenarioError, SetupError
@@ -27,13 +29,15 @@ from chaos.place import at_once, choose
 from chaos.progress import Message, Tell, Tells
 from chaos.record.layout import CAMPAIGN, FORMAT
 from chaos.scenario.lookup import find_experiments
+from chaos.scenario.model import Scenario
 from chaos.scenario.words import instead
-from chaos.trial.pool import PlayOptions, Pool
+from chaos.trial.pool import Closed, PlayOptions, Pool, Specs
 from chaos.trial.record import write_json
 from chaos.trial.spec import TrialSpec, limits_s, utc_now
 from chaos.trial.steps import Player, Trial
 from chaos.trial.waiting import Ending, Waiting, Work
 from chaos.trial.worker import signals
+from chaos.wanted import Wanted
 
 LEAVE_S = 120.0
 """How long it may take to remove the platform."""
@@ -61,7 +65,12 @@ class Campaign:
         self._waiting = Waiting()
         self.left_out: list[str] = []
         self.experiments = [load_experiment(path) for path in find_experiments(_asked(options))]
-        self.place = choose(options.on, options.scenario, options.settings)
+        self.claim = Claim.parse(options.claim) if options.claim else None
+        self.trials = _trials(options.trials, self.claim)
+        promised = self.claim.settings if self.claim else {}
+        self.place = choose(options.on, options.scenario, {**options.settings, **promised})
+        if self.claim:
+            _refuse_other_promises(self.claim, self.place.loaded.scenario, self.experiments)
         self.at_once = at_once(self.place.on, options.parallel)
         self.loaded = self.place.loaded
         self.seed = random.SystemRandom().getrandbits(31) if options.seed is None else options.seed
@@ -90,7 +99,7 @@ class Campaign:
 
     def plan(self) -> list[Planned]:
         """Every trial. The experiments take turns, so that a drift of the machine affects them alike."""
-        rounds = [(nth, one) for nth in range(self.options.trials) for one in self.experiments]
+        rounds = [(nth, one) for nth in range(self.trials) for one in self.experiments]
         return [self._plan(nth, experiment) for nth, experiment in rounds]
 
     def another(self, experiment: str) -> Planned:
@@ -105,13 +114,32 @@ class Campaign:
 
     def play(self, *planned: Planned) -> None:
         """Play trials in workers, as many at once as the campaign allows. Raises when none is under way any more."""
+        self._play([partial(self.spec, one) for one in planned], lambda: len(planned))
+
+    def play_claim(self, claim: Claim) -> None:
+        """Play trials of each experiment until the claim must hold of it, or no longer can."""
+        from chaos.analysis.campaign import beside, verdict_of
+
+        self.tell(Message(Tell.NOTE, {"text": design(claim, self.trials)}))
+        wanted = Wanted(claim, self.trials, self.experiments, self._to_play)
+        with beside() as analysts:
+
+            async def closed(spec: TrialSpec) -> None:
+                loop = asyncio.get_running_loop()
+                wanted.take(*await loop.run_in_executor(analysts, verdict_of, Path(spec.directory)))
+
+            self._play(wanted, wanted.total, closed)
+
+    def _play(self, trials: Iterable[Specs], of: Callable[[], int], closed: Closed | None = None) -> None:
         options = PlayOptions(
-            at_once=min(self.at_once, len(planned)),
+            at_once=min(self.at_once, of()),
             limit_s=limits_s(self.loaded.scenario),
             redeploy=partial(self._platform.deploy, fresh=True),
             tell=self.tell,
+            of=of,
+            closed=closed,
         )
-        pool = Pool([partial(self.spec, one) for one in planned], options)
+        pool = Pool(trials, options)
         self._wait(pool.play(), ending=lambda _why: self._waiting.call(pool.interrupt))
 
     def play_here(self, planned: Planned, player: Player) -> "Future[None]":
@@ -144,7 +172,7 @@ class Campaign:
             campaign=self.directory.name,
             number=planned.number,
             nth=planned.nth + 1,
-            of=self.options.trials,
+            of=self.trials,
             experiment=str(planned.experiment.path.resolve()),
             seed=planned.seed,
             directory=str(self._directory(planned)),
@@ -180,6 +208,9 @@ class Campaign:
         number = next(self._numbers)
         return Planned(number=number, nth=nth, experiment=experiment, seed=seed_of(self.seed, number))
 
+    def _to_play(self, nth: int, experiment: Experiment) -> Specs:
+        return partial(self.spec, self._plan(nth, experiment))
+
     def _wait(self, work: Work, ending: Ending | None = None) -> None:
         try:
             self._waiting.until_done(work, ending)
@@ -213,7 +244,8 @@ class Campaign:
             "parallel": self.at_once,
             "experiments": list(dict.fromkeys(experiment.name for experiment in self.experiments)),
             "left_out": self.left_out,
-            "trials": self.options.trials,
+            "trials": self.trials,
+            "claim": self.options.claim or "",
             "seed": self.seed,
             "started": self.started,
             "options": asked,
@@ -226,7 +258,7 @@ class Campaign:
             "scenario": self.loaded.scenario.name,
             "on": self.place.on,
             "why": self.place.why,
-            "trials": self.options.trials,
+            "trials": self.trials,
             "at_once": self.at_once,
             "experiments": [one.name for one in self.experiments],
             "seed": self.seed,
@@ -245,10 +277,37 @@ def run(options: Options, tell: Tells) -> tuple[CampaignResult, Path]:
     campaign = Campaign(options, tell)
     try:
         with signals(campaign.interrupt), campaign:
-            campaign.play(*campaign.plan())
+            if campaign.claim:
+                campaign.play_claim(campaign.claim)
+            else:
+                campaign.play(*campaign.plan())
     finally:
         result = campaign.close()
     return result, campaign.directory
+
+
+def _trials(asked: int, claim: Claim | None) -> int:
+    """Of each experiment; a claim that is given no number takes as few as can support it. Raises ScenarioError."""
+    if claim is None:
+        return asked
+    least = claim.trials(0)
+    if asked == 1:
+        return least
+    if asked < least:
+        raise ScenarioError(f"--trials {asked}: {claim} takes at least {least} trials, even if none misses")
+    return asked
+
+
+def _refuse_other_promises(claim: Claim, scenario: Scenario, experiments: Sequence[Experiment]) -> None:
+    """A trial passes if it keeps the claim, unless its experiment is promised something of its own."""
+    for experiment in experiments:
+        own = scenario.experiments.get(experiment.name)
+        other = [name for name in ("recovery", "downtime") if own and name in own.targets]
+        if other:
+            raise ScenarioError(
+                f"--claim {claim}: {scenario.name} holds {experiment.name} to a {other[0]} of its own; claim it of "
+                f"other experiments, or take that out of the scenario"
+            )
 
 
 def _asked(options: Options) -> tuple[str, ...]:

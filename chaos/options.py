@@ -5,6 +5,7 @@ environment, as `FAILOVER_SCENARIO` for `--scenario`. nox hands on what follows 
 This module loads the standard library only, so that `failover --help` is quick.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -74,6 +75,18 @@ def setting(text: str) -> tuple[str, str]:
     return key, value
 
 
+CLAIM = r"(\d+(?:\.\d+)?)s@(\d+(?:\.\d+)?)/(\d+(?:\.\d+)?)"
+"""Seconds, per cent of all failovers, per cent of confidence."""
+
+
+def claim(text: str) -> str:
+    """`15s@95/95`: within 15 s in 95 % of all failovers, at 95 % confidence."""
+    found = re.fullmatch(CLAIM, text)
+    if found is None or not all(0 < float(percent) < 100 for percent in found.groups()[1:]):
+        raise ValueError(f'"{text}" is no claim; write 15s@95/95: within 15 s in 95 % of them, at 95 % confidence')
+    return text
+
+
 def _names(given: Sequence[str]) -> tuple[str, ...] | None:
     return tuple(given) or None
 
@@ -105,6 +118,14 @@ EXPERIMENT = Option(
 )
 TRIALS = Option(
     flag="trials", help="Of each experiment.  [default: 1]", metavar="N", read=at_least(1), by=(RUN, PYTEST)
+)
+CLAIMED = Option(
+    flag="claim",
+    help="Play as many trials as it takes to say of all failovers: within 15 s in 95 % of them, at 95 % confidence."
+    "  With more --trials some of them may miss.",
+    metavar="15s@95/95",
+    read=claim,
+    by=(RUN,),
 )
 PARALLEL = Option(
     flag="parallel",
@@ -138,6 +159,7 @@ class Options:
     scenario: str | None = field(default=None, metadata=_by(SCENARIO))
     experiments: tuple[str, ...] | None = field(default=None, metadata=_by(EXPERIMENT))
     trials: int = field(default=1, metadata=_by(TRIALS))
+    claim: str | None = field(default=None, metadata=_by(CLAIMED))
     parallel: int | None = field(default=None, metadata=_by(PARALLEL))
     seed: int | None = field(default=None, metadata=_by(SEED))
     keep: bool = field(default=False, metadata=_by(KEEP))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from chaos.analysis.headline import headline
-from chaos.analysis.result import VERSION, CampaignResult, TrialResult
+from chaos.analysis.result import VERSION, CampaignResult, TrialResult, Verdict
 from chaos.analysis.statistics import groups
 from chaos.analysis.trial import analyse_trial
 from chaos.analysis.verdict import of_campaign
@@ -46,8 +46,11 @@ def opened(directory: Path) -> tuple[dict[str, Any], str]:
 
 def gather(manifest: dict[str, Any], cluster: str, found: list[TrialResult]) -> CampaignResult:
     """Make the campaign's result of the results of its trials."""
-    verdict, rule = of_campaign(found)
-    lines = headline(found, verdict, rule)
+    claim = str(manifest.get("claim", ""))
+    verdict, rule = of_campaign(found, claim, int(manifest.get("trials", 0)))
+    lines = headline(found, *of_campaign(found))
+    if claim:  # what its trials say, one by one, comes after what they say together
+        lines["verdict"] = f"{rule[:1].upper()}{rule[1:]}. {lines['verdict']}"
     return CampaignResult(
         version=VERSION,
         name=str(manifest.get("name", "")),
@@ -81,6 +84,22 @@ def each(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
             raise RecordingError("a process that read recordings was killed: is there memory for it?") from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def beside() -> ProcessPoolExecutor:
+    """A process that reads recordings while trials are played, and gives way to them on every core."""
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_beside)
+
+
+def verdict_of(directory: Path) -> tuple[str, Verdict]:
+    """The experiment of a trial, and its verdict: what a campaign counts while it goes on."""
+    trial = analyse_trial(directory)
+    return trial.experiment, trial.verdict
+
+
+def _begin_beside() -> None:
+    os.nice(19)
+    _begin()
 
 
 def _begin() -> None:

@@ -13,15 +13,12 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from chaos.analysis.claim import CONFIDENCE, TAIL, at_most, share_interval, supported_share
 from chaos.analysis.result import Group, Quantile, Spread, TrialResult, Verdict
 from chaos.frames import Frames, Table, of_trials
 
 Floats = npt.NDArray[np.float64]
 
-CONFIDENCE = 0.95
-TAIL = (1 - CONFIDENCE) / 2
-HALVINGS = 40
-"""Of [0, 1] in search of a share: far finer than the percent that is said."""
 DRAWS = 5_000
 """Of a product of beta distributions: its 2.5 % quantile is then known to a quarter of a per cent."""
 QUANTILES = {"p95": 0.95, "p99": 0.99}
@@ -32,32 +29,6 @@ MEASURES = ("outage", "recovered", "downtime")
 
 
 # Shares.
-
-
-@cache
-def at_most(k: int, n: int, share: float) -> float:
-    """The chance of at most `k` of `n`, where each comes with the chance `share`."""
-    if k >= n or share <= 0:
-        return 1.0
-    if k < 0 or share >= 1:
-        return 0.0
-    did, did_not = math.log(share), math.log1p(-share)
-    ways = (math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) for i in range(k + 1))
-    return min(1.0, math.fsum(math.exp(way + i * did + (n - i) * did_not) for i, way in enumerate(ways)))
-
-
-def supported_share(passed: int, n: int, doubt: float = 1 - CONFIDENCE) -> float:
-    """The share of passes below which `passed` or more of `n` would be seen in less than `doubt` of all campaigns."""
-    least, most = 0.0, 1.0
-    for _ in range(HALVINGS if passed else 0):
-        share = (least + most) / 2
-        least, most = (share, most) if 1 - at_most(passed - 1, n, share) < doubt else (least, share)
-    return least
-
-
-def share_interval(passed: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share by Clopper and Pearson."""
-    return supported_share(passed, n, TAIL), 1 - supported_share(n - passed, n, TAIL)
 
 
 def strength(passed: int, n: int, such: str = "failovers") -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from chaos.analysis.claim import Claim, Played
 from chaos.analysis.result import Doubt, PathResult, TargetResult, TrialResult, Verdict
 from chaos.analysis.wording import CLAIMS, COUNTED, brief, count, counted, seconds_text, why_undecided
 
@@ -29,8 +30,11 @@ def of_trial(
     return Verdict.PASS, tuple(_sentence(name, target) for name, target in gates if target.verdict == "pass")
 
 
-def of_campaign(trials: Sequence[TrialResult]) -> tuple[Verdict, str]:
-    """The campaign's verdict, and the rule by which it is that: every trial must pass, and none is dropped."""
+def of_campaign(trials: Sequence[TrialResult], claim: str = "", planned: int = 0) -> tuple[Verdict, str]:
+    """The campaign's verdict, and the rule by which it is that: every trial must pass, and none is dropped.
+
+    Of a campaign that states a claim, so many trials of each experiment were planned, and the claim decides.
+    """
     n = len(trials)
     failed, unknown = (
         sum(trial.verdict is verdict for trial in trials) for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)
@@ -38,11 +42,34 @@ def of_campaign(trials: Sequence[TrialResult]) -> tuple[Verdict, str]:
     share = f"{unknown} of {n} trials {'is' if unknown == 1 else 'are'} inconclusive"
     if n == 0:
         return Verdict.INCONCLUSIVE, "no trial was recorded"
+    if claim:
+        return _of_claim(Claim.parse(claim), planned, trials)
     if failed:
         return Verdict.FAIL, f"a gate failed in {failed} of {n} trials" + (f"; {share}" if unknown else "")
     if unknown:
         return Verdict.INCONCLUSIVE, f"no gate failed, and {share}"
     return Verdict.PASS, f"every gate passed in all {n} trials"
+
+
+def _of_claim(claim: Claim, planned: int, trials: Sequence[TrialResult]) -> tuple[Verdict, str]:
+    """The claim holds if it holds of each experiment, and fails if it fails of one."""
+    verdicts, told = [], []
+    for name in dict.fromkeys(trial.experiment for trial in trials):
+        each = [trial.verdict for trial in trials if trial.experiment == name]
+        played = Played(planned, *(each.count(one) for one in (Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE)))
+        verdicts.append(played.verdict(claim))
+        word = {Verdict.PASS: "holds", Verdict.FAIL: "fails", Verdict.INCONCLUSIVE: "is undecided"}[verdicts[-1]]
+        of = max(planned, played.n)
+        allowed = max(0, claim.misses(of))
+        counts = {
+            "missed it": played.failed,
+            "inconclusive": played.unknown,
+            "not played": of - played.n,
+        }
+        others = "".join(f", {count} {what}" for what, count in counts.items() if count)
+        told.append(f"{word} of {name}: {played.passed} of {of} trials kept it{others}, and {allowed} may miss")
+    worst = next(one for one in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS) if one in verdicts)
+    return worst, f"the claim {claim} {'; '.join(told)}"
 
 
 def _all(targets: Mapping[str, TargetResult], paths: Mapping[str, PathResult]) -> Iterator[tuple[str, TargetResult]]:

@@ -8,8 +8,7 @@ import asyncio
 import json
 import signal
 import sys
-from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,9 @@ TICK_S = 1.0
 
 Specs = Callable[[], TrialSpec]
 """Makes the spec of a trial when it begins: what is needed to connect may change when the system is deployed anew."""
+
+
+Closed = Callable[[TrialSpec], Coroutine[Any, Any, None]]
 
 
 class Worker:
@@ -85,12 +87,18 @@ class Worker:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlayOptions:
-    """How trials are played: `at_once` of them, each for at most `limit_s`. `redeploy` brings a fresh system."""
+    """How trials are played: `at_once` of them, each for at most `limit_s`. `redeploy` brings a fresh system.
+
+    `closed` is awaited for each trial that was played to its end, before another one begins. `of` is how many trials
+    it takes, as far as is known by now.
+    """
 
     at_once: int
     limit_s: float
     redeploy: Callable[[], Coroutine[Any, Any, None]]
     tell: Tells
+    of: Callable[[], int]
+    closed: Closed | None = None
 
 
 class Play:
@@ -101,9 +109,10 @@ class Play:
         self._options = options
         self._worker: Worker | None = None
         self._interrupted = False
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[TrialSpec] | None = None
 
-    async def run(self) -> None:
+    async def run(self) -> TrialSpec:
+        """Play it, and return the spec that it was played by."""
         self._task = asyncio.current_task()
         spec = self._specs()
         try:
@@ -115,6 +124,7 @@ class Play:
             _set_aside(spec)
             await self._options.redeploy()
             await self._work(replace(self._specs(), system="fresh"))
+        return spec
 
     def interrupt(self) -> None:
         """End the trial: a worker undoes its fault first, a deployment is cancelled."""
@@ -138,11 +148,12 @@ class Play:
 class Pool:
     """All trials of a campaign. `play` it once; `interrupt` may be called at any time meanwhile, in the loop."""
 
-    def __init__(self, trials: Sequence[Specs], options: PlayOptions) -> None:
+    def __init__(self, trials: Iterable[Specs], options: PlayOptions) -> None:
+        """`trials` may be a generator, which is asked for another one when there is room for it."""
         self._options = options
-        self._to_come = deque(trials)
-        self._of = len(trials)
-        self._playing: dict[asyncio.Task[None], Play] = {}
+        self._to_come = iter(trials)
+        self._begun = 0
+        self._playing: dict[asyncio.Task[TrialSpec], Play] = {}
         self._failed: list[BaseException] = []
         self._begun_ns = mono_ns()
 
@@ -152,7 +163,7 @@ class Pool:
         while self._playing:
             done, _ = await asyncio.wait(self._playing, timeout=TICK_S, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                self._ended(task)
+                await self._ended(task)
             self._begin()
             self._tell_progress()
         if self._failed:
@@ -160,21 +171,27 @@ class Pool:
 
     def interrupt(self) -> None:
         """Let no more trials begin, and have those under way undo what they did. A second call changes nothing."""
-        self._to_come.clear()
+        self._to_come = iter(())
         for play in self._playing.values():
             play.interrupt()
 
     def _begin(self) -> None:
-        while self._to_come and len(self._playing) < self._options.at_once:
-            play = Play(self._to_come.popleft(), self._options)
+        while len(self._playing) < self._options.at_once and (specs := next(self._to_come, None)):
+            play = Play(specs, self._options)
             self._playing[asyncio.create_task(play.run())] = play
+            self._begun += 1
 
-    def _ended(self, task: "asyncio.Task[None]") -> None:
+    async def _ended(self, task: "asyncio.Task[TrialSpec]") -> None:
         del self._playing[task]
         problem = InterruptedTrial("interrupted") if task.cancelled() else task.exception()
+        if problem is None and self._options.closed:
+            try:
+                await self._options.closed(task.result())
+            except HarnessError as error:
+                problem = error
         if problem is not None:
             self._failed.append(problem)
-            self._to_come.clear()
+            self._to_come = iter(())
             if self._playing and not isinstance(problem, InterruptedTrial):
                 text = f"{problem}; no more trials begin, {len(self._playing)} under way are played to their end"
                 self._options.tell(Message(Tell.NOTE, {"text": text}))
@@ -182,10 +199,9 @@ class Pool:
     def _tell_progress(self) -> None:
         if self._options.at_once > 1:
             under_way = len(self._playing)
-            done = self._of - len(self._to_come) - under_way
             far = {
-                "done": done,
-                "of": self._of,
+                "done": self._begun - under_way,
+                "of": self._options.of(),
                 "under_way": under_way,
                 "seconds": (mono_ns() - self._begun_ns) / 1e9,
             }

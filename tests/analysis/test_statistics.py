@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from chaos.analysis.claim import at_most, share_interval, supported_share
 from chaos.analysis.result import Spread, TrialResult, Verdict
 from chaos.analysis.statistics import (
     QUANTILES,
-    at_most,
     groups,
     kaplan_meier,
     limits,
@@ -19,10 +19,8 @@ from chaos.analysis.statistics import (
     quantile,
     quantile_interval,
     ranks,
-    share_interval,
     spread,
     strength,
-    supported_share,
 )
 from tests.analysis.conftest import Analysed
 from tests.recordings import kill_master, no_fault

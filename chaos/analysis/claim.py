@@ -1,0 +1,159 @@
+"""What so many trials support: shares of passes, and a claim such as `15s@95/95` about all failovers of a kind.
+
+A claim has a fixed design. How many trials it takes and how many of them may miss follows from the claim before the
+first one is played, so that looking at the results on the way does not change what they are worth. An inconclusive
+trial is never dropped: a claim holds only if it holds when each of them is counted as a miss.
+"""
+
+import math
+import re
+from bisect import bisect_left
+from dataclasses import dataclass
+from functools import cache
+from typing import Self
+
+from chaos.analysis.result import Verdict
+from chaos.options import CLAIM
+
+CONFIDENCE = 0.95
+TAIL = (1 - CONFIDENCE) / 2
+HALVINGS = 40
+"""Of [0, 1] in search of a share: far finer than the percent that is said."""
+MOST_TRIALS = 100_000
+"""More are searched for nothing: a claim that takes so many is none."""
+UNKNOWN = 0.05
+"""So many of the trials of a claim may be inconclusive and are made up for by more; with a further one it stops."""
+
+
+@cache
+def at_most(k: int, n: int, share: float) -> float:
+    """The chance of at most `k` of `n`, where each comes with the chance `share`."""
+    if k >= n or share <= 0:
+        return 1.0
+    if k < 0 or share >= 1:
+        return 0.0
+    did, did_not = math.log(share), math.log1p(-share)
+    ways = (math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) for i in range(k + 1))
+    return min(1.0, math.fsum(math.exp(way + i * did + (n - i) * did_not) for i, way in enumerate(ways)))
+
+
+def supported_share(passed: int, n: int, doubt: float = 1 - CONFIDENCE) -> float:
+    """The share of passes below which `passed` or more of `n` would be seen in less than `doubt` of all campaigns."""
+    least, most = 0.0, 1.0
+    for _ in range(HALVINGS if passed else 0):
+        share = (least + most) / 2
+        least, most = (share, most) if 1 - at_most(passed - 1, n, share) < doubt else (least, share)
+    return least
+
+
+def share_interval(passed: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share by Clopper and Pearson."""
+    return supported_share(passed, n, TAIL), 1 - supported_share(n - passed, n, TAIL)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """At least `share` of all such failovers are over within `within_s`, with a confidence of `confidence`."""
+
+    within_s: float
+    share: float
+    confidence: float
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Of `15s@95/95`: seconds, per cent of all failovers, per cent of confidence."""
+        found = re.fullmatch(CLAIM, text)
+        assert found, text
+        within_s, share, confidence = map(float, found.groups())
+        return cls(within_s, share / 100, confidence / 100)
+
+    def __str__(self) -> str:
+        return f"{self.within_s:g}s@{100 * self.share:g}/{100 * self.confidence:g}"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What a scenario has to promise, so that a trial passes exactly if it keeps the claim."""
+        limit = f"{self.within_s:g}s"
+        return {
+            f"targets.{name}.{key}": value
+            for name in ("recovery", "downtime")
+            for key, value in (("limit", limit), ("gate", "true"))
+        }
+
+    def trials(self, misses: int) -> int:
+        """So many trials support the claim if so many of them miss: 59 without one for 95/95, 93 with one."""
+        return _trials(self, misses)
+
+    def misses(self, trials: int) -> int:
+        """So many of these trials may miss; -1 where even all of them would not support the claim."""
+        return _misses(self, trials)
+
+
+@cache
+def _trials(claim: Claim, misses: int) -> int:
+    return 1 + bisect_left(range(1, MOST_TRIALS), True, key=lambda n: _supports(claim, misses, n))
+
+
+@cache
+def _misses(claim: Claim, trials: int) -> int:
+    return bisect_left(range(trials), True, key=lambda misses: not _supports(claim, misses, trials)) - 1
+
+
+def _supports(claim: Claim, misses: int, trials: int) -> bool:
+    """Whether so few misses would be too good to be true of a claim that is only just false."""
+    return trials > misses and at_most(misses, trials, 1 - claim.share) <= 1 - claim.confidence + 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What became of the trials of one experiment so far, of `planned`."""
+
+    planned: int
+    passed: int = 0
+    failed: int = 0
+    unknown: int = 0
+
+    @property
+    def n(self) -> int:
+        return self.passed + self.failed + self.unknown
+
+    def wanted(self, claim: Claim) -> int:
+        """So many trials it takes: those planned, and more that make up for inconclusive ones, each counted as missed.
+
+        How many failed has no part in it: who plays on because of failures until the figures please proves nothing.
+        """
+        if not self.unknown:
+            return self.planned
+        return max(self.planned, claim.trials(claim.misses(self.planned) + self.unknown))
+
+    def over(self, claim: Claim) -> bool:
+        """Whether the claim must hold by now, or can no longer hold."""
+        wanted = self.wanted(claim)
+        holds = any(
+            self.failed + self.unknown + of - self.n <= claim.misses(of) for of in {max(self.planned, self.n), wanted}
+        )
+        lost = self.failed > claim.misses(self.planned) or self.unknown > most_unknown(self.planned)
+        return holds or lost or self.n >= wanted
+
+    def verdict(self, claim: Claim) -> Verdict:
+        """Of the claim: it holds, or fails, whatever became of trials that were inconclusive or not played."""
+        of = max(self.planned, self.n)
+        allowed = claim.misses(of)
+        if self.failed > allowed:
+            return Verdict.FAIL
+        return Verdict.PASS if of - self.passed <= allowed else Verdict.INCONCLUSIVE
+
+
+def most_unknown(planned: int) -> int:
+    return math.ceil(UNKNOWN * planned)
+
+
+def design(claim: Claim, trials: int) -> str:
+    """What is going to be played, in a sentence."""
+    allowed, more = claim.misses(trials), most_unknown(trials)
+    missed = {0: "no miss is allowed", 1: "1 miss is allowed"}.get(allowed, f"{allowed} misses are allowed")
+    most = Played(trials, unknown=more).wanted(claim)
+    return (
+        f"the claim {claim} takes {trials} trials of each experiment, and {missed}; up to {more} that are inconclusive "
+        f"count as misses and are made up for by more trials, {most} at most; it stops when it must hold or cannot"
+    )

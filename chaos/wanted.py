@@ -1,0 +1,54 @@
+"""Which trials a claim still takes, while the verdicts of those that were played come in."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Self
+
+from chaos.analysis.claim import Claim, Played
+from chaos.analysis.result import Verdict
+from chaos.experiment.written import Experiment
+from chaos.trial.pool import Specs
+
+COUNTED_AS = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.INCONCLUSIVE: "unknown"}
+
+
+class Wanted:
+    """The trials that a claim still takes: an iterator that may be asked again after its end.
+
+    Experiments take turns. Another trial of one is wanted until the claim is decided of it, as far as is known by then.
+    `make` gives a trial to play, of its number among those of its experiment and of the experiment.
+    """
+
+    def __init__(
+        self, claim: Claim, trials: int, experiments: Sequence[Experiment], make: Callable[[int, Experiment], Specs]
+    ) -> None:
+        self._claim = claim
+        self._experiments = experiments
+        self._make = make
+        self._begun: Counter[str] = Counter()
+        self._played = {one.name: Played(trials) for one in experiments}
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Specs:
+        wanted = [one for one in self._experiments if self._begun[one.name] < self._most(one.name)]
+        if not wanted:
+            raise StopIteration
+        experiment = min(wanted, key=lambda one: self._begun[one.name])
+        self._begun[experiment.name] += 1
+        return self._make(self._begun[experiment.name] - 1, experiment)
+
+    def take(self, experiment: str, verdict: Verdict) -> None:
+        """Count a trial that was played."""
+        before, name = self._played[experiment], COUNTED_AS[verdict]
+        self._played[experiment] = replace(before, **{name: getattr(before, name) + 1})
+
+    def total(self) -> int:
+        """How many trials it takes in all, as far as is known by now."""
+        return sum(self._most(one.name) for one in self._experiments)
+
+    def _most(self, name: str) -> int:
+        played = self._played[name]
+        return self._begun[name] if played.over(self._claim) else played.wanted(self._claim)
