@@ -11,7 +11,7 @@ from chaos.options import PLATFORMS, Options, Registered
 from chaos.progress import Message, Tell
 from tests.fakes import HERE, read, scenario_file
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(autouse=True)
