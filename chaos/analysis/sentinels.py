@@ -7,6 +7,7 @@ there is no log. Each Sentinel publishes only its own events. A failover is an e
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 from chaos.analysis.history import History
 from chaos.analysis.interval import Interval
@@ -188,7 +189,8 @@ def _epoch(said: list[Said], tried: Said) -> int:
     """Return the epoch of a +try-failover: that of the Sentinel's vote just after it, or else of +new-epoch before."""
     mine = [one for one in said if one.sentinel == tried.sentinel]
     at = mine.index(tried)
-    votes = (one.words[-1] for one in mine[at : at + 4] if one.channel == "+vote-for-leader")
+    until_next_try = takewhile(lambda one: one.channel != "+try-failover", mine[at + 1 : at + 4])
+    votes = (one.words[-1] for one in until_next_try if one.channel == "+vote-for-leader")
     epochs = (one.payload for one in reversed(mine[:at]) if one.channel == "+new-epoch")
     text = next(votes, None) or next(epochs, "0")
     return int(text) if text.isdigit() else 0

@@ -150,6 +150,15 @@ class TestSeveralSentinels:
         assert (first.epoch, first.completed) == (1, False)
         assert (second.epoch, second.completed) == (2, True)
 
+    def test_a_try_without_a_vote_has_the_epoch_that_was_new_before_it_and_not_that_of_the_next_try(
+        self, placed: Placed
+    ):
+        """Nobody heard the first vote; the next one is of another epoch."""
+        story = Story(length_s=40.0).fault().down(5.0, 5.2).sentinel(4.9, 0, "+new-epoch", "1")
+        story.sentinel(5.3, 0, "+new-epoch", "2").sentinel(5.31, 0, "+try-failover", OLD)
+        story.sentinel(20.0, 0, "+try-failover", OLD).sentinel(20.1, 0, "+vote-for-leader", f"{'b' * 40} 3")
+        assert [one.epoch for one in attempts(everything_said(placed(story)))] == [2, 3]
+
     def test_a_promotion_without_a_switch_is_completed(self, placed: Placed):
         slave = f"slave {IPS[1]}:6379 {IPS[1]} 6379 @ mymaster {IPS[0]} 6379"
         story = Story().fault().down(5.0, 5.2).sentinel(5.31, 0, "+try-failover", OLD)
