@@ -11,7 +11,7 @@ from chaos.analysis.interval import Interval
 from chaos.analysis.lateness import suspect
 from chaos.analysis.losses import find_losses
 from chaos.analysis.paths import measure
-from chaos.analysis.result import PathResult, State
+from chaos.analysis.result import PathResult
 from chaos.clock import AGENT
 from chaos.model import ErrorCode, MemberKind, Outcome
 from chaos.record.reader import Rows
@@ -19,7 +19,7 @@ from tests.analysis.conftest import Analysed, Placed
 from tests.analysis.test_clocks import MINE, OTHER, SECOND, domain, offset, pair
 from tests.recordings import Story, changed, kill_master, write_trial
 from tests.recordings.load import write_bits
-from tests.recordings.world import IPS, NODE, PODS, SENTINELS, members, ns, run_id
+from tests.recordings.world import IPS, NODE, PODS, members, ns, run_id
 from tests.saying import edges
 
 LATE = {"outcome": Outcome.UNKNOWN, "error": ErrorCode.REPLY_TIMEOUT, "takes_s": 0.1}
@@ -103,9 +103,9 @@ class TestAudits:
         assert find_losses(placed(story)).undecided == f"{PODS[1]} evicted 7 keys"
 
     def test_where_losses_are_undecided_none_is_placed(self, placed: Placed):
-        story = Story(audited=False).fault().acknowledged_then_lost("service", 2.0, 3.0)
-        story.event("audit", 22.0, AGENT, address="", undecided="nobody is master")
-        assert find_losses(placed(story)).places == ()
+        story = Story().fault().acknowledged_then_lost("service", 2.0, 3.0)
+        found = find_losses(placed(story.event("audit", 22.0, AGENT, address="", undecided="keys were evicted")))
+        assert (found.undecided, found.places) == ("keys were evicted", ())
 
 
 class TestClocks:
@@ -320,50 +320,3 @@ class TestAnotherClock:
 
 def test_widening_moves_both_edges():
     assert Interval(1.0, 2.0).widened(0.5, 0.25) == Interval(0.5, 2.25)
-
-
-class TestFailovers:
-    def test_the_milestones_are_those_of_the_one_that_was_completed(self, analysed: Analysed):
-        """The first is given up, and a third, later, moves the master back."""
-        old = f"master mymaster {IPS[0]} 6379"
-        story = Story(length_s=60.0).fault().down(5.0, 5.2)
-        story.sentinel(5.3, 0, "+new-epoch", "1").sentinel(5.31, 0, "+try-failover", old)
-        story.sentinel(9.0, 0, "-failover-abort-not-elected", old)
-        story.failover(sdown_s=None, try_s=20.0, promoted_s=20.5, epoch=2)
-        story.sentinel(40.0, 1, "+new-epoch", "3").sentinel(40.1, 1, "+try-failover", old)
-        trial = analysed(story)
-        assert [(one.epoch, one.aborted) for one in trial.failovers] == [(1, "not-elected"), (2, ""), (3, "")]
-        assert edges(trial.milestones["try_failover"].at_s) == pytest.approx((20.0, 20.001))
-
-    def test_one_before_the_effect_is_neither_counted_nor_the_trials(self, analysed: Analysed):
-        story = Story(baseline_s=30.0, length_s=30.0, expects="no-failover").fault()
-        story.failover(sdown_s=None, try_s=-10.0, promoted_s=-9.5)
-        trial = analysed(story)
-        assert trial.milestones["promoted"].state is State.NOT_APPLICABLE
-        assert not [one for one in trial.findings if one.name == "failover not expected"]
-
-    def test_replicas_follow_the_new_master_with_a_link_and_not_just_anybody(self, analysed: Analysed):
-        story = kill_master(back_s=14.0)
-        follows = f"{IPS[1]}:6379"
-        story.retell("role", lambda role: role.member == PODS[2] and role.master == follows, link="down")
-        assert analysed(story).milestones["reconfigured"].state is State.NOT_YET
-        story.retell(
-            "role", lambda role: role.member == PODS[2] and role.link == "down", link="up", master="10.0.0.9:6379"
-        )
-        assert analysed(story).milestones["reconfigured"].state is State.NOT_YET
-
-    def test_the_slice_of_another_service_is_not_the_pointer(self, analysed: Analysed):
-        story = kill_master(back_s=14.0)
-        ready = {"ready": True, "serving": True, "terminating": False}
-        named = [{"ip": IPS[1], "pod": PODS[1], **ready}]
-        story.event("endpoints", 8.0, service="rfr-redis-cluster", endpoints=named)
-        pointer = analysed(story).milestones["pointer"].at_s
-        assert pointer is not None
-        assert pointer.most == pytest.approx(13.95)
-
-    def test_what_the_least_setting_allows_is_the_floor(self, analysed: Analysed):
-        story = kill_master()
-        for number, name in enumerate(SENTINELS):
-            mine = story.settings["sentinel"][name] | {"down-after-milliseconds": str(5000 - 1000 * number)}
-            story.settings["sentinel"][name] = mine
-        assert analysed(story).targets["detection"].floor == 3.0

@@ -1,0 +1,92 @@
+"""Stories that hold several failovers, Services and Sentinels: the first and the last, any and all of them differ."""
+
+from dataclasses import replace
+
+import pytest
+
+from chaos.analysis.result import State
+from tests.analysis.conftest import Analysed
+from tests.recordings import Story, kill_master
+from tests.recordings.world import IPS, PODS, SENTINELS, ns
+from tests.saying import edges
+
+
+class TestFailovers:
+    def test_the_milestones_are_those_of_the_one_that_was_completed(self, analysed: Analysed):
+        """The first is given up, and a third, later, moves the master back."""
+        old = f"master mymaster {IPS[0]} 6379"
+        story = Story(length_s=60.0).fault().down(5.0, 5.2)
+        story.sentinel(5.3, 0, "+new-epoch", "1").sentinel(5.31, 0, "+try-failover", old)
+        story.sentinel(9.0, 0, "-failover-abort-not-elected", old)
+        story.failover(sdown_s=None, try_s=20.0, promoted_s=20.5, epoch=2)
+        story.sentinel(40.0, 1, "+new-epoch", "3").sentinel(40.1, 1, "+try-failover", old)
+        trial = analysed(story)
+        assert [(one.epoch, one.aborted) for one in trial.failovers] == [(1, "not-elected"), (2, ""), (3, "")]
+        assert edges(trial.milestones["try_failover"].at_s) == pytest.approx((20.0, 20.001))
+
+    def test_one_before_the_effect_is_neither_counted_nor_the_trials(self, analysed: Analysed):
+        story = Story(baseline_s=30.0, length_s=30.0, expects="no-failover").fault()
+        story.failover(sdown_s=None, try_s=-10.0, promoted_s=-9.5)
+        trial = analysed(story)
+        assert trial.milestones["promoted"].state is State.NOT_APPLICABLE
+        assert not [one for one in trial.findings if one.name == "failover not expected"]
+
+    def test_replicas_follow_the_new_master_with_a_link_and_not_just_anybody(self, analysed: Analysed):
+        story = kill_master(back_s=14.0)
+        follows = f"{IPS[1]}:6379"
+        story.retell("role", lambda role: role.member == PODS[2] and role.master == follows, link="down")
+        assert analysed(story).milestones["reconfigured"].state is State.NOT_YET
+        story.retell(
+            "role", lambda role: role.member == PODS[2] and role.link == "down", link="up", master="10.0.0.9:6379"
+        )
+        assert analysed(story).milestones["reconfigured"].state is State.NOT_YET
+
+    def test_the_slice_of_another_service_is_not_the_pointer(self, analysed: Analysed):
+        story = kill_master(back_s=14.0)
+        ready = {"ready": True, "serving": True, "terminating": False}
+        named = [{"ip": IPS[1], "pod": PODS[1], **ready}]
+        story.event("endpoints", 8.0, service="rfr-redis-cluster", endpoints=named)
+        pointer = analysed(story).milestones["pointer"].at_s
+        assert pointer is not None
+        assert pointer.most == pytest.approx(13.95)
+
+    def test_switched_is_when_the_last_sentinel_was_and_one_that_never_was_is_missing(self, analysed: Analysed):
+        story, name = kill_master(back_s=14.0), list(SENTINELS)[2]
+        story.events = [
+            one
+            for one in story.events
+            if not (
+                one.event.kind == "sentinel.event" and one.event.sentinel == name and "+switch" in one.event.channel
+            )
+        ]
+        story.logs[name] = [line for line in story.logs[name] if "+switch-master" not in line]
+        assert analysed(story).milestones["switched"].state is State.NOT_YET
+
+    def test_a_promotion_came_after_the_last_word_that_it_is_a_replica(self, analysed: Analysed):
+        story = kill_master(back_s=14.0).without("redis").role(5.905, 1, "slave", IPS[1], master=f"{IPS[0]}:6379")
+        assert edges(analysed(story).milestones["promoted"].at_s) == pytest.approx((5.905, 5.94))
+
+    def test_a_label_from_before_the_failover_is_not_its_own(self, analysed: Analysed):
+        """The successor had been the master until shortly before."""
+        story = kill_master(back_s=14.0).pod(-3.0, 1, role="master").pod(-2.0, 1, role="slave")
+        assert edges(analysed(story).milestones["labelled"].at_s) == pytest.approx((13.8, 13.82))
+
+    def test_a_label_is_bounded_by_the_last_line_about_it(self, analysed: Analysed):
+        story, labels = kill_master(back_s=14.0), "map[redisfailovers-role:master]"
+        story.operator_log(9.5, f"Update pod label, namespace: saasodoo, pod name: {PODS[1]}, labels: {labels}")
+        assert edges(analysed(story).milestones["labelled"].at_s) == pytest.approx((13.8, 13.82))
+
+    def test_an_endpoint_does_not_come_before_the_label_that_it_follows(self, analysed: Analysed):
+        story = kill_master(back_s=14.0)
+        story.events = [
+            replace(one, since_ns=ns(8.0)) if one.event.kind == "endpoints" and one.at_ns > ns(10) else one
+            for one in story.events
+        ]
+        assert edges(analysed(story).milestones["pointer"].at_s) == pytest.approx((13.8, 13.95))
+
+    def test_what_the_least_setting_allows_is_the_floor(self, analysed: Analysed):
+        story = kill_master()
+        for number, name in enumerate(SENTINELS):
+            mine = story.settings["sentinel"][name] | {"down-after-milliseconds": str(5000 - 1000 * number)}
+            story.settings["sentinel"][name] = mine
+        assert analysed(story).targets["detection"].floor == 3.0
