@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from chaos.analysis.result import State
+from chaos.clock import AGENT
+from chaos.model import ErrorCode
 from tests.analysis.conftest import Analysed
 from tests.recordings import Story, kill_master
 from tests.recordings.world import IPS, PODS, SENTINELS, ns
@@ -90,3 +92,86 @@ class TestFailovers:
             mine = story.settings["sentinel"][name] | {"down-after-milliseconds": str(5000 - 1000 * number)}
             story.settings["sentinel"][name] = mine
         assert analysed(story).targets["detection"].floor == 3.0
+
+
+class TestMastersAtTheEnd:
+    """Who is master is what each Redis said last, if it still answers."""
+
+    def at_end(self, analysed: Analysed, *said: tuple[float, int, str]) -> str:
+        story = Story(length_s=30.0, paths=("service",)).fault().out("service", 0.0, 2.0)
+        for at_s, ordinal, role in said:
+            if role == "lost":
+                story.event(
+                    "role.lost", at_s, AGENT, member=PODS[ordinal], address=f"{IPS[ordinal]}:6379", error="refused"
+                )
+            else:
+                story.role(at_s, ordinal, role, IPS[ordinal])
+        return analysed(story).targets["works_at_end"].verdict
+
+    def test_none_is_no_master(self, analysed: Analysed):
+        assert self.at_end(analysed, (29.0, 0, "slave"), (29.1, 1, "slave")) == "fail"
+
+    def test_one_that_stopped_answering_and_answers_again_counts(self, analysed: Analysed):
+        assert self.at_end(analysed, (5.0, 0, "lost"), (29.0, 0, "master"), (29.0, 1, "slave")) == "pass"
+
+    def test_one_that_became_a_replica_is_no_master(self, analysed: Analysed):
+        assert self.at_end(analysed, (28.0, 0, "master"), (29.0, 0, "slave"), (29.0, 1, "master")) == "pass"
+
+    def test_an_old_word_does_not_count(self, analysed: Analysed):
+        assert self.at_end(analysed, (20.0, 0, "master"), (29.0, 1, "master")) == "pass"
+
+    def test_where_every_redis_stopped_answering_none_is_master(self, analysed: Analysed):
+        assert self.at_end(analysed, (5.0, 0, "lost"), (5.1, 1, "lost"), (5.2, 2, "lost")) == "fail"
+
+
+class TestQuorums:
+    """A failover was due where as many Sentinels as the least quorum, or all of them, called the master down."""
+
+    def promoted(self, analysed: Analysed, quorums: tuple[int, int, int], down: int) -> State:
+        story = Story(length_s=30.0).fault().out("service", 0.0, 99.0)
+        for quorum, name in zip(quorums, SENTINELS, strict=True):
+            story.settings["sentinel"][name] = story.settings["sentinel"][name] | {"quorum": str(quorum)}
+        for who in range(down):
+            story.sentinel(5.4 + who / 10, who, "+sdown", f"master mymaster {IPS[0]} 6379")
+        return analysed(story).milestones["promoted"].state
+
+    def test_the_least_that_any_sentinel_has_counts(self, analysed: Analysed):
+        assert self.promoted(analysed, (1, 2, 3), 1) is State.NOT_YET
+
+    def test_one_above_their_number_is_all_of_them(self, analysed: Analysed):
+        assert self.promoted(analysed, (5, 5, 5), 3) is State.NOT_YET
+        assert self.promoted(analysed, (5, 5, 5), 2) is State.NOT_APPLICABLE
+
+
+class TestWhatClientsSaw:
+    """The earliest of all paths, after the effect."""
+
+    def story(self) -> Story:
+        story = Story(length_s=30.0).fault().out("service", -3.0, -2.9).out("sentinel", 1.0, 9.0)
+        return story.out("service", 2.0, 4.0)
+
+    def test_the_first_failed_operation_is_that_of_the_first_path_after_the_effect(self, analysed: Analysed):
+        first = analysed(self.story()).milestones["first_failed"]
+        assert edges(first.at_s) == pytest.approx((1.0, 1.0), abs=0.03)
+        assert first.evidence.startswith("sentinel/")
+
+    def test_the_pressure_is_the_worst_after_the_effect(self, analysed: Analysed):
+        story = (
+            self.story().event("pressure", -2.5, some10=99.0, load1=9.0).event("pressure", 3.5, some10=44.0, load1=5.0)
+        )
+        found = analysed(story).covariates
+        assert (found["cpu_pressure_percent"], found["load1"]) == (44.0, 5.0)
+
+
+class TestPromises:
+    def test_a_recovery_that_is_open_counts_from_the_earliest_effect(self, analysed: Analysed):
+        story = Story(length_s=30.0, paths=("service",)).fault(width_s=0.5).out("service", 0.0, 99.0)
+        measured = analysed(story).paths["service/new"].targets["recovery"].measured
+        assert measured is not None
+        assert measured.is_open
+        assert measured.least == pytest.approx(29.97, abs=0.03)
+
+    def test_an_outage_at_the_end_is_told_with_what_most_operations_met(self, analysed: Analysed):
+        story = Story(length_s=30.0, paths=("service",)).fault().out("service", 9.0, 99.0, error=ErrorCode.OOM)
+        story.out("service", 9.0, 9.5, error=ErrorCode.LOADING)
+        assert analysed(story).paths["service/new"].targets["works_at_end"].why.endswith(": oom")
