@@ -18,6 +18,7 @@ from chaos.scenario.words import Place, dotted
 TOOLS = {"chaos-mesh.org": "Chaos Mesh", "litmuschaos.io": "LitmusChaos"}
 """By the group of their objects: tools whose experiments are Kubernetes objects."""
 TEMPLATE = "this is a template and not YAML; render it first, as `helm template` does"
+IPV6 = re.compile(r"\[[0-9A-Fa-f:.]+\]:\d+")
 HELM = re.compile(
     r"\{\{-?\s*(?:\.(?:Values|Release|Chart|Capabilities|Files)\b|\$|(?:include|toYaml|tpl|if|else|end|range|with)\b)"
 )
@@ -138,6 +139,8 @@ def _value(node: yaml.Node, path: Path) -> Any:  # noqa: ANN401
 
 
 def _scalar(text: str, shown: str) -> Any:  # noqa: ANN401
+    if IPV6.fullmatch(text):
+        return text  # which YAML would take for the beginning of a list
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:

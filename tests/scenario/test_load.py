@@ -170,8 +170,9 @@ def test_what_no_system_can_have_is_refused_at_load(key, value, says):
 
 
 def test_an_ipv6_address_stands_in_brackets():
-    loaded = load("sentinel", {"clients.service.address": "'[fd00::10]:6379'"})
-    assert loaded.scenario.clients["service"].address == "[fd00::10]:6379"
+    for written in ("'[fd00::10]:6379'", "[fd00::10]:6379"):
+        loaded = load("sentinel", {"clients.service.address": written})
+        assert loaded.scenario.clients["service"].address == "[fd00::10]:6379"
 
 
 def test_a_database_that_the_settings_make_is_there():
