@@ -7,11 +7,13 @@ import asyncio
 import math
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, wait
+from concurrent.futures import Future, InvalidStateError, wait
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from chaos.clock import mono_ns
+from chaos.errors import HarnessError
 
 WAKE_S = 0.1
 """How often a thread that takes signals wakes while it waits. Python acts on a signal in the main thread's own time:
@@ -22,20 +24,31 @@ Job = Callable[[], None]
 
 
 class LoopThread:
-    """An event loop in a background thread, made on entering the context and ended on leaving it."""
+    """An event loop in a background thread, made on entering the context and ended on leaving it.
+
+    A SystemExit or a KeyboardInterrupt that is raised in the loop ends it. Whatever was submitted then has that as the
+    cause of a HarnessError, because nobody would ever answer who waits for it.
+    """
 
     loop: asyncio.AbstractEventLoop
 
+    def __init__(self) -> None:
+        self._submitted: set[Future[Any]] = set()
+        self._died: BaseException | None = None
+
     def __enter__(self) -> "LoopThread":
         self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, name="loop", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="loop", daemon=True)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.submit(self.loop.shutdown_asyncgens()).result(10)
-        self.loop.call_soon_threadsafe(self.loop.stop)
+        if self._died is None:
+            self.submit(self.loop.shutdown_asyncgens()).result(10)
+            self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(10)
+        if self._died is not None:
+            self._undo_the_rest()
         self.loop.close()
 
     def call(self, function: Callable[[], object]) -> None:
@@ -43,7 +56,33 @@ class LoopThread:
         self.loop.call_soon_threadsafe(function)
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        self._submitted.add(future)
+        future.add_done_callback(self._submitted.discard)
+        if self._died is not None:
+            self._give_up(self._died)
+        return future
+
+    def _run(self) -> None:
+        try:
+            self.loop.run_forever()
+        except BaseException as problem:  # noqa: BLE001  # not swallowed: it is raised where somebody waits
+            self._died = problem
+            self._give_up(problem)
+
+    def _give_up(self, problem: BaseException) -> None:
+        for future in tuple(self._submitted):
+            with suppress(InvalidStateError):
+                error = HarnessError(f"the event loop was ended by {problem!r}")
+                error.__cause__ = problem
+                future.set_exception(error)
+
+    def _undo_the_rest(self) -> None:
+        """Cancel every task that a dead loop left, in the thread that leaves, so that each undoes what it holds."""
+        tasks = asyncio.all_tasks(self.loop)
+        for task in tasks:
+            task.cancel()
+        self.loop.run_until_complete(asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 10))
 
 
 class MainThread:

@@ -6,7 +6,10 @@ line that says what is waited for is redrawn in place; elsewhere the same words 
 often than every `AGAIN_S` seconds.
 """
 
+import os
 import re
+import signal
+import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -32,12 +35,23 @@ BACK = "recovered, "
 STYLES = {"good": "green", "bad": "red bold", "open": "yellow", "plain": "default"}
 
 
+class _Console(Console):
+    """rich's own raises SystemExit where nobody reads its output any more, which would end our event loop."""
+
+    def on_broken_pipe(self) -> None:
+        """End the run in order, as Ctrl-C does: nobody reads what it says, as in `failover run | head`."""
+        self.quiet = True
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        signal.raise_signal(signal.SIGINT)
+
+
 class Terminal:
     """What the command line and the pytest plugin talk to. `quiet`: nothing but the verdict's block."""
 
     def __init__(self, *, quiet: bool = False, file: TextIO | None = None) -> None:
         self.quiet = quiet
-        self.console = Console(file=file, highlight=False, soft_wrap=True)
+        self.console: Console = _Console(file=file, highlight=False, soft_wrap=True)
         self._redrawn = False
         self._waiting: tuple[str, float] = ("", 0.0)
         self._board = Board()

@@ -12,7 +12,7 @@ import pytest
 
 from chaos.analysis import summary
 from chaos.cli import entry
-from chaos.errors import INCONCLUSIVE, PASS
+from chaos.errors import INCONCLUSIVE, PASS, InterruptedTrial
 from chaos.record.layout import CLOSED
 from chaos.until import until
 from tests.kind.front import Front, children, started
@@ -116,6 +116,25 @@ async def test_of_a_harness_that_is_killed_in_a_fault_only_the_record_stays(
     assert trial.faults[0].confirmed_s is not None
     assert all(path.operations.ok for path in trial.paths.values())
     assert (run.trial / CLOSED).exists() == (kill is kill_the_campaign)
+
+
+def test_a_run_that_nobody_reads_ends_in_order(tmp_path: Path) -> None:
+    """As in `failover run | head -1`."""
+    control = experiment(tmp_path, "control", "nothing", action("nothing"), probe("hold", seconds=60))
+    asked = Asked(scenario(tmp_path, {}), (control,), tmp_path / "reports")
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        asked.command, env=asked.variables, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe
+    ) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        assert run.stdout.readline().startswith(b"failover ")
+        run.stdout.close()
+        said = run.stderr.read().decode()
+        assert run.wait(GONE_S) == InterruptedTrial.exit_code, said
+    assert said.startswith("error: interrupted by SIGINT")
+    [campaign] = asked.out.iterdir()
+    assert (campaign / "report.html").is_file()
 
 
 async def test_two_at_once_know_nothing_of_each_other(tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
 
-from chaos.errors import InterruptedTrial
+from chaos.errors import HarnessError, InterruptedTrial
 from chaos.trial.waiting import Waiting
 
 
@@ -32,6 +33,17 @@ def test_a_signal_ends_the_work_and_is_raised_once_that_is_undone(waiting: Waiti
     with pytest.raises(InterruptedTrial, match="interrupted by SIGTERM"):
         waiting.until_done(endless(undone))
     assert undone == ["undone"]
+
+
+def test_whoever_waits_is_told_that_the_event_loop_was_ended(waiting: Waiting) -> None:
+    """As by a library that leaves by SystemExit: without this, the main thread would wait for ever."""
+
+    async def leaves() -> None:
+        asyncio.get_running_loop().call_soon(sys.exit, 1)
+        await asyncio.Event().wait()
+
+    with pytest.raises(HarnessError, match=r"the event loop was ended by SystemExit\(1\)"):
+        waiting.until_done(leaves())
 
 
 def test_what_is_begun_after_an_interruption_does_not_start(waiting: Waiting) -> None:
