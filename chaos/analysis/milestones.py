@@ -1,7 +1,8 @@
-"""When each step of a failover came to hold, who saw it, and what could not have been seen.
+"""When each step of a failover happened, who saw it, and what could not have been seen.
 
 A milestone is `seen`, `not-applicable` (a requested failover has no detection), `not-yet` (it was watched for and did
-not come) or `unobserved` (its source was not there). The first three are results, the last is undecided.
+not come) or `unobserved` (nothing that could have seen it was there). The first three are results, and the last is
+undecided.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,18 +20,18 @@ from chaos.operators.operator import Operator
 from chaos.record.events import Endpoints, Event, Gap, NodeSeen, Pod, ProxyServers, Role, SentinelAddress
 
 PROMOTED_LINE = r"(?:MASTER|PRIMARY) MODE enabled"
-"""A replica's log when it becomes a master. Redis says master, Valkey primary; all other words are the same in both."""
+"""What a replica logs when it becomes a master. Redis says MASTER, Valkey says PRIMARY, and the rest is the same."""
 ENDING_S = 1.0
-"""A gap that reaches into the last second of a trial was not over."""
+"""A gap that reaches this near to the end of a trial was not over."""
 LATE_LOG_S = 1.0
-"""How long after a watch told of a change the log line about it may still be stamped."""
+"""A log line about a change may be stamped this much later than the watch that told of the change."""
 
 FAILOVER = ("sdown", "odown", "try_failover", "elected", "promoted", "switched", "reconfigured", "labelled")
-"""Those of a failover, in their usual order."""
+"""The milestones of a failover, in their usual order."""
 
 
 def failover(history: History, attempt: Attempt, operator: Operator) -> FailoverResult:
-    """One attempt with its milestones."""
+    """Make the result of one attempt, with its milestones."""
     return FailoverResult(
         epoch=attempt.epoch,
         kind="requested" if attempt.requested else "detected",
@@ -44,11 +45,11 @@ def failover(history: History, attempt: Attempt, operator: Operator) -> Failover
 
 
 def of_attempt(history: History, attempt: Attempt | None, operator: Operator) -> dict[str, Milestone]:
-    """From detection to the label. Without an attempt they are those of a failover that should have come."""
+    """Return the milestones from detection to the label. Without an attempt they are of a failover that was due."""
     who = successor(history, attempt)
     replicas = following(history, who, attempt)
     hit = {fault.target.name for fault in history.faults if fault.target}
-    others = [one for name, one in replicas.items() if name not in hit]  # what the hit one does when back is its affair
+    others = [one for name, one in replicas.items() if name not in hit]  # the hit member is not waited for
     return {
         **detection(history, attempt),
         "try_failover": _said(history, attempt.started if attempt else None),
@@ -61,7 +62,7 @@ def of_attempt(history: History, attempt: Attempt | None, operator: Operator) ->
 
 
 def detection(history: History, attempt: Attempt | None, said: Iterable[Said] = ()) -> dict[str, Milestone]:
-    """sdown and odown. Without a failover they are the first that any Sentinel `said` of the master."""
+    """Return sdown and odown. Without a failover they are the first that any Sentinel `said` of the master."""
     if attempt is not None and attempt.requested:
         return {"sdown": NOT_APPLICABLE, "odown": NOT_APPLICABLE}
     if attempt is not None:
@@ -72,7 +73,7 @@ def detection(history: History, attempt: Attempt | None, said: Iterable[Said] = 
 
 
 def successor(history: History, attempt: Attempt | None) -> Node | None:
-    """Who was promoted: by Sentinel's word, else the first replica whose role turned."""
+    """Return the promoted replica, as Sentinel names it, or else the first replica whose role became master."""
     if attempt and attempt.successor:
         return history.node(attempt.successor)
     turned = _turned_master(history, attempt)
@@ -80,7 +81,10 @@ def successor(history: History, attempt: Attempt | None) -> Node | None:
 
 
 def promoted(history: History, who: Node | None, attempt: Attempt | None) -> Milestone:
-    """The replica's own log, else its role as polled; a good operation that it answered proves either earlier."""
+    """Return when the replica became a master: by its log, or else by its polled role.
+
+    A good operation that it answered before that poll proves that it was a master by then.
+    """
     since_s, until_s = _since(attempt), attempt.ends_s if attempt else float("inf")
     for line in history.lines("redis", PROMOTED_LINE):
         if who and line.pod == who.name and line.at_s.most >= since_s and line.at_s.least < until_s:
@@ -94,7 +98,7 @@ def promoted(history: History, who: Node | None, attempt: Attempt | None) -> Mil
 
 
 def following(history: History, who: Node | None, attempt: Attempt | None) -> dict[str, Milestone]:
-    """When each other Redis followed the new master, by name."""
+    """Return when each other Redis followed the new master, by its name."""
     if who is None:
         return {}
 
@@ -113,7 +117,10 @@ def following(history: History, who: Node | None, attempt: Attempt | None) -> di
 
 
 def switching(history: History, attempt: Attempt | None) -> dict[str, Milestone]:
-    """When each Sentinel switched, by name: by its own word, or by the address that it told where nobody listened."""
+    """Return when each Sentinel switched to the new master, by its name.
+
+    It says so itself. If nobody listened to it then, the address that it names shows it.
+    """
     switches = attempt.switches() if attempt else {}
     found: dict[str, Milestone] = {}
     for name in history.names(MemberKind.SENTINEL) or list(switches):
@@ -127,7 +134,7 @@ def switching(history: History, attempt: Attempt | None) -> dict[str, Milestone]
 
 
 def labelled(history: History, who: Node | None, attempt: Attempt | None, operator: Operator) -> Milestone:
-    """The master label on the successor's pod. The operator's log, where it is there, says it more narrowly."""
+    """Return when the successor's pod got the master label. The operator's log, if there is one, narrows it."""
     value = (history.scenario.system.master_label or "").partition("=")[2]
     if not value:
         return NOT_APPLICABLE
@@ -140,7 +147,7 @@ def labelled(history: History, who: Node | None, attempt: Attempt | None, operat
 
 
 def narrowed(at_s: Interval, lines: Iterable[LogLine]) -> Interval:
-    """`at_s` with the last of the log lines within it as its earliest edge."""
+    """Return `at_s` with its earliest edge moved to the last of the log lines within it."""
     within = [line.at_s for line in lines if at_s.least < line.at_s.most <= at_s.most + LATE_LOG_S]
     return Interval(min(within[-1].least, at_s.most), at_s.most) if within else at_s
 
@@ -148,9 +155,9 @@ def narrowed(at_s: Interval, lines: Iterable[LogLine]) -> Interval:
 def service_pointer(
     history: History, service: str, who: Node | None, attempt: Attempt | None, operator: Operator
 ) -> Milestone:
-    """When the Service's EndpointSlice named the successor; not before its label was written.
+    """Return when the Service's EndpointSlice named the successor, which cannot be before the label was written.
 
-    Behind a Service of proxies it is they who lead to the successor.
+    If the Service leads to proxies, it is when these led to the successor.
     """
     backend = history.scenario.system.backend_of(service)
     if backend:
@@ -168,7 +175,7 @@ def service_pointer(
 
 
 def proxied(history: History, backend: str, who: Node | None, attempt: Attempt | None) -> Milestone:
-    """When the last proxy called the successor's server up, as each was asked 20 times a second."""
+    """Return when the last proxy called the successor's server up. Each is asked 20 times a second."""
     found = []
     for name in sorted({fact.event.proxy for fact in history.facts(ProxyServers)}):
         facts = [fact for fact in history.facts(ProxyServers) if fact.event.proxy == name]
@@ -182,13 +189,13 @@ def proxied(history: History, backend: str, who: Node | None, attempt: Attempt |
 
 
 def _up(event: ProxyServers, backend: str, who: Node) -> str:
-    """The server of that backend that leads to `who`, by name and address; empty where none is up."""
+    """Name the server of that backend that leads to `who`. Return an empty string if none is up."""
     servers = [one for one in event.servers if one["backend"] == backend and one["up"]]
     return next((f"{one['server']} ({one['address']})" for one in servers if is_at(who, one["address"])), "")
 
 
 def named_by_all(history: History, attempt: Attempt | None) -> Milestone:
-    """When the last Sentinel named the successor, as each was asked 20 times a second."""
+    """Return when the last Sentinel named the successor. Each is asked 20 times a second."""
     if attempt is None:
         return missing(history, "sentinel", known=None)
     names = sorted({fact.event.sentinel for fact in history.facts(SentinelAddress)})
@@ -196,7 +203,7 @@ def named_by_all(history: History, attempt: Attempt | None) -> Milestone:
 
 
 def missing(history: History, source: str, known: object = True) -> Milestone:
-    """What did not come while it was watched for, or what nobody watched for.
+    """Return the milestone of something that was not seen: not-yet if `source` watched for it, and unobserved if not.
 
     Pass `known=None` when we do not even know which member to watch: the milestone is then not-yet, without a source.
     """
@@ -206,23 +213,23 @@ def missing(history: History, source: str, known: object = True) -> Milestone:
 
 
 def was_blind(history: History, source: str) -> bool:
-    """Whether a source was silent when the trial ended: a gap is told when it is over, or when nothing more comes."""
+    """Whether a source was silent when the trial ended."""
     gaps = [gap for gap in history.facts(Gap) if source in gap.event.source]
     return any(gap.latest_s >= history.end_s - ENDING_S for gap in gaps)
 
 
 def ready(endpoints: Endpoints) -> list[str]:
-    """The addresses that a Service sends to."""
+    """Return the addresses that a Service sends to."""
     return [endpoint["ip"] for endpoint in endpoints.endpoints if endpoint["ready"]]
 
 
 def answering(history: History, who: Node | None) -> list[int]:
-    """The indices that a node's answers carry: by run id, which tells a process from its successors."""
+    """Return the numbers by which rows name this node, by its run id, which tells a process from its successors."""
     return [fact.event.index for fact in history.facts(NodeSeen) if who and fact.event.run_id == who.run_id]
 
 
 def turns(facts: list[Fact[E]], holds: Callable[[E], bool], since_s: float) -> Fact[E] | None:
-    """The first fact from `since_s` on that holds; its earliest edge is not before the last one that did not."""
+    """Return the first fact from `since_s` on that holds. Its earliest edge is not before the last that did not."""
     earlier_s = since_s
     for fact in facts:
         if fact.latest_s < since_s:
@@ -235,7 +242,7 @@ def turns(facts: list[Fact[E]], holds: Callable[[E], bool], since_s: float) -> F
 
 
 def _was_deaf(history: History, sentinel: str, since_s: float) -> bool:
-    """Whether nobody listened to that Sentinel for a while after `since_s`: what it said then is not known."""
+    """Whether nobody listened to that Sentinel for a while after `since_s`, so that we do not know what it said."""
     source = f"sentinel.event/{sentinel}"
     return any(gap.event.source == source and gap.latest_s > since_s for gap in history.facts(Gap))
 
@@ -253,7 +260,7 @@ def _said(history: History, said: Said | None) -> Milestone:
 
 
 def _last_of(each: Iterable[Milestone], history: History, source: str) -> Milestone:
-    """When the last of several came; what is missing of one is missing of all."""
+    """Return the last of several milestones, or one that is missing if any is."""
     found = list(each)
     if not found:
         return missing(history, source, known=None)
@@ -262,7 +269,7 @@ def _last_of(each: Iterable[Milestone], history: History, source: str) -> Milest
 
 
 def _turned_master(history: History, attempt: Attempt | None, who: Node | None = None) -> Fact[Role] | None:
-    """The first role that turned to master, of `who` or of anybody who was a replica before."""
+    """Return the first role that became master, of `who`, or else of anyone who was a replica before."""
     since_s = _since(attempt)
     before = {fact.event.member: fact.event.role for fact in history.facts(Role) if fact.latest_s <= since_s}
     names = [who.name] if who else [name for name, role in before.items() if role == "slave"]
@@ -275,14 +282,14 @@ def _roles_of(history: History, name: str) -> list[Fact[Role]]:
 
 
 def _first_answer_s(history: History, who: Node | None) -> float:
-    """When the successor first acknowledged a write after t = 0; infinite where it never did."""
+    """Return when the successor first acknowledged a write after t = 0, or infinity if it never did."""
     ops = history.ops
     mine = np.isin(ops.node, answering(history, who)) & ops.good & (ops.done_s > 0)
     return float(ops.done_s[mine].min()) if mine.any() else float("inf")
 
 
 def _since(attempt: Attempt | None) -> float:
-    """Nothing of a failover holds before it was tried, or before t = 0."""
+    """Return from when on a failover is looked for: not before it was tried, and not before t = 0."""
     return max(0.0, attempt.started.at_s.least) if attempt else 0.0
 
 
@@ -293,4 +300,4 @@ WATCHED: dict[str, type[Event]] = {
     "endpoints": Endpoints,
     "proxy": ProxyServers,
 }
-"""The events that show that a source was there at all."""
+"""For each source the events that show that it was there at all."""

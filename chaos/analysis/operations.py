@@ -1,4 +1,4 @@
-"""The operations of a trial as columns on its axis. The hot path: numpy, never a row at a time."""
+"""The operations of a trial as columns, on the trial's axis. There may be millions, so that all is done by numpy."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -17,7 +17,7 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordedClient:
-    """One client as the record's table names it. A path in a verdict is `<path>/<connection>`."""
+    """One client as the recording describes it. Its `name`, `<path>/<connection>`, is the path that is judged."""
 
     number: int
     kind: str
@@ -45,9 +45,10 @@ class RecordedClient:
 class Operations:
     """Columns of equal length, by client and then in order of sending.
 
-    `due_s`, `sent_s` and `done_s` are seconds from t = 0; an operation that was never sent counts as sent when it was
-    due. `good` is ok within the deadline. `kept` is there at the audit, `lost` is acknowledged and missing at it. Where
-    several masters were read, `lost` is missing on any of them, and `lost_everywhere` is missing on every one.
+    `due_s`, `sent_s` and `done_s` are seconds from t = 0. An operation that was never sent counts as sent when it was
+    due. An operation is `good` if it was ok within the deadline. It is `kept` if the audit found its key, and `lost` if
+    it was acknowledged and the audit did not. If several masters were read, it is `lost` if it is missing on any of
+    them, and `lost_everywhere` if it is missing on every one.
     """
 
     client: Ints
@@ -108,15 +109,15 @@ class Operations:
         return float(self.due_s.max()) if len(self) else 0.0
 
     def of(self, client: int) -> slice:
-        """Where the rows of a client are."""
+        """Return where the rows of a client are."""
         first, last = np.searchsorted(self.client, [client, client + 1])
         return slice(int(first), int(last))
 
 
 def _shift(file: OpsFile, clocks: Clocks) -> tuple[int, int] | None:
-    """The host's clock minus the file's in the middle of the file, and half the error of that.
+    """Return the host's clock minus the file's, in the middle of the file, and half the error of that.
 
-    None where the file's clock cannot be placed.
+    Return None if the file's clock cannot be placed.
     """
     domain = str(file.header.get("domain", ""))
     middle = int(file.rows["intended_ns"][len(file.rows) // 2]) if len(file.rows) else 0
@@ -127,7 +128,7 @@ def _shift(file: OpsFile, clocks: Clocks) -> tuple[int, int] | None:
 
 
 def _audited(rows: Rows, audit: dict[int, Bits]) -> tuple[Bools, Bools]:
-    """Which keys one master had at the audit, and which were not looked for there."""
+    """Return which keys one master had at the audit, and which were not looked for there."""
     kept, unaudited = np.zeros(len(rows), bool), np.ones(len(rows), bool)
     for client, bits in audit.items():
         first, last = np.searchsorted(rows["client"], [client, client + 1])

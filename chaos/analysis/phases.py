@@ -1,8 +1,9 @@
 """Where the seconds of an outage went: a path's first durable window, cut at the milestones.
 
-A boundary is the middle of its interval; a phase carries the least and most that its two boundaries allow. A phase is
-attributed only when both its boundaries were seen: the span between the nearest seen ones is unattributed. The last
-one, reconnection, is attributed as far as the client's own period and time-out explain it, and no further.
+A phase lasts from the middle of one boundary to the middle of the next, and carries the least and the most that the two
+boundaries allow. It is attributed only if both its boundaries were seen. Otherwise the time between the nearest ones
+that were seen is unattributed. The last phase, reconnection, is attributed only as far as the client's own period and
+time-out explain it.
 """
 
 from dataclasses import dataclass, replace
@@ -38,13 +39,13 @@ PHASE_OF = {
     "pointer": "endpoint",
     "routable": "routing",
 }
-"""The phase that ends with each milestone. Reconnection ends with the window."""
+"""The phase that ends with each milestone. Reconnection ends with the window instead."""
 RECONNECTION = "reconnection"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Way:
-    """What leads a path to the new master: the milestones of the failover, who was promoted, and by which attempt."""
+    """What all paths of a trial share: the milestones of the failover, the promoted replica, and the attempt."""
 
     milestones: dict[str, Milestone]
     successor: Node | None
@@ -53,9 +54,9 @@ class Way:
 
 
 def with_phases(history: History, paths: dict[str, PathResult], way: Way) -> dict[str, PathResult]:
-    """The paths with their pointer, their routable and the phases of their first window.
+    """Return the paths with their pointer, their routable and the phases of their first window.
 
-    Where no failover was to be expected, a path's window has no phases and is unattributed as a whole.
+    If no failover was due, the window of a path has no phases, and all of it is unattributed.
     """
     return {name: _with_phases(history, path, paths, way) for name, path in paths.items()}
 
@@ -71,7 +72,7 @@ def _with_phases(history: History, path: PathResult, paths: dict[str, PathResult
         return replace(path, pointer=pointer, routable=routable)
     own = {name: it for name, it in (("pointer", pointer), ("routable", routable)) if it}
     client = history.clients[head.client]
-    explained_s = 1 / client.rate_hz + history.deadline_s  # its next try comes a period later, and may time out
+    explained_s = 1 / client.rate_hz + history.deadline_s  # the next try comes a period later, and may time out
     divided = divide(head, {**way.milestones, **own}, history.effect_s, explained_s)
     windows = tuple(divided if window is head else window for window in path.windows)
     return replace(path, pointer=pointer, routable=routable, windows=windows)
@@ -80,7 +81,7 @@ def _with_phases(history: History, path: PathResult, paths: dict[str, PathResult
 def _own_milestones(
     history: History, path: PathResult, paths: dict[str, PathResult], way: Way
 ) -> tuple[Milestone, Milestone]:
-    """When the path's own way led to the new master: its pointer, and when that could be used."""
+    """Return when the path's address led to the new master (pointer), and when that could be used (routable)."""
     if not path.via_sentinel:
         service = service_of(path)
         siblings = [
@@ -95,21 +96,21 @@ def _own_milestones(
         return NOT_APPLICABLE, NOT_APPLICABLE
     asked = told_by_sentinel(history, path.head, way.successor)
     named = named_by_all(history, way.attempt)
-    # A client that keeps its connection may ask long after every Sentinel would have said so.
+    # A client that keeps its connection may ask only long after every Sentinel names the new master.
     by_polls = path.connection == "kept" and named.at_s and (not asked.at_s or named.at_s.most < asked.at_s.most)
     return (named if by_polls else asked), NOT_APPLICABLE
 
 
 def service_of(path: PathResult) -> str:
-    """The Service that a path's address names; empty where Sentinel is asked."""
+    """Return the Service that a path's address names, or an empty string if the path asks Sentinel."""
     return "" if path.via_sentinel else service_in(path.address)
 
 
 def divide(window: Window, milestones: dict[str, Milestone], effect_s: Interval, explained_s: float) -> Window:
-    """The window with its phases; `milestones` are the path's own, in any order.
+    """Return the window with its phases, cut at the path's `milestones`, which may be in any order.
 
-    `explained_s` is what the client's period and time-out explain of the last phase. A window without an end is left
-    as it is: its phases are not over. Without any milestone all of it is unattributed.
+    `explained_s` is how much of the last phase the client's period and time-out explain. A window without an end is
+    returned as it is, since its phases are not over. Without any milestone all of it is unattributed.
     """
     if window.end_s is None:
         return window
@@ -136,14 +137,14 @@ def divide(window: Window, milestones: dict[str, Milestone], effect_s: Interval,
 
 @dataclass(frozen=True, slots=True)
 class _Boundary:
-    """The end of one phase and the beginning of the next. `at_s` None: it was not seen."""
+    """The end of one phase and the beginning of the next. `at_s` is None if it was not seen."""
 
     to: str
     at_s: Interval | None
 
 
 def _boundaries(milestones: dict[str, Milestone], effect_s: Interval) -> list[_Boundary]:
-    """Those that apply, in order. A requested failover has a trigger instead of detection and quorum."""
+    """Return the boundaries that apply, in order. A requested failover has a trigger and no detection or quorum."""
     requested = milestones["sdown"].state is State.NOT_APPLICABLE
     order = [name for name in PHASE_OF if name in milestones and (name != "try_failover" or requested)]
     due = [name for name in order if milestones[name].state is not State.NOT_APPLICABLE]
@@ -151,7 +152,7 @@ def _boundaries(milestones: dict[str, Milestone], effect_s: Interval) -> list[_B
 
 
 def _clipped(bounds: list[_Boundary], onset_s: Interval, end_s: Interval) -> list[_Boundary]:
-    """Within the window and in order: a later milestone bounds those before it, without which it cannot be."""
+    """Move the boundaries into the window and into order: a milestone cannot come later than one that needs it."""
     found, latest = [_Boundary("first_good", end_s)], end_s
     for bound in reversed(bounds):
         if bound.at_s is not None:
@@ -182,7 +183,7 @@ def _phase(begin: _Boundary, end: _Boundary) -> Phase:
 
 
 def _routable(history: History, siblings: list[RecordedClient], who: Node | None) -> Milestone:
-    """The first good durable operation on a new connection that the successor answered, through that Service."""
+    """Return the first good durable operation on a new connection through that Service, answered by the successor."""
     ops, answers = history.ops, answering(history, who)
     new = [client for client in siblings if client.connection == "new"]
     if not new or who is None:
@@ -200,9 +201,9 @@ def _routable(history: History, siblings: list[RecordedClient], who: Node | None
 
 
 def told_by_sentinel(history: History, window: Window, who: Node | None) -> Milestone:
-    """When every Sentinel that this client asked named the successor: between two operations of the client itself.
+    """Return when every Sentinel that this client asked named the successor. It lies between two of its operations.
 
-    The last operation that went elsewhere shows the old answer, and the one after it the new one.
+    The last operation that went elsewhere shows the old answer, and the operation after it the new one.
     """
     targets = [fact.event.index for fact in history.facts(TargetAsked) if is_at(who, fact.event.address)]
     if who is None or not targets:

@@ -1,7 +1,7 @@
-"""What an analysis says, as values. summary.json is these, key by key; a report is made from these and the recording.
+"""What an analysis says, as values. summary.json has the same keys, and reports are made from these and the recording.
 
-Seconds count from t = 0, the earliest edge of the effect. Every figure with an error is an Interval, in a file
-`[least, most]`, with a most of null where it is open. What each figure means is in docs/measuring.md.
+Seconds count from t = 0, the earliest edge of the effect. Every figure with an error is an Interval. A file has it as
+`[least, most]`, and `most` is null if it is open. docs/measuring.md says what each figure means.
 """
 
 from dataclasses import dataclass, field
@@ -42,7 +42,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Milestone:
-    """`at_s` is when it came to hold, if it was seen; `limit_s` is how long it was watched for, if it is not-yet.
+    """One step. `at_s` is when it happened, if it was seen. `limit_s` is how long it was watched for, if it is not-yet.
 
     `source` is sentinel, sentinel-log, redis-log, role, address, endpoints, pod, proxy, operator-log, fault or
     client. `evidence` is the raw line or the observation that says so.
@@ -65,7 +65,7 @@ UNOBSERVED = Milestone(state=State.UNOBSERVED)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Node:
-    """A member at an address, and as a process: `run_id` tells it from its successor under the same name."""
+    """A member at an address, and one process of it: `run_id` tells it from the next process of the same name."""
 
     name: str
     ordinal: int | None
@@ -75,7 +75,7 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FaultRecord:
-    """One fault with its six stamps. `is_origin`: its effect is t = 0. `arguments` are the action's."""
+    """One fault with its six stamps. `is_origin` says that its effect is t = 0. `arguments` are those of the action."""
 
     name: str
     target: Node | None
@@ -93,7 +93,7 @@ class FaultRecord:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FailoverResult:
-    """One epoch of Sentinel with +try-failover. `aborted` is Sentinel's word for why, empty where it was not.
+    """One epoch of Sentinel with +try-failover. `aborted` is Sentinel's word for why it was aborted, or empty.
 
     `per_sentinel` and `per_replica` say when each member switched or followed, by its name.
     """
@@ -110,7 +110,7 @@ class FailoverResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Phase:
-    """One slice of a window; `start_s` and `end_s` are the middles of its boundaries, `to` the closing milestone."""
+    """One slice of a window. `start_s` and `end_s` are the middles of its boundaries, and `to` its last milestone."""
 
     name: str
     start_s: float
@@ -123,11 +123,11 @@ class Phase:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Window:
-    """One outage of one client. `end_s` None and `censored` say that it was not over.
+    """One outage of one client. If it was not over, `end_s` is None and `censored` says what ended the watching.
 
-    `when` tells whose it is: `fault` counts; `before` was over or under way before the effect, and is not the fault's;
-    `after heal` came after a lasting fault was healed, and is in no sum. `widened` are the edges that rest on
-    operations which our own stalls or waits for a core may have made bad, so that their intervals are wider.
+    `when` says what caused it. Only `fault` counts. `before` began before the effect, so that the fault did not cause
+    it. `after heal` came after a lasting fault was healed, and is in no sum. `widened` names the edges whose intervals
+    are wider because our own stalls or waits for a core may have made operations there bad.
     """
 
     kind: Literal["seen", "durable"]
@@ -174,12 +174,12 @@ PathState = Literal["works", "unreliable", "never worked", "unproved"]
 class PathResult:
     """A way to the master, driven in one way: `name` is `<path>/<connection>`, as in service/new.
 
-    `state` is what its baseline showed, and `state_why` what is wrong with one that does not work. `windows` are the
-    worst client's. `full_s` (nobody succeeds) and `any_s` (somebody does not) are lengths of the first window.
-    An `application` path is a library of a user's: `longest_blocked_s`, `first_good_s` and `never_again` (what the last
-    call of one that never wrote again met) stand in place of gates. `address` is what its clients were given, a
-    Sentinel's where `via_sentinel`. `allowed_s` is what the settings allow the outage to be. `at_end` is whether every
-    client of it was served when the trial ended.
+    `state` is what its baseline showed, and `state_why` is what is wrong if it does not work. `windows` are the worst
+    client's. `full_s` is how long nobody succeeded in the first window, and `any_s` how long somebody failed.
+    The clients of an `application` path use a user's library. It has no gates, but `longest_blocked_s`, `first_good_s`
+    and `never_again`, which is what the last call of a client met that never wrote again. `address` is what its clients
+    were given, which is Sentinel's if `via_sentinel`. `allowed_s` is how long an outage the settings allow. `at_end`
+    says whether every client was served when the trial ended.
     """
 
     name: str
@@ -211,13 +211,13 @@ class PathResult:
 
     @property
     def head(self) -> Window | None:
-        """The window that the outage, the recovery and the phases are about: the fault's first durable one."""
+        """The window that outage, recovery and phases are about: the first durable one that the fault caused."""
         return next((w for w in self.windows if w.kind == "durable" and w.when == "fault"), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LostSpell:
-    """Acknowledged writes of one path that are gone, near to each other. `node` acknowledged them."""
+    """Acknowledged writes of one path that are lost, at times near to each other. `node` acknowledged them."""
 
     path: str
     from_s: float
@@ -229,10 +229,10 @@ class LostSpell:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Losses:
-    """Acknowledged writes that are gone, in three classes; None where `undecided` says why there is no number.
+    """Acknowledged writes that are lost, in three classes. Where they are None, `undecided` says why.
 
     before: acknowledged more than 1 s before the effect. tail: in the last second before it. after: after the effect.
-    `recovered` are operations of unknown outcome that are there, which is nobody's fault.
+    `recovered` counts operations of unknown outcome whose keys are there.
     """
 
     acknowledged: int
@@ -254,7 +254,7 @@ class Losses:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Doubt:
-    """Something about the harness, not the system. `voids`: it makes the trial, or only `path`, inconclusive."""
+    """Something about the harness and not the system. If it `voids`, the trial, or only `path`, is inconclusive."""
 
     name: str
     text: str
@@ -263,15 +263,15 @@ class Doubt:
 
 
 Severity = Literal["lost", "out", "slow", "note"]
-"""How much a finding matters: data is gone, service is out until the end, time was spent, or it is worth knowing."""
+"""How much a finding matters: data is lost, service is out until the end, time was spent, or it is worth knowing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """What the record shows beyond times, in a sentence, with the rows that show it.
+    """What the recording shows beyond times, in a sentence, with the rows that show it.
 
-    `since_s` is from when it holds, `until_s` until when, or None where it held to the end. `explains` names the phases
-    whose length it may explain. `advice` is what would change it, and `price` what that would cost.
+    It held from `since_s` until `until_s`, or to the end if that is None. `explains` names the phases whose length it
+    may explain. `advice` is what would change it, and `price` what that would cost.
     """
 
     name: str
@@ -287,7 +287,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialResult:
-    """`milestones` are those of the first completed failover. `cause` is the sentence made of phases and findings."""
+    """The result of one trial. `milestones` are of the failover that it is about. `cause` explains the outage."""
 
     number: int
     directory: str
@@ -309,11 +309,11 @@ class TrialResult:
     cause: str
     ended: str
     group: str = ""
-    """Trials of unlike groups are never pooled; the operator's room says which. Empty where there is only one."""
+    """Trials of different groups are never pooled. The operator's room names the group. Empty if there is only one."""
 
     @property
     def target(self) -> Node | None:
-        """Who was hit by the fault whose effect is t = 0."""
+        """The member that the fault hit whose effect is t = 0."""
         return next((fault.target for fault in self.faults if fault.is_origin), None)
 
 
@@ -367,9 +367,9 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CampaignResult:
-    """`headline` is verdict, why, do, expect: the first lines of every report, made by rules from the trials.
+    """The result of a campaign. `headline` has the first lines of every report: verdict, why, do and expect.
 
-    `cluster_why` says why it was measured on local, where kind would have been taken and could not run.
+    `cluster_why` says why it was measured on local although kind would have been chosen: kind could not run.
     """
 
     version: int

@@ -1,9 +1,10 @@
-"""Figures over trials: spreads, intervals that cover what they say, and how much so many passes say.
+"""Figures over trials: spreads, intervals, and what a number of passes supports.
 
-Never one number for a distribution. A trial that did not recover is censored: it is never dropped, and how long it was
-watched is never taken for its value. Every interval is exact, or errs on the wide side: order statistics for quantiles,
-Clopper and Pearson for shares, Kaplan and Meier with the beta products of Fay, Brittain and Proschan (2013) for times
-that were censored early. The tables are those of `chaos.frames`; one trial's analysis does not come here.
+A distribution is never told as one number. A trial that did not recover is censored: it is not dropped, and the
+time for which it was watched is not taken for its value. Every interval is exact, or is rather too wide. Quantiles use order
+statistics, and shares use Clopper and Pearson. Times that were censored early use Kaplan and Meier with the beta
+products of Fay, Brittain and Proschan (2013). The tables come from `chaos.frames`. The analysis of one trial does not
+use this.
 """
 
 import math
@@ -20,19 +21,19 @@ from chaos.frames import Frames, Table, of_trials
 Floats = npt.NDArray[np.float64]
 
 DRAWS = 5_000
-"""Of a product of beta distributions: its 2.5 % quantile is then known to a quarter of a per cent."""
+"""How often a product of beta distributions is drawn. Its 2.5 % quantile is then known to a quarter of a per cent."""
 QUANTILES = {"p95": 0.95, "p99": 0.99}
 POOLED = ("experiment", "group")
 """Only trials that are alike in both are samples of one distribution. An operator's room names the group."""
 MEASURES = ("outage", "recovered", "downtime")
-"""Of each path that worked, what is told over trials."""
+"""The measures of each path that worked that are told over trials."""
 
 
 # Shares.
 
 
 def strength(passed: int, n: int, such: str = "failovers") -> str:
-    """What so many passes support, as a one-sided Clopper-Pearson bound at 95 %."""
+    """Say what so many passes support, as a one-sided Clopper-Pearson bound at 95 %."""
     if n == 0:
         return "no trial was conclusive"
     if passed == 0:
@@ -46,7 +47,7 @@ def _percent(share: float) -> int:
 
 
 def what(trials: Iterable[TrialResult]) -> str:
-    """What they are samples of: of a control it is no failover."""
+    """Say what the trials are samples of. A control is no failover."""
     return "trials" if all(trial.expects == "nothing" for trial in trials) else "failovers"
 
 
@@ -55,13 +56,13 @@ def what(trials: Iterable[TrialResult]) -> str:
 
 @cache
 def needed(share: float) -> int:
-    """So many trials at least bound that quantile from above at 95 %: 59 for p95, 299 for p99."""
+    """Return how many trials it takes to bound that quantile from above at 95 %: 59 for p95, 299 for p99."""
     return math.ceil(math.log(1 - CONFIDENCE) / math.log(share))
 
 
 @cache
 def ranks(n: int, share: float, below: float = TAIL, above: float = TAIL) -> tuple[int, int]:
-    """Between the values of these ranks, counted from 1, that quantile lies; 0 and n + 1 have no value.
+    """Return two ranks, counted from 1, between whose values that quantile lies. Ranks 0 and n + 1 have no value.
 
     It lies below the first with a chance of less than `below`, and above the second with one of at most `above`.
     """
@@ -71,17 +72,18 @@ def ranks(n: int, share: float, below: float = TAIL, above: float = TAIL) -> tup
 
 
 def kaplan_meier(seen: Floats, censored: Floats) -> tuple[Floats, Floats]:
-    """(times, the share still out after each). `censored` are how long those were watched that were not over."""
+    """Return times, and the share still out after each. `censored` says how long others were watched in vain."""
     times, ended = np.unique(seen, return_counts=True)
     out = np.array([(seen >= time).sum() + (censored >= time).sum() for time in times])
     return times, np.cumprod(1 - ended / out)
 
 
 def limits(seen: Floats, censored: Floats, below: float, above: float) -> tuple[Floats, Floats, Floats]:
-    """(times, least, most) of the share that is still out, each wrong with a chance of at most `below` and `above`.
+    """Return times, and the least and the most share that is still out after each.
 
-    Beta products: each time at which some of those who were out came back multiplies by a beta distribution, and the
-    lower limit by one more for whoever comes next. Drawn with a fixed seed, so that the same trials give the same.
+    They are wrong with a chance of at most `below` and `above`. The limits are products of beta distributions: each
+    time at which some came back multiplies by one, and the lower limit by one more for the next to come back. They are drawn
+    with a fixed seed, so that the same trials give the same limits.
     """
     draw = np.random.default_rng(0)
     times = np.unique(np.concatenate([[0.0], seen, censored]))
@@ -99,7 +101,7 @@ def limits(seen: Floats, censored: Floats, below: float, above: float) -> tuple[
 
 
 def quantile(seen: Floats, censored: Floats, share: float) -> float | None:
-    """By when that share was over in these trials, an order statistic; None where so many were not."""
+    """Return by when that share was over in these trials, an order statistic, or None if too many were not over."""
     times, out = kaplan_meier(seen, censored)
     over = times[out <= 1 - share + 1e-12]
     return float(over[0]) if len(over) else None
@@ -108,10 +110,10 @@ def quantile(seen: Floats, censored: Floats, share: float) -> float | None:
 def quantile_interval(
     seen: Floats, censored: Floats, share: float, below: float = TAIL, above: float = TAIL
 ) -> tuple[float | None, float | None]:
-    """Between which times that quantile lies; None where so few trials do not bound it.
+    """Return the times between which that quantile lies, each None if so few trials do not bound it.
 
-    Where everything that was not over was watched for longer than all that was, it is the longest, whatever it is, and
-    order statistics are exact. What was censored earlier than that may be anything later.
+    Order statistics are exact if everything that was not over was watched for longer than all that was over, because it
+    is then longer than all of them. Otherwise `limits` is used.
     """
     if not len(censored) or not len(seen) or censored.min() >= seen.max():
         ordered = np.sort(seen)
@@ -129,7 +131,7 @@ def quantile_interval(
 
 
 def spread(table: Table) -> Spread:
-    """Of the columns `middle_s`, `least_s` and `censored` of a table of `chaos.frames`."""
+    """Sum up the columns `middle_s`, `least_s` and `censored` of a table of `chaos.frames`."""
     happened = table[table["least_s"].notna()]
     seen = np.sort(happened.loc[~happened["censored"], "middle_s"].to_numpy(float))
     censored = happened.loc[happened["censored"], "least_s"].to_numpy(float)
@@ -165,7 +167,7 @@ def _median(seen: Floats, censored: Floats) -> float | None:
 
 
 def groups(trials: Sequence[TrialResult]) -> tuple[Group, ...]:
-    """Trials that may be pooled, in the order of their first ones."""
+    """Return the groups of trials that may be pooled, in the order of their first trials."""
     tables = of_trials(trials)
     figures = figures_of(tables)
     found = []
@@ -191,7 +193,7 @@ def groups(trials: Sequence[TrialResult]) -> tuple[Group, ...]:
 
 
 def figures_of(tables: Frames) -> dict[tuple[str, str], dict[str, Spread]]:
-    """By experiment and group: the claims of the system, and of each path its measures and its phases.
+    """Return, by experiment and group, the claims of the system and the measures and phases of each path.
 
     They are named as `endpoint`, `service/new outage` and `service/new: endpoint`. A window that was not over has no
     phases, since nobody knows how long the one that it was in would have been.

@@ -1,4 +1,4 @@
-"""summary.json: a campaign's result as text, the same bytes for the same result, and back."""
+"""Writes a campaign's result as summary.json, and reads it back. The same result gives the same bytes."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ from chaos.analysis.result import VERSION, CampaignResult
 from chaos.errors import RecordingError
 
 DIGITS = 6
-"""Seconds are written to a microsecond: what a row is precise to."""
+"""Digits after the point: seconds are written to a microsecond, which is the precision of a row."""
 
 
 def to_json(result: CampaignResult) -> str:
@@ -21,7 +21,7 @@ def to_json(result: CampaignResult) -> str:
 
 
 def from_json(text: str) -> CampaignResult:
-    """Raises RecordingError on anything but a summary of this version."""
+    """Read a summary. Raises RecordingError for anything but a summary of this version."""
     try:
         raw = json.loads(text)
         if raw["version"] != VERSION:
@@ -46,11 +46,11 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  # a tree of anything that JSON h
 
 
 def _rounded(value: float) -> float:
-    """Without a minus before 0."""
+    """Round a number, and give 0 no minus."""
     return round(value, DIGITS) + 0.0
 
 
-def _value(kind: Any, raw: Any) -> Any:  # noqa: ANN401  # by its annotation
+def _value(kind: Any, raw: Any) -> Any:  # noqa: ANN401  # of whatever type the annotation `kind` says
     origin, arguments = get_origin(kind), get_args(kind)
     if raw is None or kind is Any or origin is Literal:
         return raw

@@ -1,7 +1,6 @@
-"""What was measured, held against what the scenario promises: the claims of the system and of every path.
+"""Holds what was measured against what the scenario promises: the claims of the system and of every path.
 
-The claims and what each is held against are in docs/measuring.md. A verdict on the trial is made of these results by
-`chaos.analysis.verdict`.
+docs/measuring.md says what each claim is held against. `chaos.analysis.verdict` makes the verdict from these results.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +21,7 @@ PATH_CLAIMS = ("recovery", "downtime", "works_at_end")
 
 
 def hold(measured: Measured) -> tuple[dict[str, TargetResult], dict[str, PathResult]]:
-    """The targets of the system, and the paths with theirs."""
+    """Return the targets of the system, and the paths with their own."""
     scenario, experiment = measured.history.scenario, measured.history.experiment
     own = scenario.experiments.get(experiment, None)
     promises: dict[str, Target] = {
@@ -39,7 +38,7 @@ def hold(measured: Measured) -> tuple[dict[str, TargetResult], dict[str, PathRes
 
 
 def service_pointer(paths: Iterable[PathResult]) -> Milestone | None:
-    """When the Services that worked named the new master: the last of them; None where no path leads through one."""
+    """Return when the last of the Services named the new master, or None if no path leads through a Service."""
     found = [path.pointer for path in paths if path.pointer and not path.via_sentinel]
     absent = [milestone for milestone in found if milestone.at_s is None]
     seen = [(milestone.at_s, milestone) for milestone in found if milestone.at_s]
@@ -47,12 +46,12 @@ def service_pointer(paths: Iterable[PathResult]) -> Milestone | None:
 
 
 def since_effect(at_s: Interval, history: History) -> Interval:
-    """How long after the effect: its interval is part of the error, since it may have come at the end of that."""
+    """Return how long after the effect that was. The width of the effect's interval is part of the error."""
     return Interval(max(0.0, at_s.least - history.width_s), at_s.most)
 
 
 def _of_failover(measured: Measured, promises: Mapping[str, Target]) -> dict[str, TargetResult]:
-    """The claims that are about a failover, where one came or should have come."""
+    """Hold the claims about a failover, if one came or was due."""
     history, found = measured.history, dict[str, TargetResult]()
     at_best = _floors(measured)
     milestones = dict(measured.milestones)
@@ -92,7 +91,7 @@ def _of_losses(measured: Measured, claim: str, promise: Target) -> TargetResult:
 
 
 def _one_master(measured: Measured, gate: bool) -> TargetResult:
-    """At the end exactly one Redis says that it is master; undecided where nobody asked."""
+    """Hold the claim that exactly one Redis says at the end that it is master. It is undecided if nobody asked."""
     masters = masters_at_end(measured.history)
     if masters is None:
         why = "nobody asked the Redis for their roles at the end"
@@ -103,7 +102,7 @@ def _one_master(measured: Measured, gate: bool) -> TargetResult:
 
 
 def _of_count(measured: Measured, expected: int) -> TargetResult:
-    """A number of failovers that an experiment demands exactly."""
+    """Hold the number of failovers against the one that the experiment demands exactly."""
     count = len(measured.after_effect)
     found = TargetResult(verdict="pass", measured=Interval.at(count), gate=True, limit=expected)
     if count == expected:
@@ -140,7 +139,7 @@ def _of_path(measured: Measured, path: PathResult, promises: Mapping[str, Target
 
 
 def _of_no_measure(result: TargetResult, path: PathResult) -> TargetResult:
-    """Of a path that did not work before the fault. One that never worked fails: no mistyped address is green."""
+    """Judge a path that did not work before the fault. One that never worked fails, lest a mistyped address passes."""
     if path.state == "never worked":
         return replace(result, verdict="fail", why=f"never worked: {path.state_why}")
     return replace(result, verdict="not-applicable" if path.state == "unreliable" else "undecided", why=path.state_why)
@@ -158,13 +157,13 @@ def _works_at_end(result: TargetResult, path: PathResult) -> TargetResult:
 
 
 def met(window: Window) -> str:
-    """What most of a window's operations met, as in `: OOM`."""
+    """Return the error that a window's operations met most often, as in `: OOM`."""
     commonest = max(window.errors, key=lambda name: window.errors[name], default="")
     return f": {commonest}" if commonest else ""
 
 
 def _of_outage(history: History, path: PathResult, claim: str, result: TargetResult) -> TargetResult:
-    """A working path's recovery or downtime. Without a bad operation it was never out."""
+    """Judge a working path's recovery or downtime. It was never out if it had no bad operation."""
     out = path.recovered_s if claim == "recovery" else path.downtime_s
     if out is None or result.limit is None:
         return replace(result, why="no bad operation")
@@ -189,7 +188,7 @@ def _said_of_edges(path: PathResult) -> str:
 
 
 def _of_control(history: History, path: PathResult, result: TargetResult) -> TargetResult:
-    """Where nothing was done, any outage is a failure.
+    """Judge a path of a control. Nothing was done to the system, so that any outage is a failure.
 
     If members waited for a core as long as the window lasted, the wait may be its cause, so the window proves neither
     an outage nor its absence.
@@ -205,7 +204,7 @@ def _of_control(history: History, path: PathResult, result: TargetResult) -> Tar
 
 
 def _may_be_ours_s(history: History, window: Window) -> float:
-    """Seconds of a window that our stalls and waits for a core may explain; none where any operation was refused."""
+    """Return how many seconds of a window our stalls and waits for a core may explain: 0 if any write was refused."""
     if set(window.errors) - {ErrorCode(code).words for code in BY_LATENESS}:
         return 0.0
     during = Interval(window.onset_s.least, window.end_s.most if window.end_s else history.end_s)
@@ -214,7 +213,7 @@ def _may_be_ours_s(history: History, window: Window) -> float:
 
 
 def _floors(measured: Measured) -> dict[str, float]:
-    """What the settings allow at best. A failover that was requested has no detection, and so no floor."""
+    """Return the shortest times that the settings allow. A requested failover has no detection, and so no floor."""
     down_after_s, failover = measured.least_s("down-after-milliseconds"), measured.failover
     if down_after_s is None or failover is None or failover.kind == "requested":
         return {}

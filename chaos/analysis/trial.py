@@ -26,12 +26,12 @@ from chaos.record.events import Hiccups, Pressure, RandomWait, SentinelAddress
 
 
 def analyse_trial(directory: Path) -> TrialResult:
-    """What one trial's directory says. A trial that was cut off anywhere has a result too: an inconclusive one."""
+    """Analyse one trial's directory. The result of a trial that was cut off is inconclusive."""
     return result(measured_in(History.load(directory)))
 
 
 def measured_in(history: History) -> Measured:
-    """Everything that the recording shows of one trial, before anything is held against a promise."""
+    """Measure everything that the recording of a trial shows, before anything is held against a promise."""
     operator = rooms.of(history.scenario)
     losses = find_losses(history)
     paths = measure(history, suspect(history), decided=not losses.undecided)
@@ -55,11 +55,11 @@ def measured_in(history: History) -> Measured:
 
 
 def result(measured: Measured) -> TrialResult:
-    """What was measured, with what explains it and what it is held against."""
+    """Explain what was measured, hold it against the promises, and judge it."""
     history = measured.history
     found = rules.find(measured)
     targets, paths = hold(measured)
-    paths = {name: _with_allowed(measured, path) for name, path in paths.items()}
+    paths = {name: replace(path, allowed_s=allowed_s(measured, path)) for name, path in paths.items()}
     doubts = doubting.doubts(measured)
     verdict, because = of_trial(targets, paths, doubts)
     closed = history.recording.closed
@@ -88,7 +88,7 @@ def result(measured: Measured) -> TrialResult:
 
 
 def first_completed(tried: tuple[Attempt, ...]) -> int | None:
-    """The number of the first attempt after t = 0 that was completed, else of the first one that was tried."""
+    """Return the number of the first attempt after t = 0 that was completed, or else of the first that was tried."""
     after = [number for number, attempt in enumerate(tried) if attempt.started.at_s.most > 0]
     completed = [number for number in after if tried[number].completed]
     return next(iter([*completed, *after]), None)
@@ -97,10 +97,10 @@ def first_completed(tried: tuple[Attempt, ...]) -> int | None:
 def _milestones(
     history: History, attempt: Attempt | None, said: tuple[Said, ...], operator: Operator
 ) -> dict[str, Milestone]:
-    """Those of the failover, or of the one that should have come.
+    """Return the milestones of the failover, or of the one that was due.
 
-    Where none was due, the steps of a failover do not apply, and +sdown and +odown are told if any Sentinel said them.
-    Where nothing was done none is expected, and there are none.
+    If none was due, the steps of a failover do not apply, but +sdown and +odown are told if any Sentinel said them. A
+    control without a failover has no milestones.
     """
     if attempt is None and history.expects == "nothing":
         return {}
@@ -115,7 +115,7 @@ def _milestones(
 
 
 def _with_what_clients_saw(measured: Measured, paths: dict[str, PathResult]) -> dict[str, Milestone]:
-    """Everything that has a time: the effect, the failover's steps, the Services', what clients saw, the healing."""
+    """Return all milestones: the effect, the failover's steps, the Services, what clients saw, and the healing."""
     history, origin = measured.history, measured.origin
     found = dict(measured.milestones)
     if history.effect_s and origin:
@@ -139,7 +139,7 @@ def _with_what_clients_saw(measured: Measured, paths: dict[str, PathResult]) -> 
 
 
 def _stable(*, windows_end: tuple[Interval, str] | None, all_ended: bool, of: Measured) -> Milestone:
-    """When the last path was back for good: every window ended, and nothing bad came for `limits.stable` after that."""
+    """Return when the last path was back for good: no bad operation came for `limits.stable` after its window."""
     end_s, stable_s = of.history.end_s, of.history.scenario.limits.stable
     if windows_end is None or not all_ended or end_s - windows_end[0].most < stable_s:
         return Milestone(state=State.NOT_YET, limit_s=end_s, source="client")
@@ -147,12 +147,8 @@ def _stable(*, windows_end: tuple[Interval, str] | None, all_ended: bool, of: Me
     return Milestone.seen(windows_end[0], "client", text)
 
 
-def _with_allowed(measured: Measured, path: PathResult) -> PathResult:
-    return replace(path, allowed_s=allowed_s(measured, path))
-
-
 def _covariates(measured: Measured) -> dict[str, Any]:
-    """What else was so in a trial and may explain it: who was hit and promoted, the settings, the machine's load."""
+    """Return what else may explain a trial: which members were hit and promoted, the settings, the machine's load."""
     history, target, successor = measured.history, measured.target, measured.successor
     wait = history.last(RandomWait)
     pressure = [fact.event for fact in history.facts(Pressure) if fact.latest_s > 0]
@@ -180,6 +176,6 @@ def _covariates(measured: Measured) -> dict[str, Any]:
 
 
 def _number(history: History) -> int:
-    """By the directory's name, for a trial that died before its manifest."""
+    """Return a trial's number by the name of its directory, for a trial that ended before it wrote its manifest."""
     digits = history.recording.directory.name.rpartition("-")[2]
     return int(digits) if digits.isdigit() else 0

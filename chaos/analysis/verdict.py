@@ -10,9 +10,9 @@ from chaos.analysis.wording import CLAIMS, COUNTED, brief, count, counted, secon
 def of_trial(
     targets: Mapping[str, TargetResult], paths: Mapping[str, PathResult], doubts: Sequence[Doubt]
 ) -> tuple[Verdict, tuple[str, ...]]:
-    """The verdict, and the sentences that it rests on.
+    """Return the verdict of a trial, and the sentences that it rests on.
 
-    A void trial is inconclusive. Otherwise it fails if a gate failed, whatever is in doubt elsewhere; it is
+    A trial that a doubt voids is inconclusive. Otherwise it fails if a gate failed, whatever else is undecided. It is
     inconclusive if a gate is undecided, and passes if every gate passed.
     """
     void = tuple(doubt.text for doubt in doubts if doubt.voids and not doubt.path)
@@ -73,7 +73,7 @@ def _of_claim(claim: Claim, planned: int, trials: Sequence[TrialResult]) -> tupl
 
 
 def _all(targets: Mapping[str, TargetResult], paths: Mapping[str, PathResult]) -> Iterator[tuple[str, TargetResult]]:
-    """By claim; those of a path with its name, as in `recovery, service/new`. The losses come first."""
+    """Yield every target by its claim, and that of a path as `recovery, service/new`. The losses come first."""
     yield from sorted(targets.items(), key=lambda item: not item[0].startswith("lost"))
     for path, result in paths.items():
         for name, target in result.targets.items():
@@ -81,7 +81,7 @@ def _all(targets: Mapping[str, TargetResult], paths: Mapping[str, PathResult]) -
 
 
 def _sentence(name: str, target: TargetResult) -> str:
-    """As in `recovery, service/new: 46.1 to 46.3 s, promised 15 s`."""
+    """Say how a claim was judged, as in `recovery, service/new: 46.1 to 46.3 s, promised 15 s`."""
     claim, comma, path = name.partition(", ")
     said = f"{CLAIMS[claim]}{comma}{path}"
     why = why_undecided(target) if target.verdict == "undecided" else target.why

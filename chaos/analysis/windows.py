@@ -1,9 +1,9 @@
-"""Outages of one client, from its own operations: where they begin and end.
+"""The outages of one client: where they begin and end by its own operations, in the order of their sending.
 
-All on the axis of sending. L is the last good operation before F, the first bad one; P the last bad one before R, the
-first good one after which no bad one follows for `gap`. The onset is in (sent L, sent F], the end in (sent P, done R].
-A bad operation that is suspect (chaos.analysis.lateness) proves nothing, so it is neither good nor bad here: it opens
-no window, and at an edge the interval reaches to the nearest operation that is not suspect.
+Let F be the first bad operation of an outage, and L the good one before it. Let R be the first good operation after
+which no bad one follows for `gap`, and P the bad one before it. The onset lies in (sent L, sent F], and the end in
+(sent P, done R]. A bad operation that is suspect (chaos.analysis.lateness) proves nothing. It counts as neither good nor
+bad: it opens no window, and at an edge the interval reaches to the nearest operation that is not suspect.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Sent:
     suspect: Bools
 
     def chosen(self, which: "Bools | np.ndarray") -> "Sent":
-        """Those operations alone, in the order of `which` where it holds indices."""
+        """Return those operations alone, in the order of `which` if it holds indices."""
         return Sent(
             sent_s=self.sent_s[which], done_s=self.done_s[which], bad=self.bad[which], suspect=self.suspect[which]
         )
@@ -44,13 +44,13 @@ class Cuts:
 
 
 def windows(ops: Sent, kind: Kind, client: int, cuts: Cuts) -> tuple[Window, ...]:
-    """Every outage of a client in order, each cut at the effect and where a lasting fault was healed."""
+    """Return every outage of a client in order, cut at the effect and at the healing of a lasting fault."""
     ops = ops.chosen(np.argsort(ops.sent_s, kind="stable"))
     sure = ops.chosen(~(ops.bad & ops.suspect))
     bad = np.flatnonzero(sure.bad)
     if not len(bad):
         return ()
-    # A good spell that is longer than the gap parts two outages.
+    # A good time that is longer than the gap separates two outages.
     next_good = np.minimum(bad[:-1] + 1, len(sure.sent_s) - 1)
     good_between = bad[1:] - bad[:-1] > 1
     parted = np.flatnonzero(good_between & (sure.sent_s[bad[1:]] - sure.sent_s[next_good] > cuts.gap_s))
@@ -65,9 +65,10 @@ def windows(ops: Sent, kind: Kind, client: int, cuts: Cuts) -> tuple[Window, ...
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """An outage's first and last bad operation by index.
+    """An outage's first and last bad operation, by index.
 
-    `before`: it is not the fault's. `cut`: the effect is its end where it lies before, and its begin where it does not.
+    `before` says that the fault did not cause it. `cut` says that the effect cuts it: an outage `before` ends there,
+    and any other begins there.
     """
 
     first: int
@@ -77,9 +78,9 @@ class _Part:
 
 
 def _cut_at_the_effect(sure: Sent, first: int, last: int) -> list[_Part]:
-    """An outage whose first bad operation was decided before t = 0 began without the fault.
+    """Cut an outage in two that began before t = 0, and so without the fault.
 
-    Only what was under way at the effect, or was sent after it, is the fault's: the outage is cut in two there.
+    The fault may have caused only the bad operations that were under way at the effect or were sent after it.
     """
     if sure.done_s[first] >= 0:
         return [_Part(first, last)]
@@ -93,7 +94,7 @@ def _cut_at_the_effect(sure: Sent, first: int, last: int) -> list[_Part]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Outage:
-    """One outage as its four operations say. `end_s` None: no good operation ended it while we watched."""
+    """One outage as its four operations show it. `end_s` is None if no good operation ended it while we watched."""
 
     before: bool
     last_good_s: float
@@ -130,7 +131,7 @@ def _outage(ops: Sent, sure: Sent, part: _Part, gap_s: float) -> _Outage:
 
 
 def _cut_at_the_heal(outage: _Outage, kind: Kind, client: int, heal_s: float | None) -> list[Window]:
-    """What was not back when healing was requested did not recover while the fault lasted; the rest is `after heal`."""
+    """Cut an outage at the request to heal. It did not end while the fault lasted, and its rest is `after heal`."""
     end_s = outage.end_s
     was_back = outage.first_good_s is not None and heal_s is not None and outage.first_good_s <= heal_s
     if heal_s is None or outage.before or was_back:

@@ -1,6 +1,6 @@
-"""The one formatter: how a figure, a claim and a judgement are said, alike in every sentence and in every report.
+"""Says every figure, claim and judgement, so that they are said alike in every sentence and every report.
 
-Errors are rounded up, never down. What was not over when we stopped looking is said as `> x`.
+Errors are rounded up, and never down. What was not over when we stopped looking is said as `> x`.
 """
 
 import math
@@ -12,11 +12,11 @@ from chaos.analysis.interval import Interval
 from chaos.analysis.result import Milestone, PathResult, State, TargetResult, Verdict
 
 LOCAL = "local"
-"""The kind of cluster that is processes of one machine."""
+"""The kind of cluster whose members are processes of one machine."""
 MODELLED = "MODELLED (no Kubernetes, no operator):"
 
 NBSP = "\N{NO-BREAK SPACE}"
-"""Between a figure, its error and its unit. `breakable` turns it into a space where text is read as plain text."""
+"""What stands between a figure, its error and its unit. `breakable` makes a space of it for plain text."""
 
 CLAIMS = {
     "detection": "detection",
@@ -65,18 +65,18 @@ class Mark:
 
 
 def number(value: float, digits: int = 2) -> str:
-    """Fixed digits, thousands apart, and no minus before a zero."""
+    """Say a number with fixed digits, thousands apart, and without a minus before a zero."""
     text = f"{value:,.{digits}f}".replace(",", NBSP)
     return text.removeprefix("-") if not any(digit in "123456789" for digit in text) else text
 
 
 def count(value: float) -> str:
-    """A whole number, as in `41 627`."""
+    """Say a whole number, as in `41 627`."""
     return number(value, 0)
 
 
 def brief(value: float, digits: int = 2) -> str:
-    """Without zeros that say nothing, as in `15` and `0.25`: for what was set and not measured."""
+    """Say a number that was set and not measured, without zeros at its end, as in `15` and `0.25`."""
     if abs(value) >= 1e6:
         return f"{value:g}"
     text = number(value, digits)
@@ -84,18 +84,18 @@ def brief(value: float, digits: int = 2) -> str:
 
 
 def percent(share: float) -> str:
-    """A share from 0 to 1, as in `88 %`."""
+    """Say a share from 0 to 1, as in `88 %`."""
     return f"{count(100 * share)} %"
 
 
 def counted(value: Interval) -> str:
-    """A count that may be known as an interval only, as in `3` and `3 to 5`."""
+    """Say a count that may be known only as an interval, as in `3` and `3 to 5`."""
     least, most = count(round(value.least)), count(round(value.most))
     return least if least == most else f"{least} to {most}"
 
 
 def joined(*parts: str) -> str:
-    """Parts that the end of a line must not part."""
+    """Join parts that must stay on one line."""
     return NBSP.join(parts)
 
 
@@ -104,18 +104,18 @@ def breakable(text: str) -> str:
 
 
 def plural(count_of: int, word: str) -> str:
-    """As in `1 trial` and `3 trials`."""
+    """Say a count of things, as in `1 trial` and `3 trials`."""
     return f"{count(count_of)} {word}" if count_of == 1 else f"{count(count_of)} {word}s"
 
 
 def continued(sentence: str) -> str:
-    """A sentence behind a colon: its first letter is small unless its first word is a name, as in `Redis`."""
+    """Return a sentence as it stands after a colon: with a small first letter, unless it begins with a name."""
     first = sentence.partition(" ")[0].strip(",.:;")
     return sentence if first in NAMES or first[1:] != first[1:].lower() else sentence[:1].lower() + sentence[1:]
 
 
 def listed(names: Iterable[str]) -> str:
-    """As in `redis-1`, `redis-1 and redis-2`, and `redis-0, redis-1 and redis-2`."""
+    """List names, as in `redis-1`, `redis-1 and redis-2`, and `redis-0, redis-1 and redis-2`."""
     each = list(names)
     return f"{', '.join(each[:-1])} and {each[-1]}" if len(each) > 1 else "".join(each)
 
@@ -124,17 +124,17 @@ def listed(names: Iterable[str]) -> str:
 
 
 def seconds(value: float, digits: int = 1) -> str:
-    """A time in a sentence, as in `6.4 s`."""
+    """Say a time in a sentence, as in `6.4 s`."""
     return f"{number(value, digits)} s"
 
 
 def error(measured: Interval) -> float:
-    """Half the span, rounded up to 10 ms."""
+    """Return the error of an interval: half its width, rounded up to 10 ms."""
     return 0.0 if measured.is_open else math.ceil(round(measured.width * 50, 6)) / 100
 
 
 def span(measured: Interval | None, none: str = "–") -> str:
-    """`51.99 ± 0.04 s`, or `> 90.00 s` where it was not over."""
+    """Say a time in a table, as in `51.99 ± 0.04 s`, or `> 90.00 s` if it was not over."""
     if measured is None:
         return none
     if measured.is_open:
@@ -143,14 +143,14 @@ def span(measured: Interval | None, none: str = "–") -> str:
 
 
 def plain(measured: Interval | None, digits: int = 2) -> str:
-    """A span without its error and unit, for a table whose other columns have them."""
+    """Say a time without its error and unit, for a table whose other columns have them."""
     if measured is None:
         return "–"
     return joined(">", number(measured.least, digits)) if measured.is_open else number(measured.middle, digits)
 
 
 def seconds_text(value: Interval, digits: int = 1) -> str:
-    """As in `6.4 to 6.5 s`, `6.4 s` where both edges round to that, and `> 60.0 s` of an open one."""
+    """Say an interval in a sentence: `6.4 to 6.5 s`, `6.4 s` if both edges round to that, `> 60.0 s` if it is open."""
     least, most = number(value.least, digits), number(value.most, digits)
     if value.is_open:
         return f"> {least} s"
@@ -158,7 +158,7 @@ def seconds_text(value: Interval, digits: int = 1) -> str:
 
 
 def spread_text(lengths: Iterable[Interval | None]) -> str:
-    """`50.9 to 53.1 s` of several middles; `> 90.0 s` where one was not over; empty without any."""
+    """Say from which to which several times reach, by their middles, as in `50.9 to 53.1 s`. Empty without any."""
     known = [length for length in lengths if length is not None]
     if not known:
         return ""
@@ -180,12 +180,12 @@ def milestone(value: Milestone) -> str:
 
 
 def milestone_name(name: str) -> str:
-    """`try_failover` is Sentinel's `try-failover`; the rest are words."""
+    """Say the name of a milestone: `try-failover` as Sentinel writes it, and all others as words."""
     return name.replace("_", "-") if name == "try_failover" else name.replace("_", " ")
 
 
 def application(path: PathResult) -> str:
-    """What an application client met, beside the outages of the paths; empty of a meter."""
+    """Say what an application client met. Return an empty string for a meter."""
     if path.longest_blocked_s is None:
         return ""
     blocked = f"longest blocked call {joined(number(path.longest_blocked_s), 's')}"
@@ -193,12 +193,12 @@ def application(path: PathResult) -> str:
 
 
 def where(cluster: str, why: str) -> str:
-    """On what it was measured, and why not on kind, where that was not asked for."""
+    """Say on which kind of cluster it was measured, and why not on kind if nobody asked for the other."""
     return f"on {cluster}, not on kind ({why})" if why else f"on {cluster}"
 
 
 def modelled(cluster: str, text: str) -> str:
-    """A verdict as it is said: one of a modelled system begins with that, so that no line can be quoted without it."""
+    """Say a verdict. That on a modelled system begins with saying so, lest the line is quoted without it."""
     return f"{MODELLED} {text}" if cluster == LOCAL else text
 
 
@@ -206,7 +206,7 @@ def modelled(cluster: str, text: str) -> str:
 
 
 def limit(target: TargetResult, name: str) -> str:
-    """What was promised. The limit of a control is 0 s, which is said as `no outage`."""
+    """Say what was promised. The limit of a control is 0 s, which is said as `no outage`."""
     if name == "works_at_end":
         return "works" if target.limit is None else "one master"
     if name in COUNTED:
@@ -215,9 +215,9 @@ def limit(target: TargetResult, name: str) -> str:
 
 
 def measured(target: TargetResult, name: str) -> str:
-    """What was measured of a claim, in its unit; without a measure, why there is none.
+    """Say what was measured of a claim, in its unit, or why nothing was.
 
-    Why a target is undecided is said by its judgement, and so not here.
+    The judgement, and not this, says why a target is undecided.
     """
     why = "–" if target.verdict == "undecided" else target.why
     if name == "works_at_end":
@@ -228,7 +228,7 @@ def measured(target: TargetResult, name: str) -> str:
 
 
 def judged(target: TargetResult, name: str = "") -> Mark:
-    """A target's verdict, with how early or late it is. One that is undecided has its reason beside it."""
+    """Say a target's verdict, with how early or late it is, or with the reason why it is undecided."""
     if target.verdict == "not-applicable":
         return Mark("–", "not applicable", "plain")
     if target.verdict == "undecided":
@@ -246,12 +246,12 @@ def judged(target: TargetResult, name: str = "") -> Mark:
 
 
 def late_or_early(late_s: float) -> str:
-    """As in `late 32.18` and `early 0.88`."""
+    """Say by how many seconds a limit was missed or kept, as in `late 32.18` and `early 0.88`."""
     return joined("late" if late_s > 0 else "early", number(abs(late_s)))
 
 
 def why_undecided(target: TargetResult) -> str:
-    """The analysis's reason, else that the limit lies inside what was measured, or beyond what was watched."""
+    """Say why a target is undecided: as the analysis says, or by where the limit lies."""
     if target.why or target.measured is None:
         return target.why or "nothing was measured"
     if target.measured.is_open:

@@ -1,8 +1,8 @@
-"""What a record shows beyond times: one rule a function, related ones in a file, each of what was measured.
+"""Findings: what a recording shows beyond times. A rule is a function, and related rules are in one file.
 
-A rule yields a `Finding` with the rows that show it, or nothing. Those of Sentinel and Redis are here; those that only
-one operator's systems have are in its room in chaos.operators. To add one, write a file with a function and name it in
-RULES; docs/architecture.md says which recordings its test needs.
+A rule reads what was measured, and yields a `Finding` with the rows that show it, or nothing. The rules here are about
+Sentinel and Redis. Rules about the systems of one operator are in its room in chaos.operators. To add a rule, write a
+function in a file here and name it in RULES; docs/architecture.md says which recordings its test needs.
 """
 
 from collections.abc import Callable, Iterable
@@ -55,6 +55,6 @@ SEVERITIES = ("lost", "out", "slow", "note")
 
 
 def find(measured: Measured) -> tuple[Finding, ...]:
-    """Every finding of a trial, the gravest first."""
+    """Return every finding of a trial, the gravest first."""
     found = [one for rule in (*RULES, *measured.operator.rules) for one in rule(measured)]
     return tuple(sorted(found, key=lambda one: (SEVERITIES.index(one.severity), one.since_s)))

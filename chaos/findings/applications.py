@@ -9,13 +9,13 @@ from chaos.model import ErrorCode, Outcome
 from chaos.record.events import Resolved
 
 LEAST_S = 1.0
-"""A name that does not resolve for less is one whose record is being changed."""
+"""If a name does not resolve for a shorter time than this, its record is just being changed."""
 HUNG_S = 10.0
-"""A call that is still under way at the end and lasts for longer has no time-out that anybody would have set."""
+"""A call that has been under way for longer than this at the end has no time-out, since nobody sets a longer one."""
 
 
 def application_stays_out(measured: Measured) -> Iterator[Finding]:
-    """An application that never wrote again, although meters wrote to its address again."""
+    """Find an application that never wrote again, although meters did write to its address again."""
     back = {path.address for path in measured.working if path.head and path.head.end_s}
     for path in measured.paths.values():
         if not path.application or path.address not in back:
@@ -61,7 +61,7 @@ def _hung(measured: Measured, path: PathResult, hung_s: float) -> Finding:
 
 
 def _under_way_s(history: History, path: PathResult) -> float | None:
-    """For how long a call of that application had been under way when the trial ended; None where none was."""
+    """Return how long a call had been under way when the trial ended, or None if none was."""
     ops, longest_s = history.ops, None
     for client in history.clients_by_path[path.name]:
         mine = ops.of(client.number)
@@ -75,7 +75,7 @@ def _under_way_s(history: History, path: PathResult) -> float | None:
 
 
 def name_not_found(measured: Measured) -> Iterator[Finding]:
-    """A name that clients were given and that did not resolve; one that never did is its own path's trouble only."""
+    """Find a name that clients were given and that did not resolve. One that never did explains no outage."""
     history, end_s = measured.history, measured.history.end_s
     given = {host(path.address) for path in measured.paths.values()}
     for name in dict.fromkeys(fact.event.name for fact in history.facts(Resolved) if fact.event.name in given):

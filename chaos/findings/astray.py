@@ -1,4 +1,4 @@
-"""What is still wrong when the trial ends, although clients are served: replicas that do not follow the master."""
+"""Replicas that do not follow the master when the trial ends, although clients are served."""
 
 from collections.abc import Iterator
 
@@ -8,11 +8,11 @@ from chaos.findings.members import roles_of
 from chaos.model import MemberKind
 
 COPYING_S = 10.0
-"""A replica that has followed the master for less may be about to copy it: a master waits 5 s for others to join."""
+"""A replica that began to follow the master less than this ago may copy it still: a master first waits 5 s."""
 
 
 def replica_astray(measured: Measured) -> Iterator[Finding]:
-    """A replica that at the end followed nobody, or another Redis than the one master."""
+    """Find a replica that at the end had no link to the one master, or followed another Redis."""
     history = measured.history
     masters = masters_at_end(history) or []
     if len(masters) != 1:

@@ -8,11 +8,11 @@ from chaos.analysis.result import Finding
 from chaos.record.events import SentinelAddress, SentinelLost
 
 LEAST_S = 1.0
-"""The others hear of a new master within this, from the leader's own hello."""
+"""The other Sentinels hear of a new master within this time, from the leader's own hello."""
 
 
 def sentinels_disagree(measured: Measured) -> Iterator[Finding]:
-    """Spells in which Sentinels that answered named different masters."""
+    """Find the times in which Sentinels that answered named different masters."""
     history = measured.history
     told: list[Fact[SentinelAddress] | Fact[SentinelLost]]
     told = sorted([*history.facts(SentinelAddress), *history.facts(SentinelLost)], key=lambda one: one.latest_s)

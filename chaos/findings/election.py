@@ -1,4 +1,4 @@
-"""Failovers that got no leader: because too few Sentinels were left to vote, or because their votes were split."""
+"""Failovers that got no leader, because too few Sentinels were left to vote or because their votes were split."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from chaos.model import MemberKind
 
 
 def no_majority(measured: Measured) -> Iterator[Finding]:
-    """Elections that could not be won: fewer Sentinels answered than votes are needed."""
+    """Find elections that could not be won, because fewer Sentinels answered than votes are needed."""
     failed = [one for one in _not_elected(measured) if not _could_be_won(measured, one)]
     if not failed:
         return
@@ -40,7 +40,7 @@ def no_majority(measured: Measured) -> Iterator[Finding]:
 
 
 def election_repeated(measured: Measured) -> Iterator[Finding]:
-    """Elections that were not won although enough Sentinels were there, and the wait until the next one."""
+    """Find elections that were not won although enough Sentinels answered, and tell of the wait until the next one."""
     failed = [one for one in _not_elected(measured) if _could_be_won(measured, one)]
     if not failed:
         return
@@ -65,7 +65,7 @@ def election_repeated(measured: Measured) -> Iterator[Finding]:
 
 
 def votes(measured: Measured, attempt: Attempt) -> list[str]:
-    """The Sentinels that said that they vote for whoever began that attempt, itself among them."""
+    """Return the Sentinels that voted for the one that began that attempt. It votes for itself, too."""
     cast = [
         (one.sentinel, one.words[0])
         for one in measured.said
@@ -76,7 +76,7 @@ def votes(measured: Measured, attempt: Attempt) -> list[str]:
 
 
 def votes_needed(measured: Measured) -> int:
-    """A majority of all Sentinels that are known, and no fewer than the quorum."""
+    """Return how many votes a leader needs: a majority of all known Sentinels, and no fewer than the quorum."""
     majority = len(measured.history.names(MemberKind.SENTINEL)) // 2 + 1
     return max(majority, quorum(measured) or 0)
 

@@ -1,4 +1,4 @@
-"""A master that came back without its data, and replicas that copied it: Sentinel saw only that it was there."""
+"""A master that came back without its data, and replicas that copied it. Sentinel saw only that it was there."""
 
 from collections.abc import Iterator
 
@@ -12,13 +12,13 @@ from chaos.model import MemberKind
 from chaos.record.events import Role
 
 LOADED = r"DB loaded from|Done loading RDB, keys loaded: [1-9]"
-"""A Redis's log when it has read a file with data in it."""
+"""What a Redis logs when it has read a file that has data in it."""
 COPIED = r"Full resync from (?:master|primary)"
-"""A replica's log when it gives up what it has for a copy of its master's data."""
+"""What a replica logs when it replaces its data with a copy of its master's."""
 
 
 def empty_master(measured: Measured) -> Iterator[Finding]:
-    """Acknowledged writes from before the fault are gone with a master whose process began anew at its old address."""
+    """Find acknowledged writes from before the fault that a master lost which started anew at its old address."""
     history, back = measured.history, back_as_master(measured)
     if back is None or not hit_a_master(measured) or measured.target is None:
         return
@@ -55,7 +55,7 @@ def empty_master(measured: Measured) -> Iterator[Finding]:
 
 
 def _copied(measured: Measured, back: Fact[Role]) -> dict[str, float]:
-    """When each replica had copied it, by name: by its log, else by ROLE where nothing else can have made it follow."""
+    """Return when each replica had copied the master that is back: by its log, or else by its role, by its name."""
     history = measured.history
     found: dict[str, float] = {}
     for line in history.lines("redis", COPIED):

@@ -1,4 +1,4 @@
-"""What several rules ask of a member: when the hit master was back, who was master when, which Sentinels were gone."""
+"""What several rules ask: when the hit master was back, who was master when, and which Sentinels were gone."""
 
 from chaos.analysis.history import Fact, History, is_at
 from chaos.analysis.measured import Measured
@@ -9,7 +9,7 @@ from chaos.record.events import Role, RoleLost, SentinelBack, SentinelLost, Sett
 
 
 def hit_a_master(measured: Measured) -> bool:
-    """Whether the fault whose effect is t = 0 hit a Redis that said until then that it is master."""
+    """Whether the fault whose effect is t = 0 hit a Redis whose last role before that was master."""
     target = measured.target
     if target is None:
         return False
@@ -18,15 +18,15 @@ def hit_a_master(measured: Measured) -> bool:
 
 
 def roles_of(history: History, name: str) -> list[Fact[Role]]:
-    """What ROLE said of that member, in order."""
+    """Return the roles of that member, in order."""
     return [fact for fact in history.facts(Role) if fact.event.member == name]
 
 
 def back_as_master(measured: Measured) -> Fact[Role] | None:
-    """The first ROLE of the hit member, at its old address and after it was gone, that says master.
+    """Return the first role that shows the hit member back as a master, at its old address.
 
-    It is gone from when it stopped answering, or from the effect on where another process answers in its place. None
-    where it did not come back as a master, or where it never was gone, as one that is only cut off from the others.
+    It is back if it had stopped answering before, or if another process answers in its place. Return None if it did not
+    come back as a master, or was never gone, as when it is only cut off from the others.
     """
     history, target = measured.history, measured.target
     if target is None:
@@ -41,7 +41,7 @@ def back_as_master(measured: Measured) -> Fact[Role] | None:
 
 
 def first_in_sync(history: History, address: str, since_s: float) -> Fact[Role] | None:
-    """The first replica that was seen connected to the master at `address`, and not copying it, from `since_s` on."""
+    """Return the first role from `since_s` on that shows a replica in sync with the master at `address`."""
 
     def follows(role: Role) -> bool:
         return role.role == "slave" and role.master == address and role.link == "up" and not role.syncing
@@ -50,7 +50,7 @@ def first_in_sync(history: History, address: str, since_s: float) -> Fact[Role] 
 
 
 def sentinels_gone(measured: Measured, at_s: float) -> list[str]:
-    """The Sentinels that did not answer us at that time, or that another one called down and had not taken back."""
+    """Return the Sentinels that at that time did not answer us, or that another Sentinel called down."""
     history = measured.history
     gone: dict[str, bool] = {}
     told: list[Fact[SentinelLost] | Fact[SentinelBack]]
@@ -66,7 +66,7 @@ def sentinels_gone(measured: Measured, at_s: float) -> list[str]:
 
 
 def setting_of(measured: Measured, member: str, name: str, at_s: float) -> str | None:
-    """A member's effective setting at that time; as read before the baseline where no change of it was seen."""
+    """Return a member's setting at that time. It is as read before the baseline if no change was seen."""
     history = measured.history
     read = [one for one in history.facts(SettingsRead) if one.event.member == member and name in one.event.settings]
     before = [str(one.event.settings[name]) for one in read if one.latest_s <= at_s]
@@ -83,14 +83,14 @@ def setting_of(measured: Measured, member: str, name: str, at_s: float) -> str |
 
 
 def quorum(measured: Measured) -> int | None:
-    """The greatest that any Sentinel had, which is the one to be reached; None where none was read."""
+    """Return the greatest quorum that any Sentinel has, since that must be reached, or None if none is known."""
     read = [value for value in measured.setting("sentinel", "quorum").values() if value.isdigit()]
     declared = measured.history.scenario.system.settings.sentinel.get("quorum")
     return max(map(int, read or ([str(declared)] if declared is not None else [])), default=None)
 
 
 def aborted_text(aborted: list[Said]) -> str:
-    """As in `A failover was aborted at 5.3 s` and `3 failovers were aborted, the first at 5.3 s`."""
+    """Say that failovers were aborted, as in `3 failovers were aborted, the first at 5.3 s`."""
     first_s = aborted[0].at_s.middle
     if len(aborted) == 1:
         return f"A failover was aborted at {first_s:.1f} s"

@@ -1,4 +1,4 @@
-"""Failovers that were given up because Sentinel would promote none of the replicas, and why not."""
+"""Failovers that were aborted because Sentinel would promote none of the replicas, and why not."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ ABORTED = "no-good-slave"
 
 
 def no_good_replica(measured: Measured) -> Iterator[Finding]:
-    """Attempts that ended with -failover-abort-no-good-slave, with what the record shows against each replica."""
+    """Find attempts that ended with -failover-abort-no-good-slave, and what spoke against each replica."""
     tried = [one for one in measured.attempts if one.aborted == ABORTED and one.started.at_s.most > 0]
     aborted = [said for one in tried if (said := one.said(f"-failover-abort-{ABORTED}"))]
     if not aborted:
@@ -51,11 +51,11 @@ PLURAL = {"has": "have", "was": "were"}
 
 
 def reasons_by_replica(measured: Measured, aborted: Said) -> dict[str, str]:
-    """Why Sentinel passed over each replica that it knew then, as far as the record shows it.
+    """Return why Sentinel passed over each replica that it knew then, as far as the recording shows it.
 
-    Sentinel does not say. It passes over a replica that is down or disconnected in its eyes, that has priority 0, whose
-    INFO is older than 5 s while the master is down, or whose link to the master was down for longer than ten times
-    down-after-milliseconds before the master was.
+    Sentinel does not say why. It passes over a replica that it calls down or disconnected, that has replica-priority 0,
+    whose INFO is older than 5 s while the master is down, or whose link to the master had been down for longer than ten
+    times down-after-milliseconds when the master was called down.
     """
     history, at_s = measured.history, aborted.at_s.least
     told = [one for one in history.facts(SentinelState) if one.event.sentinel == aborted.sentinel]
@@ -90,7 +90,7 @@ def _against(measured: Measured, name: str, flags: str, at_s: float) -> str:
 
 
 def _told(reasons: dict[str, str]) -> str:
-    """As in `redis-1 and redis-2 have replica-priority 0`."""
+    """Say the reasons, as in `redis-1 and redis-2 have replica-priority 0`."""
     if not reasons:
         return "the Sentinel that led it knew of no replica"
     by_reason: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""Failovers that nobody needed, and one that nobody expected."""
+"""Masters that came back before a failover was due, and failovers that nobody expected."""
 
 from collections.abc import Iterator
 
@@ -10,11 +10,11 @@ from chaos.findings.members import back_as_master, hit_a_master
 from chaos.record.events import RoleLost
 
 LOADED = r"DB loaded from (?:disk|append only file): [\d.]+ seconds"
-"""A Redis's log when it has read its file: `DB loaded from append only file: 0.001 seconds`."""
+"""What a Redis logs when it has read its file, as in `DB loaded from append only file: 0.001 seconds`."""
 
 
 def back_as_a_replica(measured: Measured) -> Iterator[Finding]:
-    """A process that came back in place as a replica of itself, so that Sentinel waits longer before it misses it."""
+    """Find a process that came back in place as a replica of itself: Sentinel waits longer to call it down."""
     if measured.target and came_back_in_place(measured):
         yield Finding(
             name="back as a replica of itself",
@@ -28,7 +28,7 @@ def back_as_a_replica(measured: Measured) -> Iterator[Finding]:
 
 
 def not_missed(measured: Measured) -> Iterator[Finding]:
-    """The hit master was back as a master before Sentinel would have called it down, so that no failover was due."""
+    """Find that the hit master was back as a master before Sentinel called it down, so that no failover was due."""
     history, origin, target = measured.history, measured.origin, measured.target
     down_after_s = measured.least_s("down-after-milliseconds")
     missed = [one for one in called_down(measured.said, "sdown").values() if one.at_s.most > 0]
@@ -63,7 +63,7 @@ def not_missed(measured: Measured) -> Iterator[Finding]:
 
 
 def not_expected(measured: Measured) -> Iterator[Finding]:
-    """A failover in an experiment that expects none."""
+    """Find a failover in an experiment that expects none."""
     if measured.history.expects not in ("no-failover", "nothing") or not measured.after_effect:
         return
     attempt = next(one for one in measured.attempts if one.started.at_s.most > 0)

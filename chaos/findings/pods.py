@@ -1,4 +1,4 @@
-"""What Kubernetes says of a member that does not run: it crash-loops, was killed for memory, cannot be scheduled."""
+"""What Kubernetes says of a member that does not run: it crash-loops, was OOMKilled, or cannot be scheduled."""
 
 from collections.abc import Callable, Iterator
 
@@ -9,7 +9,7 @@ from chaos.analysis.wording import plural
 from chaos.record.events import Pod
 
 STARTING = ("", "ContainerCreating", "PodInitializing")
-"""What a container waits for that will run."""
+"""The reasons of a container that waits because it is starting."""
 KILLED_FOR_MEMORY = "OOMKilled"
 ANY_PHASE = (
     "detection", "quorum", "trigger", "election", "promotion", "endpoint", "routing", "reconnection", "unattributed",
@@ -18,7 +18,7 @@ ANY_PHASE = (
 
 
 def pod_does_not_run(measured: Measured) -> Iterator[Finding]:
-    """A container that waits for something other than its start, as in CrashLoopBackOff or ImagePullBackOff."""
+    """Find a container that waits for another reason than its start, such as CrashLoopBackOff or ImagePullBackOff."""
     for name, facts in _by_pod(measured).items():
         for why in dict.fromkeys(one.event.waiting for one in facts if one.event.waiting not in STARTING):
             first = next(one for one in facts if one.event.waiting == why)
@@ -40,7 +40,7 @@ def pod_does_not_run(measured: Measured) -> Iterator[Finding]:
 
 
 def killed_for_memory(measured: Measured) -> Iterator[Finding]:
-    """A container that the kernel ended because it used more memory than its limit."""
+    """Find a container that the kernel killed because it used more memory than its limit."""
     for name, facts in _by_pod(measured).items():
         first = next((one for one in facts if one.event.ended == KILLED_FOR_MEMORY), None)
         if first is None:
@@ -60,7 +60,7 @@ def killed_for_memory(measured: Measured) -> Iterator[Finding]:
 
 
 def cannot_be_scheduled(measured: Measured) -> Iterator[Finding]:
-    """A pod that the scheduler finds no node for, in the scheduler's own words."""
+    """Find a pod that the scheduler finds no node for, in the scheduler's own words."""
     for name, facts in _by_pod(measured).items():
         first = next((one for one in facts if one.event.unschedulable), None)
         if first is None:
@@ -80,7 +80,7 @@ def cannot_be_scheduled(measured: Measured) -> Iterator[Finding]:
 
 
 def _by_pod(measured: Measured) -> dict[str, list[Fact[Pod]]]:
-    """Each pod's states since the first fault, by name: what was wrong before it is not this trial's."""
+    """Return each pod's states since the first fault, by its name. What was wrong before has no part in the trial."""
     begin_s = min((fault.requested_s for fault in measured.history.faults), default=0.0)
     found: dict[str, list[Fact[Pod]]] = {}
     for fact in measured.history.facts(Pod):
@@ -90,5 +90,5 @@ def _by_pod(measured: Measured) -> dict[str, list[Fact[Pod]]]:
 
 
 def _until_s(facts: list[Fact[Pod]], first: Fact[Pod], over: Callable[[Pod], bool]) -> float | None:
-    """When it was over after `first`; None where it was not."""
+    """Return when it was over after `first`, or None if it was not."""
     return next((one.latest_s for one in facts if one.latest_s > first.latest_s and over(one.event)), None)

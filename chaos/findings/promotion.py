@@ -1,4 +1,4 @@
-"""Promotions that Sentinel gave up although the replica had become a master."""
+"""Promotions that Sentinel aborted although the replica had become a master."""
 
 from collections.abc import Iterator
 
@@ -10,11 +10,11 @@ from chaos.analysis.wording import plural
 from chaos.findings.members import roles_of
 
 INFO_S = 1.0
-"""How often Sentinel asks a replica for its role during a failover: it cannot see a promotion sooner."""
+"""How often Sentinel asks a replica for its role during a failover. It cannot see a promotion sooner."""
 
 
 def promotion_undone(measured: Measured) -> Iterator[Finding]:
-    """Aborted attempts whose replica said that it is master, so that writes to it may have been acknowledged."""
+    """Find aborted attempts whose replica had become a master, so that it may have acknowledged writes."""
     undone = [
         (attempt, became)
         for attempt in measured.attempts
@@ -47,7 +47,7 @@ def promotion_undone(measured: Measured) -> Iterator[Finding]:
 
 
 def _became(measured: Measured, attempt: Attempt) -> tuple[str, float, str] | None:
-    """Which replica became a master in that attempt, when, and what shows it; None where none did."""
+    """Return which replica became a master in that attempt, when, and what shows it, or None if none did."""
     chosen = attempt.said("+selected-slave")
     name = measured.history.node(chosen.words[1]).name if chosen else ""
     begin_s, end_s = (chosen or attempt.started).at_s.least, attempt.ends_s

@@ -1,4 +1,4 @@
-"""Sentinels that saw the master down, and did not find enough others who agreed."""
+"""Sentinels that called the master down, and did not find enough others that agreed."""
 
 from collections.abc import Iterator
 
@@ -10,11 +10,11 @@ from chaos.findings.members import quorum, sentinels_gone
 from chaos.model import MemberKind
 
 ASKED_S = 3.0
-"""A Sentinel that calls the master down asks the others every second: within this each was asked more than once."""
+"""A Sentinel that calls the master down asks the others every second, so that it has asked each twice in this time."""
 
 
 def quorum_out_of_reach(measured: Measured) -> Iterator[Finding]:
-    """+sdown stood for longer than the others need to answer, and +odown did not come meanwhile."""
+    """Find a +sdown that stood for longer than the others need to answer, and that no +odown followed."""
     history, needed = measured.history, quorum(measured)
     down = called_down(measured.said, "sdown")
     if not down or needed is None or called_down(measured.said, "odown"):
@@ -48,7 +48,7 @@ def quorum_out_of_reach(measured: Measured) -> Iterator[Finding]:
 
 
 def _taken_back_s(measured: Measured, down: dict[str, Said]) -> float | None:
-    """When the last of them saw the master again; None where one never did."""
+    """Return when the last of them took its +sdown back, or None if one never did."""
     back: dict[str, float] = {}
     for said in measured.said:
         of_master = said.channel == "-sdown" and said.words[:1] == ["master"] and said.sentinel in down

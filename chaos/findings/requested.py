@@ -10,11 +10,11 @@ WHY = {
     "NOGOODSLAVE": "it had no replica that it would promote",
     "INPROG": "a failover was under way already",
 }
-"""By the first word of the reply to SENTINEL FAILOVER."""
+"""What the first word of the reply to SENTINEL FAILOVER means."""
 
 
 def requested_failover_refused(measured: Measured) -> Iterator[Finding]:
-    """SENTINEL FAILOVER that was answered with an error, as the member's last deed before it ended."""
+    """Find a SENTINEL FAILOVER that a member sent before it ended, and that was answered with an error."""
     for fact in measured.history.facts(FailoverAsked):
         asked, code = fact.event, fact.event.reply.partition(" ")[0]
         if code == "OK":

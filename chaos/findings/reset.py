@@ -9,13 +9,13 @@ from chaos.analysis.wording import listed
 from chaos.record.events import SentinelState
 
 TOGETHER_S = 5.0
-"""Resets that are this near to each other are one: whoever asks for them asks every Sentinel in turn."""
+"""Resets that are this near to each other count as one, since an operator resets every Sentinel in turn."""
 
 
 def replicas_forgotten(measured: Measured) -> Iterator[Finding]:
-    """Resets between the first fault and the end of the failover.
+    """Find resets between the first fault and the end of the failover.
 
-    A Sentinel learns of its replicas from the master. While there is none it learns of none, and has nobody to promote.
+    A Sentinel learns of its replicas from the master. While there is no master it learns of none, and can promote none.
     A reset after the failover is ordinary repair: it makes Sentinel forget the address that a pod had before. So is one
     in a trial in which no failover came and none was due.
     """
@@ -59,9 +59,10 @@ def _finding(measured: Measured, group: list[Said]) -> Finding:
 
 
 def _known_again_s(measured: Measured, name: str, since_s: float) -> float | None:
-    """When that Sentinel named a replica again; `since_s` where it was never seen without one, None where it never did.
+    """Return when that Sentinel knew a replica again, or None if it never did.
 
-    Its state is read once a second, so that shorter gaps are not seen.
+    It is `since_s` if the Sentinel was never seen without one. Its state is read once a second, so that
+    it may have been without one for a shorter time.
     """
     states = [one for one in measured.history.facts(SentinelState) if one.event.sentinel == name]
     after = [one for one in states if one.latest_s >= since_s]

@@ -6,11 +6,11 @@ from chaos.analysis.measured import Measured
 from chaos.analysis.result import Finding
 
 TILT_S = 30
-"""How long TILT lasts at least after whatever began it."""
+"""How long TILT lasts at least."""
 
 
 def tilt(measured: Measured) -> Iterator[Finding]:
-    """Each time a Sentinel said +tilt and, where it did, -tilt."""
+    """Find each time from a Sentinel's +tilt to its -tilt."""
     for entered in (one for one in measured.said if one.channel == "+tilt"):
         left = next(
             (

@@ -1,4 +1,4 @@
-"""Two Redis that acknowledge writes, or that say that they are master, at the same time."""
+"""Two Redis that acknowledge writes, or say that they are master, at the same time."""
 
 from collections.abc import Iterator
 
@@ -13,11 +13,11 @@ from chaos.findings.members import first_in_sync, roles_of, setting_of
 from chaos.model import Outcome
 
 LEAST_S = 0.5
-"""An overlap that is shorter is that of the moment in which the clients' connections change."""
+"""A shorter overlap than this comes with every promotion, while the clients change their connections."""
 
 
 def two_masters_acknowledge(measured: Measured) -> Iterator[Finding]:
-    """Another node than the promoted one went on acknowledging writes after the promotion."""
+    """Find a node that went on acknowledging writes after another was promoted."""
     history, successor, promoted_s = measured.history, measured.successor, measured.middle_s("promoted")
     lasting = measured.attempt is not None and measured.attempt.completed
     if successor is None or promoted_s is None or not lasting:
@@ -57,7 +57,7 @@ def two_masters_acknowledge(measured: Measured) -> Iterator[Finding]:
 
 
 def two_masters_remain(measured: Measured) -> Iterator[Finding]:
-    """More than one Redis said that it is master when the trial ended."""
+    """Find that more than one Redis said that it is master when the trial ended."""
     history = measured.history
     names = masters_at_end(history) or []
     if len(names) < 2:
@@ -85,7 +85,7 @@ def two_masters_remain(measured: Measured) -> Iterator[Finding]:
 
 
 def _acknowledged(history: History, since_s: float) -> dict[str, Bools]:
-    """The writes of meters that each Redis acknowledged after that, by its name."""
+    """Return the writes of meters that each Redis acknowledged after `since_s`, by its name."""
     ops = history.ops
     meters = [client.number for client in history.clients.values() if client.is_meter]
     ok = np.isin(ops.client, meters) & (ops.outcome == Outcome.OK) & (ops.done_s > since_s)
@@ -98,13 +98,13 @@ def _acknowledged(history: History, since_s: float) -> dict[str, Bools]:
 
 
 def _is_demoted(measured: Measured, name: str) -> bool:
-    """Not one that a later failover promoted."""
+    """Whether no failover after t = 0 promoted that Redis."""
     later = [one.successor.name for one in measured.after_effect if one.successor and not one.aborted]
     return name not in later
 
 
 def _master_since_s(measured: Measured, name: str) -> float:
-    """Since when its last spell as a master lasts."""
+    """Return since when that Redis says without a break that it is master."""
     since_s, was = 0.0, ""
     for fact in roles_of(measured.history, name):
         if fact.event.role == "master" and was != "master":
@@ -114,6 +114,6 @@ def _master_since_s(measured: Measured, name: str) -> float:
 
 
 def _alone_s(measured: Measured, successor: Node, promoted_s: float) -> str:
-    """How long the promoted one had no replica in sync, in words."""
+    """Say how long the promoted replica had no replica in sync."""
     follower = first_in_sync(measured.history, successor.address, promoted_s)
     return f"{follower.latest_s - promoted_s:.1f} s" if follower else "to the end"

@@ -1,4 +1,4 @@
-"""What a log holds and cannot be read: who misses a cause in the report should know that it may be there."""
+"""Logs that could not be read. If a report does not name a cause, it may be in such a log."""
 
 from collections.abc import Iterator
 
@@ -9,11 +9,11 @@ from chaos.analysis.wording import plural
 from chaos.model import MemberKind
 
 SHOWN = 160
-"""Characters of a line that are quoted."""
+"""How many characters of a line are quoted."""
 
 
 def log_not_read(measured: Measured) -> Iterator[Finding]:
-    """A log with lines whose time is not known, or that of a server in a format that is not."""
+    """Find a log that has lines whose time is not known, or a server's log in a format that is not known."""
     for opened, path in measured.history.logs:
         server = opened.component in (MemberKind.REDIS, MemberKind.SENTINEL)
         found = unread(path, server=server)
