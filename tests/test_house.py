@@ -127,6 +127,24 @@ def test_every_module_says_what_it_is_for():
     assert [named(path) for path in SOURCES if not ast.get_docstring(ast.parse(path.read_text()))] == []
 
 
+def shared_names(sources: dict[str, str]) -> dict[str, list[str]]:
+    """The class names that several classes have, with the places of these; `sources` is code by its place."""
+    found: dict[str, list[str]] = {}
+    for place, code in sources.items():
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(place)
+    return {name: places for name, places in found.items() if len(places) > 1}
+
+
+def test_every_class_has_a_name_of_its_own():
+    assert shared_names({named(path): path.read_text() for path in SOURCES}) == {}
+
+
+def test_two_classes_with_one_name_are_found():
+    assert shared_names({"a": "class Fact: ...", "b": "class Fact: ...\nclass Node: ..."}) == {"Fact": ["a", "b"]}
+
+
 def test_exceptions_are_swallowed_only_where_they_become_something_else():
     """The list is exact: who no longer swallows leaves it."""
     found = {f"{named(path)} {name}" for path in SOURCES for name in swallowers(ast.parse(path.read_text()))}

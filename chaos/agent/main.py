@@ -152,7 +152,10 @@ class Agent:
     async def work(self, control: Control, limit_s: float) -> str:
         """Act on commands until the end, and return why it came. Whatever happens, the clients are stopped then."""
         self._observers.follow(self._clients.members)
-        self._end_at(limit_s)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._because, number.name)
+        loop.call_later(limit_s, self._because, f"its limit of {limit_s:g} s")
         obeying = self._group.create_task(self._obey(control))
         try:
             return await self._end
@@ -162,29 +165,20 @@ class Agent:
             await self._clients.stop()
             self._observers.stop()
 
-    def _end_at(self, limit_s: float) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._because, number.name)
-        loop.call_later(limit_s, self._because, f"its limit of {limit_s:g} s")
-
     def _because(self, why: str) -> None:
         if not self._end.done():
             self._end.set_result(why)
 
     async def _obey(self, control: Control) -> None:
         async for command in control.commands():
-            await self._do(command)
-
-    async def _do(self, command: Command) -> None:
-        if command.file == MEMBERS:
-            self._clients.members = tuple(Member.from_json(item) for item in command.data)
-            self._observers.follow(self._clients.members)
-        elif command.file == START:
-            await self._clients.start(command.data["deadline_s"], command.data.get("most"))
-        elif command.file == STOP:
-            await self._clients.stop()
-        elif command.file == AUDIT:
-            await self._clients.audit(command.data["addresses"])
-        elif command.file == QUIT:
-            self._because("told to quit")
+            if command.file == MEMBERS:
+                self._clients.members = tuple(Member.from_json(item) for item in command.data)
+                self._observers.follow(self._clients.members)
+            elif command.file == START:
+                await self._clients.start(command.data["deadline_s"], command.data.get("most"))
+            elif command.file == STOP:
+                await self._clients.stop()
+            elif command.file == AUDIT:
+                await self._clients.audit(command.data["addresses"])
+            elif command.file == QUIT:
+                self._because("told to quit")

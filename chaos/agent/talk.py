@@ -39,12 +39,8 @@ def _copy(connection: socket.socket) -> int:
                 if asked:
                     connection.sendall(data)
                 else:
-                    _write(data)
-
-
-def _write(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+                    sys.stdout.buffer.write(data)
+                    sys.stdout.buffer.flush()
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """Figures over trials: spreads, intervals, and what a number of passes supports.
 
 A distribution is never told as one number. A trial that did not recover is censored: it is not dropped, and the
-time for which it was watched is not taken for its value. Every interval is exact, or is rather too wide. Quantiles use order
-statistics, and shares use Clopper and Pearson. Times that were censored early use Kaplan and Meier with the beta
+time for which it was watched is not taken for its value. Every interval is exact, or is rather too wide. Quantiles use
+order statistics, and shares use Clopper and Pearson. Times that were censored early use Kaplan and Meier with the beta
 products of Fay, Brittain and Proschan (2013). The tables come from `chaos.frames`. The analysis of one trial does not
 use this.
 """
@@ -82,8 +82,8 @@ def limits(seen: Floats, censored: Floats, below: float, above: float) -> tuple[
     """Return times, and the least and the most share that is still out after each.
 
     They are wrong with a chance of at most `below` and `above`. The limits are products of beta distributions: each
-    time at which some came back multiplies by one, and the lower limit by one more for the next to come back. They are drawn
-    with a fixed seed, so that the same trials give the same limits.
+    time at which some came back multiplies by one, and the lower limit by one more for the next to come back. They are
+    drawn with a fixed seed, so that the same trials give the same limits.
     """
     draw = np.random.default_rng(0)
     times = np.unique(np.concatenate([[0.0], seen, censored]))

@@ -2,8 +2,8 @@
 
 Let F be the first bad operation of an outage, and L the good one before it. Let R be the first good operation after
 which no bad one follows for `gap`, and P the bad one before it. The onset lies in (sent L, sent F], and the end in
-(sent P, done R]. A bad operation that is suspect (chaos.analysis.lateness) proves nothing. It counts as neither good nor
-bad: it opens no window, and at an edge the interval reaches to the nearest operation that is not suspect.
+(sent P, done R]. A bad operation that is suspect (chaos.analysis.lateness) proves nothing. It counts as neither good
+nor bad: it opens no window, and at an edge the interval reaches to the nearest operation that is not suspect.
 """
 
 from dataclasses import dataclass

@@ -157,7 +157,11 @@ async def read_back(load: Load, address: str, sent: SentKeys) -> Found:
     host, port = split_address(address)
     try:
         async with Resp.connect(host, port, TIMEOUT_S, password_from_environment()) as redis:
-            await _introduce(redis, load, found)
+            checked(await redis.call("SELECT", load.database))
+            found.run_id = info_fields(checked(await redis.call("INFO", "server")))["run_id"]
+            role = checked(await redis.call("ROLE"))[0]
+            if role != "master":
+                raise ConnectionAbortedError(f"it is a {role}")
             for client, seqs in sent.batches():
                 await _read_batch(redis, load, client, seqs, found)
             for client, seqs in sent.batches():
@@ -166,14 +170,6 @@ async def read_back(load: Load, address: str, sent: SentKeys) -> Found:
         found.bits = {}
         found.doubts.append(f"the keys could not be read back from {address}: {error!r}")
     return found
-
-
-async def _introduce(redis: Resp, load: Load, found: Found) -> None:
-    checked(await redis.call("SELECT", load.database))
-    found.run_id = info_fields(checked(await redis.call("INFO", "server")))["run_id"]
-    role = checked(await redis.call("ROLE"))[0]
-    if role != "master":
-        raise ConnectionAbortedError(f"it is a {role}")
 
 
 async def _read_batch(redis: Resp, load: Load, client: int, seqs: "array[int]", found: Found) -> None:

@@ -87,15 +87,12 @@ class Crew:
         self._links.close()
         self._rows.close()
         self._rows = None
-        await self._await_applications()
-
-    async def _idle(self) -> bool:
-        return not any(meter.in_flight for meter in self._meters)
-
-    async def _await_applications(self) -> None:
         numbers = await asyncio.gather(*(process.stopped() for process in self._processes.values()))
         self._next_seq |= dict(zip(self._processes, numbers, strict=True))
         self._processes = {}
+
+    async def _idle(self) -> bool:
+        return not any(meter.in_flight for meter in self._meters)
 
     def _open_rows(self) -> RowWriter:
         name = f"meters-{self._runs}.rows" if self._runs else "meters.rows"

@@ -61,7 +61,8 @@ class Discovery:
                 self.opened()
 
     def opened(self) -> None:
-        self._write(self._sentinel.bench.wire.ask_master)
+        assert self._link is not None
+        self._link.write(self._sentinel.bench.wire.ask_master)
 
     def received(self, data: bytes) -> None:
         self._parser.feed(data)
@@ -88,10 +89,6 @@ class Discovery:
     def close(self) -> None:
         if self._link is not None:
             self._link.close()
-
-    def _write(self, data: bytes) -> None:
-        assert self._link is not None
-        self._link.write(data)
 
     def _tell(self, host: str, port: str) -> None:
         address = f"{host}:{port}"

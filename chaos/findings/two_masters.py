@@ -7,7 +7,7 @@ import numpy as np
 from chaos.analysis.history import History
 from chaos.analysis.measured import Measured, masters_at_end
 from chaos.analysis.operations import Bools
-from chaos.analysis.result import Finding, Node
+from chaos.analysis.result import Finding
 from chaos.analysis.wording import count, listed, plural
 from chaos.findings.members import first_in_sync, roles_of, setting_of
 from chaos.model import Outcome
@@ -39,7 +39,8 @@ def two_masters_acknowledge(measured: Measured) -> Iterator[Finding]:
         gone = f"{many} of them {'is' if lost < 2 else 'are'} lost"
         if measured.losses.undecided:
             gone = "how many of them are lost is not known"
-        alone_s = _alone_s(measured, successor, promoted_s)
+        follower = first_in_sync(history, successor.address, promoted_s)
+        alone = f"{follower.latest_s - promoted_s:.1f} s" if follower else "to the end"
         yield Finding(
             name="a replaced master said OK",
             sentence=f"{name} went on saying OK until {end_s:.1f} s, {end_s - promoted_s:.1f} s after {successor.name} "
@@ -52,7 +53,7 @@ def two_masters_acknowledge(measured: Measured) -> Iterator[Finding]:
             advice="" if guarded else "Set min-replicas-to-write 1: a master without replicas then stops saying OK.",
             price=""
             if guarded
-            else f"With one replica left, writes are refused until another follows: {alone_s} in this trial.",
+            else f"With one replica left, writes are refused until another follows: {alone} in this trial.",
         )
 
 
@@ -111,9 +112,3 @@ def _master_since_s(measured: Measured, name: str) -> float:
             since_s = fact.latest_s
         was = fact.event.role
     return since_s
-
-
-def _alone_s(measured: Measured, successor: Node, promoted_s: float) -> str:
-    """Say how long the promoted replica had no replica in sync."""
-    follower = first_in_sync(measured.history, successor.address, promoted_s)
-    return f"{follower.latest_s - promoted_s:.1f} s" if follower else "to the end"

@@ -95,7 +95,9 @@ class PublishedObserver:
             reply = await sentinel.psubscribe("*")
             if isinstance(reply, ReplyError):
                 raise ConnectionError(f"PSUBSCRIBE: {reply}")
-            self._listening(sentinel)
+            self._sentinel = sentinel
+            if self._deaf_ns:
+                self._gap("listened to again")
             async for message in sentinel.messages(idle_s=ADDRESS_S):
                 event = SentinelSaid(
                     sentinel=self._observed.member.name, channel=message.channel, payload=message.payload
@@ -106,11 +108,6 @@ class PublishedObserver:
         if self._sentinel:
             self._deaf_ns, self._sentinel = self._sentinel.quiet_ns, None
             self._gap(error)
-
-    def _listening(self, sentinel: Resp) -> None:
-        self._sentinel = sentinel
-        if self._deaf_ns:
-            self._gap("listened to again")
 
     def _gap(self, text: str) -> None:
         """Write the gap so far: once when it is noticed, and again, with its whole length, when it is over."""

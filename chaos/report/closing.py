@@ -23,7 +23,7 @@ from chaos.analysis.result import (
 )
 from chaos.analysis.wording import TONES, Tone
 from chaos.report.details import lost_text, ways
-from chaos.report.many import Spread, group_title, is_many, spreads, worst_first
+from chaos.report.many import PathSpread, group_title, is_many, spreads, worst_first
 
 Line = list[tuple[str, Tone]]
 WIDTH, INDENT = 110, 7
@@ -46,7 +46,7 @@ def campaign_lines(result: CampaignResult) -> list[Line]:
     return [*groups, [], head, *trial_lines(result, worst)]
 
 
-def _group(group: Group, paths: tuple[Spread, ...]) -> Iterator[Line]:
+def _group(group: Group, paths: tuple[PathSpread, ...]) -> Iterator[Line]:
     yield []
     yield [(group_title(group), "plain")]
     yield [("  ", "plain"), *_counts(group), (f" {group.strength}", "plain")]

@@ -25,7 +25,7 @@ from chaos.record.events import (
     SentinelSaid,
 )
 from chaos.report.details import Row, flat
-from chaos.report.failures import Group, as_csv, failures, groups
+from chaos.report.failures import FailureGroup, as_csv, failures, groups
 from chaos.report.many import numbers
 from chaos.report.timeline import Timeline, facts
 
@@ -57,7 +57,7 @@ class Taken:
     trial: int
     csv: bytes
     failed: int
-    groups: list[Group]
+    groups: list[FailureGroup]
     settings: list[Row]
     versions: list[Row]
 

@@ -121,7 +121,7 @@ def as_csv(failures: Failures) -> bytes:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Group:
+class FailureGroup:
     """Operations of one trial that met the same; `first_s` and `last_s` are when they were due."""
 
     trial: int
@@ -134,7 +134,7 @@ class Group:
     last_s: float
 
 
-def groups(failures: Failures) -> list[Group]:
+def groups(failures: Failures) -> list[FailureGroup]:
     """In the order of paths and first operations."""
     found: dict[tuple[str, str, str, str], list[float]] = {}
     for _, path, _, _, due_s, _, _, outcome, error, asked, _ in failures:
@@ -143,27 +143,27 @@ def groups(failures: Failures) -> list[Group]:
     return sorted(made, key=lambda group: (group.path, group.first_s))
 
 
-def grouped(trials: Sequence[Sequence[Group]], most: int = 400) -> list[Row]:
+def grouped(trials: Sequence[Sequence[FailureGroup]], most: int = 400) -> list[Row]:
     """The page's rows, in the order of trials; many trials together, by what their operations met.
 
     Never more than `most`.
     """
     told = [[group] for trial in trials for group in trial]
     if is_many(trials):
-        alike: dict[tuple[str, str, str], list[Group]] = {}
+        alike: dict[tuple[str, str, str], list[FailureGroup]] = {}
         for [group] in told:
             alike.setdefault((group.path, group.outcome, group.error), []).append(group)
         told = list(alike.values())
     return [_row(group) for group in told[:most]]
 
 
-def _group(trial: int, names: tuple[str, str, str, str], at_s: list[float]) -> Group:
+def _group(trial: int, names: tuple[str, str, str, str], at_s: list[float]) -> FailureGroup:
     path, outcome, error, asked = names
     about = {"path": path, "outcome": outcome, "error": error, "asked": asked}
-    return Group(trial=trial, **about, count=len(at_s), first_s=at_s[0], last_s=at_s[-1])
+    return FailureGroup(trial=trial, **about, count=len(at_s), first_s=at_s[0], last_s=at_s[-1])
 
 
-def _row(alike: Sequence[Group]) -> Row:
+def _row(alike: Sequence[FailureGroup]) -> Row:
     one, asked = alike[0], sorted({group.asked or "nobody" for group in alike})
     said = ErrorCode[one.error].words if one.error else "–"
     whom = asked[0] if len(asked) == 1 else f"{len(asked)} addresses"

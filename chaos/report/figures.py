@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from chaos.report import svg
-from chaos.report.many import Spread
-from chaos.report.timeline import Curve, Lane, Mark, Operations, Timeline
+from chaos.report.many import PathSpread
+from chaos.report.timeline import Curve, Lane, PathOperations, SentinelMark, Timeline
 
 WIDTH_IN = 12.8
 ROW_IN = 0.27
@@ -107,7 +107,7 @@ def draw(timeline: Timeline) -> Figure:
     return figure
 
 
-def of_spreads(groups: Mapping[str, Sequence[Spread]], limits_s: Sequence[float]) -> str:
+def of_spreads(groups: Mapping[str, Sequence[PathSpread]], limits_s: Sequence[float]) -> str:
     """By when which share of the trials was back, a block a group and a stepped line a path, as SVG; empty without any.
 
     A path has one colour in all its ways; `new` is drawn solid, `kept` dashed. One that was never back has no step.
@@ -148,7 +148,7 @@ def _whole(path: str) -> str:
     return path.rpartition("/")[0] or path
 
 
-def steps(path: Spread, axis_s: float) -> tuple[list[float], list[float]]:
+def steps(path: PathSpread, axis_s: float) -> tuple[list[float], list[float]]:
     """The corners of a line that rises at each trial that was back, in steps that a screen can show."""
     at_s, share = [0.0], [0.0]
     least_s, n = axis_s / STEPS, len(path.back_s)
@@ -214,9 +214,9 @@ def _beside(axes: Axes, at_s: float, row: float, text: str, *, left: bool = Fals
     )
 
 
-def clusters(marks: tuple[Mark, ...], near_s: float) -> Iterator[tuple[float, str]]:
+def clusters(marks: tuple[SentinelMark, ...], near_s: float) -> Iterator[tuple[float, str]]:
     """Marks that stand too near to be read apart, under one text at the last of them."""
-    group: list[Mark] = []
+    group: list[SentinelMark] = []
     for mark in sorted(marks, key=lambda mark: mark.at_s):
         if group and mark.at_s - group[-1].at_s > near_s:
             yield group[-1].at_s, _names(group)
@@ -226,7 +226,7 @@ def clusters(marks: tuple[Mark, ...], near_s: float) -> Iterator[tuple[float, st
         yield group[-1].at_s, _names(group)
 
 
-def _names(group: list[Mark]) -> str:
+def _names(group: list[SentinelMark]) -> str:
     names = list(dict.fromkeys(mark.text for mark in group))
     return " ".join(names[:4]) + (f" … {len(names) - 4} more" if len(names) > 4 else "")
 
@@ -258,7 +258,7 @@ def fitting(text: str, share: float) -> str:
     return next((each for each in (text, short) if share > 0.012 + 0.0062 * len(each)), "")
 
 
-def _operations(axes: Axes, paths: tuple[Operations, ...]) -> None:
+def _operations(axes: Axes, paths: tuple[PathOperations, ...]) -> None:
     _rows(axes, [path.title for path in paths] or [""])
     for row, path in enumerate(paths):
         for name, stretches in (("ok", path.good), ("stray", path.stray)):

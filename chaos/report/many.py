@@ -58,7 +58,7 @@ def group_title(group: Group) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class PathSpread:
     """When one path was back in each trial of a group, the earliest first: 0 without an outage, infinite if never."""
 
     path: str
@@ -90,9 +90,9 @@ class Spread:
         return _s(self.by_s(share)) if self._bears(share) else wording.joined("needs", "n", "≥", str(NEEDED[share]))
 
 
-def spreads(result: CampaignResult) -> dict[str, tuple[Spread, ...]]:
+def spreads(result: CampaignResult) -> dict[str, tuple[PathSpread, ...]]:
     """By the group's title: its paths that worked; empty where there are too few trials for a curve."""
-    found: dict[str, tuple[Spread, ...]] = {}
+    found: dict[str, tuple[PathSpread, ...]] = {}
     for group in result.groups if is_many(result.trials) else ():
         mine, back_s = set(group.trials), dict[str, list[float]]()
         for trial in result.trials:
@@ -100,7 +100,7 @@ def spreads(result: CampaignResult) -> dict[str, tuple[Spread, ...]]:
                 if trial.number in mine and path.state == "works" and not path.application:
                     back_s.setdefault(path.name, []).append(_back_s(path))
         if back_s:
-            found[group_title(group)] = tuple(Spread(path, tuple(sorted(each))) for path, each in back_s.items())
+            found[group_title(group)] = tuple(PathSpread(path, tuple(sorted(each))) for path, each in back_s.items())
     return found
 
 

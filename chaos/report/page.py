@@ -21,7 +21,7 @@ from chaos.report.claims import Claim, claims, slug
 from chaos.report.details import Row
 from chaos.report.evidence import Evidence
 from chaos.report.figures import INKS
-from chaos.report.many import Spread, group_title, is_many, some, spreads, worst_first
+from chaos.report.many import PathSpread, group_title, is_many, some, spreads, worst_first
 
 ROOM = 250_000
 """Bytes that the page may have."""
@@ -88,7 +88,7 @@ class Page:
     chart: Chart
     groups: Sequence[GroupView]
     findings: Sequence[Shown]
-    spreads: dict[str, tuple[Spread, ...]]
+    spreads: dict[str, tuple[PathSpread, ...]]
     worst: TrialResult | None
     full: Sequence[TrialResult]
     short: Sequence[Row]

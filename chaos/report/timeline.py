@@ -53,13 +53,13 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class SentinelMark:
     at_s: float
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Operations:
+class PathOperations:
     """One path's operations. `good` and `stray` are runs, the rest are the middles of the cells that hold some.
 
     `stray` are good answers by another node than the one that is master in the end.
@@ -90,22 +90,22 @@ class Timeline:
     band: tuple[float, float]
     limits: tuple[float, ...]
     faults: Lane
-    sentinel: tuple[Mark, ...]
+    sentinel: tuple[SentinelMark, ...]
     states: tuple[Lane, ...]
-    operations: tuple[Operations, ...]
+    operations: tuple[PathOperations, ...]
     latency: Curve
     lag: Curve
 
 
 def operations(
     title: str, at_s: Floats, kinds: dict[str, npt.NDArray[np.bool_]], axis: tuple[float, float]
-) -> Operations:
+) -> PathOperations:
     """A path's operations by kind: good, stray, and the kinds that are drawn as single shapes."""
     inside = (at_s >= axis[0]) & (at_s < axis[1])
     runs = {name: _runs(at_s[kinds[name] & inside], axis) for name in ("good", "stray")}
     bad = {name: _middles(at_s[mask & inside], axis) for name, mask in kinds.items() if name not in runs}
     counts = {name: int(np.count_nonzero(mask & inside)) for name, mask in kinds.items()}
-    return Operations(title, runs["good"], runs["stray"], bad, counts)
+    return PathOperations(title, runs["good"], runs["stray"], bad, counts)
 
 
 def curve(at_s: Floats, value: Floats, axis: tuple[float, float], cells: int = CELLS) -> Curve:
@@ -203,12 +203,12 @@ def facts(history: History, *kinds: type[E]) -> list[Fact[E]]:
     return sorted((fact for kind in kinds for fact in history.facts(kind)), key=lambda fact: fact.latest_s)
 
 
-def sentinel_marks(history: History, axis: Axis) -> Iterator[Mark]:
+def sentinel_marks(history: History, axis: Axis) -> Iterator[SentinelMark]:
     for fact in history.facts(SentinelSaid):
         channel, payload = fact.event.channel, fact.event.payload
         named = channel.startswith(ALWAYS) or (channel in SHOWN and payload.startswith("master "))
         if named and axis[0] <= fact.latest_s <= axis[1]:
-            yield Mark(fact.latest_s, channel)
+            yield SentinelMark(fact.latest_s, channel)
 
 
 def _states(history: History, axis: Axis) -> Iterator[Lane]:
@@ -250,7 +250,7 @@ def _endpoints(fact: Fact[Endpoints]) -> Change:
     return fact.latest_s, ", ".join(ready) or "nobody", "master" if ready else "line"
 
 
-def _operations(history: History, trial: TrialResult, axis: Axis) -> Iterator[Operations]:
+def _operations(history: History, trial: TrialResult, axis: Axis) -> Iterator[PathOperations]:
     """A lane a path: the meters' first, each in the order of its clients."""
     promoted, due_s = trial.milestones.get("promoted"), history.ops.due_s
     masks = kinds(history, promoted.at_s.most if promoted and promoted.at_s else None)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from chaos.report import figures, svg
-from chaos.report.many import Spread
-from chaos.report.timeline import Curve, Lane, Mark, Operations, Run, Timeline
+from chaos.report.many import PathSpread
+from chaos.report.timeline import Curve, Lane, PathOperations, Run, SentinelMark, Timeline
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +25,10 @@ def picture():
         band=(0.0, 52.0),
         limits=(15.0,),
         faults=Lane("fault", (Run(0.0, 0.01, "crash <script>alert(1)</script>", "failed"),)),
-        sentinel=(Mark(5.4, "+sdown"), Mark(5.5, "+odown"), Mark(40.0, "+tilt")),
+        sentinel=(SentinelMark(5.4, "+sdown"), SentinelMark(5.5, "+odown"), SentinelMark(40.0, "+tilt")),
         states=(Lane("rfr-0 is", (Run(-5.0, 0.0, "master", "master"),)),),
         operations=(
-            Operations("service/new", ((-5.0, 0.0),), (), {"failed": (1.0, 2.0), "missed": (3.0,)}, {"good": 9}),
+            PathOperations("service/new", ((-5.0, 0.0),), (), {"failed": (1.0, 2.0), "missed": (3.0,)}, {"good": 9}),
         ),
         latency=flat,
         lag=flat,
@@ -40,13 +40,13 @@ def drawn(picture):
     return figures.of_timeline(picture)
 
 
-SERVICE = Spread("service/new", (*[5.0] * 10, *[10.0] * 5, *[math.inf] * 5))
+SERVICE = PathSpread("service/new", (*[5.0] * 10, *[10.0] * 5, *[math.inf] * 5))
 """Of twenty trials of which five were never back."""
 
 
 @pytest.fixture(scope="module")
 def spread():
-    return figures.of_spreads({"kill-master, 20 trials": (SERVICE, Spread("sentinel/kept", (6.5,) * 20))}, [15.0])
+    return figures.of_spreads({"kill-master, 20 trials": (SERVICE, PathSpread("sentinel/kept", (6.5,) * 20))}, [15.0])
 
 
 @pytest.mark.parametrize("plot", ["timeline", "spread"])
@@ -75,7 +75,7 @@ def test_ids_are_our_own_and_every_reference_is_met(drawn):
 def test_a_row_of_many_equal_shapes_is_one_line_with_shapes_at_its_corners(picture):
     """Otherwise a trial in which everything fails fills the page with references."""
     failed = tuple(float(at_s) for at_s in range(40))
-    crowd = replace(picture, operations=(Operations("service/new", (), (), {"failed": failed}, {"failed": 40}),))
+    crowd = replace(picture, operations=(PathOperations("service/new", (), (), {"failed": failed}, {"failed": 40}),))
     text = figures.of_timeline(crowd)[0]
     root = fromstring(text)
     [marker] = root.iter(f"{{{svg.SVG}}}marker")
@@ -104,11 +104,11 @@ def test_a_line_rises_where_trials_were_back_and_ends_below_the_top_where_some_n
 
 
 def test_a_path_without_an_outage_is_at_the_top_from_the_beginning():
-    assert figures.steps(Spread("service/new", (0.0,) * 20), 10.0) == ([0.0, 10.0], [100.0, 100.0])
+    assert figures.steps(PathSpread("service/new", (0.0,) * 20), 10.0) == ([0.0, 10.0], [100.0, 100.0])
 
 
 def test_a_line_has_no_more_corners_than_a_screen_shows():
-    many = Spread("service/new", tuple(n / 100 for n in range(5000)))
+    many = PathSpread("service/new", tuple(n / 100 for n in range(5000)))
     assert len(figures.steps(many, 50.0)[0]) <= 2 * (figures.STEPS + 1)
 
 

@@ -7,7 +7,7 @@ import pytest
 from chaos.analysis.interval import Interval
 from chaos.analysis.statistics import needed
 from chaos.analysis.wording import breakable
-from chaos.report.many import NEEDED, Spread, numbers, some, spreads, worst_first
+from chaos.report.many import NEEDED, PathSpread, numbers, some, spreads, worst_first
 from tests.report.results import campaign, path, trial, window
 
 
@@ -55,7 +55,7 @@ def test_half_of_the_trials_are_told_by_when_they_were_back():
 
 def test_a_share_that_so_few_trials_cannot_bear_says_how_many_it_needs():
     assert {share: needed(share) for share in NEEDED} == NEEDED
-    few, enough = (Spread("service/new", (6.5,) * n) for n in (58, 59))
+    few, enough = (PathSpread("service/new", (6.5,) * n) for n in (58, 59))
     assert breakable(few.text) == "half by 6.50 s, 95 % needs n ≥ 59, all by 6.50 s"
     assert breakable(enough.text) == "half by 6.50 s, 95 % by 6.50 s, all by 6.50 s"
     assert [breakable(cell) for cell in few.row[2:7]] == ["6.50 s"] * 4 + ["needs n ≥ 59"]
@@ -83,4 +83,4 @@ def test_trials_that_may_not_be_pooled_have_a_curve_each():
 
 @pytest.mark.parametrize(("share", "at"), [(0.1, 1), (0.5, 5), (0.9, 9), (0.95, 10), (1.0, 10)])
 def test_a_share_of_the_trials_is_an_order_statistic(share: float, at: float):
-    assert Spread("service/new", tuple(float(n) for n in range(1, 11))).by_s(share) == at
+    assert PathSpread("service/new", tuple(float(n) for n in range(1, 11))).by_s(share) == at
