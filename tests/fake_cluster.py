@@ -55,6 +55,9 @@ class FakeCluster:
         self.world.begin(self.world.fail_over())
         return _effect(before, True, f"{cut.member.name} is cut off from {len(cut.peers)} peers")
 
+    async def sleep(self, member: Member, seconds: float) -> Effect:
+        return _effect(mono_ns(), False, f"{member.name} does not sleep {seconds:g} s")
+
     async def tell(self, member: Member, *command: str) -> Effect:
         return _effect(mono_ns(), False, f"nobody hears {' '.join(command)}")
 

@@ -15,6 +15,8 @@ resume   → before_ns, after_ns, evidence; it is answered once no thread is in 
 cut      peers, lease_s, longest_s → before_ns, after_ns; replaces every other cut
 dropped  → dropped: the packets that the target's cut has dropped so far, or null where it has no cut
 tell     address, port, auth, command → before_ns, after_ns, reply; one command, from here and over a new connection
+sleep    address, port, auth, seconds → before_ns, after_ns, evidence, seen; a Redis serves nobody for so long, which
+         ends by itself. `seen` is false where it refused, and where it answered a PING meanwhile
 renew    → held, healed, mono_ns, wall_ns; every lease begins again
 heal     → held, healed, mono_ns, wall_ns; undoes every cut and pause, and may be repeated
 status   → held, healed, mono_ns, wall_ns
@@ -24,7 +26,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -42,6 +45,8 @@ SIGNAL_S = 2.0
 """How long the effect of a signal is waited for."""
 ANSWER_S = 2.0
 """How long a connection for a command, and its reply, are waited for."""
+QUIET_S, HANG_S = 0.04, 1.0
+"""How long the refusal of a sleep is waited for, and how long a PING has to go unanswered as its proof."""
 WATCH_S = 0.25
 """How often leases are looked at."""
 
@@ -82,6 +87,7 @@ class Faults:
             "cut": self._cut,
             "dropped": self._dropped,
             "tell": self._tell,
+            "sleep": self._sleep,
             "renew": self.renew,
             "heal": self._heal,
             "status": self._status,
@@ -157,13 +163,41 @@ class Faults:
         return {"dropped": tables[0].dropped() if tables else None, **reading()}
 
     async def _tell(self, request: Request) -> Answer:
+        async with self._connected(request) as connection:
+            before_ns = mono_ns()
+            reply = await connection.call(*request["command"])
+            return {"before_ns": before_ns, "after_ns": mono_ns(), "reply": str(reply)}
+
+    async def _sleep(self, request: Request) -> Answer:
+        """DEBUG SLEEP over one connection, and a PING over another. A refusal would come within QUIET_S."""
+        async with self._connected(request) as asking, self._connected(request) as sleeping:
+            before_ns = mono_ns()
+            asked = [asyncio.create_task(sleeping.call("DEBUG", "SLEEP", str(request["seconds"])))]
+            try:
+                await asyncio.wait(asked, timeout=QUIET_S)
+                stamps = {"before_ns": before_ns, "after_ns": mono_ns()}
+                asked.append(asyncio.create_task(asking.call("PING")))
+                await asyncio.wait(asked[1:], timeout=min(HANG_S, request["seconds"] / 2))
+                sleep, ping = asked
+                if sleep.done():
+                    return stamps | {"seen": False, "evidence": f"DEBUG SLEEP was answered at once: {sleep.result()}"}
+                if ping.done():
+                    return stamps | {"seen": False, "evidence": f"a PING was answered meanwhile: {ping.result()}"}
+                hung_s = (mono_ns() - stamps["after_ns"]) / 1e9
+                return stamps | {"seen": True, "evidence": f"a PING was not answered for {hung_s:.1f} s"}
+            finally:
+                for task in asked:
+                    task.cancel()
+                await asyncio.gather(*asked, return_exceptions=True)
+
+    @asynccontextmanager
+    async def _connected(self, request: Request) -> AsyncIterator[Resp]:
+        """A new connection to the target, if it is still there. Raises FaultError for any trouble with it."""
         name, address = self._find(request).id[:12], (request["address"], int(request["port"]))
         password = password_from_environment() if request["auth"] else None
         try:
             async with Resp.connect(*address, ANSWER_S, password) as connection:
-                before_ns = mono_ns()
-                reply = await connection.call(*request["command"])
-                return {"before_ns": before_ns, "after_ns": mono_ns(), "reply": str(reply)}
+                yield connection
         except OSError as error:
             raise FaultError(f"{name} at {address[0]} gave no answer: {error or type(error).__name__}") from error
 

@@ -95,6 +95,9 @@ class Cluster(Protocol):
     async def cut(self, cut: Partition) -> Effect:
         """Replace the present cut."""
 
+    async def sleep(self, member: Member, seconds: float) -> Effect:
+        """Have a Redis serve nobody for so long. Nothing undoes that: it ends by itself."""
+
     async def tell(self, member: Member, *command: str) -> Effect:
         """Send one command. `evidence` is the reply, also where it is an error; what proves the effect is not asked."""
 

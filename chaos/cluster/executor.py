@@ -77,10 +77,16 @@ class Executor(ABC):
             evidence = str(error)
         return self._effect(answer, accepted_ns=accepted_ns, confirmed_ns=confirmed_ns, evidence=evidence)
 
+    async def sleep(self, member: Member, seconds: float) -> Effect:
+        """Have a Redis serve nobody for so long; a PING that is not answered is the proof."""
+        answer = await self.ask("sleep", **_named(member), **_reached(member), seconds=seconds)
+        now_ns = mono_ns()
+        confirmed_ns = now_ns if answer["seen"] else None
+        return self._effect(answer, accepted_ns=now_ns, confirmed_ns=confirmed_ns, evidence=answer["evidence"])
+
     async def tell(self, member: Member, *command: str) -> Effect:
         """Send one command. `evidence` is its reply, and nothing is confirmed."""
-        to = {"address": member.address, "port": member.port, "auth": member.kind is MemberKind.REDIS}
-        answer = await self.ask("tell", **_named(member), **to, command=list(command))
+        answer = await self.ask("tell", **_named(member), **_reached(member), command=list(command))
         return self._effect(answer, accepted_ns=mono_ns(), confirmed_ns=None, evidence=answer["reply"])
 
     async def heal(self) -> None:
@@ -111,3 +117,8 @@ class Executor(ABC):
 def _named(member: Member) -> dict[str, str]:
     """How a request names a member: a node finds it by container, a nest by name. Its successor has another uid."""
     return {"member": member.name, "uid": member.uid, "container": member.container}
+
+
+def _reached(member: Member) -> dict[str, object]:
+    """How a command reaches a member. Only a Redis has the system's password."""
+    return {"address": member.address, "port": member.port, "auth": member.kind is MemberKind.REDIS}

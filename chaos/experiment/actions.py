@@ -32,6 +32,11 @@ def partition(target: str = "master", longest_s: float = 120.0) -> dict[str, Any
     return _apply("partition", target, longest_s=longest_s)
 
 
+def slow(target: str = "master", seconds: float = 30.0) -> dict[str, Any]:
+    """DEBUG SLEEP: the Redis serves nobody for so long, which nothing ends before."""
+    return _apply("slow", target, seconds=seconds)
+
+
 def handover(target: str = "any-sentinel", master: str = "mymaster") -> dict[str, Any]:
     """SENTINEL FAILOVER, asked of a Sentinel; `master` is the name by which the Sentinels know their master."""
     return _apply("handover", target, master=master)

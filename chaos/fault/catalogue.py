@@ -83,6 +83,14 @@ async def partition(scene: Scene, target: Member, *, longest_s: float) -> Effect
     return await scene.cluster.cut(Partition(member=target, peers=peers, longest_s=longest_s))
 
 
+async def slow(scene: Scene, target: Member, *, seconds: float) -> Effect:
+    """DEBUG SLEEP: a Redis that is busy with one long command. No signal shows it, and nothing ends it before its time.
+
+    Redis from version 7 refuses it unless it was started with `enable-debug-command`; then there was no fault.
+    """
+    return await scene.cluster.sleep(target, seconds)
+
+
 async def handover(scene: Scene, target: Member, *, master: str) -> Effect:
     """SENTINEL FAILOVER, as somebody asks for it who moves the master on purpose: it is not detected but begun at once.
 
@@ -126,6 +134,7 @@ FAULTS: dict[str, Fault] = {
     "delete": Fault(apply=delete, needs=frozenset({Ability.DELETE})),
     "pause": Fault(apply=pause, needs=frozenset({Ability.PAUSE}), lasting=True),
     "partition": Fault(apply=partition, needs=frozenset({Ability.CUT}), lasting=True),
+    "slow": Fault(apply=slow, needs=frozenset({Ability.TELL})),
     "handover": Fault(apply=handover, needs=frozenset({Ability.TELL})),
     "reset": Fault(apply=reset, needs=frozenset({Ability.TELL})),
     "nothing": Fault(apply=nothing, needs=frozenset(), aimed=False),

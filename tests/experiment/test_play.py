@@ -40,6 +40,7 @@ EXPECTED = {
     "partition-master": "failover",
     "pause-master": "failover",
     "reset-sentinel": "no-failover",
+    "slow-master": "failover",
 }
 """What each shipped experiment says that its fault brings."""
 

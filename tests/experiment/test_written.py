@@ -95,7 +95,7 @@ def test_a_method_of_processes_alone_says_that_nothing_would_stamp_the_effect(tm
     method = "method:\n- {name: kill, type: action, provider: {type: process, path: pkill, arguments: redis-server}}\n"
     said = said_of(tmp_path, before + method + after)
     assert "method has no action of type python: a trial counts from the effect of its fault" in said
-    assert "crash, delete, pause, partition, handover, reset, nothing" in said
+    assert "crash, delete, pause, partition, slow, handover, reset, nothing" in said
 
 
 def test_a_fault_that_lasts_has_to_be_healed_by_a_rollback(tmp_path):

@@ -67,6 +67,9 @@ class Remembers:
     async def cut(self, cut: Partition) -> Effect:
         return self._did(cut)
 
+    async def sleep(self, target: Member, seconds: float) -> Effect:
+        return self._did(target.name, seconds)
+
     async def tell(self, target: Member, *command: str) -> Effect:
         return self._did(target.name, *command)
 
@@ -152,6 +155,13 @@ async def test_each_fault_asks_for_what_it_is(
     await inject(scene(cluster, writer), name, MEMBERS["rfr-1"], arguments)
 
     assert cluster.asked == [asked]
+
+
+async def test_a_slow_redis_is_asked_to_sleep_for_so_long(writer: EventWriter) -> None:
+    cluster = Remembers()
+    await inject(scene(cluster, writer), "slow", MEMBERS["rfr-1"], {"seconds": 5.0})
+
+    assert cluster.asked == [("rfr-1", 5.0)]
 
 
 async def test_a_partition_cuts_off_from_every_redis_sentinel_and_the_operator_but_itself(writer: EventWriter) -> None:
@@ -290,6 +300,7 @@ def test_what_each_fault_needs_of_a_cluster_is_said_before_it_is_tried() -> None
         "delete": {Ability.DELETE},
         "pause": {Ability.PAUSE},
         "partition": {Ability.CUT},
+        "slow": {Ability.TELL},
         "handover": {Ability.TELL},
         "reset": {Ability.TELL},
         "nothing": set(),

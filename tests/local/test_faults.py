@@ -73,6 +73,28 @@ def test_a_crash_without_effect_proves_nothing(tmp_path: Path, replace: bool) ->
     assert "is still there 2 s after SIGKILL" in voids(trial)["fault unproved"]
 
 
+def test_a_master_that_sleeps_answers_no_ping_and_is_replaced(tmp_path: Path) -> None:
+    asleep = experiment(tmp_path, "asleep", "failover", action("slow", seconds=8.0), probe("hold", seconds=8))
+    played = play(Asked(scenario(tmp_path, {}), (asleep,), tmp_path / "reports"))
+    trial = played.of("asleep")
+
+    [fault] = trial.faults
+    assert fault.evidence.startswith("a PING was not answered for "), played.printed
+    assert fault.effect_s is not None
+    [failover] = trial.failovers
+    assert failover.kind == "detected"
+    sdown = trial.milestones["sdown"].at_s
+    assert sdown is not None
+    assert DOWN_AFTER_S - 1 < sdown.least < 8
+
+
+def test_a_redis_that_refuses_to_sleep_proves_nothing_and_the_refusal_is_told(tmp_path: Path) -> None:
+    """A Sentinel knows no DEBUG SLEEP."""
+    trial = without_effect(tmp_path, "", action("slow", target="any-sentinel", seconds=4.0))
+
+    assert "DEBUG SLEEP was answered at once: " in voids(trial)["fault unproved"]
+
+
 def test_a_failover_that_a_sentinel_is_asked_for_is_a_requested_one_with_nothing_to_detect(tmp_path: Path) -> None:
     asked = experiment(tmp_path, "asked", "failover", action("handover"))
     played = play(Asked(scenario(tmp_path, {}), (asked,), tmp_path / "reports"))

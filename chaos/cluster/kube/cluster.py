@@ -98,6 +98,9 @@ class KubeCluster:
         self._cut = helper
         return await helper.cut(cut)
 
+    async def sleep(self, member: Member, seconds: float) -> Effect:
+        return await (await self._helper(member.node)).sleep(member, seconds)
+
     async def tell(self, member: Member, *command: str) -> Effect:
         return await (await self._helper(member.node)).tell(member, *command)
 

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from packaging.version import Version
+
 from chaos.cluster.local.plan import Plan
 from chaos.cluster.local.pod import LocalPod
 from chaos.cluster.local.servers import Server
@@ -22,6 +24,8 @@ from chaos.scenario.model import PROXY_BACKEND, PROXY_STATS, System
 from chaos.scenario.settings import ProxySettings
 
 LOOPBACK = "127.0.0.1"
+DEBUG_REFUSED = 7
+"""The first version of Redis that refuses DEBUG unless its settings allow it."""
 CONTROLLER = "chaos.operators"
 """The controller's program. It is started by its name, since what an operator does is known above this layer."""
 _TEMPLATE = {"down-after-milliseconds": 1000, "failover-timeout": 3000, "parallel-syncs": 2}
@@ -137,8 +141,14 @@ def sentinel_conf(system: System, *, address: str, port: int, directory: Path, m
 
 
 def command(server: Server, conf: Path, sentinel: bool) -> list[str]:
-    """What starts a server. It logs to standard output, in the time zone of its environment, which has to be UTC."""
-    return [str(server.program), str(conf), *(["--sentinel"] if sentinel else [])]
+    """What starts a server. It logs to standard output, in the time zone of its environment, which has to be UTC.
+
+    DEBUG is allowed, which Redis from version 7 on refuses by default: a fault may need it.
+    """
+    if sentinel:
+        return [str(server.program), str(conf), "--sentinel"]
+    debug = ["--enable-debug-command", "yes"] if Version(server.version).major >= DEBUG_REFUSED else []
+    return [str(server.program), str(conf), *debug]
 
 
 def rebound(conf: str, address: str) -> str:

@@ -95,7 +95,10 @@ def test_a_file_follows_its_member_to_another_address_and_says_the_rest_as_befor
 
 def test_one_program_is_both_kinds_of_member():
     server = Server(Path("/usr/bin/redis-server"), "redis", "7.0.15")
-    assert command(server, Path("/d/r.conf"), False) == ["/usr/bin/redis-server", "/d/r.conf"]
+    debug = ["--enable-debug-command", "yes"]
+    assert command(server, Path("/d/r.conf"), False) == ["/usr/bin/redis-server", "/d/r.conf", *debug]
+    older = Server(Path("/usr/bin/redis-server"), "redis", "6.2.6")
+    assert command(older, Path("/d/r.conf"), False) == ["/usr/bin/redis-server", "/d/r.conf"]
     assert command(server, Path("/d/s.conf"), True) == ["/usr/bin/redis-server", "/d/s.conf", "--sentinel"]
 
 
