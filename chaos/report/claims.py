@@ -35,7 +35,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ClaimRow:
     """One promise over the trials of a group. `path` is empty where the promise is the system's."""
 
     name: str
@@ -126,7 +126,7 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-def claims(result: CampaignResult, group: Group) -> list[Claim]:
+def claims(result: CampaignResult, group: Group) -> list[ClaimRow]:
     """The system's claims in their order, then each path's; an address that never worked has one."""
     held: dict[tuple[str, str], list[Held]] = {}
     for trial in result.trials:
@@ -134,7 +134,7 @@ def claims(result: CampaignResult, group: Group) -> list[Claim]:
             held.setdefault((path, name), []).append(Held(trial, target))
     order = list(CLAIMS)
     found = sorted(held.items(), key=lambda item: (item[0][0] != "", order.index(item[0][1]) if not item[0][0] else 0))
-    return [Claim(name, path, tuple(each)) for (path, name), each in found]
+    return [ClaimRow(name, path, tuple(each)) for (path, name), each in found]
 
 
 def targets(trial: TrialResult) -> Iterator[tuple[str, str, TargetResult]]:

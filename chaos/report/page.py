@@ -17,7 +17,7 @@ from chaos.analysis.result import CampaignResult, Finding, Group, TrialResult
 from chaos.findings import SEVERITIES
 from chaos.report import details
 from chaos.report.bars import PHASES, Chart, chart
-from chaos.report.claims import Claim, claims, slug
+from chaos.report.claims import ClaimRow, claims, slug
 from chaos.report.details import Row
 from chaos.report.evidence import Evidence
 from chaos.report.figures import INKS
@@ -58,7 +58,7 @@ class GroupView:
     title: str
     strength: str
     many: bool
-    blocks: list[list[Claim]]
+    blocks: list[list[ClaimRow]]
 
 
 @dataclass(frozen=True, slots=True)
