@@ -26,7 +26,7 @@ CPU_S = 120
 """What one run may use of a core. A mutant that makes the tests run for ever is caught."""
 NEAREST = {
     "chaos/analysis/allowed.py": "analysis/allowed analysis/several_doubts",
-    "chaos/analysis/applications.py": "analysis/applications findings/clients",
+    "chaos/analysis/applications.py": "analysis/applications findings/clients analysis/several_doubts",
     "chaos/analysis/campaign.py": "analysis/campaign",
     "chaos/analysis/cause.py": "analysis/cause analysis/campaign analysis/several_trials",
     "chaos/analysis/clocks.py": "analysis/clocks analysis/logs analysis/several analysis/oracle",
@@ -51,12 +51,12 @@ NEAREST = {
     "chaos/analysis/verdict.py": "analysis/verdict analysis/campaign analysis/several analysis/oracle",
     "chaos/analysis/windows.py": "analysis/windows analysis/paths analysis/several analysis/oracle",
     "chaos/analysis/wording.py": "analysis/wording",
-    "chaos/findings/applications.py": "findings/clients",
-    "chaos/findings/pods.py": "findings/clients",
-    "chaos/findings/refused_writes.py": "findings/clients findings/masters",
-    "chaos/findings/empty_master.py": "findings/masters",
-    "chaos/findings/astray.py": "findings/masters",
-    "chaos/findings/two_masters.py": "findings/masters",
+    "chaos/findings/applications.py": "findings/clients findings/several",
+    "chaos/findings/pods.py": "findings/clients findings/several",
+    "chaos/findings/refused_writes.py": "findings/clients findings/masters findings/several",
+    "chaos/findings/empty_master.py": "findings/masters findings/several",
+    "chaos/findings/astray.py": "findings/masters findings/several",
+    "chaos/findings/two_masters.py": "findings/masters findings/several",
     "chaos/record/event_files.py": "record/events",
     "chaos/record/live.py": "record/live",
     "chaos/record/reader.py": "record/reader analysis/losses",
@@ -88,7 +88,7 @@ class Mutant:
     @property
     def tests(self) -> list[str]:
         """Those of a finding that is not listed above are in the files of all findings."""
-        nearest = NEAREST.get(self.file, "findings/sentinels findings/masters findings/clients")
+        nearest = NEAREST.get(self.file, "findings/sentinels findings/masters findings/clients findings/several")
         return ["tests/{}/test_{}.py".format(*name.split("/")) for name in nearest.split()]
 
 
