@@ -6,8 +6,10 @@ are imported only then, so that a sentence about a wrong option does not take se
 """
 
 import asyncio
+import fcntl
+import os
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -17,7 +19,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any, Self
 
-from chaos import __version__
+from chaos import __version__, resume
 from chaos.analysis.claim import Claim, design
 from chaos.analysis.result import CampaignResult, TrialResult
 from chaos.cluster.base import Platform, refusal
@@ -76,9 +78,13 @@ class Campaign:
         self.seed = random.SystemRandom().getrandbits(31) if options.seed is None else options.seed
         self._platform = self._make_platform()
         self.started = utc_now()
-        self.directory = unused(options.out / f"{self.started[:16].replace(':', '')}-{self.loaded.scenario.name}")
-        self._write_down()
-        self._numbers = count()
+        name = f"{self.started[:16].replace(':', '')}-{self.loaded.scenario.name}"
+        self.directory = options.resume or unused(options.out / name)
+        self._hold()
+        if options.resume is None:
+            self._write_down()
+        self.done: dict[int, Path] = {}
+        self._numbers: Iterator[int] = count()
         self._held = ExitStack()
 
     def __enter__(self) -> Self:
@@ -87,6 +93,8 @@ class Campaign:
             self.tell(Message(Tell.NOTE, {"text": warning}))
         with ExitStack() as held:
             held.enter_context(self._waiting)
+            if self.options.resume:
+                self._wait(self._find_done())
             self._wait(self._platform.__aenter__())
             held.callback(self._leave)
             self._leave_out()
@@ -98,9 +106,13 @@ class Campaign:
         self._held.close()
 
     def plan(self) -> list[Planned]:
-        """Every trial. The experiments take turns, so that a drift of the machine affects them alike."""
-        rounds = [(nth, one) for nth in range(self.trials) for one in self.experiments]
-        return [self._plan(nth, experiment) for nth, experiment in rounds]
+        """Every trial that is not played yet. In each round all experiments are played, in an order by the seed.
+
+        So a drift of the machine affects them alike, and none always comes after the same other one.
+        """
+        rounds = [(nth, one) for nth in range(self.trials) for one in self._round(nth)]
+        planned = [self._plan(nth, experiment) for nth, experiment in rounds]
+        return [one for one in planned if one.number not in self.done]
 
     def another(self, experiment: str) -> Planned:
         """One more trial of an experiment, by name or path, for callers that learn only by and by what to play."""
@@ -122,7 +134,11 @@ class Campaign:
 
         self.tell(Message(Tell.NOTE, {"text": design(claim, self.trials)}))
         wanted = Wanted(claim, self.trials, self.experiments, self._to_play)
+        self._numbers = filter(lambda number: number not in self.done, count())
         with beside() as analysts:
+            for experiment, verdict in analysts.map(verdict_of, self.done.values()):
+                wanted.begin(experiment)
+                wanted.take(experiment, verdict)
 
             async def closed(spec: TrialSpec) -> None:
                 loop = asyncio.get_running_loop()
@@ -158,8 +174,11 @@ class Campaign:
         from chaos.analysis.campaign import analyse
         from chaos.report.files import write
 
-        result = analyse(self.directory)
-        write(self.directory, result)
+        try:
+            result = analyse(self.directory)
+            write(self.directory, result)
+        finally:
+            os.close(self._lock)
         return result
 
     def interrupt(self, why: str) -> None:
@@ -207,6 +226,23 @@ class Campaign:
     def _plan(self, nth: int, experiment: Experiment) -> Planned:
         number = next(self._numbers)
         return Planned(number=number, nth=nth, experiment=experiment, seed=seed_of(self.seed, number))
+
+    def _round(self, nth: int) -> list[Experiment]:
+        return random.Random(f"{self.seed}:round {nth}").sample(self.experiments, len(self.experiments))
+
+    async def _find_done(self) -> None:
+        self.done, told = await resume.played(self.directory, self.loaded.scenario)
+        for sentence in [f"{len(self.done)} trials were played before", *told]:
+            self.tell(Message(Tell.NOTE, {"text": sentence}))
+
+    def _hold(self) -> None:
+        """Keep other processes out of the directory until this one has closed the campaign, or is gone."""
+        self._lock = os.open(self.directory, os.O_RDONLY)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise SetupError(f"{self.directory} is being played by another process: wait for its end") from None
 
     def _to_play(self, nth: int, experiment: Experiment) -> Specs:
         return partial(self.spec, self._plan(nth, experiment))
@@ -274,7 +310,7 @@ def run(options: Options, tell: Tells) -> tuple[CampaignResult, Path]:
 
     Raises HarnessError if the harness failed or was interrupted, after what was recorded is reported.
     """
-    campaign = Campaign(options, tell)
+    campaign = Campaign(resume.asked(options) if options.resume else options, tell)
     try:
         with signals(campaign.interrupt), campaign:
             if campaign.claim:

@@ -146,6 +146,13 @@ SET = Option(
     read=setting,
     gather=dict,
 )
+RESUME = Option(
+    flag="resume",
+    help="Go on with the campaign in this directory, whatever ended it; everything else is as it was asked then.",
+    metavar="DIR",
+    read=Path,
+    by=(RUN,),
+)
 AGENT_IMAGE = Option(
     flag="agent-image", help="An image of the agent, instead of building one.", metavar="REF", read=str
 )
@@ -166,6 +173,7 @@ class Options:
     out: Path = field(default=Path("reports"), metadata=_by(OUT))
     settings: Mapping[str, str] = field(default_factory=dict, metadata=_by(SET))
     agent_image: str | None = field(default=None, metadata=_by(AGENT_IMAGE))
+    resume: Path | None = field(default=None, metadata=_by(RESUME))
     command: str = ""
     """The command as it was typed: for the record, and asked of nobody."""
 

@@ -37,8 +37,12 @@ class Wanted:
         if not wanted:
             raise StopIteration
         experiment = min(wanted, key=lambda one: self._begun[one.name])
-        self._begun[experiment.name] += 1
+        self.begin(experiment.name)
         return self._make(self._begun[experiment.name] - 1, experiment)
+
+    def begin(self, experiment: str) -> None:
+        """Count a trial that has begun."""
+        self._begun[experiment] += 1
 
     def take(self, experiment: str, verdict: Verdict) -> None:
         """Count a trial that was played."""

@@ -57,12 +57,20 @@ def test_experiments_take_turns_and_every_seed_follows_from_one(tmp_path: Path) 
     opened = Campaign(options(tmp_path, experiments=("kill-master", "no-fault"), trials=2), lambda _: None)
     planned = opened.plan()
 
-    assert [(one.experiment.name, one.nth) for one in planned] == [
-        *(("kill-master", 0), ("no-fault", 0)),
-        *(("kill-master", 1), ("no-fault", 1)),
-    ]
+    rounds = [{(one.experiment.name, one.nth) for one in planned[first : first + 2]} for first in (0, 2)]
+    assert rounds == [{("kill-master", nth), ("no-fault", nth)} for nth in range(2)]
     assert [one.seed for one in planned] == [seed_of(7, number) for number in range(4)]
     assert len({one.seed for one in planned}) == 4
+
+
+def test_the_order_in_a_round_follows_from_the_seed(tmp_path: Path) -> None:
+    def order(seed: int) -> list[str]:
+        asked = options(tmp_path, experiments=("kill-master", "no-fault"), trials=6, seed=seed)
+        return [one.experiment.name for one in Campaign(asked, lambda _: None).plan()]
+
+    assert order(7) == order(7)
+    assert len({tuple(order(seed)) for seed in range(4)}) > 1
+    assert len({tuple(order(7)[first : first + 2]) for first in range(0, 12, 2)}) == 2
 
 
 def test_without_a_seed_one_is_chosen_and_written_down(tmp_path: Path) -> None:

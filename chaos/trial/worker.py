@@ -4,6 +4,7 @@ It reads its spec as the first line of standard input and writes messages to sta
 trial, and so does the end of its input, which comes when the campaign is gone. A second one changes nothing.
 """
 
+import fcntl
 import signal
 import sys
 import threading
@@ -90,4 +91,8 @@ def _orphaned(given: TextIO, interrupt: Callable[[str], None]) -> None:
 
 
 def main() -> None:
+    """Play the trial. The lock on its log is held until the last process that it started is gone, so that whoever goes
+    on with the campaign can wait for that.
+    """
+    fcntl.flock(sys.stderr.fileno(), fcntl.LOCK_EX)
     sys.exit(work(sys.stdin, sys.stdout))

@@ -1,0 +1,96 @@
+"""Going on with a campaign that ended before all of its trials were played, whatever ended it.
+
+Everything is as it was asked for: `campaign.json` has it, with the seed from which the order and every wait follow. A
+trial that was played to its end is kept. One that was cut off is set aside and played again, under the same number.
+"""
+
+import fcntl
+import json
+from dataclasses import fields, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from chaos import __version__
+from chaos.errors import RecordingError, ScenarioError
+from chaos.options import Options
+from chaos.record.layout import CLOSED, MANIFEST
+from chaos.record.reader import campaign_manifest, trials
+from chaos.scenario import Scenario
+from chaos.trial.pool import LOG, UNDO_S
+from chaos.until import until
+
+
+def asked(given: Options) -> Options:
+    """What the campaign of `--resume` was asked. Raises ScenarioError where anything else is asked with it."""
+    assert given.resume is not None
+    others = {one.name: getattr(given, one.name) for one in fields(Options) if one.name not in {"resume", "command"}}
+    more = [name for name, value in others.items() if value != getattr(Options(), name)]
+    if more:
+        raise ScenarioError(f"--resume goes on with what was asked then; leave out {', '.join(more)}")
+    manifest = campaign_manifest(given.resume)
+    if manifest["version"] != __version__:
+        raise ScenarioError(f"{given.resume} was begun by version {manifest['version']}, and this is {__version__}")
+    before: dict[str, Any] = manifest["options"]
+    known = {one.name for one in fields(Options)}
+    options = Options(**{name: value for name, value in before.items() if name in known})
+    return replace(
+        options,
+        on=manifest["cluster"],
+        out=Path(before["out"]),
+        experiments=None if before["experiments"] is None else tuple(before["experiments"]),
+        seed=manifest["seed"],
+        resume=given.resume,
+    )
+
+
+async def played(directory: Path, scenario: Scenario) -> tuple[dict[int, Path], list[str]]:
+    """The trials that were played to their end, by number; and a sentence for each that was cut off and is set aside.
+
+    A worker undoes its fault when its campaign is gone: its trial is set aside when that is over. Raises SetupError
+    where it is not over in time, ScenarioError where the scenario is not what it was.
+    """
+    done: dict[int, Path] = {}
+    told: list[str] = []
+    for trial in trials(directory):
+        closed = _json(trial / CLOSED)
+        if closed and closed["ended"] == "complete":
+            if _json(trial / MANIFEST)["scenario"] != scenario.model_dump(mode="json"):
+                raise ScenarioError(f"the scenario {scenario.name} is not what it was when {trial} was played")
+            done[int(trial.name.rpartition("-")[2])] = trial
+            continue
+        await _left_alone(trial)
+        name = f"cut-off-{trial.name.rpartition('-')[2]}"
+        names = (trial.with_name(f"{name}-{again}" if again > 1 else name) for again in count(1))
+        aside = next(path for path in names if not path.exists())
+        trial.rename(aside)
+        told.append(f"{trial.name} was cut off and is played again; what it recorded is in {aside.name}")
+    return done, told
+
+
+async def _left_alone(trial: Path) -> None:
+    async def free() -> bool:
+        log = trial / LOG
+        return not log.exists() or is_free(log)
+
+    await until(free, within_s=UNDO_S, because=f"a worker whose campaign is gone still undoes {trial}", every_s=0.2)
+
+
+def is_free(path: Path) -> bool:
+    """Whether no process holds the lock on this file. A worker and all that it starts hold that on their log."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise RecordingError(f"{path} is not JSON: {error}") from error
+    return found
