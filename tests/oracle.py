@@ -83,6 +83,7 @@ def read(directory: Path) -> Trial:
         roles={one["member"]: one["role"] for _, _, one in when("role")},
         clients=manifest["clients"],
     )
+    hiccups = [(b - one["late_ns"] / 1e9, b) for _, b, one in when("hiccup")]
     for _, b, one in when("hiccup"):
         if one["late_ns"] / 1e9 >= deadline / 2 - 1e-9:
             trial.stalls.append((b - one["late_ns"] / 1e9, b))
@@ -91,7 +92,9 @@ def read(directory: Path) -> Trial:
         op.good = op.outcome == OK and op.done - op.due <= deadline + 5e-7
         if not op.good and (op.outcome in (OK, MISSED) or op.error in LATE_ERRORS):
             waited = sum(seconds for a, b, seconds in trial.waits if a < op.done and b > op.due)
+            stalled = sum(max(0.0, min(b, op.done) - max(a, op.due)) for a, b in hiccups)
             op.late = waited >= deadline / 2 or any(op.due < b and op.done > a for a, b in trial.stalls)
+            op.late |= stalled >= deadline / 2 - 1e-9
         trial.ops.setdefault(op.client, []).append(op)
     return trial
 

@@ -1,7 +1,8 @@
 """Which operations may be bad because of us or of the machine, and not because of the system.
 
 The agent records its own stalls, and how long each member waited for a core, as the kernel counts it. A bad operation
-is *suspect* if a stall or waits of half the deadline fell into it. See docs/measuring.md, "Stalls and waits".
+is *suspect* if it met a stall of half the deadline, or shorter stalls or waits that add up to it. See
+docs/measuring.md, "Stalls and waits".
 """
 
 import numpy as np
@@ -23,6 +24,8 @@ BY_LATENESS = (
 
 CLOSED is one of them because a meter closes its connection after a time-out, which ends whatever else was sent there.
 """
+NOTHING_S = 1e-9
+"""What sums of many stamps may be wrong by."""
 
 
 def suspect(history: History) -> Bools:
@@ -32,6 +35,7 @@ def suspect(history: History) -> Bools:
     bad = np.flatnonzero(~ops.good & late)
     due_s, done_s = ops.due_s[bad], ops.done_s[bad]
     met = _waited_s_of_each(history, due_s, done_s) >= history.deadline_s / 2
+    met |= _stalled_s_of_each(history, due_s, done_s) >= history.deadline_s / 2 - NOTHING_S
     for stall in stalls(history):
         met |= (due_s < stall.most) & (done_s > stall.least)
     found = np.zeros(len(ops), bool)
@@ -41,8 +45,12 @@ def suspect(history: History) -> Bools:
 
 def stalls(history: History) -> list[Interval]:
     """Return when the agent stalled for half the deadline or more: from the time its timer was due until it fired."""
-    found = (Interval(fact.latest_s - fact.event.late_ns / 1e9, fact.latest_s) for fact in history.facts(Hiccup))
-    return [stall for stall in found if stall.width >= history.deadline_s / 2]
+    return [stall for stall in _hiccups(history) if stall.width >= history.deadline_s / 2]
+
+
+def _hiccups(history: History) -> list[Interval]:
+    """Return when the agent was late, however little."""
+    return [Interval(fact.latest_s - fact.event.late_ns / 1e9, fact.latest_s) for fact in history.facts(Hiccup)]
 
 
 def waited_s(history: History, during: Interval) -> float | None:
@@ -54,6 +62,27 @@ def waited_s(history: History, during: Interval) -> float | None:
     if not any(fact.event.counted for fact in history.facts(Waits)):
         return None
     return sum(fact.event.waited_ns / 1e9 for fact in history.facts(Waited) if fact.at_s.overlaps(during))
+
+
+def _stalled_s_of_each(history: History, due_s: Floats, done_s: Floats) -> Floats:
+    """Return, for each operation, how long the agent stalled during it, all stalls together.
+
+    An operation needs the agent several times, to connect, to send and to read, and each stall comes on top.
+    """
+    edges_s = np.array([(stall.least, stall.most) for stall in _hiccups(history)]).reshape(-1, 2)
+
+    def since_s(edge_s: Floats, at_s: Floats) -> Floats:
+        """Return the sum of the times from each edge until `at_s`, of the edges before it."""
+        edge_s = np.sort(edge_s)
+        before = np.searchsorted(edge_s, at_s)
+        sums_s: Floats = np.concatenate([[0.0], np.cumsum(edge_s)])[before]
+        total_s: Floats = before * at_s - sums_s
+        return total_s
+
+    def stalled_s(at_s: Floats) -> Floats:
+        return since_s(edges_s[:, 0], at_s) - since_s(edges_s[:, 1], at_s)
+
+    return stalled_s(done_s) - stalled_s(due_s)
 
 
 def _waited_s_of_each(history: History, due_s: Floats, done_s: Floats) -> Floats:

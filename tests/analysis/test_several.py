@@ -271,6 +271,15 @@ class TestLateness:
         story = Story(paths=("service",)).fault().out("service", 3.0, 3.1, **LATE)
         assert suspect(placed(story.event("hiccup", 3.05, AGENT, late_ns=late_ms * 10**6))).any() == excused
 
+    @pytest.mark.parametrize(("late_ms", "excused"), [(20, False), (30, True)])
+    def test_short_stalls_add_up(self, placed: Placed, late_ms: int, excused: bool):
+        """The agent is needed to connect, to send and to read: an operation meets more than one of its stalls."""
+        story = Story(paths=("service",)).fault().out("service", 3.0, 3.02, **LATE)
+        for at_s in (3.04, 3.08):
+            story.event("hiccup", at_s, AGENT, late_ns=late_ms * 10**6)
+        story.event("hiccup", 9.0, AGENT, late_ns=40 * 10**6)
+        assert suspect(placed(story)).any() == excused
+
     def test_a_lost_write_is_bad_however_late_its_answer_was(self, analysed: Analysed):
         """A demoted master said OK, late, while the agent stalled. The stall explains the delay and not the loss."""
         late = {"outcome": Outcome.OK, "error": ErrorCode.NONE, "takes_s": 0.15, "node": 0, "lost": True}
