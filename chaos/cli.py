@@ -8,6 +8,7 @@ import sys
 import traceback
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -137,18 +138,52 @@ def report(directory: Path | None, sample: bool) -> int:
     show_default=True,
     help="conclusive: a fail is fine too, for then the harness did its work.",
 )
-def check(directory: Path, require: str) -> int:
-    """Say a campaign's verdict by the exit code."""
-    path = directory / SUMMARY
-    if not path.is_file():
-        raise RecordingError(f"{path} is not there; `failover analyse {directory}` makes it")
+@click.option(
+    "--gate",
+    type=click.Choice(["claim", "known"]),
+    default="claim",
+    show_default=True,
+    help="claim: by what is promised. known: by --expected, red on any change, and on a pass that nobody expected.",
+)
+@click.option(
+    "--expected",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default="expected.yaml",
+    show_default=True,
+    help="What is known of a system that does not keep its promises.",
+)
+@click.option("--max-age", metavar="36h", help="Red if the newest campaign in the directory is older.")
+def check(directory: Path, require: str, gate: str, expected: Path, max_age: str | None) -> int:
+    """Say by the exit code what became of a campaign, or of the newest one in a directory."""
+    folder = newest_campaign(directory)
 
     from chaos.analysis import summary
 
-    result = summary.from_json(path.read_text())
+    result = summary.from_json((folder / SUMMARY).read_text())
+    if max_age and (why := _too_old(result.manifest, max_age)):
+        click.echo(f"fail: {why}")
+        return FAIL
+    if gate == "known":
+        from chaos import gates
+
+        held = gates.known(result, gates.expected(expected), datetime.now(UTC).date())
+        for one in held:
+            click.echo(f"{one.verdict}: {one.sentence}")
+        return gates.code(held)
     click.echo(f"{result.verdict}: {result.headline.get('verdict', result.rule)}")
     conclusive = result.verdict is not Verdict.INCONCLUSIVE
     return PASS if conclusive and require == "conclusive" else EXIT[result.verdict]
+
+
+def _too_old(manifest: dict[str, Any], max_age: str) -> str:
+    from chaos.gates import too_old
+    from chaos.scenario.units import parse_duration
+
+    try:
+        most_s = parse_duration(max_age)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--max-age") from error
+    return too_old(manifest, most_s, datetime.now(UTC))
 
 
 @cli.command()
@@ -160,6 +195,15 @@ def doctor() -> int:
     for finding in findings:
         click.echo(finding.line())
     return PASS if findings[-1].ok else SetupError.exit_code
+
+
+def newest_campaign(folder: Path) -> Path:
+    """This directory, if it is a campaign's, or the newest campaign in it: their names begin with the time."""
+    found = [folder, *sorted(folder.glob("[0-9]*/"), reverse=True)]
+    newest = next((one for one in found if (one / SUMMARY).is_file()), None)
+    if newest is None:
+        raise RecordingError(f"{folder / SUMMARY} is not there; `failover analyse {folder}` makes it")
+    return newest
 
 
 def newest(folder: Path) -> Path:

@@ -1,0 +1,157 @@
+"""Whether a night is red: by what is promised, or by what is known of a system that does not keep it.
+
+The gate *claim* is the campaign's verdict. The gate *known* holds each experiment and path to `expected.yaml`, and
+everything that is not in there to a pass; it is red on any change, and so on a pass that nobody expected. Both read
+summary.json and nothing else.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from chaos.analysis.result import CampaignResult, TargetResult, TrialResult, Verdict
+from chaos.errors import FAIL, INCONCLUSIVE, PASS, ScenarioError
+from chaos.scenario.load import sentences
+from chaos.scenario.source import read
+from chaos.scenario.units import parse_duration
+
+SYSTEM = "system"
+"""What stands for a path where a promise is the system's: losses, one master, how many failovers."""
+WORST_FIRST = ("fail", "undecided", "pass")
+CODES = {"fail": FAIL, "undecided": INCONCLUSIVE, "pass": PASS}
+
+
+class Expected(BaseModel):
+    """What is known of one path in one experiment, why, who is to change it, and until when that may stay so.
+
+    `range` is when the path is back, from t = 0; every trial has to be within it. The verdict `any` is of a path that
+    is late in some trials and in time in others, as chance has it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    experiment: str
+    path: str
+    verdict: Literal["pass", "fail", "any"]
+    range: tuple[str, str] | None = None
+    reason: str
+    owner: str
+    until: date
+
+
+class _File(BaseModel):
+    """An `expected.yaml`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    expected: tuple[Expected, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One path of an experiment, or its system, held to what is expected: fail is red, undecided not known."""
+
+    verdict: Literal["pass", "fail", "undecided"]
+    sentence: str
+
+
+def expected(path: Path) -> tuple[Expected, ...]:
+    """What a file expects. Raises ScenarioError with the line of whatever is wrong in it."""
+    source = read(path, what=path.name)
+    try:
+        found = _File.model_validate(source.data).expected
+        for one in found:
+            for edge in one.range or ():
+                parse_duration(edge)
+    except ValidationError as error:
+        raise ScenarioError(sentences(source, error, _File.model_json_schema())) from None
+    except ValueError as error:
+        raise ScenarioError(f"{path}: range: {error}") from None
+    return found
+
+
+def known(result: CampaignResult, entries: Sequence[Expected], today: date) -> list[Held]:
+    """Everything that was played, held to what is expected of it, and every expectation that nothing was held to."""
+    by_place = {(one.experiment, one.path): one for one in entries}
+    held = [
+        _held(experiment, path, by_place.pop((experiment, path), None), told, today)
+        for (experiment, path), told in _seen(result.trials).items()
+    ]
+    gone = [
+        Held("fail", f"{experiment}, {path}: it is expected to {one.verdict}, and was not played")
+        for (experiment, path), one in by_place.items()
+    ]
+    return held + gone
+
+
+def code(held: Iterable[Held]) -> int:
+    """The exit code: red where anything changed, inconclusive where something is not known."""
+    worst = min((WORST_FIRST.index(one.verdict) for one in held), default=WORST_FIRST.index("undecided"))
+    return CODES[WORST_FIRST[worst]]
+
+
+def too_old(manifest: dict[str, Any], most_s: float, now: datetime) -> str:
+    """Why no night has reported for too long; empty where one has."""
+    begun = datetime.fromisoformat(str(manifest.get("started") or "1970-01-01T00:00:00Z"))
+    hours = (now - begun.astimezone(UTC)).total_seconds() / 3600
+    if hours * 3600 <= most_s:
+        return ""
+    return f"the newest campaign began {hours:.1f} h ago, and one is expected every {most_s / 3600:g} h"
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One trial's word on a path: the verdict of its gates, and when it was back, if it was."""
+
+    number: int
+    verdict: str
+    back_s: float | None
+
+
+def _seen(trials: Iterable[TrialResult]) -> dict[tuple[str, str], list[_Seen]]:
+    found: dict[tuple[str, str], list[_Seen]] = {}
+    for trial in trials:
+        for path, verdict, back_s in _of_trial(trial):
+            found.setdefault((trial.experiment, path), []).append(_Seen(trial.number, verdict, back_s))
+    return found
+
+
+def _of_trial(trial: TrialResult) -> Iterator[tuple[str, str, float | None]]:
+    """(path, verdict, back) of everything that gates. A trial that is void says nothing of any."""
+    void = trial.verdict is Verdict.INCONCLUSIVE and any(one.voids and not one.path for one in trial.doubts)
+    places: dict[str, tuple[Iterable[TargetResult], float | None]] = {SYSTEM: (trial.targets.values(), None)}
+    for path in trial.paths.values():
+        back = path.recovered_s
+        places[path.name] = path.targets.values(), None if back is None or back.is_open else back.middle
+    for name, (targets, back_s) in places.items():
+        gates = [target.verdict for target in targets if target.gate]
+        verdict = next((one for one in WORST_FIRST if one in gates), "")
+        if verdict or void:
+            yield name, "undecided" if void else verdict, back_s
+
+
+def _held(experiment: str, path: str, entry: Expected | None, seen: Sequence[_Seen], today: date) -> Held:
+    where, wanted = f"{experiment}, {path}", entry.verdict if entry else "pass"
+    other = [one for one in seen if one.verdict not in (wanted, "undecided") and wanted != "any"]
+    why = f" ({entry.reason}; {entry.owner}, until {entry.until})" if entry else ""
+    if entry and entry.until < today:
+        return Held("fail", f"{where}: what is expected of it was to change until {entry.until}{why}")
+    if other:
+        surprise = " as nobody expected" if wanted == "fail" else ""
+        numbers = ", ".join(str(one.number) for one in other)
+        return Held("fail", f"{where}: {other[0].verdict}{surprise}, and {wanted} is expected, in trial {numbers}{why}")
+    if entry and entry.range:
+        least, most = map(parse_duration, entry.range)
+        out = [one for one in seen if one.verdict != "undecided" and not (one.back_s and least <= one.back_s <= most)]
+        if out:
+            back = "not back" if out[0].back_s is None else f"back after {out[0].back_s:.2f} s"
+            between = " to ".join(entry.range)
+            return Held("fail", f"{where}: {back} in trial {out[0].number}, and {between} are expected{why}")
+    unknown = sum(one.verdict == "undecided" for one in seen)
+    if unknown:
+        return Held("undecided", f"{where}: {unknown} of {len(seen)} trials are undecided")
+    return Held("pass", f"{where}: {wanted}, as expected{why}")

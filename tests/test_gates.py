@@ -1,0 +1,163 @@
+"""When a night is red: by what is promised, by what is known, and when none has reported."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from chaos import gates
+from chaos.analysis import summary
+from chaos.analysis.result import CampaignResult, Doubt, TargetResult, Verdict
+from chaos.cli import entry
+from chaos.errors import FAIL, INCONCLUSIVE, PASS, ScenarioError
+from tests.report.results import campaign, path, target, trial
+
+TODAY = date(2026, 11, 26)
+KNOWN = """
+expected:
+  - experiment: kill-master
+    path: service/new
+    verdict: fail
+    range: [6s, 67s]
+    reason: the operator writes the label in its resync
+    owner: platform
+    until: 2027-03-01
+"""
+
+
+def file(folder: Path, text: str = KNOWN) -> Path:
+    written = folder / "expected.yaml"
+    written.write_text(text)
+    return written
+
+
+def played(*back_s: float, experiment: str = "kill-master") -> CampaignResult:
+    """Trials whose Service was back then, against a limit of 15 s, and whose Sentinel path passed."""
+    trials = []
+    for number, at in enumerate(back_s):
+        paths = {one.name: one for one in (path("service/new", at), path("sentinel/new", 6.5))}
+        paths = {name: replace(one, targets={"recovery": one.targets["recovery"]}) for name, one in paths.items()}
+        trials.append(replace(trial(number, 5, 5), experiment=experiment, paths=paths))
+    return campaign(*trials)
+
+
+def held(result: CampaignResult, folder: Path, text: str = KNOWN, today: date = TODAY) -> tuple[int, list[str]]:
+    found = gates.known(result, gates.expected(file(folder, text)), today)
+    return gates.code(found), [one.sentence for one in found if one.verdict != "pass"]
+
+
+def test_what_is_as_expected_is_green(tmp_path: Path):
+    assert held(played(46.0, 51.0), tmp_path) == (PASS, [])
+
+
+def test_a_surprise_pass_is_red(tmp_path: Path):
+    code, [sentence] = held(played(46.0, 12.0), tmp_path)
+    assert code == FAIL
+    assert sentence.startswith("kill-master, service/new: pass as nobody expected, and fail is expected, in trial 1")
+    assert "platform, until 2027-03-01" in sentence
+
+
+def test_a_failure_that_nobody_expected_is_red(tmp_path: Path):
+    code, sentences = held(played(46.0), tmp_path, KNOWN.replace("service/new", "sentinel/new"))
+    assert code == FAIL
+    assert sentences[0] == "kill-master, service/new: fail, and pass is expected, in trial 0"
+    assert sentences[1].startswith("kill-master, sentinel/new: pass as nobody expected, and fail is expected")
+
+
+def test_where_both_are_right_the_range_decides(tmp_path: Path):
+    any_of_both = KNOWN.replace("verdict: fail", "verdict: any")
+    assert held(played(46.0, 12.0), tmp_path, any_of_both) == (PASS, [])
+    assert held(played(46.0, 3.0), tmp_path, any_of_both)[0] == FAIL
+
+
+def test_what_is_not_in_the_file_has_to_pass(tmp_path: Path):
+    code, sentences = held(played(46.0), tmp_path, "expected: []")
+    assert (code, sentences) == (FAIL, ["kill-master, service/new: fail, and pass is expected, in trial 0"])
+
+
+def test_a_failure_out_of_its_range_is_red(tmp_path: Path):
+    code, [sentence] = held(played(46.0, 70.0), tmp_path)
+    assert code == FAIL
+    assert "back after 69.99 s in trial 1, and 6s to 67s are expected" in sentence
+
+
+def test_what_was_to_change_by_now_is_red(tmp_path: Path):
+    code, [sentence] = held(played(46.0), tmp_path, today=date(2027, 3, 2))
+    assert code == FAIL
+    assert "was to change until 2027-03-01" in sentence
+    assert held(played(46.0), tmp_path, today=date(2027, 3, 1))[0] == PASS
+
+
+def test_what_is_expected_and_was_not_played_is_red(tmp_path: Path):
+    code, sentences = held(played(6.0, experiment="delete-master"), tmp_path)
+    assert code == FAIL
+    assert sentences == ["kill-master, service/new: it is expected to fail, and was not played"]
+
+
+def test_a_promise_of_the_system_is_held_under_its_own_name(tmp_path: Path):
+    lost = TargetResult(limit=0, verdict="fail", gate=True)
+    given = played(46.0)
+    given = replace(given, trials=tuple(replace(one, targets={"lost_before": lost}) for one in given.trials))
+    code, [sentence] = held(given, tmp_path)
+    assert (code, sentence) == (FAIL, "kill-master, system: fail, and pass is expected, in trial 0")
+
+
+def test_a_void_trial_is_not_known_and_never_a_surprise(tmp_path: Path):
+    void = Doubt(name="fault unproved", text="no process was seen to end", voids=True)
+    given = played(46.0, 12.0)
+    trials = (given.trials[0], replace(given.trials[1], verdict=Verdict.INCONCLUSIVE, doubts=(void,)))
+    code, sentences = held(replace(given, trials=trials), tmp_path)
+    assert code == INCONCLUSIVE
+    assert "kill-master, service/new: 1 of 2 trials are undecided" in sentences
+
+
+def test_an_undecided_target_is_not_known(tmp_path: Path):
+    given = played(46.0)
+    [only] = given.trials
+    unsure = replace(
+        only.paths["sentinel/new"], targets={"recovery": replace(target(15, 6, gate=True), verdict="undecided")}
+    )
+    given = replace(given, trials=(replace(only, paths=only.paths | {unsure.name: unsure}),))
+    assert held(given, tmp_path)[0] == INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("owner:", "onwer:"), "expected.yaml:"),
+        (("verdict: fail", "verdict: late"), "verdict"),
+        (("[6s, 67s]", "[6, 67s]"), "range"),
+        (("until: 2027-03-01", "until: soon"), "until"),
+    ],
+)
+def test_what_cannot_be_read_is_said(tmp_path: Path, change: tuple[str, str], said: str):
+    with pytest.raises(ScenarioError, match=said):
+        gates.expected(file(tmp_path, KNOWN.replace(*change)))
+
+
+def test_a_night_that_did_not_report_is_said():
+    now = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
+    assert gates.too_old({"started": "2026-11-25T02:17:00Z"}, 36 * 3600, now) == ""
+    assert gates.too_old({"started": "2026-11-24T02:00:00Z"}, 36 * 3600, now).startswith(
+        "the newest campaign began 60.0 h ago"
+    )
+    assert gates.too_old({}, 36 * 3600, now)
+
+
+def put(folder: Path, result: CampaignResult, started: str) -> None:
+    folder.mkdir(parents=True)
+    manifest = {**result.manifest, "started": started}
+    (folder / "summary.json").write_text(summary.to_json(replace(result, manifest=manifest)))
+
+
+def test_the_newest_of_a_directory_is_checked(tmp_path: Path, capsys):
+    put(tmp_path / "nights" / "2026-11-24T0217-x", played(46.0, 12.0), "2026-11-24T02:17:00Z")
+    put(tmp_path / "nights" / "2026-11-25T0217-x", played(46.0), "2026-11-25T02:17:00Z")
+    known = ["check", str(tmp_path / "nights"), "--gate", "known", "--expected", str(file(tmp_path))]
+    assert entry(known) == PASS
+    assert "pass: kill-master, service/new: fail, as expected" in capsys.readouterr().out
+    assert entry(["check", str(tmp_path / "nights"), "--gate", "claim"]) == FAIL
+    assert entry([*known, "--max-age", "1s"]) == FAIL
+    assert "fail: the newest campaign began" in capsys.readouterr().out
+    assert entry([*known, "--max-age", "36"]) == 2
