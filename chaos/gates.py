@@ -52,7 +52,7 @@ class _File(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Gated:
     """One path of an experiment, or its system, held to what is expected: fail is red, undecided not known."""
 
     verdict: Literal["pass", "fail", "undecided"]
@@ -74,7 +74,7 @@ def expected(path: Path) -> tuple[Expected, ...]:
     return found
 
 
-def known(result: CampaignResult, entries: Sequence[Expected], today: date) -> list[Held]:
+def known(result: CampaignResult, entries: Sequence[Expected], today: date) -> list[Gated]:
     """Everything that was played, held to what is expected of it, and every expectation that nothing was held to."""
     by_place = {(one.experiment, one.path): one for one in entries}
     held = [
@@ -82,13 +82,13 @@ def known(result: CampaignResult, entries: Sequence[Expected], today: date) -> l
         for (experiment, path), told in _seen(result.trials).items()
     ]
     gone = [
-        Held("fail", f"{experiment}, {path}: it is expected to {one.verdict}, and was not played")
+        Gated("fail", f"{experiment}, {path}: it is expected to {one.verdict}, and was not played")
         for (experiment, path), one in by_place.items()
     ]
     return held + gone
 
 
-def code(held: Iterable[Held]) -> int:
+def code(held: Iterable[Gated]) -> int:
     """The exit code: red where anything changed, inconclusive where something is not known."""
     worst = min((WORST_FIRST.index(one.verdict) for one in held), default=WORST_FIRST.index("undecided"))
     return CODES[WORST_FIRST[worst]]
@@ -134,24 +134,26 @@ def _of_trial(trial: TrialResult) -> Iterator[tuple[str, str, float | None]]:
             yield name, "undecided" if void else verdict, back_s
 
 
-def _held(experiment: str, path: str, entry: Expected | None, seen: Sequence[_Seen], today: date) -> Held:
+def _held(experiment: str, path: str, entry: Expected | None, seen: Sequence[_Seen], today: date) -> Gated:
     where, wanted = f"{experiment}, {path}", entry.verdict if entry else "pass"
     other = [one for one in seen if one.verdict not in (wanted, "undecided") and wanted != "any"]
     why = f" ({entry.reason}; {entry.owner}, until {entry.until})" if entry else ""
     if entry and entry.until < today:
-        return Held("fail", f"{where}: what is expected of it was to change until {entry.until}{why}")
+        return Gated("fail", f"{where}: what is expected of it was to change until {entry.until}{why}")
     if other:
         surprise = " as nobody expected" if wanted == "fail" else ""
         numbers = ", ".join(str(one.number) for one in other)
-        return Held("fail", f"{where}: {other[0].verdict}{surprise}, and {wanted} is expected, in trial {numbers}{why}")
+        return Gated(
+            "fail", f"{where}: {other[0].verdict}{surprise}, and {wanted} is expected, in trial {numbers}{why}"
+        )
     if entry and entry.range:
         least, most = map(parse_duration, entry.range)
         out = [one for one in seen if one.verdict != "undecided" and not (one.back_s and least <= one.back_s <= most)]
         if out:
             back = "not back" if out[0].back_s is None else f"back after {out[0].back_s:.2f} s"
             between = " to ".join(entry.range)
-            return Held("fail", f"{where}: {back} in trial {out[0].number}, and {between} are expected{why}")
+            return Gated("fail", f"{where}: {back} in trial {out[0].number}, and {between} are expected{why}")
     unknown = sum(one.verdict == "undecided" for one in seen)
     if unknown:
-        return Held("undecided", f"{where}: {unknown} of {len(seen)} trials are undecided")
-    return Held("pass", f"{where}: {wanted}, as expected{why}")
+        return Gated("undecided", f"{where}: {unknown} of {len(seen)} trials are undecided")
+    return Gated("pass", f"{where}: {wanted}, as expected{why}")

@@ -15,7 +15,6 @@ from chaos import __version__
 from chaos.errors import RecordingError, ScenarioError
 from chaos.options import Options
 from chaos.record.layout import CLOSED, MANIFEST
-from chaos.record.reader import campaign_manifest, trials
 from chaos.scenario import Scenario
 from chaos.trial.pool import LOG, UNDO_S
 from chaos.until import until
@@ -28,6 +27,8 @@ def asked(given: Options) -> Options:
     more = [name for name, value in others.items() if value != getattr(Options(), name)]
     if more:
         raise ScenarioError(f"--resume goes on with what was asked then; leave out {', '.join(more)}")
+    from chaos.record.reader import campaign_manifest  # with numpy, which no other run loads before its trials
+
     manifest = campaign_manifest(given.resume)
     if manifest["version"] != __version__:
         raise ScenarioError(f"{given.resume} was begun by version {manifest['version']}, and this is {__version__}")
@@ -50,6 +51,8 @@ async def played(directory: Path, scenario: Scenario) -> tuple[dict[int, Path], 
     A worker undoes its fault when its campaign is gone: its trial is set aside when that is over. Raises SetupError
     where it is not over in time, ScenarioError where the scenario is not what it was.
     """
+    from chaos.record.reader import trials
+
     done: dict[int, Path] = {}
     told: list[str] = []
     for trial in trials(directory):
