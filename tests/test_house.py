@@ -19,6 +19,7 @@ CATALOGUES = ("chaos/record/events.py",)
 SWALLOWERS = {
     "chaos/cli.py entry": "a sentence and an exit code",
     "chaos/experiment/threads.py _answer": "the outcome of a call from chaoslib's thread, raised there",
+    "chaos/experiment/threads.py _run": "what ended the event loop, raised where somebody waits for it",
     "chaos/observe/watch.py supervised": "a gap event",
     "chaos/trial/steps.py undo": "one of the group that is raised when everything is undone",
 }

@@ -156,12 +156,13 @@ class Readiness:
         self._namespace = kube.namespace
         self._pod: Object | None = None
 
-    async def wait(self, within_s: float = READY_S) -> None:
-        """Wait. The SetupError names a pod that is not Ready, what it waits for, its last lines and its last event.
+    async def wait(self, within_s: float = READY_S, *, say_s: float = SAY_S, described_s: float = DESCRIBED_S) -> None:
+        """Wait, and say what is waited for every `say_s` seconds; describe it once, after `described_s`.
 
-        A pod whose container cannot start as its manifest is written ends the wait at once.
+        The SetupError names a pod that is not Ready, what it waits for, its last lines and its last event. A pod whose
+        container cannot start as its manifest is written ends the wait at once.
         """
-        async with self._telling():
+        async with self._telling(say_s, described_s):
             try:
                 await until(self._ready, within_s=within_s, because=lambda: self._lacking, every_s=POLL_S)
             except SetupError as error:
@@ -191,16 +192,16 @@ class Readiness:
         return True
 
     @asynccontextmanager
-    async def _telling(self) -> AsyncIterator[None]:
+    async def _telling(self, say_s: float, described_s: float) -> AsyncIterator[None]:
         """Tell now and then what is waited for, and for how long."""
         begun_ns = mono_ns()
 
         async def tell() -> None:
             described = False
             while True:
-                await asyncio.sleep(SAY_S)
+                await asyncio.sleep(say_s)
                 waited_s = (mono_ns() - begun_ns) / 1e9
-                if waited_s >= DESCRIBED_S and not described:
+                if waited_s >= described_s and not described:
                     described = True
                     self._tell(Message(Tell.NOTE, {"text": f"{self._lacking}; {await self._described()}"}))
                 self._tell(Message(Tell.WAITING, {"name": "deploy", "text": self._lacking, "seconds": waited_s}))
