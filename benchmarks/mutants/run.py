@@ -43,7 +43,7 @@ NEAREST = {
     "chaos/analysis/operations.py": "analysis/losses analysis/paths analysis/doubts analysis/several analysis/oracle",
     "chaos/analysis/paths.py": "analysis/paths analysis/verdict analysis/several analysis/oracle",
     "chaos/analysis/phases.py": "analysis/phases analysis/milestones analysis/several_failovers analysis/oracle",
-    "chaos/analysis/sentinels.py": "analysis/sentinels analysis/milestones",
+    "chaos/analysis/sentinels.py": "analysis/sentinels analysis/milestones analysis/several_failovers",
     "chaos/analysis/statistics.py": "analysis/statistics analysis/campaign analysis/several_trials",
     "chaos/analysis/summary.py": "analysis/summary",
     "chaos/analysis/targets.py": "analysis/verdict analysis/lateness analysis/several_failovers analysis/oracle",

@@ -6,9 +6,9 @@ import pytest
 
 from chaos.analysis.result import State
 from chaos.clock import AGENT
-from chaos.model import ErrorCode
+from chaos.model import ErrorCode, Outcome
 from tests.analysis.conftest import Analysed
-from tests.recordings import Story, kill_master
+from tests.recordings import Story, kill_master, no_fault, scenario_json
 from tests.recordings.world import IPS, PODS, SENTINELS, ns
 from tests.saying import edges
 
@@ -67,6 +67,27 @@ class TestFailovers:
     def test_a_promotion_came_after_the_last_word_that_it_is_a_replica(self, analysed: Analysed):
         story = kill_master(back_s=14.0).without("redis").role(5.905, 1, "slave", IPS[1], master=f"{IPS[0]}:6379")
         assert edges(analysed(story).milestones["promoted"].at_s) == pytest.approx((5.905, 5.94))
+
+    def test_a_promotion_of_the_same_replica_before_this_failover_is_not_its_own(self, analysed: Analysed):
+        story = kill_master(back_s=14.0).redis_log(PODS[1], -4.0, "MASTER MODE enabled (user request)", role="M")
+        assert edges(analysed(story).milestones["promoted"].at_s) == pytest.approx((5.91, 5.911))
+
+    def test_a_write_that_it_answered_before_the_effect_proves_no_promotion(self, analysed: Analysed):
+        story = kill_master(back_s=14.0).without("redis")
+        story.out("service", -3.0, -2.9, outcome=Outcome.OK, error=ErrorCode.NONE, node=1)
+        assert edges(analysed(story).milestones["promoted"].at_s) == pytest.approx((5.89, 5.94))
+
+    def test_a_log_line_of_the_next_failover_is_not_of_this_one(self, analysed: Analysed):
+        """The first one chose the same replica, and nothing came of it."""
+        old = f"master mymaster {IPS[0]} 6379"
+        story = Story(length_s=60.0).fault().down(5.0, 5.2)
+        story.sentinel(5.3, 0, "+new-epoch", "1").sentinel(5.31, 0, "+try-failover", old)
+        story.sentinel(5.32, 0, "+vote-for-leader", f"{'b' * 40} 1")
+        story.sentinel(5.4, 0, "+selected-slave", f"slave {IPS[1]}:6379 {IPS[1]} 6379 @ mymaster {IPS[0]} 6379")
+        story.failover(sdown_s=None, try_s=20.0, promoted_s=20.5, epoch=2)
+        first, second = analysed(story).failovers
+        assert first.milestones["promoted"].source != "redis-log"
+        assert second.milestones["promoted"].source == "redis-log"
 
     def test_a_label_from_before_the_failover_is_not_its_own(self, analysed: Analysed):
         """The successor had been the master until shortly before."""
@@ -175,3 +196,19 @@ class TestPromises:
         story = Story(length_s=30.0, paths=("service",)).fault().out("service", 9.0, 99.0, error=ErrorCode.OOM)
         story.out("service", 9.0, 9.5, error=ErrorCode.LOADING)
         assert analysed(story).paths["service/new"].targets["works_at_end"].why.endswith(": oom")
+
+    @pytest.mark.parametrize(("waited_s", "verdict"), [(0.5, "fail"), (6.0, "undecided")])
+    def test_only_a_wait_as_long_as_down_after_may_be_why_a_failover_came(
+        self, analysed: Analysed, waited_s: float, verdict: str
+    ):
+        story = no_fault(length_s=30.0, paths=("service",)).failover(sdown_s=5.0, try_s=5.2, promoted_s=5.6)
+        story.event("waits", -5.0, counted=True)
+        story.event("waited", 5.0, since_s=-0.5, member=next(iter(SENTINELS)), waited_ns=int(waited_s * 1e9))
+        assert analysed(story).targets["failovers"].verdict == verdict
+
+    def test_no_wait_is_why_a_failover_did_not_come(self, analysed: Analysed):
+        experiments = {"kill-master": {"targets": {}, "failovers": 1}}
+        story = Story(length_s=30.0, paths=("service",), scenario=scenario_json(experiments=experiments)).fault()
+        story.out("service", 0.0, 9.0).event("waits", -5.0, counted=True)
+        story.event("waited", 8.0, since_s=0.5, member=PODS[0], waited_ns=7 * 10**9)
+        assert analysed(story).targets["failovers"].verdict == "fail"

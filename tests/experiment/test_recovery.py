@@ -8,9 +8,17 @@ from chaos.experiment.recovery import outstanding
 from tests.cluster.test_health import SYSTEM, healthy, role, tell
 
 
-def missing(facts: Any, expects: str = "failover", *, over: bool = True, held: tuple[str, ...] = ()) -> list[str]:
-    """Of a trial whose one path is good; `over` says whether its failover is."""
-    ops = SimpleNamespace(recovered=lambda *_: {"service/new": True})
+def missing(
+    facts: Any,
+    expects: str = "failover",
+    *,
+    over: bool = True,
+    held: tuple[str, ...] = (),
+    good: tuple[bool, ...] = (True,),
+) -> list[str]:
+    """Of a trial whose paths are `good` or not, service/0 and so on; `over` says whether its failover is."""
+    paths = {f"service/{number}": it for number, it in enumerate(good)}
+    ops = SimpleNamespace(recovered=lambda *_: paths)
     observed = SimpleNamespace(ops=ops, seen=SimpleNamespace(over=over), at_agent=int, now_at_agent=lambda: 0)
     clients = {"service": SimpleNamespace(address="rfrm:6379")}
     scenario = SimpleNamespace(system=SYSTEM, clients=clients, limits=SimpleNamespace(stable=5.0))
@@ -18,7 +26,7 @@ def missing(facts: Any, expects: str = "failover", *, over: bool = True, held: t
         observed=observed,
         scenario=scenario,
         scene=SimpleNamespace(facts=facts, held=list(held)),
-        proven=frozenset({"service/new"}),
+        proven=frozenset(paths),
         expects=expects,
     )
     return outstanding(session, 0)
@@ -26,6 +34,14 @@ def missing(facts: Any, expects: str = "failover", *, over: bool = True, held: t
 
 def test_a_healthy_system_has_recovered() -> None:
     assert missing(healthy()) == []
+
+
+def test_every_path_has_to_be_back() -> None:
+    assert missing(healthy(), good=(True, False)) == ["service/1 to be back and stable"]
+    assert missing(healthy(), expects="any", good=(False, False)) == [
+        "service/0 to be back and stable",
+        "service/1 to be back and stable",
+    ]
 
 
 def test_a_master_that_is_not_demoted_yet_makes_its_service_look_well() -> None:

@@ -114,3 +114,14 @@ def test_a_foreign_file_is_refused(tmp_path: Path):
     (tmp_path / "ops" / "x.rows").write_bytes(b"something else altogether, and longer than a row is")
     with pytest.raises(RecordingError, match="not a file of operations"):
         LiveOps(tmp_path).poll()
+
+
+def test_calm_counts_from_the_last_bad_operation(ops: Ops, tmp_path: Path):
+    live = LiveOps(tmp_path)
+    ops.run(0, 0, 200, Outcome.FAILED)
+    ops.run(0, 200, 4000)
+    ops.run(0, 4000, 4200, Outcome.FAILED)
+    ops.run(0, 4200, 7000)
+    live.poll()
+    assert not live.clients[0].recovered(0, 4 * S, 7 * S)
+    assert live.clients[0].recovered(0, 2 * S, 7 * S)
