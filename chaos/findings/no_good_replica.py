@@ -25,7 +25,7 @@ def no_good_replica(measured: Measured) -> Iterator[Finding]:
     if later:
         until_s = later.started.at_s.middle
         over = f" The one that lasted began at {until_s:.1f} s; a failover is tried again after 2 x failover-timeout."
-    elif back and back.latest_s >= last_s:
+    elif back and back.latest_s >= aborted[0].at_s.middle:
         until_s = back.latest_s
         over = f" It was over when {back.event.member} was back, at {until_s:.1f} s."
     elif back:  # Sentinel had not noticed yet that it was

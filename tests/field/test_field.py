@@ -174,7 +174,9 @@ def test_promotions_that_were_undone_are_told_and_the_milestone_is_of_the_one_th
         promoted = trial.milestones["promoted"].at_s
         assert promoted == lasting.milestones["promoted"].at_s
         assert "failover-timeout being 0.3 s" in found.sentence
-        assert found.sentence in trial.cause
+        assert found.until_s is not None
+        if found.until_s - found.since_s > 4:  # much of the outage, so that it is part of its cause
+            assert found.sentence in trial.cause
 
 
 def test_a_redis_that_is_full_is_out_again_until_the_end(cases: Cases) -> None:
@@ -186,9 +188,7 @@ def test_a_master_that_is_back_at_once_was_never_missed_and_its_loading_has_a_ti
     ends(cases, "at once", Verdict.PASS, "No failover was needed", "loading its file took")
 
 
-def test_an_application_stands_with_its_version_and_time_outs_and_a_call_without_one_lasts_until_the_end(
-    cases: Cases,
-) -> None:
+def test_an_application_stands_with_the_version_and_the_effective_time_outs_of_its_library(cases: Cases) -> None:
     ordinary, endless = (cases.trial(name).paths["app/kept"] for name in ("time-outs", "no time-out"))
     assert "socket_timeout none, socket_connect_timeout none" in endless.about
     assert "socket_timeout 5" in ordinary.about

@@ -5,10 +5,9 @@ from tests.local.tampered import runs
 if runs("chaos.client.application"):
     import redis
 
-    _from_url = redis.ConnectionPool.from_url
+    _init = redis.Connection.__init__
 
-    def without_time_outs(url: str, **arguments: object) -> redis.ConnectionPool:
-        given = {"socket_timeout": None, "socket_connect_timeout": None, **arguments}
-        return _from_url(url, **given)
+    def without_time_outs(self: redis.Connection, **arguments: object) -> None:
+        _init(self, **{"socket_timeout": None, "socket_connect_timeout": None, **arguments})
 
-    redis.ConnectionPool.from_url = without_time_outs  # type: ignore[method-assign]
+    redis.Connection.__init__ = without_time_outs  # type: ignore[method-assign,assignment]
