@@ -26,6 +26,7 @@ from chaos.cluster.base import Platform, refusal
 from chaos.errors import InterruptedTrial, ScenarioError, SetupError
 from chaos.experiment.written import Experiment
 from chaos.experiment.written import load as load_experiment
+from chaos.linux import machine
 from chaos.options import EXPERIMENTS, PLATFORMS, Options
 from chaos.place import at_once, choose
 from chaos.progress import Message, Tell, Tells
@@ -277,6 +278,7 @@ class Campaign:
             "scenario": self.loaded.scenario.name,
             "cluster": self.place.on,
             "cluster_why": self.place.why,
+            "machine": machine(),
             "parallel": self.at_once,
             "experiments": list(dict.fromkeys(experiment.name for experiment in self.experiments)),
             "left_out": self.left_out,

@@ -187,6 +187,19 @@ def _too_old(manifest: dict[str, Any], max_age: str) -> str:
 
 
 @cli.command()
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
+@click.option("--unlike", is_flag=True, help="Compare what was played with another scenario, place or machine, too.")
+def compare(first: Path, second: Path, unlike: bool) -> int:
+    """Say how two campaigns differ, and the smallest difference that they could have shown."""
+    from chaos.compare import compare as compared
+
+    for sentence in compared(first, second, unlike=unlike):
+        click.echo(sentence)
+    return PASS
+
+
+@cli.command()
 def doctor() -> int:
     """Say what is missing here, and what brings it; 0 where a run can start on kind or on local."""
     from chaos.doctor import diagnose

@@ -38,7 +38,7 @@ MEASURED = ("least_s", "most_s", "middle_s", "censored")
 HELD = ("limit_s", "verdict", "gate")
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "trials": (
-        *("scenario", "cluster", "expects", "seed", "t0", "verdict", "ended", "failovers", "failover_kind"),
+        *("scenario", "cluster", "machine", "expects", "seed", "t0", "verdict", "ended", "failovers", "failover_kind"),
         *("doubts", "because", "cause"),
     ),
     "paths": ("path", "state", "application", "measure", *MEASURED, *HELD),
@@ -124,18 +124,14 @@ def load(*directories: str | Path) -> Frames:
 def of(results: Iterable[CampaignResult], folders: Mapping[str, Path] | None = None) -> Frames:
     """The tables of results. Without `folders` there are no operations."""
     return _frames(
-        (
-            ({"campaign": result.name, "scenario": result.scenario, "cluster": result.cluster}, trial)
-            for result in results
-            for trial in result.trials
-        ),
+        ((_campaign(result), trial) for result in results for trial in result.trials),
         folders or {},
     )
 
 
 def of_trials(trials: Iterable[TrialResult]) -> Frames:
     """The tables of trials before they are a campaign's result: without its name, its scenario and its cluster."""
-    return _frames((({"campaign": "", "scenario": "", "cluster": ""}, trial) for trial in trials), {})
+    return _frames((({"campaign": ""}, trial) for trial in trials), {})
 
 
 def _frames(trials: Iterable[tuple[Row, TrialResult]], folders: Mapping[str, Path]) -> Frames:
@@ -143,6 +139,11 @@ def _frames(trials: Iterable[tuple[Row, TrialResult]], folders: Mapping[str, Pat
     for campaign, trial in trials:
         _add(rows, campaign, trial)
     return Frames(**{name: _table(name, these) for name, these in rows.items()}, folders=folders)
+
+
+def _campaign(result: CampaignResult) -> Row:
+    machine = str(result.manifest.get("machine", ""))
+    return {"campaign": result.name, "scenario": result.scenario, "cluster": result.cluster, "machine": machine}
 
 
 def _campaigns(directory: Path) -> list[Path]:

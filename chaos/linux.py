@@ -2,10 +2,12 @@
 
 import ctypes
 import os
+import platform
 import signal
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -80,3 +82,12 @@ def apart(work: Callable[[], T]) -> T:
 def die_with_parent() -> None:
     """Have the kernel kill this process when the thread that started it ends. It outlives exec, but not a fork."""
     _checked(_libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0))
+
+
+def machine() -> str:
+    """The class of this machine, as far as it decides how fast it is: its processor and how many cores we may use."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine()
+    )
+    return f"{model}, {len(os.sched_getaffinity(0))} cores"
