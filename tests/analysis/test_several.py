@@ -1,10 +1,12 @@
 """Stories that hold several of each: clients, clocks, faults, starts, processes. First and last, any and all differ."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chaos.analysis.campaign import analyse
 from chaos.analysis.clocks import Clocks
 from chaos.analysis.history import History
 from chaos.analysis.interval import Interval
@@ -12,12 +14,13 @@ from chaos.analysis.lateness import suspect
 from chaos.analysis.losses import find_losses
 from chaos.analysis.paths import measure
 from chaos.analysis.result import PathResult
+from chaos.analysis.summary import to_json
 from chaos.clock import AGENT
 from chaos.model import ErrorCode, MemberKind, Outcome
 from chaos.record.reader import Rows
 from tests.analysis.conftest import Analysed, Placed
 from tests.analysis.test_clocks import MINE, OTHER, SECOND, domain, offset, pair
-from tests.recordings import Story, changed, kill_master, write_trial
+from tests.recordings import Story, changed, kill_master, write_campaign, write_trial
 from tests.recordings.load import write_bits
 from tests.recordings.world import IPS, NODE, PODS, members, ns, run_id
 from tests.saying import edges
@@ -69,6 +72,25 @@ class TestClients:
 
     def test_an_application_never_gates(self, analysed: Analysed):
         assert not analysed(kill_master()).paths["app/kept"].gate
+
+    def test_a_call_that_is_slow_is_an_applications_first_trouble(self, analysed: Analysed):
+        slow = {"outcome": Outcome.OK, "error": ErrorCode.NONE, "takes_s": 3.0, "node": 0}
+        first = (
+            analysed(Story(paths=("service", "app")).fault().out("app", 5.0, 8.0, **slow))
+            .paths["app/kept"]
+            .first_good_s
+        )
+        assert first is not None
+        assert first.least > 4.9
+
+    def test_what_clients_saw_first_is_what_meters_saw(self, analysed: Analysed):
+        story = Story(paths=("service", "app")).fault().out("app", 0.5, 1.5).out("service", 2.0, 4.0)
+        assert edges(analysed(story).milestones["first_failed"].at_s) == pytest.approx((2.0, 2.0), abs=0.03)
+
+    def test_what_was_not_over_has_no_most_in_the_summary(self, tmp_path: Path):
+        write_campaign(tmp_path, [Story(paths=("service",)).fault().out("service", 1.0, 99.0)])
+        written = json.loads(to_json(analyse(tmp_path)))["trials"][0]["paths"]["service/new"]["recovered_s"]
+        assert written == [pytest.approx(20.0, abs=0.05), None]
 
 
 class TestAudits:

@@ -159,3 +159,7 @@ def test_no_other_module_of_a_report_formats_a_figure_itself(path: Path):
 def test_what_was_set_has_no_zeros_that_say_nothing():
     assert [wording.brief(value) for value in (15.0, 0.25, 100.0, 0.0)] == ["15", "0.25", "100", "0"]
     assert wording.percent(0.876) == "88 %"
+
+
+def test_of_several_that_were_not_over_the_longest_is_told() -> None:
+    assert spread_text([Interval.at(2.0), Interval(3.0), Interval(9.0)]) == "2.0 to > 9.0 s"

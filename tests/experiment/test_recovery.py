@@ -4,7 +4,8 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-from chaos.experiment.recovery import outstanding
+from chaos.clock import mono_ns
+from chaos.experiment.recovery import is_live, outstanding, recovered
 from tests.cluster.test_health import SYSTEM, healthy, role, tell
 
 
@@ -73,3 +74,42 @@ def test_a_failover_is_waited_for_while_a_fault_is_held_or_a_sentinel_sees_somet
     facts = healthy()
     facts.sentinels = {name: replace(said, flags="master,s_down") for name, said in facts.sentinels.items()}
     assert missing(facts, over=False) == waited_for
+
+
+def sending(*clients: tuple[int, int], effect_ns: int | None = None, limit_s: float = 180.0) -> Any:
+    """A session of one path whose clients have each sent so many (good, bad) operations of late, and is not back."""
+    each = [
+        SimpleNamespace(ok=lambda _since, good=good: good, bad=lambda _since, bad=bad: bad) for good, bad in clients
+    ]
+    ops = SimpleNamespace(paths=lambda: {"service/new": each}, recovered=lambda *_: {"service/new": False})
+    seen = SimpleNamespace(effect_ns=None, over=True)
+    limits = SimpleNamespace(recovery=limit_s, stable=5.0)
+    return SimpleNamespace(
+        observed=SimpleNamespace(
+            ops=ops, seen=seen, follow=lambda: None, at_agent=int, now_at_agent=lambda: 10**12, agent_at_host=int
+        ),
+        scenario=SimpleNamespace(gap=1.0, limits=limits),
+        proven=frozenset({"service/new"}),
+        effect_ns=effect_ns,
+        pulled_ns=mono_ns() + 60 * 10**9,
+        expects="any",
+        tell=lambda _message: None,
+    )
+
+
+async def test_a_path_is_live_while_each_of_its_clients_sends() -> None:
+    assert await is_live(sending((3, 0), (1, 0)))
+    assert not await is_live(sending((3, 0), (0, 0)))
+    assert not await is_live(sending())
+
+
+async def test_bad_operations_show_life_only_after_the_fault() -> None:
+    assert not await is_live(sending((0, 4)))
+    assert await is_live(sending((0, 4), effect_ns=1))
+
+
+async def test_recovery_is_waited_for_until_its_limit_and_no_longer() -> None:
+    began_ns = mono_ns()
+    said = await recovered(sending((0, 4), limit_s=0.3))
+    assert said == "not recovered within 0.3 s: service/new to be back and stable"
+    assert mono_ns() - began_ns < 20 * 10**9
