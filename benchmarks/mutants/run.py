@@ -47,7 +47,7 @@ NEAREST = {
     "chaos/analysis/statistics.py": "analysis/statistics analysis/campaign analysis/several_trials",
     "chaos/analysis/summary.py": "analysis/summary analysis/several",
     "chaos/analysis/targets.py": "analysis/verdict analysis/lateness analysis/several_failovers analysis/oracle",
-    "chaos/analysis/trial.py": "analysis/milestones analysis/verdict analysis/covariates analysis/several_failovers",
+    "chaos/analysis/trial.py": "analysis/milestones analysis/verdict analysis/several_failovers analysis/several",
     "chaos/analysis/verdict.py": "analysis/verdict analysis/campaign analysis/several analysis/oracle",
     "chaos/analysis/windows.py": "analysis/windows analysis/paths analysis/several analysis/oracle",
     "chaos/analysis/wording.py": "analysis/wording",
