@@ -142,17 +142,19 @@ _REDIS: dict[str, Any] = {
         dual-channel-replication-enabled dynamic-hz extended-redis-compatibility gopher-enabled hide-user-data-from-log
         import-mode io-threads-do-reads jemalloc-bg-thread latency-tracking mptcp repl-mptcp
         lazyfree-lazy-eviction lazyfree-lazy-expire
-        lazyfree-lazy-server-del lazyfree-lazy-user-del lazyfree-lazy-user-flush no-appendfsync-on-rewrite
+        lazyfree-lazy-server-del lazyfree-lazy-user-del lazyfree-lazy-user-flush lua-replicate-commands
+        no-appendfsync-on-rewrite
         protected-mode rdb-del-sync-files rdb-save-incremental-fsync rdbchecksum rdbcompression repl-disable-tcp-nodelay
         repl-diskless-sync replica-announced replica-ignore-disk-write-errors replica-ignore-maxmemory
         replica-lazy-flush replica-read-only replica-serve-stale-data set-proc-title stop-writes-on-bgsave-error
-        tls-cluster tls-prefer-server-ciphers tls-replication tls-session-caching""",
+        tls-cluster tls-prefer-server-ciphers tls-replication tls-session-caching use-exit-on-panic""",
         YES_NO,
     ),
     **_each("min-replicas-max-lag repl-diskless-sync-delay shutdown-timeout tcp-keepalive timeout", SECONDS),
     **_each("repl-backlog-ttl tls-auto-reload-interval tls-session-cache-timeout", SECONDS),
     **_each("repl-ping-replica-period repl-timeout", number(1, INT_MAX, unit="seconds")),
-    **_each("busy-reply-threshold latency-monitor-threshold", number(unit="milliseconds")),
+    **_each("busy-reply-threshold latency-monitor-threshold watchdog-period", number(unit="milliseconds")),
+    **_each("key-load-delay rdb-key-save-delay", number(-INT_MAX, INT_MAX)),
     **_each(
         """acllog-max-len auto-aof-rewrite-percentage events-per-io-thread hash-max-listpack-entries hz lfu-decay-time
         lfu-log-factor list-compress-depth min-replicas-to-write repl-diskless-sync-max-replicas replica-priority

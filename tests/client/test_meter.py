@@ -85,7 +85,7 @@ async def test_a_peer_that_does_not_take_connections_was_never_sent_to(tmp_path:
 async def test_a_replica_refuses_writes_and_says_who_it_is(start: Start, tmp_path: Path):
     master = start()
     replica = start("--replicaof", *master.address.split(":"))
-    async with playing(tmp_path, new_and_kept(replica.address)) as play:
+    async with playing(tmp_path, new_and_kept(replica.address), load(deadline_s=2.0)) as play:
         await seconds(0.3)
     assert outcomes(play.rows) == {(Outcome.FAILED, ErrorCode.READONLY)}
     assert {row.node for row in play.rows} == {0}

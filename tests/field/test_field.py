@@ -41,7 +41,7 @@ CASES = {
     "two masters": Case("kill-master", scenario="cache"),
     "priority 0": Case("kill-master", (f"{REDIS}.replica-priority=0", f"{LOCAL}.replace.after=25s")),
     "a replica first": Case("reset-window", MODEL, scenario="operator-model", trials=2),
-    "short failover-timeout": Case("kill-master", (f"{SENTINEL}.failover-timeout=300",), trials=4),
+    "short failover-timeout": Case("kill-master", (f"{SENTINEL}.failover-timeout=100",), trials=4),
     "full": Case(
         "kill-master", (f"{REDIS}.maxmemory=2097152", f"{REDIS}.maxmemory-policy=noeviction", "limits.recovery=20s")
     ),
@@ -170,13 +170,12 @@ def test_promotions_that_were_undone_are_told_and_the_milestone_is_of_the_one_th
     assert undone, "no promotion was undone in any of these trials"
     for trial in undone:
         found = the(trial, "promotion undone")
-        lasting = next(one for one in trial.failovers if not one.aborted)
-        promoted = trial.milestones["promoted"].at_s
-        assert promoted == lasting.milestones["promoted"].at_s
-        assert "failover-timeout being 0.3 s" in found.sentence
-        assert found.until_s is not None
-        if found.until_s - found.since_s > 4:  # much of the outage, so that it is part of its cause
+        assert "failover-timeout being 0.1 s" in found.sentence
+        if found.until_s is None:  # no promotion lasted, so that it is the cause of what followed
             assert found.sentence in trial.cause
+        else:
+            lasting = next(one for one in trial.failovers if not one.aborted)
+            assert trial.milestones["promoted"].at_s == lasting.milestones["promoted"].at_s
 
 
 def test_a_redis_that_is_full_is_out_again_until_the_end(cases: Cases) -> None:

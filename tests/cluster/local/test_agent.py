@@ -71,7 +71,7 @@ async def test_it_records_into_the_trial_and_leaves_only_its_record(tmp_path):
         await agent.pull()
         await agent.put(STOP, "{}")
         await heard(one, "clients.stopped")
-        await agent.put(AUDIT, json.dumps({"address": (await one.member("redis-0")).ip_port}))
+        await agent.put(AUDIT, json.dumps({"addresses": [(await one.member("redis-0")).ip_port]}))
         assert (await heard(one, "audit"))["present"]
         await agent.close()
     resolved = {
