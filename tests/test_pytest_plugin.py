@@ -15,7 +15,7 @@ from chaos.testing import MeasuredPath
 from tests.fakes import HERE, read, scenario_file
 from tests.rig import wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
 CONFTEST = """
 from chaos.options import PLATFORMS, Registered
@@ -38,7 +38,7 @@ def foreign(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 def played(foreign: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     asked = ("--on", "fake", "--scenario", "./small", "-p", "no:cacheprovider")
-    return foreign.runpytest_subprocess(*asked, *arguments, timeout=50)
+    return foreign.runpytest_subprocess(*asked, *arguments, timeout=150)
 
 
 def test_a_bare_run_collects_no_experiment(foreign: pytest.Pytester) -> None:
