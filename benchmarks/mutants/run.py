@@ -41,7 +41,7 @@ NEAREST = {
     "chaos/analysis/measured.py": "analysis/verdict analysis/milestones analysis/several_failovers analysis/several",
     "chaos/analysis/milestones.py": "analysis/milestones analysis/phases analysis/several_failovers",
     "chaos/analysis/operations.py": "analysis/losses analysis/paths analysis/doubts analysis/several analysis/oracle",
-    "chaos/analysis/paths.py": "analysis/paths analysis/verdict analysis/several analysis/oracle",
+    "chaos/analysis/paths.py": "analysis/paths analysis/applications analysis/verdict analysis/several analysis/oracle",
     "chaos/analysis/phases.py": "analysis/phases analysis/milestones analysis/several_failovers analysis/oracle",
     "chaos/analysis/sentinels.py": "analysis/sentinels analysis/milestones analysis/several_failovers",
     "chaos/analysis/statistics.py": "analysis/statistics analysis/campaign analysis/several_trials",
