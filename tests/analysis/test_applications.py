@@ -48,3 +48,14 @@ def test_one_that_never_succeeded_again_says_what_it_met_last_and_on_which_conne
 
 def test_one_that_succeeded_again_was_not_out_for_good(analysed: Analysed):
     assert analysed(kill_master()).paths["app/kept"].never_again == ""
+
+
+def test_one_whose_calls_are_acknowledged_and_lost_to_the_end_has_no_good_one(analysed: Analysed):
+    story = Story(paths=("service", "app")).fault().acknowledged_then_lost("app", 2.0, 99.0)
+    assert analysed(story).paths["app/kept"].first_good_s is None
+
+
+def test_the_connection_that_is_told_is_its_own(analysed: Analysed):
+    story = Story(paths=("service", "app")).fault().out("app", 0.0, 99.0, error=ErrorCode.READONLY)
+    story.event("connection.opened", -6.0, AGENT, client=2).event("connection.opened", 9.0, AGENT, client=0)
+    assert analysed(story).paths["app/kept"].never_again == "readonly, on the connection that it had before the fault"
