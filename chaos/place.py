@@ -35,7 +35,7 @@ def choose(on: str | None, scenario: str | None, settings: Mapping[str, str]) ->
 
     Raises ScenarioError where scenario and place contradict, SetupError in CI where kind cannot run.
     """
-    if not (on or scenario):
+    if settings and not (on or scenario):
         _check_settings(settings)
     missing = "" if on or scenario else _not_kind()
     chosen = on or (LOCAL if missing else KIND)
