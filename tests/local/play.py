@@ -105,3 +105,8 @@ def played_by(command: list[str], asked: Asked) -> Played:
     if not asked.inconclusive and any(asked.out.glob("*/summary.json")):
         counted(played.result.trials)
     return played
+
+
+def voids(trial: TrialResult) -> dict[str, str]:
+    """The doubts that make a trial inconclusive, by name, with what each says."""
+    return {doubt.name: doubt.text for doubt in trial.doubts if doubt.voids}

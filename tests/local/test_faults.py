@@ -7,7 +7,7 @@ import pytest
 
 from chaos.analysis.result import State, TrialResult, Verdict
 from chaos.errors import INCONCLUSIVE
-from tests.local.play import Asked, play
+from tests.local.play import Asked, play, voids
 from tests.local.small import action, experiment, probe, scenario
 from tests.local.tampered import environment
 
@@ -152,7 +152,3 @@ def without_effect(
     assert trial.verdict is Verdict.INCONCLUSIVE, played.printed
     assert played.code == INCONCLUSIVE
     return trial
-
-
-def voids(trial: TrialResult) -> dict[str, str]:
-    return {doubt.name: doubt.text for doubt in trial.doubts if doubt.voids}
