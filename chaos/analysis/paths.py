@@ -108,26 +108,29 @@ def _path(history: History, clients: tuple[RecordedClient, ...], suspect: Bools,
 def baseline(history: History, clients: tuple[RecordedClient, ...], suspect: Bools) -> tuple[PathState, str]:
     """Return the state that the operations before the fault show, and what is wrong if the path does not work.
 
-    A path is judged only if its own good writes were seen before anything was done to the system. Operations that may
-    be bad because of our own stalls or of waits for a core count neither as good nor as bad.
+    A path is judged only if its own good writes were seen before anything was done to the system. Bad operations that
+    our own stalls or waits for a core may explain do not count. Good ones count whatever else happened: no stall makes
+    an operation good.
     """
     span = history.baseline_s
     if span is None or span.width < SHORTEST_S:
         return "unproved", "there was no baseline"
-    ops, good, sent, met, few, silent = history.ops, 0, 0, Counter[str](), False, False
+    ops, good, sent, excused, met, few, silent = history.ops, 0, 0, 0, Counter[str](), False, False
     for client in clients:
         mine = ops.of(client.number)
         within = (ops.due_s[mine] >= span.least) & (ops.due_s[mine] < span.most)
-        counted = within & ~suspect[mine]
+        counted = within & (ops.good[mine] | ~suspect[mine])
         fine = int((ops.good[mine] & counted).sum())
         few |= int(counted.sum()) < LEAST_SHARE * client.rate_hz * span.width
         silent |= fine == 0
         good, sent = good + fine, sent + int(counted.sum())
+        excused += int((within & ~counted).sum())
         wrong = ops.error[mine][within & (ops.outcome[mine] != Outcome.OK)]
         met.update(ErrorCode(code).words for code in wrong.tolist() if code)
     error = met.most_common(1)[0][0] if met else "no error"
     if few:
-        return "unproved", f"a client sent too little before the fault: {sent} operations in all"
+        stalled = f"; {excused} more were bad while our own agent or the system waited for a core" if excused else ""
+        return "unproved", f"too few operations of a client count before the fault: {sent} in all{stalled}"
     if good == 0:
         return "never worked", f"{error}, 0 of {sent}"
     if good < WORKS_SHARE * sent or silent:
