@@ -3,7 +3,8 @@
 HarnessError
 ├─ ScenarioError      a bad file or option, with its path and the words that would be right      exit 2
 ├─ SetupError         something missing, or no healthy start; names the command that fixes it    exit 3
-│  └─ NeverHealthyError  no healthy start, and waiting or deploying anew cannot change that      exit 3
+│  ├─ NeverHealthyError  no healthy start, and waiting or deploying anew cannot change that      exit 3
+│  └─ CrowdedError       the machine was too crowded to measure a trial; another trial may do    exit 3
 ├─ FaultError         a heal that failed, an effect that could not be undone                     exit 4
 ├─ RecordingError     a truncated recording, or one of an unknown format                         exit 4
 ├─ ExperimentError    chaostoolkit did not play the experiment as written                        exit 4
@@ -35,6 +36,10 @@ class NeverHealthyError(SetupError):
     """The system cannot become healthy as it is written, so that nobody waits for it or deploys it anew."""
 
 
+class CrowdedError(SetupError):
+    """The machine was too crowded to measure a trial, which says nothing of the system or of the next trial."""
+
+
 class FaultError(HarnessError):
     """A fault that could not be applied or undone."""
 
@@ -59,7 +64,7 @@ PASS, FAIL, INCONCLUSIVE = 0, 1, 5
 
 def error_named(name: str) -> type[HarnessError]:
     """The class of an error that another process told of by its name; HarnessError if there is none of that name."""
-    known = [*HarnessError.__subclasses__(), NeverHealthyError]
+    known = [*HarnessError.__subclasses__(), *SetupError.__subclasses__()]
     return next((one for one in known if one.__name__ == name), HarnessError)
 
 

@@ -144,12 +144,10 @@ def platform(_scenario: Scenario, _folder: Path, *, keep: bool, tell: Tells) -> 
 
 @asynccontextmanager
 async def connect(ref: dict[str, str], _scenario: Scenario, directory: Path) -> AsyncIterator[FakeCluster]:
-    world = World(directory, ref["script"])
-    breaks = ref["script"].partition("breaks-in-")[2]
-    if breaks == directory.name:
-        world.script = "platform-breaks"
-    elif breaks:
-        await until(closed(directory.parent / breaks), within_s=30, because=f"{breaks} does not break")
+    script, _, only = ref["script"].partition("-in-")
+    world = World(directory, script if only in ("", directory.name) else "")
+    if only and not world.script:
+        await until(closed(directory.parent / only), within_s=30, because=f"{only} does not end")
     if world.script == "worker-dies":
         os.kill(os.getpid(), signal.SIGKILL)
     try:

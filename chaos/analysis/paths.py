@@ -108,9 +108,9 @@ def _path(history: History, clients: tuple[RecordedClient, ...], suspect: Bools,
 def baseline(history: History, clients: tuple[RecordedClient, ...], suspect: Bools) -> tuple[PathState, str]:
     """Return the state that the operations before the fault show, and what is wrong if the path does not work.
 
-    A path is judged only if its own good writes were seen before anything was done to the system. Bad operations that
-    our own stalls or waits for a core may explain do not count. Good ones count whatever else happened: no stall makes
-    an operation good.
+    A path is judged only if its own good writes were seen before anything was done to the system. Operations that may
+    be bad because of our own stalls or of waits for a core count neither as good nor as bad. What remains of each
+    client must be a second's worth of operations.
     """
     span = history.baseline_s
     if span is None or span.width < SHORTEST_S:
@@ -119,9 +119,10 @@ def baseline(history: History, clients: tuple[RecordedClient, ...], suspect: Boo
     for client in clients:
         mine = ops.of(client.number)
         within = (ops.due_s[mine] >= span.least) & (ops.due_s[mine] < span.most)
-        counted = within & (ops.good[mine] | ~suspect[mine])
+        counted = within & ~suspect[mine]
         fine = int((ops.good[mine] & counted).sum())
-        few |= int(counted.sum()) < LEAST_SHARE * client.rate_hz * span.width
+        few |= int(within.sum()) < LEAST_SHARE * client.rate_hz * span.width
+        few |= int(counted.sum()) < SHORTEST_S * client.rate_hz
         silent |= fine == 0
         good, sent = good + fine, sent + int(counted.sum())
         excused += int((within & ~counted).sum())

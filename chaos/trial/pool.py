@@ -1,7 +1,8 @@
 """The trials of a campaign in worker processes, as many side by side as it wants, in the order of the plan.
 
 The first failure of the harness lets no more begin: those under way are played to their end, and then it is raised. A
-worker is started with a spec, heard line by line, interrupted, and never left behind.
+machine that was too crowded to measure one trial is no such failure unless it was so for all. A worker is started with
+a spec, heard line by line, interrupted, and never left behind.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.clock import mono_ns
-from chaos.errors import HarnessError, InterruptedTrial, NeverHealthyError, SetupError, error_named, worst
+from chaos.errors import CrowdedError, HarnessError, InterruptedTrial, NeverHealthyError, SetupError, error_named, worst
 from chaos.pipe import Child, Lines, Program
 from chaos.progress import Message, Tell, Tells
 from chaos.record.layout import CLOSED
@@ -155,6 +156,7 @@ class Pool:
         self._begun = 0
         self._playing: dict[asyncio.Task[TrialSpec], Play] = {}
         self._failed: list[BaseException] = []
+        self._crowded: list[CrowdedError] = []
         self._begun_ns = mono_ns()
 
     async def play(self) -> None:
@@ -166,6 +168,8 @@ class Pool:
                 await self._ended(task)
             self._begin()
             self._tell_progress()
+        if self._begun and len(self._crowded) == self._begun:
+            raise self._crowded[0]
         if self._failed:
             raise self._failed[0] if len(self._failed) == 1 else worst(BaseExceptionGroup("trials", self._failed))
 
@@ -189,7 +193,10 @@ class Pool:
                 await self._options.closed(task.result())
             except HarnessError as error:
                 problem = error
-        if problem is not None:
+        if isinstance(problem, CrowdedError):
+            self._crowded.append(problem)
+            self._options.tell(Message(Tell.NOTE, {"text": f"{problem}; the other trials are played"}))
+        elif problem is not None:
             self._failed.append(problem)
             self._to_come = iter(())
             if self._playing and not isinstance(problem, InterruptedTrial):

@@ -29,7 +29,15 @@ from chaos.clock import AGENT, HOST, identity, mono_ns
 from chaos.cluster.base import refusal
 from chaos.cluster.health import Facts, master, settings, summary, to_audit
 from chaos.cluster.silent import DESCRIBED_S, final, silent
-from chaos.errors import FaultError, InterruptedTrial, NeverHealthyError, RecordingError, SetupError, worst
+from chaos.errors import (
+    CrowdedError,
+    FaultError,
+    InterruptedTrial,
+    NeverHealthyError,
+    RecordingError,
+    SetupError,
+    worst,
+)
 from chaos.experiment import paths, play, recovery, written
 from chaos.experiment.crowding import Crowded
 from chaos.experiment.observed import Observed
@@ -208,7 +216,9 @@ async def healthy(session: Session, record: Record, said: list[str]) -> None:
 
 
 async def baseline(session: Session, record: Record, said: list[str]) -> None:
-    """Start the clients and judge each path. Raises SetupError where none works: there is nothing to measure.
+    """Start the clients and judge each path. Raises SetupError where none works, since there is nothing to measure.
+
+    It is a CrowdedError if that was the machine's doing.
 
     A load that is too heavy for the machine is halved first, meter by meter of each path, since a longer deadline
     would make every figure less exact.
@@ -232,7 +242,7 @@ async def baseline(session: Session, record: Record, said: list[str]) -> None:
         session.note(sentence)
     session.proven = frozenset(path for path, one in found.items() if one.works)
     if not session.proven:
-        raise SetupError(f"no path to the master works: {_why_none(driven)}")
+        raise _none_works(driven)
     domains = {HOST: identity(), AGENT: session.observed.identities.get(AGENT, {})}
     record.manifest(deadline_s=deadline_s, domains=domains)
     said.extend(f"{path} {one.good} of {one.good + one.bad}" for path, one in found.items())
@@ -251,19 +261,21 @@ def _halved(session: Session, most: int | None) -> int | None:
     return (now + 1) // 2 if now > 1 else None
 
 
-def _why_none(driven: Driven) -> str:
-    """With figures: what the operations met, and whether that was the machine's doing or the system's."""
+def _none_works(driven: Driven) -> SetupError:
+    """Say with figures what the operations met, and whether that was the machine's doing or the system's."""
     met: Counter[ErrorCode] = sum((one.errors for one in driven.paths.values()), Counter())
     good, bad = sum(one.good for one in driven.paths.values()), met.total()
     each = ", ".join(f"{count} {code.words}" for code, count in met.most_common())
     late = sum(met[code] for code in paths.LATE)
-    if driven.crowded.at_all and 2 * late > bad:
+    crowded = driven.crowded.at_all and 2 * late > bad
+    if crowded:
         why = f"the machine was too crowded to measure: {driven.crowded.sentence}"
     elif 2 * late > bad:
         why = f"the system did not answer in time, and the machine was not crowded: {driven.crowded.sentence}"
     else:
         why = f"the system refused; {driven.crowded.sentence}"
-    return f"{good} of {good + bad} operations were good ({each or 'none was decided'}); {why}"
+    operations = f"{good} of {good + bad} operations were good ({each or 'none was decided'})"
+    return (CrowdedError if crowded else SetupError)(f"no path to the master works: {operations}; {why}")
 
 
 def _poor(session: Session, path: str, one: paths.Baseline) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from chaos.analysis import summary
+from chaos.analysis.result import Verdict
 from chaos.campaign import Campaign, run
-from chaos.errors import ScenarioError, SetupError
+from chaos.errors import CrowdedError, ScenarioError, SetupError
 from chaos.options import PLATFORMS, Options, Registered
 from chaos.progress import Message, Tell
 from tests import fake_cluster
@@ -62,7 +63,7 @@ def test_no_more_trials_are_under_way_than_were_asked_for(tmp_path: Path) -> Non
 def test_a_failure_lets_no_more_begin_and_those_under_way_are_played_to_their_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FAKE_SCRIPT", "breaks-in-trial-001")
+    monkeypatch.setenv("FAKE_SCRIPT", "platform-breaks-in-trial-001")
     told: list[Message] = []
     with pytest.raises(SetupError, match="the API server answers no more"):
         run(options(tmp_path, parallel=2, trials=4), told.append)
@@ -74,6 +75,26 @@ def test_a_failure_lets_no_more_begin_and_those_under_way_are_played_to_their_en
     assert len(summary.from_json((directory / "summary.json").read_text()).trials) == 2
     notes = [message.data["text"] for message in told if message.tell is Tell.NOTE]
     assert any("no more trials begin, 1 under way are played to their end" in text for text in notes)
+
+
+def test_a_machine_that_is_too_crowded_for_one_trial_leaves_it_inconclusive_and_the_others_are_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_SCRIPT", "crowded-in-trial-001")
+    result, directory = run(options(tmp_path, parallel=3, trials=4), lambda _: None)
+
+    assert [trial.ended for trial in result.trials] == ["complete", "failed", "complete", "complete"]
+    assert result.trials[1].verdict is Verdict.INCONCLUSIVE
+    assert any("the machine was too crowded to measure" in sentence for sentence in result.trials[1].because)
+    assert read(directory / "trial-001" / "closed")["ended"] == "failed"
+
+
+def test_a_machine_that_is_too_crowded_for_every_trial_ends_the_campaign(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_SCRIPT", "crowded")
+    with pytest.raises(CrowdedError, match="the machine was too crowded to measure"):
+        run(options(tmp_path, parallel=2, trials=2), lambda _: None)
 
 
 def test_each_that_never_became_healthy_is_tried_once_more_on_a_fresh_system(
