@@ -9,7 +9,7 @@ import asyncio
 import fcntl
 import os
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -31,8 +31,8 @@ from chaos.options import EXPERIMENTS, PLATFORMS, Options
 from chaos.place import at_once, choose
 from chaos.progress import Message, Tell, Tells
 from chaos.record.layout import CAMPAIGN, FORMAT
+from chaos.scenario import Loaded
 from chaos.scenario.lookup import find_experiments
-from chaos.scenario.model import Scenario
 from chaos.scenario.words import instead
 from chaos.trial.pool import Closed, PlayOptions, Pool, Specs
 from chaos.trial.record import write_json
@@ -40,7 +40,7 @@ from chaos.trial.spec import TrialSpec, limits_s, utc_now
 from chaos.trial.steps import Player, Trial
 from chaos.trial.waiting import Ending, Waiting, Work
 from chaos.trial.worker import signals
-from chaos.wanted import Wanted
+from chaos.wanted import Wanted, refuse_other_promises, trials_of
 
 LEAVE_S = 120.0
 """How long it may take to remove the platform."""
@@ -48,12 +48,17 @@ LEAVE_S = 120.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Planned:
-    """A trial to come. `number` counts in the campaign, `nth` among the trials of its experiment."""
+    """A trial to come. `number` counts in the campaign, `nth` among the trials of its experiment.
+
+    Where there are variants, `turn` is the same for one trial of each, and so are their seeds: they are a pair.
+    """
 
     number: int
     nth: int
     experiment: Experiment
     seed: int
+    turn: int
+    variant: str = ""
 
 
 class Campaign:
@@ -69,13 +74,14 @@ class Campaign:
         self.left_out: list[str] = []
         self.experiments = [load_experiment(path) for path in find_experiments(_asked(options))]
         self.claim = Claim.parse(options.claim) if options.claim else None
-        self.trials = _trials(options.trials, self.claim)
+        self.trials = trials_of(options.trials, self.claim)
         promised = self.claim.settings if self.claim else {}
         self.place = choose(options.on, options.scenario, {**options.settings, **promised})
         if self.claim:
-            _refuse_other_promises(self.claim, self.place.loaded.scenario, self.experiments)
+            refuse_other_promises(self.claim, self.place.loaded.scenario, self.experiments)
         self.at_once = at_once(self.place.on, options.parallel)
         self.loaded = self.place.loaded
+        self.variants = self._variants()
         self.seed = random.SystemRandom().getrandbits(31) if options.seed is None else options.seed
         self._platform = self._make_platform()
         self.started = utc_now()
@@ -90,7 +96,7 @@ class Campaign:
 
     def __enter__(self) -> Self:
         self.tell(Message(Tell.CAMPAIGN, self._opening()))
-        for warning in self.loaded.warnings:
+        for warning in dict.fromkeys(text for one in self.variants.values() for text in one.warnings):
             self.tell(Message(Tell.NOTE, {"text": warning}))
         with ExitStack() as held:
             held.enter_context(self._waiting)
@@ -109,10 +115,15 @@ class Campaign:
     def plan(self) -> list[Planned]:
         """Every trial that is not played yet. In each round all experiments are played, in an order by the seed.
 
-        So a drift of the machine affects them alike, and none always comes after the same other one.
+        So a drift of the machine affects them alike, and none always comes after the same other one. The variants of a
+        scenario follow each other in each round, in an order by the seed, and share a seed.
         """
         rounds = [(nth, one) for nth in range(self.trials) for one in self._round(nth)]
-        planned = [self._plan(nth, experiment) for nth, experiment in rounds]
+        planned = [
+            self._plan(nth, experiment, turn, variant)
+            for turn, (nth, experiment) in enumerate(rounds)
+            for variant in random.Random(f"{self.seed}:variants {turn}").sample([*self.variants], len(self.variants))
+        ]
         return [one for one in planned if one.number not in self.done]
 
     def another(self, experiment: str) -> Planned:
@@ -150,7 +161,7 @@ class Campaign:
     def _play(self, trials: Iterable[Specs], of: Callable[[], int], closed: Closed | None = None) -> None:
         options = PlayOptions(
             at_once=min(self.at_once, of()),
-            limit_s=limits_s(self.loaded.scenario),
+            limit_s=max(limits_s(one.scenario) for one in self.variants.values()),
             redeploy=partial(self._platform.deploy, fresh=True),
             tell=self.tell,
             of=of,
@@ -196,10 +207,11 @@ class Campaign:
             experiment=str(planned.experiment.path.resolve()),
             seed=planned.seed,
             directory=str(self._directory(planned)),
-            scenario=self.loaded.scenario.model_dump(mode="json"),
-            ref=self._platform.ref(),
+            scenario=self.variants[planned.variant].scenario.model_dump(mode="json"),
+            ref={**self._platform.ref(), "turn": str(planned.turn)},
             cluster={"kind": self._platform.kind, "name": self._platform.name, **asdict(versions)},
             system="fresh" if PLATFORMS[self.place.on].own_system else "re-used",
+            variant=planned.variant,
         )
 
     def _leave_out(self) -> None:
@@ -224,15 +236,34 @@ class Campaign:
         if refused:
             raise SetupError(refused)
 
-    def _plan(self, nth: int, experiment: Experiment) -> Planned:
+    def _plan(self, nth: int, experiment: Experiment, turn: int | None = None, variant: str = "") -> Planned:
         number = next(self._numbers)
-        return Planned(number=number, nth=nth, experiment=experiment, seed=seed_of(self.seed, number))
+        turn = number if turn is None else turn
+        seed = seed_of(self.seed, turn)
+        return Planned(number=number, nth=nth, experiment=experiment, seed=seed, turn=turn, variant=variant)
+
+    def _variants(self) -> dict[str, Loaded]:
+        """The scenario of each variant; of one without a name where none is asked for. Raises ScenarioError."""
+        asked, on = self.options.variants, self.place.on
+        if not asked:
+            return {"": self.loaded}
+        if on in PLATFORMS and not PLATFORMS[on].own_system:
+            raise ScenarioError(
+                f"variants are played side by side on local only: on {on} all trials are on one system; play a "
+                f"campaign of each, and then `failover compare` them"
+            )
+        if self.claim:
+            raise ScenarioError("--claim is made of one scenario: leave it out, or claim it of each variant by itself")
+        scenario, settings = self.options.scenario, self.options.settings
+        return {name: choose(on, scenario, {**settings, **more}).loaded for name, more in asked.items()}
 
     def _round(self, nth: int) -> list[Experiment]:
         return random.Random(f"{self.seed}:round {nth}").sample(self.experiments, len(self.experiments))
 
     async def _find_done(self) -> None:
-        self.done, told = await resume.played(self.directory, self.loaded.scenario)
+        self.done, told = await resume.played(
+            self.directory, {name: one.scenario for name, one in self.variants.items()}
+        )
         for sentence in [f"{len(self.done)} trials were played before", *told]:
             self.tell(Message(Tell.NOTE, {"text": sentence}))
 
@@ -270,6 +301,7 @@ class Campaign:
     def _write_down(self) -> None:
         """Write what was asked for. It is written again when another trial is asked for."""
         asked = asdict(self.options) | {"out": str(self.options.out), "settings": dict(self.options.settings)}
+        asked["variants"] = {name: dict(settings) for name, settings in self.options.variants.items()}
         content = {
             "format": FORMAT,
             "name": self.directory.name,
@@ -297,6 +329,7 @@ class Campaign:
             "on": self.place.on,
             "why": self.place.why,
             "trials": self.trials,
+            "variants": [name for name in self.variants if name],
             "at_once": self.at_once,
             "experiments": [one.name for one in self.experiments],
             "seed": self.seed,
@@ -322,30 +355,6 @@ def run(options: Options, tell: Tells) -> tuple[CampaignResult, Path]:
     finally:
         result = campaign.close()
     return result, campaign.directory
-
-
-def _trials(asked: int, claim: Claim | None) -> int:
-    """Of each experiment; a claim that is given no number takes as few as can support it. Raises ScenarioError."""
-    if claim is None:
-        return asked
-    least = claim.trials(0)
-    if asked == 1:
-        return least
-    if asked < least:
-        raise ScenarioError(f"--trials {asked}: {claim} takes at least {least} trials, even if none misses")
-    return asked
-
-
-def _refuse_other_promises(claim: Claim, scenario: Scenario, experiments: Sequence[Experiment]) -> None:
-    """A trial passes if it keeps the claim, unless its experiment is promised something of its own."""
-    for experiment in experiments:
-        own = scenario.experiments.get(experiment.name)
-        other = [name for name in ("recovery", "downtime") if own and name in own.targets]
-        if other:
-            raise ScenarioError(
-                f"--claim {claim}: {scenario.name} holds {experiment.name} to a {other[0]} of its own; claim it of "
-                f"other experiments, or take that out of the scenario"
-            )
 
 
 def _asked(options: Options) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import sys
 import traceback
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,12 +19,16 @@ import click
 from chaos import __version__
 from chaos.analysis.result import Verdict
 from chaos.errors import FAIL, INCONCLUSIVE, PASS, HarnessError, RecordingError, ScenarioError, SetupError
-from chaos.options import RUN, Option, Options, options
+from chaos.options import RUN, SET, Option, Options, of_variant, options
 from chaos.scenario.lookup import shipped
 
 EXIT = {Verdict.PASS: PASS, Verdict.FAIL: FAIL, Verdict.INCONCLUSIVE: INCONCLUSIVE}
 REPORTS = Path("reports")
 REPORT, SUMMARY = "report.html", "summary.json"
+ONE_SCENARIO = ("claim", "resume")
+"""What concerns a campaign of one scenario, and none of variants. `failover run --resume` goes on with either."""
+VARIANT_TRIALS, KILL = 20, "kill-master"
+"""What is played of each variant where nobody says otherwise."""
 
 directory = click.argument("directory", type=click.Path(path_type=Path))
 
@@ -57,7 +62,16 @@ class Value(click.ParamType[Any]):
 
 def campaign_options(command: Callable[..., int]) -> Callable[..., int]:
     """Every option that `chaos.options` declares for `failover run`, each under the name of its field."""
-    for name, option in reversed(options(RUN).items()):
+    return _with_options(command, options(RUN))
+
+
+def variants_options(command: Callable[..., int]) -> Callable[..., int]:
+    """As `failover run` has them, without those that a campaign of variants cannot take."""
+    return _with_options(command, {name: one for name, one in options(RUN).items() if name not in ONE_SCENARIO})
+
+
+def _with_options(command: Callable[..., int], declared: dict[str, Option]) -> Callable[..., int]:
+    for name, option in reversed(declared.items()):
         typed = {"type": Value(option), "metavar": option.metavar} if option.read else {"is_flag": True}
         command = click.option(f"--{option.flag}", name, help=option.help, multiple=option.gather is not None, **typed)(
             command
@@ -65,11 +79,36 @@ def campaign_options(command: Callable[..., int]) -> Callable[..., int]:
     return command
 
 
+def side(name: str, which: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """`--a` and `--b`: the settings of one of two variants."""
+    text = f"Of the {which} variant, over the scenario; repeatable: redis.min-replicas-to-write=1."
+    return click.option(f"--{name}", type=Value(SET), metavar=SET.metavar, help=text, multiple=True)
+
+
+def scenario_of(named: str | None, given: Mapping[str, Any]) -> str | None:
+    """The scenario, which may be named as an argument or as an option."""
+    if named and given["scenario"] not in (None, named):
+        raise click.UsageError(f"two scenarios are given, {named} and {given['scenario']}: leave one out")
+    return named or given["scenario"]
+
+
+def variants_asked(named: str | None, given: Mapping[str, Any]) -> Options:
+    """A campaign of variants, which is played on local: there every trial has a system of its own."""
+    wanted = asked({"trials": VARIANT_TRIALS, **_said(given), "scenario": scenario_of(named, given)})
+    return replace(wanted, on=wanted.on or "local", experiments=wanted.experiments or (KILL,))
+
+
+def _said(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def asked(given: Mapping[str, Any]) -> Options:
     """What click read, as a campaign takes it; what was not given keeps its default."""
     declared = options(RUN)
-    said = {name: value for name, value in given.items() if value is not None}
-    gathered = {name: gather(said[name]) for name, option in declared.items() if (gather := option.gather)}
+    said = _said(given)
+    gathered = {
+        name: gather(said[name]) for name, option in declared.items() if (gather := option.gather) and name in said
+    }
     return Options(**{**said, **gathered}, command=shown(sys.argv))
 
 
@@ -79,9 +118,7 @@ def asked(given: Mapping[str, Any]) -> Options:
 @click.option("--quiet", is_flag=True, help="Only the verdict.")
 def run(named: str | None, quiet: bool, **given: Any) -> int:  # noqa: ANN401  # click hands over what was declared
     """Play experiments on a scenario, and report."""
-    if named and given["scenario"] not in (None, named):
-        raise click.UsageError(f"two scenarios are given, {named} and {given['scenario']}: leave one out")
-    wanted = asked(given | {"scenario": named or given["scenario"]})
+    wanted = asked(given | {"scenario": scenario_of(named, given)})
 
     from chaos import campaign
     from chaos.report.terminal import Terminal
@@ -90,6 +127,34 @@ def run(named: str | None, quiet: bool, **given: Any) -> int:  # noqa: ANN401  #
     result, folder = campaign.run(wanted, terminal.tell)
     terminal.closing(result, folder / REPORT)
     return EXIT[result.verdict]
+
+
+@cli.command()
+@click.argument("named", metavar="[SCENARIO]", required=False)
+@side("a", "first")
+@side("b", "second")
+@variants_options
+@click.option("--quiet", is_flag=True, help="Only the verdict and the comparison.")
+def ab(named: str | None, quiet: bool, **given: Any) -> int:  # noqa: ANN401  # as in `run`
+    """Play two variants of a scenario side by side, in pairs of one seed, and say how they differ.
+
+    20 trials of kill-master each on local, unless told otherwise.
+    """
+    variants = {name: of_variant(given.pop(name)) for name in ("a", "b")}
+    if variants["a"] == variants["b"]:
+        raise click.UsageError("the two do not differ: give --b KEY=VALUE, as in --b redis.min-replicas-to-write=1")
+    wanted = replace(variants_asked(named, given), variants=variants)
+
+    from chaos import campaign
+    from chaos.compare import compare_variants
+    from chaos.report.terminal import Terminal
+
+    terminal = Terminal(quiet=quiet)
+    result, folder = campaign.run(wanted, terminal.tell)
+    terminal.closing(result, folder / REPORT)
+    for sentence in compare_variants(folder):
+        click.echo(sentence)
+    return PASS if result.verdict is not Verdict.INCONCLUSIVE else INCONCLUSIVE
 
 
 @cli.command()
@@ -188,13 +253,17 @@ def _too_old(manifest: dict[str, Any], max_age: str) -> str:
 
 @cli.command()
 @click.argument("first", type=click.Path(path_type=Path))
-@click.argument("second", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path), required=False)
 @click.option("--unlike", is_flag=True, help="Compare what was played with another scenario, place or machine, too.")
-def compare(first: Path, second: Path, unlike: bool) -> int:
-    """Say how two campaigns differ, and the smallest difference that they could have shown."""
-    from chaos.compare import compare as compared
+def compare(first: Path, second: Path | None, unlike: bool) -> int:
+    """Say how two campaigns differ, and the smallest difference that they could have shown.
 
-    for sentence in compared(first, second, unlike=unlike):
+    One campaign alone is one of `failover ab`, whose two variants are compared.
+    """
+    from chaos.compare import compare as compared
+    from chaos.compare import compare_variants
+
+    for sentence in compared(first, second, unlike=unlike) if second else compare_variants(first):
         click.echo(sentence)
     return PASS
 

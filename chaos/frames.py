@@ -7,7 +7,7 @@ docs/frames.md answers three questions with them.
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,13 @@ Row = dict[str, Any]
 Table = pd.DataFrame
 
 SUMMARY = "summary.json"
-KEYS = ("campaign", "trial", "experiment", "group")
+KEYS = ("campaign", "trial", "experiment", "variant", "group")
 MEASURED = ("least_s", "most_s", "middle_s", "censored")
 HELD = ("limit_s", "verdict", "gate")
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "trials": (
         *("scenario", "cluster", "machine", "expects", "seed", "t0", "verdict", "ended", "failovers", "failover_kind"),
-        *("doubts", "because", "cause"),
+        *("void", "doubts", "because", "cause"),
     ),
     "paths": ("path", "state", "application", "measure", *MEASURED, *HELD),
     "milestones": ("path", "milestone", "claim", "state", *MEASURED, *HELD, "source"),
@@ -61,7 +61,8 @@ class Frames:
     A measured time has `least_s`, `most_s` and their `middle_s`. Of what was not over when watching ended, `censored`
     is true, `least_s` is how long it had lasted, and the other two are endless: it sorts as the longest and is never
     taken for a value. What did not happen has none of the three. `verdict`, `limit_s` and `gate` are those of the
-    target that the measure is held against. The covariates stand in every table, the settings in `trials` alone.
+    target that the measure is held against. The covariates stand in every table, settings and versions in `trials`.
+    A trial is `void` where the harness cannot vouch for it: then its times are those of nothing.
     """
 
     trials: pd.DataFrame
@@ -71,6 +72,16 @@ class Frames:
     losses: pd.DataFrame
     findings: pd.DataFrame
     folders: Mapping[str, Path]
+
+    @property
+    def variants(self) -> list[str]:
+        """The variants that were played, in the order in which they were first played."""
+        return list(dict.fromkeys(self.trials["variant"]))
+
+    def of_variant(self, name: str) -> "Frames":
+        """The tables of one variant alone."""
+        tables = {table: getattr(self, table) for table in COLUMNS}
+        return replace(self, **{table: rows[rows["variant"] == name] for table, rows in tables.items()})
 
     def operations(self, trial: int, campaign: str | None = None) -> pd.DataFrame:
         """Every operation of one trial, in seconds from t = 0. `campaign` is needed where there are several.
@@ -169,7 +180,7 @@ def _add(rows: dict[str, list[Row]], campaign: Row, trial: TrialResult) -> None:
     covariates = {name: value for name, value in trial.covariates.items() if not isinstance(value, Mapping)}
     covariates["clock_error_s"] = max(clock_errors, default=None)
     keys = {"campaign": campaign["campaign"], "trial": trial.number}
-    keys |= {"experiment": trial.experiment, "group": trial.group, **covariates}
+    keys |= {"experiment": trial.experiment, "variant": trial.variant, "group": trial.group, **covariates}
     rows["trials"].append(campaign | keys | _trial(trial))
     rows["paths"] += [keys | row for path in trial.paths.values() for row in _path(path)]
     rows["milestones"] += [keys | row for row in _milestones(trial)]
@@ -183,7 +194,7 @@ def _add(rows: dict[str, list[Row]], campaign: Row, trial: TrialResult) -> None:
 
 
 def _trial(trial: TrialResult) -> Row:
-    settings = trial.covariates.get("settings") or {}
+    settings = {**(trial.covariates.get("settings") or {}), "versions": trial.covariates.get("versions") or {}}
     return {
         "expects": trial.expects,
         "seed": trial.seed,
@@ -192,6 +203,7 @@ def _trial(trial: TrialResult) -> Row:
         "ended": trial.ended,
         "failovers": len(trial.failovers),
         "failover_kind": trial.failovers[0].kind if trial.failovers else "",
+        "void": any(doubt.voids and not doubt.path for doubt in trial.doubts),
         "doubts": len(trial.doubts),
         "because": "; ".join(trial.because),
         "cause": trial.cause,

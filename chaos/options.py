@@ -6,7 +6,7 @@ This module loads the standard library only, so that `failover --help` is quick.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,12 @@ def claim(text: str) -> str:
     if found is None or not all(0 < float(percent) < 100 for percent in found.groups()[1:]):
         raise ValueError(f'"{text}" is no claim; write 15s@95/95: within 15 s in 95 % of them, at 95 % confidence')
     return text
+
+
+def of_variant(settings: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Settings as `--set` takes them. `redis.…` and `sentinel.…` are short for what servers are set to."""
+    short = ("redis.", "sentinel.", "proxy.")
+    return {f"system.settings.{key}" if key.startswith(short) else key: value for key, value in settings}
 
 
 def _names(given: Sequence[str]) -> tuple[str, ...] | None:
@@ -174,6 +180,8 @@ class Options:
     settings: Mapping[str, str] = field(default_factory=dict, metadata=_by(SET))
     agent_image: str | None = field(default=None, metadata=_by(AGENT_IMAGE))
     resume: Path | None = field(default=None, metadata=_by(RESUME))
+    variants: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Settings of each variant of the scenario by its name, which `failover ab` and `failover sweep` ask for."""
     command: str = ""
     """The command as it was typed: for the record, and asked of nobody."""
 

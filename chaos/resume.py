@@ -6,6 +6,7 @@ trial that was played to its end is kept. One that was cut off is set aside and 
 
 import fcntl
 import json
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from itertools import count
 from pathlib import Path
@@ -45,11 +46,12 @@ def asked(given: Options) -> Options:
     )
 
 
-async def played(directory: Path, scenario: Scenario) -> tuple[dict[int, Path], list[str]]:
+async def played(directory: Path, scenarios: Mapping[str, Scenario]) -> tuple[dict[int, Path], list[str]]:
     """The trials that were played to their end, by number; and a sentence for each that was cut off and is set aside.
 
-    A worker undoes its fault when its campaign is gone: its trial is set aside when that is over. Raises SetupError
-    where it is not over in time, ScenarioError where the scenario is not what it was.
+    `scenarios` are those of the campaign's variants. A worker undoes its fault when its campaign is gone: its trial is
+    set aside when that is over. Raises SetupError where it is not over in time, ScenarioError where the scenario is not
+    what it was.
     """
     from chaos.record.reader import trials
 
@@ -58,7 +60,9 @@ async def played(directory: Path, scenario: Scenario) -> tuple[dict[int, Path], 
     for trial in trials(directory):
         closed = _json(trial / CLOSED)
         if closed and closed["ended"] == "complete":
-            if _json(trial / MANIFEST)["scenario"] != scenario.model_dump(mode="json"):
+            manifest = _json(trial / MANIFEST)
+            scenario = scenarios[manifest.get("variant", "")]
+            if manifest["scenario"] != scenario.model_dump(mode="json"):
                 raise ScenarioError(f"the scenario {scenario.name} is not what it was when {trial} was played")
             done[int(trial.name.rpartition("-")[2])] = trial
             continue

@@ -7,7 +7,9 @@ from typing import Self
 
 from chaos.analysis.claim import Claim, Played
 from chaos.analysis.result import Verdict
+from chaos.errors import ScenarioError
 from chaos.experiment.written import Experiment
+from chaos.scenario.model import Scenario
 from chaos.trial.pool import Specs
 
 COUNTED_AS = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.INCONCLUSIVE: "unknown"}
@@ -56,3 +58,27 @@ class Wanted:
     def _most(self, name: str) -> int:
         played = self._played[name]
         return self._begun[name] if played.over(self._claim) else played.wanted(self._claim)
+
+
+def trials_of(asked: int, claim: Claim | None) -> int:
+    """Of each experiment; a claim that is given no number takes as few as can support it. Raises ScenarioError."""
+    if claim is None:
+        return asked
+    least = claim.trials(0)
+    if asked == 1:
+        return least
+    if asked < least:
+        raise ScenarioError(f"--trials {asked}: {claim} takes at least {least} trials, even if none misses")
+    return asked
+
+
+def refuse_other_promises(claim: Claim, scenario: Scenario, experiments: Sequence[Experiment]) -> None:
+    """A trial passes if it keeps the claim, unless its experiment is promised something of its own."""
+    for experiment in experiments:
+        own = scenario.experiments.get(experiment.name)
+        other = [name for name in ("recovery", "downtime") if own and name in own.targets]
+        if other:
+            raise ScenarioError(
+                f"--claim {claim}: {scenario.name} holds {experiment.name} to a {other[0]} of its own; claim it of "
+                f"other experiments, or take that out of the scenario"
+            )

@@ -144,7 +144,7 @@ def _do(trials: Sequence[TrialResult], verdict: Verdict) -> str:
         return "Nothing in these trials did better; the phases say where the time went."
     kinds: dict[str, list[TrialResult]] = {}  # trials that differ by nature support nothing together
     for trial in trials:
-        kinds.setdefault(" ".join(filter(None, (trial.experiment, trial.group))), []).append(trial)
+        kinds.setdefault(" ".join(filter(None, (trial.experiment, trial.variant, trial.group))), []).append(trial)
     told = [
         f"{f'{kind}: ' if len(kinds) > 1 else ''}{strength(len(mine), len(mine), what(mine))}"
         for kind, mine in kinds.items()

@@ -310,6 +310,8 @@ class TrialResult:
     ended: str
     group: str = ""
     """Trials of different groups are never pooled. The operator's room names the group. Empty if there is only one."""
+    variant: str = ""
+    """Which variant of the scenario was played, where a campaign plays several. They are never pooled either."""
 
     @property
     def target(self) -> Node | None:
@@ -349,7 +351,7 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Group:
-    """Trials that may be pooled: one experiment, and one group as the operator's room names it.
+    """Trials that may be pooled: one experiment, one variant, and one group as the operator's room names it.
 
     `share` is the 95 % interval of the share of such trials that pass, from those that were conclusive.
     """
@@ -363,6 +365,7 @@ class Group:
     strength: str
     figures: dict[str, Spread]
     share: tuple[float, float] = (0.0, 1.0)
+    variant: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

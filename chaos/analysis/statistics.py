@@ -23,8 +23,8 @@ Floats = npt.NDArray[np.float64]
 DRAWS = 5_000
 """How often a product of beta distributions is drawn. Its 2.5 % quantile is then known to a quarter of a per cent."""
 QUANTILES = {"p95": 0.95, "p99": 0.99}
-POOLED = ("experiment", "group")
-"""Only trials that are alike in both are samples of one distribution. An operator's room names the group."""
+POOLED = ("experiment", "variant", "group")
+"""Only trials that are alike in all are samples of one distribution. An operator's room names the group."""
 MEASURES = ("outage", "recovered", "downtime")
 """The measures of each path that worked that are told over trials."""
 
@@ -172,28 +172,29 @@ def groups(trials: Sequence[TrialResult]) -> tuple[Group, ...]:
     figures = figures_of(tables)
     found = []
     for key, mine in tables.trials.groupby(list(POOLED), sort=False):
-        experiment, group = map(str, key)
+        experiment, variant, group = map(str, key)
         of = {verdict: int((mine["verdict"] == str(verdict)).sum()) for verdict in Verdict}
         passed, failed = of[Verdict.PASS], of[Verdict.FAIL]
         such = "trials" if (mine["expects"] == "nothing").all() else "failovers"
         found.append(
             Group(
                 experiment=experiment,
+                variant=variant,
                 group=group,
                 trials=tuple(mine["trial"].tolist()),
                 passed=passed,
                 failed=failed,
                 inconclusive=of[Verdict.INCONCLUSIVE],
                 strength=strength(passed, passed + failed, such),
-                figures=figures.get((experiment, group), {}),
+                figures=figures.get((experiment, variant, group), {}),
                 share=share_interval(passed, passed + failed),
             )
         )
     return tuple(found)
 
 
-def figures_of(tables: Frames) -> dict[tuple[str, str], dict[str, Spread]]:
-    """Return, by experiment and group, the claims of the system and the measures and phases of each path.
+def figures_of(tables: Frames) -> dict[tuple[str, str, str], dict[str, Spread]]:
+    """Return, by experiment, variant and group, the claims of the system and the measures and phases of each path.
 
     They are named as `endpoint`, `service/new outage` and `service/new: endpoint`. A window that was not over has no
     phases, since nobody knows how long the one that it was in would have been.
@@ -204,9 +205,9 @@ def figures_of(tables: Frames) -> dict[tuple[str, str], dict[str, Spread]]:
     phases = tables.phases.assign(
         figure=lambda table: table["path"] + ": " + table["phase"], middle_s=tables.phases["seconds"], censored=False
     )
-    found: dict[tuple[str, str], dict[str, Spread]] = {}
+    found: dict[tuple[str, str, str], dict[str, Spread]] = {}
     for table in (claims, paths, phases[phases["phase"] != "unattributed"]):
         for key, mine in table.groupby([*POOLED, "figure"], sort=False):
-            experiment, group, figure = map(str, key)
-            found.setdefault((experiment, group), {})[figure] = spread(mine)
+            experiment, variant, group, figure = map(str, key)
+            found.setdefault((experiment, variant, group), {})[figure] = spread(mine)
     return found

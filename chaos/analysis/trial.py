@@ -84,6 +84,7 @@ def result(measured: Measured) -> TrialResult:
         cause=cause(measured, paths.values(), found),
         ended=str(closed.get("ended")) if closed else f"cut off {doubting.where(history)}",
         group=measured.operator.group(measured.target, measured.successor),
+        variant=str(history.manifest.get("variant", "")),
     )
 
 
@@ -171,8 +172,16 @@ def _covariates(measured: Measured) -> dict[str, Any]:
         "cpu_waited_s": waited_s(history, Interval(0.0, history.end_s)),
         "load1": max((one.load1 for one in pressure), default=None),
         "settings": settings(history),
+        "versions": _versions(history.manifest),
         **measured.operator.covariates(history),
     }
+
+
+def _versions(manifest: dict[str, Any]) -> dict[str, str]:
+    """Return of what versions everything was: failover and its libraries, the platform, the images by their digests."""
+    cluster = manifest.get("cluster", {})
+    parts = (manifest.get("versions", {}), cluster.get("platform", {}), cluster.get("images", {}))
+    return {name: str(value) for part in parts for name, value in part.items()}
 
 
 def _number(history: History) -> int:

@@ -149,9 +149,10 @@ def not_ok(path: PathResult) -> str:
 
 
 def covariate_rows(trials: tuple[TrialResult, ...]) -> list[Row]:
-    """What else was so in each trial; the settings have a section of their own."""
+    """What else was so in each trial; settings and versions have a section of their own."""
     beside = {
-        trial.number: {name: it for name, it in trial.covariates.items() if name != "settings"} for trial in trials
+        trial.number: {name: it for name, it in trial.covariates.items() if name not in ("settings", "versions")}
+        for trial in trials
     }
     return [(str(number), name, value) for number, them in beside.items() for name, value in flat(them)]
 

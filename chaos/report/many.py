@@ -54,7 +54,9 @@ def worst_first(result: CampaignResult) -> list[TrialResult]:
 def group_title(group: Group) -> str:
     """What its trials have in common, and how many they are."""
     which = ORDERS.get(group.group, group.group)
-    return ", ".join(part for part in (group.experiment, wording.plural(len(group.trials), "trial"), which) if part)
+    return ", ".join(
+        part for part in (group.experiment, group.variant, wording.plural(len(group.trials), "trial"), which) if part
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def clean(text: str) -> str:
 
 
 def _claims(result: CampaignResult, group: Group) -> list[str]:
-    title = ", ".join(part for part in (group.experiment, ORDERS.get(group.group, group.group)) if part)
+    title = ", ".join(part for part in (group.experiment, group.variant, ORDERS.get(group.group, group.group)) if part)
     rows = [
         (claim.title, claim.promised, claim.measured, f"{claim.mark.sign} {claim.mark.text}{' (gates)' * claim.gate}")
         for claim in claims(result, group)

@@ -161,7 +161,12 @@ def _line(number: int, trial: _Trial) -> str:
 def _campaign(data: dict[str, Any]) -> list[str]:
     place = where(data["on"], data["why"])
     what = f"failover {data['version']} · scenario {data['scenario']} · {place} · seed {data['seed']}"
-    rounds = f"{data['trials']} × {', '.join(data['experiments'])}" if data["experiments"] else "trials as tests ask"
+    variants = f" of each of {', '.join(data['variants'])}" if data.get("variants") else ""
+    rounds = (
+        f"{data['trials']} × {', '.join(data['experiments'])}{variants}"
+        if data["experiments"]
+        else "trials as tests ask"
+    )
     many = f", {data['at_once']} at once" if data["at_once"] > 1 and data["experiments"] else ""
     long = "; 2 to 5 minutes each" if data["on"] == "kind" else ""
     return [f"[bold]{escape(what)}[/]", escape(f"{rounds}{many}{long}, then {data['directory']}/report.html")]

@@ -30,7 +30,8 @@ class TrialSpec:
     """One trial to play. It goes to the worker as a line of JSON.
 
     `number` counts the trials of the campaign, `nth` of `of` those of this experiment. `scenario` is the scenario's
-    JSON, `ref` what is needed to connect to the platform, `cluster` what the manifest says of the platform.
+    JSON, `ref` what is needed to connect to the platform, `cluster` what the manifest says of the platform. `variant`
+    names the variant of the scenario; it is empty where there is only one.
     """
 
     campaign: str
@@ -44,6 +45,7 @@ class TrialSpec:
     ref: dict[str, str]
     cluster: dict[str, Any]
     system: Literal["fresh", "re-used"]
+    variant: str = ""
 
     def line(self) -> str:
         return json.dumps(asdict(self))
@@ -121,6 +123,7 @@ def manifest(spec: TrialSpec, scenario: Scenario, experiment: Experiment, agent:
         "deadline_s": agent.load.deadline_s,
         "keys": agent.load.keys,
         "system": spec.system,
+        "variant": spec.variant,
         "started": utc_now(),
     }
 

@@ -53,7 +53,7 @@ class Plan:
 def planned(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> Plan:
     """The plan of one trial. `directory` becomes absolute, since the nest's processes work in other directories."""
     server = Server(Path(ref["program"]), "valkey" if ref["server"] == "valkey" else "redis", ref["version"])
-    first = turn(directory) % (scenario.system.replicas + 1)
+    first = int(ref.get("turn", turn(directory))) % (scenario.system.replicas + 1)
     return Plan(
         system=scenario.system,
         server=server,
