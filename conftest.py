@@ -22,7 +22,7 @@ def _not_local() -> str:
     """Found by trying, which takes a second: asked only where a test needs it. Less than namespaces is too little."""
     from chaos.cluster.local import level, servers
     from chaos.errors import SetupError
-    from chaos.scenario.model import LocalServer
+    from chaos.scenario.places import LocalServer
 
     if refused := level.no_namespaces():
         return f"{refused}: {level.REMEDY}"

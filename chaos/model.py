@@ -46,6 +46,7 @@ class ErrorCode(IntEnum):
     OTHER_REPLY = 18
     OTHER = 19
     OOM = 20
+    TLS_FAILED = 21
 
     @property
     def words(self) -> str:

@@ -6,23 +6,17 @@ it the connection cannot be used any more.
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple, Self
 
 import hiredis
 
+from chaos.access import PLAIN, Access
 from chaos.clock import mono_ns
 from chaos.timers import next_multiple
 
-PASSWORD_VARIABLE = "FAILOVER_REDIS_PASSWORD"
 READ_BYTES = 1 << 16
-
-
-def password_from_environment() -> str | None:
-    """The system's password, which comes in this variable only; None if it has none."""
-    return os.environ.get(PASSWORD_VARIABLE) or None
 
 
 def pack(*command: str | bytes | int) -> bytes:
@@ -59,16 +53,20 @@ class Resp:
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, host: str, port: int, timeout_s: float, password: str | None = None) -> AsyncIterator[Self]:
-        """Connect and authenticate, each within `timeout_s`, which holds for every call too.
+    async def connect(cls, host: str, port: int, timeout_s: float, access: Access = PLAIN) -> AsyncIterator[Self]:
+        """Connect, with TLS if `access` says so, and log in, each within `timeout_s`, which holds for every call too.
 
-        Raises OSError: TimeoutError if it takes too long, PermissionError if the password is refused.
+        Raises OSError: TimeoutError if it takes too long, ssl.SSLError if the handshake fails, PermissionError if the
+        login is refused.
         """
+        secure: Any = {} if access.tls is None else {"ssl": access.tls.context}
+        if access.tls is not None:
+            secure["server_hostname"] = access.tls.name_for(host)
         async with asyncio.timeout(timeout_s):
-            reader, writer = await asyncio.open_connection(host, port)
+            reader, writer = await asyncio.open_connection(host, port, **secure)
         try:
             connection = cls(reader, writer, timeout_s)
-            answer = await connection.call("AUTH", password) if password is not None else None
+            answer = await connection.call(*access.login) if access.login else None
             if isinstance(answer, hiredis.ReplyError):
                 raise PermissionError(str(answer))
             yield connection

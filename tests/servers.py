@@ -4,7 +4,7 @@ import pytest
 
 from chaos.cluster.local.servers import Server, find
 from chaos.errors import SetupError
-from chaos.scenario.model import LocalServer
+from chaos.scenario.places import LocalServer
 
 SERVERS = {
     "redis-6.2": LocalServer(program="redis", versions=">=6.2, <7"),

@@ -8,7 +8,8 @@ from pathlib import Path
 import hiredis
 import pytest
 
-from chaos.resp import Published, Resp, password_from_environment
+from chaos.access import Access
+from chaos.resp import Published, Resp
 from tests.client.play import Server, peer
 from tests.rig import LOOPBACK, free_port
 
@@ -35,10 +36,10 @@ async def test_replies_are_values_and_so_are_errors(server: Server):
 @pytest.mark.redis
 async def test_a_password_is_checked_on_connecting(server: Server):
     server.call("CONFIG", "SET", "requirepass", "right")
-    async with Resp.connect(LOOPBACK, server.port, 1, "right") as redis:
+    async with Resp.connect(LOOPBACK, server.port, 1, Access(password="right")) as redis:
         assert await redis.call("PING") == "PONG"
     with pytest.raises(PermissionError, match="WRONGPASS"):
-        async with Resp.connect(LOOPBACK, server.port, 1, "wrong"):
+        async with Resp.connect(LOOPBACK, server.port, 1, Access(password="wrong")):
             pass
 
 
@@ -103,10 +104,3 @@ async def test_a_refused_port_is_an_oserror():
     with pytest.raises(ConnectionRefusedError):
         async with Resp.connect(LOOPBACK, free_port(), 1):
             pass
-
-
-def test_an_empty_password_is_none(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("FAILOVER_REDIS_PASSWORD", "")
-    assert password_from_environment() is None
-    monkeypatch.setenv("FAILOVER_REDIS_PASSWORD", "x")
-    assert password_from_environment() == "x"

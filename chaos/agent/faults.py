@@ -14,8 +14,8 @@ pause    lease_s, longest_s → before_ns, after_ns, evidence, seen; it is answe
 resume   → before_ns, after_ns, evidence; it is answered once no thread is in state T any more
 cut      peers, lease_s, longest_s → before_ns, after_ns; replaces every other cut
 dropped  → dropped: the packets that the target's cut has dropped so far, or null where it has no cut
-tell     address, port, auth, command → before_ns, after_ns, reply; one command, from here and over a new connection
-sleep    address, port, auth, seconds → before_ns, after_ns, evidence, seen; a Redis serves nobody for so long, which
+tell     address, port, kind, command → before_ns, after_ns, reply; one command, from here and over a new connection
+sleep    address, port, kind, seconds → before_ns, after_ns, evidence, seen; a Redis serves nobody for so long, which
          ends by itself. `seen` is false where it refused, and where it answered a PING meanwhile
 renew    → held, healed, mono_ns, wall_ns; every lease begins again
 heal     → held, healed, mono_ns, wall_ns; undoes every cut and pause, and may be repeated
@@ -33,13 +33,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from chaos.access import Accesses
 from chaos.agent import reach
 from chaos.agent.lease import Hold, Leases, Term
 from chaos.clock import mono_ns, reading
 from chaos.errors import FaultError
+from chaos.model import MemberKind
 from chaos.net.cut import Cut
 from chaos.net.nft import Table
-from chaos.resp import Resp, password_from_environment
+from chaos.resp import Resp
 
 SIGNAL_S = 2.0
 """How long the effect of a signal is waited for."""
@@ -194,9 +196,9 @@ class Faults:
     async def _connected(self, request: Request) -> AsyncIterator[Resp]:
         """A new connection to the target, if it is still there. Raises FaultError for any trouble with it."""
         name, address = self._find(request).id[:12], (request["address"], int(request["port"]))
-        password = password_from_environment() if request["auth"] else None
+        access = Accesses.from_environment().of(MemberKind(request["kind"]))
         try:
-            async with Resp.connect(*address, ANSWER_S, password) as connection:
+            async with Resp.connect(*address, ANSWER_S, access) as connection:
                 yield connection
         except OSError as error:
             raise FaultError(f"{name} at {address[0]} gave no answer: {error or type(error).__name__}") from error

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from chaos.access import Accesses
 from chaos.agent.spec import AUDIT, MEMBERS, QUIT, START, STOP, AgentSpec
 from chaos.client.audit import audit, sanity
 from chaos.client.crew import Crew
@@ -24,7 +25,6 @@ from chaos.observe.watch import Pace
 from chaos.record.event_files import EventWriter
 from chaos.record.events import ClientsStarted, ClientsStopped, Gap, Note
 from chaos.record.layout import EVENTS
-from chaos.resp import password_from_environment
 
 LOOK_S = 0.05
 """How often the agent looks for new control files, so that it acts on a command within 100 ms."""
@@ -120,7 +120,7 @@ async def run(spec: AgentSpec, directory: Path) -> None:
     events = EventWriter(directory / EVENTS / f"{AGENT}.jsonl", AGENT)
     try:
         async with Names(spec.names, events, hosts=spec.hosts) as names, asyncio.TaskGroup() as group:
-            observers = Observers(group, spec.load.master, events, password_from_environment(), spec.settings)
+            observers = Observers(group, spec.load.master, events, Accesses.from_environment(), spec.settings)
             clients = Clients(Crew(spec.clients, spec.load, directory, events, names), spec, directory, events)
             tasks = [group.create_task(HiccupMeter(events).run()), group.create_task(pulse(events))]
             why = await Agent(observers, clients, group).work(Control(directory), spec.limit_s)

@@ -7,6 +7,7 @@ of standard input. It ends when standard input does.
 
 import os
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable
@@ -16,8 +17,9 @@ from typing import Any
 import redis
 from redis.sentinel import MasterNotFoundError, Sentinel, SentinelManagedConnection
 
+from chaos.access import Access, Accesses
 from chaos.client.bench import ops_header
-from chaos.client.outcome import OK, Decision, of_errno, of_reply
+from chaos.client.outcome import OK, Decision, of_errno, of_reply, of_tls
 from chaos.client.process import STOP_S, Job
 from chaos.client.spec import key_of
 from chaos.clock import mono_ns
@@ -27,7 +29,6 @@ from chaos.record.event_files import EventWriter
 from chaos.record.events import ApplicationCall, ConnectionClosed, ConnectionOpened
 from chaos.record.layout import NOBODY, Row
 from chaos.record.ops_files import RowWriter
-from chaos.resp import password_from_environment
 
 LONG_NS = 1_000_000_000
 """A call that took longer than this is an event of its own."""
@@ -57,14 +58,37 @@ class SentinelConnection(SentinelManagedConnection, Connection):
     """The same for a client that asks Sentinel for the master whenever it connects."""
 
 
+class SecureConnection(Connection, redis.SSLConnection):
+    """The same over TLS."""
+
+
+class SecureSentinelConnection(SentinelManagedConnection, SecureConnection):
+    """The same over TLS, for a client that asks Sentinel."""
+
+
+def login(access: Access) -> dict[str, str | bool]:
+    """The arguments of redis-py for a login and for the files of TLS.
+
+    redis-py can check a certificate for no other name than that of the host. Where another one is expected, its users
+    have the name unchecked, and so it is here. The authority is checked all the same.
+    """
+    said = {"username": access.user, "password": access.password}
+    if (tls := access.tls) is not None:
+        said |= {"ssl_ca_certs": tls.ca, "ssl_certfile": tls.certificate, "ssl_keyfile": tls.key}
+    given: dict[str, str | bool] = {name: value for name, value in said.items() if value}
+    return given | ({"ssl_check_hostname": not tls.server_name} if tls is not None else {})
+
+
 def redis_py_pool(job: Job, said: Said) -> redis.Redis:
     """Make a client as target systems configure it. All other settings are the library's defaults, retries included.
 
     If the client asks Sentinel, it is the library's own client of Sentinel, which gets Sentinel's Service as the one
     Sentinel that it knows.
     """
+    accesses = Accesses.from_environment()
+    secure = accesses.redis.tls is not None
     usual: dict[str, Any] = {
-        "password": password_from_environment(),
+        **login(accesses.redis),
         "said": said,
         "max_connections": 20,
         "retry_on_timeout": True,
@@ -73,12 +97,15 @@ def redis_py_pool(job: Job, said: Said) -> redis.Redis:
     }
     database, (host, port) = job.load.database, split_address(job.connect)
     if job.spec.via_sentinel:
-        known = Sentinel([(host, port)], socket_keepalive=True)  # type: ignore[no-untyped-call]
+        asking = {"socket_keepalive": True, "ssl": accesses.sentinel.tls is not None, **login(accesses.sentinel)}
+        known = Sentinel([(host, port)], sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
+        through = SecureSentinelConnection if secure else SentinelConnection
         client: redis.Redis = known.master_for(  # type: ignore[no-untyped-call]
-            job.load.master, connection_class=SentinelConnection, db=database, **usual
+            job.load.master, connection_class=through, db=database, **usual
         )
         return client
-    pool = redis.ConnectionPool(connection_class=Connection, host=host, port=port, db=database, **usual)
+    kind = SecureConnection if secure else Connection
+    pool = redis.ConnectionPool(connection_class=kind, host=host, port=port, db=database, **usual)
     return redis.Redis(connection_pool=pool)
 
 
@@ -184,6 +211,8 @@ def _code_of_cause(error: BaseException) -> ErrorCode:
     cause = error.__cause__ or error.__context__
     if isinstance(cause, socket.gaierror):
         return ErrorCode.NAME_NOT_FOUND
+    if isinstance(cause, ssl.SSLError):
+        return of_tls(cause)
     if isinstance(cause, OSError) and cause.errno:
         return of_errno(cause.errno)
     return ErrorCode.CLOSED if "closed" in str(error).lower() else ErrorCode.OTHER

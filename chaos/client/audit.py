@@ -16,6 +16,7 @@ from typing import Any
 
 import hiredis
 
+from chaos.access import Accesses
 from chaos.client.spec import Load, key_of
 from chaos.clock import mono_ns
 from chaos.model import Member, MemberKind, Outcome, split_address
@@ -23,7 +24,7 @@ from chaos.record.event_files import EventWriter, read_events
 from chaos.record.events import Audit, Sanity
 from chaos.record.layout import AUDIT, OPS
 from chaos.record.ops_files import read_rows
-from chaos.resp import Resp, info_fields, password_from_environment
+from chaos.resp import Resp, info_fields
 
 BATCH = 500
 """Keys in one command. So many hold Redis up for less than a millisecond."""
@@ -57,7 +58,7 @@ async def sanity(members: Sequence[Member], events: EventWriter) -> list[Reading
 
 async def _read(member: Member) -> Reading:
     try:
-        async with Resp.connect(member.address, member.port, READING_S, password_from_environment()) as redis:
+        async with Resp.connect(member.address, member.port, READING_S, Accesses.from_environment().redis) as redis:
             info, role = await redis.call("INFO"), await redis.call("ROLE")
     except OSError as error:
         return Reading(member=member.name, address=member.ip_port, error=repr(error))
@@ -156,7 +157,7 @@ async def read_back(load: Load, address: str, sent: SentKeys) -> Found:
     found = Found()
     host, port = split_address(address)
     try:
-        async with Resp.connect(host, port, TIMEOUT_S, password_from_environment()) as redis:
+        async with Resp.connect(host, port, TIMEOUT_S, Accesses.from_environment().redis) as redis:
             checked(await redis.call("SELECT", load.database))
             found.run_id = info_fields(checked(await redis.call("INFO", "server")))["run_id"]
             role = checked(await redis.call("ROLE"))[0]

@@ -1,11 +1,12 @@
 """What the clients of one run share: the numbers of nodes and addresses, the bytes they send, and their surroundings.
 
-The password is in the bytes that `Wire` holds and in the kernel, and nowhere else.
+A password is in the bytes that `Wire` holds and in the kernel, and nowhere else.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
+from chaos.access import Accesses
 from chaos.client.link import Links
 from chaos.client.names import Names
 from chaos.client.spec import Load, key_of
@@ -60,16 +61,20 @@ def _field(info: bytes, name: bytes) -> str:
 class Wire:
     """The commands that a meter sends. What does not change from one operation to the next is packed once."""
 
-    def __init__(self, load: Load, password: str | None) -> None:
-        preamble = [("AUTH", password)] if password else []
-        preamble += [("SELECT", str(load.database))] if load.database else []
+    def __init__(self, load: Load, accesses: Accesses) -> None:
+        redis, sentinel = accesses.redis.login, accesses.sentinel.login
+        preamble = [login for login in (redis, *([("SELECT", str(load.database))] if load.database else [])) if login]
+        self.redis_tls, self.sentinel_tls = accesses.redis.tls, accesses.sentinel.tls
         self._load = load
         key, value = b"k", b"x" * load.value_bytes
         self._begin, self._end = pack("SET", key, value, "PX", load.ttl_s * 1000).split(b"$1\r\nk")
         self.opening = b"".join(pack(*command) for command in [*preamble, ("INFO", "server")])
         """What every connection begins with. The last command is `INFO server`, whose reply says which node answers."""
         self.opening_replies = len(preamble) + 1
-        self.ask_master = pack("SENTINEL", "GET-MASTER-ADDR-BY-NAME", load.master)
+        question = "SENTINEL", "GET-MASTER-ADDR-BY-NAME", load.master
+        self.ask_master = b"".join(pack(*command) for command in (sentinel, question) if command)
+        """What a Sentinel is asked. Its last reply is the answer."""
+        self.ask_replies = 2 if sentinel else 1
 
     def operation(self, client: int, seq: int) -> bytes:
         """The bytes of one write. No other operation ever writes its key."""

@@ -9,11 +9,11 @@ import hiredis
 
 from chaos.client.bench import Bench
 from chaos.client.discovery import Discovery, Sentinel
-from chaos.client.link import Link
+from chaos.client.link import Link, link_to
 from chaos.client.outcome import OK, OTHER_REPLY, Decision, of_reply, unanswered
 from chaos.client.spec import ClientSpec
 from chaos.clock import mono_ns
-from chaos.model import ErrorCode, RowFlag
+from chaos.model import ErrorCode, RowFlag, split_address
 from chaos.record.events import ConnectionClosed, ConnectionOpened
 from chaos.record.layout import NOBODY
 from chaos.timers import Call
@@ -148,7 +148,7 @@ class MeterConnection:
         self._address = f"{address[0]}:{address[1]}"
         self._target = self._bench.tables.target(self._address)
         self._connecting_ns = mono_ns()
-        self._link = Link(self._bench.links, address, self)
+        self._link = link_to(self._bench.links, address, self, self._bench.wire.redis_tls, split_address(name)[0])
         for operation in self._waiting:
             self._assign(operation)
         if self._link.is_open:

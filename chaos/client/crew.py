@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from chaos.access import Accesses
 from chaos.client.bench import Bench, Tables, Wire, ops_header
 from chaos.client.link import Links, Ports
 from chaos.client.meter import Meter, phase_ns
@@ -16,7 +17,6 @@ from chaos.clock import mono_ns
 from chaos.record.event_files import EventWriter
 from chaos.record.layout import OPS
 from chaos.record.ops_files import RowWriter
-from chaos.resp import password_from_environment
 from chaos.timers import Timers, on_grid
 from chaos.until import until
 
@@ -38,7 +38,7 @@ class Crew:
         self._events = events
         self._names = names
         self._tables = Tables(events)
-        self._wire = Wire(load, password_from_environment())
+        self._wire = Wire(load, Accesses.from_environment())
         self._next_seq: dict[int, int] = {}
         self._processes: dict[int, ApplicationProcess] = {}
         self._runs = 0

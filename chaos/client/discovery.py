@@ -5,10 +5,10 @@ from collections.abc import Callable
 import hiredis
 
 from chaos.client.bench import Bench
-from chaos.client.link import Link
+from chaos.client.link import Link, link_to
 from chaos.client.spec import ClientSpec
 from chaos.clock import mono_ns
-from chaos.model import ErrorCode, is_literal
+from chaos.model import ErrorCode, is_literal, split_address
 from chaos.record.events import DiscoveryAnswered as Told
 
 Found = Callable[[str], None]
@@ -48,15 +48,16 @@ class Discovery:
         self._began_ns = mono_ns()
         self._parser = hiredis.Reader(encoding="utf-8", errors="replace")
         self._link: Link | None = None
+        self._replies_due = sentinel.bench.wire.ask_replies
 
     def begin(self) -> None:
         """Connect. `failed` is called within this call if the name of Sentinel's Service is not found."""
-        bench = self._sentinel.bench
-        address = bench.names.address(self._sentinel.spec.address)
+        bench, name = self._sentinel.bench, self._sentinel.spec.address
+        address = bench.names.address(name)
         if address is None:
             self._fail(ErrorCode.NAME_NOT_FOUND, "name not found")
         else:
-            self._link = Link(bench.links, address, self)
+            self._link = link_to(bench.links, address, self, bench.wire.sentinel_tls, split_address(name)[0])
             if self._link.is_open:
                 self.opened()
 
@@ -68,6 +69,9 @@ class Discovery:
         self._parser.feed(data)
         try:
             reply = self._parser.gets()
+            while self._replies_due > 1 and reply is not False and not isinstance(reply, hiredis.ReplyError):
+                self._replies_due -= 1  # logged in
+                reply = self._parser.gets()
         except hiredis.ProtocolError as error:
             self._fail(ErrorCode.DISCOVERY_FAILED, f"not RESP: {error}")
             return

@@ -15,12 +15,14 @@ import asyncio
 import errno
 import select
 import socket
+import ssl
 import struct
 from pathlib import Path
 from random import randrange
 from typing import Protocol
 
-from chaos.client.outcome import of_errno
+from chaos.access import Tls
+from chaos.client.outcome import of_errno, of_tls
 from chaos.model import ErrorCode
 
 READ_BYTES = 1 << 16
@@ -122,8 +124,12 @@ class Links:
         self._epoll.register(number, select.EPOLLIN if link.is_open else select.EPOLLOUT)
 
     def read(self, number: int) -> None:
-        """Watch this link for data from now on, since it is open."""
+        """Watch this link for data from now on."""
         self._epoll.modify(number, select.EPOLLIN)
+
+    def write(self, number: int) -> None:
+        """Watch this link for room to write, as its handshake asks for."""
+        self._epoll.modify(number, select.EPOLLOUT)
 
     def forget(self, number: int) -> None:
         """Stop telling this link. Its socket is about to be closed, and then the epoll forgets it by itself."""
@@ -179,6 +185,10 @@ class Link:
         if error:
             self._lose(of_errno(error))
             return
+        self._connected()
+
+    def _connected(self) -> None:
+        """The kernel has connected it."""
         self.is_open = True
         self._links.read(self._number)
         self._user.opened()
@@ -201,3 +211,57 @@ class Link:
             return
         self.close()
         self._user.lost(error)
+
+
+class SecureLink(Link):
+    """A link that speaks TLS. It is open once the handshake is done, which is part of connecting.
+
+    The bytes of a write are with the kernel when `write` returns, as on any other link.
+    """
+
+    __slots__ = ("_host", "_secure", "_tls")
+
+    def __init__(self, links: Links, address: Address, user: User, tls: Tls, host: str) -> None:
+        """`host` is the name that was connected to, which the certificate has to bear unless `tls` has another."""
+        super().__init__(links, address, user)
+        self._tls, self._host = tls, host
+        self._secure: ssl.SSLSocket | None = None
+        if self.is_open:  # to the kernel; `ready` goes on from here, once the socket can be written to
+            self.is_open = False
+            links.write(self._number)
+
+    def _connected(self) -> None:
+        try:
+            if self._secure is None:
+                self._socket = self._secure = self._tls.context.wrap_socket(
+                    self._socket, server_hostname=self._tls.name_for(self._host), do_handshake_on_connect=False
+                )
+            self._secure.do_handshake()
+        except ssl.SSLWantReadError:
+            self._links.read(self._number)
+        except ssl.SSLWantWriteError:
+            self._links.write(self._number)
+        except OSError as error:
+            self._lose(of_tls(error))
+        else:
+            super()._connected()
+
+    def _readable(self) -> None:
+        """Read until nothing is left: the kernel says no more of bytes that TLS has taken from it already."""
+        while self._number >= 0:
+            try:
+                data = self._socket.recv(READ_BYTES)
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return
+            except OSError as error:
+                self._lose(of_tls(error))
+                return
+            if not data:
+                self._lose(ErrorCode.CLOSED)
+                return
+            self._user.received(data)
+
+
+def link_to(links: Links, address: Address, user: User, tls: Tls | None, host: str) -> Link:
+    """Begin to connect, with TLS or without."""
+    return Link(links, address, user) if tls is None else SecureLink(links, address, user, tls, host)

@@ -1,6 +1,7 @@
 """Decides what a reply, or an error of the kernel, says of an operation. Outcomes are decided here alone."""
 
 import errno
+import ssl
 from typing import NamedTuple
 
 from chaos.model import ErrorCode, Outcome
@@ -50,6 +51,13 @@ def of_reply(text: str) -> Decision:
 
 def of_errno(number: int | None) -> ErrorCode:
     return ERRNOS.get(number or 0, ErrorCode.OTHER)
+
+
+def of_tls(error: OSError) -> ErrorCode:
+    """Say what ended a connection with TLS. One that the other side merely closed has no trouble with TLS."""
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return ErrorCode.CLOSED
+    return ErrorCode.TLS_FAILED if isinstance(error, ssl.SSLError) else of_errno(error.errno)
 
 
 def unanswered(sent: bool, error: ErrorCode) -> Decision:

@@ -35,8 +35,7 @@ class Load:
     """What all clients of a trial share. An operation times out at `deadline_s`, and is good if it ended before.
 
     Every key begins with `keys`, which is `failover:<campaign>:<trial>:`, and a client adds `<number>:<seq>`. `master`
-    is Sentinel's name for the master. The password is read from the environment variable `FAILOVER_REDIS_PASSWORD`, and
-    never from a file.
+    is Sentinel's name for the master. How servers are connected to comes in the environment (chaos.access).
     """
 
     deadline_s: float

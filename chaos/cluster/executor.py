@@ -11,7 +11,7 @@ from typing import Any
 from chaos.clock import mono_ns
 from chaos.cluster.base import Effect, Partition, Stop
 from chaos.errors import FaultError
-from chaos.model import Member, MemberKind
+from chaos.model import Member
 from chaos.record.events import Event, FaultUndone, Stamped
 from chaos.until import until
 
@@ -120,5 +120,5 @@ def _named(member: Member) -> dict[str, str]:
 
 
 def _reached(member: Member) -> dict[str, object]:
-    """How a command reaches a member. Only a Redis has the system's password."""
-    return {"address": member.address, "port": member.port, "auth": member.kind is MemberKind.REDIS}
+    """How a command reaches a member. Its kind decides how it is logged in to."""
+    return {"address": member.address, "port": member.port, "kind": member.kind.value}

@@ -16,7 +16,7 @@ from chaos.cluster.kube.kind import ASK_S, NEEDS_GIB, Kind, checkout, name_of, r
 from chaos.cluster.local import servers
 from chaos.cluster.local.level import usable_level
 from chaos.errors import SetupError
-from chaos.scenario.model import LocalServer
+from chaos.scenario.places import LocalServer
 
 ENGINE = "kind needs Docker: https://docs.docker.com/engine/install/"
 MEMINFO = Path("/proc/meminfo")

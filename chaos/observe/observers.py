@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from chaos.access import Accesses
 from chaos.model import Member, MemberKind
 from chaos.observe.proxies import ProxyObserver
 from chaos.observe.roles import RoleObserver
@@ -46,8 +47,8 @@ class Watch:
 class Observers:
     """Runs observers in `group`. What they observe never breaks it, but an event that cannot be written does.
 
-    `master` is Sentinel's name for the master, and `password` is that of Redis. `settings` are read beside the usual
-    ones, each given as the names that it may have.
+    `master` is Sentinel's name for the master, and `accesses` say how members are connected to. `settings` are read
+    beside the usual ones, each given as the names that it may have.
     """
 
     def __init__(
@@ -55,13 +56,13 @@ class Observers:
         group: asyncio.TaskGroup,
         master: str,
         events: EventWriter,
-        password: str | None,
+        accesses: Accesses,
         settings: Iterable[Sequence[str]] = (),
     ) -> None:
         self._group = group
         self._master = master
         self._events = events
-        self._password = password
+        self._accesses = accesses
         self._declared = tuple(settings)
         self._watched: dict[Identity, Watch] = {}
         self._roles: defaultdict[str, PolledFact] = defaultdict(PolledFact)
@@ -95,12 +96,12 @@ class Observers:
         return Watch(observers, tuple(tasks))
 
     def _redis(self, member: Member) -> tuple[Observer, ...]:
-        observed = ObservedMember(member, self._events, self._password)
+        observed = ObservedMember(member, self._events, self._accesses.redis)
         settings = SettingsLog(observed, self._settings[member.name], self._declared)
         return (RoleObserver(observed, self._roles[member.name], settings),)
 
     def _sentinel(self, member: Member) -> tuple[Observer, ...]:
-        observed = ObservedMember(member, self._events)
+        observed = ObservedMember(member, self._events, self._accesses.sentinel)
         settings = SettingsLog(observed, self._settings[member.name])
         return SentinelObserver(observed, self._master, settings), PublishedObserver(observed)
 

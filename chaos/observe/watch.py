@@ -12,6 +12,7 @@ from typing import Any, Never
 
 from hiredis import ReplyError
 
+from chaos.access import PLAIN, Access
 from chaos.clock import mono_ns
 from chaos.model import Member
 from chaos.record.event_files import EventWriter
@@ -56,10 +57,10 @@ class ObservedMember:
 
     member: Member
     events: EventWriter
-    password: str | None = None
+    access: Access = PLAIN
 
     def connect(self) -> AbstractAsyncContextManager[Resp]:
-        return Resp.connect(self.member.address, self.member.port, REPLY_S, self.password)
+        return Resp.connect(self.member.address, self.member.port, REPLY_S, self.access)
 
 
 class Pace:

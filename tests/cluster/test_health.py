@@ -7,7 +7,8 @@ import pytest
 from chaos.clock import node_domain
 from chaos.cluster.health import Facts, follows_label, master, replicas, settings, summary, to_audit, unhealthy
 from chaos.model import Member, MemberKind
-from chaos.scenario.model import ProxyPods, System
+from chaos.scenario.model import System
+from chaos.scenario.places import ProxyPods
 from tests.saying import event
 
 SYSTEM = System.model_validate(
@@ -33,9 +34,8 @@ MASTER = "10.0.0.0:6379"
 
 def member(name: str, number: int) -> Member:
     kind, port = (MemberKind.REDIS, 6379) if name in REDIS else (MemberKind.SENTINEL, 26379)
-    domain, uid = node_domain("worker"), f"uid-{name}"
-    place = {"address": f"10.0.0.{number}", "port": port, "node": "worker", "domain": domain}
-    return Member(name=name, kind=kind, uid=uid, container=f"c-{name}", **place)  # type: ignore[arg-type]
+    place = {"address": f"10.0.0.{number}", "port": port, "node": "worker", "domain": node_domain("worker")}
+    return Member(name=name, kind=kind, uid=f"uid-{name}", container=f"c-{name}", **place)  # type: ignore[arg-type]
 
 
 def healthy() -> Facts:

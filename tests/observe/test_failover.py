@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chaos.access import Accesses
 from chaos.clock import mono_ns
 from chaos.observe.observers import GONE, Observers
 from chaos.record.event_files import EventWriter, read_events
@@ -41,7 +42,7 @@ class Watched:
 async def watched(rig: Rig, tmp_path, settings: Iterable[Sequence[str]] = ()) -> AsyncIterator[Watched]:
     events = EventWriter(tmp_path / "agent.jsonl", "agent")
     async with asyncio.TaskGroup() as group:
-        observers = Observers(group, MASTER_NAME, events, None, settings)
+        observers = Observers(group, MASTER_NAME, events, Accesses(), settings)
         observers.follow(rig.members())
         try:
             yield Watched(observers, events)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from chaos.access import REDIS, SENTINEL, Access, Tls
 from chaos.agent.keeper import Mirror
 from chaos.agent.spec import QUIT, AgentSpec
 from chaos.clock import AGENT as AGENT_DOMAIN
@@ -22,11 +23,10 @@ from chaos.cluster.kube.stream import Answer, LineStream, PodProgram, StreamBrok
 from chaos.errors import HarnessError, SetupError
 from chaos.model import MemberKind
 from chaos.record.events import Event, Gap, Stamped
-from chaos.resp import PASSWORD_VARIABLE
-from chaos.scenario.model import KubeSystem, SecretKey
+from chaos.scenario.places import KubeSystem, SentinelPods
 from chaos.until import until
 
-RECORD, SPEC = "/record", "/spec"
+RECORD, SPEC, TLS = "/record", "/spec", "/tls"
 AGENT, KEEPER = "agent", "keeper"
 AGENT_CPU, KEEPER_CPU = "500m", "50m"
 """Their shares of a busy node. With less than the control plane asks for, the agent's timer would starve."""
@@ -61,9 +61,11 @@ def agent_pod(name: str, spec: AgentSpec, kube: KubeSystem, image: str) -> Objec
     mounts = [record, {"name": "spec", "mountPath": SPEC, "readOnly": True}]
     agent = _container(AGENT, image, command, mounts, AGENT_CPU)
     keep = _container(KEEPER, image, ["python", "-m", "chaos.agent.keeper", "--idle", RECORD], [record], KEEPER_CPU)
-    if kube.password is not None:
-        agent["env"] = [_password(kube.password)]
-    volumes = [{"name": "record", "emptyDir": {}}, {"name": "spec", "configMap": {"name": name}}]
+    agent["env"] = [*_access(REDIS, kube, kube), *_access(SENTINEL, kube.sentinel, kube)]
+    volumes: list[Object] = [{"name": "record", "emptyDir": {}}, {"name": "spec", "configMap": {"name": name}}]
+    if kube.tls is not None:
+        mounts.append({"name": "tls", "mountPath": TLS, "readOnly": True})
+        volumes.append({"name": "tls", "secret": {"secretName": kube.tls.secret}})
     body: Object = {
         "restartPolicy": "Never",
         "activeDeadlineSeconds": math.ceil(spec.limit_s) + BEYOND_S,
@@ -114,9 +116,19 @@ def _container(name: str, image: str, command: list[str], mounts: list[Object], 
     }
 
 
-def _password(key: SecretKey) -> Object:
-    reference = {"name": key.secret, "key": key.key}
-    return {"name": PASSWORD_VARIABLE, "valueFrom": {"secretKeyRef": reference}}
+def _access(prefix: str, asks: KubeSystem | SentinelPods, kube: KubeSystem) -> list[Object]:
+    """The variables that say how Redis, or Sentinel, is connected to. A password stays in its Secret until then."""
+    tls = None
+    if kube.tls is not None:
+        files = {"ca": kube.tls.ca, "certificate": kube.tls.certificate, "key": kube.tls.key}
+        paths = {name: f"{TLS}/{key}" for name, key in files.items() if key}
+        tls = Tls(**paths, server_name=kube.tls.server_name)
+    plain = Access(user=asks.user or "", tls=tls).variables(prefix)
+    env: list[Object] = [{"name": name, "value": value} for name, value in plain.items()]
+    if asks.password is not None:
+        reference = {"name": asks.password.secret, "key": asks.password.key}
+        env.append({"name": f"{prefix}PASSWORD", "valueFrom": {"secretKeyRef": reference}})
+    return env
 
 
 class KubeAgent:

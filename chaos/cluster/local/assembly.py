@@ -15,10 +15,11 @@ from typing import Any
 
 from hiredis import ReplyError
 
+from chaos.access import PLAIN, Access, Accesses
 from chaos.cluster.local.config import is_template, quorum, sentinel_settings
 from chaos.errors import SetupError
 from chaos.observe.watch import pairs
-from chaos.resp import Resp, password_from_environment
+from chaos.resp import Resp
 from chaos.scenario.model import System
 from chaos.until import until
 
@@ -51,8 +52,9 @@ class Told:
         self._connection = connection
 
     async def call(self, *command: str | int) -> Any:  # noqa: ANN401  a reply is any of RESP's types
-        secret = password_from_environment()
-        words = " ".join("…" if secret and word == secret else str(word) for word in command)
+        accesses = Accesses.from_environment()
+        secrets = {accesses.redis.password, accesses.sentinel.password} - {""}
+        words = " ".join("…" if word in secrets else str(word) for word in command)
         try:
             reply = await self._connection.call(*command)
         except OSError as error:
@@ -77,11 +79,12 @@ async def assemble(
     Every member has just been started, from the files of `config`. Raises SetupError if one refuses what it is told, or
     if the system is not complete in time.
     """
+    accesses = Accesses.from_environment()
     async with AsyncExitStack() as opened:
-        data = [
-            await opened.enter_async_context(told(at, password_from_environment(), member, described)) for at in redis
+        data = [await opened.enter_async_context(told(at, accesses.redis, member, described)) for at in redis]
+        watchers = [
+            await opened.enter_async_context(told(at, accesses.sentinel, member, described)) for at in sentinels
         ]
-        watchers = [await opened.enter_async_context(told(at, None, member, described)) for at in sentinels]
         await _replicate(data)
         for one in data:  # to come back after a restart as what it is now, unless from the operator's file
             await (configure(one, system) if is_template(system) else one.call("CONFIG", "REWRITE"))
@@ -92,7 +95,7 @@ async def assemble(
 
 @asynccontextmanager
 async def told(
-    at: Address, password: str | None = None, member: type[Told] = Told, described: Described = _see_its_log
+    at: Address, access: Access = PLAIN, member: type[Told] = Told, described: Described = _see_its_log
 ) -> AsyncIterator[Told]:
     """A connection to a member. One that is still starting is waited for until it has loaded its data.
 
@@ -103,7 +106,7 @@ async def told(
     async def ready() -> bool:
         nonlocal met
         try:
-            async with Resp.connect(*at, REPLY_S, password) as connection:
+            async with Resp.connect(*at, REPLY_S, access) as connection:
                 reply = await connection.call("PING")
         except OSError as error:
             met = os.strerror(error.errno).lower() if error.errno else str(error) or type(error).__name__
@@ -115,7 +118,7 @@ async def told(
         return f"{at[0]}:{at[1]} does not answer ({met}); {described(at)}"
 
     await until(ready, within_s=ANSWER_S, every_s=LOOK_S, because=because)
-    async with Resp.connect(*at, REPLY_S, password) as connection:
+    async with Resp.connect(*at, REPLY_S, access) as connection:
         yield member(at, connection)
 
 

@@ -24,7 +24,7 @@ from chaos.model import Member, MemberKind
 from chaos.pipe import Child, Line, Lines, Program, Questions
 from chaos.record.events import Event, Gap, Pod, Stamped, from_json
 from chaos.scenario import Scenario
-from chaos.scenario.model import PROXY_STATS
+from chaos.scenario.places import PROXY_STATS
 
 UP_S, ASK_S, LEAVE_S = 60.0, 10.0, 10.0
 """How long the nest may take to have a system, to answer, and to go."""

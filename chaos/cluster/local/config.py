@@ -6,6 +6,7 @@ operator's template instead: it follows itself and has no declared settings, whi
 with the process. The operator mounts that file read-only, so it is written again before every start.
 """
 
+import json
 import re
 import shutil
 import sys
@@ -15,12 +16,13 @@ from pathlib import Path
 
 from packaging.version import Version
 
+from chaos.access import REDIS, Access, Accesses, Tls
 from chaos.cluster.local.plan import Plan
 from chaos.cluster.local.pod import LocalPod
 from chaos.cluster.local.servers import Server
 from chaos.model import MemberKind
-from chaos.resp import PASSWORD_VARIABLE, password_from_environment
-from chaos.scenario.model import PROXY_BACKEND, PROXY_STATS, System
+from chaos.scenario.model import System
+from chaos.scenario.places import PROXY_BACKEND, PROXY_STATS
 from chaos.scenario.settings import ProxySettings
 
 LOOPBACK = "127.0.0.1"
@@ -114,9 +116,10 @@ def itself(address: str) -> str:
 
 def redis_conf(system: System, *, address: str, port: int, directory: Path, master: tuple[str, int] | None) -> str:
     """The file of a Redis that follows `master`, or is a master if that is None; in mode `resync` the operator's."""
-    lines = [*_common(address, port, directory), *_announced("replica-announce-ip", address)]
-    if password := password_from_environment():
-        lines += [f"requirepass {password}", f"masterauth {password}"]
+    access = Accesses.from_environment().redis
+    lines = [*_common(address, port, directory, access), *_announced("replica-announce-ip", address)]
+    lines += [f"masteruser {access.user}"] if access.user else []
+    lines += [f"masterauth {_word(access.password)}"] if access.password else []
     if is_template(system):
         return _text([*lines, f"slaveof {itself(address)} {port}", "tcp-keepalive 60", "save 900 1", "save 300 10"])
     lines += [f"replicaof {master[0]} {master[1]}"] if master else []
@@ -125,19 +128,26 @@ def redis_conf(system: System, *, address: str, port: int, directory: Path, mast
 
 def sentinel_conf(system: System, *, address: str, port: int, directory: Path, master: tuple[str, int]) -> str:
     """The file of a Sentinel that monitors `master`; in mode `resync` the operator's file. Sentinel rewrites it."""
-    name = system.on_local.sentinel.master
+    name, access = system.on_local.sentinel.master, Accesses.from_environment().sentinel
     if is_template(system):
         host, redis_port, settings = itself(address), system.on_local.port, dict[str, str | int](_TEMPLATE)
     else:
         (host, redis_port), settings = master, sentinel_settings(system)
     return _text(
         [
-            *_common(address, port, directory),
+            *_common(address, port, directory, access),
             *_announced("sentinel announce-ip", address),
+            *([f"sentinel sentinel-user {access.user}"] if access.user else []),
+            *([f"sentinel sentinel-pass {_word(access.password)}"] if access.password else []),
             f"sentinel monitor {name} {host} {redis_port} {quorum(system)}",
-            *(f"sentinel {option} {name} {value}" for option, value in settings.items()),
+            *(f"sentinel {option} {name} {_word(value)}" for option, value in settings.items()),
         ]
     )
+
+
+def both(tls: Tls) -> Path:
+    """The file with a certificate and its key together, which HAProxy wants."""
+    return Path(tls.certificate).with_suffix(".pem")
 
 
 def command(server: Server, conf: Path, sentinel: bool) -> list[str]:
@@ -167,14 +177,37 @@ def quorum(system: System) -> int:
 
 
 def sentinel_settings(system: System) -> dict[str, str | int]:
-    """What SENTINEL SET is told: the declared settings and the password. The quorum is part of MONITOR instead."""
-    declared = {name: value for name, value in system.settings.sentinel.items() if name != "quorum"}
-    password = password_from_environment()
-    return declared | ({"auth-pass": password} if password else {})
+    """What SENTINEL SET is told: the declared settings and the login. The quorum is part of MONITOR instead."""
+    return {name: value for name, value in system.settings.sentinel.items() if name != "quorum"} | redis_login()
 
 
-def _common(address: str, port: int, directory: Path) -> list[str]:
-    return [_bind(address), f"port {port}", f'dir "{directory}"', "protected-mode no", "daemonize no", 'logfile ""']
+def redis_login() -> dict[str, str]:
+    """The settings by which a Sentinel logs in to Redis; none where no login is needed."""
+    redis = Accesses.from_environment().redis
+    login = {"auth-user": redis.user, "auth-pass": redis.password}
+    return {name: value for name, value in login.items() if value}
+
+
+def _common(address: str, port: int, directory: Path, access: Access) -> list[str]:
+    lines = [_bind(address), f'dir "{directory}"', "protected-mode no", "daemonize no", 'logfile ""']
+    if access.user:  # whoever does not log in may do nothing
+        password = _word(f">{access.password}")
+        lines += [f"user {access.user} on {password} ~* &* +@all", "user default off"]
+    elif access.password:
+        lines.append(f"requirepass {_word(access.password)}")
+    return [*lines, *(_tls(port, access.tls) if access.tls else [f"port {port}"])]
+
+
+def _tls(port: int, tls: Tls) -> list[str]:
+    """TLS and nothing else, on the links between members too. Everybody has to show a certificate, as is usual."""
+    return [
+        "port 0",
+        f"tls-port {port}",
+        "tls-replication yes",
+        f'tls-ca-cert-file "{tls.ca}"',
+        f'tls-cert-file "{tls.certificate}"',
+        f'tls-key-file "{tls.key}"',
+    ]
 
 
 def _bind(address: str) -> str:
@@ -191,6 +224,11 @@ def _quoted(value: str | int) -> str:
     return str(value) or '""'
 
 
+def _word(value: str | int) -> str:
+    """One word of a file, whatever is in it."""
+    return str(value) if str(value).isalnum() else json.dumps(value, ensure_ascii=False)
+
+
 def _text(lines: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
@@ -201,11 +239,14 @@ def haproxy_conf(system: System, at: tuple[str, int], servers: Mapping[str, tupl
     It checks every Redis itself, as people set it up: whoever answers `role:master` is up. Its stats socket is what the
     recording reads. The password stays in the environment.
     """
-    checks = system.settings.proxy or ProxySettings()
+    checks, access = system.settings.proxy or ProxySettings(), Accesses.from_environment().redis
     asked = [("INFO replication", "role:master"), ("QUIT", "+OK")]
-    if password_from_environment():
-        asked.insert(0, (f"AUTH ${{{PASSWORD_VARIABLE}}}", "+OK"))
+    if access.login:
+        user = f"{access.user} " if access.user else ""
+        asked.insert(0, (f"AUTH {user}${{{REDIS}PASSWORD}}", "+OK"))
     every = f"inter {checks.inter * 1000:.0f}ms fall {checks.fall} rise {checks.rise}"
+    if access.tls is not None:  # clients' TLS goes through to Redis, and only the checks are HAProxy's own
+        every += f" check-ssl verify required ca-file {access.tls.ca} crt {both(access.tls)}"
     lines = [
         "global",
         "maxconn 4000",

@@ -10,11 +10,12 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, Self, TextIO
 
 from hiredis import ReplyError
 
+from chaos.access import Accesses
 from chaos.clock import wall_ns
 from chaos.observe.watch import Pace, pairs
 from chaos.resp import Resp
@@ -31,7 +32,10 @@ SWITCH, MONITOR = "+switch-master", "+monitor"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
-    """The first line of its input. `replicas` follow the master, so that there is one Redis more than that."""
+    """The first line of its input. `replicas` follow the master, so that there is one Redis more than that.
+
+    `login` are the settings by which a Sentinel logs in to Redis. They come over the pipe and are in no file.
+    """
 
     mode: str
     every_s: float
@@ -40,6 +44,7 @@ class Task:
     sentinels: int
     quorum: int
     settings: dict[str, dict[str, str | int]]
+    login: dict[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def from_json(cls, line: bytes) -> Self:
@@ -156,7 +161,7 @@ async def named_by(sentinel: Address, name: str) -> NamedMaster | None:
     seconds after SENTINEL GET-MASTER-ADDR-BY-NAME does.
     """
     try:
-        async with Resp.connect(*sentinel, REPLY_S) as connection:
+        async with Resp.connect(*sentinel, REPLY_S, Accesses.from_environment().sentinel) as connection:
             state = await connection.call("SENTINEL", "MASTER", name)
             address = await connection.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
     except OSError:
@@ -250,7 +255,7 @@ class SwitchListener:
             _move(self._master, self._api)
 
     async def _hear(self, sentinel: Address) -> None:
-        async with Resp.connect(*sentinel, REPLY_S) as connection:
+        async with Resp.connect(*sentinel, REPLY_S, Accesses.from_environment().sentinel) as connection:
             reply = await connection.psubscribe(SWITCH, MONITOR)
             if isinstance(reply, ReplyError):
                 raise ConnectionError(f"PSUBSCRIBE: {reply}")

@@ -11,13 +11,15 @@ from functools import partial
 from typing import Any, Protocol
 
 from chaos.clock import HOST, mono_ns
+from chaos.cluster.local.config import redis_login
 from chaos.cluster.local.kubelet import CONTROLLER, MASTER, Kubelet
 from chaos.cluster.local.pod import LocalPod
 from chaos.model import MemberKind
 from chaos.net.service import Service
 from chaos.pipe import packed
 from chaos.record.events import EndpointEntry, Endpoints, Event, ServiceKnown, Stamped
-from chaos.scenario.model import MASTER_LABEL, LocalSystem, System
+from chaos.scenario.model import System
+from chaos.scenario.places import MASTER_LABEL, LocalSystem
 
 MASTER_HOST, SENTINEL_HOST = 10, 11
 """The last byte of the Services' addresses."""
@@ -157,6 +159,7 @@ class Labels:
             "sentinels": system.sentinels,
             "quorum": int(settings["sentinel"].get("quorum", system.sentinels // 2 + 1)),
             "settings": settings,
+            "login": redis_login(),
         }
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from chaos.access import Accesses
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.local.config import Recipes
 from chaos.cluster.local.controller import named_by, newest
@@ -21,7 +22,7 @@ from chaos.model import MemberKind
 from chaos.pipe import Child, Program
 from chaos.record.events import Event, LogClosed, LogOpened, Stamped
 from chaos.record.layout import LOGS
-from chaos.resp import Resp, password_from_environment
+from chaos.resp import Resp
 
 CONTROLLER = "controller"
 PROXY = "haproxy-0"
@@ -268,7 +269,7 @@ async def master_for(own: tuple[str, int], sentinels: Sequence[tuple[str, int]],
 
 async def _is_master(address: tuple[str, int]) -> bool:
     try:
-        async with Resp.connect(*address, REPLY_S, password_from_environment()) as connection:
+        async with Resp.connect(*address, REPLY_S, Accesses.from_environment().redis) as connection:
             role = await connection.call("ROLE")
     except OSError:
         return False

@@ -24,8 +24,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from chaos.access import Access, Accesses
 from chaos.agent.waits import WaitsForACore
 from chaos.cluster.local import assembly
+from chaos.cluster.local.certificates import made
 from chaos.cluster.local.config import Recipes
 from chaos.cluster.local.endpoints import Labels, LocalServices
 from chaos.cluster.local.kubelet import Kubelet
@@ -40,8 +42,7 @@ from chaos.errors import HarnessError, SetupError
 from chaos.model import MemberKind
 from chaos.pipe import Child, Handler, Line, Program, answered, packed, say
 from chaos.record.events import Event, Stamped, to_line
-from chaos.resp import PASSWORD_VARIABLE
-from chaos.scenario.model import PROXY_STATS
+from chaos.scenario.places import PROXY_STATS, LocalSentinel, LocalSystem
 
 FORWARDER_LOG, AGENT_LOG, AGENT_SPEC = "forwarder.log", "agent.log", "agent.json"
 PREFIX = "failover-nest-"
@@ -209,6 +210,19 @@ def private_directories() -> list[Path]:
     return list(Path(tempfile.gettempdir()).glob(f"{PREFIX}*"))
 
 
+def accesses(local: LocalSystem, home: Path) -> Accesses:
+    """How this system is connected to. Passwords and certificates that are to be generated are made here."""
+    given = Accesses.from_environment()
+    names = [local.sentinel.service, *([local.endpoint.service] if local.endpoint else [])]
+    tls = made(home / "tls", names) if local.tls == "generated" else None
+
+    def access(asks: LocalSystem | LocalSentinel, known: Access) -> Access:
+        password = {"generated": secrets.token_hex(16), "environment": known.password}.get(asks.password or "", "")
+        return Access(user=asks.user or "", password=password, tls=tls)
+
+    return Accesses(redis=access(local, given.redis), sentinel=access(local.sentinel, given.sentinel))
+
+
 def sweep(directories: Iterable[Path]) -> None:
     """Remove the directories of this user's nests that were killed.
 
@@ -245,15 +259,13 @@ def _first(error: BaseException) -> HarnessError | None:
 
 def main() -> None:
     plan = Plan.parse(sys.stdin.buffer.readline())
-    os.environ.pop(PASSWORD_VARIABLE, None)
-    if plan.system.on_local.password == "generated":  # known to whoever the nest starts, and written in its own files
-        os.environ[PASSWORD_VARIABLE] = secrets.token_hex(16)
     os.environ["TZ"] = "UTC"  # servers stamp their logs in the time zone of their environment
     try:
         sweep(private_directories())
         if plan.level == NAMESPACES:
             isolate()
         with private_directory() as home:
+            accesses(plan.system.on_local, home).become_environment()  # of whoever the nest starts
             asyncio.run(Nest(plan, home).run())
     except (HarnessError, ExceptionGroup) as error:
         said = _first(error)

@@ -9,13 +9,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from chaos.access import REDIS, SENTINEL, Accesses
 from chaos.clock import mono_ns
 from chaos.cluster.base import Ability, Versions
 from chaos.cluster.local import servers
+from chaos.cluster.local.certificates import openssl
 from chaos.cluster.local.level import usable_level
-from chaos.errors import ScenarioError
+from chaos.errors import ScenarioError, SetupError
 from chaos.progress import Message, Tell, Tells
 from chaos.scenario.model import Scenario
+from chaos.scenario.places import LocalSystem
 
 
 class LocalPlatform:
@@ -35,8 +38,12 @@ class LocalPlatform:
     async def __aenter__(self) -> Self:
         begun_ns = mono_ns()
         self._level = await asyncio.to_thread(usable_level)
-        self._server = await asyncio.to_thread(servers.find, self._system.on_local.server)
+        local = self._system.on_local
+        self._server = await asyncio.to_thread(servers.find, local.server, tls=local.tls is not None)
         self._haproxy = servers.find_haproxy(self._system)
+        if local.tls is not None:
+            openssl()
+        _with_passwords(local)
         seconds = (mono_ns() - begun_ns) / 1e9
         text = f"{self._level} · {self._server}"
         self._tell(Message(Tell.STEP, {"name": "cluster", "text": text, "seconds": seconds}))
@@ -75,3 +82,13 @@ class LocalPlatform:
         return Versions(
             platform={"server": str(self._server), "kernel": platform.release(), "isolation": self._level.name},
         )
+
+
+def _with_passwords(local: LocalSystem) -> None:
+    """Raise SetupError where a password is to come from the environment, and does not."""
+    accesses = Accesses.from_environment()
+    asking = ((local, accesses.redis, REDIS), (local.sentinel, accesses.sentinel, SENTINEL))
+    for asks, access, prefix in asking:
+        if asks.password == "environment" and not access.password:
+            missing = f"neither {prefix}PASSWORD nor {prefix}PASSWORD_FILE has one"
+            raise SetupError(f"password: environment: {missing}; set one of them, or write `password: generated`")

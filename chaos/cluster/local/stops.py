@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
+from chaos.access import Accesses
 from chaos.agent.faults import Answer, Faults, Request
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.local.kubelet import Holder, Kubelet
@@ -23,7 +24,7 @@ from chaos.model import MemberKind
 from chaos.pipe import Child
 from chaos.record.events import FailoverAsked, Stamped
 from chaos.resp import Resp
-from chaos.scenario.model import LocalSystem
+from chaos.scenario.places import LocalSystem
 
 ASK_S = 1.0
 GRACE_S = 2.0
@@ -92,7 +93,7 @@ class MemberFaults:
         name = self._local.sentinel.master
         for sentinel in self._kubelet.of(MemberKind.SENTINEL):
             with suppress(OSError):  # the next may answer
-                async with Resp.connect(*sentinel.ip_port, ASK_S) as connection:
+                async with Resp.connect(*sentinel.ip_port, ASK_S, Accesses.from_environment().sentinel) as connection:
                     master = await connection.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
                     if master != [pod.space.address, str(pod.port)]:
                         return False

@@ -1,7 +1,7 @@
 """One reconcile of the operator, as a list of steps: CheckAndHeal of its checker.go, with its early returns. Pure.
 
 It follows spotahome/redis-operator v1.3.0-rc1, function by function; each docstring names the Go function. Left out is
-what no local system has: passwords, metrics, bootstrapping from another system, a single Redis, and the ages of pods.
+what no local system has: metrics, bootstrapping from another system, a single Redis, and the ages of pods.
 
 A step is a generator. It yields what is to be done and is sent what came of it. So the operator's order of calls and
 writes is written down once, without input or output: a test answers for a whole system, `resync` with the real one.
@@ -280,7 +280,7 @@ def _set_oldest_as_master() -> Steps[None]:
 
 
 def monitor(task: Task, master: Address) -> Steps[None]:
-    """checker.go: CheckSentinelMonitor, NewSentinelMonitor.
+    """checker.go: CheckSentinelMonitor, NewSentinelMonitor; client.go: MonitorRedisWithPort, which sets the password.
 
     A Sentinel that has not switched yet is right to name the old master, and is told to forget it all the same. MONITOR
     resets every setting to its default; they are set again at the end of the reconcile.
@@ -292,6 +292,8 @@ def monitor(task: Task, master: Address) -> Steps[None]:
             yield LogNote("warning", f"Fixing sentinel not monitoring expected master: {wrong}")
             yield from _remove(task, pod)
             yield from call(pod.address, "SENTINEL", "MONITOR", task.master, *master, task.quorum)
+            for name, value in task.login.items():
+                yield from call(pod.address, "SENTINEL", "SET", task.master, name, value)
 
 
 def _check_monitor(task: Task, pod: ListedPod, master: Address) -> Steps[None]:

@@ -11,8 +11,10 @@ from typing import Any
 
 from hiredis import ReplyError
 
+from chaos.access import PLAIN, Access, Accesses
 from chaos.clock import mono_ns
 from chaos.cluster.local.controller import Address, ApiServer, Label, Task
+from chaos.model import MemberKind
 from chaos.operators.spotahome import LABEL_LINE
 from chaos.operators.spotahome.reconcile import Action, Failed, Look, RedisCall, Steps, reconcile
 from chaos.resp import Resp
@@ -35,14 +37,14 @@ class Caller:
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
 
-    async def call(self, address: Address, words: tuple[str | int, ...]) -> Any:  # noqa: ANN401  any of RESP's types
+    async def call(self, address: Address, words: tuple[str | int, ...], access: Access = PLAIN) -> Any:  # noqa: ANN401  any of RESP's types
         """Return the reply. Raises Failed with what the last attempt met; an error reply is one such thing."""
         met = ""
         for attempt in range(self._patience.attempts):
             if attempt:
                 await asyncio.sleep(self._patience.backoff_s * 2**attempt)
             try:
-                async with Resp.connect(*address, self._patience.dial_s) as connection:
+                async with Resp.connect(*address, self._patience.dial_s, access) as connection:
                     async with asyncio.timeout(self._patience.read_s):
                         reply = await connection.call(*words)
             except OSError as error:
@@ -93,7 +95,8 @@ async def attempt(steps: Steps[None], caller: Caller, api: ApiServer) -> None:
 
 async def _do(action: Action, caller: Caller, api: ApiServer) -> object:
     if isinstance(action, RedisCall):
-        return await caller.call(action.address, action.words)
+        kind = next((pod.component for pod in api.pods if pod.address == action.address), "redis")
+        return await caller.call(action.address, action.words, Accesses.from_environment().of(MemberKind(kind)))
     if isinstance(action, Look):
         return api.pods
     if isinstance(action, Label):

@@ -6,7 +6,7 @@ from chaos.agent.spec import AgentSpec
 from chaos.client.spec import Load
 from chaos.cluster.kube.agent import agent_configuration, agent_pod, free_node, placed
 from chaos.model import MemberKind
-from chaos.scenario.model import KubeSystem
+from chaos.scenario.places import KubeSystem
 
 KUBE = KubeSystem.model_validate(
     {

@@ -6,11 +6,12 @@ import pytest
 
 from chaos.cluster.local.config import command, rebound, redis_conf, sentinel_conf
 from chaos.cluster.local.servers import Server
-from chaos.resp import PASSWORD_VARIABLE
 from chaos.scenario.model import System
 from tests.cluster.local.processes import system_of
 
 MASTER = ("10.9.0.1", 6379)
+
+PASSWORD = "FAILOVER_REDIS_PASSWORD"
 
 
 def redis_lines(system: System, *, master: tuple[str, int] | None = None) -> list[str]:
@@ -130,12 +131,12 @@ def test_on_loopback_a_file_follows_its_member_with_all_that_is_announced():
 
 
 def test_a_password_is_asked_for_given_to_the_master_and_known_to_sentinel(plain, monkeypatch):
-    monkeypatch.setenv(PASSWORD_VARIABLE, "s3cret")
+    monkeypatch.setenv(PASSWORD, "s3cret")
     assert {"requirepass s3cret", "masterauth s3cret"} < set(redis_lines(plain))
     assert "sentinel auth-pass mymaster s3cret" in sentinel_lines(plain)
 
 
 def test_without_a_password_no_line_speaks_of_one(plain, monkeypatch):
-    monkeypatch.delenv(PASSWORD_VARIABLE, raising=False)
+    monkeypatch.delenv(PASSWORD, raising=False)
     lines = [*redis_lines(plain), *sentinel_lines(plain)]
     assert not [line for line in lines if line.startswith(("requirepass", "masterauth", "sentinel auth-pass"))]

@@ -17,12 +17,13 @@ from chaos.observe.proxies import ProxyObserver
 from chaos.observe.watch import ObservedMember, PolledFact, supervised
 from chaos.record.event_files import EventWriter
 from chaos.record.events import Stamped
-from chaos.resp import PASSWORD_VARIABLE
 from chaos.scenario import Scenario, load
 from chaos.until import until
 from tests.cluster.local.systems import held
 
 SERVERS = {"redis-0": ("10.93.1.1", 6379), "redis-1": ("10.93.1.2", 6379)}
+
+PASSWORD = "FAILOVER_REDIS_PASSWORD"
 
 
 def scenario(**settings: str) -> Scenario:
@@ -36,17 +37,17 @@ def scenario(**settings: str) -> Scenario:
 
 
 def test_its_file_has_the_checks_as_declared_and_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(PASSWORD_VARIABLE, "very-secret")
+    monkeypatch.setenv(PASSWORD, "very-secret")
     lines = haproxy_conf(scenario().system, ("10.93.5.1", 6379), SERVERS).splitlines()
 
     assert "default-server check inter 200ms fall 3 rise 2 on-marked-down shutdown-sessions" in lines
     assert lines[-2:] == ["server redis-0 10.93.1.1:6379", "server redis-1 10.93.1.2:6379"]
-    assert f'tcp-check send "AUTH ${{{PASSWORD_VARIABLE}}}\\r\\n"' in lines
+    assert f'tcp-check send "AUTH ${{{PASSWORD}}}\\r\\n"' in lines
     assert not [line for line in lines if "very-secret" in line]
 
 
 def test_without_a_password_it_sends_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(PASSWORD_VARIABLE, raising=False)
+    monkeypatch.delenv(PASSWORD, raising=False)
 
     assert "AUTH" not in haproxy_conf(scenario().system, ("10.93.5.1", 6379), SERVERS)
 

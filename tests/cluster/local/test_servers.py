@@ -6,7 +6,7 @@ import pytest
 
 from chaos.cluster.local.servers import SERVER_VARIABLE, WHEELS, Server, find
 from chaos.errors import SetupError
-from chaos.scenario.model import LocalServer
+from chaos.scenario.places import LocalServer
 
 REDIS_7 = "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=ae4d7c971a948f0"
 VALKEY_9 = "Valkey server v=9.1.2 sha=00000000:1 malloc=libc bits=64 build=1536df31c0395150"

@@ -1,0 +1,138 @@
+"""How a Redis and a Sentinel are connected to: TLS, user and password, apart for each of the two.
+
+It goes from one of our processes to the next in environment variables, which are named here and nowhere else. So no
+file of ours, no log and no argument of a process ever holds a password. A person may put a password into a file and
+name that file. This module ships into pods and needs the standard library only.
+"""
+
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Self
+
+from chaos.errors import SetupError
+from chaos.model import MemberKind
+
+REDIS, SENTINEL = "FAILOVER_REDIS_", "FAILOVER_SENTINEL_"
+"""How the variables of each begin. What follows is USER, PASSWORD or PASSWORD_FILE, TLS, and TLS_ and a field."""
+YES = "yes"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tls:
+    """The files, in PEM, by which a server is recognised and we are, and the name that its certificate has to bear.
+
+    Without `ca` the authorities count that this machine trusts. `certificate` and `key` are ours, for a server that
+    asks for one. Without `server_name` a certificate has to name the host that is connected to.
+    """
+
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    server_name: str = ""
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """Raises SetupError, with the file that cannot be used. Each file is read once."""
+        return _context(self)
+
+    def name_for(self, host: str) -> str:
+        """The name that is asked for in the handshake, and that the certificate has to bear."""
+        return self.server_name or host
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Access:
+    """How servers of one kind are connected to. Its `repr` does not show the password."""
+
+    user: str = ""
+    password: str = field(default="", repr=False)
+    tls: Tls | None = None
+
+    @property
+    def login(self) -> tuple[str, ...]:
+        """The command that logs in; empty where none is needed."""
+        if self.user:
+            return "AUTH", self.user, self.password
+        return ("AUTH", self.password) if self.password else ()
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str], prefix: str) -> Self:
+        """What the variables that begin with `prefix` say. Raises SetupError if the password's file cannot be read."""
+        tls = {one.name: environment.get(f"{prefix}TLS_{one.name.upper()}", "") for one in fields(Tls)}
+        return cls(
+            user=environment.get(f"{prefix}USER", ""),
+            password=environment.get(f"{prefix}PASSWORD", "") or password_in(environment, f"{prefix}PASSWORD_FILE"),
+            tls=Tls(**tls) if environment.get(f"{prefix}TLS") == YES else None,
+        )
+
+    def variables(self, prefix: str) -> dict[str, str]:
+        """The variables from which `read` makes the same."""
+        said = {"USER": self.user, "PASSWORD": self.password}
+        if self.tls is not None:
+            said |= {"TLS": YES} | {f"TLS_{one.name.upper()}": getattr(self.tls, one.name) for one in fields(Tls)}
+        return {f"{prefix}{name}": value for name, value in said.items() if value}
+
+
+PLAIN = Access()
+"""Neither TLS nor a login."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accesses:
+    """How the servers of a system are connected to. A proxy's stats socket knows neither TLS nor a login."""
+
+    redis: Access = PLAIN
+    sentinel: Access = PLAIN
+
+    def of(self, kind: MemberKind) -> Access:
+        return {MemberKind.REDIS: self.redis, MemberKind.SENTINEL: self.sentinel}.get(kind, PLAIN)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        return cls(redis=Access.read(environment, REDIS), sentinel=Access.read(environment, SENTINEL))
+
+    def environment(self) -> dict[str, str]:
+        """The variables to start a process of ours with, which then finds the same by `from_environment`."""
+        return self.redis.variables(REDIS) | self.sentinel.variables(SENTINEL)
+
+    def become_environment(self) -> None:
+        """Let this process and all that it starts connect in this way and in no other."""
+        for name in [name for name in os.environ if name.startswith((REDIS, SENTINEL))]:
+            del os.environ[name]
+        os.environ.update(self.environment())
+
+
+def password_in(environment: Mapping[str, str], variable: str) -> str:
+    """The first line of the file that a variable names; empty if it names none."""
+    path = environment.get(variable, "")
+    if not path:
+        return ""
+    try:
+        return Path(path).read_text().partition("\n")[0].rstrip("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SetupError(f"{variable}: {path} cannot be read: {_reason(error)}") from error
+
+
+@lru_cache
+def _context(tls: Tls) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=tls.ca or None)
+    except OSError as error:
+        raise SetupError(f"{tls.ca} holds no certificate of an authority in PEM: {_reason(error)}") from error
+    if tls.certificate:
+        try:  # with an encrypted key, OpenSSL would ask on the terminal
+            context.load_cert_chain(tls.certificate, tls.key or None, password=lambda: "")
+        except OSError as error:
+            files = f"{tls.certificate} and {tls.key}" if tls.key else tls.certificate
+            raise SetupError(f"{files} hold no certificate with its key in PEM: {_reason(error)}") from error
+    return context
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or str(error)).lower().replace("_", " ")
+    return (error.strerror or str(error)) if isinstance(error, OSError) else "it is no text"
