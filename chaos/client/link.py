@@ -163,7 +163,7 @@ class Link:
         try:
             whole = self._socket.send(data) == len(data)
         except OSError as error:
-            self._links.loop.call_soon(self._lose, of_errno(error.errno))
+            self._links.loop.call_soon(self._lose, of_tls(error))
             return
         if not whole:
             self._links.loop.call_soon(self._lose, ErrorCode.OTHER)

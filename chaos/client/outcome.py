@@ -57,6 +57,8 @@ def of_tls(error: OSError) -> ErrorCode:
     """Say what ended a connection with TLS. One that the other side merely closed has no trouble with TLS."""
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return ErrorCode.CLOSED
+    if isinstance(error, ssl.SSLWantWriteError):  # the kernel took no more, as of a link without TLS
+        return ErrorCode.OTHER
     return ErrorCode.TLS_FAILED if isinstance(error, ssl.SSLError) else of_errno(error.errno)
 
 

@@ -1,0 +1,204 @@
+"""Clients over TLS, with users and passwords, against a real Redis and a real Sentinel that ask for all of it."""
+
+import ssl
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chaos.access import Access, Accesses, Tls
+from chaos.client.audit import audit
+from chaos.client.spec import ClientSpec, Load
+from chaos.cluster.local.certificates import made
+from chaos.model import ErrorCode, Outcome, RowFlag
+from chaos.record.event_files import EventWriter, read_events
+from chaos.record.events import Audit
+from chaos.record.ops_files import read_rows
+from chaos.resp import Resp
+from chaos.until import until
+from tests.client.conftest import Start
+from tests.client.play import good, load, new_and_kept, outcomes, playing, spec
+from tests.rig import LOOPBACK, call, free_port, launch, wait_for
+
+pytestmark = pytest.mark.redis
+
+REDIS, SENTINEL = ("app", "correct-horse"), ("watcher", "battery-staple")
+RATE_HZ, DEADLINE_S = 10.0, 3.0
+"""A handshake costs 2 ms of a core at each end, and the machine may be busy."""
+Connecting = Callable[[Access, Access], None]
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    return made(tmp_path_factory.mktemp("made") / "tls", ["redis", "sentinel"])
+
+
+@pytest.fixture
+def connecting(monkeypatch: pytest.MonkeyPatch) -> Connecting:
+    """Sets how this test's clients connect."""
+
+    def set_to(redis: Access, sentinel: Access) -> None:
+        for name, value in Accesses(redis=redis, sentinel=sentinel).environment().items():
+            monkeypatch.setenv(name, value)
+
+    return set_to
+
+
+def speaking(port: int, tls: Tls, login: tuple[str, str]) -> list[str]:
+    """Lines of a configuration: TLS at `port`, and nothing for those who do not log in."""
+    return [
+        f"tls-port {port}",
+        f"tls-ca-cert-file {tls.ca}",
+        f"tls-cert-file {tls.certificate}",
+        f"tls-key-file {tls.key}",
+        "tls-replication yes",
+        f"user {login[0]} on >{login[1]} ~* &* +@all",
+        "user default off",
+    ]
+
+
+@pytest.fixture
+def redis_port(start: Start, tls: Tls) -> int:
+    port = free_port()
+    start(*(word for line in speaking(port, tls, REDIS) for word in f"--{line}".split()))
+    return port
+
+
+@pytest.fixture
+def sentinel_port(tmp_path: Path, redis_port: int, tls: Tls) -> Iterator[int]:
+    """A Sentinel that watches that Redis."""
+    port, plain, conf = free_port(), free_port(), tmp_path / "sentinel.conf"
+    watched = [f"sentinel monitor mymaster {LOOPBACK} {redis_port} 1"]
+    watched += [f"sentinel auth-user mymaster {REDIS[0]}", f"sentinel auth-pass mymaster {REDIS[1]}"]
+    common = [f"port {plain}", f"bind {LOOPBACK}", f"dir {tmp_path}"]
+    conf.write_text("\n".join([*common, *speaking(port, tls, SENTINEL), *watched]) + "\n")
+    popen = launch(["redis-server", str(conf), "--sentinel"], tmp_path / "sentinel.log")
+    wait_for(lambda: call(plain, "PING") is not None, "the Sentinel answers")
+    yield port
+    popen.kill()
+    popen.wait(timeout=5)
+
+
+def of_each_kind(port: int, *, via_sentinel: bool = False) -> list[ClientSpec]:
+    """A meter of each way, and redis-py."""
+    address = f"{LOOPBACK}:{port}"
+    application = spec(address, number=2, kind="application", connection="kept", library="redis-py-pool")
+    clients = [*new_and_kept(address), application]
+    return [replace(client, via_sentinel=via_sentinel, rate_hz=RATE_HZ) for client in clients]
+
+
+async def ended(record: Path, clients: Iterable[int], outcome: Outcome) -> None:
+    """Wait until each of these clients has three operations that ended in this way."""
+
+    async def there() -> bool:
+        rows = [row for path in (record / "ops").glob("*.rows") for row in read_rows(path)]
+        return all(sum((row.client, row.outcome) == (one, outcome) for row in rows) >= 3 for one in clients)
+
+    await until(there, within_s=30, because=f"operations that are {outcome.name}")
+
+
+async def works_again(record: Path, since: int) -> bool:
+    rows = list(read_rows(record / "ops" / "meters.rows"))[since:]
+    return {row.client for row in good(rows)} == {0, 1}
+
+
+def patient(**changes: int) -> Load:
+    return load(deadline_s=DEADLINE_S, **changes)
+
+
+async def test_all_clients_and_the_audit_speak_tls_and_log_in(
+    redis_port: int, tls: Tls, connecting: Connecting, tmp_path: Path
+):
+    access = Access(user=REDIS[0], password=REDIS[1], tls=tls)
+    connecting(access, Access())
+    async with playing(tmp_path / "record", of_each_kind(redis_port), patient(database=3)) as play:
+        await ended(play.directory, (0, 1, 2), Outcome.OK)
+    assert outcomes(play.rows) == {(Outcome.OK, ErrorCode.NONE)}
+    assert {row.flags for row in play.of(0)} == {RowFlag.OPENED}
+    assert [row.flags for row in play.of(1)] == [RowFlag.OPENED] + [0] * (len(play.of(1)) - 1)
+    async with Resp.connect(LOOPBACK, redis_port, 2, access) as redis:
+        await redis.call("SELECT", 3)
+        assert await redis.call("DBSIZE") == len(good(play.rows))
+    events = EventWriter(tmp_path / "record" / "events" / "audit.jsonl", "agent")
+    await audit(tmp_path / "record", patient(database=3), [f"{LOOPBACK}:{redis_port}"], [], events)
+    events.close()
+    [told] = [event.event for event in read_events(events.path) if isinstance(event.event, Audit)]
+    assert told.present == len(play.rows)
+
+
+async def test_a_sentinel_is_asked_over_tls_with_a_login_of_its_own(
+    sentinel_port: int, tls: Tls, connecting: Connecting, tmp_path: Path
+):
+    connecting(
+        Access(user=REDIS[0], password=REDIS[1], tls=tls), Access(user=SENTINEL[0], password=SENTINEL[1], tls=tls)
+    )
+    async with playing(tmp_path / "record", of_each_kind(sentinel_port, via_sentinel=True), patient()) as play:
+        await ended(play.directory, (0, 1, 2), Outcome.OK)
+    assert outcomes(play.rows) == {(Outcome.OK, ErrorCode.NONE)}
+
+
+@pytest.mark.parametrize("password", ["wrong", ""])
+async def test_a_sentinel_that_refuses_the_login_names_no_master(
+    sentinel_port: int, tls: Tls, connecting: Connecting, tmp_path: Path, password: str
+):
+    connecting(Access(user=REDIS[0], password=REDIS[1], tls=tls), Access(password=password, tls=tls))
+    async with playing(tmp_path / "record", of_each_kind(sentinel_port, via_sentinel=True)[:2], patient()) as play:
+        await ended(play.directory, (0, 1), Outcome.FAILED)
+    assert outcomes(play.rows) == {(Outcome.FAILED, ErrorCode.DISCOVERY_FAILED)}
+    said = {told.event.error.partition(" ")[0] for told in play.kinds("discovery")}
+    assert said == {"WRONGPASS" if password else "NOAUTH"}
+
+
+async def test_a_certificate_of_another_authority_is_not_taken(
+    redis_port: int, tls: Tls, connecting: Connecting, tmp_path: Path
+):
+    other = made(tmp_path / "other", ["redis"])
+    connecting(Access(user=REDIS[0], password=REDIS[1], tls=replace(tls, ca=other.ca)), Access())
+    async with playing(tmp_path / "record", of_each_kind(redis_port), patient()) as play:
+        await ended(play.directory, (0, 1), Outcome.FAILED)
+        await ended(play.directory, (2,), Outcome.UNKNOWN)
+    assert outcomes(play.of(0) + play.of(1)) == {(Outcome.FAILED, ErrorCode.TLS_FAILED)}
+    assert outcomes(play.of(2)) == {(Outcome.UNKNOWN, ErrorCode.TLS_FAILED)}
+
+
+async def test_a_certificate_with_another_name_is_not_taken(
+    redis_port: int, tls: Tls, connecting: Connecting, tmp_path: Path
+):
+    wrong = Access(user=REDIS[0], password=REDIS[1], tls=replace(tls, server_name="cache"))
+    connecting(wrong, Access())
+    async with playing(tmp_path / "record", of_each_kind(redis_port)[:2], patient()) as play:
+        await ended(play.directory, (0, 1), Outcome.FAILED)
+    assert outcomes(play.rows) == {(Outcome.FAILED, ErrorCode.TLS_FAILED)}
+    with pytest.raises(ssl.SSLCertVerificationError, match="certificate is not valid for 'cache'"):
+        async with Resp.connect(LOOPBACK, redis_port, 2, wrong):
+            pass
+
+
+async def test_a_client_without_the_certificate_that_is_asked_for_never_writes(
+    redis_port: int, tls: Tls, connecting: Connecting, tmp_path: Path
+):
+    """In TLS 1.3 the server refuses only after the client's handshake is done, so that the write may have been sent."""
+    connecting(Access(password=REDIS[1], tls=replace(tls, certificate="", key="")), Access())
+    async with playing(tmp_path / "record", of_each_kind(redis_port)[:2], patient()) as play:
+        await ended(play.directory, (0, 1), Outcome.UNKNOWN)
+    assert not good(play.rows)
+    assert {row.error for row in play.rows} <= {ErrorCode.TLS_FAILED, ErrorCode.RESET, ErrorCode.CLOSED}
+
+
+async def test_a_redis_that_is_killed_is_refused_and_reset_and_no_trouble_of_tls(
+    start: Start, tls: Tls, connecting: Connecting, tmp_path: Path
+):
+    port = free_port()
+    server = start(*(word for line in speaking(port, tls, REDIS) for word in f"--{line}".split()))
+    connecting(Access(user=REDIS[0], password=REDIS[1], tls=tls), Access())
+    async with playing(tmp_path / "record", of_each_kind(port)[:2], patient()) as play:
+        await ended(play.directory, (0, 1), Outcome.OK)
+        server.kill()
+        await ended(play.directory, (0, 1), Outcome.FAILED)
+        server.start()
+        since = len(list(read_rows(play.directory / "ops" / "meters.rows")))
+        await until(lambda: works_again(play.directory, since), within_s=30, because="both work again")
+    errors = {row.error for row in play.rows if row.outcome != Outcome.OK}
+    assert ErrorCode.REFUSED in errors
+    assert errors <= {ErrorCode.REFUSED, ErrorCode.RESET, ErrorCode.CLOSED, ErrorCode.NOT_SENT}
