@@ -22,7 +22,8 @@ from typing import Any, Self
 from chaos import __version__, resume
 from chaos.analysis.claim import Claim, design
 from chaos.analysis.result import CampaignResult, TrialResult
-from chaos.cluster.base import Platform, refusal
+from chaos.cleanup import left_behind
+from chaos.cluster.base import Platform, PlatformOptions, refusal
 from chaos.errors import InterruptedTrial, ScenarioError, SetupError
 from chaos.experiment.written import Experiment
 from chaos.experiment.written import load as load_experiment
@@ -40,6 +41,7 @@ from chaos.trial.spec import TrialSpec, limits_s, utc_now
 from chaos.trial.steps import Player, Trial
 from chaos.trial.waiting import Ending, Waiting, Work
 from chaos.trial.worker import signals
+from chaos.undo import HarnessRun, refuse_held
 from chaos.wanted import Wanted, refuse_other_promises, trials_of
 
 LEAVE_S = 120.0
@@ -88,6 +90,7 @@ class Campaign:
         name = f"{self.started[:16].replace(':', '')}-{self.loaded.scenario.name}"
         self.directory = options.resume or unused(options.out / name)
         self._hold()
+        self._run = self._own_run()
         if options.resume is None:
             self._write_down()
         self.done: dict[int, Path] = {}
@@ -98,12 +101,18 @@ class Campaign:
         self.tell(Message(Tell.CAMPAIGN, self._opening()))
         for warning in dict.fromkeys(text for one in self.variants.values() for text in one.warnings):
             self.tell(Message(Tell.NOTE, {"text": warning}))
+        for sentence in left_behind():
+            self.tell(Message(Tell.NOTE, {"text": sentence}))
+        if self._run.about.cluster:
+            refuse_held(self.place.on, self._run.about.cluster)
         with ExitStack() as held:
+            held.enter_context(self._run)
             held.enter_context(self._waiting)
             if self.options.resume:
                 self._wait(self._find_done())
             self._wait(self._platform.__aenter__())
             held.callback(self._leave)
+            self._run.reached_by(self._platform.ref())
             self._leave_out()
             self._wait(self._platform.deploy())
             self._held = held.pop_all()
@@ -208,7 +217,8 @@ class Campaign:
             seed=planned.seed,
             directory=str(self._directory(planned)),
             scenario=self.variants[planned.variant].scenario.model_dump(mode="json"),
-            ref={**self._platform.ref(), "turn": str(planned.turn)},
+            ref={**self._platform.ref(), "turn": str(planned.turn), "run": str(self._run.directory)},
+            run=str(self._run.directory),
             cluster={"kind": self._platform.kind, "name": self._platform.name, **asdict(versions)},
             system="fresh" if PLATFORMS[self.place.on].own_system else "re-used",
             variant=planned.variant,
@@ -294,9 +304,19 @@ class Campaign:
         if on not in PLATFORMS:
             raise ScenarioError(f'--on: no platform is called "{on}"; {instead(on, PLATFORMS)}')
         module, _, name = PLATFORMS[on].of.partition(":")
-        image = {"agent_image": self.options.agent_image} if self.options.agent_image else {}
         make: Callable[..., Platform] = getattr(import_module(module), name)
-        return make(self.loaded.scenario, self.loaded.folder, keep=self.options.keep, tell=self.tell, **image)
+        options = PlatformOptions(
+            keep=self.options.keep,
+            tell=self.tell,
+            made=lambda undo: self._run.write(undo),
+            agent_image=self.options.agent_image,
+        )
+        return make(self.loaded.scenario, self.loaded.folder, options)
+
+    def _own_run(self) -> HarnessRun:
+        """This run, which has not begun yet."""
+        cluster = "" if PLATFORMS[self.place.on].own_system else self._platform.name
+        return HarnessRun(self.place.on, cluster, self.directory, self.options.command, self.started)
 
     def _write_down(self) -> None:
         """Write what was asked for. It is written again when another trial is asked for."""

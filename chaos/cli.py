@@ -1,4 +1,4 @@
-"""The command line: `failover run | analyse | report | check | doctor`.
+"""The command line: `failover run | analyse | report | check | cleanup | doctor`.
 
 Reads options, calls one function, renders, and turns the outcome into an exit code. What needs numpy, matplotlib or
 chaostoolkit is imported by the command that uses it: together they cost seconds that `--help` need not take.
@@ -265,6 +265,18 @@ def compare(first: Path, second: Path | None, unlike: bool) -> int:
 
     for sentence in compared(first, second, unlike=unlike) if second else compare_variants(first):
         click.echo(sentence)
+    return PASS
+
+
+@cli.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be undone and removed.")
+def cleanup(dry_run: bool) -> int:
+    """Undo and remove what runs left that were killed; runs that live are left alone."""
+    import asyncio
+
+    from chaos.cleanup import cleanup as cleaned
+
+    asyncio.run(cleaned(click.echo, dry_run=dry_run))
     return PASS
 
 

@@ -17,6 +17,8 @@ CLOCK_MONOTONIC = 1
 CLONE_NEWNET = 0x40000000
 CLONE_NEWUSER = 0x10000000
 """The kinds of a network and of a user namespace, from <sched.h>."""
+MNT_DETACH = 2
+"""From <sys/mount.h>: what is still open of a file system goes when it is closed."""
 PR_SET_PDEATHSIG = 1
 """From <sys/prctl.h>."""
 
@@ -71,6 +73,11 @@ def unshare(kinds: int) -> None:
     Raises OSError: EPERM if this user may not, EINVAL for a user namespace while the process has other threads.
     """
     _checked(_libc.unshare(kinds))
+
+
+def unmount(point: Path) -> None:
+    """Take a mount away at once, even if it is in use. Raises OSError, as EINVAL if nothing is mounted there."""
+    _checked(_libc.umount2(os.fsencode(point), MNT_DETACH))
 
 
 def apart(work: Callable[[], T]) -> T:

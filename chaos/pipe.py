@@ -14,7 +14,7 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import isawaitable
 from itertools import count
 from pathlib import Path
@@ -38,7 +38,8 @@ class Program:
     """What to run, and who hears it. `out` and `error` take each whole line, without its end.
 
     Without `out` its output is dropped. Without `error` its errors go where ours go; a path makes a new file. If
-    `merged`, `out` takes the errors too. `before` is called in the child before it becomes the program.
+    `merged`, `out` takes the errors too. `before` is called in the child before it becomes the program. `environment`
+    is over our own.
     """
 
     command: Sequence[str | Path]
@@ -47,6 +48,7 @@ class Program:
     error: Hears | Path | None = None
     merged: bool = False
     before: Callable[[], None] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Child:
@@ -133,6 +135,7 @@ class Child:
                 stderr=subprocess.STDOUT if program.merged else error,
                 bufsize=0,
                 preexec_fn=program.before,
+                env={**os.environ, **program.environment},
                 start_new_session=True,
             )
         self.pid = self._popen.pid

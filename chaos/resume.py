@@ -4,7 +4,6 @@ Everything is as it was asked for: `campaign.json` has it, with the seed from wh
 trial that was played to its end is kept. One that was cut off is set aside and played again, under the same number.
 """
 
-import fcntl
 import json
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -18,6 +17,7 @@ from chaos.options import Options
 from chaos.record.layout import CLOSED, MANIFEST
 from chaos.scenario import Scenario
 from chaos.trial.pool import LOG, UNDO_S
+from chaos.undo import is_free
 from chaos.until import until
 
 
@@ -77,20 +77,10 @@ async def played(directory: Path, scenarios: Mapping[str, Scenario]) -> tuple[di
 
 async def _left_alone(trial: Path) -> None:
     async def free() -> bool:
-        log = trial / LOG
+        log = trial / LOG  # on which a worker, and all that it started, hold a lock
         return not log.exists() or is_free(log)
 
     await until(free, within_s=UNDO_S, because=f"a worker whose campaign is gone still undoes {trial}", every_s=0.2)
-
-
-def is_free(path: Path) -> bool:
-    """Whether no process holds the lock on this file. A worker and all that it starts hold that on their log."""
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -1,12 +1,17 @@
 """Fixtures that tests of several parts share, and the share of inconclusive trials, printed at the session's end."""
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from chaos.analysis.result import Verdict
 from chaos.cluster.local.servers import Server
+from chaos.undo import STATE
 from tests import verdicts
 from tests.rig import Rig, running
 from tests.servers import SERVERS, server_or_skip
@@ -32,6 +37,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         share = f"{len(unknown)} ({len(unknown) / len(_verdicts):.0%})"
         where = f": {', '.join(sorted(set(unknown)))}" if unknown else ""
         terminalreporter.write_line(f"trials on real servers: {len(_verdicts)}, inconclusive: {share}{where}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Runs of the tests write down what undoes their faults in a place of this process, and tell of no others."""
+    os.environ[STATE] = tempfile.mkdtemp(prefix="failover-state-")
+    config.add_cleanup(partial(shutil.rmtree, os.environ[STATE]))
 
 
 @pytest.fixture

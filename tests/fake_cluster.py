@@ -6,19 +6,20 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from chaos.agent.spec import AgentSpec
 from chaos.clock import HOST, mono_ns
-from chaos.cluster.base import Ability, Effect, Members, Partition, RunningAgent, Stop, Versions
+from chaos.cluster.base import Ability, Effect, Members, Partition, PlatformOptions, RunningAgent, Stop, Versions
 from chaos.errors import SetupError
 from chaos.model import Member
 from chaos.progress import Message, Tell, Tells
 from chaos.record.events import Event, Stamped
 from chaos.record.layout import CLOSED
 from chaos.scenario import Scenario
+from chaos.undo import Undo
 from chaos.until import until
 from tests.fake_agent import FakeAgent
 from tests.fake_world import World
@@ -70,6 +71,13 @@ class FakeCluster:
             self.world.out.discard(self.world.cut)
             self.world.cut = ""
             self.world.say_roles()
+
+    def undoing(self, fault: str, target: Member | None) -> Undo:
+        what = f"{fault} of {target.name if target else 'nobody'}"
+        return Undo(what=what, executor="none", where={}, request={"do": "heal"}, by_hand="forget it")
+
+    async def keep(self, undos: Sequence[Undo]) -> None:
+        self.world.kept.append([undo.what for undo in undos])
 
     async def events(self) -> AsyncIterator[Stamped[Event]]:
         self.world.say_platform()
@@ -132,14 +140,14 @@ class FakePlatform:
         return Versions(platform={"fake": "1"})
 
 
-made: list[FakePlatform] = []
+platforms: list[FakePlatform] = []
 """Every platform that a campaign had made in this process, the newest last."""
 
 
-def platform(_scenario: Scenario, _folder: Path, *, keep: bool, tell: Tells) -> FakePlatform:
+def platform(_scenario: Scenario, _folder: Path, options: PlatformOptions) -> FakePlatform:
     """Its script is taken from the environment, as the options have no place for one."""
-    made.append(FakePlatform(os.environ.get("FAKE_SCRIPT", ""), tell))
-    return made[-1]
+    platforms.append(FakePlatform(os.environ.get("FAKE_SCRIPT", ""), options.tell))
+    return platforms[-1]
 
 
 @asynccontextmanager

@@ -32,6 +32,7 @@ class World:
     master: str = "rfr-redis-cluster-0"
     out: set[str] = field(default_factory=set)
     cut: str = ""
+    kept: list[list[str]] = field(default_factory=list)
     platform: "asyncio.Queue[Stamped[Event]]" = field(default_factory=asyncio.Queue)
     agent: EventWriter | None = None
     tasks: "set[asyncio.Task[None]]" = field(default_factory=set)

@@ -6,15 +6,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from chaos.cluster.base import PlatformOptions
 from chaos.progress import Message, Tell, Tells
 from chaos.record.event_files import read_events
 from chaos.record.events import Stamped
 from chaos.scenario import Scenario, load
 from chaos.trial.spec import TrialSpec
 from chaos.trial.worker import work
+from chaos.undo import Undo
 from tests.fake_world import UNDONE
 
 SCENARIO = """
@@ -56,6 +59,8 @@ def small(folder: Path) -> Scenario:
 def trial_spec(folder: Path, script: str = "", experiment: str | Path = "kill-master") -> TrialSpec:
     """A trial of the cluster in memory; `experiment` is one of ours by name, or a file."""
     path = HERE / "experiments" / f"{experiment}.yaml" if isinstance(experiment, str) else experiment
+    run = folder / "run"
+    run.mkdir(exist_ok=True)
     return TrialSpec(
         campaign="2026-01-02T0304-small",
         number=0,
@@ -68,7 +73,22 @@ def trial_spec(folder: Path, script: str = "", experiment: str | Path = "kill-ma
         ref={"module": "tests.fake_cluster", "script": script},
         cluster={"kind": "fake", "name": "in memory", "platform": {}, "images": {}},
         system="fresh",
+        run=str(run),
     )
+
+
+def asked(
+    folder: Path, tell: Tells = lambda _: None, *, keep: bool = False, agent_image: str | None = None
+) -> PlatformOptions:
+    """What a platform is asked by a campaign that writes down in this folder how what it makes is removed."""
+    folder.mkdir(exist_ok=True)
+
+    def write(undo: Undo) -> Path:
+        file = folder / f"{len(list(folder.iterdir()))}.json"
+        file.write_text(json.dumps(asdict(undo)))
+        return file
+
+    return PlatformOptions(keep=keep, tell=tell, made=write, agent_image=agent_image)
 
 
 class Played:

@@ -6,7 +6,7 @@ here; clients ask Sentinel, or write to the first master's own address.
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from chaos.errors import SetupError
 from chaos.model import Member
 from chaos.record.events import Event, Stamped, domain_event
 from chaos.scenario import Scenario
+from chaos.undo import Undo
 from tests.rig import NODE, Rig, running
 from tests.saying import stamped
 
@@ -78,6 +79,12 @@ class RigCluster:
 
     async def heal(self) -> None:
         """Nothing is held: a killed process stays dead."""
+
+    def undoing(self, fault: str, target: Member | None) -> Undo:
+        raise NotImplementedError
+
+    async def keep(self, undos: Sequence[Undo]) -> None:
+        """Nothing lasts here."""
 
     async def events(self) -> AsyncIterator[Stamped[Event]]:
         yield domain_event(node_domain(NODE))

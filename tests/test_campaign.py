@@ -39,7 +39,7 @@ def test_a_campaign_ends_in_a_verdict_and_a_report(tmp_path: Path) -> None:
     written = {path.name for path in directory.iterdir()}
     assert {"campaign.json", "summary.json", "summary.md", "junit.xml", "report.html"} <= written
     assert summary.from_json((directory / "summary.json").read_text()).verdict is result.verdict
-    assert fake_cluster.made[-1].asked == ["up", "deploy", "down"]
+    assert fake_cluster.platforms[-1].asked == ["up", "deploy", "down"]
     assert Tell.EFFECT in {message.tell for message in told}
 
 
@@ -113,7 +113,7 @@ def test_a_system_that_is_not_healthy_is_deployed_anew_once_and_the_trial_played
     monkeypatch.setenv("FAKE_SCRIPT", "healthy-when-fresh")
     result, directory = run(options(tmp_path), lambda _: None)
 
-    assert fake_cluster.made[-1].asked == ["up", "deploy", "deploy fresh", "down"]
+    assert fake_cluster.platforms[-1].asked == ["up", "deploy", "deploy fresh", "down"]
     assert [trial.ended for trial in result.trials] == ["complete"]
     assert read(directory / "trial-000" / "manifest.json")["system"] == "fresh"
     assert read(directory / "unhealthy-000" / "closed")["step"] == 3
@@ -128,7 +128,7 @@ def test_a_system_that_stays_unhealthy_is_given_up_and_said_in_the_summary(
 
     [directory] = (tmp_path / "reports").iterdir()
     assert "the system is not healthy" in str(error.value)
-    assert fake_cluster.made[-1].asked == ["up", "deploy", "deploy fresh", "down"]
+    assert fake_cluster.platforms[-1].asked == ["up", "deploy", "deploy fresh", "down"]
     assert summary.from_json((directory / "summary.json").read_text()).verdict is Verdict.INCONCLUSIVE
 
 
@@ -139,7 +139,7 @@ def test_a_system_that_cannot_become_healthy_is_not_deployed_anew(
     with pytest.raises(SetupError, match="has no setting maxclients"):
         run(options(tmp_path, settings={"system.settings.redis.maxclients": "100"}), lambda _: None)
 
-    assert fake_cluster.made[-1].asked == ["up", "deploy", "down"]
+    assert fake_cluster.platforms[-1].asked == ["up", "deploy", "down"]
 
 
 def test_a_worker_that_dies_without_a_word_is_an_error_with_what_is_left_of_it(

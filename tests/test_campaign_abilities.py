@@ -43,7 +43,7 @@ def test_where_it_was_asked_for_nothing_is_deployed(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match=REFUSED):
         one.__enter__()
 
-    assert fake_cluster.made[-1].asked == ["up", "down"]
+    assert fake_cluster.platforms[-1].asked == ["up", "down"]
     assert SetupError.exit_code == 3
 
 

@@ -16,7 +16,7 @@ from chaos.campaign import Campaign, run
 from chaos.errors import ScenarioError, SetupError
 from chaos.options import PLATFORMS, Options, Registered
 from chaos.progress import Message, Tell
-from chaos.resume import is_free
+from chaos.undo import is_free
 from tests.fakes import HERE, read, scenario_file
 from tests.test_campaign import PROGRAM
 

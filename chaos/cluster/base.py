@@ -1,14 +1,17 @@
 """What every kind of cluster can be asked, as protocols. The fake cluster of the tests keeps them too."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 from chaos.agent.spec import AgentSpec
 from chaos.model import Member
+from chaos.progress import Tells
 from chaos.record.events import Event, Stamped
+from chaos.undo import Undo
 
 Members = dict[str, Member]
 """The members that are there now, by name."""
@@ -104,6 +107,12 @@ class Cluster(Protocol):
     async def heal(self) -> None:
         """Undo every cut and pause of ours. It may be called at any time, and again and again."""
 
+    def undoing(self, fault: str, target: Member | None) -> Undo:
+        """How somebody else undoes a fault that lasts until it is healed, should this process be gone by then."""
+
+    async def keep(self, undos: Sequence[Undo]) -> None:
+        """Keep this list where the system is, in place of the one before. There is none to keep where all is local."""
+
     def events(self) -> AsyncIterator[Stamped[Event]]:
         """What the platform says of pods, endpoints and logs, with its gaps. Raw logs go to the trial's `logs/`."""
 
@@ -116,6 +125,20 @@ class Versions:
 
     platform: dict[str, str] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
+
+
+Made = Callable[[Undo], Path]
+"""Writes down how something is removed that a platform is about to make. It is forgotten by removing the file."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlatformOptions:
+    """What a campaign asks of its platform. `keep` leaves what it makes; `tell` shows a message."""
+
+    keep: bool
+    tell: Tells
+    made: Made
+    agent_image: str | None = None
 
 
 class Able(Protocol):

@@ -13,6 +13,7 @@ from chaos.cluster.health import Facts
 from chaos.errors import FaultError
 from chaos.model import Member, MemberKind
 from chaos.record.event_files import EventWriter
+from chaos.undo import UndoJournal
 from chaos.until import until
 
 PUBLISHED_S = 5.0
@@ -23,13 +24,14 @@ PUBLISHED_S = 5.0
 class Scene:
     """What a fault acts on and where it writes: the cluster, what is known of it now, and the events file of faults.
 
-    `held` names the faults that last until they are healed, in the order in which they were applied. `look` takes what
-    has been recorded since the last look, so that `facts` are of now.
+    `held` names the faults that last until they are healed, in the order in which they were applied. `journal` has how
+    each of them is undone. `look` takes what has been recorded since the last look, so that `facts` are of now.
     """
 
     cluster: Cluster
     facts: Facts
     events: EventWriter
+    journal: UndoJournal
     held: list[str] = field(default_factory=list)
     look: Callable[[], None] = lambda: None
 

@@ -9,7 +9,7 @@ from typing import Any
 from chaos.clock import HOST
 from chaos.cluster.base import Effect
 from chaos.cluster.health import Facts
-from chaos.errors import HarnessError
+from chaos.errors import FaultError, HarnessError
 from chaos.fault.catalogue import FAULTS, Scene
 from chaos.model import Member
 from chaos.record.events import (
@@ -25,13 +25,17 @@ from chaos.record.events import (
 
 
 async def inject(scene: Scene, name: str, target: Member | None, arguments: dict[str, Any]) -> Effect:
-    """Apply the fault `name`, and return its effect once it is proved or the proof is given up on."""
+    """Apply the fault `name`, and return its effect once it is proved or the proof is given up on.
+
+    How a lasting fault is undone is written down before it is requested.
+    """
     write = scene.events.write
     named = described(target, scene.facts) if target else None
     said = {key: value for key, value in arguments.items() if key != "origin"}
-    write(FaultRequested(fault=name, target=named, arguments=said, origin=arguments.get("origin")))
     if FAULTS[name].lasting:
+        await scene.journal.write(scene.cluster.undoing(name, target))
         scene.held.append(name)
+    write(FaultRequested(fault=name, target=named, arguments=said, origin=arguments.get("origin")))
     try:
         effect = await FAULTS[name].apply(scene, target, **arguments)
     except HarnessError as error:
@@ -56,10 +60,19 @@ async def heal(scene: Scene) -> None:
         for name in healed:
             scene.events.write(HealRequested(fault=name))
     finally:
-        await scene.cluster.heal()
+        await _undo(scene)
         scene.held.clear()
     for name in healed:
         scene.events.write(HealConfirmed(fault=name))
+
+
+async def _undo(scene: Scene) -> None:
+    """Have the cluster undo everything. Raises FaultError with the commands that do it by hand."""
+    try:
+        await scene.cluster.heal()
+    except HarnessError as error:
+        raise FaultError(f"{error}{scene.journal.by_hand}") from error
+    await scene.journal.clear()
 
 
 def described(target: Member, facts: Facts) -> TargetEntry:

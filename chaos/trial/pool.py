@@ -20,6 +20,7 @@ from chaos.pipe import Child, Lines, Program
 from chaos.progress import Message, Tell, Tells
 from chaos.record.layout import CLOSED
 from chaos.trial.spec import TrialSpec
+from chaos.undo import RUN
 
 LOG = "worker.log"
 UNDO_S = 150.0
@@ -56,7 +57,8 @@ class Worker:
         log = Path(spec.directory) / LOG
         log.parent.mkdir(parents=True)
         said = Lines()
-        process = Child(Program(command=[sys.executable, "-m", "chaos.trial"], out=said, error=log), said.end)
+        command, environment = [sys.executable, "-m", "chaos.trial"], {RUN: spec.run}
+        process = Child(Program(command=command, out=said, error=log, environment=environment), said.end)
         self._process = process
         process.tell(f"{spec.line()}\n".encode())
         if self._interrupted:

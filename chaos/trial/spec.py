@@ -30,8 +30,9 @@ class TrialSpec:
     """One trial to play. It goes to the worker as a line of JSON.
 
     `number` counts the trials of the campaign, `nth` of `of` those of this experiment. `scenario` is the scenario's
-    JSON, `ref` what is needed to connect to the platform, `cluster` what the manifest says of the platform. `variant`
-    names the variant of the scenario; it is empty where there is only one.
+    JSON, `ref` what is needed to connect to the platform, `cluster` what the manifest says of the platform. `run` is
+    the directory of the run that plays it. `variant` names the variant of the scenario; it is empty where there is only
+    one.
     """
 
     campaign: str
@@ -45,6 +46,7 @@ class TrialSpec:
     ref: dict[str, str]
     cluster: dict[str, Any]
     system: Literal["fresh", "re-used"]
+    run: str
     variant: str = ""
 
     def line(self) -> str:

@@ -51,6 +51,7 @@ from chaos.record.events import Audit, ClientsStarted, ClientsStopped, Event, Ra
 from chaos.scenario import Scenario
 from chaos.trial.record import Attendant, Record
 from chaos.trial.spec import TrialSpec, agent_spec, manifest
+from chaos.undo import UndoJournal
 from chaos.until import until
 
 STARTED_S, STOPPED_S, AUDIT_S, CLOSE_S = 60.0, 20.0, 60.0, 60.0
@@ -129,7 +130,8 @@ class Trial:
                 refused = refusal(self._experiment.name, self._experiment.needs, cluster)
                 if refused:
                     raise SetupError(refused)
-            scene = Scene(cluster, Facts(), record.faults)
+            journal = UndoJournal(Path(self._spec.run), record.directory.name, cluster.keep)
+            scene = Scene(cluster, Facts(), record.faults, journal)
             observed = Observed(record.directory, scene.facts, self._tell)
             scene.look = observed.follow
             record.subscribe(observed.take)
@@ -365,7 +367,8 @@ async def undo(session: Session) -> None:
             async with asyncio.timeout(within_s):
                 await part()
         except Exception as problem:  # noqa: BLE001  # every part has its turn; all are raised together
-            because = f"{sentence}: {str(problem) or f'not within {within_s:g} s'}"
+            late = f"not within {within_s:g} s{session.scene.journal.by_hand}"
+            because = f"{sentence}: {str(problem) or late}"
             problems.append(problem if isinstance(problem, RecordingError) else error(because))
     if problems:
         raise ExceptionGroup("not everything could be undone", problems)

@@ -4,7 +4,8 @@ import asyncio
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,11 @@ from chaos.errors import ExperimentError, SetupError
 from chaos.experiment import session as door
 from chaos.experiment.session import Interrupted, Session
 from chaos.experiment.threads import LoopThread, MainThread, awake
+from chaos.undo import Undo, UndoJournal
+
+
+async def nothing_beside(_undos: Sequence[Undo]) -> None:
+    """Nothing is kept where the system is."""
 
 
 class Heals:
@@ -33,9 +39,10 @@ def loop() -> Iterator[LoopThread]:
 
 
 @pytest.fixture
-def session(loop: LoopThread) -> Session:
+def session(loop: LoopThread, tmp_path: Path) -> Session:
     part: Any = None
-    scene: Any = SimpleNamespace(cluster=Heals(), held=[], events=None)
+    journal = UndoJournal(tmp_path, "trial-000", nothing_beside)
+    scene: Any = SimpleNamespace(cluster=Heals(), held=[], events=None, journal=journal)
     return Session(part, "any", scene, part, part, part, part, loop.loop)
 
 

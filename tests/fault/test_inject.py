@@ -1,6 +1,6 @@
 """What a fault writes of itself, whom it aims at, and what it asks of the cluster."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from chaos.fault.inject import heal, inject
 from chaos.model import Member, MemberKind
 from chaos.record.event_files import EventWriter, read_events
 from chaos.record.events import Stamped
+from chaos.undo import Undo, UndoJournal
 from tests.saying import event, said
 
 
@@ -57,6 +58,7 @@ class Remembers:
         self.effect = effect
         self.error = error
         self.asked: list[Any] = []
+        self.kept: list[list[str]] = []
 
     async def members(self) -> dict[str, Member]:
         return MEMBERS
@@ -75,6 +77,13 @@ class Remembers:
 
     async def heal(self) -> None:
         self._did("heal")
+
+    def undoing(self, fault: str, target: Member | None) -> Undo:
+        what = f"{fault} of {target.name if target else 'nobody'}"
+        return Undo(what=what, executor="none", where={}, request={}, by_hand=f"mend {target.name if target else ''}")
+
+    async def keep(self, undos: Sequence[Undo]) -> None:
+        self.kept.append([undo.what for undo in undos])
 
     def _did(self, *what: Any) -> Effect:
         self.asked.append(what[0] if len(what) == 1 else what)
@@ -100,7 +109,8 @@ def writer(tmp_path: Path) -> Iterator[EventWriter]:
 
 
 def scene(cluster: Remembers, writer: EventWriter) -> Scene:
-    return Scene(cluster, facts(), writer)  # type: ignore[arg-type]  # the part of a cluster that faults use
+    journal = UndoJournal(writer.path.parent, "trial-000", cluster.keep)
+    return Scene(cluster, facts(), writer, journal)  # type: ignore[arg-type]  # the part of a cluster that faults use
 
 
 def written(writer: EventWriter) -> list[Stamped[Any]]:

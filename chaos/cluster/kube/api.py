@@ -19,6 +19,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException, new_client_from_config
 
 from chaos.errors import SetupError
+from chaos.undo import RUN
 
 CONNECT_S, REQUEST_S = 5.0, 30.0
 CONNECTIONS = 32
@@ -27,8 +28,24 @@ MANAGER = "failover-harness"
 """Our field manager, and the value of the label that marks every object of ours."""
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OURS = f"{MANAGED_BY}={MANAGER}"
+RUN_LABEL = "failover-harness/run"
+"""The label with the id of the run that made an object."""
 Object = dict[str, Any]
 T = TypeVar("T")
+
+
+def carried(manifest: Object, run: str, **annotations: str) -> Object:
+    """A manifest of ours that says which run made it: as a label, and in a pod in the environment of its processes."""
+    metadata = manifest["metadata"]
+    labels = metadata.get("labels", {}) | {MANAGED_BY: MANAGER, RUN_LABEL: run}
+    made = {**manifest, "metadata": {**metadata, "labels": labels}}
+    if annotations:
+        made["metadata"]["annotations"] = annotations
+    if manifest["kind"] == "Pod":
+        variable = {"name": RUN, "value": run}
+        each = [{**one, "env": [*one.get("env", []), variable]} for one in manifest["spec"]["containers"]]
+        made["spec"] = {**manifest["spec"], "containers": each}
+    return made
 
 
 class ApiError(SetupError):

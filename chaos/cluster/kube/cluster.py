@@ -6,7 +6,7 @@ is gone or being deleted is told by the watch. Nothing is tried again: a fault t
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,15 +14,17 @@ from chaos.agent.spec import AgentSpec
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.base import Ability, Effect, Members, Partition, Stop
 from chaos.cluster.kube.agent import KubeAgent, agent_configuration, agent_pod, free_node, launch, placed
-from chaos.cluster.kube.api import Api
+from chaos.cluster.kube.api import Api, carried
 from chaos.cluster.kube.deploy import NAMESPACE, is_ready, namespace_object, remove_ours
-from chaos.cluster.kube.helper import NodeHelper
+from chaos.cluster.kube.helper import NodeHelper, pod_manifest
+from chaos.cluster.kube.leftovers import TRIAL, keep, undo_of
 from chaos.cluster.kube.stops import Pods
 from chaos.cluster.kube.watcher import Watcher
 from chaos.errors import FaultError, HarnessError
 from chaos.model import Member, MemberKind
 from chaos.record.events import Event, Gap, Pod, Stamped
 from chaos.scenario.model import Scenario
+from chaos.undo import Undo, about_of
 from chaos.until import until
 
 MEMBERS_S = 10.0
@@ -40,6 +42,8 @@ class KubeCluster:
         self._api = api
         self._kube = scenario.system.on_kube
         self._image = ref["agent_image"]
+        self._run = Path(ref["run"])
+        self._reach = {"kubeconfig": ref["kubeconfig"], "context": ref["context"]}
         self._directory = directory
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Stamped[Event]] = asyncio.Queue()
@@ -107,11 +111,18 @@ class KubeCluster:
     async def heal(self) -> None:
         await _all([helper.heal() for helper in self._helpers.values()], "not everything was undone")
 
+    def undoing(self, fault: str, target: Member | None) -> Undo:
+        return undo_of(fault, target, self._run.name, self._reach)
+
+    async def keep(self, undos: Sequence[Undo]) -> None:
+        await keep(self._api, self._directory.name, about_of(self._run), undos)
+
     async def launch(self, spec: AgentSpec) -> KubeAgent:
         """Start the agent on a node without a Redis, if there is one."""
         name = f"failover-agent-{secrets.token_hex(3)}"
-        pod = placed(agent_pod(name, spec, self._kube, self._image), await self._free_node())
-        configuration = agent_configuration(name, spec, self._kube.namespace)
+        bare = placed(agent_pod(name, spec, self._kube, self._image), await self._free_node())
+        pod = carried(bare, self._run.name, **{TRIAL: str(self._directory.absolute())})
+        configuration = carried(agent_configuration(name, spec, self._kube.namespace), self._run.name)
         agent = await launch(self._api, (configuration, pod), self._directory, self._put)
         self._agents.append(agent)
         return agent
@@ -119,7 +130,8 @@ class KubeCluster:
     async def _helper(self, node: str) -> NodeHelper:
         """The helper of a node, which is started if the node has none yet."""
         if node not in self._helpers:
-            self._helpers[node] = NodeHelper(self._api, NAMESPACE, node, self._image, self._put)
+            pod = carried(pod_manifest(NAMESPACE, node, self._image), self._run.name)
+            self._helpers[node] = NodeHelper(self._api, pod, self._put)
             self._starting[node] = asyncio.create_task(self._helpers[node].start())
         await asyncio.shield(self._starting[node])
         return self._helpers[node]

@@ -19,20 +19,22 @@ ASK_S, HEAL_S, START_S = 4.0, 5.0, 60.0
 LIFE_S = 4 * 3600
 """The pod ends by itself after this many seconds, and heals before it ends."""
 GRACE_S = 10
-CONTAINER = "helper"
+CONTAINER, TALK = "helper", ("python", "-m", "chaos.agent.talk")
+COMPONENT, NODE_HELPER = "app.kubernetes.io/component", "node-helper"
 
 
 class NodeHelper(Executor):
     """The executor of faults of one node. It belongs to one event loop. Effects are on the clock of the node."""
 
-    def __init__(self, api: Api, namespace: str, node: str, image: str, put: Callable[[Stamped[Event]], None]) -> None:
+    def __init__(self, api: Api, pod: Object, put: Callable[[Stamped[Event]], None]) -> None:
+        """`pod` is what `pod_manifest` gives."""
+        node, namespace = pod["spec"]["nodeName"], pod["metadata"]["namespace"]
         super().__init__(node_domain(node), put)
         self.node = node
         self._api = api
-        self._pod = pod_manifest(namespace, node, image)
+        self._pod = pod
         self._path = f"/api/v1/namespaces/{namespace}/pods"
-        command = ["python", "-m", "chaos.agent.talk"]
-        self._program = PodProgram(namespace, self._pod["metadata"]["name"], CONTAINER, command)
+        self._program = PodProgram(namespace, pod["metadata"]["name"], CONTAINER, TALK)
         self._stream: LineStream | None = None
         self._opening = asyncio.Lock()
         self._renewing: asyncio.Task[None] | None = None
@@ -139,7 +141,7 @@ def _watched(member: Member) -> dict[str, Any]:
 def pod_manifest(namespace: str, node: str, image: str) -> Object:
     """A pod that is privileged and in the node's pid namespace. Its grace lets it heal before it ends."""
     name = f"helper-{node[:50].rstrip('-.')}-{secrets.token_hex(2)}"
-    labels = {MANAGED_BY: MANAGER, "app.kubernetes.io/component": "node-helper"}
+    labels = {MANAGED_BY: MANAGER, COMPONENT: NODE_HELPER}
     probe = {"exec": {"command": ["test", "-S", "/run/failover/helper.sock"]}, "periodSeconds": 1}
     container = {
         "name": CONTAINER,

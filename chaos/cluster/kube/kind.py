@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.errors import SetupError
+from chaos.undo import Undo
 
 NODE_IMAGE = "FAILOVER_KIND_NODE_IMAGE"
 CREATE_S, DELETE_S, IMAGE_S, ASK_S = 300.0, 120.0, 120.0, 20.0
@@ -128,6 +129,11 @@ class Kind:
             file.flush()
             yield
 
+    def removal(self) -> Undo:
+        """How somebody else removes the cluster, should the run that is about to make it be gone by then."""
+        where, command = {"cluster": self.name}, f"kind delete cluster --name {self.name}"
+        return Undo(what=f"kind cluster {self.name}", executor="kind", where=where, request={}, by_hand=command)
+
     async def exists(self) -> bool:
         return self.name in (await run("kind", "get", "clusters", within_s=ASK_S)).split()
 
@@ -154,6 +160,14 @@ class Kind:
     async def delete(self) -> None:
         await run("kind", "delete", "cluster", "--name", self.name, *self._file, within_s=DELETE_S)
         self.kubeconfig.unlink(missing_ok=True)
+
+    async def removed(self) -> bool:
+        """Remove the cluster unless another run has it, which raises SetupError. Whether it was there."""
+        with self.lock():
+            there = await self.exists()
+            if there:
+                await self.delete()
+            return there
 
     async def nodes(self) -> list[str]:
         return sorted((await run("kind", "get", "nodes", "--name", self.name, within_s=ASK_S)).split())

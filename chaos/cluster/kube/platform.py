@@ -12,12 +12,13 @@ from typing import Self
 
 from chaos.clock import mono_ns
 from chaos.cluster import here
-from chaos.cluster.base import Ability, Versions
+from chaos.cluster.base import Ability, PlatformOptions, Versions
 from chaos.cluster.kube.api import Api, ApiError, Object
 from chaos.cluster.kube.deploy import Deployment, Readiness, is_ready
 from chaos.cluster.kube.image import agent_image
 from chaos.cluster.kube.kind import ASK_S, NEEDS_GIB, Kind, checkout, ensure_image, name_of, run
-from chaos.progress import Message, Tell, Tells
+from chaos.cluster.kube.leftovers import refuse_held
+from chaos.progress import Message, Tell
 from chaos.scenario.model import Scenario
 from chaos.until import until
 
@@ -34,21 +35,20 @@ class KindPlatform:
     can = frozenset(Ability)
     cannot = ""
 
-    def __init__(
-        self, scenario: Scenario, folder: Path, *, keep: bool, tell: Tells, agent_image: str | None = None
-    ) -> None:
+    def __init__(self, scenario: Scenario, folder: Path, options: PlatformOptions) -> None:
         self._scenario = scenario
         self._folder = folder
-        self._keep = keep
-        self._tell = tell
-        self._agent = agent_image
+        self._keep = options.keep
+        self._tell = options.tell
+        self._write_made = options.made
+        self._agent = options.agent_image
         self._kind = Kind(name_of(checkout(Path.cwd())))
         self._held = ExitStack()
         self._nodes: list[Object] = []
         self._versions = Versions()
         self._image = ""
         self._unready = ""
-        self._made = False
+        self._made: Path | None = None
 
     @property
     def name(self) -> str:
@@ -103,6 +103,7 @@ class KindPlatform:
             await self._cluster()
             self._api = self._held.enter_context(Api(self._kind.kubeconfig, self._kind.context))
             await until(self._all_ready, within_s=NODES_S, because=lambda: self._unready)
+            await refuse_held(self._api)
             self._step("cluster", f"{self.name}  {len(self._nodes)} nodes ready", begun_ns)
             begun_ns = mono_ns()
             brought = await self._kind.load(self._scenario.system.on_kube.images, self._names)
@@ -120,12 +121,17 @@ class KindPlatform:
             await self._kind.refresh()
             return
         self._tell(Message(Tell.NOTE, {"text": f"kind makes a cluster: needs {NEEDS_GIB} GiB, takes about a minute"}))
+        made = self._write_made(self._kind.removal())
         try:
             await self._kind.create(self._scenario.system.on_kube.node_image)
         except BaseException:
             await self._kind.delete()
+            made.unlink()
             raise
-        self._made = True
+        if self._keep:
+            made.unlink()
+        else:
+            self._made = made
 
     async def _agent_image(self) -> str:
         """The agent's image: ours, or the one that the user named, which then has to be pulled like any other."""
@@ -168,8 +174,9 @@ class KindPlatform:
     async def _leave(self) -> None:
         """Remove what this run made. The lock is given back last."""
         try:
-            if self._made and not self._keep:
+            if self._made is not None:
                 await self._kind.delete()
+                self._made.unlink()
         finally:
             self._held.close()
 

@@ -7,7 +7,7 @@ import asyncio
 import json
 import shutil
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +25,7 @@ from chaos.pipe import Child, Line, Lines, Program, Questions
 from chaos.record.events import Event, Gap, Pod, Stamped, from_json
 from chaos.scenario import Scenario
 from chaos.scenario.places import PROXY_STATS
+from chaos.undo import RUN, Undo
 
 UP_S, ASK_S, LEAVE_S = 60.0, 10.0, 10.0
 """How long the nest may take to have a system, to answer, and to go."""
@@ -52,7 +53,9 @@ class LocalCluster(Executor):
         self._failure: HarnessError | None = None
         self._agent: LocalAgent | None = None
         said = Lines()
-        self._nest = Child(Program(command=[sys.executable, "-m", "chaos.cluster.local.nest"], out=said), said.end)
+        environment = {RUN: ref["run"]} if "run" in ref else {}
+        command = [sys.executable, "-m", "chaos.cluster.local.nest"]
+        self._nest = Child(Program(command=command, out=said, environment=environment), said.end)
         self._questions = Questions(self._nest.tell)
         self._hearing = asyncio.create_task(self._hear(said))
         self._renewing: asyncio.Task[None] | None = None
@@ -80,6 +83,15 @@ class LocalCluster(Executor):
 
     async def members(self) -> Members:
         return {member.name: member for member in self._pods.values()}
+
+    def undoing(self, fault: str, target: Member | None) -> Undo:
+        """Whatever is done to a local system ends with the process that holds it."""
+        pid = str(self._nest.pid)
+        what = f"{fault} of {target.name}" if target else fault
+        return Undo(what=what, executor="nest", where={"pid": pid}, request={"do": "heal"}, by_hand=f"kill {pid}")
+
+    async def keep(self, undos: Sequence[Undo]) -> None:
+        """A local system is where the harness is: the journal of the run is enough."""
 
     def events(self) -> AsyncIterator[Stamped[Event]]:
         return self._said()

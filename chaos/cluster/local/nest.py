@@ -43,6 +43,7 @@ from chaos.model import MemberKind
 from chaos.pipe import Child, Handler, Line, Program, answered, packed, say
 from chaos.record.events import Event, Stamped, to_line
 from chaos.scenario.places import PROXY_STATS, LocalSentinel, LocalSystem
+from chaos.undo import run_id
 
 FORWARDER_LOG, AGENT_LOG, AGENT_SPEC = "forwarder.log", "agent.log", "agent.json"
 PREFIX = "failover-nest-"
@@ -191,10 +192,11 @@ class Launch:
 def private_directory() -> Iterator[Path]:
     """The nest's own directory, away from the trial's: data of its servers, their configuration, the agent's spec.
 
-    It is removed at the end, and locked for as long as its nest lives: so what a killed nest left is known by its lock,
-    and swept by the next one. It gets the name that `sweep` looks for only once it is locked.
+    Its name has the id of the run. It is removed at the end, and locked for as long as its nest lives: so what a killed
+    nest left is known by its lock, and swept by the next one. It gets the name that `sweep` looks for only once it is
+    locked.
     """
-    made = Path(tempfile.mkdtemp(prefix=MAKING))
+    made = Path(tempfile.mkdtemp(prefix=f"{MAKING}{run_id()}-"))
     lock = os.open(made, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -230,11 +232,12 @@ def sweep(directories: Iterable[Path]) -> None:
     """
     for found in directories:
         with suppress(FileNotFoundError):  # its nest has ended, or another sweeps too
-            if _ours(found) and not _locked(found):
+            if is_ours(found) and not _locked(found):
                 shutil.rmtree(found)
 
 
-def _ours(found: Path) -> bool:
+def is_ours(found: Path) -> bool:
+    """Whether it is a directory of this user, and no link to one."""
     status = found.lstat()
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 

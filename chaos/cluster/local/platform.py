@@ -11,12 +11,12 @@ from typing import Self
 
 from chaos.access import REDIS, SENTINEL, Accesses
 from chaos.clock import mono_ns
-from chaos.cluster.base import Ability, Versions
+from chaos.cluster.base import Ability, PlatformOptions, Versions
 from chaos.cluster.local import servers
 from chaos.cluster.local.certificates import openssl
 from chaos.cluster.local.level import usable_level
 from chaos.errors import ScenarioError, SetupError
-from chaos.progress import Message, Tell, Tells
+from chaos.progress import Message, Tell
 from chaos.scenario.model import Scenario
 from chaos.scenario.places import LocalSystem
 
@@ -27,13 +27,11 @@ class LocalPlatform:
     kind = "local"
     name = "local"
 
-    def __init__(
-        self, scenario: Scenario, _folder: Path, *, keep: bool, tell: Tells, agent_image: str | None = None
-    ) -> None:
-        if agent_image is not None:
+    def __init__(self, scenario: Scenario, _folder: Path, options: PlatformOptions) -> None:
+        if options.agent_image is not None:
             raise ScenarioError("--agent-image: on local the agent is a process; leave it out, or add --on kind")
         self._system = scenario.system
-        self._tell = tell
+        self._tell = options.tell
 
     async def __aenter__(self) -> Self:
         begun_ns = mono_ns()

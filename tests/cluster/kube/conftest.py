@@ -12,6 +12,7 @@ from chaos.cluster.kube.platform import KindPlatform
 from chaos.progress import Message
 from chaos.scenario import Scenario, load
 from tests.cluster.kube.server import Server, serving
+from tests.fakes import asked
 
 
 @pytest.fixture
@@ -53,11 +54,12 @@ class System:
 
 
 @pytest.fixture(scope="module")
-def system() -> Iterator[System]:
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Held by one module at a time. The cluster stays: the next one, and `nox -s failover`, find it warm."""
     loaded = load("redis-operator")
     one = System(loaded.scenario, loaded.folder)
-    platform = KindPlatform(one.scenario, one.folder, keep=True, tell=one.said.append)
+    folder = tmp_path_factory.mktemp("made")
+    platform = KindPlatform(one.scenario, one.folder, asked(folder, one.said.append, keep=True))
     with asyncio.Runner() as runner:
         runner.run(platform.__aenter__())
         try:

@@ -18,7 +18,7 @@ from chaos.cluster.kube.agent import KubeAgent
 from chaos.cluster.kube.api import OURS, Api
 from chaos.cluster.kube.cluster import KubeCluster, connect
 from chaos.cluster.kube.deploy import NAMESPACE
-from chaos.cluster.kube.helper import NodeHelper
+from chaos.cluster.kube.helper import NodeHelper, pod_manifest
 from chaos.errors import SetupError
 from chaos.model import Member
 from chaos.record.event_files import Tail
@@ -200,7 +200,8 @@ async def kill_the_agent(system: System) -> int:
             f"/api/v1/namespaces/{system.scenario.system.on_kube.namespace}/pods", labelSelector=OURS
         )
         states = {one["name"]: one["containerID"] for one in pods[0]["status"]["containerStatuses"]}
-        helper = NodeHelper(api, NAMESPACE, pods[0]["spec"]["nodeName"], system.ref["agent_image"], lambda _: None)
+        pod = pod_manifest(NAMESPACE, pods[0]["spec"]["nodeName"], system.ref["agent_image"])
+        helper = NodeHelper(api, pod, lambda _: None)
         try:
             await helper.start()
             agent = aimed_at(states["agent"].rpartition("/")[2], "agent")

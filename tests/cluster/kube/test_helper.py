@@ -38,7 +38,7 @@ def test_a_long_node_name_still_makes_a_pod_name() -> None:
 @asynccontextmanager
 async def helping(there: Room) -> AsyncIterator[tuple[NodeHelper, list[Stamped[Any]]]]:
     events: list[Stamped[Any]] = []
-    helper = NodeHelper(there.api, there.namespace, there.node, there.image, events.append)
+    helper = NodeHelper(there.api, pod_manifest(there.namespace, there.node, there.image), events.append)
     try:
         await helper.start()
         yield helper, events

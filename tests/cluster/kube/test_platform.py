@@ -1,16 +1,20 @@
 """What `--on kind` leaves behind: nothing that it made, everything that was there. kind and docker are scripts here."""
 
 import asyncio
+import os
+from pathlib import Path
 
 import pytest
 
 from chaos.cluster.kube.image import agent_image
 from chaos.cluster.kube.kind import checkout, name_of
+from chaos.cluster.kube.leftovers import CONFIGMAPS
 from chaos.cluster.kube.platform import KindPlatform
 from chaos.errors import SetupError
 from chaos.progress import Message, Tell
 from chaos.scenario import load
 from chaos.until import until
+from tests.fakes import asked, read
 
 DOCKER = """
 case "$1 $2" in
@@ -51,12 +55,19 @@ def made(program, server, tmp_path, monkeypatch):
     ready = [{"type": "Ready", "status": "True"}]
     info = {"kubeletVersion": "v1.34.4", "kernelVersion": "6.18", "containerRuntimeVersion": "containerd://2"}
     server.items("/api/v1/nodes", {"metadata": {"name": "one"}, "status": {"conditions": ready, "nodeInfo": info}})
+    server.items(CONFIGMAPS)
     return name
 
 
 def platform(said: list[Message], *, keep: bool = False) -> KindPlatform:
     loaded = load("redis-operator")
-    return KindPlatform(loaded.scenario, loaded.folder, keep=keep, tell=said.append, agent_image="mine:1")
+    folder = Path(os.environ["XDG_CACHE_HOME"]).with_name("made")
+    options = asked(folder, said.append, keep=keep, agent_image="mine:1")
+    return KindPlatform(loaded.scenario, loaded.folder, options)
+
+
+def noted_in(tmp_path: Path) -> list[str]:
+    return [read(file)["by_hand"] for file in (tmp_path / "made").iterdir()]
 
 
 def deleted(tmp_path) -> bool:
@@ -69,7 +80,9 @@ async def test_a_cluster_of_this_run_is_announced_and_taken_away(made, tmp_path)
         assert one.ref()["agent_image"] == "mine:1"
         assert one.versions().platform["kind"] == "0.33.0"
         assert not deleted(tmp_path)
+        assert noted_in(tmp_path) == [f"kind delete cluster --name {made}"]
 
+    assert noted_in(tmp_path) == []
     assert [message.tell for message in said] == [Tell.NOTE, Tell.STEP, Tell.STEP]
     assert "needs 2 GiB" in said[0].data["text"]
     assert said[1].data["text"] == f"{made}  1 nodes ready"
@@ -78,7 +91,7 @@ async def test_a_cluster_of_this_run_is_announced_and_taken_away(made, tmp_path)
 
 async def test_it_stays_where_the_user_keeps_it(made, tmp_path):
     async with platform([], keep=True):
-        pass
+        assert noted_in(tmp_path) == []
 
     assert not deleted(tmp_path)
 

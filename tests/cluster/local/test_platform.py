@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -11,11 +13,13 @@ from chaos.cluster.local.platform import LocalPlatform
 from chaos.errors import ScenarioError, SetupError
 from chaos.progress import Message
 from chaos.scenario import load
+from tests.fakes import asked
 
 
-def platform(told: list[Message], **more: str) -> LocalPlatform:
+def platform(told: list[Message], agent_image: str | None = None) -> LocalPlatform:
     loaded = load("sentinel")
-    return LocalPlatform(loaded.scenario, loaded.folder, keep=False, tell=told.append, **more)
+    options = asked(Path(tempfile.gettempdir()), told.append, agent_image=agent_image)
+    return LocalPlatform(loaded.scenario, loaded.folder, options)
 
 
 @pytest.mark.local

@@ -1,0 +1,167 @@
+"""`failover cleanup`: undoes what runs left that were killed, and says what it did. It touches no run that lives.
+
+A dead run is one whose directory (`chaos.undo`) nobody holds the lock on any more. What it left is found by its undos
+and by its id, which everything has that it made. Its processes may still be undoing it in order: that is waited for
+first.
+"""
+
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from chaos.cluster.local import traces
+from chaos.errors import FaultError, HarnessError
+from chaos.record.layout import CLOSED
+from chaos.undo import FoundRun, found_runs
+from chaos.until import until
+
+ENDING_S = 30.0
+"""How long the processes of a dead run may take to undo things in order. A lease ends within that, too."""
+KILLED_S = 5.0
+Says = Callable[[str], object]
+
+
+def left_behind() -> list[str]:
+    """Of each dead run that left something, a sentence. The directory of one that left nothing is removed."""
+    said = []
+    for run in found_runs():
+        if run.lives:
+            continue
+        things = _left(run)
+        if things:
+            said.append(f"{run.about.named} was killed and left {'; '.join(things)}: `failover cleanup` removes it")
+        else:
+            _forget(run)
+    return said
+
+
+async def cleanup(says: Says, *, dry_run: bool) -> None:
+    """Undo what dead runs left, and say each thing. With `dry_run` only say it.
+
+    Raises FaultError if something could not be undone, after the rest was. It stays in the journal of its run.
+    """
+    dead = [run for run in found_runs() if not run.lives]
+    failed: list[str] = []
+    for run in dead:
+        says(f"{run.about.named}, begun {run.about.began} on {run.about.place}, is dead")
+        if dry_run:
+            for thing in _left(run):
+                says(f"  would undo or remove: {thing}")
+            continue
+        problems = await _clean(run, lambda text: says(f"  {text}"))
+        if problems:
+            failed += problems
+        else:
+            _forget(run)
+    if not dead:
+        says("nothing of a dead run is left")
+    if failed:
+        raise FaultError(f"not everything could be undone: {'; '.join(failed)}")
+
+
+async def _clean(run: FoundRun, says: Says) -> list[str]:
+    """Undo everything of one run. Returns what could not be undone, each with the command that does it by hand."""
+    problems: list[str] = []
+    for undo_all in (_end_processes, _clean_cluster, _undo_the_rest, _remove_traces):
+        try:
+            await undo_all(run, says)
+        except HarnessError as error:
+            problems.append(str(error))
+    for trial in cut_off(Path(run.about.campaign)):
+        says(f"recorded: {trial}, which was cut off; `failover analyse {trial.parent}` reads it")
+    return problems
+
+
+def cut_off(campaign: Path) -> list[Path]:
+    """The trials of a campaign that have no last word."""
+    return [trial for trial in sorted(campaign.glob("trial-*/")) if not (trial / CLOSED).exists()]
+
+
+async def _end_processes(run: FoundRun, says: Says) -> None:
+    """Have every process of a dead run end: in order if it can, and by SIGKILL if it does not in time.
+
+    What is stopped goes on first. A worker whose campaign is gone undoes its trial then, and so does a local system.
+    """
+    for process in traces.processes(run):
+        if process.stopped:
+            traces.send(process, run, signal.SIGCONT)
+            says(f"went on: {process}, which was stopped")
+
+    async def gone() -> bool:
+        return not traces.processes(run)
+
+    there = traces.processes(run)
+    try:
+        await until(gone, within_s=ENDING_S, because="they are still there", every_s=0.1)
+    except HarnessError:
+        for process in traces.processes(run):
+            traces.send(process, run, signal.SIGKILL)
+            says(f"killed: {process}, which did not end within {ENDING_S:g} s")
+        await until(gone, within_s=KILLED_S, because=f"processes of {run.about.named} do not end", error=FaultError)
+    if there:
+        says(f"ended: {len(there)} processes")
+
+
+async def _clean_cluster(run: FoundRun, says: Says) -> None:
+    """On Kubernetes: undo what is held, fetch the recordings, remove pods and configurations of the run."""
+    if not run.about.reach.get("kubeconfig"):
+        return
+    from chaos.cluster.kube import leftovers  # with the Kubernetes client, which a local run does not load
+
+    held = {file: undo for file, undo in run.undos().items() if undo.executor == "helper"}
+    try:
+        api = await leftovers.reached(run)
+        if api is None:
+            says(f"gone: {run.about.cluster}, and with it what was done to it")
+        else:
+            with api:
+                for undo in held.values():
+                    says(f"undone: {undo.what}: {await leftovers.heal(api, undo)}")
+                await leftovers.clean(api, run, says)
+    except HarnessError as error:
+        by_hand = " && ".join(dict.fromkeys(undo.by_hand for undo in held.values()))
+        raise FaultError(f"{error}{f'; by hand: {by_hand}' if by_hand else ''}") from error
+    for file in held:
+        file.unlink()
+
+
+async def _undo_the_rest(run: FoundRun, says: Says) -> None:
+    """Faults in local systems, which have ended with their processes; and a cluster that the run made."""
+    for file, undo in run.undos().items():
+        if undo.executor == "nest":
+            says(f"undone: {undo.what}, which ended with its system")
+        elif undo.executor == "kind":
+            from chaos.cluster.kube.kind import Kind
+
+            try:
+                says(f"removed: {undo.what}" if await Kind(undo.where["cluster"]).removed() else f"gone: {undo.what}")
+            except HarnessError as error:
+                raise FaultError(f"{undo.what}: {error}; by hand: {undo.by_hand}") from error
+        else:
+            continue
+        file.unlink()
+
+
+async def _remove_traces(run: FoundRun, says: Says) -> None:
+    problems = []
+    for trace in traces.left(run):
+        try:
+            trace.remove()
+            says(f"removed: {trace.what}")
+        except OSError as error:
+            problems.append(f"{trace.what}: {error.strerror}; by hand: {trace.by_hand}")
+    if problems:
+        raise FaultError("; ".join(problems))
+
+
+def _left(run: FoundRun) -> list[str]:
+    """What a run left as far as this machine shows it."""
+    undos = [undo.what for undo in run.undos().values()]
+    there = [str(process) for process in traces.processes(run)]
+    pods = [f"whatever of it is on {run.about.cluster}"] if run.about.reach.get("kubeconfig") else []
+    return [*undos, *there, *(trace.what for trace in traces.left(run)), *pods]
+
+
+def _forget(run: FoundRun) -> None:
+    shutil.rmtree(run.directory)

@@ -1,0 +1,168 @@
+"""What a run left on Kubernetes: faults that its node helpers hold, agents with their recordings, pods, configurations.
+
+All of it is found by the label with the run's id. How its faults are undone is in a ConfigMap too, so that a run of
+another machine is told whose fault is held on this cluster, and does not begin.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from chaos.agent.keeper import Mirror
+from chaos.cluster.kube.agent import KEEPER, KEEPER_COMMAND
+from chaos.cluster.kube.api import OURS, RUN_LABEL, Api, ApiError, Object, carried
+from chaos.cluster.kube.deploy import NAMESPACE
+from chaos.cluster.kube.helper import COMPONENT, CONTAINER, GRACE_S, NODE_HELPER, TALK
+from chaos.cluster.kube.kind import Kind
+from chaos.cluster.kube.stream import LineStream, PodProgram, StreamBroken
+from chaos.errors import FaultError, SetupError
+from chaos.model import Member
+from chaos.undo import FoundRun, RunAbout, Undo, found_runs
+from chaos.until import until
+
+CONFIGMAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
+HELPERS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+UNDO = "undo"
+TRIAL = "failover-harness/trial"
+"""The annotation of an agent's pod with the directory that its recording goes to."""
+ASK_S, PULL_S, GONE_S = 5.0, 30.0, 60.0
+Says = Callable[[str], object]
+
+
+def undo_of(what: str, target: Member | None, run: str, reach: dict[str, str]) -> Undo:
+    """How the fault of a helper is undone: by the helpers of the run, on the target's node if there is a target."""
+    kubectl = f"kubectl --kubeconfig {reach['kubeconfig']} --context {reach['context']} --namespace {NAMESPACE}"
+    return Undo(
+        what=f"{what} of {target.name}" if target else what,
+        executor="helper",
+        where={**reach, "run": run, "node": target.node if target else ""},
+        request={"do": "heal"},
+        by_hand=f"{kubectl} delete pod --selector {RUN_LABEL}={run}",
+    )
+
+
+async def keep(api: Api, name: str, about: RunAbout, undos: Sequence[Undo]) -> None:
+    """Keep how faults are undone in a ConfigMap, or remove it where there are none."""
+    full = f"{UNDO}-{about.id}-{name}"
+    if not undos:
+        await api.delete(f"{CONFIGMAPS}/{full}")
+        return
+    data = {"run.json": json.dumps(asdict(about)), "undo.json": json.dumps([asdict(undo) for undo in undos])}
+    labels = {COMPONENT: UNDO}
+    metadata = {"name": full, "namespace": NAMESPACE, "labels": labels}
+    await api.apply(carried({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}, about.id))
+
+
+async def refuse_held(api: Api) -> None:
+    """Raise SetupError if a run holds a fault on this cluster, with whose it is. Call it before this run holds any.
+
+    Whether a run of this machine lives is known by its lock. One of another machine lives as long as its helpers hold a
+    fault, since they undo it by themselves when their host falls silent.
+    """
+    here = {run.about.id: run.lives for run in found_runs()}
+    for kept in await api.items(CONFIGMAPS, labelSelector=f"{OURS},{COMPONENT}={UNDO}"):
+        about = RunAbout(**json.loads(kept["data"]["run.json"]))
+        undos = [Undo(**one) for one in json.loads(kept["data"]["undo.json"])]
+        lives = here[about.id] if about.id in here else await _is_held(api, about.id)
+        if lives:
+            held = ", ".join(undo.what for undo in undos)
+            raise SetupError(f"{about.named} holds {held} on this cluster: wait until it has ended")
+
+
+async def heal(api: Api, undo: Undo) -> str:
+    """Have the helpers of a run undo what they hold, and say what they did. Asking again does no harm."""
+    node = undo.where["node"]
+    helpers = [pod for pod in await _helpers(api, undo.where["run"]) if node in ("", pod["spec"]["nodeName"])]
+    for pod in helpers:
+        await _asked(api, pod, undo.request)
+    names = ", ".join(pod["metadata"]["name"] for pod in helpers)
+    return f"{names} undid it" if names else "its helper has ended, which undoes what it holds before it ends"
+
+
+async def clean(api: Api, run: FoundRun, says: Says) -> None:
+    """Fetch the recordings of a run's agents, and remove everything of it that is labelled. The system stays."""
+    selector = f"{OURS},{RUN_LABEL}={run.about.id}"
+    pods = await api.items("/api/v1/pods", labelSelector=selector)
+    trials = _trials(run)
+    for pod in pods:
+        trial = pod["metadata"].get("annotations", {}).get(TRIAL)
+        if trial in trials:
+            says(await _fetched(api, pod, Path(trial)))
+        elif trial:
+            says(f"not fetched: the recording of {pod['metadata']['name']}, since {trial} is not there")
+    for kind in ("pods", "configmaps"):
+        for one in await api.items(f"/api/v1/{kind}", labelSelector=selector):
+            meta = one["metadata"]
+            path = f"/api/v1/namespaces/{meta['namespace']}/{kind}/{meta['name']}"
+            helps = meta["labels"].get(COMPONENT) == NODE_HELPER
+            await api.delete(path, GRACE_S if helps else 0)
+            says(f"removed: {kind.removesuffix('s')} {meta['namespace']}/{meta['name']}")
+
+    async def gone() -> bool:
+        return not await api.items("/api/v1/pods", labelSelector=selector)
+
+    await until(gone, within_s=GONE_S, because=f"pods of {run.about.named} do not go", every_s=0.5, error=FaultError)
+
+
+def _trials(run: FoundRun) -> set[str]:
+    """The directories of the run's trials that are there."""
+    return {str(path) for path in Path(run.about.campaign).glob("*/")}
+
+
+async def reached(run: FoundRun) -> Api | None:
+    """The cluster of a run; None if that is gone, and everything on it too. Raises SetupError if it does not answer."""
+    reach = run.about.reach
+    if run.about.place == "kind" and not await Kind(run.about.cluster).exists():
+        return None
+    api = Api(Path(reach["kubeconfig"]), reach["context"])
+    try:
+        await api.request("GET", "/version")
+    except ApiError:
+        api.close()
+        raise
+    return api
+
+
+async def _helpers(api: Api, run: str) -> list[Object]:
+    selector = f"{OURS},{RUN_LABEL}={run},{COMPONENT}={NODE_HELPER}"
+    found = await api.items(HELPERS, labelSelector=selector)
+    return [pod for pod in found if pod.get("status", {}).get("phase") == "Running"]
+
+
+async def _is_held(api: Api, run: str) -> bool:
+    """Whether any helper of a run holds a fault now. A helper that does not answer says nothing of its host."""
+    for pod in await _helpers(api, run):
+        try:
+            if (await _asked(api, pod, {"do": "status"}))["held"]:
+                return True
+        except StreamBroken:
+            return True
+    return False
+
+
+async def _asked(api: Api, helper: Object, request: Object) -> Object:
+    stream = LineStream(api, PodProgram(NAMESPACE, helper["metadata"]["name"], CONTAINER, TALK))
+    try:
+        await stream.open()
+        answer = await stream.ask(request, ASK_S)
+    finally:
+        await stream.close()
+    if "error" in answer:
+        raise FaultError(f"{helper['metadata']['name']}: {answer['error']}")
+    return answer
+
+
+async def _fetched(api: Api, agent: Object, trial: Path) -> str:
+    """Fetch all that an agent has recorded, into the directory of its trial."""
+    name, namespace = agent["metadata"]["name"], agent["metadata"]["namespace"]
+    stream, mirror, count = LineStream(api, PodProgram(namespace, name, KEEPER, KEEPER_COMMAND)), Mirror(trial), 0
+    try:
+        await stream.open()
+        while not mirror.complete:
+            count += mirror.accept(await stream.ask(mirror.request(), PULL_S))
+    except StreamBroken as error:
+        return f"the rest of the recording of {name} could not be fetched: {error}; {trial} has what came before"
+    finally:
+        await stream.close()
+    return f"fetched: {count} bytes from {name} into {trial}"

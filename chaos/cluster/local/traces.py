@@ -1,0 +1,122 @@
+"""What a run left on this machine, found by the run's id and by nothing else, and how each of it is removed.
+
+Network namespaces have no names here, and nftables' tables are in them: both go with the processes. A process whose
+variable RUN cannot be read, because a server wrote over it or because it is another user's, is known by the directory
+that it works in.
+"""
+
+import os
+import re
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from chaos.agent import reach
+from chaos.cluster.local.nest import MAKING, PREFIX, is_ours
+from chaos.linux import unmount
+from chaos.undo import RUN, FoundRun, tagged
+
+CGROUPS = Path("/sys/fs/cgroup")
+MOUNTS = Path("/proc/self/mountinfo")
+OCTAL = re.compile(r"\\([0-7]{3})")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTrace:
+    """One thing that a run left. `by_hand` is the command that removes it. `remove` raises OSError if it cannot."""
+
+    what: str
+    by_hand: str
+    remove: Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class TracedProcess:
+    """A process of a run. `stopped` says whether it was stopped by a signal."""
+
+    pid: int
+    command: str
+    stopped: bool
+
+    def __str__(self) -> str:
+        return f"process {self.pid} ({self.command})"
+
+
+def processes(run: FoundRun) -> list[TracedProcess]:
+    """The processes of a run that are there now."""
+    found = []
+    for entry in reach.PROC.glob("[0-9]*"):
+        if belongs(entry, run):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+                if state not in "ZX":
+                    found.append(TracedProcess(int(entry.name), _command(entry), state == reach.STOPPED))
+    return found
+
+
+def belongs(entry: Path, run: FoundRun) -> bool:
+    """Whether a process, by its directory in /proc, is of this run."""
+    try:
+        if f"{RUN}={run.directory}".encode() in (entry / "environ").read_bytes().split(b"\0"):
+            return True
+        works_in = (entry / "cwd").readlink()
+    except (PermissionError, FileNotFoundError, ProcessLookupError):
+        return False
+    return any(works_in.is_relative_to(directory) for directory in directories(run))
+
+
+def send(process: TracedProcess, run: FoundRun, number: signal.Signals) -> None:
+    """Send a signal, if the number is still that of a process of this run."""
+    with suppress(ProcessLookupError), reach.pidfd(process.pid) as descriptor:
+        if belongs(reach.PROC / str(process.pid), run):
+            signal.pidfd_send_signal(descriptor, number)
+
+
+def left(run: FoundRun) -> list[LocalTrace]:
+    """What the run left beside processes, in the order in which it can be removed."""
+    return [*_mounts(run), *_cgroups(run), *_directories(run)]
+
+
+def directories(run: FoundRun) -> list[Path]:
+    """The directories of local systems of this run. One that is only being made has a dot before its name."""
+    place = Path(run.about.temporary)
+    found = (path for prefix in (PREFIX, MAKING) for path in place.glob(f"{prefix}{run.about.id}-*"))
+    return [path for path in found if is_ours(path)]
+
+
+def _mounts(run: FoundRun) -> Iterator[LocalTrace]:
+    """Mounts within the run's directories, or with its tag in their path, the innermost first."""
+    points = [OCTAL.sub(lambda code: chr(int(code[1], 8)), line.split()[4]) for line in MOUNTS.read_text().splitlines()]
+    ours = directories(run)
+    for point in sorted(map(Path, points), key=lambda path: len(path.parts), reverse=True):
+        if any(point.is_relative_to(one) for one in ours) or any(tagged(part, run.about.id) for part in point.parts):
+            yield LocalTrace(f"mount {point}", f"umount {point}", partial(unmount, point))
+
+
+def _cgroups(run: FoundRun) -> Iterator[LocalTrace]:
+    """Cgroups with the run's tag as the beginning of their name, and those in them, the innermost first."""
+    found = []
+    for folder, inner, _ in os.walk(CGROUPS):
+        found += [Path(folder) / name for name in inner if tagged(name, run.about.id)]
+    for top in found:
+        for cgroup in sorted([top, *(path for path in top.rglob("*") if path.is_dir())], reverse=True):
+            yield LocalTrace(f"cgroup {cgroup}", f"rmdir {cgroup}", cgroup.rmdir)
+
+
+def _directories(run: FoundRun) -> Iterator[LocalTrace]:
+    for path in directories(run):
+        yield LocalTrace(f"directory {path}", f"rm -r {path}", partial(_remove, path))
+
+
+def _remove(path: Path) -> None:
+    with suppress(FileNotFoundError):  # its nest ended meanwhile, or another sweeps too
+        shutil.rmtree(path)
+
+
+def _command(entry: Path) -> str:
+    words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    return words if len(words) < 80 else f"{words[:77]}..."
