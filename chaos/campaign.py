@@ -90,7 +90,8 @@ class Campaign:
         name = f"{self.started[:16].replace(':', '')}-{self.loaded.scenario.name}"
         self.directory = options.resume or unused(options.out / name)
         self._hold()
-        self._run = self._own_run()
+        cluster = "" if PLATFORMS[self.place.on].own_system else self._platform.name
+        self._run = HarnessRun(self.place.on, cluster, self.directory, options.command, self.started)
         if options.resume is None:
             self._write_down()
         self.done: dict[int, Path] = {}
@@ -99,9 +100,8 @@ class Campaign:
 
     def __enter__(self) -> Self:
         self.tell(Message(Tell.CAMPAIGN, self._opening()))
-        for warning in dict.fromkeys(text for one in self.variants.values() for text in one.warnings):
-            self.tell(Message(Tell.NOTE, {"text": warning}))
-        for sentence in left_behind():
+        warnings = dict.fromkeys(text for one in self.variants.values() for text in one.warnings)
+        for sentence in [*warnings, *left_behind()]:
             self.tell(Message(Tell.NOTE, {"text": sentence}))
         if self._run.about.cluster:
             refuse_held(self.place.on, self._run.about.cluster)
@@ -312,11 +312,6 @@ class Campaign:
             agent_image=self.options.agent_image,
         )
         return make(self.loaded.scenario, self.loaded.folder, options)
-
-    def _own_run(self) -> HarnessRun:
-        """This run, which has not begun yet."""
-        cluster = "" if PLATFORMS[self.place.on].own_system else self._platform.name
-        return HarnessRun(self.place.on, cluster, self.directory, self.options.command, self.started)
 
     def _write_down(self) -> None:
         """Write what was asked for. It is written again when another trial is asked for."""
