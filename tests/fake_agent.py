@@ -22,7 +22,7 @@ from tests.saying import event
 class FakeAgent:
     """`agent-dies-at-<step>` is a script of its own: it is gone once the host has begun that step."""
 
-    domain = AGENT
+    domain, address = AGENT, "10.0.0.9"
 
     def __init__(self, world: World, spec: AgentSpec) -> None:
         self.world = world

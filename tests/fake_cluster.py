@@ -26,7 +26,8 @@ from tests.fake_world import World
 
 
 class FakeCluster:
-    name, kind, cannot = "in memory", "fake", ""
+    name, kind = "in memory", "fake"
+    cannot: dict[Ability, str] = {}  # noqa: RUF012  # nothing is put into it
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -56,8 +57,11 @@ class FakeCluster:
         self.world.begin(self.world.fail_over())
         return _effect(before, True, f"{cut.member.name} is cut off from {len(cut.peers)} peers")
 
-    async def sleep(self, member: Member, seconds: float) -> Effect:
-        return _effect(mono_ns(), False, f"{member.name} does not sleep {seconds:g} s")
+    async def probe(self, cut: Partition) -> None:
+        """The cut of this cluster proves itself."""
+
+    async def afflict(self, member: Member, what: str, **how: object) -> Effect:
+        return _effect(mono_ns(), False, f"{member.name} knows no {what} ({how})")
 
     async def tell(self, member: Member, *command: str) -> Effect:
         return _effect(mono_ns(), False, f"nobody hears {' '.join(command)}")
@@ -97,7 +101,8 @@ def able(script: str) -> frozenset[Ability]:
 class FakePlatform:
     """`script` goes to the cluster of every trial; what the campaign asked of the platform is in `asked`."""
 
-    kind, name, cannot = "fake", "in memory", ""
+    kind, name = "fake", "in memory"
+    cannot: dict[Ability, str] = {}  # noqa: RUF012  # nothing is put into it
 
     def __init__(self, script: str, tell: Tells) -> None:
         self.script = script

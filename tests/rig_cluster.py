@@ -26,7 +26,7 @@ from tests.saying import stamped
 class RigAgent:
     """The real agent, which records straight into the trial's directory: nothing has to be carried."""
 
-    domain = AGENT
+    domain, address = AGENT, "127.0.0.1"
 
     def __init__(self, process: asyncio.subprocess.Process, directory: Path) -> None:
         self._process = process

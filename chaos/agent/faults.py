@@ -12,8 +12,11 @@ kill     → before_ns, after_ns, evidence, seen; it is answered once the proces
 pause    lease_s, longest_s → before_ns, after_ns, evidence, seen; it is answered once every thread was in state T, or
          else, after SIGNAL_S, with `seen` false: the pause is held all the same
 resume   → before_ns, after_ns, evidence; it is answered once no thread is in state T any more
-cut      peers, lease_s, longest_s → before_ns, after_ns; replaces every other cut
-dropped  → dropped: the packets that the target's cut has dropped so far, or null where it has no cut
+probe    probes → nothing; opens a connection from the target's network to the first of `probes` that answers a PING:
+         [address, port, kind] of peers. It is what is to prove the next cut
+cut      peers, way, reject, percent, lease_s, longest_s → before_ns, after_ns; replaces another cut of the same network
+dropped  → dropped: the packets that the target's cut has dropped so far, or null where it has no cut; took_s: how long
+         a PING took over the connection from before the cut, or null where none was answered; evidence
 tell     address, port, kind, command → before_ns, after_ns, reply; one command, from here and over a new connection
 sleep    address, port, kind, seconds → before_ns, after_ns, evidence, seen; a Redis serves nobody for so long, which
          ends by itself. `seen` is false where it refused, and where it answered a PING meanwhile
@@ -35,6 +38,7 @@ from typing import Any, Protocol
 
 from chaos.access import Accesses
 from chaos.agent import reach
+from chaos.agent.flow import Flow
 from chaos.agent.lease import Hold, Leases, Term
 from chaos.clock import mono_ns, reading
 from chaos.errors import FaultError
@@ -82,10 +86,12 @@ class Faults:
         self._find = find
         self._paused: dict[str, FaultTarget] = {}
         self._tables: dict[int, Table] = {}
+        self._flows: dict[int, Flow] = {}
         self.does: dict[str, Callable[[Request], Awaitable[Answer]]] = {
             "kill": self.kill,
             "pause": self._pause,
             "resume": self._resume,
+            "probe": self._probe,
             "cut": self._cut,
             "dropped": self._dropped,
             "tell": self._tell,
@@ -145,24 +151,30 @@ class Faults:
         self.leases.release(Hold(target.id, None))
         return answer
 
+    async def _probe(self, request: Request) -> Answer:
+        namespace = self._open_table(self._find(request))
+        self._flows.pop(namespace, Flow()).close()
+        self._flows[namespace] = await Flow.opened(self._find(request).network(), request["probes"])
+        return {"evidence": str(self._flows[namespace])}
+
     async def _cut(self, request: Request) -> Answer:
-        cut = Cut(tuple(request["peers"]))
+        asked = {key: request[key] for key in ("way", "reject", "percent") if key in request}
+        cut = Cut(tuple(request["peers"]), **asked)
         if not cut.peers:
             raise FaultError("a cut from nobody is no cut")
         target = self._find(request)
         namespace = self._open_table(target)
-        for hold in self.leases.holds():
-            if hold.namespace not in (None, namespace):
-                self._uncut(hold.namespace)
-                self.leases.release(hold)
-        self.leases.take(Hold(target.id, namespace), _term(request), partial(self._uncut, namespace))
+        self.leases.take(Hold(target.id, namespace, "cut"), _term(request), partial(self._uncut, namespace))
         return asdict(self._tables[namespace].apply(cut))
 
     async def _dropped(self, request: Request) -> Answer:
         name = self._find(request).id
-        namespaces = [hold.namespace for hold in self.leases.holds() if hold.container == name]
-        tables = [self._tables[namespace] for namespace in namespaces if namespace is not None]
-        return {"dropped": tables[0].dropped() if tables else None, **reading()}
+        cuts = [hold.namespace for hold in self.leases.holds() if hold.container == name and hold.what == "cut"]
+        if not cuts or cuts[0] is None:
+            return {"dropped": None, "took_s": None, "evidence": "there is no cut", **reading()}
+        flow = self._flows.get(cuts[0], Flow())
+        said = {"took_s": await flow.pinged(), "evidence": str(flow)}
+        return {"dropped": self._tables[cuts[0]].dropped(), **said, **reading()}
 
     async def _tell(self, request: Request) -> Answer:
         async with self._connected(request) as connection:
@@ -231,6 +243,7 @@ class Faults:
     def _uncut(self, namespace: int) -> None:
         self._tables[namespace].clear()
         self._tables.pop(namespace).close()
+        self._flows.pop(namespace, Flow()).close()
 
     def _continue(self, target: FaultTarget) -> None:
         """Send SIGCONT without waiting for its effect. This is harmless if the target is not paused or has ended."""

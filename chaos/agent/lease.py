@@ -27,14 +27,16 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """One fault in force. `namespace` is the inode of the network namespace that is cut, or None for a pause."""
+    """One fault in force, with what undoes it, as data that outlives the process that made it.
+
+    `what` is the kind of the fault. `namespace` is the inode of the network namespace that it changed, if any, and
+    `undo` what else its undoing has to know, as JSON.
+    """
 
     container: str
     namespace: int | None
-
-    @property
-    def what(self) -> str:
-        return "pause" if self.namespace is None else "cut"
+    what: str = "pause"
+    undo: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Leases:
         """
         now_ns = self.clock()
         for other in list(self._held):
-            if other == hold or (hold.namespace is not None and other.namespace == hold.namespace):
+            if other == hold or (hold.what == "cut" == other.what and other.namespace == hold.namespace):
                 del self._held[other]
         self._held[hold] = _Held(undo, term, now_ns, now_ns)
         self._save()
@@ -110,8 +112,7 @@ class Leases:
         self._undo(dict.fromkeys(self._held, because))
 
     def status(self) -> dict[str, Any]:
-        held = [{**asdict(hold), "what": hold.what} for hold in self._held]
-        return {"held": held, "healed": [asdict(healed) for healed in self.healed]}
+        return {"held": [asdict(hold) for hold in self._held], "healed": [asdict(healed) for healed in self.healed]}
 
     def left_behind(self) -> Iterator[Hold]:
         """Yield what the process before this one held when it ended."""

@@ -172,6 +172,7 @@ class History:
             evidence=proof.event.evidence if proof else why_unproved,  # type: ignore[attr-defined]
             unproved=why_unproved,
             arguments=request.arguments,
+            others=tuple(Node(**one) for one in request.others),
         )
 
     @property
@@ -335,7 +336,8 @@ class History:
 def _said_of_faults(recording: Recording, clocks: Clocks) -> tuple[list[FaultEvents], FaultEvents | None]:
     """The events of every fault, and those of the origin.
 
-    An event belongs to the last request of its fault before it. The origin is the fault that the experiment marks, else
+    An event belongs to the last request of its fault before it, and a heal to the first one that is not healed. The
+    origin is the fault that the experiment marks, else
     the first one whose target said that it was master, else the first.
     """
     placed = [(at[1], one) for one in recording.events if (at := clocks.place(one.domain, one.at_ns))]
@@ -350,10 +352,12 @@ def _said_of_faults(recording: Recording, clocks: Clocks) -> tuple[list[FaultEve
         elif isinstance(event, FaultRequested):
             found.append({FaultRequested: one})
             marked = marked or (found[-1] if event.origin else None)
-            is_on_master = event.target is not None and roles.get(event.target["name"]) == "master"
+            is_on_master = any(one and roles.get(one["name"]) == "master" for one in (event.target, *event.others))
             on_a_master = on_a_master or (found[-1] if is_on_master else None)
         elif isinstance(event, OF_A_FAULT):
             mine = [said for said in found if said[FaultRequested].event.fault == event.fault]
+            if isinstance(event, (HealRequested, HealConfirmed)):  # of several that are held all are healed, in turn
+                mine = [said for said in mine if type(event) not in said][:1]
             if mine:
                 mine[-1].setdefault(type(event), one)
     return found, marked or on_a_master or next(iter(found), None)

@@ -48,7 +48,7 @@ def of_attempt(history: History, attempt: Attempt | None, operator: Operator) ->
     """Return the milestones from detection to the label. Without an attempt they are of a failover that was due."""
     who = successor(history, attempt)
     replicas = following(history, who, attempt)
-    hit = {fault.target.name for fault in history.faults if fault.target}
+    hit = {name for fault in history.faults for name in fault.hit}
     others = [one for name, one in replicas.items() if name not in hit]  # the hit member is not waited for
     return {
         **detection(history, attempt),

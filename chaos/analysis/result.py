@@ -75,7 +75,10 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FaultRecord:
-    """One fault with its six stamps. `is_origin` says that its effect is t = 0. `arguments` are those of the action."""
+    """One fault with its six stamps. `is_origin` says that its effect is t = 0. `arguments` are those of the action.
+
+    `others` were hit at the same time as the target.
+    """
 
     name: str
     target: Node | None
@@ -89,6 +92,17 @@ class FaultRecord:
     evidence: str = ""
     unproved: str = ""
     arguments: dict[str, Any] = field(default_factory=dict)
+    others: tuple[Node, ...] = ()
+
+    @property
+    def hit(self) -> tuple[str, ...]:
+        """The names of all members that it hit."""
+        return tuple(one.name for one in (self.target, *self.others) if one)
+
+    @property
+    def of_whom(self) -> str:
+        """The fault and whom it hit, for a sentence."""
+        return f"{self.name} of {', '.join(self.hit)}" if self.hit else self.name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

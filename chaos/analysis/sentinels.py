@@ -113,7 +113,7 @@ def should_have_come(history: History, said: tuple[Said, ...]) -> bool:
     sentinels = history.names(MemberKind.SENTINEL)
     quorums = [str(of.get("quorum")) for of in history.recording.settings.get("sentinel", {}).values()]
     quorum = min((int(text) for text in quorums if text.isdigit()), default=len(sentinels) // 2 + 1)
-    hit = {fault.target.name for fault in history.faults if fault.target}
+    hit = {name for fault in history.faults for name in fault.hit}
     able = [name for name in sentinels if name not in hit] or sentinels
     down = [one for one in called_down(said, "sdown").values() if one.at_s.most > 0]
     return bool(down) and len(down) >= min(quorum, len(able))

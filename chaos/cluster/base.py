@@ -1,6 +1,6 @@
 """What every kind of cluster can be asked, as protocols. The fake cluster of the tests keeps them too."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Protocol, Self
 
 from chaos.agent.spec import AgentSpec
 from chaos.model import Member
+from chaos.net.cut import Way
 from chaos.progress import Tells
 from chaos.record.events import Event, Stamped
 from chaos.undo import Undo
@@ -58,17 +59,30 @@ class Effect:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Partition:
-    """A partition as data: `member` exchanges no packet with any of `peers` (addresses), in either direction."""
+    """The part of a partition in one member's network: what it exchanges no packet with, by `peers`, their addresses.
+
+    `way` says which packets are stopped, as the member sees them: those that come in, those that go out, or both.
+    `reject` resets connections instead of falling silent. With less than 100 `percent` the link is lossy and not cut.
+    A connection from before the cut to one of `probes`, who are peers, is to prove it.
+    """
 
     member: Member
     peers: tuple[str, ...]
     longest_s: float
+    way: Way = "both"
+    reject: bool = False
+    percent: int = 100
+    probes: tuple[Member, ...] = ()
 
 
 class RunningAgent(Protocol):
-    """The agent as its host sees it. Files that it writes appear under the trial's directory within a second."""
+    """The agent as its host sees it. Files that it writes appear under the trial's directory within a second.
+
+    `address` is that of the clients, and of those who observe.
+    """
 
     domain: str
+    address: str
 
     async def put(self, path: str, text: str) -> None:
         """Write one of the control files of `chaos.agent.spec`, atomically."""
@@ -86,8 +100,8 @@ class Cluster(Protocol):
     name: str
     kind: str
     can: frozenset[Ability]
-    cannot: str
-    """Why it can do no more, for a sentence; empty if it can do everything."""
+    cannot: Mapping[Ability, str]
+    """Why it cannot do the rest."""
 
     async def members(self) -> Members: ...
 
@@ -95,11 +109,14 @@ class Cluster(Protocol):
 
     async def resume(self, member: Member) -> None: ...
 
-    async def cut(self, cut: Partition) -> Effect:
-        """Replace the present cut."""
+    async def probe(self, cut: Partition) -> None:
+        """Open the connection that is to prove this cut. Of a partition in several parts all are opened first."""
 
-    async def sleep(self, member: Member, seconds: float) -> Effect:
-        """Have a Redis serve nobody for so long. Nothing undoes that: it ends by itself."""
+    async def cut(self, cut: Partition) -> Effect:
+        """Cut in one member's network. It replaces the present cut there."""
+
+    async def afflict(self, member: Member, what: str, **how: object) -> Effect:
+        """Have the executor do to a member what `chaos.agent.faults` calls so; what lasts does so until `heal`."""
 
     async def tell(self, member: Member, *command: str) -> Effect:
         """Send one command. `evidence` is the reply, also where it is an error; what proves the effect is not asked."""
@@ -151,8 +168,8 @@ class Able(Protocol):
     def can(self) -> frozenset[Ability]: ...
 
     @property
-    def cannot(self) -> str:
-        """Why it can do no more, for a sentence; empty if it can do everything."""
+    def cannot(self) -> Mapping[Ability, str]:
+        """Why it cannot do the rest."""
 
 
 def refusal(experiment: str, needs: frozenset[Ability], able: Able) -> str:
@@ -161,7 +178,8 @@ def refusal(experiment: str, needs: frozenset[Ability], able: Able) -> str:
     if not missing:
         return ""
     said = f"{experiment} needs {', '.join(sorted(missing))}, which {able.name} cannot do"
-    return f"{said}: {able.cannot}" if able.cannot else said
+    why = dict.fromkeys(able.cannot[one] for one in sorted(missing) if one in able.cannot)
+    return f"{said}: {'; '.join(why)}" if why else said
 
 
 class Platform(Able, Protocol):

@@ -24,7 +24,9 @@ RENEW_S = 1.0
 PAUSE_S = 300.0
 """The longest pause. The executor ends it by itself after that."""
 PROOF_S, LOOK_S = 5.0, 0.05
-"""How long the proof of a cut, its first dropped packet, is waited for, and how often it is asked for."""
+"""How long the proof of a cut is waited for, and how often it is asked for."""
+SENT_AGAIN_S = 0.2
+"""TCP sends a lost packet again after this at the earliest: what took so long has lost one."""
 
 
 class Unproved(FaultError):
@@ -55,31 +57,43 @@ class Executor(ABC):
         """Let a paused member go on. Returns once none of its threads is stopped any more."""
         await self.ask("resume", **_named(member))
 
+    async def probe(self, cut: Partition) -> None:
+        """Open the connection that is to prove this cut."""
+        probes = [(one.address, one.port, one.kind.value) for one in cut.probes]
+        await self.ask("probe", **_named(cut.member), probes=probes)
+
     async def cut(self, cut: Partition) -> Effect:
         """Make a cut in place of the executor's present one. It is confirmed once it has dropped a packet."""
         term = {"lease_s": LEASE_S, "longest_s": cut.longest_s}
-        answer = await self.ask("cut", **_named(cut.member), peers=list(cut.peers), **term)
+        how = {"way": cut.way, "reject": cut.reject, "percent": cut.percent}
+        answer = await self.ask("cut", **_named(cut.member), peers=list(cut.peers), **how, **term)
         accepted_ns, confirmed_ns = mono_ns(), None
-        between = f"between it and {len(cut.peers)} peers"
+        between = f"between {cut.member.name} and {len(cut.peers)} peers"
+        seen = f"no packet {between} was dropped"
 
-        async def dropped() -> int:
-            count: int | None = (await self.ask("dropped", **_named(cut.member)))["dropped"]
-            if count is None:
-                raise Unproved("the cut was undone before it had dropped a packet")
-            return count
+        async def bitten() -> bool:
+            """The counter counts, and what an old connection shows: nothing passes, or of a lossy link, late."""
+            nonlocal seen
+            said = await self.ask("dropped", **_named(cut.member))
+            if said["dropped"] is None:
+                raise Unproved(f"the cut was undone before it was proved: {seen}")
+            seen = f"{said['dropped']} packets {between} were dropped; {said['evidence']}"
+            lossy = cut.percent < 100  # per cent
+            late = said["took_s"] is not None and said["took_s"] >= SENT_AGAIN_S
+            shown = not cut.probes or (late if lossy else said["took_s"] is None and "no peer" not in said["evidence"])
+            return bool(said["dropped"]) and shown
 
-        because = f"no packet {between} was dropped"
         try:
-            count = await until(dropped, within_s=PROOF_S, because=because, every_s=LOOK_S, error=Unproved)
-            evidence = f"{count} packets {between} were dropped"
+            await until(bitten, within_s=PROOF_S, because=lambda: seen, every_s=LOOK_S, error=Unproved)
             confirmed_ns = mono_ns()
         except Unproved as error:
-            evidence = str(error)
-        return self._effect(answer, accepted_ns=accepted_ns, confirmed_ns=confirmed_ns, evidence=evidence)
+            seen = str(error)
+        return self._effect(answer, accepted_ns=accepted_ns, confirmed_ns=confirmed_ns, evidence=seen)
 
-    async def sleep(self, member: Member, seconds: float) -> Effect:
-        """Have a Redis serve nobody for so long; a PING that is not answered is the proof."""
-        answer = await self.ask("sleep", **_named(member), **_reached(member), seconds=seconds)
+    async def afflict(self, member: Member, what: str, **how: object) -> Effect:
+        """Do to a member what the executor calls `what`. Its answer says whether the effect was seen, and how."""
+        term = {"lease_s": LEASE_S, **({"longest_s": PAUSE_S} if "longest_s" not in how else {})}
+        answer = await self.ask(what, **_named(member), **_reached(member), **term, **how)
         now_ns = mono_ns()
         confirmed_ns = now_ns if answer["seen"] else None
         return self._effect(answer, accepted_ns=now_ns, confirmed_ns=confirmed_ns, evidence=answer["evidence"])

@@ -43,6 +43,11 @@ class Seen:
             self._say(name, at_ns, text)
 
     @property
+    def promoted(self) -> bool:
+        """Another Redis than the master before the fault said that it is master."""
+        return ("promotion", "") in self._marks
+
+    @property
     def over(self) -> bool:
         """A failover was seen to its end: switched, and the leader has had every replica reconfigured; or forgotten."""
         marked = {name for name, _ in self._marks}
@@ -83,7 +88,7 @@ class Seen:
             self.mark("switched", at_ns, f"by {by}: {payload}")
         elif channel in _OVER:
             self.mark("reconfiguration", at_ns, f"{channel} by {by}")
-        elif channel == _FORGOTTEN and ("promotion", "") in self._marks and not self.over:
+        elif channel == _FORGOTTEN and self.promoted and not self.over:
             self.mark("forgotten", at_ns, f"{channel} by {by}: the failover's end will not be told")
 
     def _proxy(self, event: ProxyServers, at_ns: int) -> None:

@@ -6,7 +6,8 @@ ends with `Interrupted`, and later ones do not start.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections import Counter
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,19 +16,23 @@ from typing import Any, TypeVar
 
 from chaos.clock import mono_ns, wall_ns
 from chaos.cluster.base import Effect, RunningAgent
-from chaos.errors import ExperimentError, HarnessError
+from chaos.errors import ExperimentError, FaultError, HarnessError
 from chaos.experiment.observed import Observed
 from chaos.experiment.threads import awake
-from chaos.fault.aim import select
+from chaos.fault.aim import all_of
 from chaos.fault.catalogue import FAULTS, Scene
-from chaos.fault.inject import heal, inject
+from chaos.fault.inject import gave_up, heal, inject
+from chaos.fault.moment import PROMOTION, Moment, published
 from chaos.progress import Message, Tell, Tells
 from chaos.record.event_files import EventWriter
 from chaos.record.events import Note
 from chaos.scenario import Scenario
+from chaos.until import until
 
 T = TypeVar("T")
 
+MOMENT_S = 0.01
+"""How often it is looked whether the moment of a fault has come."""
 HEAL_S = 60.0
 """How long undoing every fault may take."""
 
@@ -57,8 +62,10 @@ class Session:
     pulled_ns: int = 0
     failure: HarnessError | None = None
     interrupted: str = ""
+    seed: int = 0
     _calls: set["Future[Any]"] = field(default_factory=set)
     _healing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _said_before: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def call(self, coroutine: Coroutine[Any, Any, T], *, within_s: float, healing: bool = False) -> T:
         """Run `coroutine` in the trial's loop and wait for it in this thread.
@@ -93,15 +100,57 @@ class Session:
         self.events.write(Note(text=text))
         self.tell(Message(Tell.NOTE, {"text": text}))
 
-    async def apply(self, name: str, which: str, arguments: dict[str, Any]) -> Effect:
-        """Apply a fault. The first one's effect is t = 0."""
-        self.observed.arm()
-        aimed = select(which, self.scene.facts) if FAULTS[name].aimed else None
+    async def apply(self, name: str, which: Sequence[str], when: str, arguments: dict[str, Any]) -> Effect | None:
+        """Apply a fault at its moment. The first one's effect is t = 0.
+
+        None if it was not made, because its moment did not come or there was nobody to aim at: that is the system's
+        doing, and recorded as a fault without proof.
+        """
+        if self.effect_ns is None:
+            self.observed.arm()
+            self._said_before = Counter(self.scene.facts.said)
+        try:
+            late = await self._come(Moment.parse(when)) if when else ""
+            aimed = all_of(which, self.scene.facts) if FAULTS[name].aimed else []
+        except FaultError as error:
+            gave_up(self.scene, name, arguments, str(error))
+            self.note(f"the {name} was not made: {error}")
+            return None
+        if late:
+            self.note(late)
         effect = await inject(self.scene, name, aimed, arguments)
         if self.effect_ns is None:
             self.effect_ns = self.observed.at_host(effect.domain, effect.earliest_ns)
-            self._tell_effect(name, f"{aimed.name} ({aimed.address})" if aimed else "")
+            self._tell_effect(name, ", ".join(f"{one.name} ({one.address})" for one in aimed))
         return effect
+
+    async def _come(self, moment: Moment) -> str:
+        """Wait for the moment of a fault, and say what it was. An event counts from the first fault on.
+
+        Raises FaultError if it does not come within the limit of the trial's recovery.
+        """
+        begun_ns, limit_s = self.effect_ns or mono_ns(), self.scenario.limits.recovery
+        if moment.within_s:
+            seconds = moment.random_s(self.seed)
+            await asyncio.sleep(seconds)
+            return f"a random wait of {seconds:.1f} s, by seed {self.seed}"
+
+        async def come() -> bool:
+            self.observed.follow()
+            if moment.event == PROMOTION:
+                return self.observed.seen.promoted
+            said, before = self.scene.facts.said, self._said_before
+            return published(said, moment.event) > published(before, moment.event)
+
+        said = f"the moment of {moment.event or 't = 0'}"
+        if moment.event:
+            because = f"no {moment.event} was seen"
+            await until(come, within_s=limit_s, because=because, every_s=MOMENT_S, error=FaultError)
+            begun_ns = mono_ns()
+            at = f" {(begun_ns - self.effect_ns) / 1e9:.2f} s after t = 0" if self.effect_ns else ""
+            said = f"{moment.event} was seen{at}"
+        await asyncio.sleep(max(0.0, moment.after_s - (mono_ns() - begun_ns) / 1e9))
+        return said
 
     async def heal(self) -> None:
         """Undo everything, one heal at a time; a second one finds nothing left to do."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from chaoslib.exceptions import ChaosException
 from chaoslib.experiment import ensure_experiment_is_valid
@@ -19,8 +19,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 
 from chaos.cluster.base import Ability
 from chaos.errors import ScenarioError
-from chaos.fault.aim import TARGETS, understood
+from chaos.fault.aim import GROUPS, NODE_OF, TARGETS, understood
 from chaos.fault.catalogue import FAULTS
+from chaos.fault.moment import Moment
 from chaos.scenario.load import sentences
 from chaos.scenario.source import read
 from chaos.scenario.words import instead
@@ -78,20 +79,30 @@ class _Provider(_WrittenPart):
                 TypeAdapter(hints[name]).validate_python(value, strict=True)
             except ValidationError:
                 raise ValueError(f'{self.func}: "{value}" is no {name}; write a {_plain(hints[name])}') from None
-            if name == "target":
-                _check_target(value)
+            _check_word(name, value)
+
+
+def _check_word(name: str, value: Any) -> None:  # noqa: ANN401  # whatever the argument takes
+    if name in ("target", "peers"):
+        for one in [value] if isinstance(value, str) else value or []:
+            _check_target(one)
+    if name == "when":
+        Moment.parse(value)
 
 
 def _check_target(target: str) -> None:
     """Members are named by the system, and so with a number or a hyphen; what is neither a word nor that is a slip."""
-    if understood(target) in TARGETS:
+    target = target.removeprefix(NODE_OF)
+    words = {**TARGETS, **GROUPS}
+    if understood(target) in words:
         return
     if target.lower() == "leader":
         raise ValueError('a target "leader" is called master or sentinel-leader here')
-    slip = bool(difflib.get_close_matches(target.lower(), TARGETS, n=1, cutoff=SLIP))
+    alike = [word for word in words if word != "redis"]  # which a member may be called
+    slip = bool(difflib.get_close_matches(target.lower(), alike, n=1, cutoff=SLIP))
     if slip or ("-" not in target and not any(map(str.isdigit, target))):
-        words = ", ".join(TARGETS)
-        raise ValueError(f'there is no target "{target}"; write {words} or the name of a member, as in redis-0')
+        known = ", ".join(words)
+        raise ValueError(f'there is no target "{target}"; write {known} or the name of a member, as in redis-0')
 
 
 class _Activity(_WrittenPart):
@@ -215,4 +226,7 @@ def load(path: Path) -> Experiment:
 
 
 def _plain(kind: Any) -> str:  # noqa: ANN401  a type hint
-    return {bool: "true or false", float: "number", int: "whole number", str: "word"}.get(kind, str(kind))
+    if get_origin(kind) is Literal:
+        return f"word: {', '.join(get_args(kind))}"
+    words = {bool: "true or false", float: "number", int: "whole number", str: "word"}
+    return words.get(kind, "word, or a list of words")

@@ -1,12 +1,19 @@
 """Who a fault is aimed at: the words for targets, and how each is resolved from what is known at that moment."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from chaos.cluster.health import IN_SYNC, Facts, master, replicas
 from chaos.errors import FaultError
 from chaos.model import Member, MemberKind
 
 SYNONYMS = {"primary": "master", "slave": "replica", "secondary": "replica"}
+NODE_OF = "node-of:"
+"""Before a target: everybody on the machine of that one."""
+Shape = Literal["isolate", "halves", "bridge"]
+REACHED = (MemberKind.REDIS, MemberKind.SENTINEL, MemberKind.OPERATOR)
+"""Who is on a side of a partition unless it is said otherwise. A proxy is on the clients' side."""
 PRIORITY = 100
 """What replica-priority is where nothing else was read."""
 
@@ -14,7 +21,7 @@ PRIORITY = 100
 def understood(which: str) -> str:
     """A target as it is called here: a primary is a master, a slave is a replica, and a name stays as it is."""
     word = which.lower()
-    return SYNONYMS.get(word, word if word in TARGETS else which)
+    return SYNONYMS.get(word, word if word in TARGETS or word in GROUPS else which)
 
 
 def select(which: str, facts: Facts) -> Member:
@@ -27,6 +34,55 @@ def select(which: str, facts: Facts) -> Member:
     if found is None:
         raise FaultError(f"there is no {which} to aim at; here are {', '.join(sorted(facts.members)) or 'no members'}")
     return found
+
+
+def all_of(words: Sequence[str], facts: Facts) -> list[Member]:
+    """Everybody that these words mean together, each once: targets, GROUPS, and `node-of:` a target.
+
+    Raises FaultError if a word means nobody.
+    """
+    found: dict[str, Member] = {}
+    for word in words:
+        one = understood(word)
+        if one in GROUPS:
+            mine = GROUPS[one](facts)
+            if not mine:
+                raise FaultError(f"there are no {word} to aim at")
+        elif one.startswith(NODE_OF):
+            node = select(one.removeprefix(NODE_OF), facts).node
+            mine = [member for member in facts.members.values() if member.node == node]
+        else:
+            mine = [select(word, facts)]
+        found.update({member.name: member for member in mine})
+    return list(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Who is cut off from whom. `near` is the side of the target; who is on neither side reaches both."""
+
+    near: list[Member]
+    far: list[Member]
+
+
+def sides(shape: Shape, targets: Sequence[Member], peers: Sequence[str], facts: Facts) -> Sides:
+    """The two sides of a partition.
+
+    isolate: the targets, and the peers. halves: of the Redis and of the Sentinels the smaller half each, with the
+    targets in it, and the larger half with the operator. bridge: the same, but one Sentinel of the larger half is on
+    neither side.
+    """
+    near = {one.name: one for one in targets}
+    if shape == "isolate":
+        far = [one for one in all_of(peers, facts) if one.name not in near]
+        return Sides(list(near.values()), far)
+    for kind in (MemberKind.REDIS, MemberKind.SENTINEL):
+        mine = sorted(facts.of(kind), key=lambda one: one.name not in near)
+        near.update({one.name: one for one in mine[: len(mine) // 2]})
+    far = [one for kind in REACHED for one in facts.of(kind) if one.name not in near]
+    if shape == "bridge":
+        far.remove(max((one for one in far if one.kind is MemberKind.SENTINEL), key=lambda one: one.name))
+    return Sides(list(near.values()), far)
 
 
 def _first_replica(facts: Facts) -> Member | None:
@@ -42,6 +98,12 @@ def _best_replica(facts: Facts) -> Member | None:
         if said.link == IN_SYNC and priority > 0:
             order[priority, -(said.offset or 0), said.run_id] = one
     return order[min(order)] if order else None
+
+
+def _other_replicas(facts: Facts) -> list[Member]:
+    """All but the one that Sentinel would promote."""
+    best = _best_replica(facts)
+    return [one for one in replicas(facts) if one != best]
 
 
 def _sentinel_leader(facts: Facts) -> Member | None:
@@ -67,3 +129,12 @@ TARGETS: dict[str, Callable[[Facts], Member | None]] = {
     "operator": _operator,
 }
 """The words for targets. `replica` is the one with the lowest ordinal."""
+
+GROUPS: dict[str, Callable[[Facts], list[Member]]] = {
+    "other-replicas": _other_replicas,
+    "redis": lambda facts: facts.of(MemberKind.REDIS),
+    "sentinels": lambda facts: facts.of(MemberKind.SENTINEL),
+    "two-sentinels": lambda facts: facts.of(MemberKind.SENTINEL)[:2],
+    "proxies": lambda facts: facts.of(MemberKind.PROXY),
+}
+"""The words for several. A fault hits all of them at once."""

@@ -4,18 +4,24 @@ To add one, write a function that takes the scene, the target and the experiment
 cluster and returns its effect; then name it in `FAULTS`.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.base import Ability, Cluster, Effect, Partition, Stop
 from chaos.cluster.health import Facts
 from chaos.errors import FaultError
+from chaos.fault.aim import Shape, sides
 from chaos.model import Member, MemberKind
+from chaos.net.cut import Way
 from chaos.record.event_files import EventWriter
 from chaos.undo import UndoJournal
 from chaos.until import until
 
+ClientsSide = Literal["both", "with-target", "with-peers"]
+"""On which side of a partition the clients are. Whoever observes the system is where they are."""
 PUBLISHED_S = 5.0
 """How long a Sentinel's own event is waited for, which comes by way of the agent and its files."""
 
@@ -26,6 +32,7 @@ class Scene:
 
     `held` names the faults that last until they are healed, in the order in which they were applied. `journal` has how
     each of them is undone. `look` takes what has been recorded since the last look, so that `facts` are of now.
+    `clients` is the address of the clients, and `at_host` places a stamp of another clock on the host's.
     """
 
     cluster: Cluster
@@ -34,6 +41,8 @@ class Scene:
     journal: UndoJournal
     held: list[str] = field(default_factory=list)
     look: Callable[[], None] = lambda: None
+    clients: str = ""
+    at_host: Callable[[str, int], int] = lambda _domain, at_ns: at_ns
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,13 +50,15 @@ class Fault:
     """One kind of fault. `apply` takes the scene, the target and the arguments of its experiment.
 
     `needs` is what a cluster must be able to do. A `lasting` fault holds until it is healed. One that is not `aimed`
-    has no target.
+    has no target. It is applied to each of several targets at the same time, or to all at once if it takes them
+    `together`.
     """
 
     apply: Callable[..., Awaitable[Effect]]
     needs: frozenset[Ability]
     lasting: bool = False
     aimed: bool = True
+    together: bool = False
 
 
 async def crash(scene: Scene, target: Member, *, replace: bool) -> Effect:
@@ -72,17 +83,62 @@ async def pause(scene: Scene, target: Member) -> Effect:
     return await scene.cluster.stop(target, Stop.PAUSE)
 
 
-async def partition(scene: Scene, target: Member, *, longest_s: float) -> Effect:
-    """Cut the target off from every other Redis, every Sentinel and the operator, in both directions.
+async def partition(  # noqa: PLR0913  # as an experiment says it
+    scene: Scene,
+    targets: Sequence[Member],
+    *,
+    shape: Shape,
+    peers: Sequence[str],
+    clients: ClientsSide,
+    way: Way,
+    reject: bool,
+    longest_s: float,
+    percent: int = 100,
+) -> Effect:
+    """Cut one side of the system off from the other; `chaos.fault.aim.sides` says who is on which.
 
-    Clients, and a proxy that they go through, still reach the target, because the point of a partition is what clients
-    are told by a master that was replaced. Established connections fall silent and are not reset. The cut is a lease of
-    `longest_s` seconds, whatever becomes of the harness.
+    Clients, and a proxy that they go through, reach both sides unless they are put on one, because the point of a
+    partition is what clients are told by a master that was replaced. Established connections fall silent, unless
+    packets are rejected. The cut is a lease of `longest_s` seconds, whatever becomes of the harness.
     """
-    members = await scene.cluster.members()
-    others = {member.address for member in members.values() if member.kind is not MemberKind.PROXY}
-    peers = tuple(sorted(others - {target.address, ""}))
-    return await scene.cluster.cut(Partition(member=target, peers=peers, longest_s=longest_s))
+    cut = sides(shape, targets, peers, scene.facts)
+    outside = [scene.clients, *(one.address for one in scene.facts.of(MemberKind.PROXY))]
+    probes = tuple(one for one in cut.far if one.kind in (MemberKind.REDIS, MemberKind.SENTINEL))
+    far = [one.address for one in cut.far] + (outside if clients == "with-peers" else [])
+    how: dict[str, Any] = {"longest_s": longest_s, "reject": reject, "percent": percent}
+    parts = [Partition(member=one, peers=_known(far), way=way, probes=probes, **how) for one in cut.near if far]
+    if clients == "with-target":
+        back: Way = "out" if way == "in" else "in" if way == "out" else "both"
+        spoken_to = [one for one in cut.far if one.kind is not MemberKind.OPERATOR]
+        parts += [Partition(member=one, peers=_known(outside), way=back, **how) for one in spoken_to]
+    if not parts:
+        raise FaultError(f"there is nobody to cut {', '.join(one.name for one in targets)} off from")
+    await asyncio.gather(*(scene.cluster.probe(part) for part in parts))
+    return joined(scene, await asyncio.gather(*(scene.cluster.cut(part) for part in parts)))
+
+
+def _known(addresses: Sequence[str]) -> tuple[str, ...]:
+    """Each address once; a member without one has none yet."""
+    return tuple(sorted({one for one in addresses if one}))
+
+
+def joined(scene: Scene, effects: Sequence[Effect]) -> Effect:
+    """Several effects as one: it began with the first, was whole with the last, and is proved if all are."""
+    first, *more = effects
+    if not more:
+        return first
+    domain = first.domain if all(one.domain == first.domain for one in more) else HOST
+    place = (lambda _domain, at_ns: at_ns) if domain != HOST else scene.at_host
+    confirmed = [one.confirmed_ns for one in effects if one.confirmed_ns is not None]
+    unproved = [one for one in effects if one.confirmed_ns is None]
+    return Effect(
+        domain=domain,
+        earliest_ns=min(place(one.domain, one.earliest_ns) for one in effects),
+        latest_ns=max(place(one.domain, one.latest_ns) for one in effects),
+        accepted_ns=max(one.accepted_ns for one in effects),
+        confirmed_ns=None if unproved else max(confirmed),
+        evidence="; ".join(one.evidence for one in unproved or effects),
+    )
 
 
 async def slow(scene: Scene, target: Member, *, seconds: float) -> Effect:
@@ -90,7 +146,7 @@ async def slow(scene: Scene, target: Member, *, seconds: float) -> Effect:
 
     Redis from version 7 refuses it unless it was started with `enable-debug-command`; then there was no fault.
     """
-    return await scene.cluster.sleep(target, seconds)
+    return await scene.cluster.afflict(target, "sleep", seconds=seconds)
 
 
 async def handover(scene: Scene, target: Member, *, master: str) -> Effect:
@@ -135,7 +191,7 @@ FAULTS: dict[str, Fault] = {
     "crash": Fault(apply=crash, needs=frozenset({Ability.KILL, Ability.DELETE})),
     "delete": Fault(apply=delete, needs=frozenset({Ability.DELETE})),
     "pause": Fault(apply=pause, needs=frozenset({Ability.PAUSE}), lasting=True),
-    "partition": Fault(apply=partition, needs=frozenset({Ability.CUT}), lasting=True),
+    "partition": Fault(apply=partition, needs=frozenset({Ability.CUT}), lasting=True, together=True),
     "slow": Fault(apply=slow, needs=frozenset({Ability.TELL})),
     "handover": Fault(apply=handover, needs=frozenset({Ability.TELL})),
     "reset": Fault(apply=reset, needs=frozenset({Ability.TELL})),

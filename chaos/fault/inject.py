@@ -4,13 +4,15 @@ The system's reaction is not looked at here. A fault whose proof does not come i
 nothing: the analysis calls that trial inconclusive. Only the harness's own failing is raised.
 """
 
+import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from chaos.clock import HOST
 from chaos.cluster.base import Effect
 from chaos.cluster.health import Facts
 from chaos.errors import FaultError, HarnessError
-from chaos.fault.catalogue import FAULTS, Scene
+from chaos.fault.catalogue import FAULTS, Scene, joined
 from chaos.model import Member
 from chaos.record.events import (
     FaultAccepted,
@@ -24,20 +26,22 @@ from chaos.record.events import (
 )
 
 
-async def inject(scene: Scene, name: str, target: Member | None, arguments: dict[str, Any]) -> Effect:
+async def inject(scene: Scene, name: str, targets: Sequence[Member], arguments: dict[str, Any]) -> Effect:
     """Apply the fault `name`, and return its effect once it is proved or the proof is given up on.
 
     How a lasting fault is undone is written down before it is requested.
     """
-    write = scene.events.write
-    named = described(target, scene.facts) if target else None
-    said = {key: value for key, value in arguments.items() if key != "origin"}
-    if FAULTS[name].lasting:
-        await scene.journal.write(scene.cluster.undoing(name, target))
+    write, fault = scene.events.write, FAULTS[name]
+    if fault.lasting:
+        for one in targets:
+            await scene.journal.write(scene.cluster.undoing(name, one))
         scene.held.append(name)
-    write(FaultRequested(fault=name, target=named, arguments=said, origin=arguments.get("origin")))
+    request(scene, name, targets, arguments)
     try:
-        effect = await FAULTS[name].apply(scene, target, **arguments)
+        if fault.together or not fault.aimed:
+            effect = await fault.apply(scene, targets, **arguments)
+        else:
+            effect = joined(scene, await asyncio.gather(*(fault.apply(scene, one, **arguments) for one in targets)))
     except HarnessError as error:
         write(FaultUnproved(fault=name, evidence=f"not known to have been applied: {error}"))
         raise
@@ -48,6 +52,27 @@ async def inject(scene: Scene, name: str, target: Member | None, arguments: dict
     else:
         write(FaultConfirmed(fault=name, evidence=effect.evidence), domain=HOST, at_ns=effect.confirmed_ns)
     return effect
+
+
+def request(scene: Scene, name: str, targets: Sequence[Member], arguments: dict[str, Any]) -> None:
+    """Write that a fault is asked for, and of whom."""
+    named = [described(one, scene.facts) for one in targets]
+    said = {key: value for key, value in arguments.items() if key != "origin"}
+    scene.events.write(
+        FaultRequested(
+            fault=name,
+            target=named[0] if named else None,
+            arguments=said,
+            origin=arguments.get("origin"),
+            others=named[1:],
+        )
+    )
+
+
+def gave_up(scene: Scene, name: str, arguments: dict[str, Any], why: str) -> None:
+    """Write a fault that was never made, because of the system: its target or its moment did not come."""
+    request(scene, name, [], arguments)
+    scene.events.write(FaultUnproved(fault=name, evidence=why), domain=HOST)
 
 
 async def heal(scene: Scene) -> None:

@@ -185,12 +185,13 @@ class Gap(Event):
 @_kind("fault.requested", by="the host")
 class FaultRequested(Event):
     """A fault is asked for. `origin` is true for the fault whose effect is t = 0, and null where the experiment does
-    not say; then it is the first fault on a master."""
+    not say; then it is the first fault on a master. `others` are hit at the same time as the target."""
 
     fault: str
     target: TargetEntry | None
     arguments: dict[str, Any]
     origin: bool | None = None
+    others: list[TargetEntry] = field(default_factory=list)
 
 
 @_kind("fault.accepted", by="the host, when the platform has answered")
@@ -239,8 +240,8 @@ class HealConfirmed(Event):
 
 @_kind("fault.undone", by="the host, for the helper on the node")
 class FaultUndone(Event):
-    """A fault ended though nobody asked for its end, between since_ns and at_ns on the node's clock. `what` is cut or
-    pause."""
+    """A fault ended though nobody asked for its end, between since_ns and at_ns on the node's clock. `what` is the
+    executor's word for it, as in cut or pause."""
 
     what: str
     because: str

@@ -125,7 +125,7 @@ def _paragraph(word: str, text: str, tone: Tone) -> list[Line]:
 def _title(result: CampaignResult, trial: TrialResult) -> Line:
     same = [each.number for each in result.trials if each.experiment == trial.experiment]
     place = f"{trial.experiment} {same.index(trial.number) + 1}/{len(same)}"
-    targets = ", ".join(f"{fault.name} of {fault.target.name}" for fault in trial.faults if fault.target)
+    targets = ", ".join(fault.of_whom for fault in trial.faults if fault.target)
     head = f"{wording.SIGNS[trial.verdict]} {place}"
     return [(head, TONES[trial.verdict]), (f"   seed {trial.seed}   T0 {trial.t0}   {targets}", "plain")]
 

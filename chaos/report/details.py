@@ -57,7 +57,7 @@ def _together(each: list[PathResult]) -> PathResult:
 
 
 def fault_text(trial: TrialResult) -> str:
-    return ", ".join(f"{fault.name} of {fault.target.name}" if fault.target else fault.name for fault in trial.faults)
+    return ", ".join(fault.of_whom for fault in trial.faults)
 
 
 def milestones(trial: TrialResult) -> list[tuple[str, Milestone]]:
@@ -70,7 +70,7 @@ def fault_row(fault: FaultRecord) -> Row:
     healed = f"{_s(fault.heal_requested_s)}, done {_s(fault.heal_confirmed_s)}"
     return (
         fault.name,
-        _node(fault.target),
+        ", ".join(_node(one) for one in (fault.target, *fault.others)),
         _s(fault.requested_s),
         _s(fault.accepted_s),
         wording.span(fault.effect_s, none="not seen"),

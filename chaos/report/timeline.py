@@ -193,7 +193,7 @@ def _band_end(trial: TrialResult) -> float:
 def _faults(trial: TrialResult) -> Iterator[Run]:
     for fault in trial.faults:
         if fault.effect_s:
-            who = f" {fault.target.name}" if fault.target else ""
+            who = f" {', '.join(fault.hit)}".rstrip()
             until = fault.heal_requested_s if fault.heal_requested_s is not None else fault.effect_s.most
             yield Run(fault.effect_s.least, max(until, fault.effect_s.most), f"{fault.name}{who}", "failed")
 

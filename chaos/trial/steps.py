@@ -133,13 +133,14 @@ class Trial:
             journal = UndoJournal(Path(self._spec.run), record.directory.name, cluster.keep)
             scene = Scene(cluster, Facts(), record.faults, journal)
             observed = Observed(record.directory, scene.facts, self._tell)
-            scene.look = observed.follow
+            scene.look, scene.at_host = observed.follow, observed.at_host
             record.subscribe(observed.take)
             async with Attendant(cluster, record, self._fail) as attendant:
                 with record.at(2, "agent"):
                     spec = agent_spec(self._spec, self._scenario, attendant.members)
                     record.manifest(**manifest(self._spec, self._scenario, self._experiment, spec))
                     attendant.agent = agent = await cluster.launch(spec)
+                    scene.clients = agent.address
                 session = Session(
                     scenario=self._scenario,
                     expects=self._experiment.expects,
@@ -149,6 +150,7 @@ class Trial:
                     events=record.host,
                     tell=self._tell,
                     loop=asyncio.get_running_loop(),
+                    seed=self._spec.seed,
                 )
                 await self._measured(record, session)
 

@@ -7,7 +7,7 @@ import pytest
 from chaos.agent.lease import Hold, Leases, Term
 from chaos.errors import FaultError
 
-CUT, PAUSE = Hold("cafe", 4026531840), Hold("cafe", None)
+CUT, PAUSE = Hold("cafe", 4026531840, "cut"), Hold("cafe", None)
 
 
 class Clock:
@@ -76,7 +76,7 @@ def test_whoever_comes_after_reads_what_was_held(leases: Leases, tmp_path: Path)
 
 
 def test_a_cut_replaces_another_of_its_namespace(leases: Leases) -> None:
-    newer = Hold("beef", CUT.namespace)
+    newer = Hold("beef", CUT.namespace, "cut")
     leases.take(CUT, Term(30, 600), lambda: None)
     leases.take(PAUSE, Term(30, 600), lambda: None)
     leases.take(newer, Term(30, 600), lambda: None)

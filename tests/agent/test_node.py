@@ -121,7 +121,7 @@ def test_stop_and_continue_show(talk: Talk, target: Container) -> None:
     """Every process of the container stops, its forked child too."""
     assert talk.ask("pause", container=target.id, **TERM)["evidence"] == f"process {target.pid} seen stopped"
     assert state(target.pid) == "T"
-    assert talk.ask("status")["held"] == [{"container": target.id, "namespace": None, "what": "pause"}]
+    assert talk.ask("status")["held"] == [{"container": target.id, "namespace": None, "what": "pause", "undo": ""}]
 
     assert talk.ask("resume", container=target.id)["evidence"] == f"process {target.pid} seen running"
     assert state(target.pid) != "T"
@@ -139,6 +139,28 @@ def test_a_cut_is_made_counted_and_healed(talk: Talk, target: Container, spaces:
     assert talk.ask("dropped", container=target.id)["dropped"] is None
     healed = talk.ask("heal")["healed"]
     assert (healed[-1]["what"], healed[-1]["because"]) == ("cut", "asked")
+
+
+@pytest.mark.redis
+def test_a_connection_from_before_the_cut_passes_no_more(
+    talk: Talk, target: Container, spaces: tuple[Space, Space]
+) -> None:
+    """A peer that does not answer is passed over; a cut of another address leaves the connection as it is."""
+    with container(spaces[1], *REDIS, "--protected-mode", "no"):
+        probes = [[THERE, 9, "redis"], [THERE, 7000, "redis"]]
+
+        def passes() -> bool:
+            talk.ask("probe", container=target.id, probes=probes)
+            talk.ask("cut", container=target.id, peers=["10.231.0.99"], **TERM)
+            return talk.ask("dropped", container=target.id)["took_s"] is not None
+
+        wait(passes)
+        talk.ask("cut", container=target.id, peers=[THERE], **TERM)
+        cut = talk.ask("dropped", container=target.id)
+        assert cut["took_s"] is None
+        assert f"a connection from before it to {THERE}:7000, answered in" in cut["evidence"]
+        assert cut["dropped"] > 0
+        talk.ask("heal")
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
@@ -213,7 +235,7 @@ def test_a_newer_cut_of_the_namespace_outlives_the_older_ones_lease(
 @pytest.mark.parametrize(
     ("request_", "error"),
     [
-        ({"do": "reboot"}, "'reboot' is not one of kill, pause, resume, cut"),
+        ({"do": "reboot"}, "'reboot' is not one of kill, pause, resume, probe, cut"),
         ({"do": "kill", "container": "beef"}, "no process of container beef on this node"),
         ({"do": "kill", "container": ""}, "a container without an id cannot be found"),
         ({"do": "cut", "container": "beef"}, "cut needs 'peers'"),

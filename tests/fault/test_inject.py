@@ -11,8 +11,8 @@ from chaos.clock import HOST
 from chaos.cluster.base import Ability, Effect, Partition, Stop
 from chaos.cluster.health import Facts
 from chaos.errors import FaultError, RecordingError, SetupError
-from chaos.fault.aim import select
-from chaos.fault.catalogue import FAULTS, Scene
+from chaos.fault.aim import all_of, select
+from chaos.fault.catalogue import FAULTS, Scene, joined
 from chaos.fault.inject import heal, inject
 from chaos.model import Member, MemberKind
 from chaos.record.event_files import EventWriter, read_events
@@ -20,12 +20,21 @@ from chaos.record.events import Stamped
 from chaos.undo import Undo, UndoJournal
 from tests.saying import event, said
 
+ISOLATED: dict[str, Any] = {
+    "shape": "isolate",
+    "peers": ["redis", "sentinels", "operator"],
+    "clients": "both",
+    "way": "both",
+    "reject": False,
+    "longest_s": 120,
+}
+
 
 def member(name: str, kind: MemberKind = MemberKind.REDIS, last: int = 0) -> Member:
     return Member(
         name=name,
         kind=kind,
-        address=f"10.0.{len(kind)}.{last}",
+        address=f"10.0.{5 + list(MemberKind).index(kind)}.{last}",
         port=6379,
         node="n",
         domain="node/n",
@@ -66,11 +75,14 @@ class Remembers:
     async def stop(self, target: Member, how: Stop) -> Effect:
         return self._did(target.name, how)
 
+    async def probe(self, cut: Partition) -> None:
+        """Nothing is asked for."""
+
     async def cut(self, cut: Partition) -> Effect:
         return self._did(cut)
 
-    async def sleep(self, target: Member, seconds: float) -> Effect:
-        return self._did(target.name, seconds)
+    async def afflict(self, target: Member, what: str, **how: Any) -> Effect:
+        return self._did(target.name, what, how)
 
     async def tell(self, target: Member, *command: str) -> Effect:
         return self._did(target.name, *command)
@@ -118,7 +130,7 @@ def written(writer: EventWriter) -> list[Stamped[Any]]:
 
 
 async def test_a_fault_is_requested_accepted_in_effect_and_confirmed_each_on_its_own_clock(writer: EventWriter) -> None:
-    await inject(scene(Remembers(), writer), "crash", MEMBERS["rfr-1"], {"replace": True})
+    await inject(scene(Remembers(), writer), "crash", [MEMBERS["rfr-1"]], {"replace": True})
 
     requested, accepted, effect, confirmed = written(writer)
     assert said(requested) == {
@@ -126,6 +138,7 @@ async def test_a_fault_is_requested_accepted_in_effect_and_confirmed_each_on_its
         "target": {"name": "rfr-1", "ordinal": 1, "address": "10.0.5.1:6379", "run_id": "id-rfr-1"},
         "arguments": {"replace": True},
         "origin": None,
+        "others": [],
     }
     assert (accepted.event.kind, accepted.domain, accepted.at_ns) == ("fault.accepted", HOST, 21)
     assert (effect.event.kind, effect.domain, effect.since_ns, effect.at_ns) == ("fault.effect", "node/n", 10, 20)
@@ -135,7 +148,7 @@ async def test_a_fault_is_requested_accepted_in_effect_and_confirmed_each_on_its
 
 async def test_without_a_proof_it_is_written_as_unproved_and_nothing_is_raised(writer: EventWriter) -> None:
     unproved = replace(EFFECT, confirmed_ns=None, evidence="it was started again")
-    await inject(scene(Remembers(unproved), writer), "delete", MEMBERS["rfr-1"], {})
+    await inject(scene(Remembers(unproved), writer), "delete", [MEMBERS["rfr-1"]], {})
 
     assert [one.event.kind for one in written(writer)][-1] == "fault.unproved"
     assert written(writer)[-1].event.evidence == "it was started again"
@@ -144,7 +157,7 @@ async def test_without_a_proof_it_is_written_as_unproved_and_nothing_is_raised(w
 async def test_an_error_of_ours_is_raised_and_the_fault_counts_as_unproved(writer: EventWriter) -> None:
     broken = scene(Remembers(error=SetupError("the helper is gone")), writer)
     with pytest.raises(SetupError):
-        await inject(broken, "delete", MEMBERS["rfr-1"], {})
+        await inject(broken, "delete", [MEMBERS["rfr-1"]], {})
 
     assert [one.event.kind for one in written(writer)] == ["fault.requested", "fault.unproved"]
 
@@ -162,26 +175,84 @@ async def test_each_fault_asks_for_what_it_is(
     writer: EventWriter, name: str, arguments: dict[str, Any], asked: tuple[str, Stop]
 ) -> None:
     cluster = Remembers()
-    await inject(scene(cluster, writer), name, MEMBERS["rfr-1"], arguments)
+    await inject(scene(cluster, writer), name, [MEMBERS["rfr-1"]], arguments)
 
     assert cluster.asked == [asked]
 
 
 async def test_a_slow_redis_is_asked_to_sleep_for_so_long(writer: EventWriter) -> None:
     cluster = Remembers()
-    await inject(scene(cluster, writer), "slow", MEMBERS["rfr-1"], {"seconds": 5.0})
+    await inject(scene(cluster, writer), "slow", [MEMBERS["rfr-1"]], {"seconds": 5.0})
 
-    assert cluster.asked == [("rfr-1", 5.0)]
+    assert cluster.asked == [("rfr-1", "sleep", {"seconds": 5.0})]
 
 
 async def test_a_partition_cuts_off_from_every_redis_sentinel_and_the_operator_but_itself(writer: EventWriter) -> None:
     cluster = Remembers()
-    await inject(scene(cluster, writer), "partition", MEMBERS["rfr-1"], {"longest_s": 120})
+    await inject(scene(cluster, writer), "partition", [MEMBERS["rfr-1"]], ISOLATED)
 
     [cut] = cluster.asked
     assert cut.member == MEMBERS["rfr-1"]
-    assert set(cut.peers) == {one.address for one in MEMBERS.values()} - {MEMBERS["rfr-1"].address}
+    assert set(cut.peers) == {MEMBERS[name].address for name in ("rfr-0", "rfr-2", "rfs-a", "operator")}
+    assert {one.name for one in cut.probes} == {"rfr-0", "rfr-2", "rfs-a"}
     assert cut.longest_s == 120
+
+
+@pytest.mark.parametrize(
+    ("how", "cuts"),
+    [
+        ({"way": "in"}, {"rfr-1": ("in", "operator rfr-0 rfr-2 rfs-a rfs-b rfs-c")}),
+        ({"peers": ["sentinels"], "way": "out"}, {"rfr-1": ("out", "rfs-a rfs-b rfs-c")}),
+        ({"peers": ["rfr-0"], "clients": "with-peers"}, {"rfr-1": ("both", "clients haproxy rfr-0")}),
+        (
+            {"peers": ["rfr-0"], "clients": "with-target", "way": "in"},
+            {"rfr-1": ("in", "rfr-0"), "rfr-0": ("out", "clients haproxy")},
+        ),
+        (
+            {"shape": "halves"},
+            {
+                "rfr-1": ("both", "operator rfr-0 rfr-2 rfs-b rfs-c"),
+                "rfs-a": ("both", "operator rfr-0 rfr-2 rfs-b rfs-c"),
+            },
+        ),
+        (
+            {"shape": "bridge"},
+            {"rfr-1": ("both", "operator rfr-0 rfr-2 rfs-b"), "rfs-a": ("both", "operator rfr-0 rfr-2 rfs-b")},
+        ),
+    ],
+)
+async def test_a_partition_has_two_sides_and_each_way_and_the_clients_where_they_are_put(
+    writer: EventWriter, how: dict[str, Any], cuts: dict[str, tuple[str, str]]
+) -> None:
+    cluster = Remembers()
+    field = scene(cluster, writer)
+    field.clients = "10.0.9.9"
+    known = {**MEMBERS, **{f"rfs-{n}": member(f"rfs-{n}", MemberKind.SENTINEL, last=ord(n)) for n in "bc"}}
+    field.facts.apply(event("members", members=[one.as_json() for one in known.values()]))
+    names = {"10.0.9.9": "clients", **{one.address: one.name for one in known.values()}}
+    await inject(field, "partition", [MEMBERS["rfr-1"]], ISOLATED | how)
+
+    made = {one.member.name: (one.way, " ".join(sorted(names[peer] for peer in one.peers))) for one in cluster.asked}
+    assert made == cuts
+
+
+async def test_several_are_hit_at_once_and_proved_only_if_all_are(writer: EventWriter) -> None:
+    cluster = Remembers()
+    await inject(scene(cluster, writer), "crash", [MEMBERS["rfr-1"], MEMBERS["rfs-a"]], {"replace": False})
+
+    assert cluster.asked == [("rfr-1", Stop.KILL), ("rfs-a", Stop.KILL)]
+    assert [one["name"] for one in written(writer)[0].event.others] == ["rfs-a"]
+    unproved = replace(EFFECT, earliest_ns=5, latest_ns=40, confirmed_ns=None, evidence="it runs on")
+    one = joined(scene(cluster, writer), [EFFECT, unproved])
+    assert (one.earliest_ns, one.latest_ns, one.confirmed_ns, one.evidence) == (5, 40, None, "it runs on")
+
+
+def test_stamps_of_two_clocks_are_joined_on_the_hosts(writer: EventWriter) -> None:
+    field = scene(Remembers(), writer)
+    field.at_host = lambda domain, at_ns: at_ns + (100 if domain == "node/m" else 0)
+    one = joined(field, [EFFECT, replace(EFFECT, domain="node/m")])
+
+    assert (one.domain, one.earliest_ns, one.latest_ns) == (HOST, 10, 120)
 
 
 async def test_what_a_sentinel_is_told_is_proved_by_what_it_publishes(writer: EventWriter) -> None:
@@ -193,7 +264,7 @@ async def test_what_a_sentinel_is_told_is_proved_by_what_it_publishes(writer: Ev
             field.facts.apply(event("sentinel.event", sentinel="rfs-a", channel="+try-failover", payload=""))
 
     field.look = publish
-    effect = await inject(field, "handover", MEMBERS["rfs-a"], {"master": "mine"})
+    effect = await inject(field, "handover", [MEMBERS["rfs-a"]], {"master": "mine"})
 
     assert cluster.asked == [("rfs-a", "SENTINEL", "FAILOVER", "mine")]
     assert effect.confirmed_ns is not None
@@ -206,7 +277,7 @@ async def test_a_heal_is_an_event_only_where_something_was_held_and_asks_the_clu
     cluster = Remembers()
     field = scene(cluster, writer)
     await heal(field)
-    await inject(field, "partition", MEMBERS["rfr-1"], {"longest_s": 120})
+    await inject(field, "partition", [MEMBERS["rfr-1"]], ISOLATED)
     await heal(field)
     await heal(field)
 
@@ -218,7 +289,7 @@ async def test_a_heal_is_an_event_only_where_something_was_held_and_asks_the_clu
 async def test_a_heal_that_failed_leaves_the_fault_held(writer: EventWriter) -> None:
     cluster = Remembers()
     field = scene(cluster, writer)
-    await inject(field, "partition", MEMBERS["rfr-1"], {"longest_s": 120})
+    await inject(field, "partition", [MEMBERS["rfr-1"]], ISOLATED)
     cluster.error = FaultError("no answer")
     with pytest.raises(FaultError):
         await heal(field)
@@ -233,7 +304,7 @@ async def test_a_heal_that_cannot_be_recorded_is_done_all_the_same(writer: Event
 
     cluster = Remembers()
     field = scene(cluster, writer)
-    await inject(field, "partition", MEMBERS["rfr-1"], {"longest_s": 120})
+    await inject(field, "partition", [MEMBERS["rfr-1"]], ISOLATED)
     writer.subscribe(full)
     with pytest.raises(RecordingError):
         await heal(field)
@@ -244,7 +315,7 @@ async def test_a_heal_that_cannot_be_recorded_is_done_all_the_same(writer: Event
 
 async def test_nothing_is_done_at_an_instant_and_to_nobody(writer: EventWriter) -> None:
     cluster = Remembers()
-    effect = await inject(scene(cluster, writer), "nothing", None, {})
+    effect = await inject(scene(cluster, writer), "nothing", [], {})
 
     assert effect.earliest_ns == effect.latest_ns == effect.confirmed_ns
     assert cluster.asked == []
@@ -260,6 +331,19 @@ def test_targets_are_decided_from_what_is_known_now() -> None:
     assert select("Primary", known).name == "rfr-1"
     assert select("slave", known).name == "rfr-0"
     assert select("operator", known).name == "operator"
+
+
+def test_words_for_several_mean_each_member_once() -> None:
+    known = facts()
+    for name in ("rfr-0", "rfr-2"):
+        said_of_it = {"address": MEMBERS[name].ip_port, "role": "slave", "run_id": name, "link": "up", "offset": 7}
+        known.apply(event("role", member=name, **said_of_it))
+
+    assert [one.name for one in all_of(["redis", "master"], known)] == ["rfr-0", "rfr-1", "rfr-2"]
+    assert [one.name for one in all_of(["other-replicas"], known)] == ["rfr-2"]
+    assert {one.name for one in all_of(["node-of:primary"], known)} == set(MEMBERS)
+    with pytest.raises(FaultError, match="there are no two-sentinels"):
+        all_of(["two-sentinels"], Facts())
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 from pyroute2.netlink.nfnetlink.nftsocket import nft_rule_msg
 
-from chaos.net.cut import TABLE, Cut, applying
+from chaos.net.cut import TABLE, Cut, Way, applying
 from chaos.net.messages import batch
 
 
@@ -13,6 +13,13 @@ def test_a_cut_has_a_rule_for_each_peer_and_direction() -> None:
     chains = [rule.get_attr("NFTA_RULE_CHAIN") for rule in rules]
 
     assert chains == ["input"] * 3 + ["output"] * 3
+
+
+@pytest.mark.parametrize(("way", "chains"), [("in", ["input"]), ("out", ["output"]), ("both", ["input", "output"])])
+def test_a_cut_of_one_way_has_rules_in_that_direction_only(way: Way, chains: list[str]) -> None:
+    rules = [message for message in applying(Cut(("10.0.0.1",), way)) if isinstance(message, nft_rule_msg)]
+
+    assert [rule.get_attr("NFTA_RULE_CHAIN") for rule in rules] == chains
 
 
 def test_applying_clears_first_so_that_it_replaces() -> None:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from chaos.net.cut import Cut
+from chaos.net.cut import Cut, Way
 from chaos.net.nft import Table
 from tests.net.spaces import HERE, THERE, Space, Talker, talking
 
@@ -34,6 +34,8 @@ while line := sys.stdin.buffer.readline():
         print(flow.recv(100).decode().strip())
     except TimeoutError:
         print("silent")
+    except ConnectionError:
+        print("reset")
 """
 
 
@@ -80,6 +82,40 @@ def test_both_directions_are_cut(spaces: tuple[Space, Space], table: Table) -> N
     )
     assert "PermissionError" in outward.stderr  # a drop in the output hook is EPERM to a datagram's sender
     assert table.dropped() == 2
+
+
+def test_one_way_stops_what_goes_out_or_what_comes_in(spaces: tuple[Space, Space], table: Table) -> None:
+    """A datagram out, which its sender is told of, and one in."""
+    here, there = spaces
+    send = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('{}', 7001))"
+    table.apply(Cut((THERE,), "in"))
+    with there.python(send.format(HERE)) as inward:
+        inward.wait(10)
+    assert table.dropped() == 1
+    ways: tuple[Way, ...] = ("in", "out")
+    for way in ways:
+        table.apply(Cut((THERE,), way))
+        with here.python(send.format(THERE), stderr=subprocess.PIPE) as outward:
+            assert outward.stderr is not None
+            assert (b"PermissionError" in outward.stderr.read()) == (way == "out")
+
+
+def test_a_flow_is_reset_where_packets_are_rejected(spaces: tuple[Space, Space], table: Table) -> None:
+    with flow(spaces) as talk:
+        assert talk.say("before") == "before"
+        table.apply(Cut((THERE,), reject=True))
+        assert talk.say("during") == "reset"
+
+
+def test_a_lossy_link_drops_its_share(spaces: tuple[Space, Space], table: Table) -> None:
+    made = "import socket; sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)"
+    send = f"{made}\nfor _ in range(400): sender.sendto(b'x', ('{HERE}', 7001))"
+    table.apply(Cut((THERE,), "in", percent=30))
+    with spaces[1].python(send) as inward:
+        inward.wait(10)
+    dropped = table.dropped()
+    assert dropped is not None
+    assert 70 < dropped < 170  # 120 expected, and a chance of one in a million to be outside
 
 
 def test_another_address_is_untouched(spaces: tuple[Space, Space], table: Table) -> None:

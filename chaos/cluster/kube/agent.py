@@ -135,6 +135,7 @@ class KubeAgent:
     """The `chaos.cluster.base.RunningAgent` of a pod. `put` takes the events that only the host can write about it."""
 
     domain = AGENT_DOMAIN
+    address = ""
 
     def __init__(self, api: Api, pod: Object, directory: Path, put: Put) -> None:
         self._api = api
@@ -304,7 +305,8 @@ async def launch(api: Api, manifests: tuple[Object, Object], directory: Path, pu
     try:
         await api.apply(configuration)
         await api.apply(pod)
-        await wait_running(api, pod["metadata"]["namespace"], pod["metadata"]["name"])
+        runs = await wait_running(api, pod["metadata"]["namespace"], pod["metadata"]["name"])
+        agent.address = runs["status"]["podIP"]
         await agent.start()
     except BaseException:
         await agent.remove()

@@ -35,7 +35,7 @@ class KubeCluster:
 
     kind = "kube"
     can = frozenset(Ability)
-    cannot = ""
+    cannot: Mapping[Ability, str] = {}
 
     def __init__(self, api: Api, scenario: Scenario, directory: Path, ref: Mapping[str, str]) -> None:
         self.name = ref["name"]
@@ -54,7 +54,6 @@ class KubeCluster:
         self._late: set[asyncio.Task[None]] = set()
         self._opened = False
         self._agents: list[KubeAgent] = []
-        self._cut: NodeHelper | None = None
         self._watcher = Watcher(api, scenario, directory, self._put)
 
     async def open(self) -> None:
@@ -96,14 +95,13 @@ class KubeCluster:
         await (await self._helper(member.node)).resume(member)
 
     async def cut(self, cut: Partition) -> Effect:
-        helper = await self._helper(cut.member.node)
-        if self._cut not in {None, helper}:
-            await self.heal()  # the present cut is another helper's
-        self._cut = helper
-        return await helper.cut(cut)
+        return await (await self._helper(cut.member.node)).cut(cut)
 
-    async def sleep(self, member: Member, seconds: float) -> Effect:
-        return await (await self._helper(member.node)).sleep(member, seconds)
+    async def probe(self, cut: Partition) -> None:
+        await (await self._helper(cut.member.node)).probe(cut)
+
+    async def afflict(self, member: Member, what: str, **how: object) -> Effect:
+        return await (await self._helper(member.node)).afflict(member, what, **how)
 
     async def tell(self, member: Member, *command: str) -> Effect:
         return await (await self._helper(member.node)).tell(member, *command)

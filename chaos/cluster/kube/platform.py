@@ -5,6 +5,7 @@ while the system's pods start.
 """
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -33,7 +34,7 @@ class KindPlatform:
 
     kind = "kind"
     can = frozenset(Ability)
-    cannot = ""
+    cannot: Mapping[Ability, str] = {}
 
     def __init__(self, scenario: Scenario, folder: Path, options: PlatformOptions) -> None:
         self._scenario = scenario

@@ -42,7 +42,7 @@ class LocalCluster(Executor):
         super().__init__(HOST, self._fold)
         self.name = ref["name"]
         level = Level(ref["level"], ref["level_why"])
-        self.can, self.cannot = level.can, level.lost
+        self.can, self.cannot = level.can, level.cannot
         self._directory = plan.directory
         local = plan.system.on_local
         ports = {MemberKind.REDIS: local.port, MemberKind.SENTINEL: local.sentinel.port}
@@ -98,7 +98,7 @@ class LocalCluster(Executor):
 
     async def launch(self, spec: AgentSpec) -> "LocalAgent":
         self._agent = LocalAgent(self._directory, lambda: self.ask("end"))
-        await self.ask("launch", spec=asdict(spec))
+        self._agent.address = (await self.ask("launch", spec=asdict(spec)))["address"]
         return self._agent
 
     async def ask(self, do: str, **fields: object) -> Line:
@@ -179,6 +179,7 @@ class LocalAgent:
     """
 
     domain = AGENT
+    address = ""
 
     def __init__(self, directory: Path, kill: Callable[[], Awaitable[object]]) -> None:
         self._directory = directory

@@ -50,11 +50,10 @@ class Level:
         return CAN[self.name]
 
     @property
-    def lost(self) -> str:
-        """Why the level can do no more, for a sentence; empty if it can do everything."""
-        if self.name == NAMESPACES:
-            return ""
-        return f"at the level {self.name} no member has a network of its own that could be cut ({self.why})"
+    def cannot(self) -> dict[Ability, str]:
+        """Why the level cannot do the rest."""
+        network = f"at the level {self.name} no member has a network of its own that could be cut ({self.why})"
+        return {one: network for one in Ability if one not in self.can}
 
     def __str__(self) -> str:
         """For people: how a system is held, what cannot be done, and why."""

@@ -5,7 +5,7 @@ in is the plan; then requests `{"id", "do", ...}` are answered with their id, or
 `{"event"}` (docs/file-formats.md), once `{"up"}`, `{"agent"}` when the agent has ended, and `{"failed"}` as its last.
 It ends, and all with it, at the end of its input. Beside the requests of `chaos.cluster.local.stops` it answers:
 
-launch  spec                             → nothing; starts the agent where it reaches every Service by its name
+launch  spec                             → address; starts the agent there, where it reaches every Service by its name
 end     → nothing; kills the agent
 """
 
@@ -174,7 +174,7 @@ class Launch:
             command=command, directory=self._directory, error=self._log.write, before=self._space.entering()
         )
         self._process = Child(program, self._ended)
-        return {}
+        return {"address": self._space.address}
 
     async def end(self, _: Line) -> Line:
         """Kill the agent. If there is none, nothing happens."""

@@ -5,6 +5,7 @@ Every trial has a fresh system of its own, which its worker makes and ends.
 
 import asyncio
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -60,8 +61,8 @@ class LocalPlatform:
         return self._level.can
 
     @property
-    def cannot(self) -> str:
-        return self._level.lost
+    def cannot(self) -> Mapping[Ability, str]:
+        return self._level.cannot
 
     def ref(self) -> dict[str, str]:
         return {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chaos.cluster.base import Ability
 from chaos.cluster.local import level
 from chaos.cluster.local.level import LOOPBACK, NAMESPACES, VARIABLE, best, no_namespaces, usable_level
 from chaos.cluster.local.platform import LocalPlatform
@@ -50,7 +51,7 @@ def test_what_was_refused_is_in_the_sentence_and_what_allows_it(monkeypatch):
     monkeypatch.setattr(level, "COMMAND", [sys.executable, "-c", refused])
     found = best()
     assert found.name == LOOPBACK
-    assert "no namespaces for you" in found.lost
+    assert "no namespaces for you" in found.cannot[Ability.CUT]
     monkeypatch.setattr(level, "LOOPBACK_ADDRESS", "192.0.2.1")
     with pytest.raises(SetupError, match=r"no namespaces for you.*no loopback address.*kernel\.apparmor"):
         usable_level()

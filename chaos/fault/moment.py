@@ -1,0 +1,42 @@
+"""When a fault is made: at once, at an event, some seconds after one, or at a random moment by the trial's seed.
+
+It is written as `when` of an action: `+odown`, `2 s after +odown`, `5 s` (after t = 0), `within 10 s` (random).
+"""
+
+import random
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Self
+
+PROMOTION = "promotion"
+"""The word for the moment when another Redis first says that it is master; the others are a Sentinel's own events."""
+_SECONDS = r"\d+(?:\.\d+)?"
+_WRITTEN = re.compile(
+    rf"within (?P<within>{_SECONDS}) s|(?:(?P<after>{_SECONDS}) s(?: after |$))?(?P<event>[+-]\S+|{PROMOTION})?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """`after_s` seconds after `event`, or after t = 0 where there is none; `within_s` is the most of a random wait."""
+
+    event: str = ""
+    after_s: float = 0.0
+    within_s: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError with what can be written."""
+        found = _WRITTEN.fullmatch(text)
+        if found is None:
+            raise ValueError(f'"{text}" is no moment; write +odown, 2 s after +odown, promotion, 5 s, or within 10 s')
+        return cls(found["event"] or "", float(found["after"] or 0), float(found["within"] or 0))
+
+    def random_s(self, seed: int) -> float:
+        return random.Random(f"{seed}:moment").uniform(0.0, self.within_s)
+
+
+def published(said: Counter[tuple[str, str]], event: str) -> int:
+    """How often any Sentinel has published an event."""
+    return sum(count for (_, channel), count in said.items() if channel == event)
