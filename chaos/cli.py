@@ -158,6 +158,47 @@ def ab(named: str | None, quiet: bool, **given: Any) -> int:  # noqa: ANN401  # 
 
 
 @cli.command()
+@click.argument("named", metavar="[SCENARIO]", required=False)
+@click.option(
+    "--over", metavar="KEY=V1,V2", help="The setting and its values: sentinel.down-after-milliseconds=1000,5000."
+)
+@click.option("--again", type=click.Path(path_type=Path), metavar="DIR", help="Tell of a sweep that was played.")
+@variants_options
+@click.option("--quiet", is_flag=True, help="Only the verdict, the table and the best setting.")
+def sweep(named: str | None, over: str | None, again: Path | None, quiet: bool, **given: Any) -> int:  # noqa: ANN401
+    """Play a scenario with several values of one setting, and say which keeps its promise at what price.
+
+    Of each value 20 kills on local, and as many pauses of a healthy master of 0.5, 1, 2 and 4 s each, unless told
+    otherwise: a failover that comes of these is one that nobody needed.
+    """
+    from chaos.report import sweep as swept
+
+    if again is None:
+        variants = _over(over)
+        experiments = {"experiments": swept.experiments()} if not given["experiments"] else {}
+        wanted = replace(variants_asked(named, given | experiments), variants=variants)
+
+        from chaos import campaign
+        from chaos.report.terminal import Terminal
+
+        terminal = Terminal(quiet=quiet)
+        result, again = campaign.run(wanted, terminal.tell)
+        terminal.closing(result, again / REPORT)
+    for line in swept.write(again):
+        click.echo(line)
+    return PASS
+
+
+def _over(given: str | None) -> dict[str, dict[str, str]]:
+    """The settings of each variant, by `down-after-milliseconds=1000`."""
+    key, equals, values = (given or "").partition("=")
+    each = [value for value in values.split(",") if value]
+    if not key or not equals or len(set(each)) < 2:
+        raise click.UsageError("--over takes a setting and two values or more: --over redis.hz=10,100")
+    return {f"{key.rpartition('.')[2]}={value}": of_variant([(key, value)]) for value in each}
+
+
+@cli.command()
 @directory
 @click.option("--parquet", is_flag=True, help="Also write each trial's operations as Parquet.")
 def analyse(directory: Path, parquet: bool) -> int:
@@ -205,10 +246,11 @@ def report(directory: Path | None, sample: bool) -> int:
 )
 @click.option(
     "--gate",
-    type=click.Choice(["claim", "known"]),
+    type=click.Choice(["claim", "known", "regression"]),
     default="claim",
     show_default=True,
-    help="claim: by what is promised. known: by --expected, red on any change, and on a pass that nobody expected.",
+    help="claim: by what is promised. known: by --expected, red on any change, and on a pass that nobody expected."
+    " regression: by the nights before, red once fresh trials confirm that tonight is slower.",
 )
 @click.option(
     "--expected",
@@ -218,37 +260,23 @@ def report(directory: Path | None, sample: bool) -> int:
     help="What is known of a system that does not keep its promises.",
 )
 @click.option("--max-age", metavar="36h", help="Red if the newest campaign in the directory is older.")
-def check(directory: Path, require: str, gate: str, expected: Path, max_age: str | None) -> int:
+@click.option("--confirm", is_flag=True, help="Play fresh trials of what --gate regression has an alarm of.")
+def check(directory: Path, **given: Any) -> int:  # noqa: ANN401  # as in `run`
     """Say by the exit code what became of a campaign, or of the newest one in a directory."""
     folder = newest_campaign(directory)
 
-    from chaos.analysis import summary
-
-    result = summary.from_json((folder / SUMMARY).read_text())
-    if max_age and (why := _too_old(result.manifest, max_age)):
-        click.echo(f"fail: {why}")
-        return FAIL
-    if gate == "known":
-        from chaos import gates
-
-        held = gates.known(result, gates.expected(expected), datetime.now(UTC).date())
-        for one in held:
-            click.echo(f"{one.verdict}: {one.sentence}")
-        return gates.code(held)
-    click.echo(f"{result.verdict}: {result.headline.get('verdict', result.rule)}")
-    conclusive = result.verdict is not Verdict.INCONCLUSIVE
-    return PASS if conclusive and require == "conclusive" else EXIT[result.verdict]
-
-
-def _too_old(manifest: dict[str, Any], max_age: str) -> str:
-    from chaos.gates import too_old
+    from chaos import gates
     from chaos.scenario.units import parse_duration
 
     try:
-        most_s = parse_duration(max_age)
+        most_s = parse_duration(given["max_age"]) if given["max_age"] else None
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--max-age") from error
-    return too_old(manifest, most_s, datetime.now(UTC))
+    asked = gates.Asked(**{**given, "max_age": most_s, "nights": folder.parent if folder == directory else directory})
+    lines, code = gates.judge(folder, asked, datetime.now(UTC))
+    for line in lines:
+        click.echo(line)
+    return code
 
 
 @cli.command()
@@ -277,6 +305,17 @@ def cleanup(dry_run: bool) -> int:
     from chaos.cleanup import cleanup as cleaned
 
     asyncio.run(cleaned(click.echo, dry_run=dry_run))
+    return PASS
+
+
+@cli.command()
+@directory
+@click.option("--openmetrics", is_flag=True, help="Also write the newest night as OpenMetrics.")
+def history(directory: Path, openmetrics: bool) -> int:
+    """Make one page of all campaigns in a directory, night by night, and what a dashboard takes of the newest."""
+    from chaos.report.history import write
+
+    click.echo(write(directory, openmetrics=openmetrics))
     return PASS
 
 

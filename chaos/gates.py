@@ -1,24 +1,30 @@
-"""Whether a night is red: by what is promised, or by what is known of a system that does not keep it.
+"""Whether a night is red: by what is promised, by what is known of a system, or by the nights before it.
 
 The gate *claim* is the campaign's verdict. The gate *known* holds each experiment and path to `expected.yaml`, and
-everything that is not in there to a pass; it is red on any change, and so on a pass that nobody expected. Both read
+everything that is not in there to a pass; it is red on any change, and so on a pass that nobody expected. The gate
+*regression* holds a night to those before it, and is red only when fresh trials confirm its alarm. All read
 summary.json and nothing else.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from chaos.analysis import summary
 from chaos.analysis.result import CampaignResult, TargetResult, TrialResult, Verdict
 from chaos.errors import FAIL, INCONCLUSIVE, PASS, ScenarioError
 from chaos.scenario.load import sentences
 from chaos.scenario.source import read
 from chaos.scenario.units import parse_duration
 
+if TYPE_CHECKING:
+    from chaos.analysis.nights import Tonight
+
+SUMMARY = "summary.json"
 SYSTEM = "system"
 """What stands for a path where a promise is the system's: losses, one master, how many failovers."""
 WORST_FIRST = ("fail", "undecided", "pass")
@@ -92,6 +98,85 @@ def code(held: Iterable[Gated]) -> int:
     """The exit code: red where anything changed, inconclusive where something is not known."""
     worst = min((WORST_FIRST.index(one.verdict) for one in held), default=WORST_FIRST.index("undecided"))
     return CODES[WORST_FIRST[worst]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What `failover check` was asked. `nights` is the directory of all nights, `max_age` in seconds."""
+
+    require: str
+    gate: str
+    expected: Path
+    max_age: float | None
+    confirm: bool
+    nights: Path
+
+
+def judge(folder: Path, asked: Asked, now: datetime) -> tuple[list[str], int]:
+    """What became of the campaign in `folder`, in lines and as an exit code."""
+    result = summary.from_json((folder / SUMMARY).read_text(encoding="utf-8"))
+    if asked.max_age is not None and (why := too_old(result.manifest, asked.max_age, now)):
+        return [f"fail: {why}"], FAIL
+    if asked.gate == "claim":
+        conclusive = result.verdict is not Verdict.INCONCLUSIVE
+        code_of = {Verdict.PASS: PASS, Verdict.FAIL: FAIL, Verdict.INCONCLUSIVE: INCONCLUSIVE}
+        told = [f"{result.verdict}: {result.headline.get('verdict', result.rule)}"]
+        return told, PASS if conclusive and asked.require == "conclusive" else code_of[result.verdict]
+    if asked.gate == "known":
+        alarms: list[Tonight] = []
+        held = known(result, expected(asked.expected), now.date())
+    else:
+        held, alarms = regression(asked.nights, result.name)
+    lines, decides = [f"{one.verdict}: {one.sentence}" for one in held], held
+    if alarms and asked.confirm:
+        decides = confirm(alarms, asked.nights, result.manifest)
+        lines += [f"{one.verdict}: {one.sentence}" for one in decides]
+    elif alarms:
+        lines.append("an alarm is no regression yet: --confirm plays fresh trials, and is red if they show it too")
+    return lines, code(decides)
+
+
+def regression(nights_in: Path, tonight: str) -> "tuple[list[Gated], list[Tonight]]":
+    """Tonight's campaign held to the nights before it that match, and its alarms, which nothing has confirmed yet."""
+    from chaos.analysis import nights  # with pandas, which no other gate needs
+
+    held = nights.hold(nights.load(nights_in), tonight)
+    alarms = [one for one in held if one.alarm]
+    rate = f"by chance at most one night in {nights.ONE_IN} has an alarm"
+    about = f"{rate}; {len(held)} paths and shares of kept promises are looked at"
+    gated = [Gated("undecided" if one.alarm or not one.before else "pass", one.sentence) for one in held]
+    return [Gated("pass", about), *gated], alarms
+
+
+def confirm(alarms: "Sequence[Tonight]", nights_in: Path, manifest: dict[str, Any]) -> list[Gated]:
+    """Play fresh trials of what has an alarm, twice as many as a night has, and say which alarms they show too.
+
+    They are kept beside the nights, in `confirmations`, and are no night themselves.
+    """
+    from chaos import campaign, frames
+    from chaos.analysis import nights
+    from chaos.resume import options_of
+
+    experiments = tuple(dict.fromkeys(one.series.about["experiment"] for one in alarms))
+    asked = replace(
+        options_of(manifest),
+        experiments=experiments,
+        trials=2 * int(manifest["trials"]),
+        claim=None,
+        seed=None,
+        out=nights_in / "confirmations",
+        command=f"failover check {nights_in} --gate regression --confirm",
+    )
+    _, folder = campaign.run(asked, lambda _message: None)
+    again = nights.confirmed(alarms, nights.series(frames.load(folder)))
+    said = f"in {asked.trials} fresh trials of {', '.join(experiments)}, {folder}"
+    return [
+        Gated(
+            "fail" if one in again else "pass",
+            f"{one.series.title}: the alarm is {'confirmed' if one in again else 'not confirmed'} {said}",
+        )
+        for one in alarms
+    ]
 
 
 def too_old(manifest: dict[str, Any], most_s: float, now: datetime) -> str:

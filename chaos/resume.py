@@ -33,16 +33,18 @@ def asked(given: Options) -> Options:
     manifest = campaign_manifest(given.resume)
     if manifest["version"] != __version__:
         raise ScenarioError(f"{given.resume} was begun by version {manifest['version']}, and this is {__version__}")
+    return replace(options_of(manifest), seed=manifest["seed"], resume=given.resume)
+
+
+def options_of(manifest: dict[str, Any]) -> Options:
+    """What a campaign was asked, by its campaign.json, at the place where it was played."""
     before: dict[str, Any] = manifest["options"]
     known = {one.name for one in fields(Options)}
-    options = Options(**{name: value for name, value in before.items() if name in known})
     return replace(
-        options,
+        Options(**{name: value for name, value in before.items() if name in known}),
         on=manifest["cluster"],
         out=Path(before["out"]),
         experiments=None if before["experiments"] is None else tuple(before["experiments"]),
-        seed=manifest["seed"],
-        resume=given.resume,
     )
 
 

@@ -1,5 +1,6 @@
 """When a night is red: by what is promised, by what is known, and when none has reported."""
 
+import random
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -148,7 +149,41 @@ def test_a_night_that_did_not_report_is_said():
 def put(folder: Path, result: CampaignResult, started: str) -> None:
     folder.mkdir(parents=True)
     manifest = {**result.manifest, "started": started}
-    (folder / "summary.json").write_text(summary.to_json(replace(result, manifest=manifest)))
+    trials = tuple(replace(one, t0=started) for one in result.trials)
+    given = replace(result, name=folder.name, manifest=manifest, trials=trials)
+    (folder / "summary.json").write_text(summary.to_json(given))
+
+
+def nights(folder: Path, *, tonight_s: float) -> Path:
+    """Twenty nights of ten trials, and tonight, so much slower."""
+    draw = random.Random(7)
+    for number in range(21):
+        later_s = tonight_s if number == 20 else 0.0
+        back_s = (6 + draw.uniform(0, 0.6) + later_s for _ in range(10))
+        put(folder / f"2026-11-{number + 1:02d}T0217-x", played(*back_s), f"2026-11-{number + 1:02d}T02:17:00Z")
+    return folder
+
+
+def test_a_slower_night_is_an_alarm_and_red_only_when_fresh_trials_say_so_too(tmp_path: Path, capsys):
+    found = nights(tmp_path / "nights", tonight_s=1.0)
+    assert entry(["check", str(found), "--gate", "regression"]) == INCONCLUSIVE
+    said = capsys.readouterr().out
+    assert "by chance at most one night in 100 has an alarm" in said
+    assert "undecided: kill-master lower, service/new: slower than the 14 nights before, +1.1" in said
+    assert "pass: kill-master lower, sentinel/new: as the 14 nights before" in said
+    assert "an alarm is no regression yet: --confirm plays fresh trials" in said
+
+
+def test_a_night_like_those_before_is_green_and_says_what_it_could_have_seen(tmp_path: Path, capsys):
+    found = nights(tmp_path / "nights", tonight_s=0.0)
+    assert entry(["check", str(found / "2026-11-21T0217-x"), "--gate", "regression", "--confirm"]) == PASS
+    assert "two nights could show a slowdown of 0." in capsys.readouterr().out
+
+
+def test_a_first_night_is_neither_red_nor_green(tmp_path: Path, capsys):
+    put(tmp_path / "nights" / "2026-11-24T0217-x", played(6.0, 6.1), "2026-11-24T02:17:00Z")
+    assert entry(["check", str(tmp_path / "nights"), "--gate", "regression"]) == INCONCLUSIVE
+    assert "no matching night before" in capsys.readouterr().out
 
 
 def test_the_newest_of_a_directory_is_checked(tmp_path: Path, capsys):

@@ -143,6 +143,73 @@ def of_spreads(groups: Mapping[str, Sequence[PathSpread]], limits_s: Sequence[fl
     return svg.inline(vector, "How late each path was back, over all trials", said, prefix="spread")
 
 
+class SweepPoint(NamedTuple):
+    """One setting of a sweep: when each kill was over, with median and its interval; and by the length of a pause the
+    share of pauses that brought a failover, with its interval.
+    """
+
+    title: str
+    back_s: Sequence[float]
+    median_s: float
+    interval_s: tuple[float | None, float | None]
+    shares: Mapping[float, tuple[float, float, float]]
+
+
+def of_sweep(points: Sequence[SweepPoint], limit_s: float | None) -> tuple[str, bytes]:
+    """Recovery above, false failovers below, on one axis of settings, as SVG and PNG."""
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(8.4, 6.2), facecolor=ink("paper"))
+        above, below = figure.subplots(2, 1, sharex=True)
+        figure.subplots_adjust(left=0.09, right=0.8, top=0.94, bottom=0.1, hspace=0.22)
+        _recoveries(above, points, limit_s)
+        _false_failovers(below, points)
+        below.set_xticks(range(len(points)), [point.title.partition("=")[2] for point in points])
+        below.set_xlabel(points[0].title.partition("=")[0], color=ink("text"))
+        for axes in (above, below):
+            axes.grid(visible=True, axis="y", color=ink("line"), linewidth=0.5)
+            _frame(axes, ())
+        said = "; ".join(f"{point.title}: median {point.median_s:.2f} s" for point in points)
+        vector = _saved(figure, "svg", {"Date": None, "Creator": None}).decode()
+        inlined = svg.inline(vector, "Recovery and false failovers by setting", said, prefix="sweep")
+        return inlined, _saved(figure, "png", {"Software": None})
+
+
+def _recoveries(axes: Axes, points: Sequence[SweepPoint], limit_s: float | None) -> None:
+    """A kill is a dot, and one that was never over a triangle at the top; the line is the median, with its interval."""
+    axes.set_title("seconds until the last path was back after a kill", loc="left", size=9, color=ink("text"))
+    known = [at_s for point in points for at_s in point.back_s if math.isfinite(at_s)]
+    top_s = 1.12 * max([*known, limit_s or 0.0, 1.0])
+    axes.set_ylim(0, top_s)
+    for at, point in enumerate(points):
+        over = [value for value in point.back_s if math.isfinite(value)]
+        never = len(point.back_s) - len(over)
+        beside = at + np.linspace(-0.16, 0.16, max(2, len(over)))[: len(over)]
+        axes.plot(beside, over, linestyle="none", marker="o", markersize=3, color=ink("ok"))
+        axes.plot([at] * never, [0.98 * top_s] * never, linestyle="none", marker="^", color=ink("failed"))
+        axes.plot([at - 0.25, at + 0.25], [point.median_s] * 2, color=ink("text"), linewidth=1.8)
+        low, high = point.interval_s
+        if low is not None and high is not None:
+            axes.plot([at + 0.25] * 2, [low, high], color=ink("text"), linewidth=1.2)
+    if limit_s is not None:
+        axes.axhline(limit_s, color=ink("bad"), linewidth=1.2, linestyle=(0, (4, 2)))
+        where: Any = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
+        axes.annotate("promised", (1.0, limit_s), (4, 0), color=ink("text"), **where)
+
+
+def _false_failovers(axes: Axes, points: Sequence[SweepPoint]) -> None:
+    """A line a length of pause: the share of such pauses that brought a failover, with its interval."""
+    axes.set_title("pauses that brought a failover, which nobody needed", loc="left", size=9, color=ink("text"))
+    for nth, length in enumerate(sorted({length for point in points for length in point.shares})):
+        rows = [(at, *point.shares[length]) for at, point in enumerate(points) if length in point.shares]
+        at, share, least, most = np.array(rows).T
+        error = 100 * np.clip([share - least, most - share], 0, None)
+        style: Any = {"color": ink(LINES[nth % len(LINES)]), "marker": "os^Dv"[nth % 5], "markersize": 5}
+        axes.errorbar(at + 0.07 * (nth - 1.5), 100 * share, yerr=error, label=f"hung {length:g} s", **style)
+    axes.set_ylim(-4, 104)
+    axes.set_yticks([0, 50, 100], ["none", "half", "all"])
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.05), frameon=False, labelcolor=ink("text"))
+
+
 def _whole(path: str) -> str:
     """A path without the way in which it was driven, as in `service` of `service/new`."""
     return path.rpartition("/")[0] or path

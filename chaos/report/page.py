@@ -194,7 +194,7 @@ def css() -> str:
         for name, ink in INKS.items()
         for attribute in ("fill", "stroke")
     )
-    source = _environment().get_template("report.css").render()
+    source = environment().get_template("report.css").render()
     return (
         f":root{{color-scheme:light dark;{light}}}\n"
         f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{source}\n{inked}"
@@ -202,12 +202,12 @@ def css() -> str:
 
 
 def _render(view: Page) -> str:
-    template = _environment().get_template("report.html")
+    template = environment().get_template("report.html")
     return template.render(page=view, result=view.result, evidence=view.evidence, css=Markup(css())) + "\n"
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
     loader = PackageLoader("chaos.report", "templates")
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.filters |= {

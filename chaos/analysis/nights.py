@@ -1,0 +1,250 @@
+"""All nights of a directory of campaigns, as series that may be compared: which steps they show, and tonight's alarms.
+
+A night is a campaign. Those of one series match: scenario, place, class of machine, server, operator, experiment,
+variant and group are the same. Others are series of their own, since a step between them would be about what differs.
+
+An alarm says that tonight is slower, or keeps its promises less often, than the nights before. It looks at tonight
+alone, and at tonight together with last night, which finds less. By chance at most one night in `ONE_IN` has an alarm,
+whatever the number of paths, if the nights differ by chance only.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from chaos import frames
+from chaos.analysis.claim import TAIL
+from chaos.analysis.differences import difference, fisher, unpaired
+from chaos.frames import Frames, Table
+
+Floats = npt.NDArray[np.float64]
+
+ONE_IN = 100
+"""Nights, of which one at the most has an alarm by chance."""
+BEFORE = 14
+"""So many matching nights before are what a night is held against."""
+CONFIRM = 0.05
+"""By chance fresh trials confirm so many of the alarms that chance made."""
+ALIKE = ("scenario", "cluster", "machine", "experiment", "variant", "group")
+PASSES = ""
+"""The path of what is said of a whole trial: whether it kept its promises."""
+OURS = ("failover", "python", "chaostoolkit-lib", "redis-py", "hiredis", "kernel", "isolation", "failover-agent")
+PLATFORM = ("kubernetes", "kind", "docker", "podman", "node image", "container runtime", "nodes")
+"""Versions that make no other series: those of the harness, and of what the system stands on."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Night:
+    """One campaign's word on a path: when it was back in each trial; 0 without an outage, endless if never."""
+
+    campaign: str
+    day: str
+    back_s: tuple[float, ...]
+    passed: int
+    known: int
+    lost: int
+
+    @property
+    def median_s(self) -> float:
+        return float(np.median(self.back_s))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Series:
+    """One path over all nights that match, the oldest first. `about` says in what they match; `software` too.
+
+    `steps` are the numbers of the nights from which on the path was slower or quicker than before.
+    """
+
+    about: Mapping[str, str]
+    software: str
+    path: str
+    nights: tuple[Night, ...]
+    steps: tuple[int, ...] = ()
+
+    @property
+    def title(self) -> str:
+        names = (self.about[name] for name in ("experiment", "variant", "group"))
+        return ", ".join(filter(None, (" ".join(filter(None, names)), self.path)))
+
+    @property
+    def since_step(self) -> tuple[Night, ...]:
+        """The nights that are as the newest is: limits come of these, and of no others."""
+        return self.nights[self.steps[-1] if self.steps else 0 :]
+
+    @property
+    def limits_s(self) -> tuple[float, float] | None:
+        """The least and the most that these nights had; None of a single one."""
+        mine = [value for night in self.since_step for value in night.back_s]
+        return (min(mine), max(mine)) if len(self.since_step) > 1 else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tonight:
+    """Tonight's path beside the nights before. `chance` is that of what was seen, if nothing changed.
+
+    `alarm` says whether that is too little, of all that was looked at. `visible_s` is the slowdown that two nights
+    show in 4 of 5 cases, None where so few nights could show none.
+    """
+
+    series: Series
+    by_s: float
+    chance: float
+    alarm: bool
+    visible_s: float | None
+    before: tuple[Night, ...]
+
+    @property
+    def sentence(self) -> str:
+        where, n = self.series.title, f"the {len(self.before)} nights before"
+        if not self.before:
+            return f"{where}: no matching night before, so that there is nothing to hold it against"
+        if not self.series.path:
+            how = "fewer trials keep their promises than" if self.alarm else "as many trials keep their promises as"
+            return f"{where}: {how} in {n}"
+        seen = "no slowdown of any size" if self.visible_s is None else f"a slowdown of {self.visible_s:.2f} s"
+        how = f"slower than {n}" if self.alarm else f"as {n}, but for chance"
+        return f"{where}: {how}, {self.by_s:+.2f} s; two nights could show {seen}"
+
+
+def load(directory: Path) -> list[Series]:
+    """The series of all campaigns in a directory, with their steps. Raises RecordingError where there is none."""
+    return [replace(one, steps=steps(one.nights)) for one in series(frames.load(directory))]
+
+
+def series(played: Frames) -> list[Series]:
+    """Every path over the nights that match, and the kept promises of every experiment as a path without a name."""
+    trials = played.trials.assign(software=_software(played.trials))
+    trials = trials[~trials["void"].astype(bool)]
+    worked = played.paths.query("measure == 'recovered' and state == 'works' and not application")
+    worked = worked.assign(seconds=worked["middle_s"].fillna(0.0))[["campaign", "trial", "path", "seconds"]]
+    lost = played.losses.groupby(["campaign", "trial"])["most"].sum().rename("lost").reset_index()
+    known = trials[[*dict.fromkeys(("campaign", "trial", "t0", "verdict", "software", *ALIKE))]]
+    rows = known.merge(lost, on=["campaign", "trial"], how="left").merge(worked, on=["campaign", "trial"], how="left")
+    found = []
+    for key, mine in rows.groupby([*ALIKE, "software", "path"], sort=False, dropna=True):
+        *about, software, path = map(str, key)
+        nights = tuple(_nights(mine))
+        found.append(Series(about=dict(zip(ALIKE, about, strict=True)), software=software, path=path, nights=nights))
+    return found
+
+
+def kept(every: Sequence[Series]) -> list[Series]:
+    """One series for each experiment and group: how many trials kept their promises, told by the first of its paths."""
+    first: dict[tuple[str, ...], Series] = {}
+    for one in every:
+        first.setdefault((*one.about.values(), one.software), replace(one, path=PASSES))
+    return list(first.values())
+
+
+def hold(every: Sequence[Series], tonight: str) -> list[Tonight]:
+    """Tonight's campaign beside the nights before it that match: each of its paths, and its kept promises."""
+    mine = [one for one in every if any(night.campaign == tonight for night in one.nights)]
+    passes = list(kept(mine))
+    tail = 1 / ONE_IN / max(1, 2 * len(mine) + len(passes))
+    held = [_slower(one, _until(one, tonight), tail) for one in mine]
+    return held + [_fewer(one, _until(one, tonight), tail) for one in passes]
+
+
+def confirmed(alarms: Sequence[Tonight], fresh: Sequence[Series]) -> list[Tonight]:
+    """Of several alarms those that fresh trials show too, now that nothing else is looked at."""
+    found = []
+    for held in alarms:
+        again = [
+            one for one in (*fresh, *kept(fresh)) if (one.about, one.path) == (held.series.about, held.series.path)
+        ]
+        chance = min((_chance(held.before, one.nights, one.path) for one in again), default=1.0)
+        found += [held] if chance <= CONFIRM / len(alarms) else []
+    return found
+
+
+def _chance(before: Sequence[Night], after: Sequence[Night], path: str) -> float:
+    """The chance of what came after, if nothing changed: of times so long, or of so few promises kept."""
+    if path:
+        return slower(_pooled(before), _pooled(after))
+    then, now = ((sum(one.passed for one in each), sum(one.known for one in each)) for each in (before, after))
+    return fisher(then, now) if now[0] * then[1] < then[0] * now[1] else 1.0
+
+
+def slower(before: Floats, after: Floats) -> float:
+    """The chance that times are at least so much longer than before, if they are of one kind: one-sided, exact."""
+    if not len(before) or not len(after):
+        return 1.0
+    wrong = int((after[:, None] <= before[None, :]).sum())
+    chances = unpaired(len(before), len(after))
+    return float(chances[min(wrong, len(chances) - 1)])
+
+
+def steps(nights: Sequence[Night]) -> tuple[int, ...]:
+    """From which nights on times are longer or shorter than before, each night being held against those since the last.
+
+    A night is looked at alone and with the one before it, on either side: four looks, together one in `ONE_IN` nights.
+    A step that chance makes is followed by another one back, so that each may have half of that.
+    """
+    found: list[int] = []
+    since, tail = 0, 1 / ONE_IN / 8
+    for number in range(1, len(nights)):
+        for first in (number, number - 1):
+            before, after = _pooled(nights[max(since, first - BEFORE) : first]), _pooled(nights[first : number + 1])
+            if first > since and min(slower(before, after), slower(after, before)) <= tail:
+                found.append(first)
+                since = first
+                break
+    return tuple(found)
+
+
+def _slower(one: Series, number: int, tail: float) -> Tonight:
+    alone, both = _before(one.nights, number), _before(one.nights, number - 1)
+    tonight, two = _pooled(one.nights[number : number + 1]), _pooled(one.nights[max(0, number - 1) : number + 1])
+    chance = min(slower(_pooled(alone), tonight), slower(_pooled(both), two))
+    visible_s = difference((), _pooled(both), two, of=math.ceil(TAIL / tail)).visible_s if both else None
+    by_s = float(np.median(tonight) - np.median(_pooled(alone))) if alone else 0.0
+    return Tonight(series=one, by_s=by_s, chance=chance, alarm=chance <= tail, visible_s=visible_s, before=alone)
+
+
+def _fewer(one: Series, number: int, tail: float) -> Tonight:
+    before = _before(one.nights, number)
+    chance = _chance(before, one.nights[number : number + 1], PASSES) if before else 1.0
+    return Tonight(series=one, by_s=0.0, chance=chance, alarm=chance <= tail, visible_s=None, before=before)
+
+
+def _until(one: Series, tonight: str) -> int:
+    return next(number for number, night in enumerate(one.nights) if night.campaign == tonight)
+
+
+def _before(nights: tuple[Night, ...], number: int) -> tuple[Night, ...]:
+    return nights[max(0, number - BEFORE) : max(0, number)]
+
+
+def _pooled(nights: Sequence[Night]) -> Floats:
+    return np.array([value for night in nights for value in night.back_s])
+
+
+def _nights(mine: Table) -> Iterator[Night]:
+    days = mine.groupby("campaign")["t0"].min().sort_values()
+    for campaign, day in days.items():
+        rows = mine[mine["campaign"] == campaign]
+        verdicts = rows["verdict"].tolist()
+        yield Night(
+            campaign=str(campaign),
+            day=str(day)[:10],
+            back_s=tuple(rows["seconds"].tolist()),
+            passed=verdicts.count("pass"),
+            known=verdicts.count("pass") + verdicts.count("fail"),
+            lost=int(rows["lost"].sum()),
+        )
+
+
+def _software(trials: Table) -> list[str]:
+    """Server and operator of each trial: images by their names, or the server of a local cluster."""
+    columns = {name: str(name).partition(".")[2] for name in trials.columns if str(name).startswith("versions.")}
+    told = {name: version for name, version in columns.items() if not version.startswith((*OURS, *PLATFORM))}
+    rows = ({version: row[name] for name, version in told.items()} for row in trials.to_dict("records"))
+    return [
+        ", ".join(name if ":" in name else value for name, value in row.items() if isinstance(value, str) and value)
+        for row in rows
+    ]

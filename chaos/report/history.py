@@ -1,0 +1,163 @@
+"""All nights on one static page, and what a dashboard takes of the newest: `failover history DIR`.
+
+A page without scripts and without anything to load. Each path has a picture and the same as a table: the range and the
+median of every night, what was kept and lost, and where a step is. No server is needed.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from chaos.analysis import nights
+from chaos.analysis.nights import Night, Series
+from chaos.errors import SetupError
+from chaos.report.bars import ticks
+from chaos.report.page import css, environment
+
+PAGE, BENCHMARK, METRICS = "history.html", "benchmark.json", "metrics.txt"
+WIDTH, HEIGHT, LEFT = 960, 150, 60
+"""Of a picture, in its own units; the axis of seconds stands at the left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One night in a picture. `open_end` says that something was never back; `step` that it is unlike those before."""
+
+    x: float
+    least: float
+    most: float
+    median: float
+    text: str
+    open_end: bool
+    step: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    series: Series
+    columns: tuple[Column, ...]
+    ticks: tuple[tuple[float, str], ...]
+    band: tuple[float, float] | None
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """(night, n, least, median, most, kept, lost, step) of each night, the newest first."""
+        steps = set(self.series.steps)
+        return [_row(night, number in steps) for number, night in reversed([*enumerate(self.series.nights)])]
+
+    @property
+    def limits(self) -> str:
+        found, since = self.series.limits_s, self.series.since_step
+        if found is None:
+            return "A single night that matches gives no limits."
+        least, most = (_s(value) for value in found)
+        return f"{least} to {most} in the {len(since)} nights since {since[0].day} that match."
+
+
+def write(directory: Path, *, openmetrics: bool = False) -> Path:
+    """Write the page, and beside it what dashboards take of the newest night. Returns the page's path."""
+    found = nights.load(directory)
+    page = directory / PAGE
+    page.write_text(html(directory.resolve().name, found), encoding="utf-8")
+    (directory / BENCHMARK).write_text(benchmark(found), encoding="utf-8")
+    if openmetrics:
+        (directory / METRICS).write_bytes(metrics(found))
+    return page
+
+
+def html(name: str, found: Sequence[Series]) -> str:
+    newest = max(night.campaign for one in found for night in one.nights)
+    template = environment().get_template("history.html")
+    return template.render(
+        name=name,
+        newest=newest,
+        count=len({night.campaign for one in found for night in one.nights}),
+        pictures=[picture(one) for one in sorted(found, key=lambda one: -len(one.nights))],
+        one_in=nights.ONE_IN,
+        size=(WIDTH, HEIGHT, LEFT),
+        css=Markup(css()),
+    )
+
+
+def picture(one: Series) -> Picture:
+    """Laid out in the picture's own units; what was never back reaches to the top."""
+    values = [value for night in one.nights for value in night.back_s if math.isfinite(value)]
+    axis_s = 1.08 * max([*values, 1.0])
+
+    def y(seconds: float) -> float:
+        return round(HEIGHT - 20 - (HEIGHT - 30) * min(seconds, axis_s) / axis_s, 1)
+
+    room = (WIDTH - LEFT) / len(one.nights)
+    columns = tuple(
+        Column(
+            x=round(LEFT + room * (number + 0.5), 1),
+            least=y(min(night.back_s)),
+            most=y(max(night.back_s)),
+            median=y(night.median_s),
+            text=", ".join(_row(night, number in one.steps)),
+            open_end=math.isinf(max(night.back_s)),
+            step=number in one.steps,
+        )
+        for number, night in enumerate(one.nights)
+    )
+    marks = tuple((y(axis_s * percent / 100), text) for percent, text in ticks(axis_s)[::2])
+    band = one.limits_s and (y(one.limits_s[1]), y(one.limits_s[0]))
+    return Picture(one, columns, marks, band)
+
+
+def benchmark(found: Sequence[Series]) -> str:
+    """The newest night as github-action-benchmark reads it, `tool: customSmallerIsBetter`."""
+    rows = []
+    for one, night in _newest(found):
+        if math.isfinite(night.median_s):
+            spread = f"{_s(min(night.back_s))} to {_s(max(night.back_s))}"
+            extra = f"{night.campaign}: {night.passed} of {night.known} kept their promises, {night.lost} writes lost"
+            row = {"name": f"{one.title}, median", "unit": "s", "value": round(night.median_s, 3)}
+            rows.append(row | {"range": spread, "extra": extra})
+    return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+
+
+def metrics(found: Sequence[Series]) -> bytes:
+    """The newest night as OpenMetrics. Raises SetupError where prometheus_client is not installed."""
+    try:
+        from prometheus_client import CollectorRegistry, Gauge
+        from prometheus_client.openmetrics.exposition import generate_latest
+    except ImportError:
+        raise SetupError(
+            "--openmetrics needs prometheus_client, which is not installed: pip install 'failover-harness[openmetrics]'"
+        ) from None
+    registry = CollectorRegistry()
+    labels = ["scenario", "cluster", "experiment", "variant", "group", "path"]
+    told = {
+        "failover_back_seconds": ("When the path was back, in the median of the newest night's trials.", "median_s"),
+        "failover_trials": ("Conclusive trials of the newest night.", "known"),
+        "failover_trials_kept": ("Those of them that kept every promise.", "passed"),
+        "failover_writes_lost": ("Acknowledged writes that were lost in the newest night.", "lost"),
+    }
+    for name, (about, field) in told.items():
+        gauge = Gauge(name, about, labels, registry=registry)
+        for one, night in _newest(found):
+            gauge.labels(*(one.about[label] for label in labels[:-1]), one.path).set(getattr(night, field))
+    text: bytes = generate_latest(registry)  # type: ignore[no-untyped-call]
+    return text
+
+
+def _newest(found: Sequence[Series]) -> list[tuple[Series, Night]]:
+    """Every path of the newest night."""
+    newest = max(one.nights[-1].campaign for one in found)
+    return [(one, one.nights[-1]) for one in found if one.nights[-1].campaign == newest]
+
+
+def _row(night: Night, step: bool) -> tuple[str, ...]:
+    least, most = min(night.back_s), max(night.back_s)
+    kept = f"{night.passed} of {night.known}"
+    measured = (_s(least), _s(night.median_s), _s(most))
+    return (night.campaign, str(len(night.back_s)), *measured, kept, str(night.lost), "step" if step else "")
+
+
+def _s(value: float) -> str:
+    return f"{value:.2f} s" if math.isfinite(value) else "never"

@@ -1,0 +1,224 @@
+"""What a sweep over one setting shows: how long recovery takes, what is lost, and how often nobody needed a failover.
+
+A setting that makes Sentinel quick makes it hasty too: a master that only hangs for a moment is replaced, and what it
+acknowledged meanwhile is lost. Both sides stand in one table and one figure, and the best setting is named with its
+price.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from chaos import frames
+from chaos.analysis.claim import share_interval
+from chaos.analysis.statistics import quantile_interval, strength
+from chaos.errors import ScenarioError
+from chaos.frames import Frames, Table
+from chaos.report import figures
+from chaos.report.figures import SweepPoint
+from chaos.report.markdown import table
+from chaos.scenario.lookup import shipped
+
+PAUSES_S = (0.5, 1.0, 2.0, 4.0)
+"""How long a healthy master hangs."""
+ABOUT = (
+    "When the last path was back after a kill, how many kills kept every promise, what all trials lost, and how many "
+    "masters that hung for a moment brought a failover that nobody needed:"
+)
+_PAUSE = re.compile(r"pause-([\d.]+)s")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shaken:
+    """Pauses of one length: how many brought a failover that nobody needed, of how many."""
+
+    failovers: int
+    n: int
+
+    @property
+    def share(self) -> tuple[float, float]:
+        """The 95 % interval of the share of such pauses that bring one."""
+        return share_interval(self.failovers, self.n)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setting:
+    """One value of the setting, in one group of trials. `back_s` are when the last path was back after each kill.
+
+    Of the kills `passed` of `known` kept every promise that gates; `void` ones count nowhere else. `lost` writes of
+    `acknowledged` are those of all trials, pauses too. `pauses` are by their length in seconds.
+    """
+
+    variant: str
+    group: str
+    back_s: tuple[float, ...]
+    passed: int
+    known: int
+    void: int
+    lost: int
+    acknowledged: int
+    pauses: Mapping[float, Shaken]
+
+    @property
+    def title(self) -> str:
+        return " ".join(filter(None, (self.variant, self.group)))
+
+    @property
+    def median_s(self) -> float:
+        return float(np.median(self.back_s)) if self.back_s else math.nan
+
+    @property
+    def interval_s(self) -> tuple[float | None, float | None]:
+        seen = np.array([value for value in self.back_s if math.isfinite(value)])
+        return quantile_interval(seen, np.array([math.inf] * (len(self.back_s) - len(seen))), 0.5)
+
+    @property
+    def keeps(self) -> bool:
+        return self.known > 0 and self.passed == self.known
+
+    @property
+    def false(self) -> Shaken:
+        """All its pauses together."""
+        each = self.pauses.values()
+        return Shaken(failovers=sum(one.failovers for one in each), n=sum(one.n for one in each))
+
+
+def experiments() -> tuple[str, ...]:
+    """What a sweep plays of each setting: a kill that needs a failover, and pauses that need none."""
+    folder = shipped() / "experiments"
+    return (
+        str(folder / "kill-master.yaml"),
+        *(str(folder / "pauses" / f"pause-{seconds:g}s.yaml") for seconds in PAUSES_S),
+    )
+
+
+def write(directory: Path) -> list[str]:
+    """Write sweep.md, sweep.svg and sweep.png into a campaign of `failover sweep`, and return the lines to be told."""
+    played = frames.load(directory)
+    settings = list(swept(played))
+    if len(settings) < 2 or not any(one.pauses for one in settings):
+        raise ScenarioError(f"{directory} is no campaign of `failover sweep`: it takes two settings, kills and pauses")
+    limit_s = promised(played)
+    vector, png = figures.of_sweep([_point(one) for one in settings], limit_s)
+    (directory / "sweep.svg").write_text(vector, encoding="utf-8")
+    (directory / "sweep.png").write_bytes(png)
+    sentence, (titles, rows) = best(settings), cells(settings)
+    text = [f"# {directory.name}", "", sentence, "", "![](sweep.png)", "", ABOUT, "", *table(titles, rows)]
+    (directory / "sweep.md").write_text("\n".join(text) + "\n", encoding="utf-8")
+    widths = [max(len(row[column]) for row in (titles, *rows)) for column in range(len(titles))]
+    aligned = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (titles, *rows))
+    return [ABOUT, *(line.rstrip() for line in aligned), sentence, str(directory / "sweep.png")]
+
+
+def swept(played: Frames) -> Iterator[Setting]:
+    """Each setting in the order in which they were asked for, its groups apart."""
+    for variant in sorted(played.variants, key=_by_number):
+        one = played.of_variant(variant)
+        kills, paused = (
+            one.trials[one.trials["experiment"].str.fullmatch(_PAUSE.pattern) == wanted] for wanted in (False, True)
+        )
+        pauses = {
+            float(str(name)[len("pause-") : -1]): Shaken(
+                failovers=int((mine["failovers"] > 0).sum()), n=int((~mine["void"].astype(bool)).sum())
+            )
+            for name, mine in paused[~paused["void"].astype(bool)].groupby("experiment")
+        }
+        lost = one.losses.drop_duplicates(["campaign", "trial"])
+        for group, mine in kills[~kills["void"].astype(bool)].groupby("group", sort=False):
+            verdicts = mine["verdict"].tolist()
+            yield Setting(
+                variant=variant,
+                group=str(group),
+                back_s=tuple(sorted(_back_s(one, mine))),
+                passed=verdicts.count("pass"),
+                known=verdicts.count("pass") + verdicts.count("fail"),
+                void=int(one.trials["void"].sum()),
+                lost=int(one.losses["most"].sum()),
+                acknowledged=int(lost["acknowledged"].sum()),
+                pauses=dict(sorted(pauses.items())),
+            )
+
+
+def promised(played: Frames) -> float | None:
+    """The limit of recovery after a kill, where one is promised."""
+    mine = played.paths.query("measure == 'recovered' and gate")
+    limits = mine.loc[~mine["experiment"].str.fullmatch(_PAUSE.pattern), "limit_s"].dropna()
+    return float(limits.max()) if len(limits) else None
+
+
+def cells(settings: Sequence[Setting]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """The titles and the rows of the table."""
+    lengths = sorted({length for one in settings for length in one.pauses})
+    pauses = [f"hung {length:g} s" for length in lengths]
+    titles = ("setting", "back: median", "at 95 %", "worst", "kept", "lost", *pauses)
+    return titles, [
+        (
+            one.title,
+            _s(one.median_s),
+            " to ".join("?" if edge is None else f"{edge:.2f}" for edge in one.interval_s),
+            _s(max(one.back_s, default=math.nan)),
+            f"{one.passed} of {one.known}{f', {one.void} void' if one.void else ''}",
+            f"{one.lost} of {one.acknowledged}",
+            *(_shaken(one.pauses.get(length)) for length in lengths),
+        )
+        for one in settings
+    ]
+
+
+def best(settings: Sequence[Setting]) -> str:
+    """The setting that keeps the promise with the fewest false failovers, and what it costs beside the quickest."""
+    by_variant: dict[str, list[Setting]] = {}
+    for one in settings:
+        by_variant.setdefault(one.variant, []).append(one)
+    keeping = {name: each for name, each in by_variant.items() if all(one.keeps for one in each)}
+    if not keeping:
+        nearest = max(settings, key=lambda one: one.passed / max(1, one.known))
+        return f"No setting keeps the promise; {nearest.title} comes nearest, in {nearest.passed} of {nearest.known}."
+    slowest = {name: max(each, key=lambda one: one.median_s) for name, each in keeping.items()}
+    chosen = min(slowest.values(), key=lambda one: (one.false.failovers, one.median_s))
+    quickest = min(slowest.values(), key=lambda one: one.median_s)
+    false = chosen.false
+    begun = (
+        f"{chosen.variant} keeps the promise with the fewest failovers that nobody needed, {false.failovers} in "
+        f"{false.n} pauses: {strength(chosen.passed, chosen.known)}."
+    )
+    if chosen is quickest:
+        return f"{begun} It is the quickest too, back after {_s(chosen.median_s)}."
+    spared = quickest.false
+    return (
+        f"{begun} The price: it is back {chosen.median_s - quickest.median_s:.2f} s later than with "
+        f"{quickest.variant}, which fails over in {spared.failovers} of {spared.n} pauses."
+    )
+
+
+def _point(one: Setting) -> SweepPoint:
+    shares = {length: (it.failovers / max(1, it.n), *it.share) for length, it in one.pauses.items()}
+    return SweepPoint(one.title, one.back_s, one.median_s, one.interval_s, shares)
+
+
+def _back_s(one: Frames, trials: Table) -> list[float]:
+    """When the last path that worked was back in each trial: 0 without an outage, endless if never."""
+    worked = one.paths.query("measure == 'recovered' and state == 'works' and not application")
+    mine = worked.merge(trials[["campaign", "trial"]], on=["campaign", "trial"])
+    back = mine.assign(seconds=mine["middle_s"].fillna(0.0)).groupby(["campaign", "trial"])["seconds"].max()
+    return [float(value) for value in back]
+
+
+def _shaken(one: Shaken | None) -> str:
+    if one is None:
+        return "–"
+    least, most = one.share
+    return f"{one.failovers} of {one.n} ({100 * least:.0f} to {100 * most:.0f} %)"
+
+
+def _s(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.2f} s" if math.isfinite(value) else "never"
+
+
+def _by_number(variant: str) -> tuple[float, str]:
+    value = variant.rpartition("=")[2]
+    return (float(value) if re.fullmatch(r"-?\d+(\.\d+)?", value) else math.inf), variant

@@ -1,0 +1,90 @@
+"""The page of all nights, and what dashboards take of the newest."""
+
+import json
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+from xml.etree.ElementTree import fromstring
+
+import numpy as np
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from chaos.analysis.nights import steps
+from chaos.cli import entry
+from chaos.errors import PASS, SetupError
+from chaos.report import history
+from tests.analysis.test_nights import law, told
+from tests.test_gates import nights
+
+
+def test_a_directory_of_nights_becomes_one_page(tmp_path: Path, capsys):
+    found = nights(tmp_path / "nights", tonight_s=1.0)
+    assert entry(["history", str(found), "--openmetrics"]) == PASS
+    assert capsys.readouterr().out.strip() == str(found / "history.html")
+    text = (found / "history.html").read_text()
+    assert "21 nights, the newest 2026-11-21T0217-x" in text
+    assert "<script" not in text
+    assert not re.search(r'(?:src|href)="(?!data:|#)', text)
+    assert "kill-master lower, service/new" in text
+    assert "2026-11-21T0217-x" in text
+    assert {path.name for path in found.iterdir() if path.is_file()} == {
+        "history.html",
+        "benchmark.json",
+        "metrics.txt",
+    }
+
+
+def test_a_step_is_marked_and_the_limits_are_of_the_nights_since():
+    back = law(np.random.default_rng(8), 40)
+    back[:, 25:] += 2.0
+    [one, *_] = told(back)
+    one = replace(one, steps=steps(one.nights))
+    drawn = history.picture(one)
+    assert sum(column.step for column in drawn.columns) == len(one.steps) == 1
+    assert drawn.limits.endswith("in the 15 nights since day 25 that match.")
+    assert [row[-1] for row in drawn.rows].index("step") == 14, "the newest night comes first"
+    text = history.html("nights", [one])
+    [svg] = re.findall(r"<svg viewBox.*?</svg>", text, re.DOTALL)
+    assert "step" in "".join(fromstring(svg).itertext())
+    assert "style=" not in svg
+
+
+def test_what_was_never_back_reaches_to_the_top():
+    back = law(np.random.default_rng(1), 3)
+    back[:, 1, 0] = np.inf
+    drawn = history.picture(told(back)[0])
+    assert [column.open_end for column in drawn.columns] == [False, True, False]
+    assert drawn.columns[1].most == min(drawn.columns[1].most, 10.0)
+    assert "never" in drawn.columns[1].text
+
+
+def test_a_single_night_gives_no_limits():
+    drawn = history.picture(told(law(np.random.default_rng(1), 1))[0])
+    assert drawn.band is None
+    assert drawn.limits == "A single night that matches gives no limits."
+
+
+def test_the_newest_night_is_a_benchmark_of_smaller_is_better():
+    back = law(np.random.default_rng(1), 3)
+    rows = json.loads(history.benchmark(told(back)))
+    assert rows[0]["name"] == "kill-master, sentinel/new, median"
+    assert rows[0]["value"] == pytest.approx(float(np.median(back[0, 2])), abs=1e-3)
+    assert {tuple(row) for row in rows} == {("name", "unit", "value", "range", "extra")}
+    assert rows[0]["extra"] == "night-002: 10 of 10 kept their promises, 0 writes lost"
+
+
+def test_the_newest_night_is_read_by_prometheus_own_parser():
+    back = law(np.random.default_rng(1), 3)
+    families = {one.name: one for one in text_string_to_metric_families(history.metrics(told(back)).decode())}
+    [first, *_] = families["failover_back_seconds"].samples
+    assert first.labels["path"] == "sentinel/new"
+    assert first.value == pytest.approx(float(np.median(back[0, 2])))
+    assert families["failover_trials_kept"].samples[0].value == 10
+
+
+def test_openmetrics_without_its_library_says_what_brings_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    with pytest.raises(SetupError, match=r"pip install 'failover-harness\[openmetrics\]'"):
+        history.metrics(told(law(np.random.default_rng(1), 2)))
