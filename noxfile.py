@@ -18,6 +18,8 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 PLAY_MANY = ("planted", "crowded")
 """Benchmarks that play a hundred trials or more."""
+BY_HAND = ("agent_on_kind",)
+"""Benchmarks that look at a campaign which somebody else plays meanwhile."""
 PYTHONS = sorted({"3.11", "3.13", HERE})
 """The two that are promised, and the one that nox runs on: that one is always there."""
 HEAL_S, REMOVE_S = 300, 120
@@ -150,7 +152,7 @@ def bench(session: nox.Session) -> None:
     """Print the figures that the project holds itself to: the load and its lag, a campaign's, analysis and report."""
     install(session, "-e", ".", groups=("test",))
     for script in sorted(Path("benchmarks").glob("*.py")):
-        if script.stem not in PLAY_MANY:
+        if script.stem not in (*PLAY_MANY, *BY_HAND):
             session.run("python", str(script))
 
 
