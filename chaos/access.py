@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from chaos.errors import SetupError
 from chaos.model import MemberKind
@@ -94,6 +94,21 @@ class Accesses:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
         return cls(redis=Access.read(environment, REDIS), sentinel=Access.read(environment, SENTINEL))
+
+    @classmethod
+    def asked(cls, given: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Self:
+        """What the options of a command say, over what the environment says. TLS is of Redis and of Sentinel alike."""
+        files = {"ca": "cacert", "certificate": "cert", "key": "key", "server_name": "server_name"}
+        tls = {name: str(given[option]) for name, option in files.items() if given.get(option)}
+        known = dict(environment)
+        for prefix, of in ((REDIS, ""), (SENTINEL, "sentinel_")):
+            if given.get(f"{of}user"):
+                known[f"{prefix}USER"] = given[f"{of}user"]
+            if given.get(f"{of}password_file"):
+                known |= {f"{prefix}PASSWORD": "", f"{prefix}PASSWORD_FILE": str(given[f"{of}password_file"])}
+            if given.get("tls") or tls:
+                known |= {f"{prefix}TLS": YES} | {f"{prefix}TLS_{name.upper()}": value for name, value in tls.items()}
+        return cls.from_environment(known)
 
     def environment(self) -> dict[str, str]:
         """The variables to start a process of ours with, which then finds the same by `from_environment`."""

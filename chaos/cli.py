@@ -1,4 +1,4 @@
-"""The command line: `failover run | analyse | report | check | cleanup | doctor`.
+"""The command line: `failover run | init | analyse | report | check | cleanup | doctor`.
 
 Reads options, calls one function, renders, and turns the outcome into an exit code. What needs numpy, matplotlib or
 chaostoolkit is imported by the command that uses it: together they cost seconds that `--help` need not take.
@@ -18,6 +18,7 @@ import click
 
 from chaos import __version__
 from chaos.analysis.result import Verdict
+from chaos.cli_running import init
 from chaos.errors import FAIL, INCONCLUSIVE, PASS, HarnessError, RecordingError, ScenarioError, SetupError
 from chaos.options import RUN, SET, Option, Options, of_variant, options
 from chaos.scenario.lookup import shipped
@@ -360,6 +361,9 @@ def _trials(folder: Path) -> list[Path]:
     if not trials:
         raise RecordingError(f"{folder} is no campaign's directory: there is no trial-000 in it")
     return trials
+
+
+cli.add_command(init)
 
 
 def entry(arguments: Sequence[str]) -> int:

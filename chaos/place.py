@@ -41,6 +41,9 @@ def choose(on: str | None, scenario: str | None, settings: Mapping[str, str]) ->
     chosen = on or (LOCAL if missing else KIND)
     loaded = load(scenario or SCENARIOS.get(chosen, SCENARIOS[KIND]), settings)
     own = _places_of(loaded)
+    if not own:
+        named = loaded.scenario.name
+        raise ScenarioError(f"scenario {named} has addresses alone, which failover watch --scenario {named} measures")
     if on in SCENARIOS and on not in own:
         raise ScenarioError(
             f"scenario {loaded.scenario.name} is for {own[0]}, not for {on}: "

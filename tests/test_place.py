@@ -60,7 +60,7 @@ def test_a_scenario_says_where_it_runs_and_no_engine_is_asked(no_engine: None, s
     ("on", "scenario", "fitting"),
     [
         ("kind", "sentinel", "haproxy, redis-operator, statefulset"),
-        ("local", "redis-operator", "haproxy, operator-model, sentinel, statefulset"),
+        ("local", "redis-operator", "haproxy, operator-model, sentinel, statefulset, tls"),
     ],
 )
 def test_a_scenario_of_the_other_place_is_refused_with_those_that_fit(on: str, scenario: str, fitting: str) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, GetPydanticSchema, model_validator
 from typing_extensions import TypedDict
 
-from chaos.scenario.places import MASTER_LABEL, KubeSystem, LocalSystem, ProxyPods
+from chaos.scenario.places import MASTER_LABEL, KubeSystem, LocalSystem, ProxyPods, SystemAddresses
 from chaos.scenario.settings import Part, Settings
 from chaos.scenario.units import Address, Count, Duration, Name, Rate
 
@@ -40,6 +40,7 @@ DATABASES = 16
 
 class System(Part):
     """`kube`, `local` or both say where it can run. The scenario of a trial holds the one where it does run.
+    `addresses` stand instead of both where it runs already and is only watched.
 
     `replicas` and `sentinels` are how many the health gate demands. `period` is the scenario's longest period.
     `operator` names what is known of who moves the master's address; `none` claims nothing.
@@ -47,6 +48,7 @@ class System(Part):
 
     kube: KubeSystem | None = None
     local: LocalSystem | None = None
+    addresses: SystemAddresses | None = None
     replicas: int = Field(default=2, ge=1)
     sentinels: int = Field(default=3, ge=1)
     operator: Literal["none", "spotahome"] = "none"
@@ -55,8 +57,8 @@ class System(Part):
 
     @model_validator(mode="after")
     def some_place(self) -> "System":
-        if self.kube is None and self.local is None:
-            raise ValueError("needs kube or local")
+        if self.kube is None and self.local is None and self.addresses is None:
+            raise ValueError("needs kube or local, or addresses for failover watch")
         return self
 
     def placed(self, on_local: bool) -> "System":

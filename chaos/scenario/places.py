@@ -1,11 +1,11 @@
-"""Where a system runs: its pods on Kubernetes, or the processes that make it up on this machine."""
+"""Where a system runs: its pods on Kubernetes, the processes that make it up on this machine, or addresses alone."""
 
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from chaos.scenario.settings import Part
-from chaos.scenario.units import Duration, Name, Port, Versions
+from chaos.scenario.units import Address, Duration, Name, Port, Versions
 
 MASTER_LABEL = "role=master"
 """On local, where a label is what the endpoint controller last said of a member."""
@@ -185,3 +185,27 @@ class LocalSystem(Part):
     def mode(self) -> str:
         """Who moves the master's address; empty where there is no such address."""
         return self.endpoint.mode if self.endpoint else ""
+
+
+class TlsFiles(Part):
+    """The files of TLS, in PEM, beside the scenario or by a whole path."""
+
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    server_name: str = ""
+
+
+class SystemAddresses(Part):
+    """A system that somebody else runs, by its addresses alone: what `failover watch` needs.
+
+    `map` says for an address that Sentinel tells by which one it is reached from here. Passwords come from
+    FAILOVER_REDIS_PASSWORD and FAILOVER_SENTINEL_PASSWORD, or from files.
+    """
+
+    sentinels: tuple[Address, ...] = ()
+    master: Name = "mymaster"
+    map: dict[Address, Address] = Field(default_factory=dict)
+    user: Name | None = None
+    sentinel_user: Name | None = None
+    tls: TlsFiles | None = None

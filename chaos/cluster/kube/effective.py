@@ -1,0 +1,115 @@
+"""What servers and HAProxy say of their own settings, for `failover init`: asked in their own pods, or read in a file.
+
+A server is asked by the redis-cli of its own container. So no port has to be open from here, and the password stays in
+the container's own variable.
+"""
+
+import base64
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+from chaos.cluster.kube.api import Api, Object
+from chaos.cluster.kube.found import ASKED, OF_SENTINEL, FoundSystem, number
+from chaos.cluster.kube.stream import LineStream, PodProgram
+from chaos.errors import SetupError
+
+SAY_S = 10.0
+
+
+_STATS = re.compile(r"^\s*stats socket \S*:(\d+)", re.MULTILINE)
+_BACKEND = re.compile(r"^\s*default_backend (\S+)", re.MULTILINE)
+_CHECKS = re.compile(r"^\s*(?:default-server|server)\b.*\binter (\S+).*?\bfall (\d+).*?\brise (\d+)", re.MULTILINE)
+
+
+def from_haproxy(system: FoundSystem, configmaps: Sequence[Object]) -> None:
+    """Take its stats socket, its backend and its checks from the file that its pods mount."""
+    if system.proxy is None:
+        return
+    mounted = {
+        one["configMap"]["name"] for one in system.proxy.pods[0]["spec"].get("volumes", []) if "configMap" in one
+    }
+    told = [
+        text for one in configmaps if one["metadata"]["name"] in mounted for text in (one.get("data") or {}).values()
+    ]
+    text = next((text for text in told if "backend" in text), "")
+    if (stats := _STATS.search(text)) and (backend := _BACKEND.search(text)):
+        system.stats = int(stats[1]), backend[1]
+    else:
+        system.remarks.append(
+            "HAProxy has no stats socket on a port, so that its word could not be recorded: add "
+            "`stats socket ipv4@*:9999 level user` to its section `global`."
+        )
+    if checks := _CHECKS.search(text):
+        inter = checks[1] if not checks[1].isdigit() else f"{checks[1]}ms"
+        system.settings["proxy"] = {"inter": inter, "fall": int(checks[2]), "rise": int(checks[3])}
+
+
+def asking(port: int, commands: Iterable[str], variable: str = "") -> list[str]:
+    """A command for a container that asks its server by redis-cli. It answers one request of a `LineStream`.
+
+    The password stays in the container's own variable. The answer goes as base64, since it is many lines.
+    """
+    login = f'REDISCLI_AUTH="${variable}" ' if variable else ""
+    words = "\\n".join(commands)
+    ask = f"printf '{words}\\n' | {login}redis-cli -p {port} 2>&1 | base64 | tr -d '\\n'"
+    return ["sh", "-c", f'read asked; said=$({ask}); printf \'{{"id": 1, "said": "%s"}}\\n\' "$said"']
+
+
+async def read_settings(api: Api, system: FoundSystem) -> None:
+    """Ask the first Redis and the first Sentinel for their settings, in their own pods, and keep what they say."""
+    variable = system.password.variable if system.password else ""
+    config = [f"CONFIG GET {name}" for name in ASKED]
+    for group, commands, login in ((system.redis, config, variable), (system.sentinel, ["SENTINEL MASTERS"], "")):
+        pod = group.pods[0]["metadata"]
+        program = PodProgram(
+            pod["namespace"], pod["name"], group.container["name"], asking(group.port, commands, login)
+        )
+        try:
+            said = await _said(api, program)
+        except SetupError as error:
+            system.remarks.append(f"The settings of {pod['name']} could not be asked for: {error}.")
+            continue
+        (from_redis if group is system.redis else from_sentinel)(system, said)
+
+
+async def _said(api: Api, program: PodProgram) -> str:
+    stream = LineStream(api, program)
+    try:
+        await stream.open()
+        answer = await stream.ask({"do": "ask"}, SAY_S)
+    finally:
+        await stream.close()
+    return base64.b64decode(answer["said"]).decode(errors="replace")
+
+
+def from_redis(system: FoundSystem, said: str) -> None:
+    """Take the answers to CONFIG GET: a line with the name, and one with the value."""
+    lines = said.splitlines()
+    values = {name: number(value) for name, value in pairwise(lines) if name in ASKED}
+    if values:
+        system.settings["redis"] = values
+    else:
+        system.remarks.append(f"Redis did not say its settings: {' '.join(lines)[:120]}.")
+
+
+def from_sentinel(system: FoundSystem, said: str) -> None:
+    """Take the answer to SENTINEL MASTERS: a line with each name, and one with its value."""
+    lines = said.splitlines()
+    masters: list[dict[str, str]] = []
+    for name, value in _pairs(lines):
+        if name == "name":
+            masters.append({})
+        if masters:
+            masters[-1][name] = value
+    if not masters:
+        system.remarks.append(f"Sentinel did not say which master it watches: {' '.join(lines)[:120]}.")
+        return
+    own = {pod["status"].get("podIP") for pod in system.redis.pods}
+    one = next((master for master in masters if master.get("ip") in own), masters[0])
+    system.master_name = one["name"]
+    system.settings["sentinel"] = {name: int(one[name]) for name in OF_SENTINEL if name in one}
+
+
+def _pairs(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    return zip(lines[::2], lines[1::2], strict=False)
