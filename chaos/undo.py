@@ -175,11 +175,11 @@ class UndoJournal:
 
     async def clear(self) -> None:
         """Forget all of them, since everything was undone."""
+        while self._files:
+            self._files.pop().unlink()
         if self.held:
             await self.beside(())
         self.held.clear()
-        while self._files:
-            self._files.pop().unlink()
 
     @property
     def by_hand(self) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import secrets
 import signal
 import subprocess
 from collections.abc import Callable
@@ -14,74 +13,15 @@ from chaos.analysis import summary
 from chaos.cli import entry
 from chaos.errors import INCONCLUSIVE, PASS, InterruptedTrial
 from chaos.record.layout import CLOSED
-from chaos.until import until
 from tests.kind.front import Front, children, started
 from tests.local.play import Asked, Played
 from tests.local.small import action, experiment, probe, scenario
+from tests.local.traces import GONE_S, Traces
 from tests.verdicts import counted
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
-GONE_S = 45.0
-"""The campaign's worker may end its trial in order first, and all of it on a busy machine."""
 MEMBERS = 7
 """Of the system: those that are looked for are found while they are there."""
-MARK = "FAILOVER_TEST_MARK"
-
-
-class Traces:
-    """What a campaign leaves on the machine. Its processes have a mark in their environment and their own `TMPDIR`.
-
-    `there` is all of it: processes, what they keep in files, and what is in the machine's own network.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._mark = secrets.token_hex(8)
-        self._temporary = folder / "temporary"
-        self._temporary.mkdir()
-        self._before = network()
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {MARK: self._mark, "TMPDIR": str(self._temporary)}
-
-    def there(self) -> list[str]:
-        return [
-            *(f"process {pid}" for pid in processes(f"{MARK}={self._mark}", self._temporary)),
-            *(str(path) for path in self._temporary.iterdir()),
-            *sorted(network() - self._before),
-        ]
-
-    async def gone(self) -> None:
-        async def nothing() -> bool:
-            return not self.there()
-
-        await until(nothing, within_s=GONE_S, because=lambda: f"still there: {self.there()}", every_s=0.2)
-
-
-def processes(mark: str, below: Path) -> list[int]:
-    """Those with this mark in their environment, or working below this folder: a server writes over the former.
-
-    One of another user cannot be looked into, and is none of ours.
-    """
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            environment, works_in = (folder / "environ").read_bytes(), (folder / "cwd").readlink()
-        except (PermissionError, FileNotFoundError, ProcessLookupError):
-            continue
-        if mark.encode() in environment.split(b"\0") or works_in.is_relative_to(below):
-            found.append(int(folder.name))
-    return found
-
-
-def network() -> set[str]:
-    """Of the machine's own network: interfaces, namespaces with a name, and as root the packet filter's tables."""
-    found = {f"interface {path.name}" for path in Path("/sys/class/net").iterdir()}
-    found |= {f"namespace {path.name}" for path in Path("/run/netns").glob("*")}
-    if os.geteuid() == 0:
-        tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True, timeout=10)
-        found |= set(tables.stdout.splitlines())
-    return found
 
 
 def kill_the_campaign(run: Front) -> None:

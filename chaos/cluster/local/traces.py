@@ -100,11 +100,11 @@ def _mounts(run: FoundRun) -> Iterator[LocalTrace]:
 def _cgroups(run: FoundRun) -> Iterator[LocalTrace]:
     """Cgroups with the run's tag as the beginning of their name, and those in them, the innermost first."""
     found = []
-    for folder, inner, _ in os.walk(CGROUPS):
-        found += [Path(folder) / name for name in inner if tagged(name, run.about.id)]
-    for top in found:
-        for cgroup in sorted([top, *(path for path in top.rglob("*") if path.is_dir())], reverse=True):
-            yield LocalTrace(f"cgroup {cgroup}", f"rmdir {cgroup}", cgroup.rmdir)
+    for folder, _, _ in os.walk(CGROUPS):
+        if any(tagged(part, run.about.id) for part in Path(folder).parts):
+            found.append(Path(folder))
+    for cgroup in reversed(found):
+        yield LocalTrace(f"cgroup {cgroup}", f"rmdir {cgroup}", cgroup.rmdir)
 
 
 def _directories(run: FoundRun) -> Iterator[LocalTrace]:
