@@ -120,6 +120,11 @@ def asked(given: Mapping[str, Any]) -> Options:
 def run(named: str | None, quiet: bool, **given: Any) -> int:  # noqa: ANN401  # click hands over what was declared
     """Play experiments on a scenario, and report."""
     wanted = asked(given | {"scenario": scenario_of(named, given)})
+    if wanted.dry_run:
+        from chaos import dry_run
+
+        click.echo(dry_run.text(wanted))
+        return PASS
 
     from chaos import campaign
     from chaos.report.terminal import Terminal

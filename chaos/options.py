@@ -143,6 +143,11 @@ PARALLEL = Option(
 SEED = Option(
     flag="seed", help="Of every random wait; printed, so that it can be given again.", metavar="N", read=at_least(0)
 )
+DRY_RUN = Option(
+    flag="dry-run",
+    help="Say what would be done, where, with which rights and load, and for how long at most, and do nothing.",
+    by=(RUN,),
+)
 KEEP = Option(flag="keep", help="Leave the cluster that this run makes.")
 OUT = Option(flag="out", help="Where the campaign's directory is made.  [default: reports]", metavar="DIR", read=Path)
 SET = Option(
@@ -175,6 +180,7 @@ class Options:
     claim: str | None = field(default=None, metadata=_by(CLAIMED))
     parallel: int | None = field(default=None, metadata=_by(PARALLEL))
     seed: int | None = field(default=None, metadata=_by(SEED))
+    dry_run: bool = field(default=False, metadata=_by(DRY_RUN))
     keep: bool = field(default=False, metadata=_by(KEEP))
     out: Path = field(default=Path("reports"), metadata=_by(OUT))
     settings: Mapping[str, str] = field(default_factory=dict, metadata=_by(SET))

@@ -40,7 +40,7 @@ def choose(on: str | None, scenario: str | None, settings: Mapping[str, str]) ->
     missing = "" if on or scenario else _not_kind()
     chosen = on or (LOCAL if missing else KIND)
     loaded = load(scenario or SCENARIOS.get(chosen, SCENARIOS[KIND]), settings)
-    own = _places_of(loaded)
+    own = places_of(loaded)
     if not own:
         named = loaded.scenario.name
         raise ScenarioError(f"scenario {named} has addresses alone, which failover watch --scenario {named} measures")
@@ -105,7 +105,7 @@ def _fit(own: list[str]) -> tuple[str, str]:
     return own[-1] if missing else own[0], missing
 
 
-def _places_of(loaded: Loaded) -> list[str]:
+def places_of(loaded: Loaded) -> list[str]:
     """Kind first, where it is for both."""
     system = loaded.scenario.system
     return [place for place, there in ((KIND, system.kube), (LOCAL, system.local)) if there]
@@ -116,7 +116,7 @@ def _fitting(on: str) -> list[str]:
     found = []
     for name in scenarios():
         try:
-            found += [name] if on in _places_of(load(name)) else []
+            found += [name] if on in places_of(load(name)) else []
         except ScenarioError:
             continue
     return found

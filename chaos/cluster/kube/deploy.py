@@ -102,6 +102,11 @@ class Deployment:
 
     async def remove(self) -> None:
         """Remove what the manifests put into the system's namespace, its pods, and the claims of its volumes."""
+        if not self._objects:
+            raise SetupError(
+                "the system cannot be deployed afresh, since the scenario names no manifests: "
+                "name in system.kube.manifests what deploys it, or mend it by hand"
+            )
         namespace = self._kube.namespace
         for one in reversed(self._objects):
             if one["metadata"].get("namespace", namespace) == namespace and one["kind"] != "Namespace":

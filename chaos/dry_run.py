@@ -1,0 +1,196 @@
+"""`failover run --dry-run`: what a run would do, where, with which rights and load, and for how long at most.
+
+It reads files and asks nobody: no cluster, no container engine and no server. What a run refuses before it deploys
+anything, such as a misspelt experiment, is refused here too.
+"""
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+from chaos.analysis.claim import Claim
+from chaos.client.spec import ClientSpec, Load
+from chaos.cluster.executor import LEASE_S
+from chaos.cluster.kube.deploy import NAMESPACE, described, objects
+from chaos.errors import ScenarioError
+from chaos.experiment.written import Experiment
+from chaos.experiment.written import load as load_experiment
+from chaos.options import EXPERIMENTS, SCENARIOS, Options
+from chaos.place import KIND, LOCAL, at_once, places_of
+from chaos.scenario import Loaded, load
+from chaos.scenario.lookup import find_experiments
+from chaos.scenario.model import Scenario
+from chaos.trial.spec import BEYOND_S, client_specs, limits_s
+from chaos.trial.steps import AUDIT_S, DEADLINES_S, MASTER_S, WARM_UP_SHARE
+from chaos.wanted import trials_of
+
+WIDTH = 110
+VALUE_BYTES = Load(deadline_s=0, keys="", ttl_s=0, database=0, master="").value_bytes
+KIND_FIRST_S = 300.0
+"""How long kind takes at first, to make its nodes and to bring images to them. It is an experience and no limit."""
+Lines = Iterator[tuple[str, str]]
+"""A heading, empty where it is the same as before, and a sentence."""
+
+
+def text(options: Options) -> str:
+    """All of it, as lines for a terminal. Raises ScenarioError for what cannot be played as asked."""
+    return "\n".join(
+        textwrap.fill(
+            sentence, WIDTH, initial_indent=f"{heading:<10}", subsequent_indent=" " * 12, break_long_words=False
+        )
+        for heading, sentence in told(options)
+    )
+
+
+def told(options: Options) -> Lines:
+    claim = Claim.parse(options.claim) if options.claim else None
+    settings = {**options.settings, **(claim.settings if claim else {})}
+    loaded = load(options.scenario or SCENARIOS[options.on or KIND], settings)
+    on, places = options.on, places_of(loaded)
+    if not places or on not in (None, *places):
+        named = loaded.scenario.name
+        fits = f"for {' and '.join(places)}, not for {on}" if places else f"for failover watch --scenario {named}"
+        raise ScenarioError(f"scenario {named} is {fits}")
+    experiments = [load_experiment(path) for path in find_experiments(options.experiments or EXPERIMENTS)]
+    trials = trials_of(options.trials, claim)
+    side_by_side = at_once(on or places[0], options.parallel)
+    if len(places) > 1:
+        system = loaded.scenario.system.placed((on or places[0]) == LOCAL)
+        loaded = replace(loaded, scenario=loaded.scenario.model_copy(update={"system": system}))
+    scenario = loaded.scenario
+    yield "scenario", f"{scenario.name}: {scenario.about}"
+    yield from (("", f"note: {warning}") for warning in loaded.warnings)
+    if (on or places[0]) == LOCAL:
+        yield from _on_local(scenario)
+    else:
+        yield from _on_kind(loaded, keep=options.keep, chosen=on is None and len(places) > 1)
+    yield from _load(scenario)
+    yield from _done(experiments, trials)
+    yield from _at_most(scenario, experiments, trials, side_by_side)
+    yield "", "Nothing was done: this was a dry run."
+
+
+def _members(scenario: Scenario) -> str:
+    return f"{scenario.system.replicas + 1} Redis and {scenario.system.sentinels} Sentinels"
+
+
+def _on_local(scenario: Scenario) -> Lines:
+    yield "where", "local: processes of this machine, in network namespaces of their own or at loopback addresses"
+    yield "system", f"{_members(scenario)}, made for each trial and gone with it"
+    yield "rights", "those of this user: no root, no container engine, no Kubernetes"
+
+
+def _on_kind(loaded: Loaded, *, keep: bool, chosen: bool) -> Lines:
+    yield "where", "kind: a cluster of nodes in containers of this machine, which no kubeconfig of yours knows"
+    yield (
+        "",
+        "it is made if it is not there" + (", and kept" if keep else "; what this run makes is removed at the end"),
+    )
+    if chosen:
+        yield "", "where kind cannot run, local is taken instead: --on local says what that would be"
+    kube = loaded.scenario.system.on_kube
+    deployed = described(objects(loaded.folder, kube.manifests))
+    applied = f"; applied: {deployed}" if deployed else ""
+    yield "system", f"{_members(loaded.scenario)} in namespace {kube.namespace}{applied}"
+    if kube.images:
+        yield "", f"images brought to the nodes: {', '.join(kube.images)}"
+    yield "rights", "here: to use the container engine. In that cluster: everything, since it is ours"
+    agent = "no root, no capabilities, no service account's token"
+    yield "", f"a pod with clients and observers in {kube.namespace}: {agent}"
+    yield "", f"a privileged pod in {NAMESPACE} on every node with a member, to send signals and to cut networks"
+
+
+def _load(scenario: Scenario) -> Lines:
+    clients = list(client_specs(scenario))
+    rate = sum(one.rate_hz for one in clients)
+    new = sum(one.rate_hz for one in clients if one.connection == "new")
+    yield "load", f"{len(clients)} clients, {rate:g} writes a second in all, {new:g} of them on a new connection each"
+    for path, of_path in groupby(clients, key=lambda one: one.path):
+        yield "", f"{path}: {_clients(list(of_path))}"
+    yield "", _connected(scenario)
+    expire = span(int(limits_s(scenario) + BEYOND_S))
+    keys = f"keys failover:…, of {VALUE_BYTES} bytes, in database {scenario.database}"
+    yield "", f"{keys}; they are removed at the end, and expire after {expire} in any case"
+
+
+def _clients(clients: list[ClientSpec]) -> str:
+    first = clients[0]
+    ways = {one.connection: sum(other.connection == one.connection for other in clients) for one in clients}
+    each = " and ".join(f"{count} on {way} connections" for way, count in ways.items())
+    asks = "asks Sentinel at " if first.via_sentinel else ""
+    library = f", by {first.library}" if first.library else ""
+    return f"{asks}{first.address}, {each}, {first.rate_hz:g}/s each{library}"
+
+
+def _connected(scenario: Scenario) -> str:
+    place = scenario.system.place
+    logins = [
+        f"to {name} "
+        + (f"as {asks.user or 'the default user'} with a password" if asks.password else "without a login")
+        for name, asks in (("Redis", place), ("Sentinel", place.sentinel))
+    ]
+    return f"connected {'with' if place.tls else 'without'} TLS, {' and '.join(logins)}"
+
+
+def _done(experiments: list[Experiment], trials: int) -> Lines:
+    heading = "done"
+    for one in experiments:
+        yield heading, f"{one.name} × {trials}: {one.content['title']}. {one.content['description']}"
+        heading = ""
+        for activity in one.content["method"]:
+            yield "", f"  {_activity(activity)}"
+    yield "", f"whatever is held is undone at the end, and by itself within {LEASE_S:g} s if this process is killed"
+    yield "", "every key is read back at the end, to count acknowledged writes that are lost"
+
+
+def _activity(activity: dict[str, Any]) -> str:
+    provider = activity.get("provider", {})
+    given = provider.get("arguments")
+    words = (
+        ", ".join(f"{name} {str(value).lower()}" for name, value in given.items()) if isinstance(given, dict) else ""
+    )
+    called = provider.get("func") or provider.get("path") or provider.get("url") or activity.get("ref", "")
+    return f"{activity.get('name', called)}: {called}" + (f" ({words})" if words else "")
+
+
+def longest_s(scenario: Scenario, experiment: Experiment) -> float:
+    """The most seconds that one trial takes, each of its steps at its limit.
+
+    What an activity that is not ours takes is not in it, since nobody knows that before.
+    """
+    limits = scenario.limits
+    baselines = 1 + sum(one > scenario.deadline for one in DEADLINES_S)
+    waits = [limits.healthy, baselines * (1 + WARM_UP_SHARE) * limits.baseline, scenario.system.period]
+    for activity in experiment.content["method"]:
+        provider, pauses = activity.get("provider", {}), activity.get("pauses") or {}
+        waits += [float(pauses.get(one, 0)) for one in ("before", "after")]
+        if provider.get("func") == "hold":
+            waits.append(float(provider["arguments"]["seconds"]))
+        elif provider.get("func") == "wait_until_recovered":
+            waits.append(limits.recovery)
+    return sum([*waits, limits.watch, limits.recovery, min(MASTER_S, limits.recovery), AUDIT_S])
+
+
+def _at_most(scenario: Scenario, experiments: list[Experiment], trials: int, side_by_side: int) -> Lines:
+    each = {one.name: longest_s(scenario, one) for one in experiments}
+    words = ", ".join(f"{name} {span(seconds)}" for name, seconds in each.items())
+    yield "at most", f"a trial: {words}; most take far less, since a trial goes on once the system is back"
+    count = trials * len(experiments)
+    rounds = -(-count // side_by_side)
+    whole = sum(each.values()) * trials if side_by_side == 1 else rounds * max(each.values())
+    several = f", {side_by_side} at once" if min(side_by_side, count) > 1 else ""
+    yield "", f"in all: {count} {'trial' if count == 1 else 'trials'}{several}, {span(whole)}"
+    if scenario.system.kube is not None:
+        first = span(KIND_FIRST_S)
+        yield "", f"before that, the first time, kind makes its cluster and pulls images, which takes about {first}"
+    yield "", f"if this machine is gone, clients and observers end by themselves after {span(limits_s(scenario))}"
+
+
+def span(seconds: float) -> str:
+    """As in `2 min 40 s`, and above an hour without seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min"), (0 if hours else rest, "s")]
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"

@@ -1,0 +1,89 @@
+"""`failover run --dry-run` answers for files alone, and does nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from chaos.cli import entry
+from chaos.dry_run import longest_s, span
+from chaos.errors import ScenarioError
+from chaos.experiment.written import load as load_experiment
+from chaos.scenario import load
+from chaos.scenario.lookup import experiments, scenarios
+from chaos.trial.spec import limits_s
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """What it prints, with every line break as a space."""
+    assert entry(["run", *words, "--dry-run"]) == 0
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_on_local_it_says_what_where_with_which_load_and_for_how_long(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PATH", str(tmp_path))  # no server, no Docker and no kind is found
+    out = tmp_path / "reports"
+
+    text = said(
+        capsys, "sentinel", "--experiment", "kill-master", "--trials", "3", "--parallel", "2", "--out", str(out)
+    )
+
+    assert "local: processes of this machine" in text
+    assert "those of this user: no root, no container engine, no Kubernetes" in text
+    assert "4 clients, 200 writes a second in all, 100 of them on a new connection each" in text
+    assert (
+        "sentinel: asks Sentinel at sentinel:26379, 1 on new connections and 1 on kept connections, 50/s each" in text
+    )
+    assert "kill-master × 3: The master crashes and comes back as a new pod." in text
+    assert "crash the master: crash (target master, replace true)" in text
+    assert "within 30 s if this process is killed" in text
+    seconds = longest_s(load("sentinel").scenario, load_experiment(experiments()["kill-master"]))
+    assert f"a trial: kill-master {span(seconds)};" in text
+    assert f"in all: 3 trials, 2 at once, {span(2 * seconds)}" in text
+    assert text.endswith("Nothing was done: this was a dry run.")
+    assert not out.exists()
+
+
+def test_on_kind_it_says_what_is_applied_and_which_pods_of_ours_have_which_rights(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CI", "yes")  # where nothing may be chosen, nothing is, and it can be said all the same
+
+    text = said(capsys, "--keep")
+
+    assert "kind: a cluster of nodes in containers of this machine" in text
+    assert "it is made if it is not there, and kept" in text
+    assert "applied: redis-operator v1.3.0-rc1, RedisFailover saasodoo/redis-cluster" in text
+    assert "a privileged pod in failover-harness on every node with a member" in text
+    assert "no root, no capabilities, no service account's token" in text
+    assert "hold the cut: hold (seconds 90)" in text
+    assert "note: " in text, "what a run warns of"
+
+
+def test_how_it_logs_in_is_said_and_no_password(capsys: pytest.CaptureFixture[str]):
+    assert "with TLS, to Redis as app with a password and to Sentinel as watcher with a password" in said(capsys, "tls")
+    assert "without TLS, to Redis without a login and to Sentinel without a login" in said(capsys, "sentinel")
+
+
+@pytest.mark.parametrize("words", [["statefulset", "--experiment", "kil-master"], ["sentinel", "--on", "kind"]])
+def test_what_a_run_would_refuse_is_refused(words: list[str]):
+    assert entry(["run", *words, "--dry-run"]) == ScenarioError.exit_code
+
+
+@pytest.mark.parametrize("name", sorted(scenarios()))
+def test_no_trial_may_take_longer_than_its_agent_lives(name: str):
+    scenario = load(name).scenario
+    for path in experiments().values():
+        assert 0 < longest_s(scenario, load_experiment(path)) < limits_s(scenario)
+
+
+def test_times_are_said_as_people_say_them():
+    assert [span(seconds) for seconds in (0, 59.6, 160, 3600, 4799)] == [
+        "0 s",
+        "1 min",
+        "2 min 40 s",
+        "1 h",
+        "1 h 19 min",
+    ]
