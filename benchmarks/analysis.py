@@ -14,7 +14,8 @@ import time
 from functools import partial
 from pathlib import Path
 
-from chaos.analysis.campaign import analyse
+from chaos.analysis.campaign import analyse_beside
+from chaos.report.evidence import taken
 from chaos.report.files import write
 from tests.recordings import kill_master, write_campaign
 
@@ -31,9 +32,9 @@ CAMPAIGNS = {
 
 def measured(directory: Path) -> dict[str, float]:
     begun_s, used_s = time.perf_counter(), cpu_s()
-    result = analyse(directory)
+    result, found = analyse_beside(directory, taken)
     analysed_s = time.perf_counter()
-    page = write(directory, result)
+    page = write(directory, result, found)
     reported_s = time.perf_counter()
     return {
         "analysis_s": round(analysed_s - begun_s, 2),

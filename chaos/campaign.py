@@ -44,6 +44,8 @@ from chaos.trial.worker import signals
 from chaos.undo import HarnessRun, refuse_held
 from chaos.wanted import Wanted, refuse_other_promises, trials_of
 
+STAGGER_S = 2.0
+"""Trials side by side begin so long after each other, or sooner: spread over the system's longest period."""
 LEAVE_S = 120.0
 """How long it may take to remove the platform."""
 
@@ -170,6 +172,7 @@ class Campaign:
     def _play(self, trials: Iterable[Specs], of: Callable[[], int], closed: Closed | None = None) -> None:
         options = PlayOptions(
             at_once=min(self.at_once, of()),
+            stagger_s=min(STAGGER_S, self.loaded.scenario.system.period / self.at_once),
             limit_s=max(limits_s(one.scenario) for one in self.variants.values()),
             redeploy=partial(self._platform.deploy, fresh=True),
             tell=self.tell,
@@ -192,12 +195,10 @@ class Campaign:
 
     def close(self) -> CampaignResult:
         """Analyse what was recorded, whatever ended it, and write the report."""
-        from chaos.analysis.campaign import analyse
-        from chaos.report.files import write
+        from chaos.report.files import report
 
         try:
-            result = analyse(self.directory)
-            write(self.directory, result)
+            result, _ = report(self.directory)
         finally:
             os.close(self._lock)
         return result

@@ -213,18 +213,16 @@ def analyse(directory: Path, parquet: bool) -> int:
     if parquet and find_spec("pyarrow") is None:
         raise SetupError("--parquet needs pyarrow, which is not installed: pip install 'failover-harness[parquet]'")
 
-    from chaos.analysis.campaign import analyse as analysed
-    from chaos.report.files import write
+    from chaos.report.files import report as reported
     from chaos.report.terminal import Terminal
 
-    result = analysed(directory)
-    report = write(directory, result)
+    result, page = reported(directory)
     if parquet:
         from chaos.record.parquet import export
 
         for trial in trials:
             export(trial)
-    Terminal().closing(result, report)
+    Terminal().closing(result, page)
     return EXIT[result.verdict]
 
 

@@ -10,13 +10,15 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from chaos.analysis.headline import headline
+from chaos.analysis.history import History
 from chaos.analysis.result import VERSION, CampaignResult, TrialResult, Verdict
 from chaos.analysis.statistics import groups
-from chaos.analysis.trial import analyse_trial
+from chaos.analysis.trial import analyse_trial, measured_in, result
 from chaos.analysis.verdict import of_campaign
 from chaos.analysis.wording import modelled
 from chaos.errors import RecordingError
@@ -32,6 +34,22 @@ def analyse(directory: Path) -> CampaignResult:
     """Analyse a campaign's directory. Raises RecordingError if it holds no campaign, or a file that cannot be read."""
     manifest, cluster = opened(directory)
     return gather(manifest, cluster, each(analyse_trial, trials(directory)))
+
+
+def analyse_beside(directory: Path, also: Callable[[History, TrialResult], R]) -> tuple[CampaignResult, list[R]]:
+    """As `analyse`, and what `also` makes of each trial, so that every recording is read once for both.
+
+    `also` must be defined at the top of a module, as in `each`.
+    """
+    manifest, cluster = opened(directory)
+    found = each(partial(_analysed, also), trials(directory))
+    return gather(manifest, cluster, [trial for trial, _ in found]), [other for _, other in found]
+
+
+def _analysed(also: Callable[[History, TrialResult], R], directory: Path) -> tuple[TrialResult, R]:
+    history = History.load(directory)
+    trial = result(measured_in(history))
+    return trial, also(history, trial)
 
 
 def opened(directory: Path) -> tuple[dict[str, Any], str]:

@@ -323,9 +323,8 @@ class TrialResult:
     cause: str
     ended: str
     group: str = ""
-    """Trials of different groups are never pooled. The operator's room names the group. Empty if there is only one."""
     variant: str = ""
-    """Which variant of the scenario was played, where a campaign plays several. They are never pooled either."""
+    """Trials of unlike groups, which the operator's room names, or variants are never pooled. Empty if only one."""
 
     @property
     def target(self) -> Node | None:
@@ -337,8 +336,7 @@ class TrialResult:
 class Quantile:
     """By when a share of all such trials is over: `value` in those that were seen, `most` at 95 % confidence.
 
-    Both are None where there are fewer than `needs` trials: then no number of theirs bounds it. `most` is None too
-    where too many were not over.
+    Both are None below `needs` trials: no number of theirs bounds it. `most` is None too if too many were not over.
     """
 
     needs: int
@@ -348,7 +346,7 @@ class Quantile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Spread:
-    """A figure over trials. A trial that has no value is counted: `missing` never happened, `censored` is `> x`.
+    """A figure over trials. A trial without a value is counted: `missing` never happened, `censored` is `> x`.
 
     `interval` is the 95 % interval of the median. `quantiles` are p95 and p99.
     """

@@ -3,16 +3,18 @@
 Geometry only: the template draws it, as shapes with presentation attributes, patterns and a table of the same figures.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from chaos.analysis import wording
 from chaos.analysis.interval import Interval
-from chaos.analysis.result import CampaignResult, PathResult, TrialResult, Window
-from chaos.report.many import is_many
+from chaos.analysis.result import CampaignResult, Group, PathResult, TrialResult, Window
+from chaos.report.many import group_title, is_many
 
 UNATTRIBUTED, LATER = "unattributed", "later window"
+COLUMNS = 60
+"""Trials that a strip shows; a screen shows no more side by side."""
 ROOM = 1.04
 """The axis ends this much after the longest bar, so that an open end and the target's label can be seen."""
 
@@ -101,6 +103,63 @@ def chart(result: CampaignResult, most: int = 48) -> Chart:
         ticks=ticks(axis_s),
         left_out=len(drawn) - len(longest),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """One path over the trials of a group, the shortest outage first: what each phase took in each of them."""
+
+    path: str
+    phases: Mapping[str, tuple[float, ...]]
+
+    @property
+    def totals(self) -> tuple[float, ...]:
+        return tuple(map(sum, zip(*self.phases.values(), strict=True)))
+
+
+def strips(result: CampaignResult) -> dict[str, tuple[Strip, ...]]:
+    """By the group's title, where there are many trials. Of more than COLUMNS every so-manieth by rank, and the last.
+
+    An outage that was not over is as long as it was watched, and what no phase explains is `unattributed`.
+    """
+    found: dict[str, tuple[Strip, ...]] = {}
+    for group in result.groups if is_many(result.trials) else ():
+        mine, outages = set(group.trials), dict[str, list[dict[str, float]]]()
+        for trial in result.trials:
+            for path in trial.paths.values() if trial.number in mine else ():
+                head = first(path)
+                if head and path.state == "works" and not path.application:
+                    outages.setdefault(path.name, []).append(_lengths(head))
+        if outages:
+            found[group_title(group)] = tuple(_strip(name, each) for name, each in outages.items())
+    return found
+
+
+def _lengths(window: Window) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, start, stop, _ in _stretches(window):
+        found[name] = found.get(name, 0.0) + stop - start
+    return found
+
+
+def _strip(path: str, outages: list[dict[str, float]]) -> Strip:
+    ordered = sorted(outages, key=lambda one: sum(one.values()))
+    step = max(1, -(-len(ordered) // COLUMNS))
+    shown = ordered[::-1][::step][::-1]  # the longest is always there
+    names = [name for name in PHASES if any(name in one for one in shown)]
+    return Strip(path, {name: tuple(one.get(name, 0.0) for one in shown) for name in names})
+
+
+def phase_rows(group: Group) -> list[tuple[str, ...]]:
+    """(path, phase, n, median, its 95 % interval, most) of each phase over the trials of a group."""
+    rows: list[tuple[str, ...]] = []
+    for figure, spread in group.figures.items():
+        path, colon, phase = figure.partition(": ")
+        if colon and spread.n and spread.median is not None and spread.maximum is not None:
+            low, high = (wording.number(edge) if edge is not None else "?" for edge in spread.interval)
+            median, most = wording.number(spread.median), wording.number(spread.maximum)
+            rows.append((path, phase, str(spread.n), median, f"{low} to {high}", most))
+    return rows
 
 
 def first(path: PathResult) -> Window | None:

@@ -6,7 +6,6 @@ Many recordings are read in processes of their own, which import this module; so
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 from chaos.analysis.history import History
@@ -28,7 +27,10 @@ from chaos.report.details import Row, flat
 from chaos.report.failures import FailureGroup, as_csv, failures, groups
 from chaos.report.many import numbers
 from chaos.report.timeline import Timeline, facts
+from chaos.report.trace import trace
 
+TRACES = "traces"
+"""The folder of the campaign that holds a trace of each trial."""
 FAULT_KINDS: tuple[type[Event], ...] = (FaultEffect, FaultConfirmed, FaultUnproved, FaultUndone)
 RAW_KINDS: tuple[type[Event], ...] = (SentinelSaid, Endpoints, Pod, *FAULT_KINDS, Gap, Note)
 RAW_MOST, LINE_MOST = 160, 400
@@ -37,10 +39,11 @@ RAW_MOST, LINE_MOST = 160, 400
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evidence:
-    """What the page shows of the recordings. `timeline` and `spread` are SVG, empty where there is nothing to draw."""
+    """What the page shows of the recordings. Its pictures are SVG, empty where there is nothing to draw."""
 
     timeline: str = ""
     spread: str = ""
+    strips: str = ""
     lanes: Sequence[Row] = ()
     raw: Sequence[Row] = ()
     failed: Sequence[Row] = ()
@@ -55,6 +58,7 @@ class Taken:
     """Of one trial. `csv` are its lines of failed-operations.csv; `settings` are (who, setting, value)."""
 
     trial: int
+    trace: bytes
     csv: bytes
     failed: int
     groups: list[FailureGroup]
@@ -62,15 +66,15 @@ class Taken:
     versions: list[Row]
 
 
-def taken(asked: tuple[Path, int]) -> Taken:
-    """Of the trial in that directory, by that number: its recording is read once, and let go again."""
-    directory, trial = asked
-    history = History.load(directory)
-    failed, recording = failures(history, trial), history.recording
+def taken(history: History, result: TrialResult) -> Taken:
+    """What the report takes from a trial's recording, beside its analysis."""
+    trial, recording = result.number, history.recording
+    failed = failures(history, trial)
     cluster = recording.manifest.get("cluster", {})
     versions = (recording.manifest.get("versions", {}), cluster.get("platform", {}), cluster.get("images", {}))
     return Taken(
         trial=trial,
+        trace=trace(history, result),
         csv=as_csv(failed),
         failed=len(failed),
         groups=groups(failed),

@@ -17,40 +17,18 @@ matplotlib.use("agg")
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from chaos.report import svg
+from chaos.report.bars import PHASES, Strip
+from chaos.report.inks import ink
 from chaos.report.many import PathSpread
 from chaos.report.timeline import Curve, Lane, PathOperations, SentinelMark, Timeline
 
 WIDTH_IN = 12.8
 ROW_IN = 0.27
 
-
-class Ink(NamedTuple):
-    light: str
-    dark: str
-
-
-INKS = {
-    "text": Ink("#1b1f24", "#e8ebef"),
-    "muted": Ink("#57606a", "#a3adb8"),
-    "line": Ink("#d1d7de", "#343d47"),
-    "paper": Ink("#ffffff", "#12161b"),
-    "panel": Ink("#f5f7f9", "#1a2027"),
-    "good": Ink("#1a7f38", "#4fc68c"),
-    "bad": Ink("#b42319", "#ff8f82"),
-    "open": Ink("#8a5a01", "#e5b547"),
-    "link": Ink("#0b5cad", "#79b8ff"),
-    "band": Ink("#fbe9e7", "#3a2322"),
-    "ok": Ink("#0072b3", "#6cb6ee"),
-    "stray": Ink("#9a5b00", "#f0b35a"),
-    "failed": Ink("#c0250f", "#ff8a70"),
-    "unknown": Ink("#7a4aa8", "#c9a2f2"),
-    "missed": Ink("#59636e", "#9fa9b4"),
-    "master": Ink("#005a8d", "#58aee8"),
-    "replica": Ink("#a9c9de", "#31495c"),
-}
 
 RC: Any = {
     "svg.fonttype": "none",
@@ -71,10 +49,6 @@ SHAPES = {"failed": "x", "unknown": "o", "late": "^", "missed": "_"}
 """Of operations that are not good: never told apart by colour alone."""
 HEIGHTS = {"failed": 0.16, "unknown": -0.16, "late": 0.0, "missed": -0.3}
 """Where in its lane each shape stands."""
-
-
-def ink(name: str) -> str:
-    return INKS[name].light
 
 
 def of_timeline(timeline: Timeline) -> tuple[str, bytes]:
@@ -141,6 +115,53 @@ def of_spreads(groups: Mapping[str, Sequence[PathSpread]], limits_s: Sequence[fl
         f"{title}: {'; '.join(f'{path.path}: {path.text}' for path in each)}" for title, each in groups.items()
     )
     return svg.inline(vector, "How late each path was back, over all trials", said, prefix="spread")
+
+
+def of_strips(groups: Mapping[str, Sequence[Strip]], limits_s: Sequence[float]) -> str:
+    """Small multiples, a row a group and a column a path: every trial as a stack of its phases, the shortest first."""
+    if not groups:
+        return ""
+    across = max(len(each) for each in groups.values())
+    top_s = 1.06 * max([*limits_s, *(max(strip.totals) for each in groups.values() for strip in each), 1.0])
+    names = [name for name in PHASES if any(name in strip.phases for each in groups.values() for strip in each)]
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(WIDTH_IN, 2.2 * len(groups) + 0.7), facecolor=ink("paper"))
+        rows = figure.subplots(len(groups), across, sharey=True, squeeze=False)
+        height = figure.get_figheight()
+        room: Any = {"top": 1 - 0.3 / height, "bottom": 0.45 / height, "hspace": 0.45, "wspace": 0.06}
+        figure.subplots_adjust(left=0.05, right=0.87, **room)
+        for axes_row, (title, each) in zip(rows, groups.items(), strict=True):
+            for axes, strip in zip(axes_row, [*each, *[None] * (across - len(each))], strict=True):
+                if strip is None:
+                    axes.set_visible(False)
+                    continue
+                _stack(axes, strip)
+                axes.set_ylim(0, top_s)
+                for limit_s in limits_s:
+                    axes.axhline(limit_s, color=ink("bad"), linewidth=1.2, linestyle=(0, (4, 2)))
+                _frame(axes, ())
+                axes.set_xticks([])
+                axes.set_title(strip.path, loc="left", size=9, color=ink("text"))
+            axes_row[0].set_xlabel(title, loc="left", color=ink("text"))
+        patches = [Patch(facecolor=PHASES[name].colour, edgecolor=ink("text"), linewidth=0.4) for name in names]
+        figure.legend(patches, names, loc="upper right", frameon=False, labelcolor=ink("text"))
+        vector = _saved(figure, "svg", {"Date": None, "Creator": None}).decode()
+    said = "The table below has the median of each phase."
+    return svg.inline(
+        vector, "Every trial as a stack of its phases, in seconds, the shortest first", said, prefix="strip"
+    )
+
+
+def _stack(axes: Axes, strip: Strip) -> None:
+    """Phases one upon the other, a step a trial; outlined, so that they are told apart without their colours."""
+    edges = np.arange(len(strip.totals) + 1)
+    below = np.zeros(len(strip.totals))
+    for name, seconds in strip.phases.items():
+        above = below + np.array(seconds)
+        style: Any = {"facecolor": PHASES[name].colour, "edgecolor": ink("text"), "linewidth": 0.3, "step": "post"}
+        axes.fill_between(edges, np.append(below, below[-1]), np.append(above, above[-1]), **style)
+        below = above
+    axes.set_xlim(0, len(strip.totals))
 
 
 class SweepPoint(NamedTuple):

@@ -1,17 +1,18 @@
 """Writes what is derived from a campaign: the same bytes for the same recording, whoever asks and how often."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaos.analysis.campaign import each
+from chaos.analysis.campaign import analyse_beside
 from chaos.analysis.history import History
 from chaos.analysis.result import CampaignResult
 from chaos.analysis.summary import to_json
 from chaos.record.layout import kept
 from chaos.record.reader import campaign_manifest
 from chaos.report import figures
-from chaos.report.bars import limits_s
-from chaos.report.evidence import Evidence, command, lane_rows, raw_lines, settings_rows, taken
+from chaos.report.bars import limits_s, strips
+from chaos.report.evidence import TRACES, Evidence, Taken, command, lane_rows, raw_lines, settings_rows, taken
 from chaos.report.failures import HEAD, grouped
 from chaos.report.junit import junit
 from chaos.report.many import spreads, worst_first
@@ -20,23 +21,32 @@ from chaos.report.page import html
 from chaos.report.timeline import timeline
 
 
-def write(campaign_dir: Path, result: CampaignResult) -> Path:
-    """Write every derived file of the campaign and return the HTML report's path.
+def report(campaign_dir: Path) -> tuple[CampaignResult, Path]:
+    """Analyse a campaign and write its report. Returns the result and the HTML report's path. Raises RecordingError."""
+    result, found = analyse_beside(campaign_dir, taken)
+    return result, write(campaign_dir, result, found)
+
+
+def write(campaign_dir: Path, result: CampaignResult, found: Sequence[Taken]) -> Path:
+    """Write every derived file of the campaign and return the HTML report's path. `found` is of its trials in order.
 
     summary.json comes first: it is there for a machine even if a recording cannot be drawn. Raises RecordingError.
     """
-    report = campaign_dir / "report.html"
+    page = campaign_dir / "report.html"
     with kept(campaign_dir):
         (campaign_dir / "summary.json").write_text(to_json(result), encoding="utf-8")
         (campaign_dir / "summary.md").write_text(markdown(result), encoding="utf-8")
         (campaign_dir / "junit.xml").write_bytes(junit(result))
-        gathered = gather(campaign_dir, result)
+        (campaign_dir / TRACES).mkdir(exist_ok=True)
+        for trial, one in zip(result.trials, found, strict=True):
+            (campaign_dir / TRACES / f"{trial.directory}.json").write_bytes(one.trace)
+        gathered = gather(campaign_dir, result, found)
         with (campaign_dir / "failed-operations.csv").open("wb") as file:
             file.writelines(gathered.csv)
         picture = campaign_dir / "timeline.png"
         picture.write_bytes(gathered.png) if gathered.png else picture.unlink(missing_ok=True)
-        report.write_text(html(result, gathered.evidence), encoding="utf-8")
-    return report
+        page.write_text(html(result, gathered.evidence), encoding="utf-8")
+    return page
 
 
 @dataclass(kw_only=True)
@@ -48,9 +58,8 @@ class Gathered:
     png: bytes = b""
 
 
-def gather(campaign_dir: Path, result: CampaignResult) -> Gathered:
-    """Read each trial once, and the worst one again, to draw it."""
-    found = each(taken, [(campaign_dir / trial.directory, trial.number) for trial in result.trials])
+def gather(campaign_dir: Path, result: CampaignResult, found: Sequence[Taken]) -> Gathered:
+    """Put together what was taken from each trial, and read the worst one again, to draw it."""
     worst = next(iter(worst_first(result)), None)
     history = History.load(campaign_dir / worst.directory) if worst else None
     picture = timeline(history, worst) if history and worst else None
@@ -58,6 +67,7 @@ def gather(campaign_dir: Path, result: CampaignResult) -> Gathered:
     evidence = Evidence(
         timeline=vector,
         spread=figures.of_spreads(spreads(result), limits_s(result.trials)),
+        strips=figures.of_strips(strips(result), limits_s(result.trials)),
         lanes=lane_rows(picture) if picture else (),
         raw=raw_lines(history, worst) if history and worst else (),
         failed=grouped([one.groups for one in found]),

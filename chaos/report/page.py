@@ -16,11 +16,11 @@ from chaos.analysis import wording
 from chaos.analysis.result import CampaignResult, Finding, Group, TrialResult
 from chaos.findings import SEVERITIES
 from chaos.report import details
-from chaos.report.bars import PHASES, Chart, chart
+from chaos.report.bars import PHASES, Chart, chart, phase_rows
 from chaos.report.claims import ClaimRow, claims, slug
 from chaos.report.details import Row
 from chaos.report.evidence import Evidence
-from chaos.report.figures import INKS
+from chaos.report.inks import INKS
 from chaos.report.many import PathSpread, group_title, is_many, some, spreads, worst_first
 
 ROOM = 250_000
@@ -223,6 +223,7 @@ def environment() -> Environment:
         "tone": wording.TONES.__getitem__,
         "slug": slug,
         "svg": Markup,
+        "phase_rows": phase_rows,
         "ways": details.ways,
         "not_ok": details.not_ok,
         "losses": details.losses,

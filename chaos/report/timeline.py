@@ -168,6 +168,11 @@ def timeline(history: History, trial: TrialResult) -> Timeline | None:
     )
 
 
+def lanes(history: History, trial: TrialResult, axis: Axis) -> tuple[Lane, list[Lane]]:
+    """The faults, and what each member and each Service was when."""
+    return Lane("fault", tuple(_faults(trial))), list(_states(history, axis))
+
+
 def extent(history: History, trial: TrialResult) -> Axis:
     """From a little before the fault to a little after the last thing that happened because of it."""
     first, last = float(history.ops.due_s.min()), history.ops.end_s

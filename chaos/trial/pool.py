@@ -93,7 +93,8 @@ class PlayOptions:
     """How trials are played: `at_once` of them, each for at most `limit_s`. `redeploy` brings a fresh system.
 
     `closed` is awaited for each trial that was played to its end, before another one begins. `of` is how many trials
-    it takes, as far as is known by now.
+    it takes, as far as is known by now. One begins at least `stagger_s` after another: systems that start together
+    would be short of a core together, and tick together.
     """
 
     at_once: int
@@ -102,6 +103,7 @@ class PlayOptions:
     tell: Tells
     of: Callable[[], int]
     closed: Closed | None = None
+    stagger_s: float = 0.0
 
 
 class Play:
@@ -155,7 +157,7 @@ class Pool:
         """`trials` may be a generator, which is asked for another one when there is room for it."""
         self._options = options
         self._to_come = iter(trials)
-        self._begun = 0
+        self._begun = self._next_ns = 0
         self._playing: dict[asyncio.Task[TrialSpec], Play] = {}
         self._failed: list[BaseException] = []
         self._crowded: list[CrowdedError] = []
@@ -165,7 +167,9 @@ class Pool:
         """Play all. When nothing is under way any more, raise the gravest failure, or InterruptedTrial."""
         self._begin()
         while self._playing:
-            done, _ = await asyncio.wait(self._playing, timeout=TICK_S, return_when=asyncio.FIRST_COMPLETED)
+            until_next_s = (self._next_ns - mono_ns()) / 1e9
+            timeout_s = until_next_s if 0 < until_next_s < TICK_S else TICK_S
+            done, _ = await asyncio.wait(self._playing, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 await self._ended(task)
             self._begin()
@@ -182,10 +186,17 @@ class Pool:
             play.interrupt()
 
     def _begin(self) -> None:
-        while len(self._playing) < self._options.at_once and (specs := next(self._to_come, None)):
+        """Let trials begin for which there is room, one and then, `stagger_s` later, another."""
+        while len(self._playing) < self._options.at_once:
+            if self._playing and mono_ns() < self._next_ns:
+                return
+            specs = next(self._to_come, None)
+            if specs is None:
+                return
             play = Play(specs, self._options)
             self._playing[asyncio.create_task(play.run())] = play
             self._begun += 1
+            self._next_ns = mono_ns() + round(self._options.stagger_s * 1e9)
 
     async def _ended(self, task: "asyncio.Task[TrialSpec]") -> None:
         del self._playing[task]

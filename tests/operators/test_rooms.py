@@ -6,10 +6,9 @@ from typing import get_args
 import pytest
 
 import chaos
-from chaos.analysis.campaign import analyse
 from chaos.operators.rooms import ROOMS
 from chaos.operators.spotahome import LABEL_LINE, REPAIR_LINE
-from chaos.report.files import write
+from chaos.report.files import report
 from chaos.scenario.model import System
 from tests.recordings import kill_master, write_campaign
 
@@ -22,7 +21,7 @@ def reported(directory: Path, operator: str) -> str:
     story = kill_master()
     story.scenario["system"]["operator"] = operator
     campaign = write_campaign(directory, [story])
-    write(campaign, analyse(campaign))
+    report(campaign)
     files = [path for path in campaign.iterdir() if path.suffix in {".html", ".json", ".md", ".xml"}]
     assert {path.suffix for path in files} == {".html", ".json", ".md", ".xml"}
     return " ".join(path.read_text() for path in files)

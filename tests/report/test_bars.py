@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from chaos.analysis.interval import Interval
-from chaos.report.bars import LATER, UNATTRIBUTED, chart, limits_s, ticks
+from chaos.analysis.statistics import groups
+from chaos.report.bars import LATER, UNATTRIBUTED, chart, limits_s, phase_rows, strips, ticks
 from tests.report.results import campaign, path, phases, target, trial, window
 
 
@@ -76,3 +77,34 @@ def test_a_campaign_without_outages_has_no_bars():
 def test_the_limit_of_a_control_is_no_time():
     control = path("service/new", None, targets={"recovery": target(0, 0, gate=True)})
     assert limits_s([trial(0, 51.9, 51.99, paths={control.name: control})]) == []
+
+
+def test_of_many_trials_each_path_is_a_strip_of_its_trials_the_shortest_first():
+    trials = tuple(trial(n, 60.0 - n, 60.09 - n) for n in range(20))
+    [(title, found)] = strips(campaign(*trials)).items()
+    assert title == "kill-master, 20 trials, the killed ordinal below its successor's"
+    service = next(strip for strip in found if strip.path == "service/new")
+    assert list(service.totals) == sorted(service.totals)
+    assert service.totals[-1] == pytest.approx(60.09, abs=0.1)
+    assert list(service.phases)[:2] == ["detection", "quorum"]
+    assert {len(seconds) for seconds in service.phases.values()} == {20}
+
+
+def test_of_more_trials_than_a_strip_has_columns_the_longest_is_always_drawn():
+    trials = tuple(trial(n, 10.0 + n / 10, 10.1 + n / 10) for n in range(150))
+    [found] = strips(campaign(*trials)).values()
+    service = next(strip for strip in found if strip.path == "service/new")
+    assert len(service.totals) == 50
+    assert service.totals[-1] == pytest.approx(10.1 + 149 / 10, abs=0.1)
+
+
+def test_a_few_trials_have_no_strips():
+    assert strips(campaign()) == {}
+
+
+def test_each_phase_has_its_median_with_its_interval():
+    trials = tuple(trial(n, 50.0 + n, 50.1 + n) for n in range(9))
+    [group] = groups(trials)
+    row = next(row for row in phase_rows(group) if row[:2] == ("service/new", "endpoint"))
+    assert (row[2], row[3]) == ("9", "48.09")
+    assert row[4] == "45.09 to 51.09"

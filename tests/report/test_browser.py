@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from chaos.analysis.history import History
+from chaos.report.evidence import taken
 from chaos.report.files import gather
 from chaos.report.page import html
 from tests.recordings import build_sample_campaign
@@ -43,7 +45,8 @@ def report(tmp_path_factory) -> Path:
     directory = build_sample_campaign(tmp_path_factory.mktemp("report") / "sample")
     result = campaign(trial(0, 51.9, 51.99), trial(1, 75.9, 76.0, experiment="delete-master"))
     path = directory / "report.html"
-    path.write_text(html(result, gather(directory, result).evidence))
+    found = [taken(History.load(directory / one.directory), one) for one in result.trials]
+    path.write_text(html(result, gather(directory, result, found).evidence))
     return path
 
 

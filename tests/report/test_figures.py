@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from chaos.report import figures, svg
+from chaos.report.inks import INKS
 from chaos.report.many import PathSpread
 from chaos.report.timeline import Curve, Lane, PathOperations, Run, SentinelMark, Timeline
 
@@ -53,7 +54,7 @@ def spread():
 def test_there_are_no_styles_and_every_colour_is_an_ink(drawn, spread, plot):
     text = drawn[0] if plot == "timeline" else spread
     assert "style" not in text
-    inks = {ink.light for ink in figures.INKS.values()} | {"none"}
+    inks = {ink.light for ink in INKS.values()} | {"none"}
     assert set(re.findall(r'(?:fill|stroke)="(#[0-9a-f]+)"', text)) <= inks
 
 
@@ -81,7 +82,7 @@ def test_a_row_of_many_equal_shapes_is_one_line_with_shapes_at_its_corners(pictu
     [marker] = root.iter(f"{{{svg.SVG}}}marker")
     [line] = [path for path in root.iter(f"{{{svg.SVG}}}path") if path.get("marker-mid") == f"url(#{marker.get('id')})"]
     assert line.get("d", "").count("H") == 39
-    assert marker[0].get("stroke") == figures.INKS["failed"].light
+    assert marker[0].get("stroke") == INKS["failed"].light
 
 
 def test_a_picture_is_the_same_each_time(picture, drawn):

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 from chaos.analysis.result import Doubt, Finding, Losses
 from chaos.report.evidence import Evidence
-from chaos.report.figures import INKS
+from chaos.report.inks import INKS
 from chaos.report.page import ROOM, css, findings, fitting, html
 from tests.report.results import HEADLINE, campaign, trial, undecided
 

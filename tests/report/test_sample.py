@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.analysis.campaign import analyse
-from chaos.report.files import write
+from chaos.report.files import report
 
 SAMPLE = Path(__file__).parents[2] / "reports" / "sample"
 DRAWN = re.compile(r'<svg [^>]*viewBox="0 0 921.*?</svg>', re.DOTALL)
@@ -22,7 +21,7 @@ def again(tmp_path_factory):
     for path in raw:
         copy = shutil.copytree if path.is_dir() else shutil.copy
         copy(path, directory / path.name)
-    write(directory, analyse(directory))
+    report(directory)
     return directory
 
 

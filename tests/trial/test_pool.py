@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,16 @@ def test_no_more_trials_are_under_way_than_were_asked_for(tmp_path: Path) -> Non
         most = max(most, under_way)
     assert most == 2
     assert {message.trial for message in [one for one in told if one.tell is Tell.TRIAL][:2]} == {0, 1}
+
+
+def test_they_begin_one_after_the_other(tmp_path: Path) -> None:
+    _, directory = run(options(tmp_path), lambda _: None)
+
+    stagger_s = 0.2 / 3  # the period of the system in memory, over three
+    begun = sorted(read(path)["started"] for path in directory.glob("trial-*/manifest.json"))
+    first, second, third = (datetime.fromisoformat(one).timestamp() for one in begun)
+    assert second - first > 0.5 * stagger_s
+    assert third - second > 0.5 * stagger_s
 
 
 def test_a_failure_lets_no_more_begin_and_those_under_way_are_played_to_their_end(
