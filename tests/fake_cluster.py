@@ -60,8 +60,8 @@ class FakeCluster:
     async def probe(self, cut: Partition) -> None:
         """The cut of this cluster proves itself."""
 
-    async def afflict(self, member: Member, what: str, **how: object) -> Effect:
-        return _effect(mono_ns(), False, f"{member.name} knows no {what} ({how})")
+    async def afflict(self, member: Member, do: str, **how: object) -> Effect:
+        return _effect(mono_ns(), False, f"{member.name} knows no {do} ({how})")
 
     async def tell(self, member: Member, *command: str) -> Effect:
         return _effect(mono_ns(), False, f"nobody hears {' '.join(command)}")

@@ -20,12 +20,19 @@ dropped  → dropped: the packets that the target's cut has dropped so far, or n
 tell     address, port, kind, command → before_ns, after_ns, reply; one command, from here and over a new connection
 sleep    address, port, kind, seconds → before_ns, after_ns, evidence, seen; a Redis serves nobody for so long, which
          ends by itself. `seen` is false where it refused, and where it answered a PING meanwhile
+change   what, lease_s, longest_s, and what a kind of `chaos.agent.changes` needs → before_ns, after_ns, evidence, seen
+flow     least_s → before_ns, after_ns, evidence, seen; whether a PING over the connection of the last `probe` takes so
+         long
+keep_down up_s, lease_s, longest_s → before_ns, after_ns, evidence, seen; killed, and killed again whenever it has run
+         for `up_s`, until healed
+oom      most_bytes → before_ns, after_ns, evidence, seen; the kernel kills it, because it may have no more memory
 renew    → held, healed, mono_ns, wall_ns; every lease begins again
 heal     → held, healed, mono_ns, wall_ns; undoes every cut and pause, and may be repeated
 status   → held, healed, mono_ns, wall_ns
 """
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -38,6 +45,7 @@ from typing import Any, Protocol
 
 from chaos.access import Accesses
 from chaos.agent import reach
+from chaos.agent.changes import CHANGES, confined, released, talk
 from chaos.agent.flow import Flow
 from chaos.agent.lease import Hold, Leases, Term
 from chaos.clock import mono_ns, reading
@@ -46,6 +54,7 @@ from chaos.model import MemberKind
 from chaos.net.cut import Cut
 from chaos.net.nft import Table
 from chaos.resp import Resp
+from chaos.until import until
 
 SIGNAL_S = 2.0
 """How long the effect of a signal is waited for."""
@@ -53,6 +62,10 @@ ANSWER_S = 2.0
 """How long a connection for a command, and its reply, are waited for."""
 QUIET_S, HANG_S = 0.04, 1.0
 """How long the refusal of a sleep is waited for, and how long a PING has to go unanswered as its proof."""
+PROVED_S = 5.0
+"""How long the proof of a change is waited for."""
+AGAIN_S = 0.005
+"""How often it is looked whether a process that is kept down was started again."""
 WATCH_S = 0.25
 """How often leases are looked at."""
 
@@ -69,6 +82,9 @@ class FaultTarget(Protocol):
 
     def processes(self) -> list[int]:
         """Return the processes that it runs now, its main process first. Raises FaultError if it runs none."""
+
+    def successors(self) -> list[int]:
+        """Return the main processes that its pod runs now, whenever they were started; none if it runs none."""
 
     def network(self) -> int:
         """Open its network namespace. The caller closes the descriptor. Raises FaultError if it has none."""
@@ -87,6 +103,7 @@ class Faults:
         self._paused: dict[str, FaultTarget] = {}
         self._tables: dict[int, Table] = {}
         self._flows: dict[int, Flow] = {}
+        self._killing: set[asyncio.Task[None]] = set()
         self.does: dict[str, Callable[[Request], Awaitable[Answer]]] = {
             "kill": self.kill,
             "pause": self._pause,
@@ -96,6 +113,10 @@ class Faults:
             "dropped": self._dropped,
             "tell": self._tell,
             "sleep": self._sleep,
+            "change": self._change,
+            "flow": self._flow,
+            "keep_down": self.keep_down,
+            "oom": self.oom,
             "renew": self.renew,
             "heal": self._heal,
             "status": self._status,
@@ -204,6 +225,86 @@ class Faults:
                     task.cancel()
                 await asyncio.gather(*asked, return_exceptions=True)
 
+    async def _change(self, request: Request) -> Answer:
+        """Change something and wait for the proof. What undoes it is held as data before anything is changed."""
+        what, target = request["what"], self._find(request)
+        kind = CHANGES[what]
+        try:
+            undo = await asyncio.to_thread(kind.before, target, request)
+            hold = Hold(target.id, None, what, json.dumps(undo))
+            self.leases.take(hold, _term(request), partial(kind.undo, undo))
+            before_ns = mono_ns()
+            await asyncio.to_thread(kind.make, target, request, undo)
+            stamps = {"before_ns": before_ns, "after_ns": mono_ns()}
+        except OSError as error:
+            raise FaultError(f"{what} of {target.id[:12]}: {error}") from error
+        seen = ""
+
+        async def proved() -> bool:
+            nonlocal seen
+            try:
+                shown, seen = await asyncio.to_thread(kind.proof, request, undo)
+            except OSError as error:
+                shown, seen = False, f"it did not answer: {error}"
+            return shown
+
+        try:
+            await until(proved, within_s=PROVED_S, because=lambda: seen, every_s=WATCH_S / 5, error=FaultError)
+        except FaultError as error:
+            return stamps | {"seen": False, "evidence": str(error)}
+        return stamps | {"seen": True, "evidence": seen}
+
+    async def _flow(self, request: Request) -> Answer:
+        flow = self._flows.get(self._open_table(self._find(request)), Flow())
+        before_ns, took_s = mono_ns(), await flow.pinged(ANSWER_S)
+        slow = flow.to is not None and (took_s is None or took_s >= request["least_s"])
+        return {"before_ns": before_ns, "after_ns": mono_ns(), "seen": slow, "evidence": str(flow)}
+
+    async def keep_down(self, request: Request) -> Answer:
+        """Kill the target, and from then on whatever its pod runs in its place."""
+        target, hold = self._find(request), Hold(self._find(request).id, None, "keep_down")
+        self.leases.take(hold, _term(request), lambda: None)
+        answer = await self.kill(request)
+        task = asyncio.create_task(self._kill_again(target, hold, float(request["up_s"])))
+        self._killing.add(task)
+        task.add_done_callback(self._killing.discard)
+        return answer
+
+    async def _kill_again(self, target: FaultTarget, hold: Hold, up_s: float) -> None:
+        since_ns: dict[int, int] = {}
+        while hold in self.leases.holds():
+            for pid in target.successors():
+                if mono_ns() - since_ns.setdefault(pid, mono_ns()) >= up_s * 1e9:
+                    reach.signal_one(pid, signal.SIGKILL)
+            await asyncio.sleep(AGAIN_S)
+
+    async def oom(self, request: Request) -> Answer:
+        """Put the process into a cgroup with little memory and have it need more: the kernel kills it."""
+        target = self._find(request)
+        pid, asked = target.processes()[0], {key: request[key] for key in ("address", "port", "kind")}
+        undo = await asyncio.to_thread(confined, "memory", pid)
+        group = Path(undo["group"])
+        try:
+            with reach.pidfd(pid) as descriptor:
+                before_ns = mono_ns()
+                (group / "cgroup.procs").write_text(str(pid))
+                limit = group / "memory.limit_in_bytes"
+                (limit if limit.exists() else group / "memory.max").write_text(str(request["most_bytes"]))
+                needs = asyncio.create_task(asyncio.to_thread(talk, asked, "ECHO", "x" * (4 * request["most_bytes"])))
+                try:
+                    async with asyncio.timeout(SIGNAL_S):
+                        after_ns, said = await reach.ended_ns(descriptor), f"process {pid} is gone"
+                except TimeoutError:
+                    after_ns, said = mono_ns(), f"process {pid} is still there"
+                await asyncio.gather(needs, return_exceptions=True)
+            counted = group / ("memory.oom_control" if limit.exists() else "memory.events")
+            counts = dict(line.split() for line in counted.read_text().splitlines())
+            seen = said.endswith("gone") and int(counts["oom_kill"]) > 0
+            said += f", and the kernel counts {counts['oom_kill']} OOM kills in its cgroup"
+            return {"before_ns": before_ns, "after_ns": after_ns, "evidence": said, "seen": seen}
+        finally:
+            await until(partial(_gone, undo), within_s=SIGNAL_S, because=f"{group} cannot be removed", error=FaultError)
+
     @asynccontextmanager
     async def _connected(self, request: Request) -> AsyncIterator[Resp]:
         """A new connection to the target, if it is still there. Raises FaultError for any trouble with it."""
@@ -253,6 +354,11 @@ class Faults:
 
     def _undo_left(self, hold: Hold) -> None:
         """Undo one fault of the executor before. If no process is in a namespace any more, the cut is gone with it."""
+        if hold.what in CHANGES:
+            CHANGES[hold.what].undo(json.loads(hold.undo))
+            return
+        if hold.what == "keep_down":  # whoever killed it again is gone
+            return
         if hold.namespace is None:
             self._continue(self._find({"container": hold.container}))
             return
@@ -280,6 +386,15 @@ def _running(target: FaultTarget) -> list[int]:
         return target.processes()
     except FaultError:
         return []
+
+
+async def _gone(undo: Answer) -> bool:
+    """Remove a cgroup. A process that was killed may be in it for a moment longer."""
+    try:
+        await asyncio.to_thread(released, undo)
+    except OSError:
+        return False
+    return True
 
 
 def _term(request: Request) -> Term:

@@ -38,10 +38,17 @@ class Container:
 
     def __init__(self, request: Request) -> None:
         self.id: str = request["container"]
+        self._uid: str = request.get("uid", "")
+        running = reach.processes(self.id)[:1] if self.id and self._uid else []
+        self._name = reach.name_of(reach.main_process(self.id)) if running else ""
 
     def processes(self) -> list[int]:
         own = reach.main_process(self.id)
         return [own, *(pid for pid in reach.processes(self.id) if pid != own)]
+
+    def successors(self) -> list[int]:
+        """Those of its pod that have the name that its own process had."""
+        return [int(one["pid"]) for one in reach.of_pod(self._uid) if one["name"] == self._name]
 
     def network(self) -> int:
         return reach.network_namespace(reach.main_process(self.id))

@@ -90,6 +90,10 @@ async def stop_or_continue(pids: list[int], number: signal.Signals, within_s: fl
     await until(all_show_it, within_s=within_s, because=because, every_s=POLL_S, error=FaultError)
 
 
+def name_of(pid: int) -> str:
+    return _read(pid, "comm").strip()
+
+
 def with_children(pid: int) -> list[int]:
     """Return a process and its children, such as the one that a Redis forks to save."""
     found = _read(pid, f"task/{pid}/children").split()

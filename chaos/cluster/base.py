@@ -26,6 +26,14 @@ class Ability(StrEnum):
     DELETE = "delete"
     CUT = "cut"
     TELL = "tell"
+    STARVE = "cgroups of a core's share"
+    MEMORY = "cgroups of memory"
+    DISK = "limits of files"
+    LINK = "slow links"
+    DELAY = "netem"
+    COORDINATED = "SENTINEL FAILOVER COORDINATED"
+    SCALE = "scaling"
+    NODE = "nodes"
 
 
 class Stop(StrEnum):
@@ -115,7 +123,7 @@ class Cluster(Protocol):
     async def cut(self, cut: Partition) -> Effect:
         """Cut in one member's network. It replaces the present cut there."""
 
-    async def afflict(self, member: Member, what: str, **how: object) -> Effect:
+    async def afflict(self, member: Member, do: str, **how: object) -> Effect:
         """Have the executor do to a member what `chaos.agent.faults` calls so; what lasts does so until `heal`."""
 
     async def tell(self, member: Member, *command: str) -> Effect:

@@ -90,10 +90,10 @@ class Executor(ABC):
             seen = str(error)
         return self._effect(answer, accepted_ns=accepted_ns, confirmed_ns=confirmed_ns, evidence=seen)
 
-    async def afflict(self, member: Member, what: str, **how: object) -> Effect:
-        """Do to a member what the executor calls `what`. Its answer says whether the effect was seen, and how."""
+    async def afflict(self, member: Member, do: str, **how: object) -> Effect:
+        """Do to a member what the executor calls so. Its answer says whether the effect was seen, and how."""
         term = {"lease_s": LEASE_S, **({"longest_s": PAUSE_S} if "longest_s" not in how else {})}
-        answer = await self.ask(what, **_named(member), **_reached(member), **term, **how)
+        answer = await self.ask(do, **_named(member), **_reached(member), **term, **how)
         now_ns = mono_ns()
         confirmed_ns = now_ns if answer["seen"] else None
         return self._effect(answer, accepted_ns=now_ns, confirmed_ns=confirmed_ns, evidence=answer["evidence"])

@@ -14,7 +14,7 @@ from typing import Any
 
 from chaos.cluster.kube.kind import ASK_S, NEEDS_GIB, Kind, checkout, name_of, ran, run
 from chaos.cluster.local import servers
-from chaos.cluster.local.level import usable_level
+from chaos.cluster.local.level import lacking, usable_level
 from chaos.errors import SetupError
 from chaos.scenario.places import LocalServer
 
@@ -56,8 +56,15 @@ async def server() -> str:
     return f"local: {await asyncio.to_thread(servers.find, LocalServer())}"
 
 
+async def local_faults() -> str:
+    """Which faults cannot be made on local, and why not."""
+    found = await asyncio.to_thread(usable_level)
+    cannot = await asyncio.to_thread(lacking, found, servers.find(LocalServer()))
+    return "local: no " + "; no ".join(f"{one} ({why})" for one, why in cannot.items())
+
+
 Check = Callable[[], Coroutine[Any, Any, str]]
-CHECKS: dict[str, tuple[Check, ...]] = {"kind": (engine, memory), "local": (level, server)}
+CHECKS: dict[str, tuple[Check, ...]] = {"kind": (engine, memory), "local": (level, server, local_faults)}
 """What has to be there, by the place where a system would run."""
 
 

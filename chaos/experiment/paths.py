@@ -81,9 +81,12 @@ def _mark_failed(observed: Observed, path: str, failed: list[LiveClient], since_
 
 
 def _back_ns(client: LiveClient) -> int:
-    """When the first good operation after the last bad one was answered."""
+    """When the first good operation after the last bad one was answered, or the last one of all.
+
+    An operation of an application may be due before the last bad one, and be answered long after it.
+    """
     after = bisect_right(client.good_ns, client.last_bad_ns() or 0)
-    return client.answered_ns[after]
+    return client.answered_ns[min(after, len(client.answered_ns) - 1)]
 
 
 def _baseline(clients: list[LiveClient], since_ns: int) -> Baseline:

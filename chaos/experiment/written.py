@@ -215,13 +215,15 @@ def load(path: Path) -> Experiment:
         ensure_experiment_is_valid(source.data)
     except (ChaosException, ValueError) as error:
         raise ScenarioError(f"{path}: {error}") from error
-    faults = (one.calls(ACTIONS) for one in written.method)
+    faults = [(one.calls(ACTIONS), one.provider) for one in written.method]
     return Experiment(
         name=path.stem,
         path=path,
         content=source.data,
         expects=next((one.expects for one in written.extensions if one.name == "failover"), "any"),
-        needs=frozenset().union(*(FAULTS[name].needs for name in faults if name in FAULTS)),
+        needs=frozenset().union(
+            *(FAULTS[name].needed(by.arguments or {}) for name, by in faults if by and name in FAULTS)
+        ),
     )
 
 

@@ -5,7 +5,7 @@ cluster and returns its effect; then name it in `FAULTS`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from chaos.clock import HOST, mono_ns
 from chaos.cluster.base import Ability, Cluster, Effect, Partition, Stop
 from chaos.cluster.health import Facts
 from chaos.errors import FaultError
-from chaos.fault.aim import Shape, sides
+from chaos.fault.aim import Shape, select, sides
 from chaos.model import Member, MemberKind
 from chaos.net.cut import Way
 from chaos.record.event_files import EventWriter
@@ -22,6 +22,11 @@ from chaos.until import until
 
 ClientsSide = Literal["both", "with-target", "with-peers"]
 """On which side of a partition the clients are. Whoever observes the system is where they are."""
+SIMULATED_S = 60.0
+"""How long a Sentinel may take to come to the point at which it was told to end."""
+SLOW_S = 0.2
+"""What takes so long over a connection that answered at once before shows that its link is slow."""
+LOOK_S = 0.05
 PUBLISHED_S = 5.0
 """How long a Sentinel's own event is waited for, which comes by way of the agent and its files."""
 
@@ -51,7 +56,8 @@ class Fault:
 
     `needs` is what a cluster must be able to do. A `lasting` fault holds until it is healed. One that is not `aimed`
     has no target. It is applied to each of several targets at the same time, or to all at once if it takes them
-    `together`.
+    `together`. `more` is what a cluster must be able to do as well where the experiment gives that argument. `proof` is
+    what proves it and `undo` what undoes it, for people who choose one.
     """
 
     apply: Callable[..., Awaitable[Effect]]
@@ -59,6 +65,13 @@ class Fault:
     lasting: bool = False
     aimed: bool = True
     together: bool = False
+    more: Mapping[str, Ability] = field(default_factory=dict)
+    proof: str = ""
+    undo: str = "nothing has to be undone"
+
+    def needed(self, arguments: Mapping[str, Any]) -> frozenset[Ability]:
+        """What a cluster must be able to do for these arguments."""
+        return self.needs | {ability for name, ability in self.more.items() if arguments.get(name)}
 
 
 async def crash(scene: Scene, target: Member, *, replace: bool) -> Effect:
@@ -149,12 +162,157 @@ async def slow(scene: Scene, target: Member, *, seconds: float) -> Effect:
     return await scene.cluster.afflict(target, "sleep", seconds=seconds)
 
 
-async def handover(scene: Scene, target: Member, *, master: str) -> Effect:
+async def keep_down(scene: Scene, target: Member, *, up_s: float, longest_s: float) -> Effect:
+    """SIGKILL, and again whenever it was started again and has run for `up_s`, until it is healed.
+
+    With 0 it is kept down: it is looked for every 5 ms. On Kubernetes the kubelet waits longer before each next start,
+    and so it may come back minutes after the heal.
+    """
+    return await scene.cluster.afflict(target, "keep_down", up_s=up_s, longest_s=longest_s)
+
+
+async def oom(scene: Scene, target: Member, *, most_bytes: int) -> Effect:
+    """An OOM kill by the kernel: the process may have little memory in a cgroup of its own, and needs more."""
+    return await scene.cluster.afflict(target, "oom", most_bytes=most_bytes)
+
+
+async def starve(scene: Scene, target: Member, *, percent: float, longest_s: float) -> Effect:
+    """A small share of one core, by a cgroup, until it is healed."""
+    return await scene.cluster.afflict(target, "change", what="starve", percent=percent, longest_s=longest_s)
+
+
+async def disk(scene: Scene, target: Member, *, most_bytes: int, longest_s: float) -> Effect:
+    """No file may grow beyond so many bytes until it is healed: to write to the AOF is an error, as on a full disk."""
+    return await scene.cluster.afflict(target, "change", what="disk", most_bytes=most_bytes, longest_s=longest_s)
+
+
+async def setting(  # noqa: PLR0913  # as an experiment says it
+    scene: Scene, target: Member, *, name: str, value: str, asked: Sequence[str], answered: str, longest_s: float
+) -> Effect:
+    """CONFIG SET until it is healed; then the value from before is set again, or the process has forgotten it."""
+    how: dict[str, Any] = {"what": "setting", "name": name, "value": value, "asked": list(asked), "answered": answered}
+    return await scene.cluster.afflict(target, "change", longest_s=longest_s, **how)
+
+
+async def link(  # noqa: PLR0913  # as an experiment says it
+    scene: Scene, target: Member, *, lossy_percent: int, kbit: int, delay_ms: int, longest_s: float
+) -> Effect:
+    """A bad link until it is healed: it loses some packets of the system, or lets little or late out.
+
+    A PING over a connection from before has to take as long as TCP waits until it sends a packet again.
+    """
+    if lossy_percent:
+        how: dict[str, Any] = {"shape": "isolate", "clients": "both", "way": "both", "reject": False}
+        peers = ("redis", "sentinels", "operator")
+        return await partition(scene, [target], peers=peers, percent=lossy_percent, longest_s=longest_s, **how)
+    probes = tuple(one for kind in (MemberKind.REDIS, MemberKind.SENTINEL) for one in scene.facts.of(kind))
+    probes = tuple(one for one in probes if one != target)
+    await scene.cluster.probe(Partition(member=target, peers=(), longest_s=longest_s, probes=probes))
+    how = {"what": "link", "kbit": kbit, "delay_ms": delay_ms, "longest_s": longest_s}
+    effect = await scene.cluster.afflict(target, "change", **how)
+    shown = await scene.cluster.afflict(target, "flow", least_s=min(SLOW_S, delay_ms / 1000) if delay_ms else SLOW_S)
+    return replace(effect, confirmed_ns=shown.confirmed_ns, evidence=shown.evidence)
+
+
+async def simulate(scene: Scene, targets: Sequence[Member], *, failure: str) -> Effect:
+    """SENTINEL SIMULATE-FAILURE: a Sentinel ends at this point of the next failover that it leads.
+
+    All targets are told, and one that ended is the proof. Then the others are told to forget it, as they are when it is
+    healed.
+    """
+    before = {one.name: one.container for one in targets}
+    begun_ns = mono_ns()
+    forget = ["SENTINEL", "SIMULATE-FAILURE", "help"]  # which also sets none
+    how: dict[str, Any] = {"command": [*forget[:2], failure], "undo": forget, "longest_s": 10 * SIMULATED_S}
+    told = [scene.cluster.afflict(one, "change", what="told", **how) for one in targets]
+    accepted_ns = max(one.accepted_ns for one in await asyncio.gather(*told))
+    ended = ""
+
+    async def one_ended() -> bool:
+        nonlocal ended
+        scene.look()
+        pods = {name: scene.facts.pods.get(name) for name in before}
+        over = [name for name, pod in pods.items() if pod and (not pod.started_at or pod.container != before[name])]
+        ended = ", ".join(over)
+        return bool(over)
+
+    try:
+        because = f"no Sentinel ended within {SIMULATED_S:g} s after it was told to {failure}"
+        await until(one_ended, within_s=SIMULATED_S, because=because, every_s=LOOK_S, error=FaultError)
+        confirmed_ns, evidence = mono_ns(), f"{ended} ended by itself"
+    except FaultError as error:
+        confirmed_ns, evidence = None, str(error)
+    now_ns = mono_ns()
+    for one in targets:
+        if one.name not in ended.split(", "):  # or the next leader would end as well
+            await scene.cluster.tell(one, *forget)
+    return Effect(
+        domain=HOST,
+        earliest_ns=begun_ns,
+        latest_ns=now_ns,
+        accepted_ns=accepted_ns,
+        confirmed_ns=confirmed_ns,
+        evidence=evidence,
+    )
+
+
+async def failover(scene: Scene, target: Member, *, to: str, pause_ms: int, timeout_ms: int) -> Effect:
+    """FAILOVER, told to the master itself: it stops writes, waits until a replica has all, and becomes its replica.
+
+    `pause_ms` has it stop writes for so long before, by CLIENT PAUSE, which ends by itself. No Sentinel is asked.
+    """
+    scene.look()
+    words = ["TO", *select(to, scene.facts).ip_port.rsplit(":", 1)] if to else []
+    paused = await scene.cluster.tell(target, "CLIENT", "PAUSE", str(pause_ms), "WRITE") if pause_ms else None
+    asked = await scene.cluster.tell(target, "FAILOVER", *words, "TIMEOUT", str(timeout_ms))
+    effect = replace(asked, earliest_ns=paused.earliest_ns) if paused else asked
+    said = f"{target.name} answered {asked.evidence} to FAILOVER"
+
+    async def is_replica() -> bool:
+        scene.look()
+        role = scene.facts.role(target)
+        return role is not None and role.role == "slave"
+
+    try:
+        because = "it did not become a replica"
+        within_s = timeout_ms / 1000 + PUBLISHED_S
+        await until(is_replica, within_s=within_s, because=because, every_s=LOOK_S, error=FaultError)
+    except FaultError as error:
+        return replace(effect, evidence=f"{said}, and {error}")
+    return replace(effect, confirmed_ns=mono_ns(), evidence=f"{said} and says that it is a replica")
+
+
+async def rollout(scene: Scene, targets: Sequence[Member], *, ready_s: float) -> Effect:
+    """Each is deleted gracefully, the highest ordinal first, and the next once its successor is Ready.
+
+    So a StatefulSet is updated. It is proved if each came back as another pod and was Ready within `ready_s`.
+    """
+    effects = []
+    for one in sorted(targets, key=lambda member: (member.ordinal or 0, member.name), reverse=True):
+        effects.append(await scene.cluster.stop(one, Stop.DELETE))
+
+        async def replaced(old: Member = one) -> bool:
+            scene.look()
+            pod = scene.facts.pods.get(old.name)
+            return pod is not None and pod.uid != old.uid and pod.ready
+
+        try:
+            because = f"{one.name} was not replaced by a pod that is Ready"
+            await until(replaced, within_s=ready_s, because=because, every_s=LOOK_S, error=FaultError)
+        except FaultError as error:
+            return replace(effects[0], confirmed_ns=None, evidence=str(error))
+    evidence = f"{', '.join(one.name for one in targets)}: each came back as another pod and was Ready"
+    return replace(effects[0], confirmed_ns=mono_ns(), evidence=evidence)
+
+
+async def handover(scene: Scene, target: Member, *, master: str, coordinated: bool) -> Effect:
     """SENTINEL FAILOVER, as somebody asks for it who moves the master on purpose: it is not detected but begun at once.
 
-    A Sentinel that has no replica to promote, or a failover under way, refuses; then there was no fault.
+    A Sentinel that has no replica to promote, or a failover under way, refuses; then there was no fault. `coordinated`
+    has the Sentinel use FAILOVER of the master, as Valkey does from version 9 on.
     """
-    return await _published(scene, target, "+try-failover", "SENTINEL", "FAILOVER", master)
+    words = ["COORDINATED"] if coordinated else []
+    return await _published(scene, target, "+try-failover", "SENTINEL", "FAILOVER", master, *words)
 
 
 async def reset(scene: Scene, target: Member, *, pattern: str) -> Effect:
@@ -187,14 +345,83 @@ async def nothing(scene: Scene, _target: None) -> Effect:
     return Effect(domain=HOST, earliest_ns=now, latest_ns=now, accepted_ns=now, confirmed_ns=now, evidence=evidence)
 
 
+HELD = "heal; the executor's lease"
 FAULTS: dict[str, Fault] = {
-    "crash": Fault(apply=crash, needs=frozenset({Ability.KILL, Ability.DELETE})),
-    "delete": Fault(apply=delete, needs=frozenset({Ability.DELETE})),
-    "pause": Fault(apply=pause, needs=frozenset({Ability.PAUSE}), lasting=True),
-    "partition": Fault(apply=partition, needs=frozenset({Ability.CUT}), lasting=True, together=True),
-    "slow": Fault(apply=slow, needs=frozenset({Ability.TELL})),
-    "handover": Fault(apply=handover, needs=frozenset({Ability.TELL})),
-    "reset": Fault(apply=reset, needs=frozenset({Ability.TELL})),
-    "nothing": Fault(apply=nothing, needs=frozenset(), aimed=False),
+    "crash": Fault(
+        apply=crash,
+        needs=frozenset({Ability.KILL, Ability.DELETE}),
+        proof="the process is gone, and no container of the old pod was started",
+    ),
+    "keep_down": Fault(
+        apply=keep_down, needs=frozenset({Ability.KILL}), lasting=True, proof="the process is gone", undo=HELD
+    ),
+    "delete": Fault(apply=delete, needs=frozenset({Ability.DELETE}), proof="the pod has a deletion stamp"),
+    "rollout": Fault(
+        apply=rollout,
+        needs=frozenset({Ability.DELETE}),
+        together=True,
+        proof="each pod has another uid and is Ready",
+    ),
+    "pause": Fault(
+        apply=pause, needs=frozenset({Ability.PAUSE}), lasting=True, proof="the process's state is T", undo=HELD
+    ),
+    "slow": Fault(
+        apply=slow, needs=frozenset({Ability.TELL}), proof="a PING is not answered", undo="it ends by itself"
+    ),
+    "starve": Fault(
+        apply=starve,
+        needs=frozenset({Ability.STARVE}),
+        lasting=True,
+        proof="the kernel counts that it was made to wait, and a PING is answered late",
+        undo=HELD,
+    ),
+    "partition": Fault(
+        apply=partition,
+        needs=frozenset({Ability.CUT}),
+        lasting=True,
+        together=True,
+        proof="a counter of packets counts, and a connection from before passes no more",
+        undo=HELD,
+    ),
+    "link": Fault(
+        apply=link,
+        needs=frozenset({Ability.CUT}),
+        lasting=True,
+        more={"kbit": Ability.LINK, "delay_ms": Ability.DELAY},
+        proof="a PING over a connection from before takes long; of a lossy link a counter counts too",
+        undo=HELD,
+    ),
+    "disk": Fault(apply=disk, needs=frozenset({Ability.DISK}), lasting=True, proof="MISCONF is answered", undo=HELD),
+    "oom": Fault(
+        apply=oom,
+        needs=frozenset({Ability.MEMORY}),
+        proof="the process is gone, and the kernel counts an OOM kill",
+    ),
+    "setting": Fault(
+        apply=setting,
+        needs=frozenset({Ability.TELL}),
+        lasting=True,
+        proof="CONFIG GET shows it, and a command is answered as it should be then",
+        undo=HELD,
+    ),
+    "simulate": Fault(
+        apply=simulate,
+        needs=frozenset({Ability.TELL}),
+        lasting=True,
+        together=True,
+        proof="a Sentinel ended by itself",
+        undo=HELD,
+    ),
+    "reset": Fault(apply=reset, needs=frozenset({Ability.TELL}), proof="the Sentinel publishes +reset-master"),
+    "handover": Fault(
+        apply=handover,
+        needs=frozenset({Ability.TELL}),
+        more={"coordinated": Ability.COORDINATED},
+        proof="the Sentinel publishes +try-failover",
+    ),
+    "failover": Fault(
+        apply=failover, needs=frozenset({Ability.TELL}), proof="the old master says that it is a replica"
+    ),
+    "nothing": Fault(apply=nothing, needs=frozenset(), aimed=False, proof="none is needed"),
 }
 """The faults by the names that experiments use."""

@@ -26,12 +26,12 @@ class Container:
 
 
 @contextmanager
-def container(space: Space, *command: str) -> Iterator[Container]:
+def container(space: Space, *command: str, uid: str = "") -> Iterator[Container]:
     """Run `command` as number 1 of a pid namespace, within the network of `space`, in a cgroup with the id's name."""
-    identity, uid = secrets.token_hex(32), f"{secrets.token_hex(4)}-aaaa-bbbb-cccc-{secrets.token_hex(6)}"
+    identity, uid = secrets.token_hex(32), uid or f"{secrets.token_hex(4)}-aaaa-bbbb-cccc-{secrets.token_hex(6)}"
     pod = CGROUPS / f"kubepods-pod{uid.replace('-', '_')}.slice"
     group = pod / f"cri-containerd-{identity}.scope"
-    group.mkdir(parents=True)
+    group.mkdir(parents=True, exist_ok=True)
     shim = f'echo $$ > {group}/cgroup.procs && exec unshare --pid --fork --kill-child --mount-proc "$@"'
     outer = space.popen("sh", "-c", shim, "shim", *command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
     try:

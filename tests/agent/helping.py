@@ -36,13 +36,15 @@ class Talk:
 class Serve:
     """The helper's own process; `start` again is what the kubelet does after a crash."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *within: str) -> None:
+        """`within` is what runs it somewhere else, as nsenter does."""
         self.directory = directory
+        self.within = within
         self.talks: list[Talk] = []
         self.start()
 
     def start(self) -> None:
-        command = [*PYTHON, "chaos.agent.node", str(self.directory)]
+        command = [*self.within, *PYTHON, "chaos.agent.node", str(self.directory)]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE)
         wait(self._listens)
 

@@ -2,15 +2,17 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chaos.clock import identity
 from tests.agent.containers import Container, container
 from tests.agent.helping import Serve, Talk, wait
-from tests.net.spaces import THERE, Space, pair
+from tests.net.spaces import HERE, THERE, Space, pair
 
 pytestmark = pytest.mark.netns
 
@@ -51,6 +53,34 @@ def talk(shared: Serve) -> Iterator[Talk]:
     talking = shared.talk()
     yield talking
     talking.ask("heal")
+
+
+@pytest.fixture(scope="module")
+def beside(spaces: tuple[Space, Space], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """A helper in the network of the Redis, which it reaches as a node reaches its pods."""
+    serving = Serve(tmp_path_factory.mktemp("beside"), "nsenter", "-t", str(spaces[0].pid), "-n")
+    yield serving
+    serving.end()
+
+
+@pytest.fixture
+def near(beside: Serve) -> Iterator[Talk]:
+    talking = beside.talk()
+    yield talking
+    talking.ask("heal")
+
+
+@pytest.fixture
+def redis(spaces: tuple[Space, Space]) -> Iterator[Container]:
+    """A Redis that listens."""
+    with container(spaces[0], *REDIS, "--protected-mode", "no") as running:
+        wait(lambda: "7000" in spaces[0].run("ss", "-ltn"))
+        yield running
+
+
+def ask_of(talk: Talk, of: Container, do: str, **how: Any) -> dict[str, Any]:
+    """A request with where the Redis in a container is reached."""
+    return talk.ask(do, container=of.id, address=HERE, port=7000, kind="redis", **TERM, **how)
 
 
 def state(pid: int) -> str:
@@ -161,6 +191,70 @@ def test_a_connection_from_before_the_cut_passes_no_more(
         assert f"a connection from before it to {THERE}:7000, answered in" in cut["evidence"]
         assert cut["dropped"] > 0
         talk.ask("heal")
+
+
+@pytest.mark.redis
+def test_a_setting_is_shown_and_answered_and_set_back(near: Talk, redis: Container) -> None:
+    """One that does not bring the answer that was asked for is not proved."""
+    wrong = {"what": "setting", "name": "min-replicas-to-write", "value": "9", "asked": ["DEL", "x"]}
+    made = ask_of(near, redis, "change", **wrong, answered="NOREPLICAS")
+    assert made["seen"], made
+    assert "shows min-replicas-to-write 9, before 0; DEL x is answered NOREPLICAS" in made["evidence"]
+    near.ask("heal")
+    assert "before 0" in ask_of(near, redis, "change", **wrong, answered="OOM")["evidence"]
+    assert not ask_of(near, redis, "change", **wrong | {"value": "0"}, answered="NOREPLICAS")["seen"]
+    unknown = ask_of(near, redis, "change", **wrong | {"name": "no-such"}, answered="")
+    assert "there is no such setting" in unknown["error"]
+
+
+@pytest.mark.redis
+def test_a_starved_redis_is_made_to_wait_and_released(near: Talk, redis: Container) -> None:
+    before = Path(f"/proc/{redis.pid}/cgroup").read_text()
+    made = ask_of(near, redis, "change", what="starve", percent=1)
+    assert made["evidence"].startswith("it was made to wait"), made
+    assert "cpu" in str(near.ask("status")["held"][0]["undo"])
+    near.ask("heal")
+    assert Path(f"/proc/{redis.pid}/cgroup").read_text() == before
+
+
+@pytest.mark.redis
+def test_an_oom_kill_is_counted_by_the_kernel(near: Talk, redis: Container) -> None:
+    killed = ask_of(near, redis, "oom", most_bytes=4 << 20)
+    assert killed["seen"], killed
+    assert "the kernel counts 1 OOM kills" in killed["evidence"]
+
+
+@pytest.mark.redis
+def test_a_redis_that_would_be_ended_by_a_limit_of_its_files_is_left_alone(near: Talk, redis: Container) -> None:
+    refused = ask_of(near, redis, "change", what="disk", most_bytes=1)
+    assert "since it does not ignore SIGXFSZ" in refused["error"]
+    assert state(redis.pid) != "Z"
+
+
+@pytest.mark.redis
+@pytest.mark.usefixtures("redis")
+def test_a_slow_link_lets_a_ping_take_long_until_it_is_healed(talk: Talk, spaces: tuple[Space, Space]) -> None:
+    with container(spaces[1], *SLEEPER) as target:
+        probed = talk.ask("probe", container=target.id, probes=[[HERE, 7000, "redis"]])
+        assert "answered in" in probed["evidence"]
+        assert not talk.ask("flow", container=target.id, least_s=0.5)["seen"]
+        made = talk.ask("change", container=target.id, what="link", kbit=64, delay_ms=0, **TERM)
+        assert made["seen"], made
+        assert talk.ask("flow", container=target.id, least_s=0.5)["seen"]
+        talk.ask("heal")
+        assert "qdisc tbf" not in spaces[1].run("tc", "qdisc")
+
+
+@pytest.mark.redis
+def test_what_is_kept_down_is_killed_again_until_it_is_healed(talk: Talk, spaces: tuple[Space, Space]) -> None:
+    """A successor in the same pod is another container."""
+    with container(spaces[0], *REDIS) as first:
+        assert talk.ask("keep_down", container=first.id, uid=first.uid, up_s=0.5, **TERM)["seen"]
+    with container(spaces[0], *REDIS, uid=first.uid) as second:
+        second.outer.wait(10)
+    talk.ask("heal")
+    with container(spaces[0], *REDIS, uid=first.uid) as third, pytest.raises(subprocess.TimeoutExpired):
+        third.outer.wait(1)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])

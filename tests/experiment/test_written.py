@@ -6,6 +6,7 @@ import pytest
 
 from chaos.errors import ScenarioError
 from chaos.experiment.written import load
+from chaos.fault.catalogue import FAULTS
 from tests.fakes import HERE
 
 TEXT = (HERE / "experiments" / "partition-master.yaml").read_text()
@@ -95,7 +96,7 @@ def test_a_method_of_processes_alone_says_that_nothing_would_stamp_the_effect(tm
     method = "method:\n- {name: kill, type: action, provider: {type: process, path: pkill, arguments: redis-server}}\n"
     said = said_of(tmp_path, before + method + after)
     assert "method has no action of type python: a trial counts from the effect of its fault" in said
-    assert "crash, delete, pause, partition, slow, handover, reset, nothing" in said
+    assert ", ".join(FAULTS) in said
 
 
 def test_a_fault_that_lasts_has_to_be_healed_by_a_rollback(tmp_path):

@@ -18,7 +18,7 @@ from chaos.cluster.kube.api import Api, carried
 from chaos.cluster.kube.deploy import NAMESPACE, is_ready, namespace_object, remove_ours
 from chaos.cluster.kube.helper import NodeHelper, pod_manifest
 from chaos.cluster.kube.leftovers import TRIAL, keep, undo_of
-from chaos.cluster.kube.stops import Pods
+from chaos.cluster.kube.stops import CANNOT, Pods
 from chaos.cluster.kube.watcher import Watcher
 from chaos.errors import FaultError, HarnessError
 from chaos.model import Member, MemberKind
@@ -34,8 +34,7 @@ class KubeCluster:
     """It belongs to one event loop. What the threads of the watches say is handed over to that loop."""
 
     kind = "kube"
-    can = frozenset(Ability)
-    cannot: Mapping[Ability, str] = {}
+    can, cannot = frozenset(Ability) - CANNOT.keys(), CANNOT
 
     def __init__(self, api: Api, scenario: Scenario, directory: Path, ref: Mapping[str, str]) -> None:
         self.name = ref["name"]
@@ -100,8 +99,8 @@ class KubeCluster:
     async def probe(self, cut: Partition) -> None:
         await (await self._helper(cut.member.node)).probe(cut)
 
-    async def afflict(self, member: Member, what: str, **how: object) -> Effect:
-        return await (await self._helper(member.node)).afflict(member, what, **how)
+    async def afflict(self, member: Member, do: str, **how: object) -> Effect:
+        return await (await self._helper(member.node)).afflict(member, do, **how)
 
     async def tell(self, member: Member, *command: str) -> Effect:
         return await (await self._helper(member.node)).tell(member, *command)

@@ -5,7 +5,6 @@ while the system's pods start.
 """
 
 import asyncio
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +18,7 @@ from chaos.cluster.kube.deploy import Deployment, Readiness, is_ready
 from chaos.cluster.kube.image import agent_image
 from chaos.cluster.kube.kind import ASK_S, NEEDS_GIB, Kind, checkout, ensure_image, name_of, run
 from chaos.cluster.kube.leftovers import refuse_held
+from chaos.cluster.kube.stops import CANNOT
 from chaos.progress import Message, Tell
 from chaos.scenario.model import Scenario
 from chaos.until import until
@@ -33,8 +33,7 @@ class KindPlatform:
     """
 
     kind = "kind"
-    can = frozenset(Ability)
-    cannot: Mapping[Ability, str] = {}
+    can, cannot = frozenset(Ability) - CANNOT.keys(), CANNOT
 
     def __init__(self, scenario: Scenario, folder: Path, options: PlatformOptions) -> None:
         self._scenario = scenario

@@ -14,9 +14,8 @@ from pathlib import Path
 
 from chaos.agent.spec import QUIT, AgentSpec
 from chaos.clock import AGENT, HOST, mono_ns
-from chaos.cluster.base import Members
+from chaos.cluster.base import Ability, Members
 from chaos.cluster.executor import RENEW_S, Executor
-from chaos.cluster.local.level import Level
 from chaos.cluster.local.plan import Plan, planned
 from chaos.cluster.local.pod import member_of
 from chaos.errors import FaultError, HarnessError, SetupError, error_named
@@ -41,8 +40,8 @@ class LocalCluster(Executor):
     def __init__(self, plan: Plan, ref: Mapping[str, str]) -> None:
         super().__init__(HOST, self._fold)
         self.name = ref["name"]
-        level = Level(ref["level"], ref["level_why"])
-        self.can, self.cannot = level.can, level.cannot
+        self.cannot = {Ability(one): why for one, why in json.loads(ref["cannot"]).items()}
+        self.can = frozenset(Ability) - self.cannot.keys()
         self._directory = plan.directory
         local = plan.system.on_local
         ports = {MemberKind.REDIS: local.port, MemberKind.SENTINEL: local.sentinel.port}

@@ -4,6 +4,7 @@ It is found by doing it, in a process that ends at once. No setting of the kerne
 a security module or a limit may forbid what the kernel allows.
 """
 
+import json
 import os
 import socket
 import subprocess
@@ -11,7 +12,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from chaos.agent.changes import no_cgroup
 from chaos.cluster.base import Ability
+from chaos.cluster.local.servers import Server
 from chaos.errors import ScenarioError, SetupError
 
 NAMESPACES, LOOPBACK, SAMPLE = "namespaces", "loopback", "sample"
@@ -23,7 +26,7 @@ HOW = {
 }
 CAN = {
     NAMESPACES: frozenset(Ability),
-    LOOPBACK: frozenset(Ability) - {Ability.CUT},
+    LOOPBACK: frozenset(Ability) - {Ability.CUT, Ability.LINK, Ability.DELAY},
     SAMPLE: frozenset[Ability](),
 }
 
@@ -60,6 +63,29 @@ class Level:
         missing = ", ".join(sorted(CAN[NAMESPACES] - self.can))
         lost = f" (level {self.name}: {self.why}; lost: {missing})" if missing else ""
         return HOW[self.name] + lost
+
+
+def lacking(level: Level, server: Server) -> dict[Ability, str]:
+    """What cannot be done at this level, with this kernel and this server, each with the reason."""
+    queues = missing_queues() if level.name == NAMESPACES else {}
+    there = "all members are on this machine, and nothing would be left of the system"
+    found = {
+        Ability.STARVE: no_cgroup("cpu"),
+        Ability.MEMORY: no_cgroup("memory"),
+        Ability.LINK: queues.get("tbf", ""),
+        Ability.DELAY: queues.get("netem", ""),
+        Ability.COORDINATED: "" if server.coordinates else f"{server} has none; Valkey has it from version 9 on",
+        Ability.NODE: f"there is no node that could go: {there}; --on kind has nodes",
+        Ability.SCALE: "there is no Deployment to scale; --on kind has one",
+    }
+    return {**{one: why for one, why in found.items() if why}, **level.cannot}
+
+
+def missing_queues() -> dict[str, str]:
+    """Which kinds of slow links this kernel refuses, and how."""
+    tried = subprocess.run([*COMMAND, "queues"], capture_output=True, text=True, timeout=TRY_S, check=True)
+    refused: dict[str, str] = json.loads(tried.stdout)
+    return refused
 
 
 def usable_level() -> Level:

@@ -4,19 +4,22 @@ All of it is inside the network namespace of the nest, which `isolate` makes: no
 seen or changed, nothing is mounted, and all of it goes when its last process and its last open file are gone.
 `python -m chaos.cluster.local.network` tries once whether this machine allows it.
 
-Links, addresses and routes are made by netlink. pyroute2's IPRoute would bring an event loop and a thread, so its
-messages go over a socket of our own, as in `chaos.net.nft`. Indexes of links are chosen here, so that nothing is asked.
+Links, addresses and routes are made by netlink (`chaos.net.link`). Indexes of links are chosen here, so that nothing is
+asked.
 """
 
+import json
 import os
+import signal
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from pyroute2.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NLMSG_ERROR, nlmsg
+from pyroute2.netlink import nlmsg
 from pyroute2.netlink.rtnl import RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
@@ -25,7 +28,7 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from chaos.errors import SetupError
 from chaos.linux import CLONE_NEWNET, CLONE_NEWUSER, apart, die_with_parent, setns, unshare
 from chaos.net.cut import Cut
-from chaos.net.messages import failure_in, split
+from chaos.net.link import NEW, LinkSocket, link_message, shaped, unshaped
 from chaos.net.nft import Services, Table
 from chaos.net.service import Service
 
@@ -41,9 +44,6 @@ LOOPBACK, FIRST = 1, 2
 """The index of every namespace's loopback, and that of the first link made in it."""
 MAIN_TABLE, BOOT, UNIVERSE, UNICAST = 254, 3, 0, 1
 """The table, the protocol, the scope and the type of a route."""
-NEW = NLM_F_CREATE | NLM_F_EXCL
-ANSWER_S = 2.0
-"""The kernel answers before `send` returns; this only keeps a wait from being endless."""
 
 Attributes = list[tuple[str, Any]]
 
@@ -69,6 +69,7 @@ class Space:
 
         def enter() -> None:
             die_with_parent()
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file that may not grow is an error to write to, no end
             if os.getppid() != parent:  # which ended before the kernel was told
                 os._exit(1)
             if self.file is not None:
@@ -90,35 +91,6 @@ def isolate() -> None:
         (SELF / "setgroups").write_text("deny")
         (SELF / "uid_map").write_text(f"{user} {user} 1")
         (SELF / "gid_map").write_text(f"{group} {group} 1")
-
-
-class LinkSocket:
-    """A netlink socket in the network namespace of the thread that made it. Any thread may use it after that."""
-
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-        self._socket.bind((0, 0))
-        self._socket.settimeout(ANSWER_S)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.close()
-
-    def do(self, *messages: nlmsg) -> None:
-        """Have the kernel act on messages in their order. Raises OSError for the first one that it refuses."""
-        for number, message in enumerate(messages, 1):
-            message["header"]["sequence_number"] = number
-            message.encode()
-        self._socket.send(b"".join(bytes(message.data) for message in messages))
-        answered, refused = 0, 0
-        while answered < len(messages):
-            for kind, _, message in split(self._socket.recv(1 << 16)):
-                answered += kind == NLMSG_ERROR
-                refused = refused or failure_in(kind, message)
-        if refused:
-            raise OSError(refused, f"netlink: {os.strerror(refused)}")
 
 
 class Network:
@@ -239,7 +211,7 @@ def _pair(index: int, master: int, namespace: int, hardware: str) -> nlmsg:
 
 
 def _up(index: int) -> nlmsg:
-    message = _message(ifinfmsg, RTM_NEWLINK)
+    message = link_message(ifinfmsg, RTM_NEWLINK)
     message["index"] = index
     message["flags"] = message["change"] = UP
     return message
@@ -247,13 +219,13 @@ def _up(index: int) -> nlmsg:
 
 def _gone(index: int) -> nlmsg:
     """Remove a link, and with it the other end of a pair."""
-    message = _message(ifinfmsg, RTM_DELLINK)
+    message = link_message(ifinfmsg, RTM_DELLINK)
     message["index"] = index
     return message
 
 
 def new_address(index: int, interface: IPv4Interface) -> nlmsg:
-    message = _message(ifaddrmsg, RTM_NEWADDR, NEW)
+    message = link_message(ifaddrmsg, RTM_NEWADDR, NEW)
     message["family"] = socket.AF_INET
     message["prefixlen"] = interface.network.prefixlen
     message["index"] = index
@@ -262,7 +234,7 @@ def new_address(index: int, interface: IPv4Interface) -> nlmsg:
 
 
 def _default_route(gateway: IPv4Address) -> nlmsg:
-    message = _message(rtmsg, RTM_NEWROUTE, NEW)
+    message = link_message(rtmsg, RTM_NEWROUTE, NEW)
     fields = {"family": socket.AF_INET, "table": MAIN_TABLE, "proto": BOOT, "scope": UNIVERSE, "type": UNICAST}
     for key, value in fields.items():
         message[key] = value
@@ -271,19 +243,36 @@ def _default_route(gateway: IPv4Address) -> nlmsg:
 
 
 def _link(index: int, attributes: Attributes) -> nlmsg:
-    message = _message(ifinfmsg, RTM_NEWLINK, NEW)
+    message = link_message(ifinfmsg, RTM_NEWLINK, NEW)
     message["index"] = index
     message["flags"] = message["change"] = UP
     message["attrs"] = attributes
     return message
 
 
-def _message(form: type[nlmsg], kind: int, flags: int = 0) -> nlmsg:
-    message = form()
-    message["header"]["type"] = kind
-    message["header"]["flags"] = NLM_F_REQUEST | NLM_F_ACK | flags
-    return message
+def refused_queues() -> dict[str, str]:
+    """Which kinds of slow links the kernel refuses, and how."""
+    isolate()
+    file, _ = _new_namespace()
+    refused = {}
+    kinds: dict[str, dict[str, int]] = {"tbf": {"kbit": 64}, "netem": {"delay_ms": 1}}
+    for kind, how in kinds.items():
+
+        def tried(how: dict[str, int] = how) -> None:
+            setns(file, CLONE_NEWNET)
+            with LinkSocket() as links:
+                shaped(links, LOOPBACK, **how)
+                unshaped(links, LOOPBACK)
+
+        try:
+            apart(tried)
+        except OSError as error:
+            refused[kind] = f"this kernel has no {kind} ({error.strerror})"
+    return refused
 
 
 if __name__ == "__main__":
-    attempt()
+    if sys.argv[1:] == ["queues"]:
+        sys.stdout.write(json.dumps(refused_queues()))
+    else:
+        attempt()

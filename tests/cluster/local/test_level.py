@@ -1,10 +1,23 @@
 """Which level is found, and what is said of it. What the kernel refuses is a function of the test's own."""
 
+from pathlib import Path
+
 import pytest
 
 from chaos.cluster.base import Ability
 from chaos.cluster.local import level
-from chaos.cluster.local.level import LOOPBACK, NAMESPACES, SAMPLE, VARIABLE, Level, best, no_loopback, usable_level
+from chaos.cluster.local.level import (
+    LOOPBACK,
+    NAMESPACES,
+    SAMPLE,
+    VARIABLE,
+    Level,
+    best,
+    lacking,
+    no_loopback,
+    usable_level,
+)
+from chaos.cluster.local.servers import Server
 from chaos.errors import ScenarioError, SetupError
 
 REFUSED = "no network namespaces of our own here (PermissionError: [Errno 1] Operation not permitted)"
@@ -33,8 +46,19 @@ def test_where_namespaces_are_refused_it_is_loopback_and_says_what_is_lost_and_w
     machine(namespaces=REFUSED)
     found = usable_level()
     assert found == Level(LOOPBACK, REFUSED)
-    assert found.can == {Ability.KILL, Ability.PAUSE, Ability.DELETE, Ability.TELL}
-    assert str(found) == f"processes at loopback addresses of this machine (level loopback: {REFUSED}; lost: cut)"
+    assert found.can == frozenset(Ability) - {Ability.CUT, Ability.LINK, Ability.DELAY}
+    lost = f"(level loopback: {REFUSED}; lost: cut, netem, slow links)"
+    assert str(found) == f"processes at loopback addresses of this machine {lost}"
+
+
+def test_what_cannot_be_done_here_is_said_with_the_reason():
+    redis = Server(Path("redis-server"), "redis", "7.2.4")
+    cannot = lacking(Level(LOOPBACK, REFUSED), redis)
+    assert "no member has a network of its own" in cannot[Ability.CUT]
+    assert cannot[Ability.COORDINATED].endswith("has none; Valkey has it from version 9 on")
+    assert "there is no node that could go" in cannot[Ability.NODE]
+    assert Ability.COORDINATED not in lacking(Level(LOOPBACK), Server(Path("valkey-server"), "valkey", "9.1.2"))
+    assert Ability.KILL not in cannot
 
 
 def test_where_both_are_refused_there_is_the_sample_and_no_run(machine):

@@ -1,0 +1,259 @@
+"""What a fault changes about a process and puts back: a setting, its share of a core, its files, its link.
+
+Each kind is three steps. `before` makes what undoes the change, as data, before anything is changed; `make` changes it;
+`proof` says what shows it, by another way. `undo` puts it back from that data alone, in any process, at any time and
+any number of times. All of them may block, for at most ANSWER_S.
+"""
+
+import os
+import resource
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import hiredis
+
+from chaos.access import Accesses
+from chaos.agent import reach
+from chaos.clock import mono_ns
+from chaos.errors import FaultError
+from chaos.linux import CLONE_NEWNET, apart, setns
+from chaos.model import MemberKind
+from chaos.net.link import LinkSocket, shaped, unshaped
+from chaos.resp import pack
+from chaos.undo import tag
+
+ANSWER_S = 2.0
+CGROUPS = Path("/sys/fs/cgroup")
+PERIOD_US = 100_000
+"""Of a share of a core."""
+SIGXFSZ_BIT = 24
+"""In the mask of signals that a process ignores. One that does not ignore it would be ended by the limit of a file."""
+LATE_S, WORK_BYTES = 0.05, 8 << 20
+"""A process that is starved of its core answers a PING of so many bytes later than this."""
+
+Data = dict[str, Any]
+
+
+class ChangeTarget(Protocol):
+    """Whom a change is made to."""
+
+    def processes(self) -> list[int]: ...
+
+    def network(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One kind. `proof` returns what it saw, and whether that proves the change."""
+
+    before: Callable[[ChangeTarget, Data], Data]
+    make: Callable[[ChangeTarget, Data, Data], None]
+    proof: Callable[[Data, Data], tuple[bool, str]]
+    undo: Callable[[Data], None]
+
+
+def talk(at: Mapping[str, Any], *command: str) -> Any:  # noqa: ANN401  a reply is any of RESP's types
+    """The reply of a server to one command, over a connection of its own. Raises OSError."""
+    access, parser = Accesses.from_environment().of(MemberKind(at["kind"])), hiredis.Reader(encoding="utf-8")
+    plain = socket.create_connection((at["address"], int(at["port"])), ANSWER_S)
+    tls = access.tls
+    with tls.context.wrap_socket(plain, server_hostname=tls.name_for(at["address"])) if tls else plain as connection:
+        for words in [access.login, command] if access.login else [command]:
+            connection.sendall(pack(*words))
+            while (reply := parser.gets()) is False:
+                data = connection.recv(1 << 16)
+                if not data:
+                    raise ConnectionResetError("closed by the other side")
+                parser.feed(data)
+    return reply
+
+
+def _at(request: Data) -> Data:
+    return {key: request[key] for key in ("address", "port", "kind")}
+
+
+def _tell_back(undo: Data) -> None:
+    """A process that is gone has forgotten what it was told."""
+    try:
+        talk(undo["at"], *undo["command"])
+    except ConnectionRefusedError:
+        return
+
+
+def _what_was_set(_: ChangeTarget, request: Data) -> Data:
+    said = talk(request, "CONFIG", "GET", request["name"])
+    if not isinstance(said, list) or len(said) != 2:  # a name and its value
+        raise FaultError(f"CONFIG GET {request['name']} was answered {said}: there is no such setting")
+    return {"at": _at(request), "command": ["CONFIG", "SET", request["name"], said[1]]}
+
+
+def _set(_: ChangeTarget, request: Data, undo: Data) -> None:
+    del undo
+    talk(request, "CONFIG", "SET", request["name"], request["value"])
+
+
+def _is_set(request: Data, undo: Data) -> tuple[bool, str]:
+    """CONFIG GET shows it, and where the experiment says what is answered then, a command is answered so."""
+    now = talk(request, "CONFIG", "GET", request["name"])
+    said = f"CONFIG GET shows {request['name']} {now[1]}, before {undo['command'][-1]}"
+    if not request["asked"]:
+        return now[1] == request["value"], said
+    reply = str(talk(request, *request["asked"]))
+    said += f"; {' '.join(request['asked'])} is answered {reply}"
+    return now[1] == request["value"] and reply.startswith(request["answered"]), said
+
+
+def _tell(_: ChangeTarget, request: Data, undo: Data) -> None:
+    reply = talk(undo["at"], *request["command"])
+    if isinstance(reply, hiredis.ReplyError):
+        raise FaultError(f"{' '.join(request['command'])} was answered {reply}")
+
+
+def controller(name: str) -> Path | None:
+    """Where cgroups of a controller are made, in version 1 or 2; None if this kernel has it in neither."""
+    if (CGROUPS / name / "cgroup.procs").exists():
+        return CGROUPS / name
+    enabled = CGROUPS / "cgroup.subtree_control"
+    return CGROUPS if enabled.exists() and name in enabled.read_text().split() else None
+
+
+def no_cgroup(name: str) -> str:
+    """Why no cgroup with this controller can be made here; empty if one can."""
+    top = controller(name)
+    if top is None:
+        return f"this kernel has no cgroups with the controller {name}"
+    try:
+        (top / tag("try")).mkdir()
+        (top / tag("try")).rmdir()
+    except OSError as error:
+        return f"no cgroup can be made in {top} ({error.strerror}); run as root"
+    return ""
+
+
+def confined(name: str, pid: int) -> Data:
+    """A new cgroup for a process, which is not in it yet, and the one to bring it back to."""
+    top = controller(name)
+    if top is None:
+        raise FaultError(no_cgroup(name))
+    lines = [line.split(":", 2) for line in (reach.PROC / str(pid) / "cgroup").read_text().splitlines()]
+    back = next(path for _, names, path in lines if names in (name, "") and (names == name or top == CGROUPS))
+    group = top / tag(f"{name}-{pid}")
+    group.mkdir(exist_ok=True)
+    return {"group": str(group), "back": str(top / back.lstrip("/")), "pid": pid}
+
+
+def released(undo: Data) -> None:
+    """Bring every process back, and remove the cgroup. What has ended is out of it already."""
+    group = Path(undo["group"])
+    if not group.exists():
+        return
+    for pid in (group / "cgroup.procs").read_text().split():
+        (Path(undo["back"]) / "cgroup.procs").write_text(pid)
+    group.rmdir()
+
+
+def _starve(_: ChangeTarget, request: Data, undo: Data) -> None:
+    group, quota = Path(undo["group"]), int(PERIOD_US * request["percent"] / 100)
+    if (group / "cpu.cfs_quota_us").exists():
+        (group / "cpu.cfs_period_us").write_text(str(PERIOD_US))
+        (group / "cpu.cfs_quota_us").write_text(str(quota))
+    else:
+        (group / "cpu.max").write_text(f"{quota} {PERIOD_US}")
+    (group / "cgroup.procs").write_text(str(undo["pid"]))
+
+
+def _starves(request: Data, undo: Data) -> tuple[bool, str]:
+    """The kernel counts how often it was made to wait, and an answer takes long."""
+    counts = dict(line.split() for line in (Path(undo["group"]) / "cpu.stat").read_text().splitlines())
+    begun_ns = mono_ns()
+    try:
+        talk(request, "PING", "x" * WORK_BYTES)
+        took_s = (mono_ns() - begun_ns) / 1e9
+    except TimeoutError:
+        took_s = ANSWER_S
+    said = f"it was made to wait {counts['nr_throttled']} times, and a PING took {took_s * 1000:.0f} ms"
+    return int(counts["nr_throttled"]) > 0 and took_s >= LATE_S, said
+
+
+def _file_limit(target: ChangeTarget, _: Data) -> Data:
+    pid = target.processes()[0]
+    ignored = next(line for line in _status(pid) if line.startswith("SigIgn:")).split()[1]
+    if not int(ignored, 16) >> SIGXFSZ_BIT & 1:
+        raise FaultError(f"process {pid} would be ended by the limit of its files, since it does not ignore SIGXFSZ")
+    return {"pid": pid, "born": _born(pid), "limits": resource.prlimit(pid, resource.RLIMIT_FSIZE)}
+
+
+def _limit_files(_: ChangeTarget, request: Data, undo: Data) -> None:
+    resource.prlimit(undo["pid"], resource.RLIMIT_FSIZE, (int(request["most_bytes"]), undo["limits"][1]))
+
+
+def _unlimit_files(undo: Data) -> None:
+    """Unless the process has ended, or its number is another's by now."""
+    try:
+        if _born(undo["pid"]) == undo["born"]:
+            resource.prlimit(undo["pid"], resource.RLIMIT_FSIZE, tuple(undo["limits"]))
+    except (ProcessLookupError, FileNotFoundError):
+        return
+
+
+def _misconf(request: Data, _: Data) -> tuple[bool, str]:
+    """A master that cannot write its AOF says so to every PING."""
+    reply = str(talk(request, "PING"))
+    return reply.startswith("MISCONF"), f"a PING is answered {reply}"
+
+
+def _status(pid: int) -> list[str]:
+    return (reach.PROC / str(pid) / "status").read_text().splitlines()
+
+
+def _born(pid: int) -> str:
+    """When the process was started, in the kernel's ticks, which tells it from another with its number."""
+    return (reach.PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[19]
+
+
+def _link(target: ChangeTarget, _: Data) -> Data:
+    namespace = target.network()
+    try:
+        return {"namespace": os.fstat(namespace).st_ino}
+    finally:
+        os.close(namespace)
+
+
+def _within(undo: Data, work: Callable[[LinkSocket, int], None]) -> None:
+    """Do `work` with the first link of the namespace. If no process is in that any more, it is gone."""
+    namespace = reach.namespace_by_inode(undo["namespace"])
+    if namespace is None:
+        return
+
+    def enter() -> None:
+        setns(namespace, CLONE_NEWNET)
+        with LinkSocket() as links:
+            work(links, socket.if_nametoindex("eth0"))
+
+    try:
+        apart(enter)
+    finally:
+        os.close(namespace)
+
+
+def _shape(_: ChangeTarget, request: Data, undo: Data) -> None:
+    _within(undo, partial(shaped, kbit=request["kbit"], delay_ms=request["delay_ms"]))
+
+
+def _unproved(_request: Data, _undo: Data) -> tuple[bool, str]:
+    """The host proves it, by what follows."""
+    return True, "it was made"
+
+
+CHANGES = {
+    "setting": Change(_what_was_set, _set, _is_set, _tell_back),
+    "told": Change(lambda _, request: {"at": _at(request), "command": request["undo"]}, _tell, _unproved, _tell_back),
+    "starve": Change(lambda target, _: confined("cpu", target.processes()[0]), _starve, _starves, released),
+    "disk": Change(_file_limit, _limit_files, _misconf, _unlimit_files),
+    "link": Change(_link, _shape, _unproved, lambda undo: _within(undo, unshaped)),
+}
+"""By the word that a request has."""
