@@ -161,6 +161,7 @@ def _covariates(measured: Measured) -> dict[str, Any]:
         "successor": successor.name if successor else None,
         "successor_ordinal": successor.ordinal if successor else None,
         "random_wait_s": wait.event.seconds if wait else None,
+        "period_s": history.scenario.system.period,
         "system": history.manifest.get("system"),
         "deadline_s": history.deadline_s,
         "effect_width_s": history.width_s,

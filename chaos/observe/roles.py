@@ -1,4 +1,4 @@
-"""Watches one Redis: its role every 50 ms, and its settings every 5 s, on a connection that is kept.
+"""Watches one Redis: its role every 50 ms, who sets it every 0.5 s, and its settings every 5 s, on one connection.
 
 This shows what ROLE says. Whether the service works is shown by clients.
 """
@@ -9,14 +9,16 @@ from hiredis import ReplyError
 
 from chaos.clock import mono_ns
 from chaos.observe.watch import ObservedMember, Pace, PolledFact, SettingsLog
-from chaos.record.events import Role, RoleLost
+from chaos.record.events import ConfigSet, Role, RoleLost
 from chaos.resp import Resp, info_fields
 
 ROLE_S = 0.05
 AGAIN_NS = 1_000_000_000
 """Without news the role is written again after this time. So silence means that the observer is gone."""
-SETTINGS_POLLS = 100
-"""Settings are read at every hundredth poll of the role."""
+SETTINGS_POLLS, SET_POLLS = 100, 10
+"""Settings are read at every hundredth poll of the role, and how often they were set at every tenth."""
+CONFIG_SET = "cmdstat_config|set"
+"""Redis counts the parts of CONFIG apart from version 7 on; before that nothing tells a SET from our own GET."""
 
 
 class RoleObserver:
@@ -28,6 +30,7 @@ class RoleObserver:
         self._settings = settings
         self._sent_ns = mono_ns()
         self._written_ns = 0
+        self._set = PolledFact()
 
     async def observe(self) -> None:
         """Poll until the connection ends. A connection is to one process, so that the run id is asked for once."""
@@ -37,6 +40,8 @@ class RoleObserver:
             pace, polls = Pace(ROLE_S), 0
             while True:
                 await self._poll(redis, run_id)
+                if polls % SET_POLLS == 0:
+                    await self._witness(redis, run_id)
                 if polls % SETTINGS_POLLS == 0:
                     await self._settings.read(redis)
                 polls += 1
@@ -47,6 +52,15 @@ class RoleObserver:
         if change:
             member = self._observed.member
             event = RoleLost(member=member.name, address=member.ip_port, error=error)
+            self._observed.events.write(event, since_ns=change.since_ns)
+
+    async def _witness(self, redis: Resp, run_id: str) -> None:
+        """Record how often somebody told it CONFIG SET, if that is news."""
+        sent_ns = mono_ns()
+        calls = sets_in(await redis.call("INFO", "commandstats"))
+        change = self._set.shown((run_id, calls), sent_ns)
+        if change:
+            event = ConfigSet(member=self._observed.member.name, run_id=run_id, calls=calls)
             self._observed.events.write(event, since_ns=change.since_ns)
 
     async def _poll(self, redis: Resp, run_id: str) -> None:
@@ -81,3 +95,9 @@ def role_in(reply: Any) -> dict[str, Any]:  # noqa: ANN401  a reply is any of RE
     _, host, port, state, offset = reply
     link = "up" if state == "connected" else state
     return {"role": "slave", "master": f"{host}:{port}", "link": link, "syncing": state == "sync", "offset": offset}
+
+
+def sets_in(reply: object) -> int:
+    """How often CONFIG SET was called, of an answer to INFO commandstats; 0 where it was not, or is not counted."""
+    counted = info_fields(reply).get(CONFIG_SET, "") if isinstance(reply, str) else ""
+    return int(dict(pair.split("=", 1) for pair in counted.split(",") if "=" in pair).get("calls", 0))

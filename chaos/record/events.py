@@ -482,6 +482,18 @@ class RoleLost(Event):
     error: str
 
 
+@_kind("config.set", by="the agent: polled every 0.5 s, written when it changed; from Redis 7 on")
+class ConfigSet(Event):
+    """How often a process of Redis was told CONFIG SET since it began, by INFO commandstats.
+
+    Neither Sentinel nor we do that. An operator does, in each of its passes.
+    """
+
+    member: str
+    run_id: str
+    calls: int
+
+
 @_kind("sentinel.address", by="the agent: polled every 50 ms, written when it changed")
 class SentinelAddress(Event):
     """Whom a Sentinel names as master; no address where it knows no such master."""

@@ -155,12 +155,10 @@ def of_strips(groups: Mapping[str, Sequence[Strip]], limits_s: Sequence[float]) 
 def _stack(axes: Axes, strip: Strip) -> None:
     """Phases one upon the other, a step a trial; outlined, so that they are told apart without their colours."""
     edges = np.arange(len(strip.totals) + 1)
-    below = np.zeros(len(strip.totals))
-    for name, seconds in strip.phases.items():
-        above = below + np.array(seconds)
+    tops = np.cumsum(np.array(list(strip.phases.values())), axis=0)
+    for name, top in reversed([*zip(strip.phases, tops, strict=True)]):  # each over what is behind it
         style: Any = {"facecolor": PHASES[name].colour, "edgecolor": ink("text"), "linewidth": 0.3, "step": "post"}
-        axes.fill_between(edges, np.append(below, below[-1]), np.append(above, above[-1]), **style)
-        below = above
+        axes.fill_between(edges, np.append(top, top[-1]), **style)
     axes.set_xlim(0, len(strip.totals))
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from chaos.analysis import wording
 from chaos.analysis.cause import longest_s
@@ -19,6 +20,9 @@ ORDERS = {
     "lower": "the killed ordinal below its successor's",
     "higher": "the killed ordinal above its successor's",
 }
+THIRDS = ("early in the period", "in its middle", "late in it")
+UNVISITED = 6
+"""Cells that are named; of more it is said how many."""
 _RANK = {Verdict.PASS: 0, Verdict.INCONCLUSIVE: 1, Verdict.FAIL: 2}
 
 
@@ -57,6 +61,38 @@ def group_title(group: Group) -> str:
     return ", ".join(
         part for part in (group.experiment, group.variant, wording.plural(len(group.trials), "trial"), which) if part
     )
+
+
+def unvisited(result: CampaignResult) -> list[str]:
+    """A sentence an experiment: which of the cells that may differ no trial of it has visited.
+
+    A cell is when in the operator's period the fault came, whether the lower ordinal was killed, and which Sentinel
+    led. What never differs, or is not known, is no part of it.
+    """
+    told = []
+    for name in dict.fromkeys(trial.experiment for trial in result.trials if trial.failovers):
+        mine = [trial for trial in result.trials if trial.experiment == name and trial.failovers]
+        leaders = {who for trial in mine for one in trial.failovers for who in one.per_sentinel}
+        visited = {(_third(trial), trial.group, trial.failovers[0].leader) for trial in mine}
+        sides: list[list[str]] = [
+            [*THIRDS] if any(third for third, *_ in visited) else [""],
+            [*ORDERS] if any(group in ORDERS for _, group, _ in visited) else [""],
+            sorted(leaders | {leader for *_, leader in visited if leader}) or [""],
+        ]
+        cells = list(product(*sides))
+        never = [cell for cell in cells if cell not in visited]
+        if len(cells) > 1 and never:
+            shown = "; ".join(" ".join(filter(None, cell)) for cell in never[:UNVISITED])
+            more = f"; and {len(never) - UNVISITED} more" if len(never) > UNVISITED else ""
+            about = "time in the operator's period × order of names × leader" if len(sides[0]) > 1 else "leader"
+            told.append(f"{name}: {len(never)} of {len(cells)} cells ({about}) were never visited: {shown}{more}.")
+    return told
+
+
+def _third(trial: TrialResult) -> str:
+    """In which third of the operator's period the fault came; empty where nobody saw a pass."""
+    since_s, period_s = trial.covariates.get("since_resync_s"), trial.covariates.get("period_s")
+    return THIRDS[min(2, int(3 * since_s / period_s))] if since_s is not None and period_s else ""
 
 
 @dataclass(frozen=True, slots=True)

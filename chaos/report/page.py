@@ -21,7 +21,7 @@ from chaos.report.claims import ClaimRow, claims, slug
 from chaos.report.details import Row
 from chaos.report.evidence import Evidence
 from chaos.report.inks import INKS
-from chaos.report.many import PathSpread, group_title, is_many, some, spreads, worst_first
+from chaos.report.many import PathSpread, group_title, is_many, some, spreads, unvisited, worst_first
 
 ROOM = 250_000
 """Bytes that the page may have."""
@@ -153,7 +153,7 @@ def page(result: CampaignResult, evidence: Evidence, most: int) -> Page:
         short=[details.short_row(trial) for trial in result.trials if trial.number not in shown],
         doubts=details.doubt_rows(result.trials, DOUBTS),
         covariates=details.covariate_rows(tuple(full)),
-        leaves_out=(*LEAVES_OUT.get(result.cluster, ()), *EVERYWHERE),
+        leaves_out=(*LEAVES_OUT.get(result.cluster, ()), *EVERYWHERE, *unvisited(result)),
     )
 
 

@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element, SubElement, fromstring, register_name
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _NUMBER = re.compile(r"-?\d+\.\d+")
 _FONT = re.compile(r"(?P<size>[\d.]+)px")
+_STEP = re.compile(r"([MLQCz])([^MLQCz]*)")
 _COMMAND = re.compile(r" ?([MLQCz]) ?")
 _DROPPED = {"stroke-linejoin", "stroke-miterlimit", "stroke-dashoffset"}
 MANY = 5
@@ -101,9 +102,33 @@ def _attributes(element: Element) -> None:
     for name in ("d", "x", "y", "transform", "width", "height"):
         if name in element.attrib:
             short = _NUMBER.sub(_short, " ".join(element.attrib[name].split()))
-            element.set(name, _COMMAND.sub(r"\1", short).strip() if name == "d" else short)
+            element.set(name, _drawn(_COMMAND.sub(r"\1", short).strip()) if name == "d" else short)
     if element.get("transform", "").startswith("rotate(-0"):
         del element.attrib["transform"]
+
+
+def _drawn(path: str) -> str:
+    """The same line in fewer letters: across and up by one number, and straight on in one step."""
+    found: list[str] = []
+    at, way = ("", ""), ""
+    for command, numbers in _STEP.findall(path):
+        to = tuple(numbers.split()[-2:]) if numbers else ("", "")
+        if command == "L" and to == at:
+            continue
+        letter = ("H" if to[1] == at[1] else "V" if to[0] == at[0] else "L") if command == "L" else command
+        ahead = _sign(at, to)
+        if letter in "HV" and found and found[-1][0] == letter and way == ahead:
+            found.pop()
+        found.append(letter + {"H": to[0], "V": to[1] if len(to) > 1 else ""}.get(letter, numbers))
+        at, way = (to[0], to[1]), ahead
+    return "".join(found)
+
+
+def _sign(at: tuple[str, ...], to: tuple[str, ...]) -> str:
+    """Whether a step goes up or down in either number; empty where a line ends."""
+    if not at[0] or not to[0]:
+        return ""
+    return "".join(str((float(b) > float(a)) - (float(b) < float(a))) for a, b in zip(at, to, strict=True))
 
 
 def _declarations(style: str) -> list[tuple[str, str]]:

@@ -14,6 +14,17 @@ def test_ordinals_and_the_phase_of_the_resync(analysed: Analysed):
     assert found["random_wait_s"] == 3.2
 
 
+def test_the_phase_of_the_resync_comes_from_a_witness_and_not_from_what_came_of_it(analysed: Analysed):
+    """The first count of a process is no pass, and a process that began anew counts from the beginning."""
+    story = kill_master()
+    for at_s, run_id, calls in ((-5.0, "r1", 4), (-3.5, "r1", 8), (-1.0, "r2", 0), (4.0, "r1", 12)):
+        story.event("config.set", at_s, since_s=at_s - 0.5, member=PODS[1], run_id=run_id, calls=calls)
+    found = analysed(story).covariates
+    assert found["since_resync_s"] == pytest.approx(3.75)
+    assert found["resync_seen_by"] == "commandstats"
+    assert analysed(kill_master()).covariates["resync_seen_by"] == "label"
+
+
 def test_without_the_operators_log_its_phase_is_not_known(analysed: Analysed):
     assert analysed(kill_master().without("operator")).covariates["since_resync_s"] is None
 

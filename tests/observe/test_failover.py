@@ -62,6 +62,21 @@ async def test_a_declared_setting_is_read_and_by_its_old_name_where_the_server_k
     assert "a-name-to-come" not in settings
 
 
+async def test_who_sets_a_redis_is_witnessed_by_its_own_statistics(rig, tmp_path):
+    """As an operator does in each pass. Our own CONFIG GET is none, and neither is Sentinel's CONFIG REWRITE."""
+    async with watched(rig, tmp_path) as watch:
+        before = await watch.first("config.set", member=REDIS[1])
+        asked_ns = mono_ns()
+        rig.call(REDIS[1], "CONFIG", "GET", "maxclients")
+        rig.call(REDIS[1], "CONFIG", "SET", "maxclients", "4000")
+        after = await watch.first("config.set", after_ns=asked_ns, member=REDIS[1])
+        seen = watch.seen("config.set", member=REDIS[1])
+
+    assert after.event.calls == before.event.calls + 1
+    assert since(after) <= asked_ns <= after.at_ns
+    assert len(seen) == 2
+
+
 def since(event: Stamped[Any]) -> int:
     """The earliest edge of an event that has one."""
     assert event.since_ns is not None, event

@@ -7,7 +7,7 @@ import pytest
 from chaos.analysis.interval import Interval
 from chaos.analysis.statistics import needed
 from chaos.analysis.wording import breakable
-from chaos.report.many import NEEDED, PathSpread, numbers, some, spreads, worst_first
+from chaos.report.many import NEEDED, PathSpread, numbers, some, spreads, unvisited, worst_first
 from tests.report.results import campaign, path, trial, window
 
 
@@ -84,3 +84,33 @@ def test_trials_that_may_not_be_pooled_have_a_curve_each():
 @pytest.mark.parametrize(("share", "at"), [(0.1, 1), (0.5, 5), (0.9, 9), (0.95, 10), (1.0, 10)])
 def test_a_share_of_the_trials_is_an_order_statistic(share: float, at: float):
     assert PathSpread("service/new", tuple(float(n) for n in range(1, 11))).by_s(share) == at
+
+
+def visited(*cells: tuple[float | None, str, str]):
+    """Trials by when since the last resync, of 30 s, which order of names, and which Sentinel led."""
+    trials = []
+    for number, (since_s, order, leader) in enumerate(cells):
+        one = trial(number, 51.9, 51.99)
+        led = replace(one.failovers[0], leader=leader, per_sentinel={})
+        covariates = {"since_resync_s": since_s, "period_s": 30.0}
+        trials.append(replace(one, group=order, failovers=(led,), covariates=covariates))
+    return campaign(*trials)
+
+
+def test_cells_that_no_trial_has_visited_are_named():
+    every = [(at, order, who) for at in (1.0, 12.0, 29.0) for order in ("lower", "higher") for who in ("a", "b")]
+    assert unvisited(visited(*every)) == []
+    [sentence] = unvisited(visited(*every[:-1]))
+    about = "time in the operator's period × order of names × leader"
+    assert sentence == f"kill-master: 1 of 12 cells ({about}) were never visited: late in it higher b."
+
+
+def test_many_cells_are_counted():
+    [sentence] = unvisited(visited((1.0, "lower", "a"), (29.0, "lower", "b")))
+    assert sentence.startswith("kill-master: 10 of 12 cells")
+    assert sentence.endswith("; and 4 more.")
+
+
+def test_what_does_not_differ_or_is_not_known_is_no_part_of_a_cell():
+    assert unvisited(visited((None, "", "a"), (None, "", "b"))) == []
+    assert unvisited(visited((None, "", "a"), (None, "", "a"))) == []

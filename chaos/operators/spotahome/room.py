@@ -12,6 +12,7 @@ from chaos.analysis.measured import Measured
 from chaos.analysis.result import Node
 from chaos.operators.operator import Means, Operator
 from chaos.operators.spotahome import LABEL_LINE, REPAIR_LINE
+from chaos.record.events import ConfigSet
 
 LABEL_S = Interval(1.0, 2.0)
 """From down-after to when a resync may write the label, at the earliest and at the latest."""
@@ -21,6 +22,18 @@ MENDED_S = 2.0
 """How long after failover-timeout Sentinel may take to make the old master a replica: until its next INFO."""
 TICK_SLACK_S = 3.0
 """How much the time between two resyncs may differ from their period, since each takes a while."""
+
+
+def resyncs_s(history: History) -> list[float]:
+    """When some Redis was told CONFIG SET: its process counts more of them than at the poll before."""
+    counted: dict[tuple[str, str], int] = {}
+    found = []
+    for fact in history.facts(ConfigSet):
+        process = fact.event.member, fact.event.run_id
+        if fact.event.calls > counted.get(process, fact.event.calls):
+            found.append(fact.at_s.middle)
+        counted[process] = fact.event.calls
+    return found
 
 
 class Spotahome(Operator):
@@ -53,10 +66,19 @@ class Spotahome(Operator):
         return "lower" if killed < new else "higher"
 
     def covariates(self, history: History) -> dict[str, Any]:
-        """`since_resync_s`: seconds from the last resync to t = 0, counted back from the one that wrote the label."""
+        """`since_resync_s`: seconds from the last resync to t = 0, and `resync_seen_by`, which is who saw that.
+
+        Each resync sets every Redis, which its own statistics show (`commandstats`). Where they do not, in older
+        recordings and before Redis 7, it is counted back from the resync that wrote the label (`label`): from what
+        came of it, so that it explains nothing by itself.
+        """
+        ticks = [at_s for at_s in resyncs_s(history) if at_s <= 0]
+        if ticks:
+            return {"since_resync_s": -max(ticks), "resync_seen_by": "commandstats"}
         label = next((line for line in history.lines("operator", LABEL_LINE) if line.at_s.most > 0), None)
-        period_s = history.scenario.system.period
-        return {"since_resync_s": None if label is None else -label.at_s.most % period_s}
+        if label is None:
+            return {"since_resync_s": None, "resync_seen_by": None}
+        return {"since_resync_s": -label.at_s.most % history.scenario.system.period, "resync_seen_by": "label"}
 
     def pointer_cause(self, measured: Measured) -> str:
         successor = measured.successor
