@@ -117,8 +117,15 @@ def asked(given: Mapping[str, Any]) -> Options:
 @click.argument("named", metavar="[SCENARIO]", required=False)
 @campaign_options
 @click.option("--quiet", is_flag=True, help="Only the verdict.")
-def run(named: str | None, quiet: bool, **given: Any) -> int:  # noqa: ANN401  # click hands over what was declared
+@click.option("--list", "listed", is_flag=True, help="Play nothing: list the faults and the experiments.")
+def run(named: str | None, quiet: bool, listed: bool, **given: Any) -> int:  # noqa: ANN401  # click hands over what was declared
     """Play experiments on a scenario, and report."""
+    if listed:
+        from chaos.doctor import catalogue
+
+        for line in catalogue():
+            click.echo(line)
+        return PASS
     wanted = asked(given | {"scenario": scenario_of(named, given)})
     if wanted.dry_run:
         from chaos import dry_run

@@ -291,17 +291,20 @@ class Faults:
                 limit = group / "memory.limit_in_bytes"
                 (limit if limit.exists() else group / "memory.max").write_text(str(request["most_bytes"]))
                 needs = asyncio.create_task(asyncio.to_thread(talk, asked, "ECHO", "x" * (4 * request["most_bytes"])))
-                try:
-                    async with asyncio.timeout(SIGNAL_S):
-                        after_ns, said = await reach.ended_ns(descriptor), f"process {pid} is gone"
-                except TimeoutError:
-                    after_ns, said = mono_ns(), f"process {pid} is still there"
-                await asyncio.gather(needs, return_exceptions=True)
-            counted = group / ("memory.oom_control" if limit.exists() else "memory.events")
-            counts = dict(line.split() for line in counted.read_text().splitlines())
-            seen = said.endswith("gone") and int(counts["oom_kill"]) > 0
-            said += f", and the kernel counts {counts['oom_kill']} OOM kills in its cgroup"
-            return {"before_ns": before_ns, "after_ns": after_ns, "evidence": said, "seen": seen}
+                counted = group / ("memory.oom_control" if limit.exists() else "memory.events")
+                ended = asyncio.create_task(reach.ended_ns(descriptor))
+                until_ns = mono_ns() + PROVED_S * 1e9
+                while not ended.done() and mono_ns() < until_ns:
+                    looked_ns = mono_ns()
+                    before_ns = before_ns if _oom_kills(counted) else looked_ns
+                    await asyncio.wait([ended], timeout=AGAIN_S)
+                gone, after_ns = ended.done(), ended.result() if ended.done() else mono_ns()
+                ended.cancel()
+                await asyncio.gather(needs, ended, return_exceptions=True)
+            kills = _oom_kills(counted)
+            said = f"process {pid} is {'gone' if gone else 'still there'}, and the kernel counts {kills} OOM kills"
+            seen = gone and kills > 0
+            return {"before_ns": before_ns, "after_ns": after_ns, "evidence": f"{said} in its cgroup", "seen": seen}
         finally:
             await until(partial(_gone, undo), within_s=SIGNAL_S, because=f"{group} cannot be removed", error=FaultError)
 
@@ -386,6 +389,10 @@ def _running(target: FaultTarget) -> list[int]:
         return target.processes()
     except FaultError:
         return []
+
+
+def _oom_kills(counted: Path) -> int:
+    return int(dict(line.split() for line in counted.read_text().splitlines())["oom_kill"])
 
 
 async def _gone(undo: Answer) -> bool:

@@ -151,12 +151,12 @@ def heal() -> str:
     return "nothing of ours is in effect"
 
 
-def _apply(name: str, target: Target, when: str, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401  as the file says
+def _apply(fault: str, target: Target, when: str, /, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401  as the file says
     session = current()
     which = [target] if isinstance(target, str) else target
-    proof_s = ROLLOUT_S if name == "rollout" else PROOF_S
+    proof_s = ROLLOUT_S if fault == "rollout" else PROOF_S
     waits_s = session.scenario.limits.recovery if when else 0.0
-    return _told(session.call(session.apply(name, which, when, arguments), within_s=proof_s + 2 * waits_s))
+    return _told(session.call(session.apply(fault, which, when, arguments), within_s=proof_s + 2 * waits_s))
 
 
 def _told(effect: Effect | None) -> dict[str, Any]:
