@@ -264,7 +264,7 @@ def haproxy_conf(system: System, at: tuple[str, int], servers: Mapping[str, tupl
         f"backend {PROXY_BACKEND}",
         "log global",
         "option tcp-check",
-        "tcp-check connect",
+        f"tcp-check connect{' ssl' if access.tls else ''}",
         *(f'tcp-check send "{send}\\r\\n"\ntcp-check expect string {expect}' for send, expect in asked),
         f"default-server check {every} on-marked-down shutdown-sessions",
         *(f"server {name} {address}:{port}" for name, (address, port) in servers.items()),

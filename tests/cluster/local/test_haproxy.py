@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from chaos.access import Access, Accesses, Tls
 from chaos.cluster.base import Stop
 from chaos.cluster.local.config import haproxy_conf
 from chaos.cluster.local.level import LOOPBACK, Level
@@ -44,6 +45,18 @@ def test_its_file_has_the_checks_as_declared_and_no_password(monkeypatch: pytest
     assert lines[-2:] == ["server redis-0 10.93.1.1:6379", "server redis-1 10.93.1.2:6379"]
     assert f'tcp-check send "AUTH ${{{PASSWORD}}}\\r\\n"' in lines
     assert not [line for line in lines if "very-secret" in line]
+
+
+def test_its_checks_speak_tls_and_log_in_as_a_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tls = Tls(ca=f"{tmp_path}/ca.crt", certificate=f"{tmp_path}/tls.crt", key=f"{tmp_path}/tls.key")
+    for name, value in Accesses(redis=Access(user="app", password="very-secret", tls=tls)).environment().items():
+        monkeypatch.setenv(name, value)
+    lines = haproxy_conf(scenario().system, ("10.93.5.1", 6379), SERVERS).splitlines()
+
+    assert "tcp-check connect ssl" in lines, "check-ssl alone is for checks without a tcp-check of their own"
+    assert f'tcp-check send "AUTH app ${{{PASSWORD}}}\\r\\n"' in lines
+    [checks] = [line for line in lines if line.startswith("default-server")]
+    assert f"check-ssl verify required ca-file {tmp_path}/ca.crt crt {tmp_path}/tls.pem" in checks
 
 
 def test_without_a_password_it_sends_none(monkeypatch: pytest.MonkeyPatch) -> None:
