@@ -18,7 +18,7 @@ import click
 
 from chaos import __version__
 from chaos.analysis.result import Verdict
-from chaos.cli_running import init
+from chaos.cli_running import init, watch
 from chaos.errors import FAIL, INCONCLUSIVE, PASS, HarnessError, RecordingError, ScenarioError, SetupError
 from chaos.options import RUN, SET, Option, Options, of_variant, options
 from chaos.scenario.lookup import shipped
@@ -374,6 +374,7 @@ def _trials(folder: Path) -> list[Path]:
 
 
 cli.add_command(init)
+cli.add_command(watch)
 
 
 def entry(arguments: Sequence[str]) -> int:

@@ -1,5 +1,6 @@
 """The commands for a system that runs already, and how its servers are connected to. `chaos.cli` takes them in."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,3 +57,90 @@ def init(**given: Any) -> int:  # noqa: ANN401  # click hands over what was decl
         click.echo(remark)
     click.echo(file)
     return PASS
+
+
+def address(text: str) -> str:
+    from chaos.scenario.units import parse_address
+
+    return parse_address(text)
+
+
+def duration(text: str) -> float:
+    from chaos.scenario.units import parse_duration
+
+    return parse_duration(text)
+
+
+def rate(text: str) -> float:
+    from chaos.scenario.units import parse_rate
+
+    return parse_rate(text)
+
+
+def mapped(text: str) -> tuple[str, str]:
+    """The address that is told, and the one by which it is reached."""
+    told, equals, reached = text.partition("=")
+    if not equals:
+        raise ValueError(f'"{text}" is no map; write 172.18.0.3:6379=localhost:6380')
+    return address(told), address(reached)
+
+
+class Read(click.ParamType[Any]):
+    """A value that a function reads, which raises ValueError with a sentence where it cannot."""
+
+    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
+        self.name = name
+        self._read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401  click's
+        try:
+            return self._read(value) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+ADDRESS, DURATION, RATE = Read("address", address), Read("time", duration), Read("rate", rate)
+ADDRESSES = Read("address,…", lambda text: [address(one) for one in text.split(",")])
+MAP = Read("told=reached", mapped)
+
+
+@click.command(short_help="Measure a system that runs, while somebody else does something to it.")
+@click.option("--sentinel", "sentinels", type=ADDRESSES, multiple=True, help="A Sentinel; several, or one of them.")
+@click.option("--service", "services", type=ADDRESS, multiple=True, help="An address that clients write to.")
+@click.option("--master", help="Sentinel's name for the master. It is needed if a Sentinel watches several.")
+@click.option(
+    "--map", "maps", type=MAP, multiple=True, help="172.18.0.3:6379=localhost:6380: how it is reached from here."
+)
+@click.option("--read-only", is_flag=True, help="Send reads: they see outages and no losses.")
+@click.option("--for", "for_s", type=DURATION, help="End after this time, such as 10m.")
+@click.option("--until", type=click.IntRange(min=1), metavar="N", help="End after so many failovers.")
+@click.option("--expect", "expect_s", type=DURATION, help="Promise that every outage is over by then, such as 15s.")
+@click.option("--rate", "rate_hz", type=RATE, default="20/s", show_default=True, help="Of each path and way.")
+@click.option(
+    "--deadline", "deadline_s", type=DURATION, help="When an operation is bad. Chosen from 100ms on otherwise."
+)
+@click.option(
+    "--stable", "stable_s", type=DURATION, default="5s", show_default=True, help="An outage is over after this."
+)
+@click.option("--database", type=click.IntRange(min=0), default=0, metavar="N", help="Redis's database.")
+@access_options
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("reports"), show_default=True, help="Where reports go."
+)
+@click.option("--quiet", is_flag=True, help="Only the verdict.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND …]")
+def watch(**given: Any) -> int:  # noqa: ANN401  # click hands over what was declared
+    """Measure a Redis that runs already, and do nothing to it.
+
+    It needs addresses and no more: no Kubernetes, no root. Without a command it watches until Ctrl-C, or as long as
+    --for or --until say. A command after -- is started, and watched until the system is stable again.
+
+    \b
+    failover watch --sentinel redis-a:26379
+    failover watch --sentinel redis-a:26379 --service cache:6379 --expect 15s -- kubectl delete pod redis-0
+
+    Without --expect the exit code says only whether it was measured.
+    """
+    from chaos.watch.command import watched
+
+    return watched(given, " ".join(["failover", *sys.argv[1:]]))

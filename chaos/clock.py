@@ -15,6 +15,11 @@ def mono_ns() -> int:
     return time.monotonic_ns()
 
 
+def asleep_ns() -> int:
+    """How long this machine has slept since its boot, which the monotonic clock leaves out."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - mono_ns()
+
+
 def wall_ns() -> int:
     return time.time_ns()
 

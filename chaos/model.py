@@ -80,7 +80,8 @@ class Member:
     """One process of the system under test, as the platform knows it now. A proxy has the port of its stats socket.
 
     `uid` changes when the pod is replaced under its old name, `container` when the process is restarted in place.
-    `domain` is the clock domain of the node it runs on.
+    `domain` is the clock domain of the node it runs on. `aliases` are the other addresses that it goes by, each with
+    its port, such as the host name that it announces, or what Sentinel calls it where we reach it by another address.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Member:
     uid: str
     container: str
     ordinal: int | None = None
+    aliases: tuple[str, ...] = ()
 
     @property
     def ip_port(self) -> str:
@@ -103,7 +105,8 @@ class Member:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        return cls(**{**data, "kind": MemberKind(data["kind"])})
+        aliases = tuple(data.get("aliases", ()))
+        return cls(**{**data, "kind": MemberKind(data["kind"]), "aliases": aliases})
 
 
 @lru_cache
@@ -116,6 +119,17 @@ def split_address(address: str) -> tuple[str, int]:
     if not colon:
         return address, 0
     return host.strip("[]"), int(port)
+
+
+@lru_cache
+def canonical(address: str) -> str:
+    """The one way to write an address, so that two texts for the same one are equal: as Redis writes it.
+
+    Example: `[FD00:0::1]:6379` is `fd00::1:6379`, and `Redis-A:6379` is `redis-a:6379`.
+    """
+    host, port = split_address(address)
+    name = str(ipaddress.ip_address(host)) if is_literal(host) else host.lower().removesuffix(".")
+    return f"{name}:{port}" if port else name
 
 
 @lru_cache

@@ -22,7 +22,7 @@ from chaos.model import Member
 from chaos.observe.itself import HiccupMeter, pulse
 from chaos.observe.observers import Observers
 from chaos.observe.watch import Pace
-from chaos.record.event_files import EventWriter
+from chaos.record.event_files import EventWriter, RollingEvents
 from chaos.record.events import ClientsStarted, ClientsStopped, Gap, Note
 from chaos.record.layout import EVENTS
 
@@ -117,9 +117,11 @@ class Control:
 
 async def run(spec: AgentSpec, directory: Path) -> None:
     """Record until a file or a signal says to quit, or until the limit. An error is written as a gap, and raised."""
-    events = EventWriter(directory / EVENTS / f"{AGENT}.jsonl", AGENT)
+    path = directory / EVENTS / f"{AGENT}.jsonl"
+    events = RollingEvents(path, AGENT, spec.roll_s) if spec.roll_s else EventWriter(path, AGENT)
     try:
-        async with Names(spec.names, events, hosts=spec.hosts) as names, asyncio.TaskGroup() as group:
+        names = Names(spec.names, events, hosts=spec.hosts, maps=spec.maps)
+        async with names, asyncio.TaskGroup() as group:
             observers = Observers(group, spec.load.master, events, Accesses.from_environment(), spec.settings)
             clients = Clients(Crew(spec.clients, spec.load, directory, events, names), spec, directory, events)
             tasks = [group.create_task(HiccupMeter(events).run()), group.create_task(pulse(events))]

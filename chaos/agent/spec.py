@@ -1,7 +1,7 @@
 """What the agent is told at its start. What comes later arrives as a file in `control/`."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Self
 
 from chaos.client.spec import ClientSpec, Load
@@ -14,7 +14,8 @@ class AgentSpec:
 
     `names` are the addresses that it resolves once a second. `hosts` has the address of every name if no resolver is to
     be asked, and is None if one is. `settings` are settings of Redis to read beside the usual ones, each as the list of
-    names that it may have.
+    names that it may have. `maps` has for an address that Sentinel tells the one by which it is reached from here. If
+    `roll_s` is given, the agent records into new files that often.
     """
 
     trial: str
@@ -25,6 +26,8 @@ class AgentSpec:
     limit_s: float
     hosts: dict[str, str] | None = None
     settings: tuple[tuple[str, ...], ...] = ()
+    maps: dict[str, str] = field(default_factory=dict)
+    roll_s: float = 0.0
 
     def dumps(self) -> str:
         return json.dumps(asdict(self))
@@ -41,6 +44,8 @@ class AgentSpec:
             limit_s=data["limit_s"],
             hosts=data["hosts"],
             settings=tuple(map(tuple, data["settings"])),
+            maps=data["maps"],
+            roll_s=data["roll_s"],
         )
 
 

@@ -66,7 +66,7 @@ def where(history: History) -> str:
 
 def unproved(measured: Measured) -> Iterator[Doubt]:
     """Doubt a fault of which nothing proves that it took effect, or when."""
-    if not measured.history.faults:
+    if not measured.history.faults and measured.history.onset is None:
         yield _void("no fault", "no fault was requested")
     for fault in measured.history.faults:
         if fault.unproved:
@@ -197,6 +197,8 @@ def began_early(measured: Measured) -> Iterator[Doubt]:
     """Doubt a trial in which a failover began before the fault took effect, since the fault did not cause that one."""
     history = measured.history
     effects = [fault.effect_s.least for fault in history.faults if fault.effect_s]
+    if history.onset is not None:
+        return  # nobody here caused anything: what is watched may begin with a failover
     for attempt in measured.attempts:
         at_s = attempt.started.at_s.most
         if (history.started_s or 0) < at_s < min([0.0, *effects]):
@@ -226,6 +228,8 @@ def path_baselines(measured: Measured) -> Iterator[Doubt]:
 def no_consequence(measured: Measured) -> Iterator[Doubt]:
     """Doubt a fault of which no source saw any consequence, and a control in which anything changed."""
     history = measured.history
+    if history.onset is not None and history.expects != "nothing":
+        return  # what was only watched began with its first consequence
     changes = list(_changes(history))
     if history.expects == "nothing":
         for text in [] if measured.after_effect else changes:

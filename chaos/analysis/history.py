@@ -11,15 +11,13 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
-from pydantic import ValidationError
-
+from chaos.analysis.asked import FaultEvents, said_of_faults, scenario_of
 from chaos.analysis.clocks import Clocks
 from chaos.analysis.interval import Interval
 from chaos.analysis.logs import LogLine, find
 from chaos.analysis.operations import Operations, RecordedClient
 from chaos.analysis.result import FaultRecord, Node
-from chaos.errors import RecordingError
-from chaos.model import MemberKind, split_address
+from chaos.model import MemberKind, canonical, split_address
 from chaos.record.events import (
     ClientsStarted,
     ClientsStopped,
@@ -34,18 +32,16 @@ from chaos.record.events import (
     LogOpened,
     MembersKnown,
     NodeSeen,
+    Onset,
     Pod,
     Role,
     Stamped,
 )
 from chaos.record.reader import Recording
-from chaos.scenario.model import Scenario
 
 WARM_UP_S = 2.0
 """After the clients' start, before their baseline counts; at most a third of what there is."""
 
-FaultEvents = dict[type[Event], Stamped[Any]]
-"""What was said of one fault, by kind."""
 E = TypeVar("E", bound=Event)
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
@@ -73,9 +69,10 @@ class History:
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
         self.manifest: dict[str, Any] = recording.manifest
-        self.scenario = _scenario(recording)
+        self.scenario = scenario_of(recording)
         self.clocks = Clocks(recording.events)
-        self._said_of_faults, self._origin = _said_of_faults(recording, self.clocks)
+        self._said_of_faults, self._origin = said_of_faults(recording, self.clocks)
+        self._onset = next((one for one in recording.events if isinstance(one.event, Onset)), None)
         self.t0_ns = self._origin_ns()
         self.unplaced: dict[str, int] = {}
         self._facts: dict[type[Event], list[Fact[Any]]] = {}
@@ -114,7 +111,14 @@ class History:
     # What was done.
 
     def _origin_ns(self) -> int:
-        """The effect's earliest edge; without an effect the request, and without a request the last stamp of all."""
+        """The effect's earliest edge; without an effect the request, and without a request the last stamp of all.
+
+        Where nothing was done by us it is the earliest edge of the onset.
+        """
+        if self._origin is None and self._onset is not None:
+            placed = self.clocks.place(self._onset.domain, self._onset.since_ns or self._onset.at_ns)
+            if placed:
+                return placed[0]
         if self._origin is None:
             mine = (one.at_ns for one in self.recording.events if self.clocks.same(one.domain))
             return max(mine, default=0)
@@ -134,8 +138,24 @@ class History:
 
     @property
     def effect_s(self) -> Interval | None:
-        """The effect's interval; None where no fault is known to have taken effect."""
-        return self.origin.effect_s if self.origin else None
+        """The effect's interval; None where no fault is known to have taken effect.
+
+        Of what was only watched it is the interval of the onset: whatever the cause was, clients felt nothing before.
+        """
+        if self.origin:
+            return self.origin.effect_s
+        onset = self.onset
+        return onset.at_s if onset else None
+
+    @property
+    def onset(self) -> "Fact[Onset] | None":
+        """What was seen first of an outage or a failover that nobody here caused; None where a fault was ours."""
+        return None if self.origin else next(iter(self.facts(Onset)), None)
+
+    @property
+    def watched(self) -> bool:
+        """Whether this was watched from outside, with what a client can see and no more."""
+        return self.scenario.system.addresses is not None
 
     @property
     def width_s(self) -> float:
@@ -294,12 +314,34 @@ class History:
 
     def node(self, address: str) -> Node:
         """Who has `ip:port`; by its ip alone where only that was told; named by its address where nobody is known."""
-        known = self._nodes.get(address) or self._nodes.get(host(address))
+        known = self._known(address)
         return replace(known, address=address) if known else Node(name=host(address), ordinal=None, address=address)
 
     def has(self, address: str) -> bool:
         """Whether a member is known that had `ip:port`."""
-        return address in self._nodes or host(address) in self._nodes
+        return self._known(address) is not None
+
+    def same(self, one: object, other: object) -> bool:
+        """Whether two addresses are one: a member may go by several, and each may be written in several ways."""
+        one, other = canonical(str(one)), canonical(str(other))
+        return self._member_at.get(one, one) == self._member_at.get(other, other)
+
+    def is_at(self, node: Node | None, address: object) -> bool:
+        """Whether an `ip:port` is that node's."""
+        return node is not None and self.same(node.address, address)
+
+    @cached_property
+    def _member_at(self) -> dict[str, str]:
+        """The first address of the member that goes by each of these, as the platform said last."""
+        found: dict[str, str] = {}
+        for known in self.facts(MembersKnown):
+            for member in known.event.members:
+                first = canonical(f"{member['address']}:{member['port']}")
+                found |= {canonical(other): first for other in member.get("aliases", ())}
+        return found
+
+    def _known(self, address: str) -> Node | None:
+        return self._nodes.get(canonical(address)) or self._nodes.get(canonical(host(address)))
 
     def ran(self, run_id: str) -> Node | None:
         """Who ran under this id. A Service hides the address of who answered; the id is the server's own word."""
@@ -319,12 +361,13 @@ class History:
         ordinals: dict[str, int | None] = {}
 
         def put(name: str, address: str, run_id: str = "") -> None:
-            found[address] = Node(name=name, ordinal=ordinals.get(name), address=address, run_id=run_id)
+            found[canonical(address)] = Node(name=name, ordinal=ordinals.get(name), address=address, run_id=run_id)
 
         for known in self.facts(MembersKnown):
             for member in known.event.members:
                 ordinals[member["name"]] = member.get("ordinal")
-                put(member["name"], f"{member['address']}:{member['port']}")
+                for address in (f"{member['address']}:{member['port']}", *member.get("aliases", ())):
+                    put(member["name"], address)
         for pod in self.facts(Pod):
             if pod.event.ip:
                 put(pod.event.name, pod.event.ip)
@@ -333,62 +376,6 @@ class History:
         return found
 
 
-def _said_of_faults(recording: Recording, clocks: Clocks) -> tuple[list[FaultEvents], FaultEvents | None]:
-    """The events of every fault, and those of the origin.
-
-    An event belongs to the last request of its fault before it, and a heal to the first one that is not healed. The
-    origin is the fault that the experiment marks, else
-    the first one whose target said that it was master, else the first.
-    """
-    placed = [(at[1], one) for one in recording.events if (at := clocks.place(one.domain, one.at_ns))]
-    found: list[FaultEvents] = []
-    marked: FaultEvents | None = None
-    on_a_master: FaultEvents | None = None
-    roles: dict[str, str] = {}
-    for _, one in sorted(placed, key=lambda each: each[0]):
-        event = one.event
-        if isinstance(event, Role):
-            roles[event.member] = event.role
-        elif isinstance(event, FaultRequested):
-            found.append({FaultRequested: one})
-            marked = marked or (found[-1] if event.origin else None)
-            is_on_master = any(one and roles.get(one["name"]) == "master" for one in (event.target, *event.others))
-            on_a_master = on_a_master or (found[-1] if is_on_master else None)
-        elif isinstance(event, OF_A_FAULT):
-            mine = [said for said in found if said[FaultRequested].event.fault == event.fault]
-            if isinstance(event, (HealRequested, HealConfirmed)):  # of several that are held all are healed, in turn
-                mine = [said for said in mine if type(event) not in said][:1]
-            if mine:
-                mine[-1].setdefault(type(event), one)
-    return found, marked or on_a_master or next(iter(found), None)
-
-
-def _scenario(recording: Recording) -> Scenario:
-    """As it was played. A trial that died before its manifest was written promised nothing."""
-    written = recording.manifest.get("scenario", NOTHING_PROMISED)
-    try:
-        return Scenario.model_validate(written)
-    except ValidationError as error:
-        raise RecordingError(f"{recording.directory}: its manifest's scenario is none: {error}") from error
-
-
 def host(address: str) -> str:
     """An address without its port."""
     return split_address(address)[0]
-
-
-def is_at(node: Node | None, address: object) -> bool:
-    """Whether an `ip:port` is that node's."""
-    return node is not None and str(address) == node.address
-
-
-NOTHING_PROMISED: dict[str, Any] = {
-    "about": "",
-    "system": {
-        "local": {"sentinel": {"service": "sentinel"}, "endpoint": {"service": "redis", "mode": "sentinel"}},
-        "period": "1s",
-    },
-    "clients": {},
-    "targets": {},
-}
-OF_A_FAULT = (FaultAccepted, FaultEffect, FaultConfirmed, FaultUnproved, HealRequested, HealConfirmed)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from chaos.analysis.history import E, Fact, History, host, is_at
+from chaos.analysis.history import E, Fact, History, host
 from chaos.analysis.interval import Interval
 from chaos.analysis.logs import LogLine
 from chaos.analysis.result import NOT_APPLICABLE, UNOBSERVED, FailoverResult, Milestone, Node, State
@@ -49,6 +49,8 @@ def of_attempt(history: History, attempt: Attempt | None, operator: Operator) ->
     who = successor(history, attempt)
     replicas = following(history, who, attempt)
     hit = {name for fault in history.faults for name in fault.hit}
+    if attempt is not None and not hit and len(attempt.started.words) > 3:
+        hit = {history.node(":".join(attempt.started.words[2:4])).name}  # nobody here hit it, but Sentinel replaces it
     others = [one for name, one in replicas.items() if name not in hit]  # the hit member is not waited for
     return {
         **detection(history, attempt),
@@ -103,7 +105,7 @@ def following(history: History, who: Node | None, attempt: Attempt | None) -> di
         return {}
 
     def follows(role: Role) -> bool:
-        return is_at(who, role.master) and role.link == "up" and not role.syncing
+        return history.is_at(who, role.master) and role.link == "up" and not role.syncing
 
     found: dict[str, Milestone] = {}
     for name in (name for name in history.names(MemberKind.REDIS) if name != who.name):
@@ -179,19 +181,21 @@ def proxied(history: History, backend: str, who: Node | None, attempt: Attempt |
     found = []
     for name in sorted({fact.event.proxy for fact in history.facts(ProxyServers)}):
         facts = [fact for fact in history.facts(ProxyServers) if fact.event.proxy == name]
-        turned = turns(facts, lambda event: who is not None and bool(_up(event, backend, who)), _since(attempt))
+        turned = turns(
+            facts, lambda event: who is not None and bool(_up(history, event, backend, who)), _since(attempt)
+        )
         if turned and who:
-            evidence = f"{name}: {_up(turned.event, backend, who)} is up"
+            evidence = f"{name}: {_up(history, turned.event, backend, who)} is up"
             found.append(Milestone.seen(turned.at_s, "proxy", evidence))
         else:
             found.append(missing(history, "proxy", who))
     return _last_of(found, history, "proxy")
 
 
-def _up(event: ProxyServers, backend: str, who: Node) -> str:
+def _up(history: History, event: ProxyServers, backend: str, who: Node) -> str:
     """Name the server of that backend that leads to `who`. Return an empty string if none is up."""
     servers = [one for one in event.servers if one["backend"] == backend and one["up"]]
-    return next((f"{one['server']} ({one['address']})" for one in servers if is_at(who, one["address"])), "")
+    return next((f"{one['server']} ({one['address']})" for one in servers if history.is_at(who, one["address"])), "")
 
 
 def named_by_all(history: History, attempt: Attempt | None) -> Milestone:
@@ -249,7 +253,7 @@ def _was_deaf(history: History, sentinel: str, since_s: float) -> bool:
 
 def _named_by(history: History, name: str, attempt: Attempt) -> Milestone:
     told = [fact for fact in history.facts(SentinelAddress) if fact.event.sentinel == name]
-    new = turns(told, lambda event: event.address == attempt.successor, _since(attempt))
+    new = turns(told, lambda event: history.same(event.address, attempt.successor), _since(attempt))
     if new is None:
         return missing(history, "sentinel")
     return Milestone.seen(new.at_s, "address", f"{name}: GET-MASTER-ADDR-BY-NAME says {attempt.successor}")

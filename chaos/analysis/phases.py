@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from chaos.analysis.history import History, is_at
+from chaos.analysis.history import History
 from chaos.analysis.interval import Interval
 from chaos.analysis.milestones import answering, missing, named_by_all, service_pointer
 from chaos.analysis.operations import RecordedClient
@@ -205,7 +205,7 @@ def told_by_sentinel(history: History, window: Window, who: Node | None) -> Mile
 
     The last operation that went elsewhere shows the old answer, and the operation after it the new one.
     """
-    targets = [fact.event.index for fact in history.facts(TargetAsked) if is_at(who, fact.event.address)]
+    targets = [fact.event.index for fact in history.facts(TargetAsked) if history.is_at(who, fact.event.address)]
     if who is None or not targets:
         return missing(history, "sentinel", known=who)
     ops = history.ops
@@ -216,7 +216,7 @@ def told_by_sentinel(history: History, window: Window, who: Node | None) -> Mile
     last = int(wrong[-1]) if len(wrong) else 0
     if last + 1 >= len(right) or not right[last + 1]:
         return missing(history, "sentinel")
-    told_s = [fact.earliest_s for fact in history.facts(SentinelAddress) if is_at(who, fact.event.address)]
+    told_s = [fact.earliest_s for fact in history.facts(SentinelAddress) if history.is_at(who, fact.event.address)]
     first_told_s = min((at_s for at_s in told_s if at_s > 0), default=window.onset_s.least)
     latest_s = float(sent_s[last + 1])
     at_s = Interval(min(max(float(due_s[last]), first_told_s), latest_s), latest_s)

@@ -93,6 +93,8 @@ def _of_losses(measured: Measured, claim: str, promise: Target) -> TargetResult:
 def _one_master(measured: Measured, gate: bool) -> TargetResult:
     """Hold the claim that exactly one Redis says at the end that it is master. It is undecided if nobody asked."""
     masters = masters_at_end(measured.history)
+    if masters is None and measured.history.watched:
+        return TargetResult(verdict="not-applicable", gate=gate, why="no Redis is known but by what clients reach")
     if masters is None:
         why = "nobody asked the Redis for their roles at the end"
         return TargetResult(verdict="undecided", gate=gate, why=why)

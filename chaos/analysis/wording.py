@@ -13,6 +13,8 @@ from chaos.analysis.result import Milestone, PathResult, State, TargetResult, Ve
 
 LOCAL = "local"
 """The kind of cluster whose members are processes of one machine."""
+WATCHED = "watched"
+"""The kind of a system that runs somewhere, and of which only what its clients can see was recorded."""
 MODELLED = "MODELLED (no Kubernetes, no operator):"
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -194,6 +196,8 @@ def application(path: PathResult) -> str:
 
 def where(cluster: str, why: str) -> str:
     """Say on which kind of cluster it was measured, and why not on kind if nobody asked for the other."""
+    if cluster == WATCHED:
+        return "watched from outside, as its clients see it"
     return f"on {cluster}, not on kind ({why})" if why else f"on {cluster}"
 
 

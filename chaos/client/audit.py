@@ -153,7 +153,8 @@ def read_sent(directory: Path) -> SentKeys:
 # What is there.
 
 
-async def read_back(load: Load, address: str, sent: SentKeys) -> Found:
+async def read_back(load: Load, address: str, sent: SentKeys, *, remove: bool = True) -> Found:
+    """Ask one master for every key that was sent, and remove the keys then, unless somebody needs them still."""
     found = Found()
     host, port = split_address(address)
     try:
@@ -165,7 +166,7 @@ async def read_back(load: Load, address: str, sent: SentKeys) -> Found:
                 raise ConnectionAbortedError(f"it is a {role}")
             for client, seqs in sent.batches():
                 await _read_batch(redis, load, client, seqs, found)
-            for client, seqs in sent.batches():
+            for client, seqs in sent.batches() if remove else ():
                 checked(await redis.call("UNLINK", *(key_of(load, client, seq) for seq in seqs)))
     except OSError as error:
         found.bits = {}

@@ -14,7 +14,7 @@ from chaos.clock import identity
 from chaos.record.event_files import EventWriter
 from chaos.record.events import NodeSeen, TargetAsked
 from chaos.record.layout import FORMAT, NOBODY
-from chaos.record.ops_files import RowWriter
+from chaos.record.ops_files import RollingRows, RowWriter
 from chaos.resp import pack
 from chaos.timers import Timers
 
@@ -67,7 +67,8 @@ class Wire:
         self.redis_tls, self.sentinel_tls = accesses.redis.tls, accesses.sentinel.tls
         self._load = load
         key, value = b"k", b"x" * load.value_bytes
-        self._begin, self._end = pack("SET", key, value, "PX", load.ttl_s * 1000).split(b"$1\r\nk")
+        command = ("GET", key) if load.read_only else ("SET", key, value, "PX", load.ttl_s * 1000)
+        self._begin, self._end = pack(*command).split(b"$1\r\nk")
         self.opening = b"".join(pack(*command) for command in [*preamble, ("INFO", "server")])
         """What every connection begins with. The last command is `INFO server`, whose reply says which node answers."""
         self.opening_replies = len(preamble) + 1
@@ -75,9 +76,10 @@ class Wire:
         self.ask_master = b"".join(pack(*command) for command in (sentinel, question) if command)
         """What a Sentinel is asked. Its last reply is the answer."""
         self.ask_replies = 2 if sentinel else 1
+        self.read_only = load.read_only
 
     def operation(self, client: int, seq: int) -> bytes:
-        """The bytes of one write. No other operation ever writes its key."""
+        """The bytes of one write, or of one read if we only read. No other operation ever writes its key."""
         key = key_of(self._load, client, seq).encode()
         return b"%s$%d\r\n%s%s" % (self._begin, len(key), key, self._end)
 
@@ -88,7 +90,7 @@ class Bench:
 
     timers: Timers
     links: Links
-    rows: RowWriter
+    rows: RowWriter | RollingRows
     events: EventWriter
     names: Names
     tables: Tables

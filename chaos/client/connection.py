@@ -206,7 +206,7 @@ class MeterConnection:
         if not self._pending:
             self.lost(ErrorCode.OTHER)
             return
-        decision = self._refusal or judge(reply)
+        decision = self._refusal or judge(reply, read_only=self._bench.wire.read_only)
         self._decide(self._pending.popleft(), decision, self._node)
         if decision is not OK:
             self._trouble = decision.error.name
@@ -220,8 +220,8 @@ class MeterConnection:
         self._bench.events.write(event, since_ns=since_ns)
 
 
-def judge(reply: Any) -> Decision:  # noqa: ANN401
-    """Decide the outcome of a write by its reply."""
+def judge(reply: Any, *, read_only: bool = False) -> Decision:  # noqa: ANN401
+    """Decide the outcome of a write by its reply, or that of a read of a key that is not there."""
     if isinstance(reply, hiredis.ReplyError):
         return of_reply(str(reply))
-    return OK if reply == b"OK" else OTHER_REPLY
+    return OK if reply == (None if read_only else b"OK") else OTHER_REPLY

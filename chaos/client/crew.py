@@ -16,7 +16,7 @@ from chaos.client.spec import ClientSpec, Load
 from chaos.clock import mono_ns
 from chaos.record.event_files import EventWriter
 from chaos.record.layout import OPS
-from chaos.record.ops_files import RowWriter
+from chaos.record.ops_files import RollingRows, RowWriter
 from chaos.timers import Timers, on_grid
 from chaos.until import until
 
@@ -30,6 +30,7 @@ class Crew:
     def __init__(
         self, clients: Sequence[ClientSpec], load: Load, directory: Path, events: EventWriter, names: Names
     ) -> None:
+        """Rows go to a new file as often as `events` do."""
         self._all = [Meter(spec) for spec in clients if spec.kind == "meter"]
         self._meters: list[Meter] = []
         self._applications = [spec for spec in clients if spec.kind == "application"]
@@ -43,7 +44,7 @@ class Crew:
         self._processes: dict[int, ApplicationProcess] = {}
         self._runs = 0
         self._deadline_s = 0.0
-        self._rows: RowWriter | None = None
+        self._rows: RowWriter | RollingRows | None = None
         self._timers: Timers
         self._links: Links
 
@@ -54,7 +55,8 @@ class Crew:
         self._meters = list(self._first_of_each_path(most))
         self._rows = self._open_rows()
         for meter in self._meters:
-            self._names.follow(meter.spec.address)
+            for address in (meter.spec.address, *meter.spec.others):
+                self._names.follow(address)
         self._start_applications()
         self._start_meters(self._rows)
         self._runs += 1
@@ -94,12 +96,14 @@ class Crew:
     async def _idle(self) -> bool:
         return not any(meter.in_flight for meter in self._meters)
 
-    def _open_rows(self) -> RowWriter:
+    def _open_rows(self) -> RowWriter | RollingRows:
         name = f"meters-{self._runs}.rows" if self._runs else "meters.rows"
         clients = [asdict(meter.spec) for meter in self._meters]
-        return RowWriter(self._directory / OPS / name, ops_header(self._events.domain, clients))
+        path, header = self._directory / OPS / name, ops_header(self._events.domain, clients)
+        every_s = self._events.every_s
+        return RollingRows(path, header, every_s) if every_s else RowWriter(path, header)
 
-    def _start_meters(self, rows: RowWriter) -> None:
+    def _start_meters(self, rows: RowWriter | RollingRows) -> None:
         loop = asyncio.get_running_loop()
         self._timers, self._links = Timers(loop), Links(loop, Ports.of_this_host())
         bench = Bench(

@@ -8,7 +8,7 @@ from chaos.client.bench import Bench
 from chaos.client.link import Link, link_to
 from chaos.client.spec import ClientSpec
 from chaos.clock import mono_ns
-from chaos.model import ErrorCode, is_literal, split_address
+from chaos.model import ErrorCode, split_address
 from chaos.record.events import DiscoveryAnswered as Told
 
 Found = Callable[[str], None]
@@ -17,12 +17,21 @@ Failed = Callable[[ErrorCode], None]
 
 
 class Sentinel:
-    """Sentinel's Service as one client sees it. It remembers the last answer, so that only a change is an event."""
+    """The Sentinels that one client asks. It remembers the last answer, so that only a change is an event.
+
+    One that answers is asked again. If it does not, the next one is asked, as libraries do.
+    """
 
     def __init__(self, spec: ClientSpec, bench: Bench) -> None:
         self.spec = spec
         self.bench = bench
+        self.addresses = (spec.address, *spec.others)
+        self.address = spec.address
         self._last: tuple[str | None, str] | None = None
+
+    def ask_another(self) -> None:
+        """Ask the next one from now on."""
+        self.address = self.addresses[(self.addresses.index(self.address) + 1) % len(self.addresses)]
 
     def say(self, began_ns: int, address: str | None, error: str) -> None:
         if (address, error) == self._last:
@@ -30,7 +39,7 @@ class Sentinel:
         self._last = (address, error)
         event = Told(
             client=self.spec.number,
-            sentinel=self.spec.address,
+            sentinel=self.address,
             address=address,
             took_us=(mono_ns() - began_ns) // 1000,
             error=error,
@@ -48,11 +57,12 @@ class Discovery:
         self._began_ns = mono_ns()
         self._parser = hiredis.Reader(encoding="utf-8", errors="replace")
         self._link: Link | None = None
+        self._left = len(sentinel.addresses) - 1
         self._replies_due = sentinel.bench.wire.ask_replies
 
     def begin(self) -> None:
-        """Connect. `failed` is called within this call if the name of Sentinel's Service is not found."""
-        bench, name = self._sentinel.bench, self._sentinel.spec.address
+        """Connect. `failed` is called within this call if the name of the last Sentinel is not found."""
+        bench, name = self._sentinel.bench, self._sentinel.address
         address = bench.names.address(name)
         if address is None:
             self._fail(ErrorCode.NAME_NOT_FOUND, "name not found")
@@ -88,6 +98,7 @@ class Discovery:
     def end(self, because: str) -> None:
         """Give up, because the operation has timed out."""
         self._sentinel.say(self._began_ns, None, because)
+        self._sentinel.ask_another()
         self.close()
 
     def close(self) -> None:
@@ -98,11 +109,17 @@ class Discovery:
         address = f"{host}:{port}"
         self._sentinel.say(self._began_ns, address, "")
         self.close()
-        if not is_literal(host):
-            self._sentinel.bench.names.follow(address)
+        self._sentinel.bench.names.follow(address)
         self._found(address)
 
     def _fail(self, code: ErrorCode, text: str) -> None:
         self._sentinel.say(self._began_ns, None, text)
         self.close()
-        self._failed(code)
+        self._sentinel.ask_another()
+        if self._left:
+            self._left -= 1
+            self._parser = hiredis.Reader(encoding="utf-8", errors="replace")
+            self._replies_due = self._sentinel.bench.wire.ask_replies
+            self.begin()
+        else:
+            self._failed(code)

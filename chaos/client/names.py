@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from chaos.clock import mono_ns
-from chaos.model import is_literal, split_address
+from chaos.model import canonical, is_literal, split_address
 from chaos.record.event_files import EventWriter
 from chaos.record.events import Resolved
 
@@ -29,7 +29,8 @@ class Names:
 
     The addresses of a name that has several are used in turn, as with a DNS server that rotates its answers. If the
     resolver fails in any other way than "not found", the last addresses stay in use, and an event says so. If `hosts`
-    is given, it has every name with its address, and no resolver is asked.
+    is given, it has every name with its address, and no resolver is asked. `maps` has for an address that Sentinel
+    tells the one by which it is reached from here, where that differs, as with Docker.
     """
 
     def __init__(
@@ -38,9 +39,11 @@ class Names:
         events: EventWriter,
         every_s: float = EVERY_S,
         hosts: Mapping[str, str] | None = None,
+        maps: Mapping[str, str] | None = None,
     ) -> None:
         self._names = tuple(names)
         self._hosts = hosts
+        self._maps = {canonical(told): reached for told, reached in (maps or {}).items()}
         self._every_s = every_s
         self._events = events
         self._answers: dict[str, Answer] = {}
@@ -58,14 +61,14 @@ class Names:
 
     def follow(self, name: str) -> None:
         """Resolve this name from now on, too."""
-        host, _ = split_address(name)
+        host, _ = split_address(self.reached(name))
         if host not in self._answers and not is_literal(host):
             self._answers[host] = Answer()
             self._tasks.append(asyncio.get_running_loop().create_task(self._resolve_forever(host)))
 
     def address(self, name: str) -> tuple[str, int] | None:
         """Return where to connect for `host:port`, or None if the name is not followed or has no answer."""
-        host, port = split_address(name)
+        host, port = split_address(self.reached(name))
         if is_literal(host):
             return host, port
         answer = self._answers.get(host)
@@ -76,8 +79,12 @@ class Names:
 
     def connectable(self, name: str) -> str:
         """Return `host:port` as another process can use it: with an address in place of a name from `hosts`."""
-        host, _, port = name.rpartition(":")
+        host, port = split_address(self.reached(name))
         return f"{(self._hosts or {}).get(host, host)}:{port}"
+
+    def reached(self, name: str) -> str:
+        """Return the address by which `host:port` is reached from here."""
+        return self._maps.get(canonical(name), name) if self._maps else name
 
     async def _resolve_forever(self, host: str) -> None:
         while True:

@@ -13,7 +13,7 @@ class ClientSpec:
 
     A `meter` speaks RESP itself, in an open loop. An `application` uses the `library`, in a closed loop and in its own
     process. `address` is the host:port that the client is given: that of a Service, or of Sentinel's Service if
-    `via_sentinel`.
+    `via_sentinel`. `others` are more Sentinels, which are asked in turn if one does not answer.
     """
 
     number: int
@@ -24,10 +24,11 @@ class ClientSpec:
     rate_hz: float
     via_sentinel: bool = False
     library: str = ""
+    others: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        return cls(**data)
+        return cls(**{**data, "others": tuple(data.get("others", ()))})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,7 +36,8 @@ class Load:
     """What all clients of a trial share. An operation times out at `deadline_s`, and is good if it ended before.
 
     Every key begins with `keys`, which is `failover:<campaign>:<trial>:`, and a client adds `<number>:<seq>`. `master`
-    is Sentinel's name for the master. How servers are connected to comes in the environment (chaos.access).
+    is Sentinel's name for the master. If `read_only`, meters read their keys, which nobody ever writes, so that outages
+    are seen and losses are not. How servers are connected to comes in the environment (chaos.access).
     """
 
     deadline_s: float
@@ -44,6 +46,7 @@ class Load:
     database: int
     master: str
     value_bytes: int = 32
+    read_only: bool = False
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:

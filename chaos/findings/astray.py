@@ -23,16 +23,15 @@ def replica_astray(measured: Measured) -> Iterator[Finding]:
         if not said or said[-1].latest_s < history.end_s - ASKED_S or said[-1].event.role != "slave":
             continue
         last = said[-1].event
-        if last.master == master.address and last.link == "up":
+        follows = history.same(last.master, master.address)
+        if follows and last.link == "up":
             continue
         since_s = next(
             (one.latest_s for one in said[::-1] if (one.event.master, one.event.link) != (last.master, last.link)), 0.0
         )
-        if last.master == master.address and history.end_s - since_s < COPYING_S:
+        if follows and history.end_s - since_s < COPYING_S:
             continue
-        whom = (
-            f"follows {last.master}, which is not the master" if last.master != master.address else "has no link to it"
-        )
+        whom = "has no link to it" if follows else f"follows {last.master}, which is not the master"
         yield Finding(
             name="replica astray",
             sentence=f"{name} {whom} ({masters[0]} is the master), from {since_s:.1f} s until the end.",

@@ -66,7 +66,7 @@ def _copied(measured: Measured, back: Fact[Role]) -> dict[str, float]:
     for fact in history.facts(Role):
         role = fact.event
         if (
-            role.master == back.event.address
+            history.same(role.master, back.event.address)
             and role.link == "up"
             and not role.syncing
             and fact.earliest_s > back.earliest_s

@@ -1,6 +1,6 @@
 """What several rules ask: when the hit master was back, who was master when, and which Sentinels were gone."""
 
-from chaos.analysis.history import Fact, History, is_at
+from chaos.analysis.history import Fact, History
 from chaos.analysis.measured import Measured
 from chaos.analysis.sentinels import Said
 from chaos.analysis.wording import plural
@@ -35,7 +35,7 @@ def back_as_master(measured: Measured) -> Fact[Role] | None:
     gone_s = next((at_s for at_s in lost_s if at_s > 0), None)
     for fact in roles_of(history, target.name):
         is_new = fact.event.run_id != target.run_id or (gone_s is not None and fact.latest_s > gone_s)
-        if fact.latest_s > 0 and is_new and fact.event.role == "master" and is_at(target, fact.event.address):
+        if fact.latest_s > 0 and is_new and fact.event.role == "master" and history.is_at(target, fact.event.address):
             return fact
     return None
 
@@ -44,7 +44,7 @@ def first_in_sync(history: History, address: str, since_s: float) -> Fact[Role] 
     """Return the first role from `since_s` on that shows a replica in sync with the master at `address`."""
 
     def follows(role: Role) -> bool:
-        return role.role == "slave" and role.master == address and role.link == "up" and not role.syncing
+        return role.role == "slave" and history.same(role.master, address) and role.link == "up" and not role.syncing
 
     return next((fact for fact in history.facts(Role) if fact.latest_s >= since_s and follows(fact.event)), None)
 

@@ -7,16 +7,18 @@ service's fault.
 import asyncio
 from pathlib import Path
 
-from chaos.clock import mono_ns
+from chaos.clock import asleep_ns, mono_ns
 from chaos.observe.watch import Pace
 from chaos.record.event_files import EventWriter
-from chaos.record.events import Hiccup, Hiccups, Pressure, pair_event
+from chaos.record.events import Gap, Hiccup, Hiccups, Pressure, pair_event
 from chaos.timers import GRID_NS, Timers, on_grid
 
 TICK_NS = GRID_NS
 HICCUP_NS = 5_000_000
 """A tick that is this late is an event of its own. Of the others only the worst of each second is recorded."""
 SUMMARY_NS = 1_000_000_000
+SLEPT_S = 0.5
+"""The two clocks are not read at the same time, so that less than this is no sleep."""
 
 
 class HiccupMeter:
@@ -68,12 +70,21 @@ class HiccupMeter:
 
 
 async def pulse(events: EventWriter) -> None:
-    """Record, once a second, what both clocks say and how much tasks wait for a CPU."""
-    pace = Pace(1.0)
+    """Record, once a second, what both clocks say, how much tasks wait for a CPU, and whether the machine slept."""
+    pace, asleep, beat_ns = Pace(1.0), asleep_ns(), mono_ns()
     while True:
         events.put(pair_event(events.domain))
         events.write(pressure())
+        slept_s = (asleep_ns() - asleep) / 1e9
+        if slept_s >= SLEPT_S:
+            events.write(Gap(source=f"{events.domain}/asleep", text=asleep_for(slept_s)), since_ns=beat_ns)
+            asleep = asleep_ns()
+        beat_ns = mono_ns()
         await pace.beat()
+
+
+def asleep_for(slept_s: float) -> str:
+    return f"this machine was asleep for {slept_s:.0f} s"
 
 
 def pressure(proc: Path = Path("/proc")) -> Pressure:

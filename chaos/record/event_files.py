@@ -16,7 +16,10 @@ class EventWriter:
     """One file of events. Each line is in the kernel before `put` returns. Several threads may use it.
 
     Raises RecordingError if a line cannot be written, and if the file is there already: a record is written once.
+    `every_s` is how often a new file is begun, and 0 if there is one.
     """
+
+    every_s = 0.0
 
     def __init__(self, path: Path, domain: str) -> None:
         self.path = path
@@ -53,6 +56,32 @@ class EventWriter:
     def close(self) -> None:
         with self._lock, kept(self.path):
             self._file.close()
+
+
+class RollingEvents(EventWriter):
+    """Writes into a new file every `every_s` seconds: `agent.000000.jsonl`, `agent.000001.jsonl`, …"""
+
+    def __init__(self, path: Path, domain: str, every_s: float) -> None:
+        self._path = path
+        self.every_s = every_s
+        self._every_ns = round(every_s * 1e9)
+        self._piece = 0
+        self._until_ns = mono_ns() + self._every_ns
+        super().__init__(self._numbered(), domain)
+
+    def put(self, stamped: Stamped[Event]) -> None:
+        with self._lock:
+            if mono_ns() >= self._until_ns:
+                self._piece += 1
+                self._until_ns = mono_ns() + self._every_ns
+                self._file.close()
+                self.path = self._numbered()
+                with kept(self.path):
+                    self._file = self.path.open("x", buffering=1, encoding="ascii")
+            super().put(stamped)
+
+    def _numbered(self) -> Path:
+        return self._path.with_suffix(f".{self._piece:06}{self._path.suffix}")
 
 
 def read_events(path: Path) -> Iterator[Stamped[Event]]:

@@ -171,6 +171,14 @@ class WatchEnd(Event):
     """The trial watched on until now."""
 
 
+@_kind("onset", by="the host, for what was watched and not caused by us")
+class Onset(Event):
+    """t = 0 of what nobody here caused lies between since_ns and at_ns: `what` came first. It is a bad operation of a
+    client, a word of a Sentinel, or the begin of what was watched where nothing happened."""
+
+    what: str
+
+
 @_kind("gap", by="whoever was silent, or whoever noticed it")
 class Gap(Event):
     """The source said nothing from since_ns to at_ns, so what it would have shown is not known."""

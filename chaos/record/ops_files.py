@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from chaos.clock import mono_ns
 from chaos.errors import RecordingError
 from chaos.model import Outcome
 from chaos.record.layout import HEADER_PREFIX, MAGIC, ROW, Row
@@ -20,6 +21,8 @@ HEADER_LIMIT_BYTES = 1 << 20
 _ASKED = struct.Struct("<BI")
 _DECIDED = struct.Struct("<IBBB")
 _OUTCOME = Row._fields.index("outcome")
+_PIECE_BITS = 32
+_SLOT = (1 << _PIECE_BITS) - 1
 _CONNECTION_AT, _SENT_AT, _DONE_AT, _OUTCOME_AT, _TARGET_AT = 2, 16, 20, 24, 27
 
 
@@ -79,6 +82,50 @@ class RowWriter:
         self._map.close()
         self._file.truncate(self._end)
         self._file.close()
+
+
+class RollingRows:
+    """Writes as RowWriter does, into a new file every `every_s` seconds: `meters.000000.rows`, `meters.000001.rows`, …
+
+    So whoever watches for days can take what is written and remove it. A file is closed when the one after the next is
+    begun, since operations may still be under way in it: `every_s` must be longer than any operation. A slot names the
+    file too.
+    """
+
+    def __init__(self, path: Path, header: dict[str, Any], every_s: float) -> None:
+        self._path = path
+        self._header = header
+        self._every_ns = round(every_s * 1e9)
+        self._writers: dict[int, RowWriter] = {}
+        self._piece = -1
+        self._roll()
+
+    def _roll(self) -> None:
+        self._piece += 1
+        self._until_ns = mono_ns() + self._every_ns
+        path = self._path.with_suffix(f".{self._piece:06}{self._path.suffix}")
+        self._writers[self._piece] = RowWriter(path, self._header)
+        old = self._writers.pop(self._piece - 2, None)
+        if old is not None:
+            old.close()
+
+    def put(self, row: Row) -> int:
+        if mono_ns() >= self._until_ns:
+            self._roll()
+        return self._piece << _PIECE_BITS | self._writers[self._piece].put(row)
+
+    def ask(self, slot: int, connection: int, target: int, flags: int) -> None:
+        self._writers[slot >> _PIECE_BITS].ask(slot & _SLOT, connection, target, flags)
+
+    def sent(self, slot: int, sent_us: int) -> None:
+        self._writers[slot >> _PIECE_BITS].sent(slot & _SLOT, sent_us)
+
+    def finish(self, slot: int, done_us: int, outcome: Outcome, error: int, node: int) -> None:
+        self._writers[slot >> _PIECE_BITS].finish(slot & _SLOT, done_us, outcome, error, node)
+
+    def close(self) -> None:
+        for writer in self._writers.values():
+            writer.close()
 
 
 def pack_header(header: dict[str, Any]) -> bytes:

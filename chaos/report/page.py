@@ -41,6 +41,11 @@ LEAVES_OUT = {
         "There is no real network between the nodes: no latency, no loss, no switch that must learn a new address.",
         "Nothing else ran in the cluster. A busy node detects, elects and relabels later than an idle one.",
     ),
+    "watched": (
+        "Watched from outside: what caused an outage, whom it hit, and what a label or a Service's endpoints said "
+        "meanwhile is not known. Roles and Sentinels' words are, where they could be asked.",
+        "A window begins with what was seen first. An outage of a path that no client of ours used is not seen.",
+    ),
     "local": (
         "Measured on a model: real Redis and Sentinel processes of one machine, without Kubernetes.",
         "There was no kubelet and no operator: how a member is started again or replaced, and how the master's Service "

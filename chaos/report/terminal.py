@@ -71,6 +71,11 @@ class Terminal:
         else:
             self._print(_LINES[message.tell](data))
 
+    def say(self, text: str) -> None:
+        """A line as it is."""
+        if not self.quiet:
+            self._print([escape(text)])
+
     def closing(self, result: CampaignResult, report: Path) -> None:
         """What became of the trials, then verdict, why, what to do and where the report is."""
         from chaos.report.closing import campaign_lines, verdict_lines  # with numpy, which `--help` need not load

@@ -222,7 +222,9 @@ def _states(history: History, axis: Axis) -> Iterator[Lane]:
     told.sort(key=lambda fact: fact.latest_s)
     for member, said in _by(told, lambda fact: fact.event.member):
         yield Lane(f"{member} is", runs([_role(fact) for fact in said], axis[1]))
-    yield Lane("master label on", runs(list(_labels(history)), axis[1]))
+    labels = list(_labels(history))
+    if labels:
+        yield Lane("master label on", runs(labels, axis[1]))
     asked = {split_address(client.address)[0] for client in history.clients.values() if not client.via_sentinel}
     for service, named in _by(history.facts(Endpoints), lambda fact: fact.event.service):
         if service in asked:

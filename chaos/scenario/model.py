@@ -74,8 +74,8 @@ class System(Part):
     @property
     def proxy(self) -> ProxyPods | None:
         """The HAProxy in front, if there is one."""
-        if self.kube is not None:
-            return self.kube.proxy
+        if self.kube is not None or self.local is None:
+            return self.kube.proxy if self.kube else None
         endpoint = self.on_local.endpoint
         return ProxyPods(selector="", service=endpoint.service) if endpoint and endpoint.mode == "haproxy" else None
 
@@ -86,7 +86,9 @@ class System(Part):
     @property
     def forgets_the_gone(self) -> bool:
         """An operator has Sentinels forget replicas that are gone; Sentinel alone never does."""
-        return self.kube.operator is not None if self.kube else self.on_local.mode == "resync"
+        if self.kube is not None or self.local is None:
+            return self.kube is not None and self.kube.operator is not None
+        return self.on_local.mode == "resync"
 
     @property
     def on_kube(self) -> KubeSystem:
@@ -103,8 +105,8 @@ class System(Part):
     @property
     def master_label(self) -> str | None:
         """The label that the master's pod carries, as `key=value`; None where nobody writes one."""
-        if self.kube is not None:
-            return self.kube.master_label
+        if self.kube is not None or self.local is None:
+            return self.kube.master_label if self.kube else None
         return MASTER_LABEL if self.on_local.mode not in ("", "haproxy") else None
 
 

@@ -1,0 +1,71 @@
+"""`failover watch` from its options to its exit code. The usual mistakes are named before anything heavy is loaded."""
+
+import asyncio
+import shutil
+import signal
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from chaos.access import Accesses
+from chaos.errors import FAIL, INCONCLUSIVE, PASS, ScenarioError
+from chaos.model import canonical
+from chaos.report.terminal import Terminal
+from chaos.watch.guest import GuestWish, look_around, opening
+
+
+def watched(given: Mapping[str, Any], shown: str) -> int:
+    """Watch, report, and return the exit code: the verdict's if something was promised, or else 0."""
+    asked = asked_for(given, shown)
+    terminal = Terminal(quiet=bool(given["quiet"]))
+    directory = asyncio.run(_watched(asked, terminal))
+
+    from chaos.report.files import report
+
+    result, page = report(directory)
+    terminal.closing(result, page)
+    codes = {"pass": PASS, "fail": FAIL, "inconclusive": INCONCLUSIVE}
+    return PASS if asked.expect_s is None else codes[result.verdict]
+
+
+async def _watched(asked: GuestWish, terminal: Terminal) -> Path:
+    """Watch until it is over, and return the directory of the record. A signal ends it in order."""
+    around = await look_around(asked)
+
+    from chaos.watch.members import members_of
+    from chaos.watch.watching import Watching
+    from chaos.watch.written import client_specs
+
+    view = around.view
+    asked = replace(asked, master=view.master if view else None)
+    members = await members_of(asked, around.views, view.told if view else ())
+    watching = Watching(asked, around, members, terminal.say)
+    clients = len(list(client_specs(asked)))
+    for line in (*(f"note       {one}" for one in around.remarks), *opening(asked, around, clients, len(members))):
+        terminal.say(line)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, watching.stop, f"by {signal.Signals(number).name}")
+    try:
+        await watching.run()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+    return watching.directory
+
+
+def asked_for(given: Mapping[str, Any], shown: str) -> GuestWish:
+    """What was asked, from the options. Raises ScenarioError if it cannot be done as asked."""
+    said = {name: given[name] for name in (one.name for one in fields(GuestWish)) if name in given}
+    said["sentinels"] = tuple(one for each in given["sentinels"] for one in each)
+    said["maps"] = {canonical(told): reached for told, reached in given["maps"]}
+    asked = GuestWish(**said, shown=shown)
+    if not asked.sentinels and not asked.services:
+        raise ScenarioError("watch needs an address: --sentinel redis-a:26379, --service cache:6379, or both")
+    if asked.until is not None and not asked.sentinels:
+        raise ScenarioError("--until counts failovers, which only a Sentinel tells: give one with --sentinel")
+    if asked.command and shutil.which(asked.command[0]) is None:
+        raise ScenarioError(f"{asked.command[0]} is not found; a command is started without a shell, as the words are")
+    Accesses.asked(given).become_environment()
+    return asked
