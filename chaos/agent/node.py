@@ -8,6 +8,8 @@ A request is a JSON object on a line. Requests are answered in order, each with 
 is `{"id", "error"}`. The requests of `chaos.agent.faults` name their target by `container`. The others are (`do`):
 
 clock      → boot_id, timens, mono_ns, wall_ns
+login      variables, files → nothing; from now on servers are connected to as `variables` say (chaos.access), with the
+           PEM texts of `files` (ca, certificate, key) in files in memory
 processes  uid → processes: [{pid, name, cgroup}] of a pod
 renew      watch: [{name, container, all}], seen_ns → also waits: how long these members waited for a core since then
 """
@@ -16,9 +18,12 @@ import argparse
 import asyncio
 import os
 import signal
+import tempfile
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+from chaos.access import Accesses
 from chaos.agent import reach
 from chaos.agent.faults import Answer, Faults, Request
 from chaos.agent.talk import DIRECTORY, SOCKET
@@ -29,6 +34,8 @@ from chaos.until import until
 
 PRIORITY = -10
 """Its own priority: stamps must be right to milliseconds on a node that may be busy, and it hardly ever runs."""
+MEMORY = "/dev/shm"
+"""Where files are that are on no disk."""
 LEAVE_S = 2.0
 """How long it waits at its end for answers that are under way."""
 
@@ -61,10 +68,24 @@ class Helper:
         self.faults = Faults(directory, Container)
         self.waits = NodeWaits()
         own: dict[str, Handler] = {"clock": self._clock, "processes": self._processes, "renew": self._renew}
+        own["login"] = self._login
         self.does = {**self.faults.does, **own}
 
     async def _clock(self, _: Request) -> Answer:
         return {**identity(), **reading()}
+
+    async def _login(self, request: Request) -> Answer:
+        """Keep what the host has read from Secrets, which are in a namespace that this pod may not read."""
+        folder = Path(tempfile.mkdtemp(dir=MEMORY))
+        for name, text in request["files"].items():
+            (folder / name).write_text(text)
+        paths = {name: str(folder / name) for name in request["files"]}
+        given = Accesses.from_environment(request["variables"])
+        placed = [
+            replace(one, tls=replace(one.tls, **paths) if one.tls else None) for one in (given.redis, given.sentinel)
+        ]
+        Accesses(redis=placed[0], sentinel=placed[1]).become_environment()
+        return reading()
 
     async def _renew(self, request: Request) -> Answer:
         waits = self.waits.asked(request.get("watch", []), request.get("seen_ns", 0))

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from chaos.agent.spec import AgentSpec
 from chaos.clock import HOST, mono_ns
@@ -16,7 +17,7 @@ from chaos.cluster.base import Ability, Effect, Members, Partition, Stop
 from chaos.cluster.kube.agent import KubeAgent, agent_configuration, agent_pod, free_node, launch, placed
 from chaos.cluster.kube.api import Api, carried
 from chaos.cluster.kube.deploy import NAMESPACE, is_ready, namespace_object, remove_ours
-from chaos.cluster.kube.helper import NodeHelper, pod_manifest
+from chaos.cluster.kube.helper import NodeHelper, login_of, pod_manifest
 from chaos.cluster.kube.leftovers import TRIAL, keep, undo_of
 from chaos.cluster.kube.stops import CANNOT, Pods
 from chaos.cluster.kube.watcher import Watcher
@@ -53,12 +54,14 @@ class KubeCluster:
         self._late: set[asyncio.Task[None]] = set()
         self._opened = False
         self._agents: list[KubeAgent] = []
+        self._login: dict[str, dict[str, Any]] | None = None
         self._watcher = Watcher(api, scenario, directory, self._put)
 
     async def open(self) -> None:
         """Remove what a killed run left, begin to watch, and start a helper on every node that has a member."""
         await self._api.apply(namespace_object())
         await remove_ours(self._api, (NAMESPACE, self._kube.namespace))
+        self._login = await login_of(self._api, self._kube)
         await asyncio.to_thread(self._watcher.start)
         because = f"no pod of the system is there in namespace {self._kube.namespace}"
         members = await until(self.members, within_s=MEMBERS_S, because=because)
@@ -128,7 +131,7 @@ class KubeCluster:
         """The helper of a node, which is started if the node has none yet."""
         if node not in self._helpers:
             pod = carried(pod_manifest(NAMESPACE, node, self._image), self._run.name)
-            self._helpers[node] = NodeHelper(self._api, pod, self._put)
+            self._helpers[node] = NodeHelper(self._api, pod, self._put, self._login)
             self._starting[node] = asyncio.create_task(self._helpers[node].start())
         await asyncio.shield(self._starting[node])
         return self._helpers[node]

@@ -1,19 +1,22 @@
 """A node helper as its host sees it: its pod, its stream, and the renewals of its leases. A node has one helper."""
 
 import asyncio
+import base64
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from chaos.access import Access, Accesses, Tls
 from chaos.agent.waits import fetched
 from chaos.clock import HOST, mono_ns, node_domain
 from chaos.cluster.executor import LEASE_S, RENEW_S, Executor
 from chaos.cluster.kube.api import MANAGED_BY, MANAGER, Api, Object
 from chaos.cluster.kube.deploy import wait_running
 from chaos.cluster.kube.stream import Answer, LineStream, PodProgram, StreamBroken, clock_offset
-from chaos.errors import FaultError
+from chaos.errors import FaultError, SetupError
 from chaos.model import Member, MemberKind
 from chaos.record.events import ClockPair, Event, Gap, Stamped
+from chaos.scenario.places import KubeSystem
 
 ASK_S, HEAL_S, START_S = 4.0, 5.0, 60.0
 LIFE_S = 4 * 3600
@@ -26,13 +29,16 @@ COMPONENT, NODE_HELPER = "app.kubernetes.io/component", "node-helper"
 class NodeHelper(Executor):
     """The executor of faults of one node. It belongs to one event loop. Effects are on the clock of the node."""
 
-    def __init__(self, api: Api, pod: Object, put: Callable[[Stamped[Event]], None]) -> None:
-        """`pod` is what `pod_manifest` gives."""
+    def __init__(
+        self, api: Api, pod: Object, put: Callable[[Stamped[Event]], None], login: Mapping[str, Answer] | None = None
+    ) -> None:
+        """`pod` is what `pod_manifest` gives. `login` is how the helper connects to servers, from `login_of`."""
         node, namespace = pod["spec"]["nodeName"], pod["metadata"]["namespace"]
         super().__init__(node_domain(node), put)
         self.node = node
         self._api = api
         self._pod = pod
+        self._login = login
         self._path = f"/api/v1/namespaces/{namespace}/pods"
         self._program = PodProgram(namespace, pod["metadata"]["name"], CONTAINER, TALK)
         self._stream: LineStream | None = None
@@ -106,6 +112,8 @@ class NodeHelper(Executor):
                     self._silent = self._silent or "its stream broke and was opened again"
                 self._stream = LineStream(self._api, self._program)  # held first, so that `close` finds it half-open
                 await self._stream.open()
+                if self._login is not None:  # a helper that was started again has forgotten it
+                    await self._stream.ask({"do": "login", **self._login}, ASK_S)
             return self._stream
 
     async def _renew(self) -> None:
@@ -131,6 +139,35 @@ class NodeHelper(Executor):
             self._waits_ns = event.at_ns
             self._put(event)
         self.heard(answer)
+
+
+async def login_of(api: Api, kube: KubeSystem) -> dict[str, Answer] | None:
+    """What the Secrets of a scenario say, for a helper, which is in another namespace; None if it names none.
+
+    It goes over the stream into the helper's memory, and is in no file, no log and no object of ours.
+    """
+    if kube.tls is None and kube.password is None and kube.sentinel.password is None:
+        return None
+    files = {}
+    if kube.tls is not None:
+        keys = {"ca": kube.tls.ca, "certificate": kube.tls.certificate, "key": kube.tls.key}
+        files = {name: await secret(api, kube.namespace, kube.tls.secret, key) for name, key in keys.items() if key}
+    tls = Tls(server_name=kube.tls.server_name) if kube.tls is not None else None
+    logins = []
+    for asks in (kube, kube.sentinel):
+        key = asks.password
+        password = await secret(api, kube.namespace, key.secret, key.key) if key else ""
+        logins.append(Access(user=asks.user or "", password=password, tls=tls))
+    return {"variables": Accesses(redis=logins[0], sentinel=logins[1]).environment(), "files": files}
+
+
+async def secret(api: Api, namespace: str, name: str, key: str) -> str:
+    """The text under a key of a Secret. Raises SetupError, with what is not there."""
+    found = await api.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
+    if found is None or key not in found.get("data", {}):
+        missing = f"it has no {key}" if found else "there is none"
+        raise SetupError(f"the scenario names Secret {name} in {namespace}, and {missing}")
+    return base64.b64decode(found["data"][key]).decode()
 
 
 def _watched(member: Member) -> dict[str, Any]:
