@@ -100,7 +100,7 @@ def tests(session: nox.Session) -> None:
     They run side by side, two to a core, since half of a test is waiting for servers. Those that must have the machine
     to themselves come at the end. With arguments of yours there is one run, of what you chose.
     """
-    install(session, "-e", ".[server]", groups=("test",))
+    install(session, "-e", ".[server,clients]", groups=("test",))
     environment = old_redis(session)
     together = ("-n", str(2 * (os.cpu_count() or 1)), "--dist", "loadfile")
     if session.posargs:

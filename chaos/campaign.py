@@ -19,7 +19,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any, Self
 
-from chaos import __version__, resume
+from chaos import __version__, resume, suites
 from chaos.analysis.claim import Claim, design
 from chaos.analysis.result import CampaignResult, TrialResult
 from chaos.cleanup import left_behind
@@ -84,7 +84,7 @@ class Campaign:
         if self.claim:
             refuse_other_promises(self.claim, self.place.loaded.scenario, self.experiments)
         self.at_once = at_once(self.place.on, options.parallel)
-        self.loaded = self.place.loaded
+        self.loaded = suites.suited(options.suite, self.place.loaded)
         self.variants = self._variants()
         self.seed = random.SystemRandom().getrandbits(31) if options.seed is None else options.seed
         self._platform = self._make_platform()
@@ -266,7 +266,8 @@ class Campaign:
         if self.claim:
             raise ScenarioError("--claim is made of one scenario: leave it out, or claim it of each variant by itself")
         scenario, settings = self.options.scenario, self.options.settings
-        return {name: choose(on, scenario, {**settings, **more}).loaded for name, more in asked.items()}
+        loaded = {name: choose(on, scenario, {**settings, **more}).loaded for name, more in asked.items()}
+        return {name: suites.suited(self.options.suite, one) for name, one in loaded.items()}
 
     def _round(self, nth: int) -> list[Experiment]:
         return random.Random(f"{self.seed}:round {nth}").sample(self.experiments, len(self.experiments))
@@ -374,7 +375,8 @@ def run(options: Options, tell: Tells) -> tuple[CampaignResult, Path]:
 
 
 def _asked(options: Options) -> tuple[str, ...]:
-    return EXPERIMENTS if options.experiments is None else options.experiments
+    usual = suites.suite(options.suite).experiments if options.suite else EXPERIMENTS
+    return usual if options.experiments is None else options.experiments
 
 
 def seed_of(seed: int, number: int) -> int:

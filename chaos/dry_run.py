@@ -120,7 +120,7 @@ def _clients(clients: list[ClientSpec]) -> str:
     ways = {one.connection: sum(other.connection == one.connection for other in clients) for one in clients}
     each = " and ".join(f"{count} on {way} connections" for way, count in ways.items())
     asks = "asks Sentinel at " if first.via_sentinel else ""
-    library = f", by {first.library}" if first.library else ""
+    library = f", by {first.what}" if first.what else ""
     return f"{asks}{first.address}, {each}, {first.rate_hz:g}/s each{library}"
 
 

@@ -252,7 +252,7 @@ def _milestones(trial: TrialResult) -> Iterator[Row]:
 
 def _phases(path: PathResult) -> Iterator[Row]:
     """Of the fault's first durable window, and last what of it no phase explains."""
-    if path.head is None:
+    if path.head is None or path.application:
         return
     for phase in path.head.phases:
         same = {name: getattr(phase, name) for name in ("seconds", "start_s", "end_s", "to")}

@@ -15,6 +15,8 @@ SCENARIOS = {"kind": "redis-operator", "local": "operator-model"}
 """The scenario that is played where nobody names one, by the place where the system runs."""
 EXPERIMENTS = ("kill-master", "partition-master")
 """The experiments that are played where nobody names one."""
+SUITE_NAMES = ("clients",)
+"""What `--suite` may name; `chaos.suites` has what each does."""
 PREFIX = "FAILOVER_"
 YES, NO = ("1", "true", "yes"), ("0", "false", "no")
 RUN, PYTEST, CHAOS_RUN = "failover run", "pytest", "chaos run"
@@ -122,6 +124,14 @@ EXPERIMENT = Option(
     gather=_names,
     by=(RUN, PYTEST),
 )
+SUITE = Option(
+    flag="suite",
+    help="Play a set of clients and experiments by one word. clients: every client library that is installed here,"
+    " side by side while the master is killed.",
+    metavar=f"[{'|'.join(SUITE_NAMES)}]",
+    read=str,
+    by=(RUN,),
+)
 TRIALS = Option(
     flag="trials", help="Of each experiment.  [default: 1]", metavar="N", read=at_least(1), by=(RUN, PYTEST)
 )
@@ -176,6 +186,7 @@ class Options:
     on: str | None = field(default=None, metadata=_by(ON))
     scenario: str | None = field(default=None, metadata=_by(SCENARIO))
     experiments: tuple[str, ...] | None = field(default=None, metadata=_by(EXPERIMENT))
+    suite: str | None = field(default=None, metadata=_by(SUITE))
     trials: int = field(default=1, metadata=_by(TRIALS))
     claim: str | None = field(default=None, metadata=_by(CLAIMED))
     parallel: int | None = field(default=None, metadata=_by(PARALLEL))

@@ -18,6 +18,7 @@ CATALOGUES = ("chaos/record/events.py",)
 """A list of classes that are looked up and not read through."""
 SWALLOWERS = {
     "chaos/cli.py entry": "a sentence and an exit code",
+    "chaos/client/contract.py _answer": "the answer to a request",
     "chaos/experiment/threads.py _answer": "the outcome of a call from chaoslib's thread, raised there",
     "chaos/experiment/threads.py _run": "what ended the event loop, raised where somebody waits for it",
     "chaos/observe/watch.py supervised": "a gap event",

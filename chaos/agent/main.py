@@ -55,6 +55,7 @@ class Clients:
         await self.stop()
         await sanity(self.members, self._events)
         left_out = self._crew.start(deadline_s, most)
+        await self._crew.ready()
         self._deadline_s, self._most = deadline_s, most
         self._events.write(ClientsStarted(deadline_s=deadline_s, left_out=left_out))
 

@@ -154,9 +154,10 @@ def _do(trials: Sequence[TrialResult], verdict: Verdict) -> str:
 
 def _ask_sentinel(trials: Sequence[TrialResult]) -> str:
     """Advise to ask Sentinel if a Service was late and Sentinel, in the same trials, was not."""
-    late = [trial for trial in trials if any(is_late(path) and not path.via_sentinel for path in trial.paths.values())]
+    meters = {trial.number: [path for path in trial.paths.values() if not path.application] for trial in trials}
+    late = [trial for trial in trials if any(is_late(one) and not one.via_sentinel for one in meters[trial.number])]
     asking = {
-        trial.number: [path for path in trial.paths.values() if path.via_sentinel and path.state == "works"]
+        trial.number: [path for path in meters[trial.number] if path.via_sentinel and path.state == "works"]
         for trial in late
     }
     never_back = (

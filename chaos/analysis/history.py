@@ -238,7 +238,8 @@ class History:
 
     @cached_property
     def ops(self) -> Operations:
-        return Operations.load(self.recording, self.clocks, self.t0_ns, self.deadline_s)
+        keyless = tuple(number for number, client in self.clients.items() if not client.audited)
+        return Operations.load(self.recording, self.clocks, self.t0_ns, self.deadline_s, keyless)
 
     @cached_property
     def deadline_s(self) -> float:

@@ -17,7 +17,10 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordedClient:
-    """One client as the recording describes it. Its `name`, `<path>/<connection>`, is the path that is judged."""
+    """One client as the recording describes it. Its `name`, `<path>/<connection>`, is the path that is judged.
+
+    `settings`, `gate` and `audited` are of application clients.
+    """
 
     number: int
     kind: str
@@ -27,10 +30,14 @@ class RecordedClient:
     rate_hz: float
     via_sentinel: bool
     library: str
+    settings: dict[str, str | None]
+    gate: bool
+    audited: bool
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Self:
-        return cls(**{name: raw.get(name, "") for name in cls.__slots__})
+        older = {"settings": {}, "gate": False, "audited": True}
+        return cls(**{name: raw.get(name, older.get(name, "")) for name in cls.__slots__})
 
     @property
     def name(self) -> str:
@@ -48,7 +55,8 @@ class Operations:
     `due_s`, `sent_s` and `done_s` are seconds from t = 0. An operation that was never sent counts as sent when it was
     due. An operation is `good` if it was ok within the deadline. It is `kept` if the audit found its key, and `lost` if
     it was acknowledged and the audit did not. If several masters were read, it is `lost` if it is missing on any of
-    them, and `lost_everywhere` if it is missing on every one.
+    them, and `lost_everywhere` if it is missing on every one. Those of clients that do not write the keys they are
+    given are none of these.
     """
 
     client: Ints
@@ -69,7 +77,10 @@ class Operations:
     unplaced: int
 
     @classmethod
-    def load(cls, recording: Recording, clocks: Clocks, t0_ns: int, deadline_s: float) -> Self:
+    def load(
+        cls, recording: Recording, clocks: Clocks, t0_ns: int, deadline_s: float, keyless: tuple[int, ...] = ()
+    ) -> Self:
+        """Load all of a recording's. `keyless` are the clients that do not write the keys they are given."""
         files = [(file, _shift(file, clocks)) for file in recording.ops]
         placed = [(file.rows, shift) for file, shift in files if shift is not None]
         rows = np.concatenate([rows for rows, _ in placed]) if placed else np.zeros(0, dtype=_EMPTY)
@@ -79,7 +90,8 @@ class Operations:
         due_s = (rows["intended_ns"] + shift_ns - t0_ns) / 1e9
         read = [_audited(rows, bits) for bits in recording.audits or ({},)]
         kept, kept_everywhere = (how([kept for kept, _ in read], axis=0) for how in (np.any, np.all))
-        unaudited = np.all([unread for _, unread in read], axis=0)
+        keyless_rows = np.isin(rows["client"], keyless)
+        unaudited = np.all([unread for _, unread in read], axis=0) & ~keyless_rows
         ok = rows["outcome"] == Outcome.OK
         return cls(
             client=rows["client"].astype(np.int64),
@@ -92,8 +104,8 @@ class Operations:
             node=rows["node"].copy(),
             target=rows["target"].copy(),
             good=ok & (rows["done_us"] <= deadline_s * 1e6),
-            lost=ok & ~kept_everywhere & ~unaudited,
-            lost_everywhere=ok & ~kept & ~unaudited,
+            lost=ok & ~kept_everywhere & ~unaudited & ~keyless_rows,
+            lost_everywhere=ok & ~kept & ~unaudited & ~keyless_rows,
             kept=kept,
             unaudited=unaudited,
             clock_error_s=max((s[1] for _, s in placed), default=0) / 1e9,

@@ -2,8 +2,7 @@
 
 A path is an address together with a way to use it, such as service/new. Nothing is held against a promise here.
 
-An application client is told of in figures of its own, beside the outage of the service: its longest blocked call, and
-when its first good durable call came. They decide no verdict, because they depend on the library and its settings.
+What an application client met beside its outage is found in chaos.analysis.applications.
 """
 
 from collections import Counter
@@ -12,29 +11,32 @@ from typing import Literal
 
 import numpy as np
 
-from chaos.analysis.history import Fact, History
+from chaos.analysis.applications import called, calls, first_good_s, longest_blocked_s, never_again
+from chaos.analysis.calls import Counts
+from chaos.analysis.history import History
 from chaos.analysis.interval import Interval, total
 from chaos.analysis.operations import Bools, RecordedClient
-from chaos.analysis.result import Counts, PathResult, PathState, Window
+from chaos.analysis.result import PathResult, PathState, Window
 from chaos.analysis.windows import Cuts, Kind, Sent, windows
 from chaos.model import WORKS_SHARE, ErrorCode, Outcome
-from chaos.record.events import ApplicationCall, ConnectionClosed, ConnectionOpened
 
 LEAST_SHARE = 0.5
 """A baseline proves nothing if it has less than this share of the operations that the client's rate demands."""
 SHORTEST_S = 1.0
 """A baseline shorter than this proves nothing."""
-SLOW_S = 1.0
-"""A call that takes longer than this is trouble, because an application's user notices it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientWindows:
-    """One client's outages, twice: as the client saw them, and with lost acknowledged writes counted as bad."""
+    """One client's outages, twice: as the client saw them, and with lost acknowledged writes counted as bad.
+
+    `served` says whether its last operation that proves anything was good.
+    """
 
     client: RecordedClient
     seen: tuple[Window, ...]
     durable: tuple[Window, ...]
+    served: bool
 
     @property
     def first(self) -> Window | None:
@@ -63,13 +65,14 @@ def _path(history: History, clients: tuple[RecordedClient, ...], suspect: Bools,
     first, ops = clients[0], history.ops
     state, why = baseline(history, clients, suspect)
     each: list[ClientWindows] = []
-    if first.is_meter and state in ("works", "unproved"):
+    if state in ("works", "unproved"):
         for client in clients:
-            seen = _windows(history, client, suspect, "seen")
-            durable = _windows(history, client, suspect, "durable") if decided else ()
-            each.append(
-                ClientWindows(client, seen, durable or tuple(replace(window, kind="durable") for window in seen))
-            )
+            operations = sent(history, client, suspect) if client.is_meter else called(history, client)
+            seen = _windows(history, operations["seen"], client, "seen")
+            durable = _windows(history, operations["durable"], client, "durable") if decided else ()
+            kept = durable or tuple(replace(window, kind="durable") for window in seen)
+            sure = operations["durable"].chosen(~(operations["durable"].bad & operations["durable"].suspect))
+            each.append(ClientWindows(client, seen, kept, served=not sure.bad[-1:].any()))
     worst = worst_of(each)
     durable = worst.durable if worst else ()
     head = worst.first if worst else None
@@ -92,16 +95,19 @@ def _path(history: History, clients: tuple[RecordedClient, ...], suspect: Bools,
         address=first.address,
         via_sentinel=first.via_sentinel,
         application=not first.is_meter,
-        gate=first.is_meter and (declared.gate if declared else True),
-        at_end=_at_end(history, each, suspect),
+        gate=first.gate if not first.is_meter else declared.gate if declared else True,
+        at_end=_at_end(each),
     )
     if first.is_meter:
         return found
+    met = calls(history, clients)
     return replace(
         found,
+        state_why=met.gone or why if state == "unproved" else why,
         longest_blocked_s=longest_blocked_s(history, clients),
         first_good_s=first_good_s(history, clients),
         never_again=never_again(history, clients),
+        calls=met,
     )
 
 
@@ -120,7 +126,8 @@ def baseline(history: History, clients: tuple[RecordedClient, ...], suspect: Boo
         mine = ops.of(client.number)
         within = (ops.due_s[mine] >= span.least) & (ops.due_s[mine] < span.most)
         counted = within & ~suspect[mine]
-        fine = int((ops.good[mine] & counted).sum())
+        good_ones = ops.good[mine] if client.is_meter else ops.outcome[mine] == Outcome.OK
+        fine = int((good_ones & counted).sum())
         few |= int(within.sum()) < LEAST_SHARE * client.rate_hz * span.width
         few |= int(counted.sum()) < SHORTEST_S * client.rate_hz
         silent |= fine == 0
@@ -179,17 +186,24 @@ def errors(history: History, clients: tuple[RecordedClient, ...], during: Interv
     return {ErrorCode(code).words: int(found[code]) for code in np.flatnonzero(found).tolist() if code}
 
 
-def _windows(history: History, client: RecordedClient, suspect: Bools, kind: Kind) -> tuple[Window, ...]:
-    """Find a client's windows. Their edges carry the error of its clock; their lengths do not, being on one clock.
+def sent(history: History, client: RecordedClient, suspect: Bools) -> dict[Kind, Sent]:
+    """Return a meter's operations as its windows are found in them: as it saw them, and with lost writes bad.
 
     A lost write is bad however late its answer was, so that no stall makes it suspect for the durable outage.
     """
     ops = history.ops
     mine = ops.of(client.number)
-    lost = ops.lost[mine] if kind == "durable" else np.zeros(mine.stop - mine.start, bool)
-    bad, doubtful = ~ops.good[mine] | lost, suspect[mine] & ~ops.good[mine] & ~lost
-    sent = Sent(sent_s=ops.sent_s[mine], done_s=ops.done_s[mine], bad=bad, suspect=doubtful)
-    error_s = ops.clock_error_s
+    times = {"sent_s": ops.sent_s[mine], "done_s": ops.done_s[mine]}
+    late, lost, doubtful = ~ops.good[mine], ops.lost[mine], suspect[mine] & ~ops.good[mine]
+    return {
+        "seen": Sent(**times, bad=late, suspect=doubtful),
+        "durable": Sent(**times, bad=late | lost, suspect=doubtful & ~lost),
+    }
+
+
+def _windows(history: History, sent: Sent, client: RecordedClient, kind: Kind) -> tuple[Window, ...]:
+    """Find a client's windows. Their edges carry the error of its clock; their lengths do not, being on one clock."""
+    error_s = history.ops.clock_error_s
     found = []
     for window in windows(sent, kind, client.number, Cuts(gap_s=history.gap_s, heal_s=history.heal_s)):
         until_s = window.end_s.most if window.end_s else window.onset_s.most + window.length_s.least
@@ -204,19 +218,13 @@ def _windows(history: History, client: RecordedClient, suspect: Bools, kind: Kin
     return tuple(found)
 
 
-def _at_end(history: History, each: list[ClientWindows], suspect: Bools) -> Literal["works", "out", "unknown"]:
+def _at_end(each: list[ClientWindows]) -> Literal["works", "out", "unknown"]:
     """Say whether the path worked for every client when the trial ended.
 
     It is unknown if the trial stopped less than `gap` after the last bad operation, so that the window has no end yet.
     """
-    ops, found = history.ops, set()
-    for one in each:
-        if not any(window.censored == "limit" for window in one.durable):
-            continue
-        mine = ops.of(one.client.number)
-        sure = ~(suspect[mine] & ~ops.good[mine] & ~ops.lost[mine])
-        last_good = (ops.good[mine] & ~ops.lost[mine])[sure][-1:]
-        found.add("unknown" if last_good.all() else "out")
+    open_ended = [one for one in each if any(window.censored == "limit" for window in one.durable)]
+    found = {"unknown" if one.served else "out" for one in open_ended}
     return "out" if "out" in found else "unknown" if found or not each else "works"
 
 
@@ -246,60 +254,3 @@ def _while_somebody_did_not(each: list[ClientWindows]) -> Interval | None:
         inner_end_s = max(inner_end_s, head.onset_s.most + head.length_s.least)
         outer_end_s = max(outer_end_s, head.end_s.most if head.end_s else float("inf"))
     return Interval(max(0.0, inner_end_s - onset.most), outer_end_s - onset.least)
-
-
-def longest_blocked_s(history: History, clients: tuple[RecordedClient, ...]) -> float | None:
-    """Return how long the longest call took that was under way after the effect, even if it never ended."""
-    ops, took = history.ops, list[float]()
-    for client in clients:
-        mine = ops.of(client.number)
-        took += (ops.done_s[mine] - ops.sent_s[mine])[ops.done_s[mine] > 0].tolist()
-    names = {client.number for client in clients}
-    told = [call.event.blocked_s for call in history.facts(ApplicationCall) if call.event.client in names]
-    return max([*took, *told], default=None)
-
-
-def first_good_s(history: History, clients: tuple[RecordedClient, ...]) -> Interval | None:
-    """Return when the worst client had its first good durable call after its first trouble, or after t = 0 without any.
-
-    None means that an application never had one again.
-    """
-    spans = [_first_good(history, client) for client in clients]
-    return None if None in spans else max(span for span in spans if span)
-
-
-def never_again(history: History, clients: tuple[RecordedClient, ...]) -> str:
-    """Return what the last call met of a client that never had a good one again. It is empty if all of them had one."""
-    stuck = (client for client in clients if _first_good(history, client) is None)
-    return next((text for client in stuck if (text := _last_trouble(history, client))), "")
-
-
-def _last_trouble(history: History, client: RecordedClient) -> str:
-    """The client's last error, and its connection if one was still open: a library may keep one that is of no use."""
-    errors = history.ops.error[history.ops.of(client.number)]
-    met = errors[errors != ErrorCode.NONE]
-    if not len(met):
-        return ""
-    facts: list[Fact[ConnectionOpened] | Fact[ConnectionClosed]]
-    facts = [*history.facts(ConnectionOpened), *history.facts(ConnectionClosed)]
-    mine = [fact for fact in facts if fact.event.client == client.number]
-    last = max(mine, key=lambda fact: fact.latest_s, default=None)
-    words = ErrorCode(int(met[-1])).words
-    if last is None or isinstance(last.event, ConnectionClosed):
-        return words
-    when = f"it opened at {last.latest_s:.1f} s" if last.latest_s > 0 else "it had before the fault"
-    return f"{words}, on the connection that {when}"
-
-
-def _first_good(history: History, client: RecordedClient) -> Interval | None:
-    ops = history.ops
-    mine = ops.of(client.number)
-    after = ops.done_s[mine] > 0
-    fine: Bools = (ops.outcome[mine] == Outcome.OK) & ~ops.lost[mine]
-    trouble = np.flatnonzero(after & (~fine | (ops.done_s[mine] - ops.sent_s[mine] > SLOW_S)))
-    first = int(trouble[0]) if len(trouble) else int(np.argmax(after)) if after.any() else len(fine)
-    again = np.flatnonzero(fine[first:])
-    if not len(again):
-        return None
-    at = first + int(again[0])
-    return Interval(float(ops.sent_s[mine][at]), float(ops.done_s[mine][at]))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
+from chaos.analysis.calls import Calls, Counts
 from chaos.analysis.interval import Interval, Judgement
 
 VERSION = 2
@@ -172,15 +173,6 @@ class TargetResult:
     floor: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Counts:
-    sent: int = 0
-    ok: int = 0
-    failed: int = 0
-    unknown: int = 0
-    missed: int = 0
-
-
 PathState = Literal["works", "unreliable", "never worked", "unproved"]
 
 
@@ -190,7 +182,7 @@ class PathResult:
 
     `state` is what its baseline showed, and `state_why` is what is wrong if it does not work. `windows` are the worst
     client's. `full_s` is how long nobody succeeded in the first window, and `any_s` how long somebody failed.
-    The clients of an `application` path use a user's library. It has no gates, but `longest_blocked_s`, `first_good_s`
+    The clients of an `application` path use a user's library. Only it has `calls`, `longest_blocked_s`, `first_good_s`
     and `never_again`, which is what the last call of a client met that never wrote again. `address` is what its clients
     were given, which is Sentinel's if `via_sentinel`. `allowed_s` is how long an outage the settings allow. `at_end`
     says whether every client was served when the trial ended.
@@ -222,6 +214,7 @@ class PathResult:
     allowed_s: Interval | None = None
     gate: bool = True
     at_end: Literal["works", "out", "unknown"] = "unknown"
+    calls: Calls | None = None
 
     @property
     def head(self) -> Window | None:

@@ -18,6 +18,8 @@ from chaos.scenario.floors import floors
 from chaos.scenario.model import Target
 
 PATH_CLAIMS = ("recovery", "downtime", "works_at_end")
+APPLICATION_CLAIMS = ("recovery", "works_at_end")
+"""What an application client is held to, if it is a gate. Its downtime is that of its settings, too."""
 
 
 def hold(measured: Measured) -> tuple[dict[str, TargetResult], dict[str, PathResult]]:
@@ -118,12 +120,12 @@ def _of_count(measured: Measured, expected: int) -> TargetResult:
 
 
 def _of_path(measured: Measured, path: PathResult, promises: Mapping[str, Target]) -> dict[str, TargetResult]:
-    if path.application:
+    if path.application and not path.gate:
         return {}
     history, found, at_best = measured.history, dict[str, TargetResult](), _floors(measured)
     allowed = allowed_s(measured, path)
     for claim in PATH_CLAIMS:
-        if claim not in promises:
+        if claim not in promises or (path.application and claim not in APPLICATION_CLAIMS):
             continue
         gate, limit = promises[claim].gate and path.gate, promises[claim].limit
         floor = allowed.least if allowed and claim != "works_at_end" else at_best.get(claim)

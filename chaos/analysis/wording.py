@@ -4,6 +4,7 @@ Errors are rounded up, and never down. What was not over when we stopped looking
 """
 
 import math
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -105,6 +106,11 @@ def breakable(text: str) -> str:
     return text.replace(NBSP, " ")
 
 
+def wrapped(text: str, width: int) -> list[str]:
+    """The lines of a text, none of them longer than that."""
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+
+
 def plural(count_of: int, word: str) -> str:
     """Say a count of things, as in `1 trial` and `3 trials`."""
     return f"{count(count_of)} {word}" if count_of == 1 else f"{count(count_of)} {word}s"
@@ -186,11 +192,19 @@ def milestone_name(name: str) -> str:
     return name.replace("_", "-") if name == "try_failover" else name.replace("_", " ")
 
 
+def longest_call(path: PathResult) -> str:
+    """Say how long the longest call of an application client took: `> 33.10 s` if it had not ended at the end."""
+    if path.longest_blocked_s is None:
+        return "–"
+    over = [">"] if path.calls and path.calls.hung else []
+    return joined(*over, number(path.longest_blocked_s), "s")
+
+
 def application(path: PathResult) -> str:
     """Say what an application client met. Return an empty string for a meter."""
     if path.longest_blocked_s is None:
         return ""
-    blocked = f"longest blocked call {joined(number(path.longest_blocked_s), 's')}"
+    blocked = f"longest blocked call {longest_call(path)}"
     return f"{blocked}, never a good one again: {path.never_again}" if path.never_again else blocked
 
 

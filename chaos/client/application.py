@@ -1,162 +1,295 @@
-"""An application client: redis-py as the system's users run it, in a process of its own. No other file imports redis.
+"""Has an application client call, and records what it met. The client is a process of its own, in any language.
 
 A meter measures the service, and this measures what an application sees of it: what its library retries, and how long a
-call blocks. It works in a closed loop. Run it as `python -m chaos.client.application`, with its job on the first line
-of standard input. It ends when standard input does.
+call blocks. It works in a closed loop. docs/client-contract.md says what is written to the client and read from it.
+Run it as `python -m chaos.client.application`, with its job on the first line of standard input. It ends when standard
+input does.
 """
 
+import json
+import math
 import os
-import socket
-import ssl
+import select
+import signal
+import subprocess
 import sys
-import threading
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
-import redis
-from redis.sentinel import MasterNotFoundError, Sentinel, SentinelManagedConnection
-
-from chaos.access import Access, Accesses
 from chaos.client.bench import ops_header
-from chaos.client.outcome import OK, Decision, of_errno, of_reply, of_tls
-from chaos.client.process import STOP_S, Job
-from chaos.client.spec import key_of
+from chaos.client.outcome import OK, Decision, of_reply
+from chaos.client.process import READY, STOP_S, Job
+from chaos.client.spec import ClientSpec, key_of
 from chaos.clock import mono_ns
 from chaos.linux import die_with_parent
-from chaos.model import ErrorCode, Outcome, RowFlag, split_address
+from chaos.model import ErrorCode, Outcome, RowFlag
 from chaos.record.event_files import EventWriter
-from chaos.record.events import ApplicationCall, ConnectionClosed, ConnectionOpened
+from chaos.record.events import (
+    ApplicationCall,
+    ApplicationErrors,
+    ApplicationTask,
+    ConnectionClosed,
+    ConnectionOpened,
+)
 from chaos.record.layout import NOBODY, Row
 from chaos.record.ops_files import RowWriter
 
+CONTRACT = 1
+"""The version of docs/client-contract.md."""
 LONG_NS = 1_000_000_000
 """A call that took longer than this is an event of its own."""
-
-Said = Callable[[type[ConnectionOpened | ConnectionClosed]], None]
-
-
-class Connection(redis.Connection):
-    """redis-py's own connection, which also tells when it was opened and closed."""
-
-    def __init__(self, said: Said, **arguments: Any) -> None:  # noqa: ANN401  redis-py's arguments, passed on
-        super().__init__(**arguments)  # type: ignore[no-untyped-call]
-        self._said = said
-        self.register_connect_callback(self._was_opened)  # type: ignore[no-untyped-call]
-
-    def _was_opened(self, _: redis.Connection) -> None:
-        self._said(ConnectionOpened)
-
-    def disconnect(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
-        was_open = self.is_connected
-        super().disconnect(*arguments, **named)  # type: ignore[no-untyped-call]
-        if was_open:
-            self._said(ConnectionClosed)
+READY_NS = 45 * 10**9
+"""How long a client may take until it is ready."""
+LONGEST_LINE = 1 << 16
+CHUNK = 1 << 16
+CODES = {code.words: code for code in ErrorCode}
+CONNECTIONS: dict[str, type[ConnectionOpened | ConnectionClosed]] = {
+    "opened": ConnectionOpened,
+    "closed": ConnectionClosed,
+}
+OURS = {"celery": "chaos.client.celery_client"}
+"""The programs of libraries that are not in `chaos.client.libraries`."""
 
 
-class SentinelConnection(SentinelManagedConnection, Connection):
-    """The same for a client that asks Sentinel for the master whenever it connects."""
+class ClientError(Exception):
+    """The client cannot go on: it ended, or it does not keep to the contract. The text says which."""
 
 
-class SecureConnection(Connection, redis.SSLConnection):
-    """The same over TLS."""
+def command_of(spec: ClientSpec) -> Sequence[str]:
+    """The client's command: the user's own, or a program of ours with the name of the library or function."""
+    if spec.command:
+        return spec.command
+    return [sys.executable, "-m", OURS.get(spec.library, "chaos.client.libraries"), spec.client or spec.library]
 
 
-class SecureSentinelConnection(SentinelManagedConnection, SecureConnection):
-    """The same over TLS, for a client that asks Sentinel."""
+class Conversation:
+    """The lines between this process and the client's. It blocks for nothing but what it is told to wait for."""
+
+    def __init__(self, spec: ClientSpec) -> None:
+        """Start the client. Raises ClientError if that cannot be done."""
+        paths = os.pathsep.join(dict.fromkeys((spec.folder, spec.started_in)))
+        try:
+            self._client = subprocess.Popen(
+                command_of(spec),
+                cwd=spec.folder or None,
+                env=os.environ | {"FAILOVER_CLIENT_PATH": paths},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                process_group=0,
+                bufsize=0,
+                preexec_fn=die_with_parent,
+            )
+        except OSError as error:
+            raise ClientError(f"it cannot be started: {error}") from error
+        assert self._client.stdin is not None
+        assert self._client.stdout is not None
+        self._stdin, self._stdout = self._client.stdin, self._client.stdout.fileno()
+        self._rest = b""
+        self._poll = select.poll()
+        self._poll.register(0, select.POLLIN)
+        self._poll.register(self._stdout, select.POLLIN)
+        self.stopped_ns: int | None = None
+        """When our own input ended, which tells us to stop."""
+
+    def say(self, line: dict[str, Any]) -> None:
+        try:
+            self._stdin.write(json.dumps(line).encode() + b"\n")
+        except BrokenPipeError:
+            raise ClientError(self._ended()) from None
+
+    def hear(self, until_ns: int) -> Iterator[dict[str, Any]]:
+        """What the client says until then; it may be nothing. It returns early when something was said."""
+        wait_ms = max(0, math.ceil((until_ns - mono_ns()) / 1e6))
+        for fd, _ in self._poll.poll(wait_ms):
+            if fd == 0:
+                if not os.read(0, CHUNK):
+                    self.stopped_ns = mono_ns()
+                    self._poll.unregister(0)
+                continue
+            data = os.read(fd, CHUNK)
+            if not data:
+                raise ClientError(self._ended())
+            *lines, self._rest = (self._rest + data).split(b"\n")
+            if len(self._rest) > LONGEST_LINE:
+                raise ClientError("it wrote a line without an end")
+            yield from map(parsed, lines)
+
+    def leave(self, limit_ns: int) -> Iterator[dict[str, Any]]:
+        """End the client's input, so that it ends by itself. Return what it says until then."""
+        self._stdin.close()
+        with suppress(ClientError):  # its output ends with it
+            while mono_ns() < limit_ns:
+                yield from self.hear(limit_ns)
+
+    def kill(self) -> None:
+        """Kill what is left of the client and of its children."""
+        self._stdin.close()
+        with suppress(ProcessLookupError):
+            os.killpg(self._client.pid, signal.SIGKILL)
+        self._client.wait(timeout=STOP_S)
+
+    def _ended(self) -> str:
+        with suppress(subprocess.TimeoutExpired):
+            self._client.wait(timeout=1)
+        code = self._client.returncode
+        how = "closing its output" if code is None else f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+        return f"it ended by itself with {how}"
 
 
-def login(access: Access) -> dict[str, str | bool]:
-    """The arguments of redis-py for a login and for the files of TLS.
-
-    redis-py can check a certificate for no other name than that of the host. Where another one is expected, its users
-    have the name unchecked, and so it is here. The authority is checked all the same.
-    """
-    said = {"username": access.user, "password": access.password}
-    if (tls := access.tls) is not None:
-        said |= {"ssl_ca_certs": tls.ca, "ssl_certfile": tls.certificate, "ssl_keyfile": tls.key}
-    given: dict[str, str | bool] = {name: value for name, value in said.items() if value}
-    return given | ({"ssl_check_hostname": not tls.server_name} if tls is not None else {})
-
-
-def redis_py_pool(job: Job, said: Said) -> redis.Redis:
-    """Make a client as target systems configure it. All other settings are the library's defaults, retries included.
-
-    If the client asks Sentinel, it is the library's own client of Sentinel, which gets Sentinel's Service as the one
-    Sentinel that it knows.
-    """
-    accesses = Accesses.from_environment()
-    secure = accesses.redis.tls is not None
-    usual: dict[str, Any] = {
-        **login(accesses.redis),
-        "said": said,
-        "max_connections": 20,
-        "retry_on_timeout": True,
-        "socket_keepalive": True,
-        "health_check_interval": 30,
-    }
-    database, (host, port) = job.load.database, split_address(job.connect)
-    if job.spec.via_sentinel:
-        asking = {"socket_keepalive": True, "ssl": accesses.sentinel.tls is not None, **login(accesses.sentinel)}
-        known = Sentinel([(host, port)], sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
-        through = SecureSentinelConnection if secure else SentinelConnection
-        client: redis.Redis = known.master_for(  # type: ignore[no-untyped-call]
-            job.load.master, connection_class=through, db=database, **usual
-        )
-        return client
-    kind = SecureConnection if secure else Connection
-    pool = redis.ConnectionPool(connection_class=kind, host=host, port=port, db=database, **usual)
-    return redis.Redis(connection_pool=pool)
-
-
-LIBRARIES = {"redis-py-pool": redis_py_pool}
-
-
-def time_outs(client: redis.Redis) -> str:
-    """Name the time-outs of a client's connections, as in `socket_timeout 5 s, socket_connect_timeout none`.
-
-    Versions of redis-py differ in their defaults, and 8 was the first to have any.
-    """
-    pool = client.connection_pool
-    connection = pool.connection_class(**pool.connection_kwargs)  # nothing is connected yet
-    values = {name: getattr(connection, name) for name in ("socket_timeout", "socket_connect_timeout")}
-    return ", ".join(f"{name} {'none' if value is None else f'{value:g} s'}" for name, value in values.items())
+def parsed(line: bytes) -> dict[str, Any]:
+    """One line of the client's. Raises ClientError if it is no JSON object."""
+    with suppress(ValueError):
+        found = json.loads(line)
+        if isinstance(found, dict):
+            return found
+    raise ClientError(f"it wrote a line that is no JSON object: {line[:80].decode(errors='replace')}")
 
 
 class Application:
     """One application client, and its record."""
 
-    def __init__(self, job: Job, rows: RowWriter, events: EventWriter) -> None:
+    def __init__(self, job: Job, client: Conversation, events: EventWriter) -> None:
         self._job = job
-        self._rows = rows
+        self._client = client
         self._events = events
+        self._record: RowWriter | None = None
         self._seq = job.first_seq
         self._connections = 0
         self._opened = False
-        self._value = b"x" * job.load.value_bytes
-        self._redis = LIBRARIES[job.spec.library](job, self._said)
+        self._answer: dict[str, Any] | None = None
+        self._errors: dict[str, int] = {}
+        self._told_ns = 0
+        self._value = "x" * job.load.value_bytes
 
-    def run(self, stop: threading.Event) -> None:
-        """Call at the client's rate until `stop`. After a call that took longer, the next begins at once."""
+    def begin(self) -> None:
+        """Tell the client where to connect, wait until it is ready, and begin the record with what it says of itself.
+
+        Raises ClientError if it does not become ready.
+        """
+        job, limit_ns = self._job, mono_ns() + READY_NS
+        self._client.say(
+            {
+                "do": "connect",
+                "contract": CONTRACT,
+                "address": job.connect,
+                "via_sentinel": job.spec.via_sentinel,
+                "master": job.load.master,
+                "database": job.load.database,
+                "prefix": key_of(job.load, job.spec.number, 0).removesuffix("0"),
+            }
+        )
+        while self._answer is None:
+            if self._client.stopped_ns or mono_ns() > limit_ns:
+                raise ClientError("it was not ready when it was told to stop, or after 45 s")
+            self._hear(limit_ns)
+        if "library" not in self._answer:
+            raise ClientError(f"it is not ready: {str(self._answer.get('error', self._answer))[:80]}")
+        self._record = RowWriter(job.rows_path, ops_header(job.domain, [described(job.spec, self._answer)]))
+        self._answer = None
+
+    def run(self) -> bool:
+        """Call at the client's rate until the stop. After a call that took longer, the next begins at once.
+
+        Return whether the last call ended. One that blocks at the stop has STOP_S more; then its row stays in flight.
+        """
         period_ns = round(1e9 / self._job.spec.rate_hz)
         due_ns = mono_ns()
-        while not stop.wait(max(0, due_ns - mono_ns()) / 1e9):
-            self.call()
-            due_ns = max(due_ns + period_ns, mono_ns())
+        while self._client.stopped_ns is None:
+            if (now_ns := mono_ns()) < due_ns:
+                self._hear(due_ns)
+                if self._answer is not None:
+                    raise ClientError(f"it answered without being asked: {str(self._answer)[:80]}")
+            elif self.call(now_ns):
+                due_ns = max(due_ns + period_ns, mono_ns())
+            else:
+                return False
+        return True
 
-    def call(self) -> None:
-        """Write one key, for as long as the library takes. Every call is a row."""
-        job, seq, begun_ns = self._job, self._seq, mono_ns()
+    def call(self, begun_ns: int) -> bool:
+        """Have one key written, for as long as the client takes. Every call is a row. False if it never ended."""
+        job, seq = self._job, self._seq
         self._seq += 1
-        self._opened = False
+        self._opened, self._answer = False, None
         row = Row(job.spec.number, self._number(), seq, begun_ns, 1, 0, Outcome.IN_FLIGHT, 0, NOBODY, job.target, 0)
         slot = self._rows.put(row)
+        request = {"do": "write", "key": key_of(job.load, job.spec.number, seq), "value": self._value}
         try:
-            self._redis.set(key_of(job.load, job.spec.number, seq), self._value, px=job.load.ttl_s * 1000)
-            decision = OK
-        except (redis.RedisError, OSError) as error:
-            decision = Decision(Outcome.UNKNOWN, code_of(error))
+            self._client.say(request | {"ttl_ms": job.load.ttl_s * 1000})
+            while self._answer is None:
+                if self._client.stopped_ns is not None and mono_ns() >= self._limit_ns():
+                    return False
+                self._hear(self._limit_ns())
+            decision = self._decision(self._answer)
+        except ClientError:
+            self._decided(slot, begun_ns, Decision(Outcome.UNKNOWN, ErrorCode.CLOSED))
+            raise
         self._decided(slot, begun_ns, decision)
+        self._answer = None
+        return True
+
+    def end(self) -> None:
+        """Let the client end. What it says of its tasks until then belongs to the record."""
+        for line in self._client.leave(self._limit_ns()):
+            self._take(line)
+
+    def close(self) -> None:
+        """Close the record."""
+        if self._errors:
+            self._tell_errors()
+        if self._record is not None:
+            self._record.close()
+
+    @property
+    def _rows(self) -> RowWriter:
+        assert self._record is not None, "begin comes first"
+        return self._record
+
+    def _limit_ns(self) -> int:
+        """Until when to wait for the client: not for ever once we were told to stop, and else as long as it takes."""
+        stopped_ns = self._client.stopped_ns
+        return mono_ns() + LONG_NS if stopped_ns is None else stopped_ns + round(STOP_S * 1e9)
+
+    def _hear(self, until_ns: int) -> None:
+        for line in self._client.hear(until_ns):
+            self._take(line)
+
+    def _take(self, line: dict[str, Any]) -> None:
+        number = self._job.spec.number
+        if kind := CONNECTIONS.get(str(line.get("connection"))):
+            if kind is ConnectionOpened:
+                self._connections += 1
+                self._opened = True
+            connection = self._number()
+            event = kind(client=number, connection=connection, target=self._job.target, node=None, because="")
+            self._events.write(event)
+        elif "task" in line:
+            self._events.write(ApplicationTask(client=number, task=int(line["task"]), state=str(line.get("state"))))
+        elif self._answer is None:
+            self._answer = line
+        else:
+            raise ClientError("it answered twice")
+
+    def _decision(self, answer: dict[str, Any]) -> Decision:
+        """Read an answer. A failed call is of unknown outcome, since one of its attempts may have been applied."""
+        if answer.get("ok") is True:
+            return OK
+        if "error" not in answer:
+            raise ClientError(f"its answer is neither ok nor an error: {str(answer)[:80]}")
+        text = str(answer["error"])
+        named = str(answer.get("code", ""))
+        if named and named not in CODES:
+            raise ClientError(f'"{named[:40]}" is no code; there are {", ".join(CODES)}')
+        name = text.split()[0][:40] if text else "no name"
+        self._errors[name] = self._errors.get(name, 0) + 1
+        if self._errors[name] == 1 or mono_ns() - self._told_ns > LONG_NS:
+            self._tell_errors()
+        return Decision(Outcome.UNKNOWN, CODES[named] if named else of_reply(text).error)
+
+    def _tell_errors(self) -> None:
+        self._told_ns = mono_ns()
+        self._events.write(ApplicationErrors(client=self._job.spec.number, counts=dict(self._errors)))
 
     def _decided(self, slot: int, begun_ns: int, decision: Decision) -> None:
         now_ns = mono_ns()
@@ -171,78 +304,42 @@ class Application:
         """The number of the connection that was opened last, counted from 0."""
         return max(0, self._connections - 1) & 0xFFFF
 
-    def _said(self, kind: type[ConnectionOpened | ConnectionClosed]) -> None:
-        if kind is ConnectionOpened:
-            self._connections += 1
-            self._opened = True
-        number, connection = self._job.spec.number, self._number()
-        self._events.write(kind(client=number, connection=connection, target=self._job.target, node=None, because=""))
 
+def described(spec: ClientSpec, answer: dict[str, Any]) -> dict[str, Any]:
+    """What the record says of the client: as it was planned, and what it says of itself.
 
-REPLIES = {
-    redis.ReadOnlyError: ErrorCode.READONLY,
-    redis.BusyLoadingError: ErrorCode.LOADING,
-    redis.exceptions.MasterDownError: ErrorCode.MASTERDOWN,
-    redis.AuthenticationError: ErrorCode.AUTH,
-    redis.exceptions.NoPermissionError: ErrorCode.AUTH,
-}
-"""The error replies that redis-py turns into classes, without the first word of the reply."""
-
-
-def code_of(error: BaseException) -> ErrorCode:
-    """Return why the last attempt of a call failed.
-
-    The outcome of a failed call is unknown whatever its code, because an attempt that the library made before the last
-    one may have been applied.
+    `library` is as in `redis-py-pool 8.1.0, socket_timeout 5 s, retries 1`.
     """
-    if isinstance(error, MasterNotFoundError):  # Sentinel's error follows a colon; without one, none knew the name
-        return ErrorCode.DISCOVERY_FAILED if " : " in str(error) else ErrorCode.NO_MASTER
-    for kind, code in REPLIES.items():
-        if isinstance(error, kind):
-            return code
-    if isinstance(error, redis.TimeoutError):
-        return ErrorCode.CONNECT_TIMEOUT if "connect" in str(error) else ErrorCode.REPLY_TIMEOUT
-    if isinstance(error, redis.ResponseError):
-        return of_reply(str(error)).error
-    return _code_of_cause(error)
+    told = answer.get("settings", {})
+    settings = {str(name): None if value is None else str(value) for name, value in told.items()}
+    name = spec.library or spec.client or str(answer["library"])
+    words = [f"{name} {answer.get('version', '')}".strip()]
+    words += [f"{setting} {'none' if value is None else value}" for setting, value in settings.items()]
+    return asdict(spec) | {"library": ", ".join(words), "settings": settings}
 
 
-def _code_of_cause(error: BaseException) -> ErrorCode:
-    cause = error.__cause__ or error.__context__
-    if isinstance(cause, socket.gaierror):
-        return ErrorCode.NAME_NOT_FOUND
-    if isinstance(cause, ssl.SSLError):
-        return of_tls(cause)
-    if isinstance(cause, OSError) and cause.errno:
-        return of_errno(cause.errno)
-    return ErrorCode.CLOSED if "closed" in str(error).lower() else ErrorCode.OTHER
-
-
-def end_with_input(stop: threading.Event, ended: threading.Event) -> None:
-    """Set `stop` when the input ends, and end the process if a call still blocks then. It runs in its own thread."""
-    while os.read(sys.stdin.fileno(), 1):
-        pass
-    stop.set()
-    if not ended.wait(STOP_S):
-        os._exit(0)  # all rows are in the kernel already, and that of the blocked call stays in flight
-
-
-def main() -> None:
+def main() -> int:
     die_with_parent()
-    job = Job.loads(sys.stdin.readline())
-    told = f"{job.spec.library} {redis.__version__}"
-    if job.spec.library in LIBRARIES:  # with another library, Application raises below, when its record is begun
-        told += f", {time_outs(LIBRARIES[job.spec.library](job, lambda _: None))}"
-    client = asdict(job.spec) | {"library": told}
-    rows = RowWriter(job.rows_path, ops_header(job.domain, [client]))
-    events = EventWriter(job.events_path, job.domain)
-    stop, ended = threading.Event(), threading.Event()
-    threading.Thread(target=end_with_input, args=(stop, ended), daemon=True).start()
-    Application(job, rows, events).run(stop)
-    ended.set()
-    rows.close()
-    events.close()
+    job = Job.loads(os.read(0, CHUNK).decode())
+    events, client, application = EventWriter(job.events_path, job.domain), None, None
+    try:
+        client = Conversation(job.spec)
+        application = Application(job, client, events)
+        application.begin()
+        print(READY, flush=True)  # noqa: T201  to the agent
+        if application.run():
+            application.end()
+    except ClientError as error:
+        print(error, file=sys.stderr)  # noqa: T201  to the agent, which writes it down
+        return 1
+    finally:
+        if application is not None:
+            application.close()
+        if client is not None:
+            client.kill()
+        events.close()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

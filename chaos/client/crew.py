@@ -62,6 +62,10 @@ class Crew:
         self._runs += 1
         return [meter.spec.number for meter in self._all if meter not in self._meters]
 
+    async def ready(self) -> None:
+        """Wait until every application client is ready to call, or has ended."""
+        await asyncio.gather(*(process.ready() for process in self._processes.values()))
+
     def _first_of_each_path(self, most: int | None) -> Iterator[Meter]:
         started: Counter[tuple[str, str]] = Counter()
         for meter in self._all:

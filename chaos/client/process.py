@@ -1,11 +1,13 @@
 """An application client from the outside: its process is started, watched and ended. End of file tells it to stop."""
 
+import asyncio
 import json
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from chaos.access import Accesses
 from chaos.client.spec import ClientSpec, Load
 from chaos.pipe import Child, Program
 from chaos.record.event_files import EventWriter
@@ -15,6 +17,8 @@ from chaos.record.ops_files import read_rows
 
 STOP_S = 5.0
 """How long a call may block after the stop. Then the process ends itself, and the row of the call stays in flight."""
+READY = "ready"
+"""What the process says when its client is ready."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,13 +66,35 @@ class ApplicationProcess:
         self._job = job
         self._events = events
         self._stopping = False
-        self._child = Child(Program(command=[sys.executable, "-m", "chaos.client.application"]), self._gone)
+        self._ready = asyncio.Event()
+        command = [sys.executable, "-m", "chaos.client.application"]
+        self._child = Child(Program(command=command, out=self._said, error=self._complained), self._gone)
         self._child.tell(f"{job.dumps()}\n".encode())
 
+    def _said(self, line: bytes) -> None:
+        if line == READY.encode():
+            self._ready.set()
+
+    def _complained(self, line: bytes) -> None:
+        sys.stderr.buffer.write(line + b"\n")
+        sys.stderr.flush()
+
     def _gone(self, child: Child) -> None:
+        self._ready.set()
         if not self._stopping:
-            source = f"client {self._job.spec.number}, {self._job.spec.library}"
-            self._events.write(Gap(source=source, text=f"its process ended by itself with {child.how}"))
+            source = f"client {self._job.spec.number}, {self._job.spec.what}"
+            self._events.write(Gap(source=source, text=f"its process ended by itself with {child.how}: {self._why()}"))
+
+    def _why(self) -> str:
+        """What was said last on standard error, without the passwords, which a client may have written there."""
+        said, accesses = self._child.said, Accesses.from_environment()
+        for password in filter(None, (accesses.redis.password, accesses.sentinel.password)):
+            said = said.replace(password, "…")
+        return said
+
+    async def ready(self) -> None:
+        """Wait until the client is ready to call, or has ended. The process itself gives up after 45 s."""
+        await self._ready.wait()
 
     def ask_to_stop(self) -> None:
         """Tell it to begin no new call."""
@@ -77,5 +103,6 @@ class ApplicationProcess:
 
     async def stopped(self) -> int:
         """Wait until it has ended, and kill it if it does not. Return the number of the client's next operation."""
-        await self._child.finish(STOP_S + 1)
-        return self._job.first_seq + sum(1 for _ in read_rows(self._job.rows_path))
+        await self._child.finish(STOP_S + 2)
+        path = self._job.rows_path
+        return self._job.first_seq + (sum(1 for _ in read_rows(path)) if path.exists() else 0)

@@ -11,9 +11,11 @@ Connection = Literal["new", "kept"]
 class ClientSpec:
     """One client. Its rows carry its `number`, and clients with the same `path` are judged together.
 
-    A `meter` speaks RESP itself, in an open loop. An `application` uses the `library`, in a closed loop and in its own
-    process. `address` is the host:port that the client is given: that of a Service, or of Sentinel's Service if
-    `via_sentinel`. `others` are more Sentinels, which are asked in turn if one does not answer.
+    A `meter` speaks RESP itself, in an open loop. An `application` is a process of its own, in a closed loop: of a
+    `library`, of a function of the user's (`client`, as module:function), or a `command`. The user's are looked for in
+    `folder`, that of the scenario, and in `started_in`. `address` is the host:port that the client is given: that of a
+    Service, or of Sentinel's Service if `via_sentinel`. If not `audited`, its keys prove nothing about losses. If it is
+    a `gate`, it decides the verdict. `others` are more Sentinels, which meters ask in turn if one does not answer.
     """
 
     number: int
@@ -25,10 +27,22 @@ class ClientSpec:
     via_sentinel: bool = False
     library: str = ""
     others: tuple[str, ...] = ()
+    client: str = ""
+    command: tuple[str, ...] = ()
+    folder: str = ""
+    started_in: str = ""
+    audited: bool = True
+    gate: bool = True
+
+    @property
+    def what(self) -> str:
+        """What an application client is, in a word or two."""
+        return self.library or self.client or " ".join(self.command)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        return cls(**{**data, "others": tuple(data.get("others", ()))})
+        lists = {name: tuple(data.get(name, ())) for name in ("others", "command")}
+        return cls(**{**data, **lists})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

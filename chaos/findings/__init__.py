@@ -9,7 +9,13 @@ from collections.abc import Callable, Iterable
 
 from chaos.analysis.measured import Measured
 from chaos.analysis.result import Finding
-from chaos.findings.applications import application_stays_out, name_not_found
+from chaos.findings.applications import (
+    application_came_late,
+    application_stays_out,
+    failed_without_a_retry,
+    name_not_found,
+    tasks_of_a_worker,
+)
 from chaos.findings.astray import replica_astray
 from chaos.findings.disagreement import sentinels_disagree
 from chaos.findings.election import election_repeated, no_majority
@@ -48,6 +54,9 @@ RULES: tuple[Callable[[Measured], Iterable[Finding]], ...] = (
     killed_for_memory,
     cannot_be_scheduled,
     application_stays_out,
+    application_came_late,
+    failed_without_a_retry,
+    tasks_of_a_worker,
     name_not_found,
     log_not_read,
 )

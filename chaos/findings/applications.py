@@ -1,17 +1,67 @@
-"""Applications that did not come back although their address did, and addresses whose names did not resolve."""
+"""What applications met and which of their settings would have helped, and addresses whose names did not resolve."""
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from chaos.analysis.history import History, host
+from chaos.analysis.applications import hung_s
+from chaos.analysis.history import host
+from chaos.analysis.interval import Interval
 from chaos.analysis.measured import Measured
 from chaos.analysis.result import Finding, PathResult
-from chaos.model import ErrorCode, Outcome
+from chaos.analysis.wording import plural, seconds, seconds_text
+from chaos.model import ErrorCode
 from chaos.record.events import Resolved
 
 LEAST_S = 1.0
 """If a name does not resolve for a shorter time than this, its record is just being changed."""
 HUNG_S = 10.0
 """A call that has been under way for longer than this at the end has no time-out, since nobody sets a longer one."""
+LATE_S = 1.0
+"""An application that is back so much later than its address has its settings to thank for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How the time-outs of a library are set, and its retries, in its own words. `{n}` is how many retries it takes."""
+
+    waits: str
+    retries: str
+
+
+POOL = Words(
+    "socket_connect_timeout=1, socket_timeout=1",
+    "Have the library try until the outage is over: retry=Retry(ExponentialBackoff(cap=1, base=0.1), {n}), "
+    "retry_on_error=[ConnectionError, TimeoutError, ReadOnlyError].",
+)
+WORDS = {
+    "redis-py": POOL,
+    "valkey-py": POOL,
+    "valkey-glide": Words(
+        "request_timeout",
+        "Try again in the application until the outage is over: GLIDE itself tries again to connect alone.",
+    ),
+    "celery": Words(
+        'broker_transport_options={{"socket_connect_timeout": 1, "socket_timeout": 1}}',
+        'Have it try until the outage is over: task_publish_retry_policy={{"max_retries": {n}, "interval_max": 1}}.',
+    ),
+}
+"""By the beginning of what a client's library is called."""
+ANY = Words(
+    "a time-out for connecting and one for replies",
+    "Try again until the outage is over: {n} times, about a second apart.",
+)
+
+
+def words_of(path: PathResult, over_s: float = 0.0) -> Words:
+    """How the library of a path says it, with as many retries as carry a call over an outage of that length.
+
+    With a back-off that doubles from 0.1 s up to 1 s, the first four take 1.5 s, and each of the others a second.
+    """
+    library = path.calls.library if path.calls else path.about
+    words = next((words for begin, words in WORDS.items() if library.startswith(begin)), ANY)
+    retries = 4 + max(0, math.ceil(over_s - 1.5))
+    return Words(words.waits.format(), words.retries.format(n=retries))
 
 
 def application_stays_out(measured: Measured) -> Iterator[Finding]:
@@ -20,11 +70,97 @@ def application_stays_out(measured: Measured) -> Iterator[Finding]:
     for path in measured.paths.values():
         if not path.application or path.address not in back:
             continue
-        hung_s = _under_way_s(measured.history, path)
-        if hung_s is not None and hung_s >= HUNG_S:
-            yield _hung(measured, path, hung_s)
+        under_way_s = hung_s(measured.history, measured.history.clients_by_path[path.name])
+        if under_way_s is not None and under_way_s >= HUNG_S:
+            yield _hung(measured, path, under_way_s)
         elif path.never_again:
             yield _never_again(path)
+
+
+def application_came_late(measured: Measured) -> Iterator[Finding]:
+    """Find an application that was back later than its address was, and the setting that would have brought it back."""
+    for path, service_s in _beside_its_service(measured):
+        back_s, blocked_s = path.recovered_s, path.longest_blocked_s or 0.0
+        if back_s is None or back_s.is_open or back_s.least - service_s.most < LATE_S:
+            continue
+        late_s = back_s.least - service_s.most
+        waited = blocked_s >= LATE_S
+        words = words_of(path)
+        why = f"one call blocked for {seconds(blocked_s, 1)}" if waited else "its calls went on failing"
+        yield Finding(
+            name="an application came back late",
+            sentence=f"{path.name} wrote again {seconds(late_s, 1)} later than {path.address} was back: {why} "
+            f"({_settings(path)}).",
+            severity="slow" if path.gate else "note",
+            since_s=service_s.most,
+            until_s=back_s.most,
+            rows=(f"{path.name}: back at {seconds_text(back_s)}, {path.address} at {seconds_text(service_s)}",),
+            advice=f"Let the calls of {path.name} wait less: {words.waits}."
+            if waited
+            else f"Have {path.name} connect again when a connection is lost or leads to no master.",
+            price="A command that takes longer than its time-out fails, and may have been applied." if waited else "",
+        )
+
+
+def failed_without_a_retry(measured: Measured) -> Iterator[Finding]:
+    """Find calls that failed in an outage that retries would have carried them over."""
+    for path, service_s in _beside_its_service(measured):
+        failed = sum(path.calls.classes.values()) if path.calls else 0
+        if not failed:
+            continue
+        kinds = (
+            ", ".join(f"{count} {name}" for name, count in list(path.calls.classes.items())[:3]) if path.calls else ""
+        )
+        yield Finding(
+            name="calls that failed",
+            sentence=f"{plural(failed, 'call')} of {path.name} failed ({kinds}), while {path.address} was out until "
+            f"{seconds(service_s.most, 1)} ({_settings(path)}).",
+            severity="note",
+            since_s=0.0,
+            until_s=service_s.most,
+            rows=(f"{path.name}: {kinds}",),
+            advice=words_of(path, service_s.most).retries,
+            price=f"A call then blocks for up to {seconds(service_s.most, 1)}, and a write may be applied twice.",
+        )
+
+
+def tasks_of_a_worker(measured: Measured) -> Iterator[Finding]:
+    """Find tasks that were accepted and never done, or done twice."""
+    for path in measured.paths.values():
+        tasks = path.calls.tasks if path.calls else None
+        if tasks is None or not (tasks.lost or tasks.twice or tasks.stuck):
+            continue
+        told = ((tasks.lost, "lost"), (tasks.twice, "done twice"), (tasks.stuck, "stuck at the end"))
+        said = ", ".join(f"{plural(count, 'task')} {what}" for count, what in told if count)
+        price = "A task that a lost worker had begun is then done twice." if tasks.lost else ""
+        yield Finding(
+            name="tasks of a worker",
+            sentence=f"Of {tasks.accepted} tasks that {path.name} handed over: {said} ({_settings(path)}).",
+            severity="lost" if tasks.lost else "note",
+            since_s=0.0,
+            rows=(f"{path.name}: {said}",),
+            advice="Set task_acks_late=True, and visibility_timeout in broker_transport_options to somewhat more than "
+            "the longest task takes, so that what a lost connection took along is handed out again."
+            if tasks.lost or tasks.stuck
+            else "Make tasks idempotent: with a broker that fails over, some are done twice.",
+            price=price,
+        )
+
+
+def _beside_its_service(measured: Measured) -> Iterator[tuple[PathResult, Interval]]:
+    """Yield each application that worked before the fault, with when the last meter of its address was back."""
+    for path in measured.paths.values():
+        if not path.application or path.state != "works":
+            continue
+        back = [one.recovered_s for one in measured.working if one.address == path.address and one.recovered_s]
+        if back and not any(one.is_open for one in back):
+            yield path, max(back, key=lambda one: one.most)
+
+
+def _settings(path: PathResult) -> str:
+    """The time-outs and retries that a client told of itself."""
+    told = path.calls.settings if path.calls else {}
+    return ", ".join(f"{name} {value or 'none'}" for name, value in told.items()) or "it told no time-outs"
 
 
 def _never_again(path: PathResult) -> Finding:
@@ -45,33 +181,18 @@ def _never_again(path: PathResult) -> Finding:
     )
 
 
-def _hung(measured: Measured, path: PathResult, hung_s: float) -> Finding:
+def _hung(measured: Measured, path: PathResult, under_way_s: float) -> Finding:
     return Finding(
         name="a call without a time-out",
-        sentence=f"A call of {path.name} had not ended after {hung_s:.0f} s, when the trial did, though {path.address} "
-        f"was back: its client has no time-out ({path.about}).",
+        sentence=f"A call of {path.name} had not ended after {under_way_s:.0f} s, when the trial did, though "
+        f"{path.address} was back: its client has no time-out ({path.about}).",
         severity="out",
-        since_s=measured.history.end_s - hung_s,
+        since_s=measured.history.end_s - under_way_s,
         explains=("reconnection", "after recovery"),
-        rows=(f"{path.name}: its last call was sent at {measured.history.end_s - hung_s:.3f} s and has no end",),
-        advice="Give the client time-outs for connecting and for replies (redis-py: socket_connect_timeout, "
-        "socket_timeout).",
+        rows=(f"{path.name}: its last call was sent at {measured.history.end_s - under_way_s:.3f} s and has no end",),
+        advice=f"Give the client time-outs for connecting and for replies: {words_of(path).waits}.",
         price="A command that takes longer than its time-out fails, and may have been applied.",
     )
-
-
-def _under_way_s(history: History, path: PathResult) -> float | None:
-    """Return how long a call had been under way when the trial ended, or None if none was."""
-    ops, longest_s = history.ops, None
-    for client in history.clients_by_path[path.name]:
-        mine = ops.of(client.number)
-        if mine.stop <= mine.start:
-            continue
-        last = mine.stop - 1
-        if ops.outcome[last] == Outcome.UNKNOWN and ops.error[last] == ErrorCode.NONE:
-            under_way_s = history.end_s - float(ops.sent_s[last])
-            longest_s = under_way_s if longest_s is None else max(longest_s, under_way_s)
-    return longest_s
 
 
 def name_not_found(measured: Measured) -> Iterator[Finding]:

@@ -434,6 +434,23 @@ class ApplicationCall(Event):
     error: str
 
 
+@_kind("application.errors", by="the agent, at the first error of a class, then once a second, and at the end")
+class ApplicationErrors(Event):
+    """How many calls of an application client failed so far, by the class of the error that its library raised."""
+
+    client: int
+    counts: dict[str, int]
+
+
+@_kind("application.task", by="the agent, as an application client with a worker tells it")
+class ApplicationTask(Event):
+    """What became of a task that call number `task` handed to a worker: begun, done, or waiting at the end."""
+
+    client: int
+    task: int
+    state: str
+
+
 @_kind("sanity", by="the agent, at each start of the clients and at the audit, a member each")
 class Sanity(Event):
     """What a Redis says of itself; its counts are null where it did not answer. `masters` are all that say master."""

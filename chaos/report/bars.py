@@ -86,7 +86,12 @@ class Chart:
 
 def chart(result: CampaignResult, most: int = 48) -> Chart:
     """The longest `most` bars (of many trials a third of that), grouped by experiment and path, longest first."""
-    drawn = [(trial, path) for trial in result.trials for path in trial.paths.values() if first(path)]
+    drawn = [
+        (trial, path)
+        for trial in result.trials
+        for path in trial.paths.values()
+        if first(path) and not path.application
+    ]
     most = most // 3 if is_many(result.trials) else most
     longest = sorted(drawn, key=lambda item: -end_s(item[1]))[:most]
     axis_s = max([end_s(path) for _, path in longest] + limits_s(result.trials) + [1.0]) * ROOM

@@ -22,6 +22,7 @@ from chaos.analysis.result import (
     Verdict,
 )
 from chaos.analysis.wording import TONES, Tone
+from chaos.report.applications import table_lines
 from chaos.report.details import lost_text, ways
 from chaos.report.many import PathSpread, group_title, is_many, spreads, worst_first
 
@@ -64,15 +65,29 @@ def trial_lines(result: CampaignResult, trial: TrialResult) -> list[Line]:
     found = sorted((*_milestones(trial), *_recoveries(trial)), key=lambda item: item[0])
     outages: list[Line] = [[(line, "plain")] for line in _outages(trial)]
     doubts: list[Line] = [[("  doubt    ", "open"), (doubt.text, "plain")] for doubt in trial.doubts if doubt.voids]
-    return [[], _title(result, trial), *(line for _, line in found), *_counted(trial), *outages, *doubts]
+    table: list[Line] = [[(line, "plain")] for line in _applications(trial)]
+    return [[], _title(result, trial), *(line for _, line in found), *_counted(trial), *outages, *table, *doubts]
+
+
+def _applications(trial: TrialResult) -> list[str]:
+    """The table of application clients, if there are several to compare."""
+    if len(_told(trial)) == len(trial.paths):
+        return []
+    return ["", *(f"  {line}" for line in table_lines(trial, WIDTH - 2)), ""]
 
 
 def _outages(trial: TrialResult) -> list[str]:
-    texts = [f"{path.name} {wording.span(path.outage_s, none=_no_outage(path))}" for path in ways(trial.paths.values())]
+    texts = [f"{path.name} {wording.span(path.outage_s, none=_no_outage(path))}" for path in ways(_told(trial))]
     head = "  outage   "
     whole = [_whole(text, WIDTH - len(head)) for text in [*texts, losses_text(trial)]]
     rest = " " * len(head)
     return textwrap.wrap(" · ".join(whole), WIDTH, initial_indent=head, subsequent_indent=rest, break_on_hyphens=False)
+
+
+def _told(trial: TrialResult) -> list[PathResult]:
+    """The paths without those that the table of application clients has."""
+    several = sum(path.application for path in trial.paths.values()) > 1
+    return [path for path in trial.paths.values() if not (several and path.application)]
 
 
 def _whole(text: str, room: int) -> str:

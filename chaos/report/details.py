@@ -6,9 +6,9 @@ from dataclasses import astuple, replace
 from textwrap import shorten
 
 from chaos.analysis import wording
+from chaos.analysis.calls import Counts
 from chaos.analysis.interval import Interval
 from chaos.analysis.result import (
-    Counts,
     FailoverResult,
     FaultRecord,
     Losses,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from chaos.analysis import wording
 from chaos.analysis.result import CampaignResult, Group, PathResult, Quantile, TrialResult
+from chaos.report.applications import TITLES, application_rows
 from chaos.report.claims import claims
 from chaos.report.details import ways
 from chaos.report.many import ORDERS, worst_first
@@ -103,6 +104,7 @@ def _trial(trial: TrialResult) -> list[str]:
     title = f"## Trial {trial.number}: {trial.experiment}, {trial.verdict}"
     because = [f"- {clean(text)}" for text in (*trial.because, trial.cause) if text]
     titles = ("path", "state", "outage", "downtime", "of which", "operations not ok", "lost")
+    applications = application_rows(trial.paths.values())
     return [
         title,
         "",
@@ -111,6 +113,7 @@ def _trial(trial: TrialResult) -> list[str]:
         *because,
         "",
         *table(titles, [_path(path) for path in ways(trial.paths.values())]),
+        *(["", *table(TITLES, applications)] if applications else []),
     ]
 
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from chaos.analysis import wording
 from chaos.analysis.result import CampaignResult, Finding, Group, TrialResult
 from chaos.findings import SEVERITIES
-from chaos.report import details
+from chaos.report import applications, details
 from chaos.report.bars import PHASES, Chart, chart, phase_rows
 from chaos.report.claims import ClaimRow, claims, slug
 from chaos.report.details import Row
@@ -219,6 +219,7 @@ def environment() -> Environment:
         "where": wording.where,
         "span": wording.span,
         "application": wording.application,
+        "application_rows": applications.application_rows,
         "number": wording.number,
         "count": wording.count,
         "continued": wording.continued,
@@ -239,5 +240,5 @@ def environment() -> Environment:
         "window_rows": details.window_rows,
         "loss_row": details.loss_row,
     }
-    made.globals |= {"inks": INKS, "phases": PHASES}
+    made.globals |= {"inks": INKS, "phases": PHASES, "application_titles": applications.TITLES}
     return made

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from chaos.errors import ScenarioError
+from chaos.scenario.clients import missing
 from chaos.scenario.floors import HASTY_S, down_after_s, floors
 from chaos.scenario.lookup import experiments, find_scenario
 from chaos.scenario.model import Claim, Scenario, Target
@@ -50,12 +51,16 @@ def load(given: str, overrides: Mapping[str, str] | None = None) -> Loaded:
     folder = path.resolve().parent
     scenario = _validated(source, folder.name)
     _check_manifests(scenario, path.parent, source)
+    _check_clients(scenario, folder, source)
+    if any(client.is_of_the_user for client in scenario.clients.values()):
+        scenario = scenario.model_copy(update={"folder": str(folder)})
     return Loaded(scenario=scenario, folder=folder, warnings=tuple(_warnings(scenario, source)))
 
 
 def _validated(source: Source, name: str) -> Scenario:
-    if "name" in source.data:
-        raise ScenarioError(_line(source, ("name",), "the folder is the name; leave it out"))
+    for key in ("name", "folder"):
+        if key in source.data:
+            raise ScenarioError(_line(source, (key,), "the folder is the name; leave it out"))
     try:
         return Scenario.model_validate({**source.data, "name": name})
     except ValidationError as error:
@@ -105,6 +110,14 @@ def _check_manifests(scenario: Scenario, folder: Path, source: Source) -> None:
             raise ScenarioError(_line(source, place, f"{path} is not there"))
         for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
             documents(file)
+
+
+def _check_clients(scenario: Scenario, folder: Path, source: Source) -> None:
+    """Refuse a client whose library or program is not here, before anything is started."""
+    lacking = {name: missing(client, folder) for name, client in scenario.clients.items()}
+    lines = [_line(source, ("clients", name), text) for name, text in lacking.items() if text]
+    if lines:
+        raise ScenarioError("\n".join(lines))
 
 
 def _warnings(scenario: Scenario, source: Source) -> Iterator[str]:

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, GetPydanticSchema, model_validator
 from typing_extensions import TypedDict
 
+from chaos.scenario.clients import Client
 from chaos.scenario.places import MASTER_LABEL, KubeSystem, LocalSystem, ProxyPods, SystemAddresses
 from chaos.scenario.settings import Part, Settings
-from chaos.scenario.units import Address, Count, Duration, Name, Rate
+from chaos.scenario.units import Count, Duration, Name
 
 Claim = Literal[
     "detection",
@@ -110,24 +111,6 @@ class System(Part):
         return MASTER_LABEL if self.on_local.mode not in ("", "haproxy") else None
 
 
-class Client(Part):
-    """Exactly one way to the master: a Service's `address`, or `sentinel`, the address of Sentinel's Service."""
-
-    address: Address | None = None
-    sentinel: Address | None = None
-    library: Literal["redis-py-pool"] | None = None
-    count: int = Field(default=4, ge=1)
-    rate_each: Rate = 50.0
-    about: str = ""
-    gate: bool = True
-
-    @model_validator(mode="after")
-    def one_way(self) -> "Client":
-        if (self.address is None) == (self.sentinel is None):
-            raise ValueError("needs either address or sentinel")
-        return self
-
-
 class Target(Part):
     """A promise. A gate decides the verdict. `limit` is in seconds from t = 0, a count, or None where there is none."""
 
@@ -212,6 +195,8 @@ class Expectations(Part):
 class Scenario(Part):
     """One scenario.yaml. `name` is the folder it was found in, and is not written in it.
 
+    `folder` is where that is, if a client needs it for code of the user's.
+
     `model_dump(mode="json")` writes quantities as the file does, and `model_validate` reads them back.
     """
 
@@ -225,6 +210,7 @@ class Scenario(Part):
     gap: Duration = 1.0
     database: int = Field(default=0, ge=0)
     name: str = ""
+    folder: str = ""
 
     @model_validator(mode="after")
     def database_is_there(self) -> "Scenario":

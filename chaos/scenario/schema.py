@@ -12,9 +12,9 @@ from chaos.scenario.model import Scenario
 
 @cache
 def schema() -> dict[str, Any]:
-    """As a file is written: without `name`, which is the folder's."""
+    """As a file is written: without `name` and `folder`, which are the folder's."""
     made = Scenario.model_json_schema(mode="validation")
-    del made["properties"]["name"]
+    del made["properties"]["name"], made["properties"]["folder"]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
 
 

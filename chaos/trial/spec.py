@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import count
+from pathlib import Path
 from platform import python_version
 from typing import Any, Literal, Self
 
@@ -17,7 +18,7 @@ from chaos.cluster.base import Members
 from chaos.experiment.written import Experiment
 from chaos.record.layout import FORMAT
 from chaos.scenario import Scenario
-from chaos.scenario.model import Client
+from chaos.scenario.clients import Client
 from chaos.scenario.settings import names_of
 
 LIBRARIES = {"chaostoolkit-lib": "chaostoolkit-lib", "redis-py": "redis", "hiredis": "hiredis"}
@@ -89,22 +90,28 @@ def client_specs(scenario: Scenario) -> Iterator[ClientSpec]:
     """The clients, in the scenario's order. Meters drive a path in both ways, an application as its library does."""
     numbers = count()
     for path, client in scenario.clients.items():
-        ways: tuple[Connection, ...] = ("kept",) if client.library else ("new", "kept")
+        ways: tuple[Connection, ...] = ("kept",) if client.is_application else ("new", "kept")
         for way in ways:
             for _ in range(client.count):
-                yield _client(next(numbers), path, way, client)
+                yield _client(next(numbers), path, way, client, scenario.folder)
 
 
-def _client(number: int, path: str, connection: Connection, client: Client) -> ClientSpec:
+def _client(number: int, path: str, connection: Connection, client: Client, folder: str) -> ClientSpec:
     return ClientSpec(
         number=number,
-        kind="application" if client.library else "meter",
+        kind="application" if client.is_application else "meter",
         path=path,
         connection=connection,
         address=client.address or client.sentinel or "",
         rate_hz=client.rate_each,
         via_sentinel=client.sentinel is not None,
         library=client.library or "",
+        client=client.client or "",
+        command=client.command or (),
+        folder=folder if client.is_of_the_user else "",
+        started_in=str(Path.cwd()) if client.is_of_the_user else "",
+        audited=client.audit,
+        gate=client.gate,
     )
 
 

@@ -261,7 +261,7 @@ class Driven(NamedTuple):
 
 def _halved(session: Session, most: int | None) -> int | None:
     """Half as many meters of each path and way; None where there is one of each already."""
-    now = most or max((one.count for one in session.scenario.clients.values() if not one.library), default=1)
+    now = most or max((one.count for one in session.scenario.clients.values() if not one.is_application), default=1)
     return (now + 1) // 2 if now > 1 else None
 
 

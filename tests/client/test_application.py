@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from chaos.client.application import code_of
+from chaos.client.contract import code_of
 from chaos.client.process import STOP_S
 from chaos.model import ErrorCode, Outcome, RowFlag
 from chaos.record.layout import NOBODY
@@ -40,7 +40,7 @@ async def test_calls_are_rows_and_its_name_says_the_version(start: Start, tmp_pa
     async with playing(tmp_path, [application(server.address)]) as play:
         await calling(play)
     header, _ = read_header(tmp_path / "ops" / "app-5.rows")
-    told = f"redis-py-pool {redis.__version__}, socket_timeout 5 s, socket_connect_timeout 5 s"
+    told = f"redis-py-pool {redis.__version__}, socket_timeout 5 s, socket_connect_timeout 5 s, retries 1"
     assert [client["library"] for client in header["clients"]] == [told]
     assert [row.seq for row in play.rows] == list(range(len(play.rows)))
     assert {row.outcome for row in play.rows} == {Outcome.OK}

@@ -209,6 +209,7 @@ async def test_a_password_opens_the_server_and_is_in_no_file(start: Start, tmp_p
     clients.append(spec(server.address, number=2, kind="application", connection="kept", library="redis-py-pool"))
     record = tmp_path / "record"
     async with playing(record, clients, load(database=3)) as play:
+        await play.crew.ready()
         await seconds(1.5)
     assert all(good(play.of(client)) for client in (0, 1, 2))
     assert {row.outcome for row in play.of(0) + play.of(1)} == {Outcome.OK}

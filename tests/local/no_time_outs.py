@@ -2,7 +2,7 @@
 
 from tests.local.tampered import runs
 
-if runs("chaos.client.application"):
+if runs("chaos.client.libraries"):
     import redis
 
     _init = redis.Connection.__init__

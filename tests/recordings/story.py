@@ -54,6 +54,8 @@ class Story:
     switched_s: float | None = None
     closed: dict[str, Any] | None = field(default_factory=lambda: {"ended": "complete", "step": 9, "error": None})
     audited: bool = True
+    app: dict[str, Any] = field(default_factory=dict)
+    quits_s: float | None = None
     scenario: dict[str, Any] = field(default_factory=scenario_json)
     settings: dict[str, Any] = field(default_factory=settings_json)
 
@@ -63,14 +65,16 @@ class Story:
 
     @property
     def clients(self) -> list[Client]:
-        return clients_of(self.paths, self.meters)
+        """The clients of the paths. `app` is what the application client says of itself beside what it always says."""
+        each = clients_of(self.paths, self.meters)
+        return [replace(one, more=self.app) if one.kind == "application" else one for one in each]
 
     def load(self, client: Client) -> Load:
         return Load(
             client=client,
             clients=len(self.clients),
             start_s=-self.baseline_s,
-            end_s=self.length_s,
+            end_s=self.quits_s if self.quits_s and client.kind == "application" else self.length_s,
             spells=[spell for spell in self.spells if spell.meets(client)],
             master=self.killed,
             successor=self.successor,

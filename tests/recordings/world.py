@@ -1,6 +1,6 @@
 """The system that every story is about: who is there, where, and how its logs write the time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,6 +54,7 @@ class Client:
     rate_hz: float = 50.0
     kind: str = "meter"
     library: str = ""
+    more: dict[str, Any] = field(default_factory=dict)
 
     @property
     def via_sentinel(self) -> bool:
@@ -61,7 +62,7 @@ class Client:
 
     def as_json(self) -> dict[str, Any]:
         names = ("number", "kind", "path", "connection", "address", "rate_hz", "library")
-        return {name: getattr(self, name) for name in names} | {"via_sentinel": self.via_sentinel}
+        return {name: getattr(self, name) for name in names} | {"via_sentinel": self.via_sentinel} | self.more
 
 
 def clients_of(paths: tuple[str, ...], meters: int) -> list[Client]:

@@ -14,6 +14,7 @@ ENTRIES = (
     "chaos.agent.node",
     "chaos.agent.talk",
     "chaos.client.application",
+    "chaos.client.libraries",
 )
 ALLOWED = {*LIBRARIES, "chaos"}
 

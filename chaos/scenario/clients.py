@@ -1,0 +1,156 @@
+"""The clients of a scenario: what each drives, with which library, and whether that library is here."""
+
+import ast
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from chaos.scenario.settings import Part
+from chaos.scenario.units import Address, Rate
+
+EXTRA = "pip install 'failover-harness[clients]'"
+"""What brings every library that a client may use and that a plain installation has not."""
+MODULES = {
+    "redis-py-pool": "redis",
+    "redis-py-asyncio": "redis",
+    "valkey-py": "valkey",
+    "valkey-py-asyncio": "valkey",
+    "valkey-glide": "glide_sync",
+    "celery": "celery",
+}
+"""The module that each `library` needs."""
+WITHOUT_SENTINEL = ("valkey-glide",)
+"""The libraries that have no client of Sentinel."""
+IN_PODS = ("redis-py-pool", "redis-py-asyncio")
+"""The libraries that the agent's image has."""
+
+
+def _named(value: Any) -> Any:  # noqa: ANN401  # a validator is given whatever YAML held
+    module, colon, name = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if not colon or not all(part.isidentifier() for part in (*module.split("."), name)):
+        raise ValueError(f'"{value}" names no function; write module:function, as in mymodule:write')
+    return value
+
+
+Function = Annotated[
+    str, BeforeValidator(_named), WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"})
+]
+
+
+class Client(Part):
+    """Exactly one way to the master: a Service's `address`, or `sentinel`, the address of Sentinel's Service.
+
+    With a `library`, a function of yours as `client: module:function`, or a `command`, it is an application client, a
+    process of its own. Such a one decides no verdict unless it says `gate: true`. `audit: false`: it does not write
+    the keys that it is given, so that they are not read back.
+    """
+
+    address: Address | None = None
+    sentinel: Address | None = None
+    library: (
+        Literal["redis-py-pool", "redis-py-asyncio", "valkey-py", "valkey-py-asyncio", "valkey-glide", "celery"] | None
+    ) = None
+    client: Function | None = None
+    command: tuple[str, ...] | None = Field(default=None, min_length=1)
+    count: int = Field(default=4, ge=1)
+    rate_each: Rate = 50.0
+    about: str = ""
+    gate: bool = True
+    audit: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def informs_by_default(cls, written: Any) -> Any:  # noqa: ANN401
+        """An application client does not gate unless it says so. Tasks of Celery are no keys that could be read."""
+        if not isinstance(written, dict):
+            return written
+        usual: dict[str, bool] = {}
+        if any(written.get(name) for name in ("library", "client", "command")):
+            usual["gate"] = False
+        if written.get("library") == "celery":
+            usual["audit"] = False
+        return usual | written
+
+    @model_validator(mode="after")
+    def one_way(self) -> "Client":
+        if (self.address is None) == (self.sentinel is None):
+            raise ValueError("needs either address or sentinel")
+        if sum(one is not None for one in (self.library, self.client, self.command)) > 1:
+            raise ValueError("library, client and command exclude each other; leave two of them out")
+        if self.library in WITHOUT_SENTINEL and self.sentinel:
+            raise ValueError(f"{self.library} cannot ask Sentinel; give it the address of a Service")
+        if self.library == "celery" and self.audit:
+            raise ValueError("celery hands over tasks, which are counted and not read back; leave audit out")
+        return self
+
+    @property
+    def is_application(self) -> bool:
+        return bool(self.library or self.client or self.command)
+
+    @property
+    def is_of_the_user(self) -> bool:
+        """It is code of the user's, which is looked for beside the scenario."""
+        return bool(self.client or self.command)
+
+
+def not_in_pods(client: Client) -> str:
+    """Say why a client cannot be played on Kubernetes. Return an empty string if it can."""
+    if not client.is_application or client.library in IN_PODS:
+        return ""
+    what = client.library or client.client or " ".join(client.command or ())
+    return f"{what} is not in the agent's image, which has redis-py alone; play it on local"
+
+
+def missing(client: Client, folder: Path) -> str:
+    """Say what a client needs and what is not here, and what brings it. Return an empty string if nothing is missing.
+
+    Nothing of the user's is imported or run for that.
+    """
+    module = MODULES.get(client.library or "")
+    if module and find_spec(module) is None:
+        return f"{client.library} needs the module {module}, which is not installed: {EXTRA}"
+    if client.command:
+        program = client.command[0]
+        found = shutil.which(folder / program if os.sep in program else program)
+        where = f"is not in {folder}, or cannot be run" if os.sep in program else "is not in PATH"
+        return "" if found else f"the program {program} {where}"
+    return _without_function(client.client, folder) if client.client else ""
+
+
+def _without_function(named: str, folder: Path) -> str:
+    module, _, name = named.partition(":")
+    path: list[str] | None = [str(folder), str(Path.cwd()), *sys.path]
+    found: ModuleSpec | None = None
+    for part in _parents(module):
+        found = PathFinder.find_spec(part, path)
+        if found is None:
+            return f"there is no module {part} in {folder}, in {Path.cwd()}, or installed; is it `pip install {part}`?"
+        path = list(found.submodule_search_locations or ())
+    if found is None or not found.origin or not found.origin.endswith(".py"):
+        return ""
+    names = set(_bound(ast.parse(Path(found.origin).read_text())))
+    return "" if {name, "*"} & names else f"{found.origin} has no function {name}"
+
+
+def _parents(module: str) -> Iterator[str]:
+    parts = module.split(".")
+    for length in range(1, len(parts) + 1):
+        yield ".".join(parts[:length])
+
+
+def _bound(tree: ast.AST) -> Iterator[str]:
+    """Every name that a module binds, wherever it does."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.alias):
+            yield (node.asname or node.name).partition(".")[0]
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
