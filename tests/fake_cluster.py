@@ -57,6 +57,9 @@ class FakeCluster:
         self.world.begin(self.world.fail_over())
         return _effect(before, True, f"{cut.member.name} is cut off from {len(cut.peers)} peers")
 
+    async def api_server(self) -> tuple[str, ...]:
+        return ()
+
     async def probe(self, cut: Partition) -> None:
         """The cut of this cluster proves itself."""
 

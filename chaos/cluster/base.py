@@ -34,6 +34,7 @@ class Ability(StrEnum):
     COORDINATED = "SENTINEL FAILOVER COORDINATED"
     SCALE = "scaling"
     NODE = "nodes"
+    MACHINES = "members on several machines"
 
 
 class Stop(StrEnum):
@@ -114,6 +115,9 @@ class Cluster(Protocol):
     async def members(self) -> Members: ...
 
     async def stop(self, member: Member, how: Stop) -> Effect: ...
+
+    async def api_server(self) -> tuple[str, ...]:
+        """The addresses by which pods reach the API server. There are none where an operator has it by pipes."""
 
     async def resume(self, member: Member) -> None: ...
 

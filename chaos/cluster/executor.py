@@ -75,9 +75,9 @@ class Executor(ABC):
             """The counter counts, and what an old connection shows: nothing passes, or of a lossy link, late."""
             nonlocal seen
             said = await self.ask("dropped", **_named(cut.member))
+            seen = f"{said['dropped'] or 'no'} packets {between} were dropped; {said['evidence']}"
             if said["dropped"] is None:
-                raise Unproved(f"the cut was undone before it was proved: {seen}")
-            seen = f"{said['dropped']} packets {between} were dropped; {said['evidence']}"
+                raise Unproved(f"there is no cut any more: {seen}")
             lossy = cut.percent < 100  # per cent
             late = said["took_s"] is not None and said["took_s"] >= SENT_AGAIN_S
             shown = not cut.probes or (late if lossy else said["took_s"] is None and "no peer" not in said["evidence"])

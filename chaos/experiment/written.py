@@ -221,10 +221,15 @@ def load(path: Path) -> Experiment:
         path=path,
         content=source.data,
         expects=next((one.expects for one in written.extensions if one.name == "failover"), "any"),
-        needs=frozenset().union(
-            *(FAULTS[name].needed(by.arguments or {}) for name, by in faults if by and name in FAULTS)
-        ),
+        needs=frozenset().union(*(_needed(name, by.arguments or {}) for name, by in faults if by and name in FAULTS)),
     )
+
+
+def _needed(fault: str, arguments: dict[str, Any]) -> frozenset[Ability]:
+    target = arguments.get("target", "")
+    words = [target] if isinstance(target, str) else target
+    machines = {Ability.MACHINES} if any(word.startswith(NODE_OF) for word in words) else set()
+    return FAULTS[fault].needed(arguments) | machines
 
 
 def _plain(kind: Any) -> str:  # noqa: ANN401  a type hint

@@ -20,6 +20,8 @@ from chaos.record.event_files import EventWriter
 from chaos.undo import UndoJournal
 from chaos.until import until
 
+API_SERVER = "api-server"
+"""The peer of an operator that is no member."""
 ClientsSide = Literal["both", "with-target", "with-peers"]
 """On which side of a partition the clients are. Whoever observes the system is where they are."""
 SIMULATED_S = 60.0
@@ -114,6 +116,8 @@ async def partition(  # noqa: PLR0913  # as an experiment says it
     partition is what clients are told by a master that was replaced. Established connections fall silent, unless
     packets are rejected. The cut is a lease of `longest_s` seconds, whatever becomes of the harness.
     """
+    if list(peers) == [API_SERVER]:
+        return await _from_api(scene, targets, longest_s)
     cut = sides(shape, targets, peers, scene.facts)
     outside = [scene.clients, *(one.address for one in scene.facts.of(MemberKind.PROXY))]
     probes = tuple(one for one in cut.far if one.kind in (MemberKind.REDIS, MemberKind.SENTINEL))
@@ -128,6 +132,16 @@ async def partition(  # noqa: PLR0913  # as an experiment says it
         raise FaultError(f"there is nobody to cut {', '.join(one.name for one in targets)} off from")
     await asyncio.gather(*(scene.cluster.probe(part) for part in parts))
     return joined(scene, await asyncio.gather(*(scene.cluster.cut(part) for part in parts)))
+
+
+async def _from_api(scene: Scene, targets: Sequence[Member], longest_s: float) -> Effect:
+    """Cut off from the API server alone: a connection of ours to it would need a certificate, so the counter proves."""
+    known = await scene.cluster.api_server()
+    if not known:
+        cuts = [scene.cluster.afflict(one, "cut_api", longest_s=longest_s) for one in targets]
+    else:
+        cuts = [scene.cluster.cut(Partition(member=one, peers=known, longest_s=longest_s)) for one in targets]
+    return joined(scene, await asyncio.gather(*cuts))
 
 
 def _known(addresses: Sequence[str]) -> tuple[str, ...]:

@@ -225,6 +225,19 @@ def test_an_oom_kill_is_counted_by_the_kernel(near: Talk, redis: Container) -> N
 
 
 @pytest.mark.redis
+def test_a_redis_that_needs_no_more_memory_is_not_killed_and_that_is_no_proof(
+    near: Talk, spaces: tuple[Space, Space]
+) -> None:
+    with container(spaces[0], *REDIS, "--protected-mode", "no", "--proto-max-bulk-len", "1mb") as modest:
+        wait(lambda: "7000" in spaces[0].run("ss", "-ltn"))
+        lives = ask_of(near, modest, "oom", most_bytes=64 << 20)
+        assert not lives["seen"]
+        assert (
+            lives["evidence"] == f"process {modest.pid} is still there, and the kernel counts 0 OOM kills in its cgroup"
+        )
+
+
+@pytest.mark.redis
 def test_a_redis_that_would_be_ended_by_a_limit_of_its_files_is_left_alone(near: Talk, redis: Container) -> None:
     refused = ask_of(near, redis, "change", what="disk", most_bytes=1)
     assert "since it does not ignore SIGXFSZ" in refused["error"]

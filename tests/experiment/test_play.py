@@ -33,6 +33,7 @@ rollbacks:
 EXPECTED = {
     "crash-in-place": "any",
     "crash-loop": "any",
+    "cut-operator-off": "failover",
     "delayed-master": "any",
     "delete-all-redis": "any",
     "delete-all-sentinels": "no-failover",

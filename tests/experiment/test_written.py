@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from chaos.cluster.base import Ability
 from chaos.errors import ScenarioError
 from chaos.experiment.written import load
 from chaos.fault.catalogue import FAULTS
@@ -110,6 +111,32 @@ def test_a_role_and_a_members_name_are_targets(tmp_path, target):
     path = tmp_path / "mine.yaml"
     path.write_text(TEXT.replace("target: master", f"target: {target}"))
     assert load(path).content["method"][0]["provider"]["arguments"]["target"] == target
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needs"),
+    [
+        ("{target: 'node-of:master'}", {Ability.CUT, Ability.MACHINES}),
+        ("{target: [master, sentinel-0], when: +odown}", {Ability.CUT}),
+    ],
+)
+def test_a_machine_is_refused_where_all_members_are_on_one(tmp_path, arguments, needs):
+    path = tmp_path / "mine.yaml"
+    path.write_text(TEXT.replace("{target: master, longest_s: 120}", arguments))
+    assert load(path).needs == needs
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("{when: odown}", '"odown" is no moment; write +odown, 2 s after +odown, promotion, 5 s, or within 10 s'),
+        ("{shape: thirds}", 'partition: "thirds" is no shape; write a word: isolate, halves, bridge'),
+        ("{peers: [sentinls]}", 'there is no target "sentinls"'),
+        ("{way: up}", 'partition: "up" is no way; write a word: both, in, out'),
+    ],
+)
+def test_the_words_of_a_fault_are_checked(tmp_path, arguments, says):
+    assert says in said_of(tmp_path, TEXT.replace("{target: master, longest_s: 120}", arguments))
 
 
 def test_the_words_of_another_tools_templates_and_of_chaostoolkits_variables_are_left_alone(tmp_path):

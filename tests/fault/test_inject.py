@@ -67,6 +67,7 @@ class Remembers:
         self.effect = effect
         self.error = error
         self.asked: list[Any] = []
+        self.api: tuple[str, ...] = ()
         self.kept: list[list[str]] = []
 
     async def members(self) -> dict[str, Member]:
@@ -74,6 +75,9 @@ class Remembers:
 
     async def stop(self, target: Member, how: Stop) -> Effect:
         return self._did(target.name, how)
+
+    async def api_server(self) -> tuple[str, ...]:
+        return self.api
 
     async def probe(self, cut: Partition) -> None:
         """Nothing is asked for."""
@@ -234,6 +238,18 @@ async def test_a_partition_has_two_sides_and_each_way_and_the_clients_where_they
 
     made = {one.member.name: (one.way, " ".join(sorted(names[peer] for peer in one.peers))) for one in cluster.asked}
     assert made == cuts
+
+
+async def test_an_operator_is_cut_off_from_the_api_server_by_its_addresses_or_its_pipes(writer: EventWriter) -> None:
+    cluster = Remembers()
+    how = ISOLATED | {"peers": ["api-server"]}
+    await inject(scene(cluster, writer), "partition", [MEMBERS["operator"]], how)
+    cluster.api = ("10.96.0.1", "172.18.0.2")
+    await inject(scene(cluster, writer), "partition", [MEMBERS["operator"]], how)
+
+    pipes, cut = cluster.asked
+    assert pipes == ("operator", "cut_api", {"longest_s": 120})
+    assert (cut.member.name, cut.peers, cut.probes) == ("operator", cluster.api, ())
 
 
 async def test_several_are_hit_at_once_and_proved_only_if_all_are(writer: EventWriter) -> None:

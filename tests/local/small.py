@@ -50,7 +50,7 @@ def scenario(folder: Path, settings: Mapping[str, Any]) -> Path:
     return file
 
 
-def action(name: str, **arguments: Any) -> dict[str, Any]:
+def action(name: str, /, **arguments: Any) -> dict[str, Any]:
     """One of the harness's own."""
     return _activity("action", "chaos.experiment.actions", name, arguments)
 

@@ -65,9 +65,15 @@ def test_a_sentinel_that_crashes_brings_no_failover(tmp_path: Path) -> None:
     assert trial.paths["service/new"].outage_s is trial.paths["service/kept"].outage_s is None
 
 
-@pytest.mark.parametrize("replace", [True, False])
-def test_a_crash_without_effect_proves_nothing(tmp_path: Path, replace: bool) -> None:
-    crash = action("crash", target="any-sentinel", replace=replace)
+@pytest.mark.parametrize(
+    "crash",
+    [
+        action("crash", target="any-sentinel", replace=True),
+        action("crash", target="any-sentinel", replace=False),
+        action("keep_down", target="any-sentinel"),
+    ],
+)
+def test_a_crash_without_effect_proves_nothing(tmp_path: Path, crash: dict[str, object]) -> None:
     trial = without_effect(tmp_path, "no_signals", crash)
 
     assert "is still there 2 s after SIGKILL" in voids(trial)["fault unproved"]
@@ -138,6 +144,70 @@ def test_a_reset_that_matches_no_master_proves_nothing(tmp_path: Path) -> None:
         "answered 0 to SENTINEL RESET nobody, and gave up after 5 s: it published no +reset-master"
         in voids(trial)["fault unproved"]
     )
+
+
+def test_what_changes_nothing_proves_nothing_and_each_says_what_was_seen_instead(tmp_path: Path) -> None:
+    """Cuts let everything pass, the link is fast, the core whole, there is no AOF, and the setting is harmless."""
+    trial = without_effect(
+        tmp_path,
+        "no_cuts",
+        action("partition", target="master"),
+        action("link", target="master", lossy_percent=30),
+        action("link", target="master", kbit=10_000_000),
+        action("starve", target="master", percent=100.0),
+        action("disk", target="master"),
+        action("setting", name="min-replicas-to-write", value="1", asked=["DEL", "x"], answered="NOREPLICAS"),
+        action("crash", target="sentinel-leader"),
+        settings={"system.settings.redis": {"appendonly": "no"}},
+    )
+
+    said = [(fault.name, fault.unproved) for fault in trial.faults]
+    assert [name for name, _ in said] == ["partition", "link", "link", "starve", "disk", "setting", "crash"]
+    for (name, unproved), seen in zip(
+        said,
+        (
+            "is answered in",
+            "is answered in",
+            "is answered in",
+            "it was made to wait 0 times",
+            "a PING is answered PONG",
+            "DEL x is answered 0",
+            "there is no sentinel-leader to aim at",
+        ),
+        strict=True,
+    ):
+        assert seen in unproved, name
+
+
+def test_a_partition_in_halves_is_proved_on_both_its_members_and_healed(tmp_path: Path) -> None:
+    halves = action("partition", target="master", shape="halves", reject=True)
+    cut = experiment(tmp_path, "halves", "failover", halves, probe("hold", seconds=HELD_S), action("heal"))
+    played = play(Asked(scenario(tmp_path, {}), (cut,), tmp_path / "reports"))
+    trial = played.of("halves")
+
+    [fault] = trial.faults
+    assert fault.evidence.count("a connection from before it to ") == 2, played.printed
+    assert fault.confirmed_s is not None
+    assert fault.heal_confirmed_s is not None
+    assert trial.failovers[0].kind == "detected"
+
+
+def test_the_second_fault_comes_at_its_event_and_hits_who_is_there_then(tmp_path: Path) -> None:
+    first = action("crash", target=["master", "sentinel-2"], replace=True)
+    second = action("keep_down", target="master", when="promotion")
+    both = experiment(tmp_path, "both", "failover", first, second, probe("hold", seconds=HELD_S), action("heal"))
+    played = play(Asked(scenario(tmp_path, {}), (both,), tmp_path / "reports"))
+    trial = played.of("both")
+
+    crash, kept = trial.faults
+    assert crash.is_origin
+    assert len(crash.hit) == 2, played.printed
+    assert kept.target is not None
+    assert kept.target.name not in crash.hit
+    promoted = trial.milestones["promoted"].at_s
+    assert promoted is not None
+    assert kept.requested_s > promoted.least
+    assert kept.heal_confirmed_s is not None
 
 
 def without_effect(

@@ -93,6 +93,16 @@ class KubeCluster:
         helper = await self._helper(member.node)
         return await (self._pods.crash(member, helper) if how is Stop.CRASH else helper.stop(member, how))
 
+    async def api_server(self) -> tuple[str, ...]:
+        """The address of its Service, which a pod's own network sees, and those behind it."""
+        service = await self._api.get("/api/v1/namespaces/default/services/kubernetes")
+        slices = await self._api.items(
+            "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices",
+            labelSelector="kubernetes.io/service-name=kubernetes",
+        )
+        behind = [address for one in slices for end in one.get("endpoints") or [] for address in end["addresses"]]
+        return tuple(dict.fromkeys([*((service or {}).get("spec", {}).get("clusterIPs") or []), *behind]))
+
     async def resume(self, member: Member) -> None:
         await (await self._helper(member.node)).resume(member)
 

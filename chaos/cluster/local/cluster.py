@@ -80,6 +80,9 @@ class LocalCluster(Executor):
         if self._nest.code != 0 and not failed:
             raise SetupError(f"the local system did not end as it should ({self._nest.how}); see {self._log}")
 
+    async def api_server(self) -> tuple[str, ...]:
+        return ()
+
     async def members(self) -> Members:
         return {member.name: member for member in self._pods.values()}
 

@@ -140,6 +140,9 @@ class Labels:
         controller = self._kubelet.pods.get(CONTROLLER)
         if controller is None or controller.process is None or not controller.lives:
             return
+        if self._kubelet.cut_off:
+            self._kubelet.held_back += 1
+            return
         lines = []
         if controller.container != self._told:
             self._told = controller.container

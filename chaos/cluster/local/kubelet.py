@@ -59,7 +59,8 @@ class Net(Protocol):
 class Kubelet:
     """`pods` are the members by name. One whose process is down is among them, one that was taken away is not.
 
-    `listeners` are called after each change of a pod. `hears` takes each line of the controller.
+    `listeners` are called after each change of a pod. `hears` takes each line of the controller. While that is
+    `cut_off` from the API server it is shown nothing, and what it writes comes late; `held_back` counts both.
     """
 
     def __init__(self, plan: Plan, network: Net, recipes: Recipes, nest: Holder) -> None:
@@ -67,6 +68,8 @@ class Kubelet:
         self.listeners: list[Callable[[LocalPod], None]] = []
         self.hears: Callable[[bytes], object] = lambda _line: None
         self.up = self._leaving = False
+        self.cut_off, self.held_back = False, 0
+        self._late: list[bytes] = []
         self._local = plan.system.on_local
         self._system = plan.system
         self._logs = plan.directory / LOGS
@@ -104,6 +107,32 @@ class Kubelet:
         pod = self._create(kind, CONTROLLER, None, self._addresses[kind].next())
         self._recipes.first(pod, None)
         self._run(pod)
+
+    def cut_controller_off(self) -> None:
+        """Hold back what goes between the controller and the API server, beginning with a listing of all pods."""
+        self.cut_off, self.held_back = True, 0
+        self._show()
+
+    def join_controller(self) -> None:
+        """Let everything through again. What the controller wrote meanwhile is written now: it has tried again."""
+        if self.cut_off:
+            self.cut_off, late = False, self._late
+            self._late = []
+            for line in late:
+                self.hears(line)
+            self._show()
+
+    def _show(self) -> None:
+        for pod in self.of(MemberKind.OPERATOR):
+            for listener in self.listeners:
+                listener(pod)
+
+    def _controls(self, line: bytes) -> None:
+        if self.cut_off:
+            self.held_back += 1
+            self._late.append(line)
+        else:
+            self.hears(line)
 
     def all_ready(self) -> None:
         """End the system's first start: all pods are ready now, without the wait of `ready` seconds."""
@@ -195,7 +224,7 @@ class Kubelet:
         return Program(
             command=self._recipes.command(pod),
             directory=self._recipes.data(pod),
-            out=self.hears if controls else write,
+            out=self._controls if controls else write,
             error=write if controls else None,
             merged=not controls,
             before=pod.space.entering(),

@@ -5,6 +5,7 @@ a member that has crashed is taken away, so that nothing starts it again in plac
 the requests of the executor, which name their target by `member`, `uid` and `container`, it answers (`do`):
 
 crash   → before_ns, after_ns, evidence: killed and taken away; it comes back as another
+cut_api lease_s, longest_s → before_ns, after_ns, evidence, seen: the controller is cut off from the API server
 delete  → before_ns, after_ns, evidence: the delete was begun; it goes on by itself
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from chaos.access import Accesses
 from chaos.agent.faults import Answer, Faults, Request
+from chaos.agent.lease import Hold, Term
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.local.kubelet import Holder, Kubelet
 from chaos.cluster.local.pod import LocalPod
@@ -41,7 +43,12 @@ class MemberFaults:
         self._nest = nest
         self._executor = Faults(home, self._named)
         ends = (self._executor.kill, self._executor.oom, self._executor.keep_down)
-        own = {"crash": self._crash, "delete": self._delete, **{do.__name__: self._expected(do) for do in ends}}
+        own = {
+            "crash": self._crash,
+            "delete": self._delete,
+            "cut_api": self._cut_api,
+            **{do.__name__: self._expected(do) for do in ends},
+        }
         self.does: dict[str, FaultHandler] = {**self._executor.does, **own}
 
     async def watch(self) -> None:
@@ -70,6 +77,18 @@ class MemberFaults:
         gone_ms = (mono_ns() - answer["after_ns"]) / 1e6
         said = f"{answer['evidence']}, the member gone {gone_ms:.0f} ms later, and not started again"
         return answer | {"evidence": said}
+
+    async def _cut_api(self, request: Request) -> Answer:
+        """Cut the controller off from the API server, which it has by pipes, on a lease as every cut."""
+        pod, kubelet = self._named(request), self._kubelet
+        if pod.kind is not MemberKind.OPERATOR:
+            raise FaultError(f"{pod.name} has no connection to the API server: only the operator has")
+        term = Term(float(request["lease_s"]), float(request["longest_s"]))
+        self._executor.leases.take(Hold(pod.id, None, "cut_api"), term, kubelet.join_controller)
+        before_ns = mono_ns()
+        kubelet.cut_controller_off()
+        said = f"{kubelet.held_back} messages between {pod.name} and the API server were held back"
+        return {"before_ns": before_ns, "after_ns": mono_ns(), "evidence": said, "seen": kubelet.held_back > 0}
 
     async def _delete(self, request: Request) -> Answer:
         before_ns, pod = mono_ns(), self._named(request)
