@@ -29,10 +29,9 @@ from chaos.experiment.written import Experiment
 from chaos.experiment.written import load as load_experiment
 from chaos.linux import machine
 from chaos.options import EXPERIMENTS, PLATFORMS, Options
-from chaos.place import at_once, choose
+from chaos.place import at_once, choose, variants
 from chaos.progress import Message, Tell, Tells
 from chaos.record.layout import CAMPAIGN, FORMAT
-from chaos.scenario import Loaded
 from chaos.scenario.lookup import find_experiments
 from chaos.scenario.words import instead
 from chaos.trial.pool import Closed, PlayOptions, Pool, Specs
@@ -83,9 +82,10 @@ class Campaign:
         self.place = choose(options.on, options.scenario, {**options.settings, **promised})
         if self.claim:
             refuse_other_promises(self.claim, self.place.loaded.scenario, self.experiments)
-        self.at_once = at_once(self.place.on, options.parallel)
+        self.at_once = at_once(self.place.on, options.parallel, self.place.loaded.scenario)
         self.loaded = suites.suited(options.suite, self.place.loaded)
-        self.variants = self._variants()
+        each = variants(self.place, options)
+        self.variants = {name: suites.suited(options.suite, one) for name, one in each.items()}
         self.seed = random.SystemRandom().getrandbits(31) if options.seed is None else options.seed
         self._platform = self._make_platform()
         self.started = utc_now()
@@ -116,7 +116,7 @@ class Campaign:
             held.callback(self._leave)
             self._run.reached_by(self._platform.ref())
             self._leave_out()
-            self._wait(self._platform.deploy())
+            self._wait(self._deploy())
             self._held = held.pop_all()
         return self
 
@@ -174,7 +174,7 @@ class Campaign:
             at_once=min(self.at_once, of()),
             stagger_s=min(STAGGER_S, self.loaded.scenario.system.period / self.at_once),
             limit_s=max(limits_s(one.scenario) for one in self.variants.values()),
-            redeploy=partial(self._platform.deploy, fresh=True),
+            redeploy=lambda nth: self._platform.deploy(fresh=True, nth=nth),
             tell=self.tell,
             of=of,
             closed=closed,
@@ -207,7 +207,8 @@ class Campaign:
         """End the campaign early. The trial under way undoes its fault first. A second call changes nothing."""
         self._waiting.interrupt(why)
 
-    def spec(self, planned: Planned) -> TrialSpec:
+    def spec(self, planned: Planned, nth: int = 0) -> TrialSpec:
+        """The spec of a trial on the system of that number, where several stand side by side."""
         versions = self._platform.versions()
         return TrialSpec(
             campaign=self.directory.name,
@@ -217,13 +218,24 @@ class Campaign:
             experiment=str(planned.experiment.path.resolve()),
             seed=planned.seed,
             directory=str(self._directory(planned)),
-            scenario=self.variants[planned.variant].scenario.model_dump(mode="json"),
-            ref={**self._platform.ref(), "turn": str(planned.turn), "run": str(self._run.directory)},
+            scenario=self.variants[planned.variant].scenario.beside(nth).model_dump(mode="json"),
+            ref={
+                **self._platform.ref(),
+                "turn": str(planned.turn),
+                "beside": "yes" if self.at_once > 1 else "",
+                "run": str(self._run.directory),
+            },
             run=str(self._run.directory),
             cluster={"kind": self._platform.kind, "name": self._platform.name, **asdict(versions)},
             system="fresh" if PLATFORMS[self.place.on].own_system else "re-used",
             variant=planned.variant,
         )
+
+    async def _deploy(self) -> None:
+        """Bring up as many systems as are played side by side; those beside the first one need what it brings."""
+        await self._platform.deploy()
+        for nth in range(1, self.at_once) if PLATFORMS[self.place.on].beside else ():
+            await self._platform.deploy(nth=nth)
 
     def _leave_out(self) -> None:
         """Drop the experiments that cannot be played on this platform, with a note.
@@ -252,22 +264,6 @@ class Campaign:
         turn = number if turn is None else turn
         seed = seed_of(self.seed, turn)
         return Planned(number=number, nth=nth, experiment=experiment, seed=seed, turn=turn, variant=variant)
-
-    def _variants(self) -> dict[str, Loaded]:
-        """The scenario of each variant; of one without a name where none is asked for. Raises ScenarioError."""
-        asked, on = self.options.variants, self.place.on
-        if not asked:
-            return {"": self.loaded}
-        if on in PLATFORMS and not PLATFORMS[on].own_system:
-            raise ScenarioError(
-                f"variants are played side by side on local only: on {on} all trials are on one system; play a "
-                f"campaign of each, and then `failover compare` them"
-            )
-        if self.claim:
-            raise ScenarioError("--claim is made of one scenario: leave it out, or claim it of each variant by itself")
-        scenario, settings = self.options.scenario, self.options.settings
-        loaded = {name: choose(on, scenario, {**settings, **more}).loaded for name, more in asked.items()}
-        return {name: suites.suited(self.options.suite, one) for name, one in loaded.items()}
 
     def _round(self, nth: int) -> list[Experiment]:
         return random.Random(f"{self.seed}:round {nth}").sample(self.experiments, len(self.experiments))

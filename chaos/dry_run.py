@@ -55,7 +55,7 @@ def told(options: Options) -> Lines:
         raise ScenarioError(f"scenario {named} is {fits}")
     experiments = [load_experiment(path) for path in find_experiments(options.experiments or EXPERIMENTS)]
     trials = trials_of(options.trials, claim)
-    side_by_side = at_once(on or places[0], options.parallel)
+    side_by_side = at_once(on or places[0], options.parallel, loaded.scenario)
     if len(places) > 1:
         system = loaded.scenario.system.placed((on or places[0]) == LOCAL)
         loaded = replace(loaded, scenario=loaded.scenario.model_copy(update={"system": system}))

@@ -27,14 +27,16 @@ class Registered:
     """A platform that `--on` may name: where its class is, as module:name, which is imported only when it is used.
 
     `own_system` is true where every trial has a system of its own, so that several can be played side by side.
+    `beside` is true where systems can stand beside each other if that is asked for, and are used again.
     """
 
     of: str
     own_system: bool = False
+    beside: bool = False
 
 
 PLATFORMS = {
-    "kind": Registered(of="chaos.cluster.kube.platform:KindPlatform"),
+    "kind": Registered(of="chaos.cluster.kube.platform:KindPlatform", beside=True),
     "local": Registered(of="chaos.cluster.local.platform:LocalPlatform", own_system=True),
 }
 """By the name of `--on`. Whoever has another platform adds it here, as the tests do."""
@@ -145,7 +147,8 @@ CLAIMED = Option(
 )
 PARALLEL = Option(
     flag="parallel",
-    help="Trials at once, each on a system of its own: on local only.  [default: two a core]",
+    help="Trials at once, each on a system of its own; on kind in a namespace of its own."
+    "  [default: two a core on local, 1 on kind]",
     metavar="N",
     read=at_least(1),
     by=(RUN,),

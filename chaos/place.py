@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from chaos.cluster import here
 from chaos.errors import ScenarioError, SetupError
-from chaos.options import PLATFORMS, SCENARIOS
-from chaos.scenario import Loaded, load
+from chaos.options import PLATFORMS, SCENARIOS, Options
+from chaos.scenario import Loaded, Scenario, load
 from chaos.scenario.lookup import scenarios
 from chaos.trial.waiting import Waiting
 
@@ -56,13 +56,43 @@ def choose(on: str | None, scenario: str | None, settings: Mapping[str, str]) ->
     return Place(on=on, why=first_sentence(missing or why), loaded=loaded)
 
 
-def at_once(on: str, asked: int | None) -> int:
+def variants(place: Place, options: Options) -> dict[str, Loaded]:
+    """The scenario of each variant that is asked for; of one without a name where none is. Raises ScenarioError."""
+    on, scenario, settings = place.on, options.scenario, options.settings
+    if not options.variants:
+        return {"": place.loaded}
+    if on in PLATFORMS and not PLATFORMS[on].own_system:
+        raise ScenarioError(
+            f"variants are played side by side on local only: on {on} trials use a system again; play a campaign of "
+            f"each, and then `failover compare` them"
+        )
+    if options.claim:
+        raise ScenarioError("--claim is made of one scenario: leave it out, or claim it of each variant by itself")
+    return {name: choose(on, scenario, {**settings, **more}).loaded for name, more in options.variants.items()}
+
+
+def at_once(on: str, asked: int | None, scenario: Scenario) -> int:
     """How many trials are played side by side. Raises ScenarioError for more than one where there is one system."""
     if on in PLATFORMS and not PLATFORMS[on].own_system:
-        if asked is not None and asked > 1:
+        if asked is not None and asked > 1 and not PLATFORMS[on].beside:
             raise ScenarioError(f"--parallel {asked}: on {on} all trials are on one system; leave it out")
-        return 1
+        _refuse_beside(scenario, asked or 1)
+        return asked or 1
     return asked or PER_CORE * len(os.sched_getaffinity(0))
+
+
+def _refuse_beside(scenario: Scenario, at_once: int) -> None:
+    """Raise ScenarioError for a system that cannot be deployed several times on one cluster."""
+    kube = scenario.system.kube
+    if kube is None or at_once == 1:
+        return
+    if not kube.manifests:
+        raise ScenarioError(f"--parallel {at_once}: {scenario.name} names no manifests, so that it is there once only")
+    if kube.operator and kube.operator.namespace == kube.namespace:
+        raise ScenarioError(
+            f"--parallel {at_once}: the operator of {scenario.name} is in the namespace of its Redis, "
+            f"{kube.namespace}; give it another one, since all systems share it"
+        )
 
 
 def _check_settings(settings: Mapping[str, str]) -> None:

@@ -133,8 +133,8 @@ class FakePlatform:
         if self.script == "deploy-hangs":
             self._tell(Message(Tell.NOTE, {"text": "the platform is gone"}))
 
-    async def deploy(self, *, fresh: bool = False) -> None:
-        self.asked.append("deploy fresh" if fresh else "deploy")
+    async def deploy(self, *, fresh: bool = False, nth: int = 0) -> None:
+        self.asked.append(f"deploy{' fresh' if fresh else ''}{f' {nth}' if nth else ''}")
         if self.script == "deploy-hangs":
             await self._hang("deploying", "the half deployed system")
         if fresh and self.script == "healthy-when-fresh":

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from chaos.errors import ScenarioError, SetupError
+from chaos.options import PLATFORMS, Registered
 from chaos.place import at_once, choose
+from chaos.scenario import load
 
 
 @pytest.fixture
@@ -77,10 +79,28 @@ def test_a_setting_goes_over_the_scenario_that_is_chosen(no_engine: None) -> Non
 def test_trials_are_side_by_side_only_where_each_has_a_system_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2})
 
-    assert (at_once("kind", None), at_once("kind", 1)) == (1, 1)
-    assert (at_once("local", None), at_once("local", 5)) == (6, 5)
-    with pytest.raises(ScenarioError, match="--parallel 2"):
-        at_once("kind", 2)
+    monkeypatch.setitem(PLATFORMS, "theirs", Registered(of="none:none"))
+    scenario = load("redis-operator").scenario
+    assert [at_once("kind", asked, scenario) for asked in (None, 1, 3)] == [1, 1, 3]
+    assert [at_once("local", asked, scenario) for asked in (None, 5)] == [6, 5]
+    with pytest.raises(ScenarioError, match="--parallel 2: on theirs all trials are on one system"):
+        at_once("theirs", 2, scenario)
+
+
+def test_a_system_that_cannot_stand_beside_itself_is_refused() -> None:
+    scenario = load("redis-operator").scenario
+    assert at_once("kind", 4, scenario) == 4
+    kube = scenario.system.on_kube
+    assert kube.operator
+    mixed = kube.operator.model_copy(update={"namespace": kube.namespace})
+    for changed, sentence in (
+        ({"manifests": ()}, "names no manifests, so that it is there once only"),
+        ({"operator": mixed}, "is in the namespace of its Redis"),
+    ):
+        system = scenario.system.model_copy(update={"kube": kube.model_copy(update=changed)})
+        with pytest.raises(ScenarioError, match=sentence):
+            at_once("kind", 2, scenario.model_copy(update={"system": system}))
+        assert at_once("kind", 1, scenario.model_copy(update={"system": system})) == 1
 
 
 def test_a_scenario_of_both_places_is_of_kind_where_that_can_run(engine: None) -> None:

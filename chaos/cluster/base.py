@@ -208,8 +208,11 @@ class Platform(Able, Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    async def deploy(self, *, fresh: bool = False) -> None:
-        """Bring the scenario's system up; `fresh` removes what is there first. It need not be healthy yet."""
+    async def deploy(self, *, fresh: bool = False, nth: int = 0) -> None:
+        """Bring the scenario's system up; `fresh` removes what is there first. It need not be healthy yet.
+
+        Where systems stand side by side, it is the one of `scenario.beside(nth)`.
+        """
 
     def ref(self) -> dict[str, str]:
         """What a worker connects with: `module`, whose `connect(ref, scenario, directory)` gives a Cluster."""

@@ -212,6 +212,14 @@ class Scenario(Part):
     name: str = ""
     folder: str = ""
 
+    def beside(self, nth: int) -> "Scenario":
+        """The same system once more on one Kubernetes cluster, in a namespace of its own; 0 is the first one itself."""
+        kube = self.system.kube
+        if kube is None or nth == 0:
+            return self
+        kube = kube.model_copy(update={"namespace": f"{kube.namespace}-{nth + 1}"})
+        return self.model_copy(update={"system": self.system.model_copy(update={"kube": kube})})
+
     @model_validator(mode="after")
     def database_is_there(self) -> "Scenario":
         """Redis has 16 databases unless it is told otherwise; on Kubernetes the manifests may tell it."""

@@ -32,8 +32,9 @@ GATE = 3
 TICK_S = 1.0
 """How often the campaign is told how far it is."""
 
-Specs = Callable[[], TrialSpec]
-"""Makes the spec of a trial when it begins: what is needed to connect may change when the system is deployed anew."""
+Specs = Callable[[int], TrialSpec]
+"""Makes the spec of a trial when it begins, on the system of that number: what is needed to connect may change when the
+system is deployed anew."""
 
 
 Closed = Callable[[TrialSpec], Coroutine[Any, Any, None]]
@@ -90,7 +91,8 @@ class Worker:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlayOptions:
-    """How trials are played: `at_once` of them, each for at most `limit_s`. `redeploy` brings a fresh system.
+    """How trials are played: `at_once` of them, each for at most `limit_s`. `redeploy` brings a fresh system
+    in place of the one of that number: each of those under way has one to itself.
 
     `closed` is awaited for each trial that was played to its end, before another one begins. `of` is how many trials
     it takes, as far as is known by now. One begins at least `stagger_s` after another: systems that start together
@@ -99,7 +101,7 @@ class PlayOptions:
 
     at_once: int
     limit_s: float
-    redeploy: Callable[[], Coroutine[Any, Any, None]]
+    redeploy: Callable[[int], Coroutine[Any, Any, None]]
     tell: Tells
     of: Callable[[], int]
     closed: Closed | None = None
@@ -109,8 +111,9 @@ class PlayOptions:
 class Play:
     """One trial until it is over. If the system never becomes healthy, it is deployed anew once and tried again."""
 
-    def __init__(self, specs: Specs, options: PlayOptions) -> None:
+    def __init__(self, specs: Specs, options: PlayOptions, nth: int) -> None:
         self._specs = specs
+        self.nth = nth
         self._options = options
         self._worker: Worker | None = None
         self._interrupted = False
@@ -119,7 +122,7 @@ class Play:
     async def run(self) -> TrialSpec:
         """Play it, and return the spec that it was played by."""
         self._task = asyncio.current_task()
-        spec = self._specs()
+        spec = self._specs(self.nth)
         try:
             await self._work(spec)
         except SetupError as error:
@@ -127,8 +130,8 @@ class Play:
                 raise
             self._options.tell(Message(Tell.NOTE, {"text": f"{error}; deployed anew"}))
             _set_aside(spec)
-            await self._options.redeploy()
-            await self._work(replace(self._specs(), system="fresh"))
+            await self._options.redeploy(self.nth)
+            await self._work(replace(self._specs(self.nth), system="fresh"))
         return spec
 
     def interrupt(self) -> None:
@@ -157,6 +160,7 @@ class Pool:
         """`trials` may be a generator, which is asked for another one when there is room for it."""
         self._options = options
         self._to_come = iter(trials)
+        self._free = list(range(options.at_once))
         self._begun = self._next_ns = 0
         self._playing: dict[asyncio.Task[TrialSpec], Play] = {}
         self._failed: list[BaseException] = []
@@ -193,13 +197,13 @@ class Pool:
             specs = next(self._to_come, None)
             if specs is None:
                 return
-            play = Play(specs, self._options)
+            play = Play(specs, self._options, self._free.pop(0))
             self._playing[asyncio.create_task(play.run())] = play
             self._begun += 1
             self._next_ns = mono_ns() + round(self._options.stagger_s * 1e9)
 
     async def _ended(self, task: "asyncio.Task[TrialSpec]") -> None:
-        del self._playing[task]
+        self._free.insert(0, self._playing.pop(task).nth)
         problem = InterruptedTrial("interrupted") if task.cancelled() else task.exception()
         if problem is None and self._options.closed:
             try:

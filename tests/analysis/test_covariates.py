@@ -36,3 +36,12 @@ def test_settings_that_differ_are_told_for_each(analysed: Analysed):
     told = analysed(story).covariates["settings"]["sentinel"]
     assert told["down-after-milliseconds"] == "5000"
     assert told["quorum"][odd] == "1"
+
+
+def test_lines_of_another_system_of_the_same_operator_are_not_this_ones(analysed: Analysed):
+    story = kill_master()
+    story.logs = {
+        name: [line.replace("saasodoo", "saasodoo-2") for line in lines] for name, lines in story.logs.items()
+    }
+    assert any("saasodoo-2" in line for lines in story.logs.values() for line in lines)
+    assert analysed(story).covariates["since_resync_s"] is None

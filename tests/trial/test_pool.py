@@ -173,3 +173,27 @@ def test_interrupted_while_workers_are_only_being_started_nothing_is_left(tmp_pa
     assert code == 130, printed
     assert not (directory / "trial-002").exists()
     assert (directory / "summary.json").exists()
+
+
+def test_where_systems_are_used_again_each_of_those_under_way_has_one_to_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PLATFORMS, "fake", Registered(of="tests.fake_cluster:platform", beside=True))
+    asked = options(tmp_path, parallel=2, trials=4, settings={"system.kube.manifests": "[system.yaml]"})
+    (tmp_path / "small" / "system.yaml").write_text("")
+    told: list[Message] = []
+    result, directory = run(asked, told.append)
+
+    assert fake_cluster.platforms[-1].asked == ["up", "deploy", "deploy 1", "down"]
+    assert [trial.ended for trial in result.trials] == ["complete"] * 4
+    manifests = [read(directory / f"trial-{number:03d}" / "manifest.json") for number in range(4)]
+    assert {one["scenario"]["system"]["kube"]["namespace"] for one in manifests} == {"fake", "fake-2"}
+    assert {one["system"] for one in manifests} == {"re-used"}
+    under_way: dict[str, int] = {}
+    for message in told:
+        if message.tell is Tell.TRIAL:
+            namespace = manifests[message.trial or 0]["scenario"]["system"]["kube"]["namespace"]
+            assert namespace not in under_way, "two trials were under way on one system"
+            under_way[namespace] = message.trial or 0
+        elif message.tell is Tell.CLOSED:
+            under_way = {name: number for name, number in under_way.items() if number != message.trial}

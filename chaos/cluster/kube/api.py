@@ -29,6 +29,8 @@ MANAGER = "failover-harness"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OURS = f"{MANAGED_BY}={MANAGER}"
 RUN_LABEL = "failover-harness/run"
+SYSTEM_LABEL = "failover-harness/system"
+"""On what is in the namespace of the node helpers: which system it is for, by its namespace."""
 """The label with the id of the run that made an object."""
 Object = dict[str, Any]
 T = TypeVar("T")

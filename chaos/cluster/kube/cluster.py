@@ -15,7 +15,7 @@ from chaos.agent.spec import AgentSpec
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.base import Ability, Effect, Members, Partition, Stop
 from chaos.cluster.kube.agent import KubeAgent, agent_configuration, agent_pod, free_node, launch, placed
-from chaos.cluster.kube.api import Api, carried
+from chaos.cluster.kube.api import OURS, SYSTEM_LABEL, Api, carried
 from chaos.cluster.kube.deploy import NAMESPACE, is_ready, namespace_object, remove_ours
 from chaos.cluster.kube.helper import NodeHelper, login_of, pod_manifest
 from chaos.cluster.kube.leftovers import TRIAL, keep, undo_of
@@ -43,6 +43,8 @@ class KubeCluster:
         self._kube = scenario.system.on_kube
         self._image = ref["agent_image"]
         self._run = Path(ref["run"])
+        mine = f"{OURS},{SYSTEM_LABEL}={self._kube.namespace}"
+        self._ours = mine if ref.get("beside") else OURS
         self._reach = {"kubeconfig": ref["kubeconfig"], "context": ref["context"]}
         self._directory = directory
         self._loop = asyncio.get_running_loop()
@@ -60,7 +62,8 @@ class KubeCluster:
     async def open(self) -> None:
         """Remove what a killed run left, begin to watch, and start a helper on every node that has a member."""
         await self._api.apply(namespace_object())
-        await remove_ours(self._api, (NAMESPACE, self._kube.namespace))
+        await remove_ours(self._api, (NAMESPACE,), self._ours)
+        await remove_ours(self._api, (self._kube.namespace,))
         self._login = await login_of(self._api, self._kube)
         await asyncio.to_thread(self._watcher.start)
         because = f"no pod of the system is there in namespace {self._kube.namespace}"
@@ -141,6 +144,7 @@ class KubeCluster:
         """The helper of a node, which is started if the node has none yet."""
         if node not in self._helpers:
             pod = carried(pod_manifest(NAMESPACE, node, self._image), self._run.name)
+            pod["metadata"]["labels"][SYSTEM_LABEL] = self._kube.namespace
             self._helpers[node] = NodeHelper(self._api, pod, self._put, self._login)
             self._starting[node] = asyncio.create_task(self._helpers[node].start())
         await asyncio.shield(self._starting[node])

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from chaos.clock import mono_ns
 from chaos.cluster.kube.api import MANAGED_BY, MANAGER, OURS, Api, ApiError, Object
@@ -38,6 +39,23 @@ def objects(folder: Path, manifests: Iterable[str]) -> list[Object]:
     """Every object of the files and folders named, in their order. Raises ScenarioError for what is no object."""
     found = [one for path in _files(folder, manifests) for one in _documents(path)]
     return sorted(found, key=lambda one: FIRST.get(one["kind"], len(FIRST)))
+
+
+def moved(one: Object, written: str, to: str) -> Object:
+    """An object in another namespace: wherever it names the one that is written, also as that namespace itself."""
+    if one.get("kind") == "Namespace" and one["metadata"]["name"] == written:
+        return {**one, "metadata": {**one["metadata"], "name": to}}
+    found: Object = _moved(one, written, to)
+    return found
+
+
+def _moved(value: Any, written: str, to: str) -> Any:  # noqa: ANN401  # a tree of anything that YAML has a word for
+    if isinstance(value, dict):
+        return {
+            key: to if key == "namespace" and each == written else _moved(each, written, to)
+            for key, each in value.items()
+        }
+    return [_moved(each, written, to) for each in value] if isinstance(value, list) else value
 
 
 def described(found: Iterable[Object]) -> str:
@@ -78,12 +96,15 @@ def _words(one: Object) -> Iterator[str]:
 
 
 class Deployment:
-    """One scenario's system in one cluster."""
+    """One scenario's system in one cluster. `written` is the namespace that its manifests name.
 
-    def __init__(self, api: Api, scenario: Scenario, folder: Path) -> None:
+    A system beside others is in another one. Whatever is in no namespace, or in that of the operator, is shared.
+    """
+
+    def __init__(self, api: Api, scenario: Scenario, folder: Path, written: str) -> None:
         self._api = api
         self._kube = scenario.system.on_kube
-        self._objects = objects(folder, self._kube.manifests)
+        self._objects = [moved(one, written, self._kube.namespace) for one in objects(folder, self._kube.manifests)]
 
     @property
     def text(self) -> str:
@@ -267,19 +288,22 @@ def namespace_object() -> Object:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}
 
 
-async def remove_ours(api: Api, namespaces: Iterable[str]) -> int:
+async def remove_ours(api: Api, namespaces: Iterable[str], selector: str = OURS) -> int:
     """Delete every pod and configuration of ours, wait until all are gone, and return how many there were.
 
-    Node helpers keep their grace, in which they undo the faults that they hold.
+    With a `selector` only those of one system, where others are played beside it. Node helpers keep their grace, in
+    which they undo the faults that they hold.
     """
     paths = [f"/api/v1/namespaces/{namespace}/{kind}" for namespace in namespaces for kind in KINDS]
     count = 0
     for path in paths:
-        for one in await api.items(path, labelSelector=OURS):
+        for one in await api.items(path, labelSelector=selector):
             count += await api.delete(f"{path}/{one['metadata']['name']}")
     for path in paths:
         await until(
-            partial(_none_left, api, path, OURS), within_s=OURS_GONE_S, because=f"leftovers of ours in {path} do not go"
+            partial(_none_left, api, path, selector),
+            within_s=OURS_GONE_S,
+            because=f"leftovers of ours in {path} do not go",
         )
     return count
 

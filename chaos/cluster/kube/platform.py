@@ -74,17 +74,18 @@ class KindPlatform:
     ) -> None:
         await self._leave()
 
-    async def deploy(self, *, fresh: bool = False) -> None:
+    async def deploy(self, *, fresh: bool = False, nth: int = 0) -> None:
         """Apply the system and wait until its pods are Ready; meanwhile the agent's image is brought to the nodes."""
         begun_ns = mono_ns()
-        deployment = Deployment(self._api, self._scenario, self._folder)
+        scenario = self._scenario.beside(nth)
+        deployment = Deployment(self._api, scenario, self._folder, self._scenario.system.on_kube.namespace)
         if fresh:
             await deployment.remove()
         await deployment.apply()
         self._step("deploy", deployment.text, begun_ns)
         loading = asyncio.create_task(self._kind.load([self._image], self._names))
         try:
-            await asyncio.gather(loading, Readiness(self._api, self._scenario.system, self._tell).wait())
+            await asyncio.gather(loading, Readiness(self._api, scenario.system, self._tell).wait())
         finally:
             loading.cancel()
 

@@ -55,7 +55,7 @@ class LocalPlatform:
     ) -> None:
         """Nothing has to be removed: every system ended with its worker."""
 
-    async def deploy(self, *, fresh: bool = False) -> None:
+    async def deploy(self, *, fresh: bool = False, nth: int = 0) -> None:
         """Nothing has to be deployed: every trial makes its own system."""
 
     @property

@@ -20,8 +20,19 @@ POD_BACK_S = 6.0
 """A replaced pod runs again within this many seconds of its predecessor's end."""
 MENDED_S = 2.0
 """How long after failover-timeout Sentinel may take to make the old master a replica: until its next INFO."""
+NAMED = re.compile(r"\bnamespace[:=] ?([\w.-]+)")
+"""How a line of its log names the namespace that it is about."""
 TICK_SLACK_S = 3.0
 """How much the time between two resyncs may differ from their period, since each takes a while."""
+
+
+def _mine(history: History, pattern: str) -> Iterator[LogLine]:
+    """Lines of the operator's log that match, without those that name the namespace of another system of its."""
+    kube = history.scenario.system.kube
+    for line in history.lines("operator", pattern):
+        named = NAMED.search(line.text)
+        if kube is None or named is None or named[1] == kube.namespace:
+            yield line
 
 
 def resyncs_s(history: History) -> list[float]:
@@ -40,7 +51,7 @@ class Spotahome(Operator):
     name = "spotahome"
 
     def label_lines(self, history: History, successor: Node) -> list[LogLine]:
-        return list(history.lines("operator", f"{LABEL_LINE}.*{re.escape(successor.name)}"))
+        return list(_mine(history, f"{LABEL_LINE}.*{re.escape(successor.name)}"))
 
     def allowed_through_service(self, means: Means) -> Interval | None:
         """From when the operator can act at the earliest until its resync has reached the new master's pod."""
@@ -75,7 +86,7 @@ class Spotahome(Operator):
         ticks = [at_s for at_s in resyncs_s(history) if at_s <= 0]
         if ticks:
             return {"since_resync_s": -max(ticks), "resync_seen_by": "commandstats"}
-        label = next((line for line in history.lines("operator", LABEL_LINE) if line.at_s.most > 0), None)
+        label = next((line for line in _mine(history, LABEL_LINE) if line.at_s.most > 0), None)
         if label is None:
             return {"since_resync_s": None, "resync_seen_by": None}
         return {"since_resync_s": -label.at_s.most % history.scenario.system.period, "resync_seen_by": "label"}
@@ -91,7 +102,7 @@ class Spotahome(Operator):
         after = "" if promoted_s is None else f" {at_s - promoted_s:.1f} s after the promotion"
         yield f"the operator wrote the master label{after}, at {at_s:.1f} s"
         period_s = measured.history.scenario.system.period
-        repairs = [line.at_s.most for line in measured.history.lines("operator", REPAIR_LINE)]
+        repairs = [line.at_s.most for line in _mine(measured.history, REPAIR_LINE)]
         repairs = [repair_s for repair_s in repairs if 0 < repair_s < at_s]
         if repairs and abs(at_s - repairs[-1] - period_s) <= TICK_SLACK_S:
             yield f"the resync {period_s:.0f} s before it only made a pod a replica{self._order(measured)}"

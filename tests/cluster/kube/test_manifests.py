@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from chaos.cluster.kube.deploy import described, is_custom, objects
+from chaos.cluster.kube.deploy import described, is_custom, moved, objects
 from chaos.errors import ScenarioError
+from chaos.scenario import load
 
 OURS = Path(__file__).parents[3] / "scenarios" / "redis-operator"
 
@@ -90,3 +91,29 @@ def test_empty_documents_are_nothing(tmp_path):
     (tmp_path / "good.yaml").write_text("---\n---\n{apiVersion: v1, kind: Secret, metadata: {name: one}}\n---\n")
 
     assert [one["metadata"]["name"] for one in objects(tmp_path, ["good.yaml"])] == ["one"]
+
+
+def test_a_system_beside_others_is_in_a_namespace_of_its_own_and_shares_the_operator():
+    scenario = load("redis-operator").scenario
+    second = scenario.beside(1)
+    assert scenario.beside(0) is scenario
+    assert (second.system.on_kube.namespace, second.system.on_kube.operator) == (
+        "saasodoo-2",
+        scenario.system.on_kube.operator,
+    )
+    folder = load("redis-operator").folder
+    written = objects(folder, scenario.system.on_kube.manifests)
+    there = [moved(one, "saasodoo", "saasodoo-2") for one in written]
+    changed = [(one["kind"], new) for one, new in zip(written, there, strict=True) if one != new]
+    assert {kind for kind, _ in changed} >= {"RedisFailover"}
+    assert "saasodoo" not in {new["metadata"].get("namespace") for _, new in changed}
+    assert [one for one in written if one["metadata"].get("namespace") == "redis-operator"] == [
+        one for one in there if one["metadata"].get("namespace") == "redis-operator"
+    ]
+
+
+def test_whatever_names_the_namespace_moves_and_nothing_else_does():
+    binding = {"kind": "RoleBinding", "metadata": {"name": "x"}, "subjects": [{"namespace": "a", "name": "a"}]}
+    assert moved(binding, "a", "a-2")["subjects"] == [{"namespace": "a-2", "name": "a"}]
+    itself = {"kind": "Namespace", "metadata": {"name": "a", "labels": {"team": "a"}}}
+    assert moved(itself, "a", "a-2")["metadata"] == {"name": "a-2", "labels": {"team": "a"}}
