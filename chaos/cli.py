@@ -34,7 +34,7 @@ VARIANT_TRIALS, KILL = 20, "kill-master"
 directory = click.argument("directory", type=click.Path(path_type=Path))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(commands=[init, watch], context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, message="failover %(version)s")
 def cli() -> None:
     """Find out where every second of a Redis Sentinel failover goes, and whether the recovery claim holds.
@@ -371,10 +371,6 @@ def _trials(folder: Path) -> list[Path]:
     if not trials:
         raise RecordingError(f"{folder} is no campaign's directory: there is no trial-000 in it")
     return trials
-
-
-cli.add_command(init)
-cli.add_command(watch)
 
 
 def entry(arguments: Sequence[str]) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from chaos.errors import PASS
 
@@ -105,6 +106,7 @@ MAP = Read("told=reached", mapped)
 
 
 @click.command(short_help="Measure a system that runs, while somebody else does something to it.")
+@click.option("--scenario", metavar="NAME|PATH", help="What `failover init --sentinel` wrote; options hold over it.")
 @click.option("--sentinel", "sentinels", type=ADDRESSES, multiple=True, help="A Sentinel; several, or one of them.")
 @click.option("--service", "services", type=ADDRESS, multiple=True, help="An address that clients write to.")
 @click.option("--master", help="Sentinel's name for the master. It is needed if a Sentinel watches several.")
@@ -141,6 +143,9 @@ def watch(**given: Any) -> int:  # noqa: ANN401  # click hands over what was dec
 
     Without --expect the exit code says only whether it was measured.
     """
-    from chaos.watch.command import watched
+    from chaos.watch.command import of_scenario, watched
 
-    return watched(given, " ".join(["failover", *sys.argv[1:]]))
+    source = click.get_current_context().get_parameter_source
+    typed = {name: value for name, value in given.items() if source(name) is not ParameterSource.DEFAULT}
+    written = of_scenario(given["scenario"]) if given["scenario"] else {}
+    return watched({**given, **written, **typed}, " ".join(["failover", *sys.argv[1:]]))

@@ -12,6 +12,7 @@ from chaos.access import Accesses
 from chaos.errors import FAIL, INCONCLUSIVE, PASS, ScenarioError
 from chaos.model import canonical
 from chaos.report.terminal import Terminal
+from chaos.scenario import load
 from chaos.watch.guest import GuestWish, look_around, opening
 
 
@@ -53,6 +54,32 @@ async def _watched(asked: GuestWish, terminal: Terminal) -> Path:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
     return watching.directory
+
+
+def of_scenario(named: str) -> dict[str, Any]:
+    """What a scenario says, as the options of `failover watch`."""
+    loaded = load(named)
+    scenario, addresses = loaded.scenario, loaded.scenario.system.addresses
+    if addresses is None:
+        told = "it has no system.addresses, as `failover init --sentinel` writes them"
+        raise ScenarioError(f"scenario {scenario.name} is for failover run, and not for watch: {told}")
+    recovery, clients = scenario.targets.get("recovery"), scenario.clients.values()
+    said: dict[str, Any] = {
+        "sentinels": (list(addresses.sentinels),),
+        "services": tuple(client.address for client in clients if client.address),
+        "master": addresses.master,
+        "maps": tuple(addresses.map.items()),
+        "rate_hz": max((client.rate_each for client in clients), default=None),
+        "expect_s": recovery.limit if recovery else None,
+        "database": scenario.database,
+        "user": addresses.user,
+        "sentinel_user": addresses.sentinel_user,
+    }
+    if (tls := addresses.tls) is not None:
+        files = {"cacert": tls.ca, "cert": tls.certificate, "key": tls.key}
+        said |= {name: loaded.folder / path for name, path in files.items() if path}
+        said |= {"tls": True, "server_name": tls.server_name}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def asked_for(given: Mapping[str, Any], shown: str) -> GuestWish:
