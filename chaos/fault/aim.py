@@ -68,13 +68,14 @@ class Sides:
 def sides(shape: Shape, targets: Sequence[Member], peers: Sequence[str], facts: Facts) -> Sides:
     """The two sides of a partition.
 
-    isolate: the targets, and the peers. halves: of the Redis and of the Sentinels the smaller half each, with the
-    targets in it, and the larger half with the operator. bridge: the same, but one Sentinel of the larger half is on
-    neither side.
+    isolate: the targets, and the peers; an operator is one of them only in a system that has one. halves: of the Redis
+    and of the Sentinels the smaller half each, with the targets in it, and the larger half with the operator. bridge:
+    the same, but one Sentinel of the larger half is on neither side.
     """
     near = {one.name: one for one in targets}
     if shape == "isolate":
-        far = [one for one in all_of(peers, facts) if one.name not in near]
+        here = [word for word in peers if word != "operator" or _operator(facts)]
+        far = [one for one in all_of(here, facts) if one.name not in near]
         return Sides(list(near.values()), far)
     for kind in (MemberKind.REDIS, MemberKind.SENTINEL):
         mine = sorted(facts.of(kind), key=lambda one: one.name not in near)

@@ -252,6 +252,17 @@ async def test_an_operator_is_cut_off_from_the_api_server_by_its_addresses_or_it
     assert (cut.member.name, cut.peers, cut.probes) == ("operator", cluster.api, ())
 
 
+async def test_where_there_is_no_operator_nobody_is_cut_off_from_one(writer: EventWriter) -> None:
+    cluster = Remembers()
+    field = scene(cluster, writer)
+    known = [one for one in MEMBERS.values() if one.kind is not MemberKind.OPERATOR]
+    field.facts.apply(event("members", members=[one.as_json() for one in known]))
+    await inject(field, "partition", [MEMBERS["rfr-1"]], ISOLATED)
+
+    [cut] = cluster.asked
+    assert set(cut.peers) == {MEMBERS[name].address for name in ("rfr-0", "rfr-2", "rfs-a")}
+
+
 async def test_several_are_hit_at_once_and_proved_only_if_all_are(writer: EventWriter) -> None:
     cluster = Remembers()
     await inject(scene(cluster, writer), "crash", [MEMBERS["rfr-1"], MEMBERS["rfs-a"]], {"replace": False})
