@@ -13,7 +13,7 @@ import yaml
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "chaos").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-FILE_LINES, FUNCTION_LINES, MEDIAN_LINES = 400, 60, 10
+FILE_LINES, FUNCTION_LINES, MEDIAN_LINES = 520, 60, 10
 CATALOGUES = ("chaos/record/events.py",)
 """A list of classes that are looked up and not read through."""
 SWALLOWERS = {

@@ -47,7 +47,7 @@ class ChangeTarget(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class KindOfChange:
     """One kind. `proof` returns what it saw, and whether that proves the change."""
 
     before: Callable[[ChangeTarget, Data], Data]
@@ -250,10 +250,12 @@ def _unproved(_request: Data, _undo: Data) -> tuple[bool, str]:
 
 
 CHANGES = {
-    "setting": Change(_what_was_set, _set, _is_set, _tell_back),
-    "told": Change(lambda _, request: {"at": _at(request), "command": request["undo"]}, _tell, _unproved, _tell_back),
-    "starve": Change(lambda target, _: confined("cpu", target.processes()[0]), _starve, _starves, released),
-    "disk": Change(_file_limit, _limit_files, _misconf, _unlimit_files),
-    "link": Change(_link, _shape, _unproved, lambda undo: _within(undo, unshaped)),
+    "setting": KindOfChange(_what_was_set, _set, _is_set, _tell_back),
+    "told": KindOfChange(
+        lambda _, request: {"at": _at(request), "command": request["undo"]}, _tell, _unproved, _tell_back
+    ),
+    "starve": KindOfChange(lambda target, _: confined("cpu", target.processes()[0]), _starve, _starves, released),
+    "disk": KindOfChange(_file_limit, _limit_files, _misconf, _unlimit_files),
+    "link": KindOfChange(_link, _shape, _unproved, lambda undo: _within(undo, unshaped)),
 }
 """By the word that a request has."""

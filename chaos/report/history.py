@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from chaos.analysis import nights
 from chaos.analysis.nights import Night, Series
+from chaos.analysis.wording import seconds
 from chaos.errors import SetupError
 from chaos.report.bars import ticks
 from chaos.report.page import css, environment
@@ -160,4 +161,4 @@ def _row(night: Night, step: bool) -> tuple[str, ...]:
 
 
 def _s(value: float) -> str:
-    return f"{value:.2f} s" if math.isfinite(value) else "never"
+    return seconds(value, 2) if math.isfinite(value) else "never"

@@ -16,6 +16,7 @@ import numpy as np
 from chaos import frames
 from chaos.analysis.claim import share_interval
 from chaos.analysis.statistics import quantile_interval, strength
+from chaos.analysis.wording import brief, number, percent, seconds
 from chaos.errors import ScenarioError
 from chaos.frames import Frames, Table
 from chaos.report import figures
@@ -92,7 +93,7 @@ def experiments() -> tuple[str, ...]:
     folder = shipped() / "experiments"
     return (
         str(folder / "kill-master.yaml"),
-        *(str(folder / "pauses" / f"pause-{seconds:g}s.yaml") for seconds in PAUSES_S),
+        *(str(folder / "pauses" / f"pause-{brief(length)}s.yaml") for length in PAUSES_S),
     )
 
 
@@ -153,13 +154,13 @@ def promised(played: Frames) -> float | None:
 def cells(settings: Sequence[Setting]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """The titles and the rows of the table."""
     lengths = sorted({length for one in settings for length in one.pauses})
-    pauses = [f"hung {length:g} s" for length in lengths]
+    pauses = [f"hung {brief(length)} s" for length in lengths]
     titles = ("setting", "back: median", "at 95 %", "worst", "kept", "lost", *pauses)
     return titles, [
         (
             one.title,
             _s(one.median_s),
-            " to ".join("?" if edge is None else f"{edge:.2f}" for edge in one.interval_s),
+            " to ".join("?" if edge is None else number(edge) for edge in one.interval_s),
             _s(max(one.back_s, default=math.nan)),
             f"{one.passed} of {one.known}{f', {one.void} void' if one.void else ''}",
             f"{one.lost} of {one.acknowledged}",
@@ -190,7 +191,7 @@ def best(settings: Sequence[Setting]) -> str:
         return f"{begun} It is the quickest too, back after {_s(chosen.median_s)}."
     spared = quickest.false
     return (
-        f"{begun} The price: it is back {chosen.median_s - quickest.median_s:.2f} s later than with "
+        f"{begun} The price: it is back {seconds(chosen.median_s - quickest.median_s, 2)} later than with "
         f"{quickest.variant}, which fails over in {spared.failovers} of {spared.n} pauses."
     )
 
@@ -212,11 +213,11 @@ def _shaken(one: Shaken | None) -> str:
     if one is None:
         return "–"
     least, most = one.share
-    return f"{one.failovers} of {one.n} ({100 * least:.0f} to {100 * most:.0f} %)"
+    return f"{one.failovers} of {one.n} ({percent(least)} to {percent(most)})"
 
 
 def _s(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.2f} s" if math.isfinite(value) else "never"
+    return "–" if math.isnan(value) else seconds(value, 2) if math.isfinite(value) else "never"
 
 
 def _by_number(variant: str) -> tuple[float, str]:

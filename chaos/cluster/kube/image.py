@@ -21,7 +21,7 @@ PYTHON = "3.13"
 GLIBC = 36
 """The minor version of the base's glibc (Debian 12): wheels built for a newer one would not load."""
 LIBRARIES = ("hiredis", "pyroute2", "redis", "uvloop")
-MODULES = ("__init__", "access", "clock", "errors", "linux", "model", "pipe", "resp", "timers", "until")
+MODULES = ("__init__", "access", "clock", "errors", "linux", "model", "pipe", "resp", "timers", "undo", "until")
 ROOMS = ("agent", "client", "net", "observe", "record")
 """The parts of the package that the agent and the node helper need."""
 HOST_ONLY = {"record/reader.py", "record/parquet.py"}
