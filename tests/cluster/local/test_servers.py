@@ -1,10 +1,12 @@
 """Which program runs the members, told by programs that say what each would."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from chaos.cluster.local.servers import SERVER_VARIABLE, WHEELS, Server, find
+from chaos.cluster.local.servers import SERVER_VARIABLE, WHEELS, Server, find, speaks_tls
 from chaos.errors import SetupError
 from chaos.scenario.places import LocalServer
 
@@ -101,6 +103,37 @@ def test_a_program_whose_version_is_not_known_is_refused_by_its_path(path, says)
     mine = program(path / "redis-server", says)
     with pytest.raises(SetupError, match=str(mine)):
         find(LocalServer())
+
+
+def without_tls(path: Path, says: str, refuses: str) -> Path:
+    """A program that says its version, and how it refuses to speak TLS."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\ntest \"$1\" = --version && echo '{says}' || echo '{refuses}'\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize(
+    "refuses", ["Bad directive or wrong number of arguments", "Missing implement of connection type tls"]
+)
+def test_where_the_scenario_wants_tls_a_server_that_was_built_without_it_is_passed_over(path, refuses):
+    mine = without_tls(path / "redis-server", REDIS_7, refuses)
+    assert find(LocalServer()).program == mine
+    with pytest.raises(SetupError) as told:
+        find(LocalServer(), tls=True)
+    assert f"Redis 7.0.15 ({mine}) was built without TLS, which the scenario wants" in str(told.value)
+    assert "apt-get install valkey-server, or apt-get install redis-server" in str(told.value)
+    other = without_tls(path / "valkey-server", VALKEY_9, "No tls-cert-file configured!")
+    assert find(LocalServer(), tls=True).program == other
+
+
+@pytest.mark.redis
+def test_a_real_server_says_by_itself_whether_it_speaks_tls():
+    """Debian's is built with TLS. Its word is held against what it is linked with."""
+    real = shutil.which("redis-server")
+    assert real is not None
+    linked = subprocess.run(["ldd", real], capture_output=True, text=True, check=True).stdout
+    assert speaks_tls(Path(real)) == ("libssl" in linked)
 
 
 def test_a_program_that_does_not_answer_is_given_up(path, monkeypatch):
