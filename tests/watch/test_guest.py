@@ -1,0 +1,166 @@
+"""What the user got wrong is named within a second, with what helps; and nothing is written before that is known."""
+
+import asyncio
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chaos.access import REDIS
+from chaos.model import canonical
+from chaos.watch.guest import Around, GuestWish, MistakeError, look_around
+from tests.rig import LOOPBACK, MASTER_NAME, SENTINELS, Rig, call, free_port, launch, wait_for
+from tests.rig import REDIS as MEMBERS
+
+SOON_S = 5.0
+"""A second on a machine of one's own; others run tests here at the same time."""
+
+
+def looked(wish: GuestWish) -> Around:
+    return asyncio.run(look_around(wish))
+
+
+def mistake(wish: GuestWish) -> str:
+    began = time.monotonic()
+    with pytest.raises(MistakeError) as raised:
+        looked(wish)
+    assert time.monotonic() - began < SOON_S
+    return str(raised.value)
+
+
+@contextmanager
+def alone(directory: Path, *options: str) -> Iterator[int]:
+    """The port of a redis-server of this test."""
+    port = free_port()
+    command = ["redis-server", "--port", str(port), "--bind", LOOPBACK, "--dir", str(directory), "--save", "", *options]
+    popen = launch(command, directory / "log")
+    try:
+        wait_for(lambda: call(port, "PING") is not None, "redis-server answers")
+        yield port
+    finally:
+        popen.kill()
+        popen.wait(5)
+
+
+def at(rig: Rig, name: str) -> str:
+    return f"{LOOPBACK}:{rig.processes[name].port}"
+
+
+@pytest.mark.redis
+def test_what_is_given_right_is_looked_at(rig: Rig) -> None:
+    around = looked(GuestWish(sentinels=(at(rig, SENTINELS[0]),), services=(at(rig, MEMBERS[0]),)))
+    assert around.remarks == ()
+    assert around.view is not None
+    assert (around.view.master, around.view.master_address) == (MASTER_NAME, at(rig, MEMBERS[0]))
+    assert len(around.view.replicas) == len(around.view.others) == 2
+
+
+@pytest.mark.redis
+def test_a_wrong_address_or_name_is_named_with_what_helps(rig: Rig) -> None:
+    sentinel, master, replica = at(rig, SENTINELS[0]), at(rig, MEMBERS[0]), at(rig, MEMBERS[1])
+    assert f"--service {master}" in mistake(GuestWish(sentinels=(master,)))
+    assert f"--sentinel {sentinel}" in mistake(GuestWish(services=(sentinel,)))
+    wrong = mistake(GuestWish(sentinels=(sentinel,), master="theirs"))
+    assert "no master called theirs" in wrong
+    assert "it watches mymaster; name it with --master" in wrong
+    nobody = f"{LOOPBACK}:{free_port()}"
+    assert "26379 as a rule" in mistake(GuestWish(sentinels=(nobody,)))
+    assert "6379 as a rule" in mistake(GuestWish(services=(nobody,)))
+    [remark] = looked(GuestWish(services=(replica,))).remarks
+    assert "leads to a replica, which refuses writes" in remark
+
+
+def test_a_name_that_is_not_found_and_a_port_of_somebody_else() -> None:
+    assert "the name no.such.name.invalid is not found" in mistake(GuestWish(sentinels=("no.such.name.invalid:26379",)))
+    with socket.create_server((LOOPBACK, 0)) as silent:
+        port = silent.getsockname()[1]
+        assert "does not answer within 0.8 s" in mistake(GuestWish(sentinels=(f"{LOOPBACK}:{port}",)))
+
+
+@pytest.mark.redis
+def test_one_sentinel_that_does_not_answer_is_a_remark_if_another_does(rig: Rig) -> None:
+    around = looked(GuestWish(sentinels=(f"{LOOPBACK}:{free_port()}", at(rig, SENTINELS[1]))))
+    assert around.view is not None
+    assert around.view.asked == at(rig, SENTINELS[1])
+    assert "nothing listens" in around.remarks[0]
+
+
+@pytest.mark.redis
+def test_a_password_that_is_missing_is_asked_for_by_the_name_of_its_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with alone(tmp_path, "--requirepass", "secret") as port:
+        wish = GuestWish(services=(f"{LOOPBACK}:{port}",))
+        assert f"{REDIS}PASSWORD" in mistake(wish)
+        monkeypatch.setenv(f"{REDIS}PASSWORD", "secret")
+        assert looked(wish).remarks == ()
+        monkeypatch.setenv(f"{REDIS}PASSWORD", "wrong")
+        assert "WRONGPASS" in mistake(wish)
+
+
+@pytest.mark.redis
+def test_a_guest_writes_nothing_to_a_redis_that_is_full_or_where_it_may_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with alone(tmp_path, "--maxmemory", "20mb") as port:
+        may = ("~*", "+@read", "+info", "+role", "+auth", "+select", "+ping")
+        assert call(port, "ACL", "SETUSER", "reader", "on", ">r", *may) == "OK"
+        wish = GuestWish(services=(f"{LOOPBACK}:{port}",))
+        reading = replace(wish, read_only=True)
+        assert looked(wish).remarks == ()
+        monkeypatch.setenv(f"{REDIS}USER", "reader")
+        monkeypatch.setenv(f"{REDIS}PASSWORD", "r")
+        told = mistake(wish)
+        assert "this user may not write" in told
+        assert "--read-only" in told
+        assert looked(reading).remarks == ()
+        monkeypatch.delenv(f"{REDIS}USER")
+        monkeypatch.delenv(f"{REDIS}PASSWORD")
+        for number in range(15):
+            assert call(port, "SET", f"much:{number}", "x" * 1_000_000) == "OK"
+        told = mistake(wish)
+        assert "of its maxmemory, and a guest writes nothing above 70%" in told
+        assert looked(reading).remarks == ()
+        assert call(port, "KEYS", "failover:*") == []
+
+
+@pytest.mark.redis
+def test_a_sentinel_that_tells_an_address_that_cannot_be_reached_asks_for_a_map(tmp_path: Path) -> None:
+    """As with Docker: the Sentinel watches an address that leads nowhere from here."""
+    with alone(tmp_path) as redis:
+        told, port = f"127.99.99.99:{redis + 1}", free_port()
+        config = tmp_path / "sentinel.conf"
+        config.write_text(f"port {port}\nbind {LOOPBACK}\nsentinel monitor mymaster 127.99.99.99 {redis + 1} 1\n")
+        sentinel = subprocess.Popen(["redis-server", str(config), "--sentinel"], stdout=subprocess.DEVNULL)
+        try:
+            wait_for(lambda: call(port, "PING") == "PONG", "the Sentinel answers")
+            wish = GuestWish(sentinels=(f"{LOOPBACK}:{port}",))
+            sentence = mistake(wish)
+            assert f"names {told} as the master" in sentence
+            assert f"--map {told}=localhost:{redis + 1}" in sentence
+            mapped = GuestWish(sentinels=wish.sentinels, maps={canonical(told): f"{LOOPBACK}:{redis}"})
+            assert looked(mapped).redis[0].role == "master"
+        finally:
+            sentinel.kill()
+            sentinel.wait(5)
+
+
+@pytest.mark.redis
+def test_another_redis_at_the_masters_address_is_never_written_to(rig: Rig, tmp_path: Path) -> None:
+    with alone(tmp_path) as stranger:
+        master = at(rig, MEMBERS[0])
+        maps = {canonical(master): f"{LOOPBACK}:{stranger}"}
+        wait_for(lambda: bool(_run_id(rig)), "the Sentinel knows the master's run id")
+        sentence = mistake(GuestWish(sentinels=(at(rig, SENTINELS[0]),), maps=maps))
+        assert "another Redis answers" in sentence
+        assert call(stranger, "DBSIZE") == 0
+
+
+def _run_id(rig: Rig) -> str:
+    reply = rig.call(SENTINELS[0], "SENTINEL", "MASTER", MASTER_NAME)
+    return str(dict(zip(reply[::2], reply[1::2], strict=True))["runid"])
