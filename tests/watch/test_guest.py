@@ -14,6 +14,7 @@ import pytest
 from chaos.access import REDIS
 from chaos.model import canonical
 from chaos.watch.guest import Around, GuestWish, MistakeError, look_around
+from chaos.watch.members import members_of
 from tests.rig import LOOPBACK, MASTER_NAME, SENTINELS, Rig, call, free_port, launch, wait_for
 from tests.rig import REDIS as MEMBERS
 
@@ -164,3 +165,46 @@ def test_another_redis_at_the_masters_address_is_never_written_to(rig: Rig, tmp_
 def _run_id(rig: Rig) -> str:
     reply = rig.call(SENTINELS[0], "SENTINEL", "MASTER", MASTER_NAME)
     return str(dict(zip(reply[::2], reply[1::2], strict=True))["runid"])
+
+
+@pytest.mark.redis
+def test_an_ipv6_address_is_one_however_it_is_written(tmp_path: Path) -> None:
+    """Sentinel tells ::1 without brackets, the user writes it with them, and both are the same member."""
+    if not _has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    redis, port = free_port(), free_port()
+    config = tmp_path / "sentinel.conf"
+    config.write_text(f"port {port}\nbind ::1\nsentinel monitor mymaster ::1 {redis} 1\n")
+    servers = [
+        launch(["redis-server", "--port", str(redis), "--bind", "::1", "--save", ""], tmp_path / "redis.log"),
+        launch(["redis-server", str(config), "--sentinel"], tmp_path / "sentinel.log"),
+    ]
+    wish = GuestWish(sentinels=(f"[::1]:{port}",), services=(f"[0:0:0:0:0:0:0:1]:{redis}",))
+    try:
+        wait_for(lambda: _answers("::1", redis) and _answers("::1", port), "both listen")
+        around = looked(wish)
+        assert around.view is not None
+        assert around.view.master_address == f"::1:{redis}"
+        assert {canonical(one.address) for one in around.redis} == {f"::1:{redis}"}
+        [member, _] = asyncio.run(members_of(wish, around.views, around.view.told))
+        assert (member.address, member.port) == ("::1", redis)
+    finally:
+        for server in servers:
+            server.kill()
+            server.wait(5)
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
