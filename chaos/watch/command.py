@@ -34,13 +34,14 @@ async def _watched(asked: GuestWish, terminal: Terminal) -> Path:
     """Watch until it is over, and return the directory of the record. A signal ends it in order."""
     around = await look_around(asked)
 
-    from chaos.watch.members import members_of
+    from chaos.watch.members import look_again, members_of
     from chaos.watch.watching import Watching
     from chaos.watch.written import client_specs
 
     view = around.view
     asked = replace(asked, master=view.master if view else None)
-    members = await members_of(asked, around.views, view.told if view else ())
+    told = await members_of(asked, around.views, view.told if view else ())
+    members = await look_again(asked, told)  # the others say by which address they know the Sentinel that was given
     watching = Watching(asked, around, members, terminal.say)
     clients = len(list(client_specs(asked)))
     for line in (*(f"note       {one}" for one in around.remarks), *opening(asked, around, clients, len(members))):
