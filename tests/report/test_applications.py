@@ -1,5 +1,7 @@
 """The table of application clients, on the terminal and in every report."""
 
+from typing import Any
+
 from chaos.analysis.calls import Tasks
 from chaos.analysis.interval import Interval
 from chaos.analysis.wording import breakable
@@ -40,7 +42,7 @@ def test_without_application_clients_there_is_no_table(analysed: Analysed):
 
 
 def test_tasks_are_counted_in_a_line():
-    some = {"accepted": 9, "done": 6, "twice": 1, "stuck": 1}
+    some: dict[str, Any] = {"accepted": 9, "done": 6, "twice": 1, "stuck": 1}
     never = Tasks(**some, after=5, lost=2, out_s=Interval(9.0), back_s=Interval(20.0))
     assert tasks_text(never) == "6 of 9 done, 2 lost, 1 twice, 1 stuck; the worker never came back"
     back = Tasks(**some, after=5, lost=None, out_s=Interval.at(9.0), back_s=Interval.at(12.5))
