@@ -5,6 +5,7 @@ Each kind is three steps. `before` makes what undoes the change, as data, before
 any number of times. All of them may block, for at most ANSWER_S.
 """
 
+import asyncio
 import os
 import resource
 import socket
@@ -25,8 +26,11 @@ from chaos.model import MemberKind
 from chaos.net.link import LinkSocket, shaped, unshaped
 from chaos.resp import pack
 from chaos.undo import tag
+from chaos.until import until
 
 ANSWER_S = 2.0
+KILLED_S, LOOK_S = 5.0, 0.005
+"""How long an OOM kill is waited for, and how often it is looked whether the kernel has counted one."""
 CGROUPS = Path("/sys/fs/cgroup")
 PERIOD_US = 100_000
 """Of a share of a core."""
@@ -77,9 +81,16 @@ def _at(request: Data) -> Data:
 
 
 def _tell_back(undo: Data) -> None:
-    """A process that is gone has forgotten what it was told."""
+    """A process that is gone has forgotten what it was told. Raises OSError if it does not take it back."""
+    command = undo["command"]
     try:
-        talk(undo["at"], *undo["command"])
+        reply = talk(undo["at"], *command)
+        if command[0] == "CONFIG":
+            now = talk(undo["at"], "CONFIG", "GET", command[2])
+            if now[1:] != command[3:]:
+                raise OSError(f"{' '.join(command)} was answered {reply}, and {command[2]} is {now[1]}")
+        elif isinstance(reply, hiredis.ReplyError):
+            raise OSError(f"{' '.join(command)} was answered {reply}")
     except ConnectionRefusedError:
         return
 
@@ -105,6 +116,10 @@ def _is_set(request: Data, undo: Data) -> tuple[bool, str]:
     reply = str(talk(request, *request["asked"]))
     said += f"; {' '.join(request['asked'])} is answered {reply}"
     return now[1] == request["value"] and reply.startswith(request["answered"]), said
+
+
+def _what_to_tell_back(_: ChangeTarget, request: Data) -> Data:
+    return {"at": _at(request), "command": request["undo"]}
 
 
 def _tell(_: ChangeTarget, request: Data, undo: Data) -> None:
@@ -259,3 +274,46 @@ CHANGES = {
     "link": KindOfChange(_link, _shape, _unproved, lambda undo: _within(undo, unshaped)),
 }
 """By the word that a request has."""
+
+
+async def killed_for_memory(pid: int, request: Data) -> Data:
+    """Put the process into a cgroup with little memory and have it need more: the kernel kills it."""
+    undo = await asyncio.to_thread(confined, "memory", pid)
+    group, most_bytes = Path(undo["group"]), int(request["most_bytes"])
+    try:
+        with reach.pidfd(pid) as descriptor:
+            before_ns = mono_ns()
+            (group / "cgroup.procs").write_text(str(pid))
+            limit = group / "memory.limit_in_bytes"
+            (limit if limit.exists() else group / "memory.max").write_text(str(most_bytes))
+            needs = asyncio.create_task(asyncio.to_thread(talk, _at(request), "ECHO", "x" * (4 * most_bytes)))
+            counted = group / ("memory.oom_control" if limit.exists() else "memory.events")
+            ended = asyncio.create_task(reach.ended_ns(descriptor))
+            until_ns = mono_ns() + KILLED_S * 1e9
+            while not ended.done() and mono_ns() < until_ns:
+                looked_ns = mono_ns()
+                before_ns = before_ns if _oom_kills(counted) else looked_ns
+                await asyncio.wait([ended], timeout=LOOK_S)
+            gone, after_ns = ended.done(), ended.result() if ended.done() else mono_ns()
+            ended.cancel()
+            await asyncio.gather(needs, ended, return_exceptions=True)
+        kills = _oom_kills(counted)
+        said = f"process {pid} is {'gone' if gone else 'still there'}, and the kernel counts {kills} OOM kills"
+        stamps = {"before_ns": before_ns, "after_ns": after_ns}
+        return stamps | {"evidence": f"{said} in its cgroup", "seen": gone and kills > 0}
+    finally:
+        because = f"{group} cannot be removed"
+        await until(partial(_gone, undo), within_s=ANSWER_S, because=because, error=FaultError)
+
+
+def _oom_kills(counted: Path) -> int:
+    return int(dict(line.split() for line in counted.read_text().splitlines())["oom_kill"])
+
+
+async def _gone(undo: Data) -> bool:
+    """Remove a cgroup. A process that was killed may be in it for a moment longer."""
+    try:
+        await asyncio.to_thread(released, undo)
+    except OSError:
+        return False
+    return True

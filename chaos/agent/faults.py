@@ -45,7 +45,7 @@ from typing import Any, Protocol
 
 from chaos.access import Accesses
 from chaos.agent import reach
-from chaos.agent.changes import CHANGES, confined, released, talk
+from chaos.agent.changes import CHANGES, killed_for_memory
 from chaos.agent.flow import Flow
 from chaos.agent.lease import Hold, Leases, Term
 from chaos.clock import mono_ns, reading
@@ -279,34 +279,7 @@ class Faults:
             await asyncio.sleep(AGAIN_S)
 
     async def oom(self, request: Request) -> Answer:
-        """Put the process into a cgroup with little memory and have it need more: the kernel kills it."""
-        target = self._find(request)
-        pid, asked = target.processes()[0], {key: request[key] for key in ("address", "port", "kind")}
-        undo = await asyncio.to_thread(confined, "memory", pid)
-        group = Path(undo["group"])
-        try:
-            with reach.pidfd(pid) as descriptor:
-                before_ns = mono_ns()
-                (group / "cgroup.procs").write_text(str(pid))
-                limit = group / "memory.limit_in_bytes"
-                (limit if limit.exists() else group / "memory.max").write_text(str(request["most_bytes"]))
-                needs = asyncio.create_task(asyncio.to_thread(talk, asked, "ECHO", "x" * (4 * request["most_bytes"])))
-                counted = group / ("memory.oom_control" if limit.exists() else "memory.events")
-                ended = asyncio.create_task(reach.ended_ns(descriptor))
-                until_ns = mono_ns() + PROVED_S * 1e9
-                while not ended.done() and mono_ns() < until_ns:
-                    looked_ns = mono_ns()
-                    before_ns = before_ns if _oom_kills(counted) else looked_ns
-                    await asyncio.wait([ended], timeout=AGAIN_S)
-                gone, after_ns = ended.done(), ended.result() if ended.done() else mono_ns()
-                ended.cancel()
-                await asyncio.gather(needs, ended, return_exceptions=True)
-            kills = _oom_kills(counted)
-            said = f"process {pid} is {'gone' if gone else 'still there'}, and the kernel counts {kills} OOM kills"
-            seen = gone and kills > 0
-            return {"before_ns": before_ns, "after_ns": after_ns, "evidence": f"{said} in its cgroup", "seen": seen}
-        finally:
-            await until(partial(_gone, undo), within_s=SIGNAL_S, because=f"{group} cannot be removed", error=FaultError)
+        return await killed_for_memory(self._find(request).processes()[0], request)
 
     @asynccontextmanager
     async def _connected(self, request: Request) -> AsyncIterator[Resp]:
@@ -389,19 +362,6 @@ def _running(target: FaultTarget) -> list[int]:
         return target.processes()
     except FaultError:
         return []
-
-
-def _oom_kills(counted: Path) -> int:
-    return int(dict(line.split() for line in counted.read_text().splitlines())["oom_kill"])
-
-
-async def _gone(undo: Answer) -> bool:
-    """Remove a cgroup. A process that was killed may be in it for a moment longer."""
-    try:
-        await asyncio.to_thread(released, undo)
-    except OSError:
-        return False
-    return True
 
 
 def _term(request: Request) -> Term:

@@ -20,9 +20,10 @@ from chaos.errors import ExperimentError, FaultError, HarnessError
 from chaos.experiment.observed import Observed
 from chaos.experiment.threads import awake
 from chaos.fault.aim import all_of
-from chaos.fault.catalogue import FAULTS, Scene
+from chaos.fault.catalogue import FAULTS
 from chaos.fault.inject import gave_up, heal, inject
 from chaos.fault.moment import PROMOTION, Moment, published
+from chaos.fault.scene import Scene
 from chaos.progress import Message, Tell, Tells
 from chaos.record.event_files import EventWriter
 from chaos.record.events import Note

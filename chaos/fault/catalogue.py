@@ -10,14 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from chaos.clock import HOST, mono_ns
-from chaos.cluster.base import Ability, Cluster, Effect, Partition, Stop
-from chaos.cluster.health import Facts
+from chaos.cluster.base import Ability, Effect, Partition, Stop
 from chaos.errors import FaultError
 from chaos.fault.aim import Shape, select, sides
+from chaos.fault.scene import Scene, joined
 from chaos.model import Member, MemberKind
 from chaos.net.cut import Way
-from chaos.record.event_files import EventWriter
-from chaos.undo import UndoJournal
 from chaos.until import until
 
 API_SERVER = "api-server"
@@ -28,28 +26,8 @@ SIMULATED_S = 60.0
 """How long a Sentinel may take to come to the point at which it was told to end."""
 SLOW_S = 0.2
 """What takes so long over a connection that answered at once before shows that its link is slow."""
-LOOK_S = 0.05
-PUBLISHED_S = 5.0
+LOOK_S, PUBLISHED_S = 0.05, 5.0
 """How long a Sentinel's own event is waited for, which comes by way of the agent and its files."""
-
-
-@dataclass
-class Scene:
-    """What a fault acts on and where it writes: the cluster, what is known of it now, and the events file of faults.
-
-    `held` names the faults that last until they are healed, in the order in which they were applied. `journal` has how
-    each of them is undone. `look` takes what has been recorded since the last look, so that `facts` are of now.
-    `clients` is the address of the clients, and `at_host` places a stamp of another clock on the host's.
-    """
-
-    cluster: Cluster
-    facts: Facts
-    events: EventWriter
-    journal: UndoJournal
-    held: list[str] = field(default_factory=list)
-    look: Callable[[], None] = lambda: None
-    clients: str = ""
-    at_host: Callable[[str, int], int] = lambda _domain, at_ns: at_ns
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,25 +125,6 @@ async def _from_api(scene: Scene, targets: Sequence[Member], longest_s: float) -
 def _known(addresses: Sequence[str]) -> tuple[str, ...]:
     """Each address once; a member without one has none yet."""
     return tuple(sorted({one for one in addresses if one}))
-
-
-def joined(scene: Scene, effects: Sequence[Effect]) -> Effect:
-    """Several effects as one: it began with the first, was whole with the last, and is proved if all are."""
-    first, *more = effects
-    if not more:
-        return first
-    domain = first.domain if all(one.domain == first.domain for one in more) else HOST
-    place = (lambda _domain, at_ns: at_ns) if domain != HOST else scene.at_host
-    confirmed = [one.confirmed_ns for one in effects if one.confirmed_ns is not None]
-    unproved = [one for one in effects if one.confirmed_ns is None]
-    return Effect(
-        domain=domain,
-        earliest_ns=min(place(one.domain, one.earliest_ns) for one in effects),
-        latest_ns=max(place(one.domain, one.latest_ns) for one in effects),
-        accepted_ns=max(one.accepted_ns for one in effects),
-        confirmed_ns=None if unproved else max(confirmed),
-        evidence="; ".join(one.evidence for one in unproved or effects),
-    )
 
 
 async def slow(scene: Scene, target: Member, *, seconds: float) -> Effect:
