@@ -8,6 +8,7 @@ docs/frames.md answers three questions with them.
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,7 @@ def _campaigns(directory: Path) -> list[Path]:
 
 def _table(name: str, rows: list[Row]) -> pd.DataFrame:
     known = [*KEYS, *COLUMNS[name]]
-    more = dict.fromkeys(column for row in rows for column in row if column not in known)
+    more = [column for column in dict.fromkeys(chain.from_iterable(rows)) if column not in known]
     frame = pd.DataFrame(rows, columns=[*known, *more])
     numbers = [column for column in frame.columns if column.endswith(NUMBERS) and "." not in column]
     frame = frame.astype(dict.fromkeys(numbers, float))  # a column in which nothing happened is one of numbers too

@@ -32,17 +32,26 @@ def from_json(text: str) -> CampaignResult:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  # a tree of anything that JSON has a word for
+    if isinstance(value, float):
+        return _rounded(value)
+    if value is None or type(value) in (str, int, bool):  # most of a tree; an enum is none of these
+        return value
     if isinstance(value, Interval):
         return [_rounded(value.least), None if value.is_open else _rounded(value.most)]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    kind: Any = type(value)
+    if names := _names(kind):
+        return {name: _plain(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
-    if isinstance(value, Enum):
-        return value.value
-    return _rounded(value) if isinstance(value, float) else value
+    return value.value if isinstance(value, Enum) else value
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    """The fields of a dataclass; none of anything else."""
+    return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
 
 
 def _rounded(value: float) -> float:
