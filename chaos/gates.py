@@ -168,15 +168,18 @@ def confirm(alarms: "Sequence[Tonight]", nights_in: Path, manifest: dict[str, An
         command=f"failover check {nights_in} --gate regression --confirm",
     )
     _, folder = campaign.run(asked, lambda _message: None)
-    again = nights.confirmed(alarms, nights.series(frames.load(folder)))
-    said = f"in {asked.trials} fresh trials of {', '.join(experiments)}, {folder}"
-    return [
-        Gated(
-            "fail" if one in again else "pass",
-            f"{one.series.title}: the alarm is {'confirmed' if one in again else 'not confirmed'} {said}",
-        )
-        for one in alarms
-    ]
+    fresh = nights.series(frames.load(folder))
+    again, found = nights.confirmed(alarms, fresh), []
+    for one in alarms:
+        n = nights.measured(one, fresh)
+        said = f"by {n} of {asked.trials} fresh trials that measured it, {folder}"
+        if one in again:
+            found.append(Gated("fail", f"{one.series.title}: the alarm is confirmed {said}"))
+        elif 2 * n < asked.trials:
+            found.append(Gated("undecided", f"{one.series.title}: the alarm is neither confirmed nor refuted {said}"))
+        else:
+            found.append(Gated("pass", f"{one.series.title}: the alarm is not confirmed {said}"))
+    return found
 
 
 def too_old(manifest: dict[str, Any], most_s: float, now: datetime) -> str:

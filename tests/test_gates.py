@@ -1,7 +1,7 @@
 """When a night is red: by what is promised, by what is known, and when none has reported."""
 
 import random
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from chaos.analysis import summary
 from chaos.analysis.result import CampaignResult, Doubt, TargetResult, Verdict
 from chaos.cli import entry
 from chaos.errors import FAIL, INCONCLUSIVE, PASS, ScenarioError
+from chaos.options import PLATFORMS, Options, Registered
+from tests.fakes import HERE, scenario_file
 from tests.report.results import campaign, path, target, trial
 
 TODAY = date(2026, 11, 26)
@@ -196,3 +198,27 @@ def test_the_newest_of_a_directory_is_checked(tmp_path: Path, capsys):
     assert entry([*known, "--max-age", "1s"]) == FAIL
     assert "fail: the newest campaign began" in capsys.readouterr().out
     assert entry([*known, "--max-age", "36"]) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_an_alarm_is_confirmed_by_twice_as_many_fresh_trials_that_are_no_night(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    """On the cluster in memory, where no trial measures anything: nothing is confirmed or refuted."""
+    monkeypatch.setitem(PLATFORMS, "fake", Registered(of="tests.fake_cluster:platform"))
+    monkeypatch.chdir(HERE)
+    found = nights(tmp_path / "nights", tonight_s=1.0)
+    asked = Options(scenario=str(scenario_file(tmp_path)), experiments=("kill-master",))
+    options = {**asdict(asked), "out": "elsewhere"}
+    newest = found / "2026-11-21T0217-x" / "summary.json"
+    result = summary.from_json(newest.read_text())
+    manifest = {**result.manifest, "trials": 1, "cluster": "fake", "options": options}
+    newest.write_text(summary.to_json(replace(result, manifest=manifest)))
+
+    assert entry(["check", str(found), "--gate", "regression", "--confirm"]) == INCONCLUSIVE
+    [fresh] = (found / "confirmations").iterdir()
+    assert len(list(fresh.glob("trial-*"))) == 2
+    said = capsys.readouterr().out
+    assert f"the alarm is neither confirmed nor refuted by 0 of 2 fresh trials that measured it, {fresh}" in said
+    assert entry(["check", str(found), "--gate", "regression"]) == INCONCLUSIVE, "fresh trials are no night"

@@ -150,13 +150,22 @@ def hold(every: Sequence[Series], tonight: str) -> list[Tonight]:
     return held + [_fewer(one, _until(one, tonight), tail) for one in passes]
 
 
+def measured(alarm: Tonight, fresh: Sequence[Series]) -> int:
+    """How many fresh trials measured what has an alarm."""
+    again = _again(alarm, fresh)
+    return sum(len(night.back_s) if one.path else night.known for one in again for night in one.nights)
+
+
+def _again(alarm: Tonight, fresh: Sequence[Series]) -> list[Series]:
+    about, path = alarm.series.about, alarm.series.path
+    return [one for one in (*fresh, *kept(fresh)) if (one.about, one.path) == (about, path)]
+
+
 def confirmed(alarms: Sequence[Tonight], fresh: Sequence[Series]) -> list[Tonight]:
     """Of several alarms those that fresh trials show too, now that nothing else is looked at."""
     found = []
     for held in alarms:
-        again = [
-            one for one in (*fresh, *kept(fresh)) if (one.about, one.path) == (held.series.about, held.series.path)
-        ]
+        again = _again(held, fresh)
         chance = min((_chance(held.before, one.nights, one.path) for one in again), default=1.0)
         found += [held] if chance <= CONFIRM / len(alarms) else []
     return found

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from chaos.analysis.interval import Interval
-from chaos.analysis.nights import BEFORE, ONE_IN, Night, Series, confirmed, hold, series, slower, steps
+from chaos.analysis.nights import BEFORE, ONE_IN, Night, Series, confirmed, hold, measured, series, slower, steps
 from chaos.analysis.result import CampaignResult, Verdict
 from chaos.frames import of
 from tests.report.results import campaign, path, trial
@@ -82,6 +82,12 @@ def test_fresh_trials_confirm_a_slowdown_and_not_an_alarm_of_chance():
         wrong += len(confirmed(held, told(law(draw, 1, 20)))) > 0
     assert right / of >= 0.95
     assert wrong / of <= 0.05
+
+
+def test_how_many_fresh_trials_measured_it_is_counted():
+    [one, *_, passes] = hold(told(law(np.random.default_rng(3), BEFORE + 1)), f"night-{BEFORE:03d}")
+    fresh = told(law(np.random.default_rng(4), 1, 7))
+    assert (measured(one, fresh), measured(passes, fresh), measured(one, fresh[1:])) == (7, 7, 0)
 
 
 def test_the_smallest_visible_slowdown_of_the_service_is_said():
