@@ -206,7 +206,8 @@ def figures_of(tables: Frames) -> dict[tuple[str, str, str], dict[str, Spread]]:
         figure=lambda table: table["path"] + ": " + table["phase"], middle_s=tables.phases["seconds"], censored=False
     )
     found: dict[tuple[str, str, str], dict[str, Spread]] = {}
-    for table in (claims, paths, phases[phases["phase"] != "unattributed"]):
+    armed = tables.milestones.query("milestone == 'rearmed' and state != 'not-applicable'").assign(figure="re-armed")
+    for table in (claims, armed, paths, phases[phases["phase"] != "unattributed"]):
         for key, mine in table.groupby([*POOLED, "figure"], sort=False):
             experiment, variant, group, figure = map(str, key)
             found.setdefault((experiment, variant, group), {})[figure] = spread(mine)

@@ -16,6 +16,7 @@ from chaos.analysis.losses import find_losses
 from chaos.analysis.measured import Measured
 from chaos.analysis.paths import measure
 from chaos.analysis.phases import Way, with_phases
+from chaos.analysis.rearmed import rearmed
 from chaos.analysis.result import NOT_APPLICABLE, Milestone, PathResult, State, TrialResult
 from chaos.analysis.sentinels import Attempt, Said, attempts, everything_said, should_have_come
 from chaos.analysis.targets import hold, service_pointer
@@ -136,6 +137,8 @@ def _with_what_clients_saw(measured: Measured, paths: dict[str, PathResult]) -> 
     healed = [fault.heal_confirmed_s for fault in history.faults if fault.heal_confirmed_s is not None]
     if healed:
         found["healed"] = Milestone.seen(Interval.at(max(healed)), "fault", "healing was confirmed")
+    if armed := rearmed(history, measured.said):
+        found["rearmed"] = armed
     return found
 
 

@@ -5,7 +5,7 @@ Errors are rounded up, and never down. What was not over when we stopped looking
 
 import math
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -189,6 +189,8 @@ def milestone(value: Milestone) -> str:
 
 def milestone_name(name: str) -> str:
     """Say the name of a milestone: `try-failover` as Sentinel writes it, and all others as words."""
+    if name == "rearmed":
+        return "re-armed"
     return name.replace("_", "-") if name == "try_failover" else name.replace("_", " ")
 
 
@@ -198,6 +200,18 @@ def longest_call(path: PathResult) -> str:
         return "–"
     over = [">"] if path.calls and path.calls.hung else []
     return joined(*over, number(path.longest_blocked_s), "s")
+
+
+def rearmed(milestones: Mapping[str, Milestone]) -> str:
+    """Say from when on another failure would be survived. Return an empty string if nobody could tell."""
+    found = milestones.get("rearmed")
+    if found is None:
+        return ""
+    if found.state is State.NOT_APPLICABLE:
+        return "ready for another failure all along"
+    if found.at_s is None:
+        return f"not ready for another failure within {joined(number(found.limit_s or 0), 's')}: {found.evidence}"
+    return f"ready for another failure after {span(found.at_s)}"
 
 
 def application(path: PathResult) -> str:

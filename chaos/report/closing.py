@@ -79,7 +79,8 @@ def _applications(trial: TrialResult) -> list[str]:
 def _outages(trial: TrialResult) -> list[str]:
     texts = [f"{path.name} {wording.span(path.outage_s, none=_no_outage(path))}" for path in ways(_told(trial))]
     head = "  outage   "
-    whole = [_whole(text, WIDTH - len(head)) for text in [*texts, losses_text(trial)]]
+    armed = [text for text in [wording.rearmed(trial.milestones)] if text]
+    whole = [_whole(text, WIDTH - len(head)) for text in [*texts, losses_text(trial), *armed]]
     rest = " " * len(head)
     return textwrap.wrap(" · ".join(whole), WIDTH, initial_indent=head, subsequent_indent=rest, break_on_hyphens=False)
 

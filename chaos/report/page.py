@@ -225,6 +225,7 @@ def environment() -> Environment:
         "continued": wording.continued,
         "milestone": wording.milestone,
         "milestone_name": wording.milestone_name,
+        "rearmed": wording.rearmed,
         "sign": wording.SIGNS.__getitem__,
         "tone": wording.TONES.__getitem__,
         "slug": slug,

@@ -1,0 +1,156 @@
+"""From when on the system would survive another failure of its master: when it is re-armed.
+
+It is armed while all of this holds. A majority of the Sentinels, and a quorum, answer and name one master. That says
+that it is master. A replica of it is in sync, its priority lets Sentinel promote it, and every one of these Sentinels
+knows it as a replica of that master that is up. None of them waits for its failover-timeout, and none is in TILT.
+
+A Sentinel begins no failover for two failover-timeouts after it tried one or voted in one, unless that one was
+completed: then it may begin the next one at once (sentinelResetMaster in sentinel.c).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from chaos.analysis.history import History
+from chaos.analysis.interval import Interval
+from chaos.analysis.result import NOT_APPLICABLE, Milestone, State
+from chaos.analysis.sentinels import Said
+from chaos.model import MemberKind
+from chaos.record.events import Event, Role, RoleLost, SentinelLost, SentinelState
+
+DESYNC_S = 1.0
+"""Sentinel adds up to a second by chance to when its failover began (SENTINEL_MAX_DESYNC)."""
+DEFAULT_TIMEOUT_S = 180.0
+TRIED, SWITCHED, TILTED, UPRIGHT = ("+try-failover", "+vote-for-leader"), "+switch-master", "+tilt", "-tilt"
+
+Told = Event | Said | None
+"""Something that was seen or said, or that only time has passed."""
+
+
+@dataclass
+class Standing:
+    """What is known at one moment. `waits` says from when on each Sentinel may begin a failover again."""
+
+    timeout_s: float
+    never: frozenset[str]
+    """The members that Sentinel may not promote."""
+    roles: dict[str, Role] = field(default_factory=dict)
+    states: dict[str, SentinelState] = field(default_factory=dict)
+    waits: dict[str, Interval] = field(default_factory=dict)
+    tilted: set[str] = field(default_factory=set)
+
+    def take(self, told: Told, at_s: Interval) -> None:
+        match told:
+            case Role():
+                self.roles[told.member] = told
+            case RoleLost():
+                self.roles.pop(told.member, None)
+            case SentinelState():
+                self.states[told.sentinel] = told
+            case SentinelLost():
+                self.states.pop(told.sentinel, None)
+            case Said():
+                self._hear(told, at_s)
+
+    def _hear(self, said: Said, at_s: Interval) -> None:
+        if said.channel in TRIED:
+            waits_s = 2 * self.timeout_s
+            self.waits[said.sentinel] = Interval(at_s.least + waits_s, at_s.most + waits_s + DESYNC_S)
+        elif said.channel == SWITCHED:
+            self.waits.pop(said.sentinel, None)
+        elif said.channel == TILTED:
+            self.tilted.add(said.sentinel)
+        elif said.channel == UPRIGHT:
+            self.tilted.discard(said.sentinel)
+
+    def lacks(self, at_s: float) -> str:
+        """What keeps the system from surviving another failure at this moment; empty if nothing does."""
+        states = list(self.states.values())
+        known = max((state.num_other_sentinels + 1 for state in states), default=0)
+        if not states or len(states) < max(known // 2 + 1, *(state.quorum for state in states)):
+            return "too few Sentinels answer"
+        addresses = {state.address for state in states}
+        if len(addresses) > 1 or any(state.flags != "master" for state in states):
+            return "the Sentinels do not all name one master that is up"
+        [master] = addresses
+        if not any(role.role == "master" and role.address == master for role in self.roles.values()):
+            return f"{master} does not say that it is master"
+        if not (good := self._good(master)):
+            return f"no replica of {master} is in sync"
+        if not self._known(master, states) & good:
+            return f"not every Sentinel knows a replica of {master} that is in sync"
+        if waits := [name for name, wait in self.waits.items() if name in self.states and at_s < wait.most]:
+            return f"{', '.join(waits)} waits for its failover-timeout"
+        return f"{', '.join(sorted(self.tilted))} is in TILT" if self.tilted & self.states.keys() else ""
+
+    def _good(self, master: str | None) -> set[str]:
+        roles = [role for role in self.roles.values() if role.role == "slave" and role.master == master]
+        return {one.address for one in roles if one.link == "up" and not one.syncing and one.member not in self.never}
+
+    def _known(self, master: str | None, states: list[SentinelState]) -> set[str]:
+        """The replicas that every Sentinel has heard of, and from which it has heard whom they follow."""
+        each = [
+            {one["address"] for one in state.replicas if one["flags"] == "slave" and one["master"] == master}
+            for state in states
+        ]
+        return set.intersection(*each)
+
+
+def rearmed(history: History, said: tuple[Said, ...]) -> Milestone | None:
+    """Return from when on it was armed until the end. None if nobody asked the Sentinels what they know.
+
+    It may have been armed before for a while, as between two resyncs of an operator: the evidence tells of that. It
+    does not apply if the system was armed all along after t = 0.
+    """
+    if not history.facts(SentinelState) or history.effect_s is None:
+        return None
+    standing = Standing(timeout_s=_timeout_s(history), never=_never(history))
+    lacking, since, lapses = "nothing is known yet", Interval.at(history.begin_s), list[str]()
+    for at_s, told in _told(history, said, standing):
+        standing.take(told, at_s)
+        lacks = standing.lacks(at_s.most)
+        if lacks and not lacking and since.least > 0:
+            lapses.append(f"it had been since {since.middle:.1f} s, and at {at_s.middle:.1f} s {lacks}")
+        elif lacking and not lacks:
+            since = at_s
+        lacking = lacks
+    if lacking:
+        return Milestone(state=State.NOT_YET, limit_s=history.end_s, source="sentinel", evidence=lacking)
+    if since.most <= 0:
+        return NOT_APPLICABLE
+    names = ", ".join(sorted(standing.states))
+    text = f"{names} all know a replica in sync, and none waits for a failover-timeout"
+    return Milestone.seen(since, "sentinel", "; ".join([text, *lapses]))
+
+
+def _told(history: History, said: tuple[Said, ...], standing: Standing) -> Iterator[tuple[Interval, Told]]:
+    """Everything in the order in which it was known, and the end of every wait, at which nothing is told."""
+    kinds = (Role, RoleLost, SentinelState, SentinelLost)
+    facts: list[tuple[Interval, Told]] = [(one.at_s, one) for one in said]
+    for kind in kinds:
+        facts += [(fact.at_s, fact.event) for fact in history.facts(kind)]
+    found = sorted(facts, key=lambda one: one[0].most)
+    for at_s, told in found:
+        if at_s.most > history.end_s:
+            break
+        for wait in sorted(standing.waits.values(), key=lambda one: one.most):
+            if wait.most <= at_s.most:
+                yield wait, None
+        yield at_s, told
+    for wait in sorted(standing.waits.values(), key=lambda one: one.most):
+        if wait.most <= history.end_s:
+            yield wait, None
+
+
+def _timeout_s(history: History) -> float:
+    """The longest failover-timeout of any Sentinel."""
+    settings = history.recording.settings.get("sentinel", {}).values()
+    declared = history.scenario.system.settings.sentinel.get("failover-timeout")
+    read = [str(one.get("failover-timeout", "")) for one in settings] or [str(declared)]
+    return max((int(text) / 1000 for text in read if text.isdigit()), default=DEFAULT_TIMEOUT_S)
+
+
+def _never(history: History) -> frozenset[str]:
+    """The Redis with replica-priority 0."""
+    settings = history.recording.settings.get(MemberKind.REDIS.value, {})
+    return frozenset(name for name, one in settings.items() if str(one.get("replica-priority", "")) == "0")
