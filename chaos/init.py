@@ -153,7 +153,7 @@ def drafted(system: FoundSystem, namespace: str, *, origin: str, manifests: Sequ
         about="the operator's resync" if slow else SLOWER,
     )
     settings = {part: system.settings[part] for part in ("sentinel", "redis", "proxy") if system.settings.get(part)}
-    known = [DraftKey(key=part, value=values) for part, values in settings.items()]
+    known = [DraftKey(key=part, value=values, about=system.said[part]) for part, values in settings.items()]
     draft.entries = [
         DraftKey(key="about", value=about),
         DraftKey(
@@ -164,7 +164,7 @@ def drafted(system: FoundSystem, namespace: str, *, origin: str, manifests: Sequ
                 DraftKey(key="replicas", value=system.replicas),
                 DraftKey(key="sentinels", value=system.sentinels),
                 period,
-                *([DraftKey(key="settings", value=known, about="as they were in effect")] if known else []),
+                *([DraftKey(key="settings", value=known)] if known else []),
             ],
         ),
         DraftKey(key="clients", value=list(_clients(system))),

@@ -150,7 +150,9 @@ def test_what_may_not_be_read_is_a_sentence_and_no_guess(server: Server, tmp_pat
 
     assert written.kube.operator is None
     assert "may not list the pods of all namespaces" in written.said
-    assert "The settings of rfr-redis-cluster-0 could not be asked for" in written.said
+    assert "The settings of rfr-redis-cluster-0 could not be asked for in its pod: Handshake status 404" in written.said
+    assert "# as the RedisFailover asks for; the servers did not say" in written.text
+    assert "redis-cli" not in written.text
 
 
 def test_the_manifests_that_deploy_it_are_named_from_the_scenarios_folder(server: Server, tmp_path: Path):
@@ -203,6 +205,7 @@ def test_a_server_is_asked_in_its_own_container_and_the_password_stays_in_its_va
     from_redis(system, answer)
 
     assert system.settings["redis"] == {"maxmemory": 104857600, "appendonly": "yes"}
+    assert system.said["redis"] == "as it was in effect"
     assert "very-secret" not in " ".join(command)
 
 

@@ -15,6 +15,7 @@ from chaos.cluster.kube.stream import LineStream, PodProgram
 from chaos.errors import SetupError
 
 SAY_S = 10.0
+IN_EFFECT = "as it was in effect"
 
 
 _STATS = re.compile(r"^\s*stats socket \S*:(\d+)", re.MULTILINE)
@@ -43,6 +44,7 @@ def from_haproxy(system: FoundSystem, configmaps: Sequence[Object]) -> None:
     if checks := _CHECKS.search(text):
         inter = checks[1] if not checks[1].isdigit() else f"{checks[1]}ms"
         system.settings["proxy"] = {"inter": inter, "fall": int(checks[2]), "rise": int(checks[3])}
+        system.said["proxy"] = "as its file says"
 
 
 def asking(port: int, commands: Iterable[str], variable: str = "") -> list[str]:
@@ -68,7 +70,8 @@ async def read_settings(api: Api, system: FoundSystem) -> None:
         try:
             said = await _said(api, program)
         except SetupError as error:
-            system.remarks.append(f"The settings of {pod['name']} could not be asked for: {error}.")
+            why = str(error).rpartition(pod["name"])[2].lstrip(": ")  # without the command that was to be run
+            system.remarks.append(f"The settings of {pod['name']} could not be asked for in its pod: {why}.")
             continue
         (from_redis if group is system.redis else from_sentinel)(system, said)
 
@@ -89,6 +92,7 @@ def from_redis(system: FoundSystem, said: str) -> None:
     values = {name: number(value) for name, value in pairwise(lines) if name in ASKED}
     if values:
         system.settings["redis"] = values
+        system.said["redis"] = IN_EFFECT
     else:
         system.remarks.append(f"Redis did not say its settings: {' '.join(lines)[:120]}.")
 
@@ -109,6 +113,7 @@ def from_sentinel(system: FoundSystem, said: str) -> None:
     one = next((master for master in masters if master.get("ip") in own), masters[0])
     system.master_name = one["name"]
     system.settings["sentinel"] = {name: int(one[name]) for name in OF_SENTINEL if name in one}
+    system.said["sentinel"] = IN_EFFECT
 
 
 def _pairs(lines: Sequence[str]) -> Iterator[tuple[str, str]]:

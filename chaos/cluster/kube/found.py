@@ -104,6 +104,8 @@ class FoundSystem:
     images: list[str] = field(default_factory=list)
     master_name: str = "mymaster"
     settings: dict[str, dict[str, str | int]] = field(default_factory=dict)
+    said: dict[str, str] = field(default_factory=dict)
+    """Where the settings of each part are from."""
     stats: tuple[int, str] = (0, "")
     """The port of HAProxy's stats socket and its backend; 0 if it has none."""
     remarks: list[str] = field(default_factory=list)
@@ -278,6 +280,7 @@ def _spotahome(system: FoundSystem, objects: NamespaceObjects, name: str) -> Non
             said = {key: value.strip() for key, _, value in lines}
             wanted = ASKED if part == "redis" else OF_SENTINEL
             system.settings[part] = {key: number(value) for key, value in said.items() if key in wanted}
+            system.said[part] = "as the RedisFailover asks for; the servers did not say"
         return
 
 
