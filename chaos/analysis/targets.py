@@ -3,7 +3,7 @@
 docs/measuring.md says what each claim is held against. `chaos.analysis.verdict` makes the verdict from these results.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from chaos.analysis.allowed import ROLE_STANDS_S, allowed_s, came_back_in_place
@@ -12,11 +12,22 @@ from chaos.analysis.interval import Interval
 from chaos.analysis.lateness import BY_LATENESS, stalls, waited_s
 from chaos.analysis.measured import Measured, masters_at_end
 from chaos.analysis.paths import by_most
-from chaos.analysis.result import LOSS_CLAIMS, MILESTONE_OF, Milestone, PathResult, State, TargetResult, Window
+from chaos.analysis.result import (
+    LOSS_CLAIMS,
+    MILESTONE_OF,
+    FailoverResult,
+    Milestone,
+    PathResult,
+    State,
+    TargetResult,
+    Window,
+)
 from chaos.model import ErrorCode
 from chaos.scenario.floors import floors
 from chaos.scenario.model import Target
 
+BEFORE_S = 1.0
+"""How long before Sentinel's +try-failover the outage of a planned failover may begin."""
 PATH_CLAIMS = ("recovery", "downtime", "works_at_end")
 APPLICATION_CLAIMS = ("recovery", "works_at_end")
 """What an application client is held to, if it is a gate. Its downtime is that of its settings, too."""
@@ -138,6 +149,8 @@ def _of_path(measured: Measured, path: PathResult, promises: Mapping[str, Target
             result = _of_control(history, path, replace(result, limit=0.0, floor=None))
         else:
             result = _of_outage(history, path, claim, result)
+            if claim == "recovery":
+                result = _of_each_failover(measured, path, result)
         found[claim] = result
     return found
 
@@ -182,6 +195,45 @@ def _of_outage(history: History, path: PathResult, claim: str, result: TargetRes
     if verdict == "undecided" and ours_s:
         why = f"up to {ours_s:.2f} s of it may be our own stalls or waits for a core"
     return replace(result, verdict=verdict, measured=out, why=why)
+
+
+def _of_each_failover(measured: Measured, path: PathResult, first: TargetResult) -> TargetResult:
+    """Hold the promise against the outage of each further failover too, from its own onset; the worst one decides.
+
+    The sum of all outages is held against the downtime.
+    """
+    if first.limit is None or first.verdict == "fail":
+        return first
+    for window, failover in _later_outages(measured, path):
+        verdict = window.length_s.judged(first.limit)
+        if verdict == "fail" or (verdict == "undecided" and first.verdict == "pass"):
+            why = (
+                f"of the outage in the failover of epoch {failover.epoch}, which began at {window.onset_s.middle:.1f} s"
+            )
+            first = replace(first, verdict=verdict, measured=window.length_s, why=why)
+    return first
+
+
+def _later_outages(measured: Measured, path: PathResult) -> Iterator[tuple[Window, FailoverResult]]:
+    """Yield the outages after the first one that belong to a failover of their own: one began in them, and completed.
+
+    What a planned one does to clients may begin a moment before Sentinel says so.
+    """
+    pairs = [(one, of) for one, of in zip(measured.attempts, measured.failovers, strict=True) if one.completed]
+    head = path.head
+    for window in path.windows:
+        if window is head or window.kind != "durable" or window.when != "fault":
+            continue
+        until_s = window.end_s.most if window.end_s else measured.history.end_s
+        for attempt, failover in pairs:
+            tried = attempt.started.at_s
+            if (
+                attempt is not measured.attempt
+                and window.onset_s.least - BEFORE_S <= tried.most
+                and tried.least < until_s
+            ):
+                yield window, failover
+                break
 
 
 def _said_of_edges(path: PathResult) -> str:
