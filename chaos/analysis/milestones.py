@@ -17,13 +17,15 @@ from chaos.analysis.result import NOT_APPLICABLE, UNOBSERVED, FailoverResult, Mi
 from chaos.analysis.sentinels import Attempt, Said, called_down
 from chaos.model import MemberKind
 from chaos.operators.operator import Operator
-from chaos.record.events import Endpoints, Event, Gap, NodeSeen, Pod, ProxyServers, Role, SentinelAddress
+from chaos.record.events import Endpoints, Event, Gap, NodeSeen, Pod, ProxyServers, Role, RoleLost, SentinelAddress
 
 PROMOTED_LINE = r"(?:MASTER|PRIMARY) MODE enabled"
 """What a replica logs when it becomes a master. Redis says MASTER, Valkey says PRIMARY, and the rest is the same."""
 ENDING_S = 1.0
 """A gap that reaches this near to the end of a trial was not over."""
 LATE_LOG_S = 1.0
+SILENT_S = 2.0
+"""A Redis that stops answering within this time from the first thing recorded was gone before."""
 """A log line about a change may be stamped this much later than the watch that told of the change."""
 
 FAILOVER = ("sdown", "odown", "try_failover", "elected", "promoted", "switched", "reconfigured", "labelled")
@@ -50,7 +52,8 @@ def of_attempt(history: History, attempt: Attempt | None, operator: Operator) ->
     replicas = following(history, who, attempt)
     hit = {name for fault in history.faults for name in fault.hit}
     if attempt is not None and not hit and len(attempt.started.words) > 3:
-        hit = {history.node(":".join(attempt.started.words[2:4])).name}  # nobody here hit it, but Sentinel replaces it
+        replaced = history.node(":".join(attempt.started.words[2:4])).name  # nobody here hit it
+        hit = {replaced, *_silent_before(history, attempt.started.at_s.least)}
     others = [one for name, one in replicas.items() if name not in hit]  # the hit member is not waited for
     return {
         **detection(history, attempt),
@@ -61,6 +64,14 @@ def of_attempt(history: History, attempt: Attempt | None, operator: Operator) ->
         "reconfigured": _last_of(others, history, "role"),
         "labelled": labelled(history, who, attempt, operator),
     }
+
+
+def _silent_before(history: History, at_s: float) -> list[str]:
+    """Return the Redis that had not answered for a while by then, such as one that Sentinel never forgot."""
+    said: list[Fact[Role] | Fact[RoleLost]] = [*history.facts(Role), *history.facts(RoleLost)]
+    last = {fact.event.member: fact for fact in sorted(said, key=lambda fact: fact.latest_s) if fact.latest_s < at_s}
+    began_s = history.begin_s + SILENT_S
+    return [name for name, fact in last.items() if isinstance(fact.event, RoleLost) and fact.latest_s < began_s]
 
 
 def detection(history: History, attempt: Attempt | None, said: Iterable[Said] = ()) -> dict[str, Milestone]:
