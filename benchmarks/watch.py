@@ -51,7 +51,7 @@ def crashes(many: int, deadline: str) -> dict[str, Any]:
             kill = ("--until", "1", "--deadline", deadline, "--", "kill", "-9", str(rig.pid(REDIS[0])))
             reports = Path(directory) / "reports"
             with Prober(port) as prober, watching(reports, "--sentinel", f"{LOOPBACK}:{port}", *kill) as watched:
-                watched.over()
+                watched.over(300)
             seen = [path.outage_s for trial in trials(watched) for path in trial.paths.values()]
             least, most = prober.outage()
             found += len(seen) == 2 and None not in seen
@@ -129,18 +129,18 @@ def calm(seconds: float, faster: float, deadline: str) -> dict[str, Any]:
         minutes = (watched.directory / "minutes.jsonl").stat().st_size
         windows = sum(len(path.windows) for trial in trials(watched) for path in trial.paths.values())
         kept = sum(one.stat().st_size for one in watched.directory.rglob("*") if one.is_file())
-    return {
-        "seconds": seconds,
-        "operations": operations,
-        "of_a_day": operations / day,
-        "windows": windows,
-        "entries": [trial.experiment for trial in trials(watched)],
-        "nothing": told["nothing"],
-        "memory_mb": grown,
-        "memory_of_a_day_mb": {name: mb * day / operations for name, mb in grown["grown"].items()},
-        "disk_bytes": kept,
-        "minutes_of_a_day_bytes": minutes * DAY_S / seconds,
-    }
+        return {
+            "seconds": seconds,
+            "operations": operations,
+            "of_a_day": operations / day,
+            "windows": windows,
+            "entries": [trial.experiment for trial in trials(watched)],
+            "nothing": told["nothing"],
+            "memory_mb": grown,
+            "memory_of_a_day_mb": {name: mb * day / operations for name, mb in grown["grown"].items()},
+            "disk_bytes": kept,
+            "minutes_of_a_day_bytes": minutes * DAY_S / seconds,
+        }
 
 
 def _memory(pid: int, watched: Watched, seconds: float) -> dict[str, dict[str, float]]:

@@ -85,7 +85,10 @@ def _inconclusive(trials: Sequence[TrialResult]) -> str:
 def _passed(trials: Sequence[TrialResult]) -> str:
     told, each = [], by_experiment(trials)
     for name, mine in each if len(each) <= MOST_EXPERIMENTS else [("", trials)]:
-        back = [path.recovered_s for trial in mine for path in trial.paths.values() if "recovery" in path.targets]
+        paths = [path for trial in mine for path in trial.paths.values()]
+        back = [
+            path.recovered_s for path in paths if "recovery" in path.targets or (path.head and not path.application)
+        ]
         told.append(f"{len(mine)} of {plural(len(mine), f'{name} trial'.strip())}, {spread_text(back) or 'no outage'}")
     return f"Every path that worked was back in time and worked to the end: {'; '.join(told)}."
 
