@@ -69,7 +69,7 @@ class FakeCluster:
     async def tell(self, member: Member, *command: str) -> Effect:
         return _effect(mono_ns(), False, f"nobody hears {' '.join(command)}")
 
-    async def heal(self) -> None:
+    async def heal(self) -> str:
         if self.world.script == "heal-fails":
             raise SetupError("the node helper does not answer")
         self.world.undone("heal")
@@ -78,6 +78,7 @@ class FakeCluster:
             self.world.out.discard(self.world.cut)
             self.world.cut = ""
             self.world.say_roles()
+        return ""
 
     def undoing(self, fault: str, target: Member | None) -> Undo:
         what = f"{fault} of {target.name if target else 'nobody'}"

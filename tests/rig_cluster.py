@@ -77,8 +77,9 @@ class RigCluster:
     async def cut(self, cut: Partition) -> Effect:
         raise NotImplementedError
 
-    async def heal(self) -> None:
+    async def heal(self) -> str:
         """Nothing is held: a killed process stays dead."""
+        return ""
 
     def undoing(self, fault: str, target: Member | None) -> Undo:
         raise NotImplementedError

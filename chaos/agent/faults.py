@@ -27,7 +27,7 @@ keep_down up_s, lease_s, longest_s → before_ns, after_ns, evidence, seen; kill
          for `up_s`, until healed
 oom      most_bytes → before_ns, after_ns, evidence, seen; the kernel kills it, because it may have no more memory
 renew    → held, healed, mono_ns, wall_ns; every lease begins again
-heal     → held, healed, mono_ns, wall_ns; undoes every cut and pause, and may be repeated
+heal     → held, healed, mono_ns, wall_ns, proofs; undoes everything, and may be repeated
 status   → held, healed, mono_ns, wall_ns
 """
 
@@ -295,10 +295,21 @@ class Faults:
     async def _heal(self, request: Request) -> Answer:
         """Undo everything, and answer once whatever was paused was seen to run again."""
         paused = [self._paused[hold.container] for hold in self.leases.holds() if hold.container in self._paused]
+        flows = [(namespace, flow.to) for namespace, flow in self._flows.items() if flow.to]
         self.leases.heal("asked")
+        proofs = []
         for target in paused:
-            await reach.stop_or_continue(_running(target), signal.SIGCONT, SIGNAL_S)
-        return await self._status(request)
+            pids = _running(target)
+            await reach.stop_or_continue(pids, signal.SIGCONT, SIGNAL_S)
+            proofs += [f"process {pid} seen running" for pid in pids[:1]]
+        for number, peer in flows:
+            namespace = reach.namespace_by_inode(number)
+            if namespace is not None:
+                again = await Flow.opened(namespace, [peer])
+                where = f"{peer[0]}:{peer[1]}"
+                proofs.append(f"a new connection to {where} {'passes' if again.to else 'is not answered yet'}")
+                again.close()
+        return {**await self._status(request), "proofs": proofs}
 
     async def _status(self, _: Request) -> Answer:
         return {**self.leases.status(), **reading()}

@@ -25,10 +25,10 @@ BYTES = 12_000
 
 
 class Flow:
-    """`to` is the peer's address and port, `before_s` how long it took to answer before the fault."""
+    """`to` is the peer's address, port and kind, `before_s` how long it took to answer before the fault."""
 
     def __init__(self) -> None:
-        self.to: tuple[str, int] | None = None
+        self.to: tuple[str, int, str] | None = None
         self.before_s = 0.0
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._replies = hiredis.Reader()
@@ -51,7 +51,7 @@ class Flow:
                 except OSError:
                     took_s = None
                 if took_s is not None:
-                    flow.to, flow.before_s = (address, port), took_s
+                    flow.to, flow.before_s = (address, port, kind), took_s
                     return flow
                 flow.close()
         finally:

@@ -178,6 +178,7 @@ class History:
         request: FaultRequested = said[FaultRequested].event
         proof, unproved = placed.get(FaultConfirmed), placed.get(FaultUnproved)
         heal, effect = placed.get(HealRequested), placed.get(FaultEffect)
+        undone: HealConfirmed | None = said[HealConfirmed].event if HealConfirmed in said else None
         why_unproved = str(unproved.event.evidence) if unproved else ""  # type: ignore[attr-defined]
         return FaultRecord(
             name=request.fault,
@@ -193,6 +194,7 @@ class History:
             unproved=why_unproved,
             arguments=request.arguments,
             others=tuple(Node(**one) for one in request.others),
+            healed_by=undone.evidence if undone else "",
         )
 
     @property

@@ -78,7 +78,7 @@ class Node:
 class FaultRecord:
     """One fault with its six stamps. `is_origin` says that its effect is t = 0. `arguments` are those of the action.
 
-    `others` were hit at the same time as the target.
+    `others` were hit at the same time as the target. `healed_by` is what proves that it was undone.
     """
 
     name: str
@@ -94,6 +94,7 @@ class FaultRecord:
     unproved: str = ""
     arguments: dict[str, Any] = field(default_factory=dict)
     others: tuple[Node, ...] = ()
+    healed_by: str = ""
 
     @property
     def hit(self) -> tuple[str, ...]:

@@ -133,8 +133,8 @@ class Cluster(Protocol):
     async def tell(self, member: Member, *command: str) -> Effect:
         """Send one command. `evidence` is the reply, also where it is an error; what proves the effect is not asked."""
 
-    async def heal(self) -> None:
-        """Undo every cut and pause of ours. It may be called at any time, and again and again."""
+    async def heal(self) -> str:
+        """Undo every fault of ours, and say what proves it. It may be called at any time, and again and again."""
 
     def undoing(self, fault: str, target: Member | None) -> Undo:
         """How somebody else undoes a fault that lasts until it is healed, should this process be gone by then."""

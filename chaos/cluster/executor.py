@@ -103,9 +103,11 @@ class Executor(ABC):
         answer = await self.ask("tell", **_named(member), **_reached(member), command=list(command))
         return self._effect(answer, accepted_ns=mono_ns(), confirmed_ns=None, evidence=answer["reply"])
 
-    async def heal(self) -> None:
-        """Undo every cut and pause of this executor; may be repeated. Raises FaultError if that is not known."""
-        self.heard(await self.ask("heal"))
+    async def heal(self) -> str:
+        """Undo all that this executor holds, and say what proves it. It may be repeated. Raises FaultError."""
+        answer = await self.ask("heal")
+        self.heard(answer)
+        return "; ".join(answer.get("proofs", []))
 
     def heard(self, answer: Answer) -> None:
         """Record once what the executor undid by itself: from then on the fault was not in force."""

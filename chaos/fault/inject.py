@@ -86,19 +86,20 @@ async def heal(scene: Scene) -> None:
         for name in healed:
             scene.events.write(HealRequested(fault=name))
     finally:
-        await _undo(scene)
+        evidence = await _undo(scene)
         scene.held.clear()
     for name in healed:
-        scene.events.write(HealConfirmed(fault=name))
+        scene.events.write(HealConfirmed(fault=name, evidence=evidence))
 
 
-async def _undo(scene: Scene) -> None:
-    """Have the cluster undo everything. Raises FaultError with the commands that do it by hand."""
+async def _undo(scene: Scene) -> str:
+    """Have the cluster undo everything, and say what proves it. Raises FaultError with the commands for it by hand."""
     try:
-        await scene.cluster.heal()
+        evidence = await scene.cluster.heal()
     except HarnessError as error:
         raise FaultError(f"{error}{scene.journal.by_hand}") from error
     await scene.journal.clear()
+    return evidence
 
 
 def described(target: Member, facts: Facts) -> TargetEntry:

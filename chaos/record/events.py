@@ -241,9 +241,10 @@ class HealRequested(Event):
 
 @_kind("fault.heal_confirmed", by="the host")
 class HealConfirmed(Event):
-    """The fault is undone."""
+    """The fault is undone; `evidence` is what proves that, where something does."""
 
     fault: str
+    evidence: str = ""
 
 
 @_kind("fault.undone", by="the host, for the helper on the node")

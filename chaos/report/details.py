@@ -76,7 +76,7 @@ def fault_row(fault: FaultRecord) -> Row:
         wording.span(fault.effect_s, none="not seen"),
         _s(fault.confirmed_s, "not proved"),
         "–" if fault.heal_requested_s is None else healed,
-        fault.unproved or fault.evidence or "–",
+        (fault.unproved or fault.evidence or "–") + (f"; healed: {fault.healed_by}" if fault.healed_by else ""),
     )
 
 

@@ -190,7 +190,7 @@ def test_a_connection_from_before_the_cut_passes_no_more(
         assert cut["took_s"] is None
         assert f"a connection from before it to {THERE}:7000, answered in" in cut["evidence"]
         assert cut["dropped"] > 0
-        talk.ask("heal")
+        assert talk.ask("heal")["proofs"] == [f"a new connection to {THERE}:7000 passes"]
 
 
 @pytest.mark.redis

@@ -28,8 +28,9 @@ class Heals:
     def __init__(self) -> None:
         self.healed = 0
 
-    async def heal(self) -> None:
+    async def heal(self) -> str:
         self.healed += 1
+        return ""
 
 
 @pytest.fixture

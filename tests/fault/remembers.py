@@ -83,8 +83,9 @@ class Remembers:
     async def tell(self, target: Member, *command: str) -> Effect:
         return self._did(target.name, *command)
 
-    async def heal(self) -> None:
+    async def heal(self) -> str:
         self._did("heal")
+        return "it runs again"
 
     def undoing(self, fault: str, target: Member | None) -> Undo:
         what = f"{fault} of {target.name if target else 'nobody'}"

@@ -192,6 +192,7 @@ async def test_a_heal_is_an_event_only_where_something_was_held_and_asks_the_clu
     await heal(field)
     await heal(field)
 
+    assert written(writer)[-1].event.evidence == "it runs again"
     heals = [one.event.kind for one in written(writer) if "heal" in one.event.kind]
     assert heals == ["fault.heal_requested", "fault.heal_confirmed"]
     assert cluster.asked.count("heal") == 3

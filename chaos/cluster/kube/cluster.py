@@ -121,8 +121,9 @@ class KubeCluster:
     async def tell(self, member: Member, *command: str) -> Effect:
         return await (await self._helper(member.node)).tell(member, *command)
 
-    async def heal(self) -> None:
-        await _all([helper.heal() for helper in self._helpers.values()], "not everything was undone")
+    async def heal(self) -> str:
+        said = await _all([helper.heal() for helper in self._helpers.values()], "not everything was undone")
+        return "; ".join(str(one) for one in said if one)
 
     def undoing(self, fault: str, target: Member | None) -> Undo:
         return undo_of(fault, target, self._run.name, self._reach)
@@ -188,13 +189,14 @@ class KubeCluster:
         self._events.put_nowait(stamped)
 
 
-async def _all(steps: list[Awaitable[object]], failed: str) -> None:
+async def _all(steps: Sequence[Awaitable[object]], failed: str) -> list[object]:
     """Do all steps side by side. If some fail, raise one FaultError with all their sentences."""
     results = await asyncio.gather(*steps, return_exceptions=True)
     errors = [result for result in results if isinstance(result, Exception)]
     if errors:
         sentences = "; ".join(str(error) for error in errors)
         raise FaultError(f"{failed}: {sentences}") from ExceptionGroup(failed, errors)
+    return list(results)
 
 
 @asynccontextmanager

@@ -72,11 +72,11 @@ class NodeHelper(Executor):
         found: list[dict[str, Any]] = (await self.ask("processes", uid=uid))["processes"]
         return found
 
-    async def heal(self) -> None:
+    async def heal(self) -> str:
         """Undo every cut and pause on this node within 5 s; may be repeated. Raises FaultError if that is not known."""
         try:
             async with asyncio.timeout(HEAL_S):
-                await self._healed()
+                return await self._healed()
         except TimeoutError:
             text = f"the helper on {self.node} did not say within {HEAL_S:g} s that it healed"
             raise FaultError(f"{text}; its leases end by themselves within {LEASE_S:g} s") from None
@@ -90,7 +90,7 @@ class NodeHelper(Executor):
             await self._stream.close()
         await self._api.delete(f"{self._path}/{self._program.pod}", GRACE_S)
 
-    async def _healed(self) -> None:
+    async def _healed(self) -> str:
         """Heal. A broken stream is opened again, since healing twice does no harm."""
         while True:
             try:
@@ -101,7 +101,7 @@ class NodeHelper(Executor):
             if "error" in answer:
                 raise FaultError(f"the helper on {self.node}: {answer['error']}")
             self.heard(answer)
-            return
+            return "; ".join(answer.get("proofs", []))
 
     async def _open(self) -> LineStream:
         """The stream, or a new one if the last one broke. Raises StreamBroken."""
