@@ -28,7 +28,7 @@ from chaos.errors import InterruptedTrial, ScenarioError, SetupError
 from chaos.experiment.written import Experiment
 from chaos.experiment.written import load as load_experiment
 from chaos.linux import machine
-from chaos.options import EXPERIMENTS, PLATFORMS, Options
+from chaos.options import PLATFORMS, Options
 from chaos.place import at_once, choose, variants
 from chaos.progress import Message, Tell, Tells
 from chaos.record.layout import CAMPAIGN, FORMAT
@@ -74,8 +74,7 @@ class Campaign:
         self.options = options
         self.tell = tell
         self._waiting = Waiting()
-        self.left_out: list[str] = []
-        self.experiments = [load_experiment(path) for path in find_experiments(_asked(options))]
+        self.experiments, self.left_out = suites.asked(options)
         self.claim = Claim.parse(options.claim) if options.claim else None
         self.trials = trials_of(options.trials, self.claim)
         promised = self.claim.settings if self.claim else {}
@@ -103,7 +102,7 @@ class Campaign:
     def __enter__(self) -> Self:
         self.tell(Message(Tell.CAMPAIGN, self._opening()))
         warnings = dict.fromkeys(text for one in self.variants.values() for text in one.warnings)
-        for sentence in [*warnings, *left_behind()]:
+        for sentence in [*warnings, *(f"left out: {one}" for one in self.left_out), *left_behind()]:
             self.tell(Message(Tell.NOTE, {"text": sentence}))
         if self._run.about.cluster:
             refuse_held(self.place.on, self._run.about.cluster)
@@ -368,11 +367,6 @@ def run(options: Options, tell: Tells) -> tuple[CampaignResult, Path]:
     finally:
         result = campaign.close()
     return result, campaign.directory
-
-
-def _asked(options: Options) -> tuple[str, ...]:
-    usual = suites.suite(options.suite).experiments if options.suite else EXPERIMENTS
-    return usual if options.experiments is None else options.experiments
 
 
 def seed_of(seed: int, number: int) -> int:

@@ -96,7 +96,8 @@ def scenario_of(named: str | None, given: Mapping[str, Any]) -> str | None:
 def variants_asked(named: str | None, given: Mapping[str, Any]) -> Options:
     """A campaign of variants, which is played on local: there every trial has a system of its own."""
     wanted = asked({"trials": VARIANT_TRIALS, **_said(given), "scenario": scenario_of(named, given)})
-    return replace(wanted, on=wanted.on or "local", experiments=wanted.experiments or (KILL,))
+    unsaid = None if wanted.suite else (KILL,)
+    return replace(wanted, on=wanted.on or "local", experiments=wanted.experiments or unsaid)
 
 
 def _said(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,16 +118,16 @@ def asked(given: Mapping[str, Any]) -> Options:
 @click.argument("named", metavar="[SCENARIO]", required=False)
 @campaign_options
 @click.option("--quiet", is_flag=True, help="Only the verdict.")
-@click.option("--list", "listed", is_flag=True, help="Play nothing: list the faults and the experiments.")
+@click.option("--list", "listed", is_flag=True, help="Play nothing: list what can be played, and where.")
 def run(named: str | None, quiet: bool, listed: bool, **given: Any) -> int:  # noqa: ANN401  # click hands over what was declared
     """Play experiments on a scenario, and report."""
+    wanted = asked(given | {"scenario": scenario_of(named, given)})
     if listed:
-        from chaos.doctor import catalogue
+        from chaos import listing
 
-        for line in catalogue():
+        for line in listing.listing(wanted, listing.places()):
             click.echo(line)
         return PASS
-    wanted = asked(given | {"scenario": scenario_of(named, given)})
     if wanted.dry_run:
         from chaos import dry_run
 

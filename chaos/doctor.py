@@ -4,18 +4,15 @@ What a place needs is asked by chaos.cluster.here, as a run asks it.
 """
 
 import asyncio
-import inspect
 import platform
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 
 from chaos import __version__
 from chaos.cluster.here import CHECKS, Check
 from chaos.errors import HarnessError, SetupError
-from chaos.experiment import written
-from chaos.fault.catalogue import FAULTS
 from chaos.scenario import load
 from chaos.scenario.lookup import experiments, scenarios
 
@@ -42,26 +39,6 @@ async def shipped_files() -> str:
     if not experiments():
         raise SetupError("no experiments are found: install failover-harness again, or stand in a checkout of it")
     return f"scenarios {', '.join(scenarios())} · experiments {', '.join(experiments())}"
-
-
-def catalogue() -> Iterator[str]:
-    """Every kind of fault, what proves and what undoes it, and every experiment, each with what a place must be able
-    to do for it."""
-    yield "Faults"
-    for name, fault in FAULTS.items():
-        about = inspect.getdoc(fault.apply) or ""
-        yield f"  {name:<11} {about.partition(chr(10))[0]}"
-        yield f"  {'':<11} proof: {fault.proof} · undo: {fault.undo}{_needs(fault.needs)}"
-        for argument, ability in fault.more.items():
-            yield f"  {'':<11} with {argument} also: {ability}"
-    yield "Experiments"
-    for name, path in experiments().items():
-        one = written.load(path)
-        yield f"  {name:<27} {one.content['title']}{_needs(one.needs)}"
-
-
-def _needs(needs: Iterable[str]) -> str:
-    return f" · needs {', '.join(sorted(needs))}" if needs else ""
 
 
 ALWAYS = (python, shipped_files)

@@ -10,17 +10,16 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
+from chaos import suites
 from chaos.analysis.claim import Claim
 from chaos.client.spec import ClientSpec, Load
 from chaos.cluster.executor import LEASE_S
 from chaos.cluster.kube.deploy import NAMESPACE, described, objects
 from chaos.errors import ScenarioError
 from chaos.experiment.written import Experiment
-from chaos.experiment.written import load as load_experiment
-from chaos.options import EXPERIMENTS, SCENARIOS, Options
+from chaos.options import SCENARIOS, Options
 from chaos.place import KIND, LOCAL, at_once, places_of
 from chaos.scenario import Loaded, load
-from chaos.scenario.lookup import find_experiments
 from chaos.scenario.model import Scenario
 from chaos.trial.spec import BEYOND_S, client_specs, limits_s
 from chaos.trial.steps import AUDIT_S, DEADLINES_S, MASTER_S, WARM_UP_SHARE
@@ -53,7 +52,7 @@ def told(options: Options) -> Lines:
         named = loaded.scenario.name
         fits = f"for {' and '.join(places)}, not for {on}" if places else f"for failover watch --scenario {named}"
         raise ScenarioError(f"scenario {named} is {fits}")
-    experiments = [load_experiment(path) for path in find_experiments(options.experiments or EXPERIMENTS)]
+    experiments, left_out = suites.asked(options)
     trials = trials_of(options.trials, claim)
     side_by_side = at_once(on or places[0], options.parallel, loaded.scenario)
     if len(places) > 1:
@@ -68,6 +67,7 @@ def told(options: Options) -> Lines:
         yield from _on_kind(loaded, keep=options.keep, chosen=on is None and len(places) > 1)
     yield from _load(scenario)
     yield from _done(experiments, trials)
+    yield from (("", f"left out: {sentence}") for sentence in left_out)
     yield from _at_most(scenario, experiments, trials, side_by_side)
     yield "", "Nothing was done: this was a dry run."
 

@@ -15,7 +15,7 @@ SCENARIOS = {"kind": "redis-operator", "local": "operator-model"}
 """The scenario that is played where nobody names one, by the place where the system runs."""
 EXPERIMENTS = ("kill-master", "partition-master")
 """The experiments that are played where nobody names one."""
-SUITE_NAMES = ("clients",)
+SUITE_NAMES = ("slo", "hand-over", "clients", "all")
 """What `--suite` may name; `chaos.suites` has what each does."""
 PREFIX = "FAILOVER_"
 YES, NO = ("1", "true", "yes"), ("0", "false", "no")
@@ -128,8 +128,9 @@ EXPERIMENT = Option(
 )
 SUITE = Option(
     flag="suite",
-    help="Play a set of clients and experiments by one word. clients: every client library that is installed here,"
-    " side by side while the master is killed.",
+    help="Play several by one word. slo: the failures that a promise is asked about. hand-over: the planned ways to"
+    " move the master. clients: every client library that is installed here, side by side while the master is killed."
+    " all: every experiment that there is.",
     metavar=f"[{'|'.join(SUITE_NAMES)}]",
     read=str,
     by=(RUN,),

@@ -1,6 +1,8 @@
-"""Suites: what `--suite` plays by one word, an experiment and clients that answer one question of a scenario's system.
+"""Suites: what `--suite` plays by one word, experiments and clients that answer one question of a scenario's system.
 
-A suite is a line in SUITES: the experiments that it plays where none is named, and how it changes the scenario.
+A suite is a line in SUITES: the experiments that it plays, and how it changes the scenario. An experiment of it that
+there is not, or that cannot be played at the place, is left out with a sentence, so that a report never passes for more
+than was played.
 """
 
 from collections.abc import Callable
@@ -8,24 +10,33 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chaos.errors import ScenarioError
-from chaos.options import SUITE_NAMES
+from chaos.experiment.written import Experiment
+from chaos.experiment.written import load as load_experiment
+from chaos.options import EXPERIMENTS, SUITE_NAMES, Options
 from chaos.scenario import Loaded
 from chaos.scenario.clients import MODULES, WITHOUT_SENTINEL, Client, missing, not_in_pods
+from chaos.scenario.lookup import experiments as every_experiment
+from chaos.scenario.lookup import find_experiments
 from chaos.scenario.words import instead
 
 CALLS_HZ, TASKS_HZ = 20.0, 5.0
 """How often each client of the suite `clients` calls, and how often Celery is handed a task."""
 
 
+def as_it_is(loaded: Loaded) -> Loaded:
+    return loaded
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Suite:
-    """`experiments` are played where none is named. `changed` makes the suite's scenario of the one that is given.
+    """`changed` makes the suite's scenario of the one that is given. What it leaves out is among the warnings then.
 
-    What it leaves out is among the warnings of what it returns.
+    A suite that changes its scenario may be asked for with other experiments than its own.
     """
 
+    about: str
     experiments: tuple[str, ...]
-    changed: Callable[[Loaded], Loaded]
+    changed: Callable[[Loaded], Loaded] = as_it_is
 
 
 def with_every_client(loaded: Loaded) -> Loaded:
@@ -65,7 +76,26 @@ def with_every_client(loaded: Loaded) -> Loaded:
 
 
 SUITES = {
-    "clients": Suite(experiments=("kill-master",), changed=with_every_client),
+    "clients": Suite(
+        about="every client library that is installed here, side by side while the master is killed",
+        experiments=("kill-master",),
+        changed=with_every_client,
+    ),
+    "slo": Suite(
+        about="the failures that a promise is asked about",
+        experiments=(
+            *("kill-master", "oom-master", "pause-master", "delete-master", "drain-node", "kill-machine"),
+            *("partition-master", "rollout-redis"),
+        ),
+    ),
+    "hand-over": Suite(
+        about="the planned ways to move the master",
+        experiments=(
+            *("failover-by-sentinel", "failover-coordinated", "failover-by-redis", "failover-to-best-replica"),
+            *("failover-after-pause", "delete-master"),
+        ),
+    ),
+    "all": Suite(about="every experiment that there is", experiments=("all",)),
 }
 """By the name of `--suite`."""
 assert set(SUITES) == set(SUITE_NAMES), "chaos.options names the suites, so that --help need not load them"
@@ -76,6 +106,24 @@ def suite(name: str) -> Suite:
     if name not in SUITES:
         raise ScenarioError(f'--suite: none is called "{name}"; {instead(name, SUITES)}')
     return SUITES[name]
+
+
+def asked(options: Options) -> tuple[list[Experiment], list[str]]:
+    """The experiments that are asked for, and a sentence for each of a suite that there is not.
+
+    Raises ScenarioError for one that was asked for by its name and is not there, and where a suite and an experiment
+    are both asked for.
+    """
+    names, missing = EXPERIMENTS if options.experiments is None else options.experiments, list[str]()
+    if options.suite:
+        wanted, there = suite(options.suite).experiments, {"all", *every_experiment()}
+        if options.experiments is not None and suite(options.suite).changed is as_it_is:
+            raise ScenarioError(f"--suite {options.suite} says what is played: leave it out, or leave --experiment out")
+        if options.experiments is None:
+            names = tuple(name for name in wanted if name in there)
+        missing = [name for name in wanted if name not in there]
+    left_out = [f"there is no experiment {name}, which the suite {options.suite} asks for" for name in missing]
+    return [load_experiment(path) for path in find_experiments(names)], left_out
 
 
 def suited(name: str | None, loaded: Loaded) -> Loaded:

@@ -5,8 +5,6 @@ import pytest
 from chaos.cli import entry
 from chaos.doctor import diagnose, examine, shipped_files
 from chaos.errors import SetupError
-from chaos.fault.catalogue import FAULTS
-from chaos.scenario.lookup import experiments
 
 
 async def good() -> str:
@@ -26,16 +24,6 @@ async def test_what_ships_with_us_is_whole():
     text = await shipped_files()
     assert "redis-operator" in text
     assert "kill-master" in text
-
-
-def test_every_fault_and_every_experiment_is_listed_with_what_it_needs(capsys):
-    assert entry(["run", "--list"]) == 0
-    said = capsys.readouterr().out
-    for name in [*FAULTS, *experiments()]:
-        assert f"  {name} " in said, name
-    assert "proof: MISCONF is answered · undo: heal; the executor's lease · needs limits of files" in said
-    assert "with delay_ms also: netem" in said
-    assert "A Sentinel is asked for a coordinated failover · needs SENTINEL FAILOVER COORDINATED, tell" in said
 
 
 @pytest.mark.parametrize(

@@ -136,11 +136,14 @@ class _Extension(BaseModel):
 
     name: str
     expects: str = "any"
+    stands_for: str = ""
 
     @model_validator(mode="after")
     def word_of_ours(self) -> "_Extension":
         if self.name == "failover" and self.expects not in EXPECTS:
             raise ValueError(f'expects: "{self.expects}" is none of {", ".join(EXPECTS)}')
+        if self.name == "failover" and self.model_extra:
+            raise ValueError(f"there is no {', '.join(self.model_extra)} here; write expects and stands_for")
         return self
 
 
@@ -189,18 +192,23 @@ class _Written(_WrittenPart):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Experiment:
-    """A valid file. `expects` is what its fault should bring, `needs` what a cluster must be able to do."""
+    """A valid file. `expects` is what its fault should bring, `needs` what a cluster must be able to do.
+
+    `stands_for` says in a sentence what it is in real life; empty if the file does not say it.
+    """
 
     name: str
     path: Path
     content: dict[str, Any]
     expects: str
     needs: frozenset[Ability]
+    stands_for: str = ""
 
     def as_json(self) -> dict[str, str]:
         """What a manifest says of it."""
         words = {key: str(self.content[key]) for key in ("title", "description")}
         digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        words["stands_for"] = self.stands_for
         return {"name": self.name, **words, "expects": self.expects, "sha256": digest}
 
 
@@ -216,11 +224,13 @@ def load(path: Path) -> Experiment:
     except (ChaosException, ValueError) as error:
         raise ScenarioError(f"{path}: {error}") from error
     faults = [(one.calls(ACTIONS), one.provider) for one in written.method]
+    ours = next((one for one in written.extensions if one.name == "failover"), _Extension(name="failover"))
     return Experiment(
         name=path.stem,
         path=path,
         content=source.data,
-        expects=next((one.expects for one in written.extensions if one.name == "failover"), "any"),
+        expects=ours.expects,
+        stands_for=" ".join(ours.stands_for.split()),
         needs=frozenset().union(*(_needed(name, by.arguments or {}) for name, by in faults if by and name in FAULTS)),
     )
 

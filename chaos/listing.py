@@ -1,0 +1,87 @@
+"""What `failover run --list` prints: what each experiment stands for, what it needs and where it can be played."""
+
+import asyncio
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from chaos.cluster import here
+from chaos.cluster.base import Ability, refusal
+from chaos.cluster.local import servers
+from chaos.cluster.local.level import lacking, usable_level
+from chaos.errors import HarnessError, SetupError
+from chaos.experiment.written import Experiment
+from chaos.fault.catalogue import FAULTS
+from chaos.options import Options
+from chaos.scenario.places import LocalServer
+from chaos.suites import SUITES, asked
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListedPlace:
+    """A place, and what can be played there. `missing` is what keeps everything from being played there now."""
+
+    name: str
+    can: frozenset[Ability]
+    cannot: Mapping[Ability, str]
+    missing: str = ""
+
+
+def places() -> list[ListedPlace]:
+    """Kind, which is asked whether it can run here, and local, with this machine's level, kernel and server."""
+    from chaos.cluster.kube.platform import KindPlatform  # with kubernetes, which a run on local need not load
+
+    try:
+        asyncio.run(here.require("kind"))
+        missing = ""
+    except HarnessError as error:
+        missing = str(error)
+    kind = ListedPlace(name="kind", can=KindPlatform.can, cannot=KindPlatform.cannot, missing=missing)
+    try:
+        cannot = lacking(usable_level(), servers.find(LocalServer()))
+    except SetupError as error:
+        return [kind, ListedPlace(name="local", can=frozenset(Ability), cannot={}, missing=str(error))]
+    return [kind, ListedPlace(name="local", can=frozenset(Ability) - cannot.keys(), cannot=cannot)]
+
+
+def listing(options: Options, at: Iterable[ListedPlace]) -> Iterator[str]:
+    """The places; every kind of fault with its proof and its undo, where nothing is chosen; each experiment with what
+    it stands for, what it needs and where it can be played; and the suites.
+    """
+    at = list(at)
+    for place in at:
+        yield f"{place.name:<7} {f'not here: {place.missing}' if place.missing else 'can be played on here'}"
+    chosen = options.experiments or options.suite
+    found, left_out = asked(options if chosen else Options(experiments=("all",)))
+    yield from () if chosen else _faults()
+    yield "\nExperiments"
+    for one in found:
+        yield ""
+        yield f"{one.name}: {one.content['title']}"
+        yield f"    stands for: {one.stands_for or one.content['description']}"
+        needs = ", ".join(sorted(one.needs)) or "nothing"
+        yield f"    needs: {needs}. {_where(one, at)}"
+    yield ""
+    for sentence in left_out:
+        yield f"left out: {sentence}"
+    for name, each in SUITES.items():
+        yield f"--suite {name}: {each.about}" + ("" if name == "all" else f" ({', '.join(each.experiments)})")
+
+
+def _faults() -> Iterator[str]:
+    yield "\nFaults"
+    for name, fault in FAULTS.items():
+        about = inspect.getdoc(fault.apply) or ""
+        needs = f" · needs {', '.join(sorted(fault.needs))}" if fault.needs else ""
+        yield f"  {name:<11} {about.partition(chr(10))[0]}"
+        yield f"  {'':<11} proof: {fault.proof} · undo: {fault.undo}{needs}"
+        for argument, ability in fault.more.items():
+            yield f"  {'':<11} with {argument} also: {ability}"
+
+
+def _where(experiment: Experiment, at: Iterable[ListedPlace]) -> str:
+    """Where it can be played at all, and why not elsewhere."""
+    refused = {place.name: refusal("it", experiment.needs, place) for place in at}
+    fits = " and ".join(name for name, why in refused.items() if not why)
+    whys = "".join(f"; not on {name}: {why}" for name, why in refused.items() if why)
+    return f"Can be played on {fits or 'no place'}{whys}"
