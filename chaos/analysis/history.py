@@ -213,6 +213,12 @@ class History:
         return str(self.manifest.get("experiment", {}).get("name", ""))
 
     @property
+    def stands_for(self) -> str:
+        """What the experiment is in real life. Where its file does not say so, it is what is done."""
+        written = self.manifest.get("experiment", {})
+        return str(written.get("stands_for") or written.get("description") or "")
+
+    @property
     def expects(self) -> str:
         """failover, no-failover, nothing or any."""
         return str(self.manifest.get("experiment", {}).get("expects") or "any")

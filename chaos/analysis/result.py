@@ -319,6 +319,8 @@ class TrialResult:
     group: str = ""
     variant: str = ""
     """Trials of unlike groups, which the operator's room names, or variants are never pooled. Empty if only one."""
+    stands_for: str = ""
+    """What the experiment is in real life, in a sentence of its file."""
 
     @property
     def target(self) -> Node | None:

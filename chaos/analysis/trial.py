@@ -86,6 +86,7 @@ def result(measured: Measured) -> TrialResult:
         ended=str(closed.get("ended")) if closed else f"cut off {doubting.where(history)}",
         group=measured.operator.group(measured.target, measured.successor),
         variant=str(history.manifest.get("variant", "")),
+        stands_for=history.stands_for,
     )
 
 

@@ -98,7 +98,7 @@ def chart(result: CampaignResult, most: int = 48) -> Chart:
     experiments = list(dict.fromkeys(trial.experiment for trial, _ in drawn))
     paths = list(dict.fromkeys(path.name for _, path in drawn))
     longest.sort(key=lambda item: (experiments.index(item[0].experiment), paths.index(item[1].name), -end_s(item[1])))
-    bars = tuple(_bar(trial, path, axis_s) for trial, path in longest)
+    bars = tuple(bar_of(trial, path, axis_s) for trial, path in longest)
     return Chart(
         bars=bars,
         phases=tuple(name for name in PHASES if any(segment.name == name for bar in bars for segment in bar.segments)),
@@ -196,7 +196,7 @@ def _same_kind(path: PathResult) -> list[Window]:
     return [window for window in path.windows if window.kind == kind and window.when != "before"]
 
 
-def _bar(trial: TrialResult, path: PathResult, axis_s: float) -> Bar:
+def bar_of(trial: TrialResult, path: PathResult, axis_s: float) -> Bar:
     head, *later = _same_kind(path)
     stretches = _stretches(head) + [(LATER, *_edges(window), wording.span(window.length_s)) for window in later]
     segments = tuple(

@@ -24,6 +24,7 @@ from chaos.analysis.result import (
 from chaos.analysis.wording import TONES, Tone
 from chaos.report.applications import table_lines
 from chaos.report.details import lost_text, ways
+from chaos.report.hurts import hurts
 from chaos.report.many import PathSpread, group_title, is_many, spreads, worst_first
 
 Line = list[tuple[str, Tone]]
@@ -115,6 +116,20 @@ def losses_text(trial: TrialResult) -> str:
     if losses.lost is None:
         return f"lost: undecided ({losses.undecided})"
     return f"lost {lost_text(losses)} of {wording.count(losses.acknowledged)} acknowledged"
+
+
+def fault_lines(result: CampaignResult) -> list[Line]:
+    """Where several experiments were played: a line a fault, what hurts most first, and what kept the promise."""
+    found = hurts(result)
+    if found is None:
+        return []
+    lines: list[Line] = [[], [("what hurts most comes first; lost: before · in the last second · after", "plain")]]
+    for row in found.rows:
+        told = f" {row.name:<26} {row.longest:<42} lost {' · '.join(row.lost)}"
+        lines.append([(f"{row.mark.sign} {row.mark.text:<14}", row.mark.tone), (told, "plain")])
+    kept = [found.anecdote, *found.kept] if found.anecdote else found.kept
+    lines += [[(line, "plain")] for text in kept for line in textwrap.wrap(text, WIDTH, subsequent_indent="  ")]
+    return lines
 
 
 def verdict_lines(result: CampaignResult, report: Path) -> list[Line]:

@@ -10,6 +10,8 @@ from chaos.analysis.result import CampaignResult, Group, PathResult, Quantile, T
 from chaos.report.applications import TITLES, application_rows
 from chaos.report.claims import claims
 from chaos.report.details import ways
+from chaos.report.hurts import HurtTable, hurts
+from chaos.report.hurts import rows as hurt_rows
 from chaos.report.many import ORDERS, worst_first
 
 ROOM = 60_000
@@ -39,6 +41,9 @@ def head(result: CampaignResult) -> list[str]:
 
 
 def sections(result: CampaignResult) -> Iterator[list[str]]:
+    found = hurts(result)
+    if found:
+        yield _faults(found)
     for group in result.groups:
         yield _claims(result, group)
         if len(group.trials) > 1:
@@ -56,6 +61,22 @@ def clean(text: str) -> str:
     """Text that stays in its line and in its cell, and is no HTML."""
     one_line = " ".join(wording.breakable(text).split())
     return one_line.replace("|", "\\|").replace("<", "&lt;")
+
+
+def _faults(found: HurtTable) -> list[str]:
+    titles = ("fault", "stands for", "outage on each path", "worst path's phases", "lost: before · tail · after")
+    kept = [f"- {clean(sentence)}" for sentence in found.kept]
+    return [
+        "## For which failures does the promise hold?",
+        "",
+        f"What hurts most comes first. {found.anecdote}".strip(),
+        "",
+        *table((*titles, "verdict", "what the settings allow, and the cause"), hurt_rows(found)),
+        "",
+        "What would have kept the promise in these same trials:",
+        "",
+        *kept,
+    ]
 
 
 def _claims(result: CampaignResult, group: Group) -> list[str]:

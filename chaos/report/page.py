@@ -20,6 +20,7 @@ from chaos.report.bars import PHASES, Chart, chart, phase_rows
 from chaos.report.claims import ClaimRow, claims, slug
 from chaos.report.details import Row
 from chaos.report.evidence import Evidence
+from chaos.report.hurts import HurtTable, hurts
 from chaos.report.inks import INKS
 from chaos.report.many import PathSpread, group_title, is_many, some, spreads, unvisited, worst_first
 
@@ -90,6 +91,7 @@ class Page:
 
     result: CampaignResult
     evidence: Evidence
+    hurts: HurtTable | None
     chart: Chart
     groups: Sequence[GroupView]
     findings: Sequence[Shown]
@@ -100,6 +102,12 @@ class Page:
     doubts: Sequence[Row]
     covariates: Sequence[Row]
     leaves_out: Sequence[str]
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """Every phase that is drawn, whose pattern is defined once for the whole page."""
+        drawn = {*self.chart.phases, *(self.hurts.phases if self.hurts else ())}
+        return tuple(name for name in PHASES if name in drawn)
 
     @property
     def anchors(self) -> frozenset[str]:
@@ -149,6 +157,7 @@ def page(result: CampaignResult, evidence: Evidence, most: int) -> Page:
     return Page(
         result=result,
         evidence=evidence,
+        hurts=hurts(result),
         chart=chart(result),
         groups=[group_view(result, group) for group in result.groups],
         findings=findings(result.trials),

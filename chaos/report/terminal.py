@@ -78,10 +78,15 @@ class Terminal:
 
     def closing(self, result: CampaignResult, report: Path) -> None:
         """What became of the trials, then verdict, why, what to do and where the report is."""
-        from chaos.report.closing import campaign_lines, verdict_lines  # with numpy, which `--help` need not load
+        from chaos.report.closing import (
+            campaign_lines,
+            fault_lines,
+            verdict_lines,
+        )  # with numpy, which `--help` need not load
 
         self._settle()
-        for line in [*([] if self.quiet else campaign_lines(result)), *verdict_lines(result, report)]:
+        told = [] if self.quiet else [*campaign_lines(result), *fault_lines(result)]
+        for line in [*told, *verdict_lines(result, report)]:
             text = "".join(f"[{STYLES[tone]}]{escape(text)}[/]" for text, tone in line)
             self.console.print(breakable(text))
 

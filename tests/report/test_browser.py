@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from chaos.analysis.history import History
+from chaos.analysis.statistics import groups
 from chaos.report.evidence import taken
 from chaos.report.files import gather
 from chaos.report.page import html
@@ -43,7 +44,8 @@ class Blocking(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def report(tmp_path_factory) -> Path:
     directory = build_sample_campaign(tmp_path_factory.mktemp("report") / "sample")
-    result = campaign(trial(0, 51.9, 51.99), trial(1, 75.9, 76.0, experiment="delete-master"))
+    trials = trial(0, 51.9, 51.99), trial(1, 75.9, 76.0, experiment="delete-master")
+    result = campaign(*trials, groups=groups(list(trials)))
     path = directory / "report.html"
     found = [taken(History.load(directory / one.directory), one) for one in result.trials]
     path.write_text(html(result, gather(directory, result, found).evidence))
@@ -86,6 +88,20 @@ def test_the_page_fits_and_its_first_lines_are_seen(browser, report, width, sche
         assert box
         assert box["y"] + box["height"] < 900
     assert heard == [report.as_uri()]
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_the_first_table_has_a_row_and_a_drawn_bar_for_each_fault(browser, report, width):
+    page, _ = opened(browser, report.as_uri(), viewport={"width": width, "height": 900})
+    assert page.locator("main section").first.get_attribute("id") == "faults"
+    names = page.locator("#faults tbody th a").all_text_contents()
+    assert [name.partition(",")[0] for name in names] == ["delete-master", "kill-master"], "what hurts most is first"
+    for bar in page.locator("#faults tbody svg.bar").all():
+        box = bar.bounding_box()
+        assert box
+        assert box["width"] > 100
+        assert bar.locator("rect").count() > 3
+    assert page.locator("#faults").get_by_text("is an anecdote").is_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

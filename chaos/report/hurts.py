@@ -1,0 +1,288 @@
+"""The first table of a campaign of several experiments: for which failures does the promise hold?
+
+One row a fault, what hurts most first. Below it stands what would have kept the promise in these same trials.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from chaos import frames
+from chaos.analysis import wording
+from chaos.analysis.cause import longest
+from chaos.analysis.interval import Interval
+from chaos.analysis.result import CampaignResult, Group, PathResult, TrialResult, Verdict
+from chaos.analysis.wording import Mark
+from chaos.report.bars import ROOM, Bar, bar_of, end_s, first, limits_s, ticks
+from chaos.report.claims import spread
+from chaos.report.many import group_title, numbers, worst_first
+
+LOSSES = ("before", "tail", "after")
+SHORTEST_DOWN_AFTER_S = 0.5
+"""A shorter down-after-milliseconds is not advised: it takes a pause of a healthy master for its end."""
+NONE = "no outage"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hurt:
+    """One fault over its trials. `outages` are (path, figure). Bar and cause are of the trial `worst`."""
+
+    name: str
+    title: str
+    stands_for: str
+    n: int
+    outages: tuple[tuple[str, str], ...]
+    bar: Bar | None
+    lost: tuple[str, str, str]
+    mark: Mark
+    allowed: str
+    cause: str
+    worst: int
+
+    @property
+    def longest(self) -> str:
+        """The outage of the worst path, for a line of a terminal."""
+        return f"{self.bar.path} {dict(self.outages)[self.bar.path]}" if self.bar else NONE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HurtTable:
+    """The rows, the axis that their bars share, and the sentences below."""
+
+    rows: tuple[Hurt, ...]
+    limits: tuple[tuple[float, str], ...]
+    ticks: tuple[tuple[float, str], ...]
+    anecdote: str
+    kept: tuple[str, ...]
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(part.name for row in self.rows if row.bar for part in row.bar.segments))
+
+
+def hurts(result: CampaignResult) -> HurtTable | None:
+    """The table, or None where only one experiment was played: then there is nothing to compare."""
+    if len({group.experiment for group in result.groups}) < 2:
+        return None
+    tables = frames.of([result])
+    drawn = [(group, *_worst(result, group)) for group in result.groups]
+    ends = [end_s(path) for _, _, path in drawn if path and first(path)]
+    axis_s = max([*ends, *limits_s(result.trials), 1.0]) * ROOM
+    drawn.sort(key=lambda one: _hurt(tables, one[0], one[2]))
+    return HurtTable(
+        rows=tuple(_row(tables, *one, axis_s) for one in drawn),
+        limits=tuple(
+            (100 * at_s / axis_s, f"{wording.number(at_s, 0)} s promised") for at_s in limits_s(result.trials)
+        ),
+        ticks=ticks(axis_s),
+        anecdote=_anecdote(result),
+        kept=(*_by_path(tables, result), *_by_variant(result), *_by_setting(result)),
+    )
+
+
+def _worst(result: CampaignResult, group: Group) -> tuple[TrialResult, PathResult | None]:
+    """The worst trial of a group, and its path that was out longest."""
+    trial = next(one for one in worst_first(result) if one.number in group.trials)
+    return trial, longest(trial.paths.values())
+
+
+def _of(table: frames.Table, group: Group) -> frames.Table:
+    return table[table["trial"].isin(group.trials)]
+
+
+def _proved(tables: frames.Frames, group: Group) -> frames.Table:
+    """The trials of a group that the harness vouches for."""
+    mine = _of(tables.trials, group)
+    return mine[~mine["void"].astype(bool)]
+
+
+def _hurt(tables: frames.Frames, group: Group, path: PathResult | None) -> tuple[float, ...]:
+    """What hurts most has the least key: data that everybody had, the longest outage, then everything else lost."""
+    losses = _of(tables.losses, group).groupby("loss")["most"].sum()
+    outage_s = 0.0 if path is None or path.outage_s is None else path.outage_s.most
+    void = float(_proved(tables, group).empty)
+    return (void, -float(losses.get("before", 0.0)), -outage_s, -float(losses.sum()))
+
+
+def _row(tables: frames.Frames, group: Group, trial: TrialResult, path: PathResult | None, axis_s: float) -> Hurt:
+    allowed = ""
+    if path and path.allowed_s:
+        low, high = wording.count(path.allowed_s.least), wording.count(path.allowed_s.most)
+        allowed = f"These settings allow {low} to {high} s on {path.name}."
+    return Hurt(
+        name=" ".join(filter(None, (group.experiment, group.variant))),
+        title=group_title(group),
+        stands_for=trial.stands_for,
+        n=len(group.trials),
+        outages=tuple(_outages(tables, group)),
+        bar=bar_of(trial, path, axis_s) if path and first(path) else None,
+        lost=_lost(tables, group),
+        mark=_mark(group),
+        allowed=allowed,
+        cause=trial.cause or (trial.because[0] if trial.because else ""),
+        worst=trial.number,
+    )
+
+
+def _outages(tables: frames.Frames, group: Group) -> Iterator[tuple[str, str]]:
+    """Of each path that worked, its outage over the trials that are proved."""
+    proved = _proved(tables, group)["trial"]
+    mine = _of(tables.paths, group)
+    mine = mine[mine["trial"].isin(proved) & (mine["measure"] == "outage") & ~mine["application"].astype(bool)]
+    for name, rows in mine[mine["state"] == "works"].groupby("path", sort=False):
+        out = rows[rows["least_s"].notna()]
+        values = [
+            Interval(least_s) if censored else Interval(least_s, most_s)
+            for least_s, most_s, censored in zip(out["least_s"], out["most_s"], out["censored"], strict=True)
+        ]
+        if not values:
+            yield str(name), NONE
+            continue
+        text = wording.span(values[0]) if len(values) == 1 else spread(values)
+        without = len(rows) - len(values)
+        yield str(name), f"{text}, none in {without} of {len(rows)}" if without else text
+
+
+def _lost(tables: frames.Frames, group: Group) -> tuple[str, str, str]:
+    """How many acknowledged writes are lost over these trials, by class; `?` where a trial cannot tell."""
+    each = _of(tables.losses, group).groupby("loss")
+    told = {
+        str(name): (rows["least"].sum(), rows["most"].sum(), bool(rows["most"].isna().any())) for name, rows in each
+    }
+    before, tail, after = (_count(*told[name]) for name in LOSSES)
+    return before, tail, after
+
+
+def _count(least: float, most: float, unknown: bool) -> str:  # a column of a table
+    text = wording.counted(Interval(least, most))
+    return (f"≥ {text}" if most else "?") if unknown else text
+
+
+def _mark(group: Group) -> Mark:
+    """The worst verdict of its trials, and of how many it is."""
+    counts = {Verdict.FAIL: group.failed, Verdict.INCONCLUSIVE: group.inconclusive, Verdict.PASS: group.passed}
+    verdict = next(one for one, count in counts.items() if count)
+    n = len(group.trials)
+    text = str(verdict) if n == 1 else f"{verdict} in {counts[verdict]} of {n}"
+    return Mark(wording.SIGNS[verdict], text, wording.TONES[verdict])
+
+
+def _anecdote(result: CampaignResult) -> str:
+    single = sum(len(group.trials) == 1 for group in result.groups)
+    if single == 0:
+        return ""
+    which = "One trial a row" if single == len(result.groups) else "A row of one trial"
+    return f"{which} is an anecdote: it shows that this can happen, and not how often. Twenty trials of each say more."
+
+
+# What would have kept the promise in these same trials.
+
+
+def _by_path(tables: frames.Frames, result: CampaignResult) -> Iterator[str]:
+    """Of each path, in how many trials it was back in time, in which experiments it was not, and what it lost."""
+    mine = tables.paths[tables.paths["measure"].isin(["recovered", "downtime"])]
+    mine = mine[(mine["state"] == "works") & (mine["verdict"] != "") & ~mine["application"].astype(bool)]
+    void = tables.trials.loc[tables.trials["void"].astype(bool), "trial"]
+    mine = mine[~mine["trial"].isin(void)]
+    for name, rows in mine.groupby("path", sort=False):
+        of_trial = rows.groupby(["trial", "experiment"])["verdict"].agg(set).reset_index()
+        missed = of_trial[of_trial["verdict"].map(lambda each: "fail" in each)]
+        open_ones = of_trial[of_trial["verdict"].map(lambda each: "undecided" in each and "fail" not in each)]
+        kept = len(of_trial) - len(missed) - len(open_ones)
+        text = f"{name} was back in time in {kept} of {wording.plural(len(of_trial), 'trial')}"
+        if len(missed):
+            text += f"; it missed the promise in {wording.listed(sorted(set(missed['experiment'])))}"
+        if len(open_ones):
+            text += f"; undecided in {wording.listed(sorted(set(open_ones['experiment'])))}"
+        lost = sum(path.lost or 0 for trial in result.trials for path in trial.paths.values() if path.name == name)
+        yield f"{text}{f'; {wording.count(lost)} writes that it acknowledged are lost' if lost else ''}."
+
+
+def _by_variant(result: CampaignResult) -> Iterator[str]:
+    """Of each variant, with its settings, how many of its trials kept every promise."""
+    settings = (result.manifest.get("options") or {}).get("variants") or {}
+    for name in dict.fromkeys(trial.variant for trial in result.trials if trial.variant):
+        mine = [trial for trial in result.trials if trial.variant == name]
+        passed = sum(trial.verdict is Verdict.PASS for trial in mine)
+        said = ", ".join(f"{key}={value}" for key, value in settings.get(name, {}).items()) or "nothing changed"
+        yield f"Variant {name} ({said}) kept every promise in {passed} of {wording.plural(len(mine), 'trial')}."
+
+
+def _by_setting(result: CampaignResult) -> Iterator[str]:
+    """What the phases of the late paths say of settings. It is reckoned from these trials and was not played."""
+    late = [
+        (trial, path, limit_s)
+        for trial in result.trials
+        for path in trial.paths.values()
+        if (limit_s := _late_limit_s(path)) is not None
+    ]
+    sooner: dict[str, list[tuple[float, str]]] = {}
+    moved: dict[str, list[str]] = {}
+    for trial, path, limit_s in late:
+        assert path.head is not None
+        over_s = path.head.length_s.most - limit_s
+        taken = {phase.name: phase.seconds for phase in path.head.phases}
+        down_after_s = _down_after_s(trial)
+        if path.head.end_s is None:
+            continue
+        if down_after_s is not None and down_after_s - over_s >= SHORTEST_DOWN_AFTER_S and "detection" in taken:
+            sooner.setdefault(path.name, []).append((down_after_s - over_s, trial.experiment))
+        if taken.get("endpoint", 0.0) >= over_s:
+            moved.setdefault(path.name, []).append(trial.experiment)
+    for name, each in sooner.items():
+        most_ms = wording.count(int(min(at_s for at_s, _ in each) * 10) * 100)
+        yield (
+            f"Reckoned from the phases, and not played: down-after-milliseconds of at most {most_ms} would have kept "
+            f"it on {name} in {_experiments([one for _, one in each])}."
+        )
+    for name, those in moved.items():
+        yield (
+            f"Reckoned from the phases, and not played: on {name} an address that follows the promotion at once would "
+            f"have kept it in {_experiments(those)}."
+        )
+    if late and not sooner and not moved:
+        yield "No setting that these phases speak of would have kept it where it was missed."
+
+
+def _experiments(names: Sequence[str]) -> str:
+    told = ((one, sum(one == each for each in names)) for one in sorted(set(names)))
+    return wording.listed(f"{name} ({wording.plural(count, 'trial')})" for name, count in told)
+
+
+def _late_limit_s(path: PathResult) -> float | None:
+    """The promise that a path missed, where it worked and had one that is no control's."""
+    held = path.targets.get("recovery")
+    if path.application or path.head is None or held is None or held.verdict != "fail" or not held.limit:
+        return None
+    return held.limit
+
+
+def _down_after_s(trial: TrialResult) -> float | None:
+    settings = (trial.covariates.get("settings") or {}).get("sentinel") or {}
+    value = str(settings.get("down-after-milliseconds", ""))
+    return int(value) / 1000 if value.isdecimal() else None
+
+
+# The same, shorter.
+
+
+def rows(table: HurtTable) -> list[tuple[str, ...]]:
+    """For summary.md: (fault, what it stands for, outages, phases, lost, verdict, what is allowed and why)."""
+    return [
+        (
+            one.title,
+            one.stands_for,
+            "; ".join(f"{path} {text}" for path, text in one.outages) or "–",
+            _phases(one),
+            " · ".join(one.lost),
+            f"{one.mark.sign} {one.mark.text}",
+            f"{one.allowed} {one.cause}".strip() or "–",
+        )
+        for one in table.rows
+    ]
+
+
+def _phases(one: Hurt) -> str:
+    if one.bar is None:
+        return "–"
+    parts = ", ".join(f"{part.name} {part.text}" for part in one.bar.segments)
+    return f"{one.bar.path}, trial {numbers([one.worst])}: {parts}"
