@@ -139,7 +139,7 @@ def test_terminated_between_trials_it_reports_and_takes_the_platform_away(foreig
         """
     )
     with begun(foreign, *PROVEN) as process:
-        wait_for((foreign.path / "played").exists, "a trial is over")
+        wait_for((foreign.path / "played").exists, "a trial is over", within_s=60)
         process.send_signal(signal.SIGTERM)
         printed, _ = process.communicate(timeout=30)
 

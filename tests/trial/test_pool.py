@@ -115,7 +115,7 @@ def test_each_that_never_became_healthy_is_tried_once_more_on_a_fresh_system(
     result, directory = run(options(tmp_path, trials=2, parallel=2), lambda _: None)
 
     assert [trial.ended for trial in result.trials] == ["complete"] * 2
-    assert fake_cluster.platforms[-1].asked == ["up", "deploy", "deploy fresh", "deploy fresh", "down"]
+    assert fake_cluster.platforms[-1].asked == ["up", "deploy", "deploy fresh", "deploy fresh 1", "down"]
     assert {path.name for path in directory.glob("unhealthy-*")} == {"unhealthy-000", "unhealthy-001"}
 
 

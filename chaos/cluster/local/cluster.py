@@ -143,7 +143,8 @@ class LocalCluster(Executor):
         elif "id" in line:
             self._questions.take(line)
         elif "up" in line:
-            self._up.set_result(None)
+            if not self._up.done():  # whoever waited for it may have given up by now
+                self._up.set_result(None)
         elif "agent" in line and self._agent is not None:
             self._agent.ended(line["agent"])
         elif "failed" in line:

@@ -1,6 +1,7 @@
 """A real local system, held by a real nest, for tests: `held` gives its cluster, its events and what they became."""
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -39,7 +40,7 @@ def reference(level: Level = FULL, wanted: Scenario | None = None) -> dict[str, 
     server = find(scenario().system.on_local.server)
     said = {"program": str(server.program), "server": server.kind, "version": server.version}
     said["haproxy"] = str(find_haproxy(wanted.system) or "") if wanted else ""
-    return {"name": "local", **said, "level": level.name, "level_why": level.why, "cannot": "{}"}
+    return {"name": "local", **said, "level": level.name, "level_why": level.why, "cannot": json.dumps(level.cannot)}
 
 
 @dataclass

@@ -195,7 +195,7 @@ async def test_a_cut_member_reaches_none_of_its_peers_until_it_is_healed(tmp_pat
         assert reaches(pid, members["redis-1"].address)
         effect = await one.cluster.cut(Partition(member=target, peers=peers, longest_s=60.0))
         took_effect(effect, target)
-        assert "packets between it and 6 peers were dropped" in effect.evidence
+        assert "packets between redis-0 and 6 peers were dropped" in effect.evidence
         assert not reaches(pid, members["redis-1"].address)
         assert not reaches(pid_of("redis-1"), target.address)
         assert reaches(pid, "10.93.0.1")
@@ -206,13 +206,14 @@ async def test_a_cut_member_reaches_none_of_its_peers_until_it_is_healed(tmp_pat
 
 
 @pytest.mark.netns
-async def test_another_cut_replaces_the_present_one(tmp_path):
+async def test_another_cut_of_a_member_replaces_its_present_one_and_leaves_those_of_others(tmp_path):
     async with held(tmp_path) as one:
         members = await one.cluster.members()
         first, second, other = (members[f"redis-{number}"] for number in range(3))
-        for target in (first, second):
-            await one.cluster.cut(Partition(member=target, peers=(other.address,), longest_s=60.0))
+        for target, peer in ((second, other), (first, other), (first, second)):
+            await one.cluster.cut(Partition(member=target, peers=(peer.address,), longest_s=60.0))
         assert reaches(pid_of("redis-0"), other.address)
+        assert not reaches(pid_of("redis-0"), second.address)
         assert not reaches(pid_of("redis-1"), other.address)
 
 
@@ -245,7 +246,7 @@ async def test_a_cut_that_ends_before_it_dropped_a_packet_is_not_confirmed(tmp_p
     async with held(tmp_path) as one:
         effect = await one.cluster.cut(Partition(member=await one.member("redis-0"), peers=(NOBODY,), longest_s=0.3))
         assert effect.confirmed_ns is None
-        assert effect.evidence == "the cut was undone before it had dropped a packet"
+        assert "there is no cut any more" in effect.evidence or "before it had dropped a packet" in effect.evidence
 
 
 async def test_a_controller_that_is_killed_is_started_again_and_told_its_task(tmp_path):
