@@ -7,8 +7,9 @@ In it is `run.json`, which says what the run is, and a file for each thing that 
 An undo is data: which executor to ask, where that is, what to ask of it, and the command that does it by hand. It says
 nothing of the kind of fault, so that a new kind needs nothing here.
 
-Whatever a run makes carries its id, in one of three ways: a process has the variable RUN, a directory or a cgroup has it
-in its name, and an object of Kubernetes has it as a label. A table of nftables has no id: it goes with its namespace.
+Whatever a run makes carries its id, in one of three ways: a process has the variable RUN, a directory or a cgroup has
+it in its name, and an object of Kubernetes has it as a label. A table of nftables has no id: it goes with its
+namespace.
 """
 
 import fcntl
