@@ -194,7 +194,7 @@ def _by_path(tables: frames.Frames, result: CampaignResult) -> Iterator[str]:
         if len(open_ones):
             text += f"; undecided in {wording.listed(sorted(set(open_ones['experiment'])))}"
         lost = sum(path.lost or 0 for trial in result.trials for path in trial.paths.values() if path.name == name)
-        yield f"{text}{f'; {wording.count(lost)} writes that it acknowledged are lost' if lost else ''}."
+        yield f"{text}{f'; {wording.count(lost)} writes that were acknowledged on it are lost' if lost else ''}."
 
 
 def _by_variant(result: CampaignResult) -> Iterator[str]:
