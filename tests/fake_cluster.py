@@ -113,6 +113,8 @@ class FakePlatform:
         self._tell = tell
         self.can = able(script)
         self.asked: list[str] = []
+        self.reached_ns: list[int] = []
+        """When it was asked how to reach the system: once for the campaign, and as each trial begins."""
 
     async def __aenter__(self) -> "FakePlatform":
         self.asked.append("up")
@@ -142,6 +144,7 @@ class FakePlatform:
             self.script = ""
 
     def ref(self) -> dict[str, str]:
+        self.reached_ns.append(mono_ns())
         script = "never-healthy" if self.script == "healthy-when-fresh" else self.script
         return {"module": "tests.fake_cluster", "script": script}
 

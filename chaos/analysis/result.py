@@ -318,7 +318,7 @@ class TrialResult:
     ended: str
     group: str = ""
     variant: str = ""
-    """Trials of unlike groups, which the operator's room names, or variants are never pooled. Empty if only one."""
+    """Trials of two groups or of two variants are never pooled. An operator's room names groups. Empty if only one."""
     stands_for: str = ""
     """What the experiment is in real life, in a sentence of its file."""
 

@@ -188,7 +188,7 @@ LIBRARIES: dict[str, Callable[[Connect, Says], Any]] = {
     "valkey-py-asyncio": partial(pool_of, "valkey.asyncio"),
     "valkey-glide": glide,
 }
-"""By the name of `library` in a scenario."""
+"""What makes a client of each library. The key is what a scenario writes as `library`."""
 
 
 def main() -> None:

@@ -43,7 +43,7 @@ from chaos.model import MemberKind
 from chaos.pipe import Child, Handler, Line, Program, answered, packed, say
 from chaos.record.events import Event, Stamped, to_line
 from chaos.scenario.places import PROXY_STATS, LocalSentinel, LocalSystem
-from chaos.undo import run_id
+from chaos.undo import is_free, run_id
 
 FORWARDER_LOG, AGENT_LOG, AGENT_SPEC = "forwarder.log", "agent.log", "agent.json"
 PREFIX = "failover-nest-"
@@ -232,7 +232,7 @@ def sweep(directories: Iterable[Path]) -> None:
     """
     for found in directories:
         with suppress(FileNotFoundError):  # its nest has ended, or another sweeps too
-            if is_ours(found) and not _locked(found):
+            if is_ours(found) and is_free(found):
                 shutil.rmtree(found)
 
 
@@ -240,17 +240,6 @@ def is_ours(found: Path) -> bool:
     """Whether it is a directory of this user, and no link to one."""
     status = found.lstat()
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
-
-
-def _locked(found: Path) -> bool:
-    lock = os.open(found, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(lock)
-    return False
 
 
 def _first(error: BaseException) -> HarnessError | None:
