@@ -1,4 +1,4 @@
-"""The command line: `failover run | init | analyse | report | check | cleanup | doctor`.
+"""The command line: what `failover --help` lists. `init` and `watch` are in `chaos.cli_running`.
 
 Reads options, calls one function, renders, and turns the outcome into an exit code. What needs numpy, matplotlib or
 chaostoolkit is imported by the command that uses it: together they cost seconds that `--help` need not take.
