@@ -1,6 +1,8 @@
 """How servers are connected to: what goes through the environment, what is shown, and what files are refused."""
 
+import ssl
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -85,3 +87,40 @@ def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_its_password(tmp_pa
 def test_a_certificate_has_to_name_the_host_unless_another_name_is_given():
     assert Tls().name_for("redis.example") == "redis.example"
     assert Tls(server_name="redis").name_for("10.0.0.7") == "redis"
+
+
+def test_a_certificate_that_does_not_name_its_authoritys_key_is_taken_as_redis_takes_it(tmp_path: Path):
+    """The authority does not say either what its key is for. Python 3.13 and later refuse both by default."""
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    (tmp_path / "names").write_text("subjectAltName=DNS:redis\n")
+    for command in (
+        ["req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=authority"],
+        ["req", "-new", *key, "-keyout", "key", "-out", "csr", "-subj", "/CN=redis"],
+        [
+            "x509",
+            "-req",
+            "-in",
+            "csr",
+            "-CA",
+            "ca.crt",
+            "-CAkey",
+            "ca.key",
+            "-CAcreateserial",
+            "-extfile",
+            "names",
+            "-out",
+            "crt",
+        ],
+    ):
+        subprocess.run(["openssl", *command], cwd=tmp_path, capture_output=True, check=True, timeout=20)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(tmp_path / "crt", tmp_path / "key")
+    asked, told = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours = Tls(ca=str(tmp_path / "ca.crt")).context.wrap_bio(told, asked, server_hostname="redis")
+    theirs = server.wrap_bio(asked, told, server_side=True)
+
+    for side in (ours, theirs, ours):
+        with suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+
+    assert ours.getpeercert()["subject"] == ((("commonName", "redis"),),)

@@ -44,7 +44,8 @@ def typed(*arguments: str) -> Options:
 
 
 def by_pytest(pytester: pytest.Pytester, *arguments: str) -> Options:
-    return asked_by_pytest(pytester.parseconfig(*arguments))
+    """Hypothesis's plugin stays out: it counts a session as begun that never begins here, and then refuses tests."""
+    return asked_by_pytest(pytester.parseconfig("-p", "no:hypothesispytest", *arguments))
 
 
 def of(meant: Options) -> dict[str, object]:

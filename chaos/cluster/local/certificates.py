@@ -16,6 +16,9 @@ from chaos.errors import SetupError
 DAYS = "2"
 """How long they are valid: longer than any trial."""
 MAKE_S = 20.0
+_SIGNS = "keyUsage=critical,keyCertSign,cRLSign"
+"""What the authority's key is for. Python 3.13 and later refuse an authority that does not say so, and a certificate that
+does not name its authority's key."""
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout")
 """A key on P-256: a handshake with an RSA key costs the server ten times as much, and meters make hundreds a second."""
 
@@ -33,11 +36,28 @@ def openssl() -> Path:
 def made(folder: Path, names: Sequence[str]) -> Tls:
     """Make the files of one system in a new folder. Its members' certificate bears `names`, the first for everybody."""
     folder.mkdir(mode=0o700)
-    (folder / "names").write_text(f"subjectAltName={','.join(f'DNS:{name}' for name in names)}\n")
-    authority = ("req", "-x509", *_KEY, "ca.key", "-out", "ca.crt", "-days", DAYS, "-subj", "/CN=failover")
+    said = {
+        "subjectAltName": ",".join(f"DNS:{name}" for name in names),
+        "authorityKeyIdentifier": "keyid",
+    }
+    (folder / "extensions").write_text("".join(f"{name}={value}\n" for name, value in said.items()))
+    authority = (
+        "req",
+        "-x509",
+        *_KEY,
+        "ca.key",
+        "-out",
+        "ca.crt",
+        "-days",
+        DAYS,
+        "-subj",
+        "/CN=failover",
+        "-addext",
+        _SIGNS,
+    )
     request = ("req", "-new", *_KEY, "tls.key", "-out", "tls.csr", "-subj", f"/CN={names[0]}")
     signed = ("x509", "-req", "-in", "tls.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", DAYS)
-    for command in (authority, request, (*signed, "-extfile", "names", "-out", "tls.crt")):
+    for command in (authority, request, (*signed, "-extfile", "extensions", "-out", "tls.crt")):
         done = subprocess.run(
             [openssl(), *command], cwd=folder, capture_output=True, text=True, timeout=MAKE_S, check=False
         )
