@@ -17,8 +17,9 @@ DAYS = "2"
 """How long they are valid: longer than any trial."""
 MAKE_S = 20.0
 _SIGNS = "keyUsage=critical,keyCertSign,cRLSign"
-"""What the authority's key is for. Python 3.13 and later refuse an authority that does not say so, and a certificate that
-does not name its authority's key."""
+"""What the key of the authority is for. Without it Python from 3.13 on refuses the authority, as it refuses a
+certificate that does not name its authority's key.
+"""
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout")
 """A key on P-256: a handshake with an RSA key costs the server ten times as much, and meters make hundreds a second."""
 
