@@ -16,21 +16,26 @@ from chaos.findings.applications import (
     name_not_found,
     tasks_of_a_worker,
 )
-from chaos.findings.astray import replica_astray
-from chaos.findings.disagreement import sentinels_disagree
-from chaos.findings.election import election_repeated, no_majority
-from chaos.findings.empty_master import empty_master
-from chaos.findings.no_good_replica import no_good_replica
-from chaos.findings.not_missed import back_as_a_replica, not_expected, not_missed
-from chaos.findings.pods import cannot_be_scheduled, killed_for_memory, pod_does_not_run
-from chaos.findings.promotion import promotion_undone
-from chaos.findings.quorum import quorum_out_of_reach
+from chaos.findings.masters import (
+    back_as_a_replica,
+    empty_master,
+    not_expected,
+    not_missed,
+    two_masters_acknowledge,
+    two_masters_remain,
+)
+from chaos.findings.pods import cannot_be_scheduled, killed_for_memory, log_not_read, pod_does_not_run
 from chaos.findings.refused_writes import writes_refused
-from chaos.findings.requested import requested_failover_refused
-from chaos.findings.reset import replicas_forgotten
-from chaos.findings.tilt import tilt
-from chaos.findings.two_masters import two_masters_acknowledge, two_masters_remain
-from chaos.findings.unread import log_not_read
+from chaos.findings.replicas import no_good_replica, promotion_undone, replica_astray
+from chaos.findings.sentinels import (
+    election_repeated,
+    no_majority,
+    quorum_out_of_reach,
+    replicas_forgotten,
+    requested_failover_refused,
+    sentinels_disagree,
+    tilt,
+)
 
 RULES: tuple[Callable[[Measured], Iterable[Finding]], ...] = (
     quorum_out_of_reach,

@@ -1,11 +1,13 @@
-"""What Kubernetes says of a member that does not run: it crash-loops, was OOMKilled, or cannot be scheduled."""
+"""Pods that do not run, as Kubernetes says of them (crash loops, OOMKilled, unschedulable), and logs unread."""
 
 from collections.abc import Callable, Iterator
 
 from chaos.analysis.history import Fact
+from chaos.analysis.logs import unread
 from chaos.analysis.measured import Measured
 from chaos.analysis.result import Finding
 from chaos.analysis.wording import plural
+from chaos.model import MemberKind
 from chaos.record.events import Pod
 
 STARTING = ("", "ContainerCreating", "PodInitializing")
@@ -92,3 +94,27 @@ def _by_pod(measured: Measured) -> dict[str, list[Fact[Pod]]]:
 def _until_s(facts: list[Fact[Pod]], first: Fact[Pod], over: Callable[[Pod], bool]) -> float | None:
     """Return when it was over after `first`, or None if it was not."""
     return next((one.latest_s for one in facts if one.latest_s > first.latest_s and over(one.event)), None)
+
+
+QUOTED = 160
+"""How many characters of a line are quoted."""
+
+
+def log_not_read(measured: Measured) -> Iterator[Finding]:
+    """Find a log that has lines whose time is not known, or a server's log in a format that is not known."""
+    for opened, path in measured.history.logs:
+        server = opened.component in (MemberKind.REDIS, MemberKind.SENTINEL)
+        found = unread(path, server=server)
+        if found is None:
+            continue
+        some = f"{found.lines} of {plural(found.of, 'line')}"
+        yield Finding(
+            name="a log that cannot be read",
+            sentence=f"Of the log of {opened.pod} {some} could not be read: {found.because}. "
+            "What they say is missing from the cause and from the milestones.",
+            severity="note",
+            since_s=measured.history.started_s or 0.0,
+            explains=(),
+            rows=(f"{path.name}: {found.text[:QUOTED]}",),
+            advice="Have the server log to standard output, in its own format or in Valkey's logfmt.",
+        )

@@ -1,11 +1,12 @@
-"""Failovers that were aborted because Sentinel would promote none of the replicas, and why not."""
+"""What hinders a replica: it is not good enough to be promoted, its promotion is undone, or it follows nobody."""
 
 from collections.abc import Iterator
 
-from chaos.analysis.measured import Measured
+from chaos.analysis.measured import ASKED_S, Measured, masters_at_end
+from chaos.analysis.milestones import PROMOTED_LINE
 from chaos.analysis.result import Finding
-from chaos.analysis.sentinels import Said
-from chaos.analysis.wording import listed
+from chaos.analysis.sentinels import Attempt, Said
+from chaos.analysis.wording import listed, plural
 from chaos.findings.members import aborted_text, back_as_master, roles_of, setting_of
 from chaos.model import MemberKind
 from chaos.record.events import ReplicaEntry, SentinelState
@@ -101,3 +102,89 @@ def _told(reasons: dict[str, str]) -> str:
         verb, _, rest = why.partition(" ")
         each.append(f"{listed(names)} {verb if len(names) == 1 else PLURAL.get(verb, verb)} {rest}")
     return "; ".join(each)
+
+
+INFO_S = 1.0
+"""How often Sentinel asks a replica for its role during a failover. It cannot see a promotion sooner."""
+
+
+def promotion_undone(measured: Measured) -> Iterator[Finding]:
+    """Find aborted attempts whose replica had become a master, so that it may have acknowledged writes."""
+    undone = [
+        (attempt, became)
+        for attempt in measured.attempts
+        if attempt.aborted == "slave-timeout"
+        and attempt.started.at_s.most > 0
+        and (became := _became(measured, attempt))
+    ]
+    if not undone:
+        return
+    last, lasting = undone[-1][0], measured.attempt
+    lasts = lasting is not None and lasting.completed and lasting.started.at_s > last.started.at_s
+    until_s = lasting.started.at_s.middle if lasting and lasts else None
+    (name, at_s, _), timeout_s = undone[0][1], measured.least_s("failover-timeout")
+    aborted = [said for attempt, _ in undone if (said := attempt.said("-failover-abort-slave-timeout"))]
+    within = "" if timeout_s is None else f", failover-timeout being {timeout_s:g} s"
+    then = f" The one that lasted began at {until_s:.1f} s." if until_s is not None else ""
+    yield Finding(
+        name="promotion undone",
+        sentence=f"{plural(len(undone), 'promotion')} {'was' if len(undone) == 1 else 'were'} undone: {name} was "
+        f"master from {at_s:.1f} s on, and Sentinel, which had not seen it yet, gave up at "
+        f"{aborted[0].at_s.middle:.1f} s{within}.{then}",
+        severity="slow" if lasts else "out",
+        since_s=at_s,
+        until_s=until_s,
+        explains=("detection", "quorum", "election", "promotion", "endpoint", "unattributed"),
+        rows=(*(row for _, (_, _, row) in undone), *(said.evidence for said in aborted)),
+        advice=f"Set failover-timeout to several seconds at least: Sentinel looks for the new role every {INFO_S:g} s.",
+        price="A failover that found no leader is tried again only after twice that time.",
+    )
+
+
+def _became(measured: Measured, attempt: Attempt) -> tuple[str, float, str] | None:
+    """Return which replica became a master in that attempt, when, and what shows it, or None if none did."""
+    chosen = attempt.said("+selected-slave")
+    name = measured.history.node(chosen.words[1]).name if chosen else ""
+    begin_s, end_s = (chosen or attempt.started).at_s.least, attempt.ends_s
+    for line in measured.history.lines("redis", PROMOTED_LINE):
+        if name in ("", line.pod) and begin_s <= line.at_s.most and line.at_s.least < end_s:
+            return line.pod, line.at_s.middle, line.text
+    for fact in roles_of(measured.history, name):
+        if fact.event.role == "master" and begin_s <= fact.latest_s < end_s:
+            return name, fact.latest_s, f"{name}: ROLE says master"
+    return None
+
+
+COPYING_S = 10.0
+"""A replica that began to follow the master less than this ago may copy it still: a master first waits 5 s."""
+
+
+def replica_astray(measured: Measured) -> Iterator[Finding]:
+    """Find a replica that at the end had no link to the one master, or followed another Redis."""
+    history = measured.history
+    masters = masters_at_end(history) or []
+    if len(masters) != 1:
+        return
+    master = roles_of(history, masters[0])[-1].event
+    for name in history.names(MemberKind.REDIS):
+        said = roles_of(history, name)
+        if not said or said[-1].latest_s < history.end_s - ASKED_S or said[-1].event.role != "slave":
+            continue
+        last = said[-1].event
+        follows = history.same(last.master, master.address)
+        if follows and last.link == "up":
+            continue
+        since_s = next(
+            (one.latest_s for one in said[::-1] if (one.event.master, one.event.link) != (last.master, last.link)), 0.0
+        )
+        if follows and history.end_s - since_s < COPYING_S:
+            continue
+        whom = "has no link to it" if follows else f"follows {last.master}, which is not the master"
+        yield Finding(
+            name="replica astray",
+            sentence=f"{name} {whom} ({masters[0]} is the master), from {since_s:.1f} s until the end.",
+            severity="note",
+            since_s=since_s,
+            explains=("after recovery",),
+            rows=(f"{name}: ROLE says replica of {last.master}, {last.link}",),
+        )
