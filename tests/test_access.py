@@ -123,4 +123,6 @@ def test_a_certificate_that_does_not_name_its_authoritys_key_is_taken_as_redis_t
         with suppress(ssl.SSLWantReadError):
             side.do_handshake()
 
-    assert ours.getpeercert()["subject"] == ((("commonName", "redis"),),)
+    certificate = ours.getpeercert()
+    assert certificate is not None
+    assert certificate["subject"] == ((("commonName", "redis"),),)
