@@ -27,12 +27,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from chaos.agent.keeper import put
-from chaos.agent.spec import QUIT, START, STOP, AgentSpec
+from chaos.agent.orders import QUIT, START, STOP, AgentSpec
 from chaos.client.spec import ClientSpec, Connection, Load
 from chaos.model import Outcome
 from chaos.record.ops_files import read_rows
 from chaos.scenario.load import load
-from chaos.trial.spec import client_specs
+from chaos.trial.assignment import client_specs
 from tests.rig import MASTER_NAME, REDIS, SENTINELS, Rig, running, wait_for
 
 METERS, RATE_HZ = 16, 50.0

@@ -14,7 +14,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from chaos.analysis.campaign import analyse_beside
+from chaos.analysis.analyse import analyse_beside
 from chaos.report.evidence import taken
 from chaos.report.files import write
 from tests.recordings import kill_master, write_campaign

@@ -32,11 +32,10 @@ from chaos.options import PLATFORMS, Options
 from chaos.place import at_once, choose, variants
 from chaos.progress import Message, Tell, Tells
 from chaos.record.layout import CAMPAIGN, FORMAT
-from chaos.scenario.lookup import find_experiments
-from chaos.scenario.words import instead
+from chaos.scenario.lookup import find_experiments, instead
+from chaos.trial.assignment import TrialSpec, limits_s, utc_now
 from chaos.trial.pool import Closed, PlayOptions, Pool, Specs
 from chaos.trial.record import write_json
-from chaos.trial.spec import TrialSpec, limits_s, utc_now
 from chaos.trial.steps import Player, Trial
 from chaos.trial.waiting import Ending, Waiting, Work
 from chaos.trial.worker import signals
@@ -152,7 +151,7 @@ class Campaign:
 
     def play_claim(self, claim: Claim) -> None:
         """Play trials of each experiment until the claim must hold of it, or no longer can."""
-        from chaos.analysis.campaign import beside, verdict_of
+        from chaos.analysis.analyse import beside, verdict_of
 
         self.tell(Message(Tell.NOTE, {"text": design(claim, self.trials)}))
         wanted = Wanted(claim, self.trials, self.experiments, self._to_play)

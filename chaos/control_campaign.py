@@ -23,7 +23,7 @@ from chaos.experiment.written import Experiment
 from chaos.options import Options, from_environment
 from chaos.progress import Message, Tell
 from chaos.report.terminal import Terminal
-from chaos.trial.spec import limits_s
+from chaos.trial.assignment import limits_s
 from chaos.trial.worker import signals
 
 SUFFIXES = (".yaml", ".yml", ".json")

@@ -20,8 +20,8 @@ from chaos.experiment.written import Experiment
 from chaos.options import SCENARIOS, Options
 from chaos.place import KIND, LOCAL, at_once, places_of
 from chaos.scenario import Loaded, load
-from chaos.scenario.model import Scenario
-from chaos.trial.spec import BEYOND_S, client_specs, limits_s
+from chaos.scenario.scenario import Scenario
+from chaos.trial.assignment import BEYOND_S, client_specs, limits_s
 from chaos.trial.steps import AUDIT_S, DEADLINES_S, MASTER_S, WARM_UP_SHARE
 from chaos.wanted import trials_of
 

@@ -16,8 +16,7 @@ from chaos.options import EXPERIMENTS, SUITE_NAMES, Options
 from chaos.scenario import Loaded
 from chaos.scenario.clients import MODULES, WITHOUT_SENTINEL, Client, missing, not_in_pods
 from chaos.scenario.lookup import experiments as every_experiment
-from chaos.scenario.lookup import find_experiments
-from chaos.scenario.words import instead
+from chaos.scenario.lookup import find_experiments, instead
 
 CALLS_HZ, TASKS_HZ = 20.0, 5.0
 """How often each client of the suite `clients` calls, and how often Celery is handed a task."""

@@ -9,7 +9,7 @@ from chaos.analysis.claim import Claim, Played
 from chaos.analysis.result import Verdict
 from chaos.errors import ScenarioError
 from chaos.experiment.written import Experiment
-from chaos.scenario.model import Scenario
+from chaos.scenario.scenario import Scenario
 from chaos.trial.pool import Specs
 
 COUNTED_AS = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.INCONCLUSIVE: "unknown"}

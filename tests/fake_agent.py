@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from chaos.agent.spec import AUDIT, START, STOP, AgentSpec
+from chaos.agent.orders import AUDIT, START, STOP, AgentSpec
 from chaos.client.bench import ops_header
 from chaos.clock import AGENT, mono_ns
 from chaos.errors import SetupError

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from chaos.agent.spec import AgentSpec
+from chaos.agent.orders import AgentSpec
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.base import Ability, Effect, Members, Partition, PlatformOptions, RunningAgent, Stop, Versions
 from chaos.errors import SetupError

@@ -15,7 +15,7 @@ from chaos.progress import Message, Tell, Tells
 from chaos.record.event_files import read_events
 from chaos.record.events import Stamped
 from chaos.scenario import Scenario, load
-from chaos.trial.spec import TrialSpec
+from chaos.trial.assignment import TrialSpec
 from chaos.trial.worker import work
 from chaos.undo import Undo
 from tests.fake_world import UNDONE

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from chaos.agent.spec import QUIT, AgentSpec
+from chaos.agent.orders import QUIT, AgentSpec
 from chaos.clock import AGENT, mono_ns, node_domain
 from chaos.cluster.base import Ability, Effect, Members, Partition, RunningAgent, Stop
 from chaos.errors import SetupError

@@ -10,7 +10,7 @@ from chaos.errors import ScenarioError
 from chaos.experiment.written import load as load_experiment
 from chaos.scenario import load
 from chaos.scenario.lookup import experiments, scenarios
-from chaos.trial.spec import limits_s
+from chaos.trial.assignment import limits_s
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:

@@ -144,7 +144,7 @@ def test_a_directory_without_a_summary_is_said(tmp_path: Path):
 
 
 def test_operations_are_those_that_were_recorded(tmp_path: Path):
-    from chaos.analysis.campaign import analyse
+    from chaos.analysis.analyse import analyse
     from chaos.record.reader import Recording
 
     folder = build_sample_campaign(tmp_path / "sample")

@@ -16,8 +16,8 @@ from chaos.cluster.kube.effective import asking, from_redis, from_sentinel
 from chaos.cluster.kube.found import FoundSystem, NamespaceObjects, found
 from chaos.errors import ScenarioError
 from chaos.scenario import load
-from chaos.scenario.model import Scenario
 from chaos.scenario.places import KubeSystem
+from chaos.scenario.scenario import Scenario
 from tests.client.conftest import Start, start  # noqa: F401  a fixture
 from tests.cluster.kube.objects import of_scenario, redisfailover, serve_operator, serve_redisfailover, served
 from tests.cluster.kube.server import Server, serving

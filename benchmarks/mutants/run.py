@@ -28,7 +28,7 @@ NEAREST = {
     "chaos/analysis/allowed.py": "analysis/allowed analysis/several_doubts",
     "chaos/analysis/applications.py": "analysis/applications findings/clients analysis/several_doubts",
     "chaos/analysis/asked.py": "analysis/paths analysis/milestones analysis/several analysis/oracle",
-    "chaos/analysis/campaign.py": "analysis/campaign",
+    "chaos/analysis/analyse.py": "analysis/campaign",
     "chaos/analysis/cause.py": "analysis/cause analysis/campaign analysis/several_trials",
     "chaos/analysis/clocks.py": "analysis/clocks analysis/logs analysis/several analysis/oracle",
     "chaos/analysis/doubts.py": "analysis/doubts analysis/several_doubts",

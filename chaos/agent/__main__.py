@@ -7,7 +7,7 @@ from pathlib import Path
 import uvloop
 
 from chaos.agent.main import run
-from chaos.agent.spec import AgentSpec
+from chaos.agent.orders import AgentSpec
 
 
 def main() -> None:

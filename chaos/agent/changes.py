@@ -23,7 +23,7 @@ from chaos.clock import mono_ns
 from chaos.errors import FaultError
 from chaos.linux import CLONE_NEWNET, apart, setns
 from chaos.model import MemberKind
-from chaos.net.link import LinkSocket, shaped, unshaped
+from chaos.net.netlink import LinkSocket, shaped, unshaped
 from chaos.resp import pack
 from chaos.undo import tag
 from chaos.until import until

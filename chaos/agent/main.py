@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from chaos.access import Accesses
-from chaos.agent.spec import AUDIT, MEMBERS, QUIT, START, STOP, AgentSpec
+from chaos.agent.orders import AUDIT, MEMBERS, QUIT, START, STOP, AgentSpec
 from chaos.client.audit import audit, sanity
 from chaos.client.crew import Crew
 from chaos.client.names import Names

@@ -12,7 +12,7 @@ from chaos.analysis.measured import Measured
 from chaos.analysis.result import PathResult
 from chaos.operators.operator import Means
 from chaos.record.events import Pod, Role
-from chaos.scenario.floors import PROMOTION_S
+from chaos.scenario.scenario import PROMOTION_S
 
 SENTINEL_WORST_S = 3.6
 """The most that a failover takes after D: 1.1 for pings, 1.1 to ask the others, 0.3 for a timer, 1.1 for INFO."""

@@ -19,7 +19,7 @@ from chaos.record.events import (
     Stamped,
 )
 from chaos.record.reader import Recording
-from chaos.scenario.model import Scenario
+from chaos.scenario.scenario import Scenario
 
 FaultEvents = dict[type[Event], Stamped[Any]]
 """What was said of one fault, by kind."""

@@ -23,8 +23,7 @@ from chaos.analysis.result import (
     Window,
 )
 from chaos.model import ErrorCode
-from chaos.scenario.floors import floors
-from chaos.scenario.model import Target
+from chaos.scenario.scenario import Target, floors
 
 BEFORE_S = 1.0
 """How long before Sentinel's +try-failover the outage of a planned failover may begin."""

@@ -21,9 +21,12 @@ from chaos.analysis.result import NOT_APPLICABLE, Milestone, PathResult, State, 
 from chaos.analysis.sentinels import Attempt, Said, attempts, everything_said, should_have_come
 from chaos.analysis.targets import hold, service_pointer
 from chaos.analysis.verdict import of_trial
-from chaos.operators import rooms
 from chaos.operators.operator import Operator
+from chaos.operators.spotahome.room import Spotahome
 from chaos.record.events import Hiccups, Pressure, RandomWait, SentinelAddress
+
+ROOMS: dict[str, type[Operator]] = {room.name: room for room in (Operator, Spotahome)}
+"""What is known of each kind of operator, by the name that a scenario gives as `system.operator`."""
 
 
 def analyse_trial(directory: Path) -> TrialResult:
@@ -33,7 +36,7 @@ def analyse_trial(directory: Path) -> TrialResult:
 
 def measured_in(history: History) -> Measured:
     """Measure everything that the recording of a trial shows, before anything is held against a promise."""
-    operator = rooms.of(history.scenario)
+    operator = ROOMS.get(history.scenario.system.operator, Operator)()
     losses = find_losses(history)
     paths = measure(history, suspect(history), decided=not losses.undecided)
     said = tuple(everything_said(history))

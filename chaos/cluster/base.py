@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from chaos.agent.spec import AgentSpec
+from chaos.agent.orders import AgentSpec
 from chaos.model import Member
 from chaos.net.cut import Way
 from chaos.progress import Tells
@@ -94,7 +94,7 @@ class RunningAgent(Protocol):
     address: str
 
     async def put(self, path: str, text: str) -> None:
-        """Write one of the control files of `chaos.agent.spec`, atomically."""
+        """Write one of the control files of `chaos.agent.orders`, atomically."""
 
     async def pull(self) -> None:
         """Bring everything that is new to the trial's directory now; raises SetupError when the agent is gone."""

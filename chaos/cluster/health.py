@@ -29,7 +29,7 @@ from chaos.record.events import (
     ServiceKnown,
     SettingsRead,
 )
-from chaos.scenario.model import System
+from chaos.scenario.scenario import System
 from chaos.scenario.settings import names_of
 
 State = dict[str, Any]

@@ -12,7 +12,7 @@ from chaos.cluster.health import Facts
 from chaos.model import MemberKind
 from chaos.record.events import Pod
 from chaos.record.layout import LOGS
-from chaos.scenario.model import System
+from chaos.scenario.scenario import System
 from chaos.scenario.settings import names_of
 
 DESCRIBED_S = 8.0

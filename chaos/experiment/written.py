@@ -23,8 +23,8 @@ from chaos.fault.aim import GROUPS, NODE_OF, TARGETS, understood
 from chaos.fault.catalogue import FAULTS
 from chaos.fault.moment import Moment
 from chaos.scenario.load import sentences
+from chaos.scenario.lookup import instead
 from chaos.scenario.source import read
-from chaos.scenario.words import instead
 
 ACTIONS = "chaos.experiment.actions"
 SLIP = 0.85

@@ -1,8 +1,8 @@
 """What an operator's room is asked. The answers here are those of a system without an operator; a room overrides them.
 
 The scenario names its room (`system.operator`). Nothing outside a room knows a word of that operator's log or what its
-reconcile loop does. To add an operator, write a room here, a line in `chaos.operators.rooms`, and its name in
-`chaos.scenario.model`.
+reconcile loop does. To add an operator, write a room here, a word in ROOMS of chaos.analysis.trial, and its name in
+`chaos.scenario.scenario`.
 """
 
 from collections.abc import Callable, Iterable

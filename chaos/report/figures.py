@@ -22,8 +22,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from chaos.report import svg
 from chaos.report.bars import PHASES, Strip
-from chaos.report.inks import ink
 from chaos.report.many import PathSpread
+from chaos.report.svg import ink
 from chaos.report.timeline import Curve, Lane, PathOperations, SentinelMark, Timeline
 
 WIDTH_IN = 12.8

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaos.analysis.campaign import analyse_beside
+from chaos.analysis.analyse import analyse_beside
 from chaos.analysis.history import History
 from chaos.analysis.result import CampaignResult
 from chaos.analysis.summary import to_json

@@ -21,8 +21,8 @@ from chaos.report.claims import ClaimRow, claims, slug
 from chaos.report.details import Row
 from chaos.report.evidence import Evidence
 from chaos.report.hurts import HurtTable, hurts
-from chaos.report.inks import INKS
 from chaos.report.many import PathSpread, group_title, is_many, some, spreads, unvisited, worst_first
+from chaos.report.svg import INKS
 
 ROOM = 250_000
 """Bytes that the page may have."""

@@ -1,11 +1,13 @@
-"""Makes matplotlib's SVG fit to stand in the page: attributes instead of styles, no ids of its own, few digits.
+"""The colours of pictures, and how matplotlib's SVG is made to fit into the page.
 
+Styles become attributes, ids are its own, and numbers have few digits.
 A page whose styles are blocked still has its attributes; and a colour that is an attribute can be mapped to its dark
 counterpart by the page's style sheet.
 """
 
 import re
 from itertools import pairwise
+from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement, fromstring, register_namespace, tostring
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
@@ -17,6 +19,38 @@ _DROPPED = {"stroke-linejoin", "stroke-miterlimit", "stroke-dashoffset"}
 MANY = 5
 """Shapes of one kind in one lane, from which on they are drawn as one line."""
 _HOISTED = ("fill", "fill-opacity", "stroke", "stroke-width", "font-size")
+
+
+class Ink(NamedTuple):
+    """A colour of a report: pictures are drawn in the light one, and the page's style sheet maps it to its dark one."""
+
+    light: str
+    dark: str
+
+
+INKS = {
+    "text": Ink("#1b1f24", "#e8ebef"),
+    "muted": Ink("#57606a", "#a3adb8"),
+    "line": Ink("#d1d7de", "#343d47"),
+    "paper": Ink("#ffffff", "#12161b"),
+    "panel": Ink("#f5f7f9", "#1a2027"),
+    "good": Ink("#1a7f38", "#4fc68c"),
+    "bad": Ink("#b42319", "#ff8f82"),
+    "open": Ink("#8a5a01", "#e5b547"),
+    "link": Ink("#0b5cad", "#79b8ff"),
+    "band": Ink("#fbe9e7", "#3a2322"),
+    "ok": Ink("#0072b3", "#6cb6ee"),
+    "stray": Ink("#9a5b00", "#f0b35a"),
+    "failed": Ink("#c0250f", "#ff8a70"),
+    "unknown": Ink("#7a4aa8", "#c9a2f2"),
+    "missed": Ink("#59636e", "#9fa9b4"),
+    "master": Ink("#005a8d", "#58aee8"),
+    "replica": Ink("#a9c9de", "#31495c"),
+}
+
+
+def ink(name: str) -> str:
+    return INKS[name].light
 
 
 def inline(source: str, title: str, description: str, prefix: str = "axis") -> str:

@@ -1,6 +1,6 @@
 """A system under test and what is promised of it, loaded strictly."""
 
 from chaos.scenario.load import Loaded, load
-from chaos.scenario.model import Scenario
+from chaos.scenario.scenario import Scenario
 
 __all__ = ["Loaded", "Scenario", "load"]

@@ -13,13 +13,11 @@ from pydantic_core import ErrorDetails
 
 from chaos.errors import ScenarioError
 from chaos.scenario.clients import missing
-from chaos.scenario.floors import HASTY_S, down_after_s, floors
-from chaos.scenario.lookup import experiments, find_scenario
-from chaos.scenario.model import Claim, Scenario, Target
-from chaos.scenario.schema import schema
+from chaos.scenario.lookup import experiments, find_scenario, instead
+from chaos.scenario.scenario import HASTY_S, Claim, Scenario, Target, down_after_s, floors
+from chaos.scenario.schema import schema, words_at
 from chaos.scenario.settings import SECRETS
-from chaos.scenario.source import Source, documents, override, read
-from chaos.scenario.words import Place, dotted, instead, words_at
+from chaos.scenario.source import Place, Source, documents, dotted, override, read
 
 PLAIN = {
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "keys and values below it are needed"),

@@ -1,11 +1,14 @@
-"""Where scenarios and experiments are found: a path given, then the working directory, then what ships with us."""
+"""Where scenarios and experiments are found: a path given, then the working directory, then what ships with us.
 
+Who asks for a name that is not known is told the nearest one that is.
+"""
+
+import difflib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import chaos
 from chaos.errors import ScenarioError
-from chaos.scenario.words import instead
 
 SCENARIO = "scenario.yaml"
 
@@ -48,6 +51,15 @@ def find_experiments(given: Iterable[str]) -> list[Path]:
     known = experiments()
     named = [name for item in given for name in (known if item == "all" else [item])]
     return [find_experiment(name) for name in dict.fromkeys(named)]
+
+
+def instead(word: str, known: Iterable[str]) -> str:
+    """What to say after an unknown word: the nearest known one, or all of them."""
+    words = list(known)
+    near = difflib.get_close_matches(word.lower(), words, n=1)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"known here: {', '.join(words)}" if words else "nothing is known here"
 
 
 def _named(folder: str, pattern: str, name: Callable[[Path], str]) -> dict[str, Path]:

@@ -13,8 +13,9 @@ import yaml
 
 from chaos.errors import ScenarioError
 from chaos.scenario.settings import SECRETS
-from chaos.scenario.words import Place, dotted
 
+Place = tuple[str | int, ...]
+"""Keys and indices from the top of a file down to a value, such as `("clients", "service", "rate")`."""
 TOOLS = {"chaos-mesh.org": "Chaos Mesh", "litmuschaos.io": "LitmusChaos"}
 """By the group of their objects: tools whose experiments are Kubernetes objects."""
 TEMPLATE = "this is a template and not YAML; render it first, as `helm template` does"
@@ -23,6 +24,11 @@ HELM = re.compile(
     r"\{\{-?\s*(?:\.(?:Values|Release|Chart|Capabilities|Files)\b|\$|(?:include|toYaml|tpl|if|else|end|range|with)\b)"
 )
 """What a Helm chart puts into a value; `{{.State}}`, which docker and others take, is none of it."""
+
+
+def dotted(place: Place) -> str:
+    """A place as it is written after `--set` and in errors, such as `clients.service.rate`."""
+    return ".".join(str(part) for part in place)
 
 
 @dataclass(frozen=True)

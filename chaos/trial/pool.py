@@ -19,7 +19,7 @@ from chaos.errors import CrowdedError, HarnessError, InterruptedTrial, NeverHeal
 from chaos.pipe import Child, Lines, Program
 from chaos.progress import Message, Tell, Tells
 from chaos.record.layout import CLOSED
-from chaos.trial.spec import TrialSpec
+from chaos.trial.assignment import TrialSpec
 from chaos.undo import RUN
 
 LOG = "worker.log"

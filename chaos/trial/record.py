@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from chaos.agent.spec import MEMBERS
+from chaos.agent.orders import MEMBERS
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.base import Cluster, Members, RunningAgent
 from chaos.experiment.play import Journal
@@ -20,7 +20,7 @@ from chaos.progress import Message, Tell, Tells
 from chaos.record.event_files import EventWriter
 from chaos.record.events import Event, MembersKnown, Note, Pod, Stamped, Step, pair_event
 from chaos.record.layout import CLOSED, EVENTS, JOURNAL, MANIFEST, SETTINGS, kept
-from chaos.trial.spec import utc_now
+from chaos.trial.assignment import utc_now
 
 
 class Record:

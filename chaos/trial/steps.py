@@ -24,7 +24,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from chaos.agent.spec import AUDIT, START, STOP
+from chaos.agent.orders import AUDIT, START, STOP
 from chaos.clock import AGENT, HOST, identity, mono_ns
 from chaos.cluster.base import refusal
 from chaos.cluster.health import Facts, master, settings, summary, to_audit
@@ -38,7 +38,7 @@ from chaos.errors import (
     SetupError,
     worst,
 )
-from chaos.experiment import paths, play, recovery, written
+from chaos.experiment import live_paths, play, recovery, written
 from chaos.experiment.crowding import Crowded
 from chaos.experiment.observed import Observed
 from chaos.experiment.play import Journal
@@ -49,8 +49,8 @@ from chaos.model import ErrorCode
 from chaos.progress import Message, Tell, Tells
 from chaos.record.events import Audit, ClientsStarted, ClientsStopped, Event, RandomWait, WatchBegin, WatchEnd
 from chaos.scenario import Scenario
+from chaos.trial.assignment import TrialSpec, agent_spec, manifest
 from chaos.trial.record import Attendant, Record
-from chaos.trial.spec import TrialSpec, agent_spec, manifest
 from chaos.undo import UndoJournal
 from chaos.until import until
 
@@ -255,7 +255,7 @@ async def baseline(session: Session, record: Record, said: list[str]) -> None:
 class Driven(NamedTuple):
     """How the paths fared in a baseline, and how the machine did meanwhile."""
 
-    paths: dict[str, paths.Baseline]
+    paths: dict[str, live_paths.Baseline]
     crowded: Crowded
 
 
@@ -270,7 +270,7 @@ def _none_works(driven: Driven) -> SetupError:
     met: Counter[ErrorCode] = sum((one.errors for one in driven.paths.values()), Counter())
     good, bad = sum(one.good for one in driven.paths.values()), met.total()
     each = ", ".join(f"{count} {code.words}" for code, count in met.most_common())
-    late = sum(met[code] for code in paths.LATE)
+    late = sum(met[code] for code in live_paths.LATE)
     crowded = driven.crowded.at_all and 2 * late > bad
     if crowded:
         why = f"the machine was too crowded to measure: {driven.crowded.sentence}"
@@ -282,7 +282,7 @@ def _none_works(driven: Driven) -> SetupError:
     return (CrowdedError if crowded else SetupError)(f"no path to the master works: {operations}; {why}")
 
 
-def _poor(session: Session, path: str, one: paths.Baseline) -> str:
+def _poor(session: Session, path: str, one: live_paths.Baseline) -> str:
     """One sentence for both ways of driving a path that never worked."""
     client = session.scenario.clients[path.partition("/")[0]]
     return f"{client.about or path.partition('/')[0]} ({client.address or client.sentinel}) {one.sentence}"
@@ -299,7 +299,7 @@ async def _driven(session: Session, deadline_s: float, most: int | None) -> Driv
     begun_ns, since_ns = mono_ns(), session.observed.now_at_agent()
     await recovery.wait(session, seconds)
     crowded = session.observed.crowding.since(begun_ns, mono_ns(), round(deadline_s / 2 * 1e9))
-    return Driven(paths.baselines(session.observed, since_ns), crowded)
+    return Driven(live_paths.baselines(session.observed, since_ns), crowded)
 
 
 async def random_wait(session: Session, seed: int, said: list[str]) -> None:

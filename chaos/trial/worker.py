@@ -18,7 +18,7 @@ from chaos.experiment.session import Session
 from chaos.experiment.threads import LoopThread, MainThread
 from chaos.experiment.written import Experiment
 from chaos.progress import Message, Tell, Tells
-from chaos.trial.spec import TrialSpec
+from chaos.trial.assignment import TrialSpec
 from chaos.trial.steps import Trial
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)

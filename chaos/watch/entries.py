@@ -17,7 +17,7 @@ from typing import Any
 from chaos.client.spec import ClientSpec
 from chaos.clock import mono_ns, reading
 from chaos.errors import RecordingError
-from chaos.experiment.paths import LATE
+from chaos.experiment.live_paths import LATE
 from chaos.model import WORKS_SHARE, ErrorCode, Outcome
 from chaos.record.events import (
     ClientsStarted,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaos.agent.spec import QUIT, AgentSpec
+from chaos.agent.orders import QUIT, AgentSpec
 from chaos.clock import mono_ns
 from chaos.errors import HarnessError
 from chaos.linux import die_with_parent

@@ -17,7 +17,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from chaos.agent.spec import MEMBERS, START, STOP, AgentSpec
+from chaos.agent.orders import MEMBERS, START, STOP, AgentSpec
 from chaos.campaign import unused
 from chaos.client.spec import Load
 from chaos.clock import HOST, mono_ns
@@ -34,8 +34,8 @@ from chaos.record.events import (
     pair_event,
 )
 from chaos.record.layout import CAMPAIGN, CLOSED, MANIFEST, SETTINGS
+from chaos.trial.assignment import utc_now
 from chaos.trial.record import write_json
-from chaos.trial.spec import utc_now
 from chaos.until import until
 from chaos.watch.entries import MINUTE_NS, Entry, Minutes, Recent, Transport
 from chaos.watch.guest import Around, GuestWish

@@ -21,7 +21,7 @@ from chaos.record.events import (
     Stamped,
 )
 from chaos.record.layout import FORMAT
-from chaos.trial.spec import utc_now, versions
+from chaos.trial.assignment import utc_now, versions
 from chaos.watch.guest import GuestWish
 from chaos.watch.processes import UserCommand
 

@@ -6,7 +6,7 @@ import pytest
 
 from chaos.agent.keeper import put
 from chaos.agent.main import Command, Control
-from chaos.agent.spec import MEMBERS, QUIT, START
+from chaos.agent.orders import MEMBERS, QUIT, START
 
 
 def write(directory, path, data):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from chaos.agent.keeper import Mirror, put
-from chaos.agent.spec import AUDIT, MEMBERS, QUIT, START, STOP, AgentSpec
+from chaos.agent.orders import AUDIT, MEMBERS, QUIT, START, STOP, AgentSpec
 from chaos.client.spec import ClientSpec, Connection, Load
 from chaos.clock import mono_ns
 from chaos.model import Outcome

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.analysis.campaign import analyse
+from chaos.analysis.analyse import analyse
 from chaos.analysis.result import CampaignResult, Verdict
 from chaos.analysis.wording import breakable
 from chaos.errors import RecordingError

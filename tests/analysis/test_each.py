@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from chaos.analysis.campaign import FEW, each
+from chaos.analysis.analyse import FEW, each
 from chaos.errors import RecordingError
 
 

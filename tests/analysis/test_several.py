@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chaos.analysis.campaign import analyse
+from chaos.analysis.analyse import analyse
 from chaos.analysis.clocks import Clocks
 from chaos.analysis.history import History
 from chaos.analysis.interval import Interval

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chaos.analysis.campaign import analyse
+from chaos.analysis.analyse import analyse
 from chaos.analysis.cause import explaining, longest
 from chaos.analysis.result import CampaignResult, Finding, TrialResult
 from chaos.analysis.trial import analyse_trial

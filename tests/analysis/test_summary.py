@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.analysis.campaign import analyse
+from chaos.analysis.analyse import analyse
 from chaos.analysis.result import VERSION, CampaignResult
 from chaos.analysis.summary import from_json, to_json
 from chaos.errors import RecordingError

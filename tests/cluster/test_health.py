@@ -7,8 +7,8 @@ import pytest
 from chaos.clock import node_domain
 from chaos.cluster.health import Facts, follows_label, master, replicas, settings, summary, to_audit, unhealthy
 from chaos.model import Member, MemberKind
-from chaos.scenario.model import System
 from chaos.scenario.places import ProxyPods
+from chaos.scenario.scenario import System
 from tests.saying import event
 
 SYSTEM = System.model_validate(

@@ -6,10 +6,10 @@ from typing import get_args
 import pytest
 
 import chaos
-from chaos.operators.rooms import ROOMS
+from chaos.analysis.trial import ROOMS
 from chaos.operators.spotahome import LABEL_LINE, REPAIR_LINE
 from chaos.report.files import report
-from chaos.scenario.model import System
+from chaos.scenario.scenario import System
 from tests.recordings import kill_master, write_campaign
 
 KNOWN_OF_SPOTAHOME = ("resync", "it labels only in", "does nothing while a pod is terminating")
@@ -43,7 +43,7 @@ def test_nothing_outside_its_room_knows_a_word_of_an_operators_log(words: str):
     package = Path(chaos.__file__).parent
     outside = [path for path in package.rglob("*.py") if "spotahome" not in path.parts]
     knowing = [str(path.relative_to(package)) for path in outside if words in path.read_text()]
-    by_name = ["cluster/kube/found.py", "operators/rooms.py"]
+    by_name = ["analysis/trial.py", "cluster/kube/found.py"]
     assert sorted(knowing) == (by_name if words == "Spotahome" else []), "what a namespace holds is told by its name"
 
 

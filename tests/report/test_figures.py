@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from chaos.report import figures, svg
-from chaos.report.inks import INKS
 from chaos.report.many import PathSpread
+from chaos.report.svg import INKS
 from chaos.report.timeline import Curve, Lane, PathOperations, Run, SentinelMark, Timeline
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from chaos.analysis.campaign import FEW
+from chaos.analysis.analyse import FEW
 from chaos.analysis.result import Verdict
 from chaos.report.files import report
 from tests.recordings import Story, build_sample_campaign, kill_master, no_fault, write_campaign

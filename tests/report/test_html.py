@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 
 from chaos.analysis.result import Doubt, Finding, Losses
 from chaos.report.evidence import Evidence
-from chaos.report.inks import INKS
 from chaos.report.page import ROOM, css, findings, fitting, html
+from chaos.report.svg import INKS
 from tests.report.results import HEADLINE, campaign, trial, undecided
 
 EVIDENCE = Evidence(

@@ -3,8 +3,7 @@
 import yaml
 
 from chaos.scenario.lookup import SCENARIO, shipped
-from chaos.scenario.schema import dumps, schema
-from chaos.scenario.words import words_at
+from chaos.scenario.schema import dumps, schema, words_at
 
 SCENARIOS = shipped() / "scenarios"
 

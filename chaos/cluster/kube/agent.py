@@ -14,7 +14,7 @@ from pathlib import Path
 
 from chaos.access import REDIS, SENTINEL, Access, Tls
 from chaos.agent.keeper import Mirror
-from chaos.agent.spec import QUIT, AgentSpec
+from chaos.agent.orders import QUIT, AgentSpec
 from chaos.clock import AGENT as AGENT_DOMAIN
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.kube.api import MANAGED_BY, MANAGER, Api, ApiError, Object

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from chaos.agent.spec import AgentSpec
+from chaos.agent.orders import AgentSpec
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.base import Ability, Effect, Members, Partition, Stop
 from chaos.cluster.kube.agent import KubeAgent, agent_configuration, agent_pod, free_node, launch, placed
@@ -24,7 +24,7 @@ from chaos.cluster.kube.watcher import Watcher
 from chaos.errors import FaultError, HarnessError
 from chaos.model import Member, MemberKind
 from chaos.record.events import Event, Gap, Pod, Stamped
-from chaos.scenario.model import Scenario
+from chaos.scenario.scenario import Scenario
 from chaos.undo import Undo, about_of
 from chaos.until import until
 

@@ -17,7 +17,7 @@ from chaos.cluster.kube.api import MANAGED_BY, MANAGER, OURS, Api, ApiError, Obj
 from chaos.cluster.silent import DESCRIBED_S, FINAL, last_words
 from chaos.errors import ScenarioError, SetupError
 from chaos.progress import Message, Tell, Tells
-from chaos.scenario.model import Scenario, System
+from chaos.scenario.scenario import Scenario, System
 from chaos.scenario.source import documents
 from chaos.until import until
 

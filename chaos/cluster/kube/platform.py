@@ -22,7 +22,7 @@ from chaos.cluster.kube.stops import CANNOT
 from chaos.errors import ScenarioError
 from chaos.progress import Message, Tell
 from chaos.scenario.clients import not_in_pods
-from chaos.scenario.model import Scenario
+from chaos.scenario.scenario import Scenario
 from chaos.until import until
 
 NODES_S = 60.0

@@ -18,8 +18,8 @@ from chaos.cluster.kube.podlog import Origin, PodLog
 from chaos.model import Member, MemberKind
 from chaos.record.events import EndpointEntry, Endpoints, Event, Pod, ServiceKnown, Stamped
 from chaos.record.layout import LOGS
-from chaos.scenario.model import Scenario
 from chaos.scenario.places import KubeSystem
+from chaos.scenario.scenario import Scenario
 
 ORDINAL = re.compile(r"-(\d+)$")
 SERVICE_NAME = "kubernetes.io/service-name"

@@ -20,7 +20,7 @@ from chaos.cluster.local.config import is_template, quorum, sentinel_settings
 from chaos.errors import SetupError
 from chaos.observe.watch import pairs
 from chaos.resp import Resp
-from chaos.scenario.model import System
+from chaos.scenario.scenario import System
 from chaos.until import until
 
 Address = tuple[str, int]

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from chaos.agent.spec import QUIT, AgentSpec
+from chaos.agent.orders import QUIT, AgentSpec
 from chaos.clock import AGENT, HOST, mono_ns
 from chaos.cluster.base import Ability, Members
 from chaos.cluster.executor import RENEW_S, Executor

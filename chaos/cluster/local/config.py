@@ -21,8 +21,8 @@ from chaos.cluster.local.plan import Plan
 from chaos.cluster.local.pod import LocalPod
 from chaos.cluster.local.servers import Server
 from chaos.model import MemberKind
-from chaos.scenario.model import System
 from chaos.scenario.places import PROXY_BACKEND, PROXY_STATS
+from chaos.scenario.scenario import System
 from chaos.scenario.settings import ProxySettings
 
 LOOPBACK = "127.0.0.1"

@@ -18,8 +18,8 @@ from chaos.model import MemberKind
 from chaos.net.service import Service
 from chaos.pipe import packed
 from chaos.record.events import EndpointEntry, Endpoints, Event, ServiceKnown, Stamped
-from chaos.scenario.model import System
 from chaos.scenario.places import MASTER_LABEL, LocalSystem
+from chaos.scenario.scenario import System
 
 MASTER_HOST, SENTINEL_HOST = 10, 11
 """The last byte of the Services' addresses."""

@@ -4,8 +4,8 @@ All of it is inside the network namespace of the nest, which `isolate` makes: no
 seen or changed, nothing is mounted, and all of it goes when its last process and its last open file are gone.
 `python -m chaos.cluster.local.network` tries once whether this machine allows it.
 
-Links, addresses and routes are made by netlink (`chaos.net.link`). Indexes of links are chosen here, so that nothing is
-asked.
+Links, addresses and routes are made by netlink (`chaos.net.netlink`). The index of a link is chosen here, so that
+nobody has to be asked for it.
 """
 
 import json
@@ -28,7 +28,7 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from chaos.errors import SetupError
 from chaos.linux import CLONE_NEWNET, CLONE_NEWUSER, apart, die_with_parent, setns, unshare
 from chaos.net.cut import Cut
-from chaos.net.link import NEW, LinkSocket, link_message, shaped, unshaped
+from chaos.net.netlink import NEW, LinkSocket, link_message, shaped, unshaped
 from chaos.net.nft import Services, Table
 from chaos.net.service import Service
 

@@ -9,7 +9,7 @@ from typing import Self
 from chaos.cluster.local.level import NAMESPACES
 from chaos.cluster.local.servers import Server
 from chaos.pipe import packed
-from chaos.scenario.model import Scenario, System
+from chaos.scenario.scenario import Scenario, System
 
 LINE_BYTES = 1 << 24
 """The most bytes of a line. The longest is an agent's spec with all its clients."""

@@ -19,8 +19,8 @@ from chaos.cluster.local.certificates import openssl
 from chaos.cluster.local.level import lacking, usable_level
 from chaos.errors import ScenarioError, SetupError
 from chaos.progress import Message, Tell
-from chaos.scenario.model import Scenario
 from chaos.scenario.places import LocalSystem
+from chaos.scenario.scenario import Scenario
 
 
 class LocalPlatform:

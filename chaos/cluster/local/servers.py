@@ -18,8 +18,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from chaos.errors import SetupError
-from chaos.scenario.model import System
 from chaos.scenario.places import LocalServer
+from chaos.scenario.scenario import System
 
 SERVER_VARIABLE = "FAILOVER_SERVER"
 """An environment variable. If it holds a path, no other program is looked at."""

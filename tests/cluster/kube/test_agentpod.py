@@ -2,7 +2,7 @@
 
 import json
 
-from chaos.agent.spec import AgentSpec
+from chaos.agent.orders import AgentSpec
 from chaos.client.spec import Load
 from chaos.cluster.kube.agent import agent_configuration, agent_pod, free_node, placed
 from chaos.model import MemberKind

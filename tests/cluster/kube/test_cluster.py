@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chaos.agent.spec import MEMBERS, START, AgentSpec
+from chaos.agent.orders import MEMBERS, START, AgentSpec
 from chaos.client.spec import ClientSpec, Load
 from chaos.clock import mono_ns
 from chaos.cluster.base import Effect, Partition, Stop

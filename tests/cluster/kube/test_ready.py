@@ -9,7 +9,7 @@ import pytest
 from chaos.cluster.kube.deploy import Readiness, is_ready, state_of
 from chaos.errors import SetupError
 from chaos.progress import Message, Tell
-from chaos.scenario.model import System
+from chaos.scenario.scenario import System
 from chaos.until import until
 
 REDIS, OPERATOR = "/api/v1/namespaces/here/pods", "/api/v1/namespaces/ops/pods"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.agent.spec import START
+from chaos.agent.orders import START
 from chaos.cluster.kube.kind import run
 from chaos.record.ops_files import read_rows
 from chaos.until import until

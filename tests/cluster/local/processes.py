@@ -9,7 +9,7 @@ from chaos.cluster.local.assembly import Address
 from chaos.cluster.local.config import command, is_template, redis_conf, sentinel_conf
 from chaos.cluster.local.servers import Server
 from chaos.scenario import load
-from chaos.scenario.model import System
+from chaos.scenario.scenario import System
 from tests.rig import LOOPBACK, free_port
 
 

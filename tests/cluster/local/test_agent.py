@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.agent.spec import AUDIT, START, STOP, AgentSpec
+from chaos.agent.orders import AUDIT, START, STOP, AgentSpec
 from chaos.client.spec import Load
 from chaos.clock import AGENT, identity
 from chaos.errors import SetupError
@@ -16,7 +16,7 @@ from chaos.model import Outcome
 from chaos.record.event_files import read_events
 from chaos.record.events import Resolved
 from chaos.record.ops_files import read_rows
-from chaos.trial.spec import client_specs
+from chaos.trial.assignment import client_specs
 from chaos.until import until
 from tests.cluster.local.systems import WITHIN_S, Held, children, command, held, nest_pid, scenario, there
 from tests.saying import said as fields_of

@@ -6,7 +6,7 @@ import pytest
 
 from chaos.cluster.local.config import command, rebound, redis_conf, sentinel_conf
 from chaos.cluster.local.servers import Server
-from chaos.scenario.model import System
+from chaos.scenario.scenario import System
 from tests.cluster.local.processes import system_of
 
 MASTER = ("10.9.0.1", 6379)

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.local
 BEGIN = """
 import errno, socket, threading
 from chaos.cluster.local.network import BRIDGE, FIRST, Network, isolate, new_address
-from chaos.net.link import LinkSocket
+from chaos.net.netlink import LinkSocket
 from chaos.linux import CLONE_NEWNET, setns
 
 def connect(space, address):

@@ -9,7 +9,7 @@ from chaos.analysis.trial import analyse_trial
 from chaos.cluster.local.level import LOOPBACK, Level
 from chaos.progress import Tell
 from chaos.scenario import load
-from chaos.trial.spec import TrialSpec
+from chaos.trial.assignment import TrialSpec
 from tests.cluster.local.systems import reference
 from tests.fakes import Played, trial_spec
 from tests.verdicts import counted

@@ -1,4 +1,7 @@
-"""A scenario as its file says it. Durations are seconds once loaded; a file writes `5s`, `100ms`, `2m`, `50/s`."""
+"""A scenario as its file says it, and how soon its settings let what it claims come true.
+
+Durations are seconds once loaded; a file writes `5s`, `100ms`, `2m`, `50/s`.
+"""
 
 from typing import Annotated, Any, Literal
 
@@ -33,6 +36,15 @@ RENAMED = {
     "lost_acknowledged": "lost_before, lost_tail and lost_after",
 }
 """Claims as they were called before format 2."""
+BEFORE_PROMOTION: tuple[Claim, ...] = ("detection", "quorum", "failover_start")
+AFTER_PROMOTION: tuple[Claim, ...] = ("promotion", "reconfiguration", "endpoint", "recovery", "downtime")
+PROMOTION_S = 0.2
+"""The least from +sdown to a writable master."""
+HASTY_S = 1.1
+"""A lost connection is tried again once a second, on a tick of 100 ms, and a new master has no grace beside its
+down-after: a Sentinel that tried the old one just before it switched finds the new one silent for as long as this.
+Seen on 7.0 and 6.2 with down-after-milliseconds 1000: a second failover, to the other replica, within 2 s of the first.
+"""
 GATE_BY_DEFAULT = ("recovery", "downtime", "lost_before", "works_at_end")
 
 DATABASES = 16
@@ -244,3 +256,20 @@ class Scenario(Part):
         if isinstance(recovery, dict) and "limit" in recovery:
             promised["downtime"] = {"limit": recovery["limit"]}
         return {**written, "targets": {**targets, **{n: t for n, t in promised.items() if n not in targets}}}
+
+
+def floors(down_after_s: float) -> dict[Claim, float]:
+    """The earliest that Sentinel can do each step after a master fell silent, in seconds from t = 0, by claim.
+
+    Nothing but another down-after-milliseconds makes it sooner. Read in Redis's sentinel.c and measured on 7.0: nobody
+    says +sdown before that time is over, and a replica is writable 0.2 s after it at the earliest (a vote, a timer tick
+    of 50 to 100 ms, REPLICAOF NO ONE). A failover that was asked for, as by a graceful delete, has no such floor.
+    """
+    before: dict[Claim, float] = dict.fromkeys(BEFORE_PROMOTION, down_after_s)
+    return before | dict.fromkeys(AFTER_PROMOTION, down_after_s + PROMOTION_S)
+
+
+def down_after_s(scenario: Scenario) -> float | None:
+    """down-after-milliseconds as the scenario declares it, in seconds; None where it leaves that to the system."""
+    value = str(scenario.system.settings.sentinel.get("down-after-milliseconds", ""))
+    return int(value) / 1000 if value.isdigit() else None

@@ -7,8 +7,8 @@ import pytest
 
 from chaos.clock import mono_ns
 from chaos.cluster.health import Facts
+from chaos.experiment.live_paths import Baseline, mark
 from chaos.experiment.observed import Observed
-from chaos.experiment.paths import Baseline, mark
 from chaos.model import ErrorCode, Outcome
 from chaos.progress import Message
 from chaos.record.layout import NOBODY, Row

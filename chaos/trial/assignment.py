@@ -11,7 +11,7 @@ from platform import python_version
 from typing import Any, Literal, Self
 
 from chaos import __version__
-from chaos.agent.spec import AgentSpec
+from chaos.agent.orders import AgentSpec
 from chaos.client.spec import ClientSpec, Connection, Load
 from chaos.clock import AGENT, HOST, identity
 from chaos.cluster.base import Members
