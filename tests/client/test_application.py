@@ -15,7 +15,7 @@ from chaos.record.layout import NOBODY
 from chaos.record.ops_files import read_header, read_rows
 from chaos.until import until
 from tests.client.conftest import Start
-from tests.client.play import Play, good, load, new_and_kept, playing, seconds, spec
+from tests.client.play import BY_LATENESS, Play, good, load, new_and_kept, playing, seconds, spec
 from tests.rig import LOOPBACK, REDIS, SENTINELS, Rig, free_port
 
 
@@ -93,7 +93,7 @@ async def test_meters_and_applications_reach_an_ipv6_address(start: Start, tmp_p
     async with playing(tmp_path, [*new_and_kept(address), application(address)]) as play:
         await calling(play)
     assert {row.client for row in good(play.rows)} == {0, 1, 5}
-    assert {row.outcome for row in play.rows} == {Outcome.OK}
+    assert {row.error for row in play.rows} <= {ErrorCode.NONE, *BY_LATENESS}
 
 
 @pytest.mark.redis

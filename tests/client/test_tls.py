@@ -18,7 +18,7 @@ from chaos.record.ops_files import read_rows
 from chaos.resp import Resp
 from chaos.until import until
 from tests.client.conftest import Start
-from tests.client.play import good, load, new_and_kept, outcomes, playing, spec
+from tests.client.play import BY_LATENESS, good, load, new_and_kept, outcomes, playing, spec
 from tests.rig import LOOPBACK, call, free_port, launch, wait_for
 
 pytestmark = pytest.mark.redis
@@ -26,8 +26,6 @@ pytestmark = pytest.mark.redis
 REDIS, SENTINEL = ("app", "correct-horse"), ("watcher", "battery-staple")
 RATE_HZ, DEADLINE_S = 10.0, 3.0
 """A handshake costs 2 ms of a core at each end, and the machine may be busy."""
-BY_LATENESS = (ErrorCode.CONNECT_TIMEOUT, ErrorCode.REPLY_TIMEOUT, ErrorCode.DISCOVERY_TIMEOUT, ErrorCode.NOT_SENT)
-"""What a machine that is busier than that may bring. A refusal is none of it."""
 Connecting = Callable[[Access, Access], None]
 
 

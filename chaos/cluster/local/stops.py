@@ -28,7 +28,8 @@ from chaos.record.events import FailoverAsked, Stamped
 from chaos.resp import Resp
 from chaos.scenario.places import LocalSystem
 
-ASK_S = 1.0
+ASK_S = 5.0
+"""How long a hook waits for an answer of a Sentinel. One that runs redis-cli waits for the whole grace of its pod."""
 GRACE_S = 2.0
 """From SIGTERM to SIGKILL: what the kubelet still gives a container whose hook has used up the grace of its pod."""
 FaultHandler = Callable[[Request], Awaitable[Answer]]

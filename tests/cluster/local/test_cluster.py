@@ -115,6 +115,7 @@ async def test_a_deleted_master_hands_over_before_it_goes(tmp_path):
         deleting = await one.until("pod", name="redis-0", deleting=True)
         labelled = await one.until("pod", role="master", gone=False, deleting=False, ready=True, restarts=0)
         assert labelled.event.name == "redis-0"
+        await one.until("failover.asked", member="redis-0", reply="OK")
         moved = await until(lambda: moved_to(one), within_s=WITHIN_S, because="another is labelled", every_s=0.02)
         gone = await one.until("pod", name="redis-0", gone=True)
         assert deleting.at_ns <= moved.at_ns <= gone.at_ns
