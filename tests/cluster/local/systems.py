@@ -48,6 +48,8 @@ class Held:
     cluster: LocalCluster
     directory: Path
     events: list[Stamped[Any]] = field(default_factory=list)
+    following: asyncio.Task[None] = field(init=False)
+    """It alone takes the cluster's events, and ends with the error that ends them."""
 
     def said(self, kind: str, **fields: object) -> list[Stamped[Any]]:
         """Every event of this kind that says this, in order."""
@@ -71,12 +73,12 @@ class Held:
 async def held(directory: Path, wanted: Scenario | None = None, level: Level = FULL) -> AsyncIterator[Held]:
     async with connect(reference(level, wanted), wanted or scenario(), directory) as cluster:
         one = Held(cluster, directory)
-        following = asyncio.create_task(one.follow())
+        one.following = asyncio.create_task(one.follow())
         try:
             yield one
         finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+            one.following.cancel()
+            await asyncio.gather(one.following, return_exceptions=True)
 
 
 def nest_pid(parent: int | None = None) -> int:

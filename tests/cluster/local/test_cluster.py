@@ -262,7 +262,7 @@ async def test_a_controller_that_ends_by_itself_is_the_harnesss_failing(tmp_path
     async with held(tmp_path) as one:
         os.kill(pid_of("controller"), signal.SIGTERM)
         with pytest.raises(SetupError, match="controller ended by itself with SIGTERM"):
-            await one.follow()
+            await one.following
         with pytest.raises(SetupError, match="controller ended by itself with SIGTERM"):
             await one.cluster.heal()
 

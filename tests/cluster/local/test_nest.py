@@ -92,7 +92,7 @@ async def test_a_nest_that_is_killed_takes_all_with_it_and_whoever_holds_it_is_t
         os.kill(pids[0], signal.SIGKILL)
         await all_gone(pids, spaces)
         with pytest.raises(SetupError, match="the local system ended"):
-            await one.follow()
+            await one.following
         with pytest.raises(SetupError, match="the local system ended"):
             await one.cluster.heal()
     [left] = place.iterdir()
