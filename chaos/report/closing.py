@@ -14,7 +14,6 @@ from chaos.analysis.result import (
     MILESTONE_OF,
     CampaignResult,
     Group,
-    Milestone,
     PathResult,
     State,
     TargetResult,
@@ -51,14 +50,11 @@ def campaign_lines(result: CampaignResult) -> list[Line]:
 def _group(group: Group, paths: tuple[PathSpread, ...]) -> Iterator[Line]:
     yield []
     yield [(group_title(group), "plain")]
-    yield [("  ", "plain"), *_counts(group), (f" {group.strength}", "plain")]
+    counts = {Verdict.PASS: group.passed, Verdict.FAIL: group.failed, Verdict.INCONCLUSIVE: group.inconclusive}
+    told = [(f"{wording.SIGNS[verdict]} {n} {verdict}  ", wording.TONES[verdict]) for verdict, n in counts.items() if n]
+    yield [("  ", "plain"), *told, (f" {group.strength}", "plain")]
     for path in paths:
         yield [(f"  {f'back, {path.path}':<26} {path.text}", "plain")]
-
-
-def _counts(group: Group) -> Line:
-    counts = {Verdict.PASS: group.passed, Verdict.FAIL: group.failed, Verdict.INCONCLUSIVE: group.inconclusive}
-    return [(f"{wording.SIGNS[verdict]} {n} {verdict}  ", wording.TONES[verdict]) for verdict, n in counts.items() if n]
 
 
 def trial_lines(result: CampaignResult, trial: TrialResult) -> list[Line]:
@@ -66,23 +62,23 @@ def trial_lines(result: CampaignResult, trial: TrialResult) -> list[Line]:
     found = sorted((*_milestones(trial), *_recoveries(trial)), key=lambda item: item[0])
     outages: list[Line] = [[(line, "plain")] for line in _outages(trial)]
     doubts: list[Line] = [[("  doubt    ", "open"), (doubt.text, "plain")] for doubt in trial.doubts if doubt.voids]
-    table: list[Line] = [[(line, "plain")] for line in _applications(trial)]
+    compared = len(_told(trial)) < len(trial.paths)
+    applications = ["", *(f"  {line}" for line in table_lines(trial, WIDTH - 2)), ""] if compared else []
+    table: list[Line] = [[(line, "plain")] for line in applications]
     return [[], _title(result, trial), *(line for _, line in found), *_counted(trial), *outages, *table, *doubts]
 
 
-def _applications(trial: TrialResult) -> list[str]:
-    """The table of application clients, if there are several to compare."""
-    if len(_told(trial)) == len(trial.paths):
-        return []
-    return ["", *(f"  {line}" for line in table_lines(trial, WIDTH - 2)), ""]
-
-
 def _outages(trial: TrialResult) -> list[str]:
-    texts = [f"{path.name} {wording.span(path.outage_s, none=_no_outage(path))}" for path in ways(_told(trial))]
-    head = "  outage   "
+    texts = []
+    for path in ways(_told(trial)):
+        none = f"never worked: {path.state_why}" if path.state == "never worked" else wording.application(path)
+        texts.append(f"{path.name} {wording.span(path.outage_s, none=none or 'none')}")
     armed = [text for text in [wording.rearmed(trial.milestones)] if text]
-    whole = [_whole(text, WIDTH - len(head)) for text in [*texts, losses_text(trial), *armed]]
-    rest = " " * len(head)
+    head = "  outage   "
+    room, rest = WIDTH - len(head), " " * len(head)
+    whole = [  # no line's end parts a text that fits into a line
+        text if len(text) > room else text.replace(" ", wording.NBSP) for text in [*texts, losses_text(trial), *armed]
+    ]
     return textwrap.wrap(" · ".join(whole), WIDTH, initial_indent=head, subsequent_indent=rest, break_on_hyphens=False)
 
 
@@ -90,11 +86,6 @@ def _told(trial: TrialResult) -> list[PathResult]:
     """The paths without those that the table of application clients has."""
     several = sum(path.application for path in trial.paths.values()) > 1
     return [path for path in trial.paths.values() if not (several and path.application)]
-
-
-def _whole(text: str, room: int) -> str:
-    """A text that no line's end parts, where a line has room for it."""
-    return text if len(text) > room else text.replace(" ", wording.NBSP)
 
 
 def _counted(trial: TrialResult) -> list[Line]:
@@ -164,18 +155,16 @@ def _title(result: CampaignResult, trial: TrialResult) -> Line:
 def _milestones(trial: TrialResult) -> Iterator[tuple[float, Line]]:
     for name in SHOWN:
         milestone = trial.milestones.get(name)
-        if milestone and milestone.state not in (State.NOT_APPLICABLE,):
-            yield _when(milestone), _milestone_line(trial, name, milestone)
-
-
-def _milestone_line(trial: TrialResult, name: str, milestone: Milestone) -> Line:
-    claim = CLAIM_OF.get(name, "")
-    title = wording.CLAIMS.get(claim, wording.milestone_name(name))
-    held = trial.targets.get(claim)
-    start = _start(milestone.at_s, title)
-    if milestone.state is not State.SEEN:
-        return [(f"{start} {wording.milestone(milestone):<50}", "plain"), *_held(held, claim)]
-    return [(f"{start} {_short(milestone.evidence):<50}", "plain"), *_held(held, claim)]
+        if milestone is None or milestone.state is State.NOT_APPLICABLE:
+            continue
+        if milestone.state is State.SEEN:
+            text = textwrap.shorten(_STAMPS.sub("", milestone.evidence), 50, placeholder=" …")
+        else:
+            text = wording.milestone(milestone)
+        claim = CLAIM_OF.get(name, "")
+        start = _start(milestone.at_s, wording.CLAIMS.get(claim, wording.milestone_name(name)))
+        at_s = milestone.at_s.least if milestone.at_s else milestone.limit_s or float("inf")
+        yield at_s, [(f"{start} {text:<50}", "plain"), *_held(trial.targets.get(claim), claim)]
 
 
 def _recoveries(trial: TrialResult) -> Iterator[tuple[float, Line]]:
@@ -202,27 +191,8 @@ def _held(target: TargetResult | None, claim: str) -> Line:
     mark = wording.judged(target, claim)
     floor = "" if target.floor is None or mark.tone != "bad" else f" (floor {wording.number(target.floor, 1)})"
     gates = " (gates)" if target.gate else ""
+    limit = wording.limit(target, claim).removesuffix(f"{wording.NBSP}s")
     return [
-        (f" target {_limit(target, claim):>5}  ", "plain"),
+        (f" target {limit:>5}  ", "plain"),
         (f"{mark.sign} {mark.text}{floor}{gates}", mark.tone),
     ]
-
-
-def _limit(target: TargetResult, claim: str) -> str:
-    return wording.limit(target, claim).removesuffix(f"{wording.NBSP}s")
-
-
-def _when(milestone: Milestone) -> float:
-    return milestone.at_s.least if milestone.at_s else milestone.limit_s or float("inf")
-
-
-def _short(text: str) -> str:
-    """What a line says, without the stamps before it."""
-    said = _STAMPS.sub("", text)
-    return textwrap.shorten(said, 50, placeholder=" …") if said else ""
-
-
-def _no_outage(path: PathResult) -> str:
-    if path.state == "never worked":
-        return f"never worked: {path.state_why}"
-    return wording.application(path) or "none"

@@ -7,7 +7,6 @@ from textwrap import shorten
 
 from chaos.analysis import wording
 from chaos.analysis.calls import Counts
-from chaos.analysis.interval import Interval
 from chaos.analysis.result import (
     FailoverResult,
     FaultRecord,
@@ -93,18 +92,16 @@ def failover_row(failover: FailoverResult) -> Row:
 
 
 def window_rows(trial: TrialResult, most: int = 12) -> list[Row]:
-    """Of each path no more than `most`; the rest is counted."""
-    return [row for path in trial.paths.values() for row in _windows(path, most)]
-
-
-def _windows(path: PathResult, most: int) -> list[Row]:
-    """One that was seen and is durable alike is told once."""
-    kinds: dict[tuple[object, ...], list[Window]] = {}
-    for window in path.windows:
-        kinds.setdefault((window.onset_s, window.end_s, window.when), []).append(window)
-    rows = [_window(path, same) for same in kinds.values()]
-    more = (path.name, f"{len(rows) - most} more", *"–––––")
-    return [*rows[:most], more] if len(rows) > most else rows
+    """Of each path no more than `most`; the rest is counted. One that was seen and is durable alike is told once."""
+    found: list[Row] = []
+    for path in trial.paths.values():
+        alike: dict[tuple[object, ...], list[Window]] = {}
+        for window in path.windows:
+            alike.setdefault((window.onset_s, window.end_s, window.when), []).append(window)
+        found += [_window(path, same) for same in [*alike.values()][:most]]
+        if len(alike) > most:
+            found.append((path.name, f"{len(alike) - most} more", *"–––––"))
+    return found
 
 
 def _window(path: PathResult, same: list[Window]) -> Row:
@@ -171,17 +168,12 @@ def doubt_rows(trials: tuple[TrialResult, ...], most: int) -> list[Row]:
 
 def short_row(trial: TrialResult) -> Row:
     """A trial in a line: number, experiment, verdict, when its last path was back, what was lost, or why not known."""
-    back = [path for path in trial.paths.values() if path.recovered_s and not path.application]
-    last = max(back, key=lambda path: _end_s(path.recovered_s), default=None)
+    back = [(it.recovered_s, it.name) for it in trial.paths.values() if it.recovered_s and not it.application]
+    last = max(back, key=lambda one: float("inf") if one[0].is_open else one[0].middle, default=None)
     lost = lost_text(trial.losses)
     why = shorten(trial.because[0], 90) if trial.because and trial.verdict is Verdict.INCONCLUSIVE else ""
-    when = f"{wording.span(last.recovered_s)}, {last.name}" if last else "no outage"
+    when = f"{wording.span(last[0])}, {last[1]}" if last else "no outage"
     return (str(trial.number), trial.experiment, f"{wording.SIGNS[trial.verdict]} {trial.verdict}", why or when, lost)
-
-
-def _end_s(recovered_s: Interval | None) -> float:
-    assert recovered_s is not None
-    return float("inf") if recovered_s.is_open else recovered_s.middle
 
 
 def flat(value: object, name: str = "") -> list[tuple[str, str]]:

@@ -98,6 +98,11 @@ def failures(history: History, trial: int) -> Failures:
     bad = np.flatnonzero(np.logical_or.reduce([masks[kind] for kind in BAD]))
     bad = bad[np.argsort(ops.due_s[bad], kind="stable")]
     due_s, client = ops.due_s[bad], ops.client[bad]
+    asked = {fact.event.index: fact.event.address for fact in history.facts(TargetAsked)}
+    answered = {}
+    for fact in history.facts(NodeSeen):
+        node = history.ran(fact.event.run_id)
+        answered[fact.event.index] = node.name if node else fact.event.run_id
     columns = (
         _named(client, {number: client.name for number, client in history.clients.items()}),
         client,
@@ -107,8 +112,8 @@ def failures(history: History, trial: int) -> Failures:
         ((ops.done_s[bad] - due_s) * 1000).round(2),
         np.select([masks[kind][bad] for kind in BAD], [np.array(kind, object) for kind in BAD]),
         _named(ops.error[bad], _ERRORS),
-        _named(ops.target[bad], _asked(history)),
-        _named(ops.node[bad], _answered(history)),
+        _named(ops.target[bad], {NOBODY: "", **asked}),
+        _named(ops.node[bad], {NOBODY: "", **answered}),
     )
     return Failures(trial, columns)
 
@@ -139,7 +144,19 @@ def groups(failures: Failures) -> list[FailureGroup]:
     found: dict[tuple[str, str, str, str], list[float]] = {}
     for _, path, _, _, due_s, _, _, outcome, error, asked, _ in failures:
         found.setdefault((path, outcome, error, asked), []).append(due_s)
-    made = [_group(failures.trial, names, at_s) for names, at_s in found.items()]
+    made = [
+        FailureGroup(
+            trial=failures.trial,
+            path=path,
+            outcome=outcome,
+            error=error,
+            asked=asked,
+            count=len(at_s),
+            first_s=at_s[0],
+            last_s=at_s[-1],
+        )
+        for (path, outcome, error, asked), at_s in found.items()
+    ]
     return sorted(made, key=lambda group: (group.path, group.first_s))
 
 
@@ -157,12 +174,6 @@ def grouped(trials: Sequence[Sequence[FailureGroup]], most: int = 400) -> list[R
     return [_row(group) for group in told[:most]]
 
 
-def _group(trial: int, names: tuple[str, str, str, str], at_s: list[float]) -> FailureGroup:
-    path, outcome, error, asked = names
-    about = {"path": path, "outcome": outcome, "error": error, "asked": asked}
-    return FailureGroup(trial=trial, **about, count=len(at_s), first_s=at_s[0], last_s=at_s[-1])
-
-
 def _row(alike: Sequence[FailureGroup]) -> Row:
     one, asked = alike[0], sorted({group.asked or "nobody" for group in alike})
     said = ErrorCode[one.error].words if one.error else "–"
@@ -171,18 +182,6 @@ def _row(alike: Sequence[FailureGroup]) -> Row:
     times = (wording.number(first_s), wording.number(last_s))
     trials = some([*{group.trial for group in alike}])
     return (trials, one.path, one.outcome, said, whom, wording.count(sum(each.count for each in alike)), *times)
-
-
-def _asked(history: History) -> dict[int, str]:
-    """Addresses by the index that rows use; nobody is empty."""
-    return {NOBODY: "", **{fact.event.index: fact.event.address for fact in history.facts(TargetAsked)}}
-
-
-def _answered(history: History) -> dict[int, str]:
-    """Names of members by the index that rows use; a run id where nobody is known by it."""
-    seen = [fact.event for fact in history.facts(NodeSeen)]
-    named = {one.index: (history.ran(one.run_id), one.run_id) for one in seen}
-    return {NOBODY: "", **{index: node.name if node else run_id for index, (node, run_id) in named.items()}}
 
 
 def _named(codes: npt.NDArray[Any], names: dict[int, str]) -> npt.NDArray[np.object_]:

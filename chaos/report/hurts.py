@@ -144,17 +144,15 @@ def _outages(tables: frames.Frames, group: Group) -> Iterator[tuple[str, str]]:
 
 def _lost(tables: frames.Frames, group: Group) -> tuple[str, str, str]:
     """How many acknowledged writes are lost over these trials, by class; `?` where a trial cannot tell."""
-    each = _of(tables.losses, group).groupby("loss")
-    told = {
-        str(name): (rows["least"].sum(), rows["most"].sum(), bool(rows["most"].isna().any())) for name, rows in each
-    }
-    before, tail, after = (_count(*told[name]) for name in LOSSES)
+    told = {}
+    for name, rows in _of(tables.losses, group).groupby("loss"):
+        most = rows["most"].sum()
+        text = wording.counted(Interval(rows["least"].sum(), most))
+        if rows["most"].isna().any():
+            text = f"≥ {text}" if most else "?"
+        told[name] = text
+    before, tail, after = (told[name] for name in LOSSES)
     return before, tail, after
-
-
-def _count(least: float, most: float, unknown: bool) -> str:  # a column of a table
-    text = wording.counted(Interval(least, most))
-    return (f"≥ {text}" if most else "?") if unknown else text
 
 
 def _mark(group: Group) -> Mark:

@@ -33,7 +33,7 @@ def junit(result: CampaignResult) -> bytes:
         suite = [trial for trial in result.trials if trial.experiment == experiment]
         _suite(root, result, experiment, cases(experiment, suite))
     if not result.trials:
-        _suite(root, result, "campaign", [_campaign(result)])
+        _suite(root, result, "campaign", [Case("campaign", "verdict", (_clean(result.rule),), Verdict.INCONCLUSIVE)])
     indent(root)
     return bytes(tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
 
@@ -45,21 +45,21 @@ def cases(experiment: str, trials: list[TrialResult]) -> list[Case]:
         for path, name, target in targets(trial):
             if target.gate:
                 held.setdefault((path, name), []).append((trial, target))
-    found = [_case(experiment, key, each) for key, each in held.items()]
+    found = []
+    for (path, claim), each in held.items():
+        lines = tuple(_clean(_line(trial, claim, target)) for trial, target in each)
+        name = f"{path or 'system'} {wording.CLAIMS[claim]}"
+        found.append(Case(experiment, name, lines, worst([_end(*one) for one in each])))
     whole = worst([trial.verdict for trial in trials])
     said = [case.verdict for case in found]
-    told = found and worst(said) == worst([*said, whole])
-    return found if told else [*found, _verdict(experiment, trials, whole)]
+    if found and worst(said) == worst([*said, whole]):
+        return found
+    lines = tuple(_clean(f"trial {trial.number}: {trial.verdict}: {'; '.join(trial.because)}") for trial in trials)
+    return [*found, Case(experiment, "verdict", lines, whole)]
 
 
 def worst(verdicts: list[Verdict]) -> Verdict:
     return next((verdict for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE) if verdict in verdicts), Verdict.PASS)
-
-
-def _case(experiment: str, key: tuple[str, str], held: list[tuple[TrialResult, TargetResult]]) -> Case:
-    path, claim = key
-    lines = tuple(_clean(_line(trial, claim, target)) for trial, target in held)
-    return Case(experiment, f"{path or 'system'} {wording.CLAIMS[claim]}", lines, worst([_end(*one) for one in held]))
 
 
 def _end(trial: TrialResult, target: TargetResult) -> Verdict:
@@ -75,15 +75,6 @@ def _line(trial: TrialResult, name: str, target: TargetResult) -> str:
         verdict = f"undecided, because {wording.why_undecided(target)}"
     doubts = "".join(f"; {why}" for why in trial.because if trial.verdict is Verdict.INCONCLUSIVE)
     return f"trial {trial.number}: {measured}, promised {wording.limit(target, name)}: {verdict}{doubts}"
-
-
-def _verdict(experiment: str, trials: list[TrialResult], whole: Verdict) -> Case:
-    lines = tuple(_clean(f"trial {trial.number}: {trial.verdict}: {'; '.join(trial.because)}") for trial in trials)
-    return Case(experiment, "verdict", lines, whole)
-
-
-def _campaign(result: CampaignResult) -> Case:
-    return Case("campaign", "verdict", (_clean(result.rule),), Verdict.INCONCLUSIVE)
 
 
 def _clean(text: str) -> str:
@@ -103,11 +94,7 @@ def _suite(root: Element, result: CampaignResult, experiment: str, found: list[C
         element = SubElement(suite, "testcase", classname=f"{result.scenario}.{case.experiment}", name=case.name)
         tag = {Verdict.FAIL: "failure", Verdict.INCONCLUSIVE: "error"}.get(case.verdict)
         if tag:
-            SubElement(
-                element, tag, message=wording.modelled(result.cluster, _message(case)), type=str(case.verdict)
-            ).text = "\n".join(case.lines)
+            first, *others = case.lines
+            message = wording.modelled(result.cluster, f"{first} (and {len(others)} more trials)" if others else first)
+            SubElement(element, tag, message=message, type=str(case.verdict)).text = "\n".join(case.lines)
         SubElement(element, "system-out").text = "\n".join(case.lines)
-
-
-def _message(case: Case) -> str:
-    return case.lines[0] if len(case.lines) == 1 else f"{case.lines[0]} (and {len(case.lines) - 1} more trials)"

@@ -186,14 +186,11 @@ def findings(trials: Sequence[TrialResult]) -> list[Shown]:
             alike.setdefault(what, []).append((trial, one))
     shown = []
     for each in alike.values():
-        trial, longest = max(each, key=lambda it: _lasted_s(it[1]))
+        lasted_s = [float("inf") if one.until_s is None else one.until_s - one.since_s for _, one in each]
+        trial, longest = each[lasted_s.index(max(lasted_s))]
         numbers = sorted({trial.number for trial, _ in each})
         shown.append(Shown(longest, trial, some(numbers), len(each)))
     return sorted(shown, key=lambda one: SEVERITIES.index(one.finding.severity))
-
-
-def _lasted_s(finding: Finding) -> float:
-    return float("inf") if finding.until_s is None else finding.until_s - finding.since_s
 
 
 def css() -> str:

@@ -57,7 +57,9 @@ def inline(source: str, title: str, description: str, prefix: str = "axis") -> s
     """The picture as an element of the page, with its title and description for who cannot see it."""
     register_namespace("", SVG)
     root = fromstring(source)
-    _drop(root, ("metadata", "style"))
+    for parent in list(root.iter()):
+        for child in [child for child in parent if child.tag in (f"{{{SVG}}}metadata", f"{{{SVG}}}style")]:
+            parent.remove(child)
     for element in root.iter():
         _attributes(element)
     _ids(root, prefix)
@@ -66,13 +68,6 @@ def inline(source: str, title: str, description: str, prefix: str = "axis") -> s
     _gather(root)
     _name(root, title, description)
     return tostring(root, encoding="unicode").replace("\n", "").replace(" />", "/>")
-
-
-def _drop(root: Element, names: tuple[str, ...]) -> None:
-    tags = [f"{{{SVG}}}{name}" for name in names]
-    for parent in list(root.iter()):
-        for child in [child for child in parent if child.tag in tags]:
-            parent.remove(child)
 
 
 def _hoist(root: Element) -> None:
@@ -109,14 +104,11 @@ def _shaped_line(group: Element, name: str) -> list[Element]:
     inks = {ink: group.attrib.pop(ink) for ink in _HOISTED if ink in group.attrib}
     marker = Element(f"{{{SVG}}}marker", id=name, overflow="visible", markerUnits="userSpaceOnUse")
     SubElement(marker, f"{{{SVG}}}use", inks | {"href": group[0].get("href", "")})
-    at = dict.fromkeys((shape.get("x"), shape.get("y")) for shape in group)
+    at = list(dict.fromkeys((shape.get("x"), shape.get("y")) for shape in group))
+    steps = (f"H{x}" if y == before else f"L{x} {y}" for (_, before), (x, y) in pairwise(at))
+    line = f"M{at[0][0]} {at[0][1]}{''.join(steps)}"
     corners = {f"marker-{where}": f"url(#{name})" for where in ("start", "mid", "end")}
-    return [marker, Element(f"{{{SVG}}}path", {"d": _path(list(at)), "fill": "none", **corners})]
-
-
-def _path(corners: list[tuple[str | None, str | None]]) -> str:
-    steps = (f"H{x}" if y == before else f"L{x} {y}" for (_, before), (x, y) in pairwise(corners))
-    return f"M{corners[0][0]} {corners[0][1]}{''.join(steps)}"
+    return [marker, Element(f"{{{SVG}}}path", {"d": line, "fill": "none", **corners})]
 
 
 def _says_nothing(element: Element) -> bool:
@@ -128,14 +120,21 @@ def _says_nothing(element: Element) -> bool:
 def _attributes(element: Element) -> None:
     """`style` as attributes, short numbers, plain href, and no white space of the source."""
     element.text, element.tail = (element.text or "").strip(), ""
-    for name, value in _declarations(element.attrib.pop("style", "")):
-        element.attrib.update(_font(value) if name == "font" else {} if name in _DROPPED else {name: value})
+    for declaration in element.attrib.pop("style", "").split(";"):
+        name, colon, value = (part.strip() for part in declaration.partition(":"))
+        if name == "font":  # which is no attribute of SVG; its size is, and the family is the whole picture's
+            size = _FONT.search(value)
+            element.set("font-size", size["size"] if size else "9")
+        elif colon and name not in _DROPPED:
+            element.set(name, value)
     reference = element.attrib.pop(f"{{{XLINK}}}href", None)
     if reference:
         element.set("href", reference)
     for name in ("d", "x", "y", "transform", "width", "height"):
         if name in element.attrib:
-            short = _NUMBER.sub(_short, " ".join(element.attrib[name].split()))
+            short = _NUMBER.sub(
+                lambda number: f"{float(number[0]):.1f}".removesuffix(".0"), " ".join(element.attrib[name].split())
+            )
             element.set(name, _drawn(_COMMAND.sub(r"\1", short).strip()) if name == "d" else short)
     if element.get("transform", "").startswith("rotate(-0"):
         del element.attrib["transform"]
@@ -163,21 +162,6 @@ def _sign(at: tuple[str, ...], to: tuple[str, ...]) -> str:
     if not at[0] or not to[0]:
         return ""
     return "".join(str((float(b) > float(a)) - (float(b) < float(a))) for a, b in zip(at, to, strict=True))
-
-
-def _declarations(style: str) -> list[tuple[str, str]]:
-    pairs = (part.split(":", 1) for part in style.split(";") if ":" in part)
-    return [(name.strip(), value.strip()) for name, value in pairs]
-
-
-def _font(value: str) -> dict[str, str]:
-    """`font` is no attribute of SVG; its size is, and the family is the whole picture's."""
-    size = _FONT.search(value)
-    return {"font-size": size["size"] if size else "9"}
-
-
-def _short(number: re.Match[str]) -> str:
-    return f"{float(number[0]):.1f}".removesuffix(".0")
 
 
 def _ids(root: Element, prefix: str) -> None:

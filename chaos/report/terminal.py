@@ -11,7 +11,7 @@ import re
 import signal
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -69,7 +69,7 @@ class Terminal:
             text = f"  {data['name']:<10} waiting {seconds(data['seconds'], 0)}: {data['text']}"
             self._wait(data["name"], data["seconds"], text)
         else:
-            self._print(_LINES[message.tell](data))
+            self._print(LINES[message.tell](data))
 
     def say(self, text: str) -> None:
         """A line as it is."""
@@ -182,29 +182,6 @@ def _campaign(data: dict[str, Any]) -> list[str]:
     return [f"[bold]{escape(what)}[/]", escape(f"{rounds}{many}{long}, then {data['directory']}/report.html")]
 
 
-def _step(data: dict[str, Any]) -> list[str]:
-    """Its time stands behind its last line."""
-    *more, last = map(escape, _wrapped(data["text"], COLUMN))
-    timed = f"{last:<{COLUMN}} [dim]{seconds(data['seconds']):>8}[/]"
-    return _beside(f"[cyan]{escape(data['name']):<10}[/]", [*more, timed])
-
-
-def _trial(data: dict[str, Any]) -> list[str]:
-    return ["", f"[bold]{escape(data['experiment'])} {data['number']}/{data['of']}[/]   seed {data['seed']}"]
-
-
-def _effect(data: dict[str, Any]) -> list[str]:
-    return [f"  T0 {escape(data['t0'])}   {escape(data['text'])}"]
-
-
-def _seen(data: dict[str, Any]) -> list[str]:
-    return [f"  {number(data['at_s']):>7}  {escape(data['name']):<22} {escape(data['text'])}".rstrip()]
-
-
-def _note(data: dict[str, Any]) -> list[str]:
-    return _beside(f"[yellow]{'note':<10}[/]", map(escape, _wrapped(data["text"], COLUMN + 15)))
-
-
 def _wrapped(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
 
@@ -215,21 +192,21 @@ def _beside(word: str, lines: Iterable[str]) -> list[str]:
     return [f"  {word} {first}", *(f"{'':<13}{line}" for line in rest)]
 
 
-def _closed(data: dict[str, Any]) -> list[str]:
-    return [f"  [dim]recorded in {escape(data['directory'])}[/]"]
+def _step(data: dict[str, Any]) -> list[str]:
+    """Its time stands behind its last line."""
+    *more, last = map(escape, _wrapped(data["text"], COLUMN))
+    timed = f"{last:<{COLUMN}} [dim]{seconds(data['seconds']):>8}[/]"
+    return _beside(f"[cyan]{escape(data['name']):<10}[/]", [*more, timed])
 
 
-def _failed(data: dict[str, Any]) -> list[str]:
-    return [f"[red bold]error:[/] {escape(data['text'])}"]
-
-
-_LINES = {
+LINES: dict[Tell, Callable[[dict[str, Any]], list[str]]] = {
     Tell.CAMPAIGN: _campaign,
     Tell.STEP: _step,
-    Tell.TRIAL: _trial,
-    Tell.EFFECT: _effect,
-    Tell.SEEN: _seen,
-    Tell.NOTE: _note,
-    Tell.CLOSED: _closed,
-    Tell.FAILED: _failed,
+    Tell.TRIAL: lambda it: ["", f"[bold]{escape(it['experiment'])} {it['number']}/{it['of']}[/]   seed {it['seed']}"],
+    Tell.EFFECT: lambda it: [f"  T0 {escape(it['t0'])}   {escape(it['text'])}"],
+    Tell.SEEN: lambda it: [f"  {number(it['at_s']):>7}  {escape(it['name']):<22} {escape(it['text'])}".rstrip()],
+    Tell.NOTE: lambda it: _beside(f"[yellow]{'note':<10}[/]", map(escape, _wrapped(it["text"], COLUMN + 15))),
+    Tell.CLOSED: lambda it: [f"  [dim]recorded in {escape(it['directory'])}[/]"],
+    Tell.FAILED: lambda it: [f"[red bold]error:[/] {escape(it['text'])}"],
 }
+"""How each message is said that is not redrawn in place; what is in brackets is rich's."""

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from chaos.analysis import wording
 from chaos.analysis.history import E, Fact, History
-from chaos.analysis.interval import Interval
 from chaos.analysis.result import TrialResult
 from chaos.model import split_address
 from chaos.record.events import Endpoints, Hiccup, Hiccups, Pod, Role, RoleLost, SentinelSaid
@@ -177,14 +176,11 @@ def extent(history: History, trial: TrialResult) -> Axis:
     """From a little before the fault to a little after the last thing that happened because of it."""
     first, last = float(history.ops.due_s.min()), history.ops.end_s
     seen = [milestone.at_s.middle for milestone in trial.milestones.values() if milestone.at_s]
-    ends = [edge for window in _windows(trial) for edge in ((window.least, window.most) if window else (last,))]
+    windows = [window.end_s for path in trial.paths.values() for window in path.windows]
+    ends = [edge for end_s in windows for edge in ((end_s.least, end_s.most) if end_s else (last,))]
     happened = max([LEAST_S, *seen, *ends, _band_end(trial)]) if trial.expects != "nothing" else last
     end = min(last, happened * 1.06 + LEAST_S)
     return max(first, -max(LEAST_S, 0.08 * end)), max(end, first + 1.0)
-
-
-def _windows(trial: TrialResult) -> Iterator[Interval | None]:
-    return (window.end_s for path in trial.paths.values() for window in path.windows)
 
 
 def _band_end(trial: TrialResult) -> float:
