@@ -94,6 +94,11 @@ def name_of(pid: int) -> str:
     return _read(pid, "comm").strip()
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a process is stopped by a signal, as by a Ctrl-Z. One that has ended is not."""
+    return _state(_read(pid, "stat")) == STOPPED
+
+
 def with_children(pid: int) -> list[int]:
     """Return a process and its children, such as the one that a Redis forks to save."""
     found = _read(pid, f"task/{pid}/children").split()
@@ -139,11 +144,16 @@ def _stops(pid: int) -> Iterator[bool]:
     """Yield for each thread of a process whether it is stopped."""
     try:
         for task in (PROC / str(pid) / "task").iterdir():
-            state = (task / "stat").read_text().rpartition(")")[2].split()[0]
+            state = _state((task / "stat").read_text())
             if state not in "ZX":
                 yield state == STOPPED
     except (FileNotFoundError, ProcessLookupError):
         return
+
+
+def _state(stat: str) -> str:
+    """The state in what /proc says of a process or thread: a letter such as R, S or T. Empty if it says nothing."""
+    return stat.rpartition(")")[2].strip()[:1]
 
 
 def _pids() -> Iterator[int]:

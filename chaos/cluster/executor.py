@@ -4,10 +4,12 @@ It sends requests and turns the answers into effects. No fault is tried again: i
 known whether the fault was made.
 """
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from chaos.agent import reach
 from chaos.clock import mono_ns
 from chaos.cluster.base import Effect, Partition, Stop
 from chaos.errors import FaultError
@@ -108,6 +110,15 @@ class Executor(ABC):
         answer = await self.ask("heal")
         self.heard(answer)
         return "; ".join(answer.get("proofs", []))
+
+    @property
+    def renewal(self) -> str:
+        """What is asked once a second: `renew`, or only `status` while our parent, the campaign, is stopped.
+
+        A terminal stops the process group of the command, which is the campaign without its workers. A harness that is
+        stopped so has fallen silent, though its worker goes on, and whatever it holds has to be undone.
+        """
+        return "status" if reach.is_stopped(os.getppid()) else "renew"
 
     def heard(self, answer: Answer) -> None:
         """Record once what the executor undid by itself: from then on the fault was not in force."""

@@ -4,6 +4,7 @@ Platform events come by `take`, the agent's by following the file that is mirror
 """
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from chaos.clock import AGENT, mono_ns
@@ -19,13 +20,18 @@ from chaos.record.live import LiveOps
 
 class Observed:
     """`facts` is who is who now, `ops` how operations fare, `seen` what became known after t = 0, `crowding` how the
-    machine fares.
+    machine fares. `ticked_ns` is when the operator made its last pass, on the host's clock: half a second off at most.
 
     `counts` says how many events of each kind came, `identities` what each clock domain said of itself.
     """
 
-    def __init__(self, directory: Path, facts: Facts, tell: Tells) -> None:
+    def __init__(
+        self, directory: Path, facts: Facts, tell: Tells, is_tick: Callable[[Event], bool] = lambda _event: False
+    ) -> None:
+        """`is_tick` is shown every event and says whether the operator has made another pass by then."""
         self.facts = facts
+        self._is_tick = is_tick
+        self.ticked_ns = 0
         self.ops = LiveOps(directory)
         self.seen = Seen(tell)
         self.crowding = Crowding()
@@ -44,6 +50,9 @@ class Observed:
         elif isinstance(event, ClientsStarted):
             self.ops.left_out = frozenset(event.left_out)
         at_ns = self.at_host(stamped.domain, stamped.at_ns)
+        if self._is_tick(event):
+            since_ns = at_ns if stamped.since_ns is None else self.at_host(stamped.domain, stamped.since_ns)
+            self.ticked_ns = (since_ns + at_ns) // 2
         self.facts.apply(event)
         self.seen.apply(event, at_ns)
         self.crowding.apply(event, at_ns)

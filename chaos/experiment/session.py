@@ -22,7 +22,7 @@ from chaos.experiment.threads import awake
 from chaos.fault.aim import all_of
 from chaos.fault.catalogue import FAULTS
 from chaos.fault.inject import gave_up, heal, inject
-from chaos.fault.moment import PROMOTION, Moment, published
+from chaos.fault.moment import PROMOTION, TICK, Moment, published
 from chaos.fault.scene import Scene
 from chaos.progress import Message, Tell, Tells
 from chaos.record.event_files import EventWriter
@@ -126,11 +126,12 @@ class Session:
         return effect
 
     async def _come(self, moment: Moment) -> str:
-        """Wait for the moment of a fault, and say what it was. An event counts from the first fault on.
+        """Wait for the moment of a fault, and say what it was. Events count from the first fault on, ticks from now on.
 
         Raises FaultError if it does not come within the limit of the trial's recovery.
         """
-        begun_ns, limit_s = self.effect_ns or mono_ns(), self.scenario.limits.recovery
+        asked_ns, limit_s = mono_ns(), self.scenario.limits.recovery
+        begun_ns = self.effect_ns or asked_ns
         if moment.within_s:
             seconds = moment.random_s(self.seed)
             await asyncio.sleep(seconds)
@@ -138,6 +139,8 @@ class Session:
 
         async def come() -> bool:
             self.observed.follow()
+            if moment.event == TICK:
+                return self.observed.ticked_ns > asked_ns
             if moment.event == PROMOTION:
                 return self.observed.seen.promoted
             said, before = self.scene.facts.said, self._said_before
@@ -147,7 +150,7 @@ class Session:
         if moment.event:
             because = f"no {moment.event} was seen"
             await until(come, within_s=limit_s, because=because, every_s=MOMENT_S, error=FaultError)
-            begun_ns = mono_ns()
+            begun_ns = self.observed.ticked_ns if moment.event == TICK else mono_ns()
             at = f" {(begun_ns - self.effect_ns) / 1e9:.2f} s after t = 0" if self.effect_ns else ""
             said = f"{moment.event} was seen{at}"
         await asyncio.sleep(max(0.0, moment.after_s - (mono_ns() - begun_ns) / 1e9))

@@ -1,6 +1,7 @@
 """When a fault is made: at once, at an event, some seconds after one, or at a random moment by the trial's seed.
 
-It is written as `when` of an action: `+odown`, `2 s after +odown`, `5 s` (after t = 0), `within 10 s` (random).
+It is written as `when` of an action: `+odown`, `2 s after +odown`, `12 s after tick`, `5 s` (after t = 0),
+`within 10 s` (random).
 """
 
 import random
@@ -11,9 +12,11 @@ from typing import Self
 
 PROMOTION = "promotion"
 """The word for the moment when another Redis first says that it is master; the others are a Sentinel's own events."""
+TICK = "tick"
+"""The word for the operator's next pass: Redis was told CONFIG SET, by its own count, which is polled every 0.5 s."""
 _SECONDS = r"\d+(?:\.\d+)?"
 _WRITTEN = re.compile(
-    rf"within (?P<within>{_SECONDS}) s|(?:(?P<after>{_SECONDS}) s(?: after |$))?(?P<event>[+-]\S+|{PROMOTION})?"
+    rf"within (?P<within>{_SECONDS}) s|(?:(?P<after>{_SECONDS}) s(?: after |$))?(?P<event>[+-]\S+|{PROMOTION}|{TICK})?"
 )
 
 
@@ -30,7 +33,8 @@ class Moment:
         """Raises ValueError with what can be written."""
         found = _WRITTEN.fullmatch(text)
         if found is None:
-            raise ValueError(f'"{text}" is no moment; write +odown, 2 s after +odown, promotion, 5 s, or within 10 s')
+            known = "+odown, 2 s after +odown, promotion, 12 s after tick, 5 s, or within 10 s"
+            raise ValueError(f'"{text}" is no moment; write {known}')
         return cls(found["event"] or "", float(found["after"] or 0), float(found["within"] or 0))
 
     def random_s(self, seed: int) -> float:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from chaos.analysis.logs import LogLine
     from chaos.analysis.measured import Measured
     from chaos.analysis.result import Finding, Node
+    from chaos.record.events import Event
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +62,10 @@ class Operator:
         """What else about the operator may explain a trial, such as the time since its last pass."""
         del history
         return {}
+
+    def ticks(self) -> "Callable[[Event], bool]":
+        """What is shown every event in turn, and says of each whether the operator has made another pass by then."""
+        return lambda _event: False
 
     def pointer_cause(self, measured: "Measured") -> str:
         """Why the Service named the new master so late, as the operator's log shows; empty if it does not."""

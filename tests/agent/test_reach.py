@@ -69,3 +69,16 @@ async def test_a_stop_that_does_not_show_is_an_error(frozen: subprocess.Popen[by
     with pytest.raises(FaultError, match="is not yet stopped after SIGSTOP"):
         await reach.stop_or_continue(reach.processes(ID), signal.SIGSTOP, within_s=0.1)
     frozen.kill()
+
+
+def test_a_process_is_stopped_from_its_stop_until_it_goes_on_and_not_once_it_has_ended() -> None:
+    with subprocess.Popen(["sleep", "600"]) as process:
+        seen = [reach.is_stopped(process.pid)]
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            process.send_signal(number)
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WCONTINUED)
+            seen.append(reach.is_stopped(process.pid))
+        process.kill()
+        process.wait(10)
+        seen.append(reach.is_stopped(process.pid))
+    assert seen == [False, True, False, False]

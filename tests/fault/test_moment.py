@@ -14,6 +14,8 @@ from chaos.fault.moment import Moment, published
         ("2 s after +odown", Moment("+odown", after_s=2)),
         ("promotion", Moment("promotion")),
         ("0.5 s after promotion", Moment("promotion", after_s=0.5)),
+        ("tick", Moment("tick")),
+        ("12 s after tick", Moment("tick", after_s=12)),
         ("5 s", Moment(after_s=5)),
         ("within 10 s", Moment(within_s=10)),
     ],
@@ -22,7 +24,7 @@ def test_it_is_an_event_an_offset_both_or_random(text: str, moment: Moment) -> N
     assert Moment.parse(text) == moment
 
 
-@pytest.mark.parametrize("text", ["odown", "5", "after +odown", "within 5 s after +odown", "5 s +odown"])
+@pytest.mark.parametrize("text", ["odown", "5", "after +odown", "within 5 s after +odown", "5 s +odown", "ticks"])
 def test_what_is_no_moment_is_refused_with_what_can_be_written(text: str) -> None:
     with pytest.raises(ValueError, match="is no moment; write"):
         Moment.parse(text)

@@ -121,7 +121,7 @@ class NodeHelper(Executor):
         while True:
             try:
                 watch = [_watched(member) for member in self.watched]
-                request = {"do": "renew", "watch": watch, "seen_ns": self._waits_ns}
+                request = {"do": self.renewal, "watch": watch, "seen_ns": self._waits_ns}
                 self._renewed(await (await self._open()).ask(request, ASK_S))
             except StreamBroken as error:
                 self._silent = str(error)
@@ -135,7 +135,7 @@ class NodeHelper(Executor):
         self._heard_ns, self._silent = now_ns, ""
         pair = ClockPair(wall_ns=answer["wall_ns"])
         self._put(Stamped(event=pair, domain=self.domain, at_ns=answer["mono_ns"]))
-        for event in fetched(answer["waits"], self.domain):
+        for event in fetched(answer.get("waits", []), self.domain):
             self._waits_ns = event.at_ns
             self._put(event)
         self.heard(answer)

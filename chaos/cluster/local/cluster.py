@@ -26,7 +26,7 @@ from chaos.scenario import Scenario
 from chaos.scenario.places import PROXY_STATS
 from chaos.undo import RUN, Undo
 
-UP_S, ASK_S, LEAVE_S = 60.0, 10.0, 10.0
+UP_S, ASK_S, LEAVE_S = 60.0, 10.0, 60.0
 """How long the nest may take to have a system, to answer, and to go."""
 END_S = 15.0
 """How long the agent may take to end after it was told to."""
@@ -120,7 +120,7 @@ class LocalCluster(Executor):
         while self._failure is None:
             since_ns = mono_ns()
             try:
-                self.heard(await self.ask("renew"))
+                self.heard(await self.ask(self.renewal))
             except FaultError as error:
                 gap = Gap(source="the local system", text=str(error))
                 self._fold(Stamped(event=gap, domain=HOST, at_ns=mono_ns(), since_ns=since_ns))

@@ -1,7 +1,7 @@
 """What a recording shows of the operator: its log, what its settings allow, how its trials are grouped."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from chaos.analysis.allowed import IN_PLACE_S, gone_s
@@ -12,7 +12,7 @@ from chaos.analysis.measured import Measured
 from chaos.analysis.result import Node
 from chaos.operators.operator import Means, Operator
 from chaos.operators.spotahome import LABEL_LINE, REPAIR_LINE
-from chaos.record.events import ConfigSet
+from chaos.record.events import ConfigSet, Event
 
 LABEL_S = Interval(1.0, 2.0)
 """From down-after to when a resync may write the label, at the earliest and at the latest."""
@@ -37,14 +37,22 @@ def _mine(history: History, pattern: str) -> Iterator[LogLine]:
 
 def resyncs_s(history: History) -> list[float]:
     """When some Redis was told CONFIG SET: its process counts more of them than at the poll before."""
-    counted: dict[tuple[str, str], int] = {}
-    found = []
-    for fact in history.facts(ConfigSet):
-        process = fact.event.member, fact.event.run_id
-        if fact.event.calls > counted.get(process, fact.event.calls):
-            found.append(fact.at_s.middle)
-        counted[process] = fact.event.calls
-    return found
+    is_tick = SetsCounted()
+    return [fact.at_s.middle for fact in history.facts(ConfigSet) if is_tick(fact.event)]
+
+
+class SetsCounted:
+    """Says of each event whether it shows a resync: a process that counts more CONFIG SET than when it last said so."""
+
+    def __init__(self) -> None:
+        self._counted: dict[tuple[str, str], int] = {}
+
+    def __call__(self, event: Event) -> bool:
+        if not isinstance(event, ConfigSet):
+            return False
+        process = event.member, event.run_id
+        before, self._counted[process] = self._counted.get(process, event.calls), event.calls
+        return event.calls > before
 
 
 class Spotahome(Operator):
@@ -90,6 +98,9 @@ class Spotahome(Operator):
         if label is None:
             return {"since_resync_s": None, "resync_seen_by": None}
         return {"since_resync_s": -label.at_s.most % history.scenario.system.period, "resync_seen_by": "label"}
+
+    def ticks(self) -> Callable[[Event], bool]:
+        return SetsCounted()
 
     def pointer_cause(self, measured: Measured) -> str:
         successor = measured.successor
