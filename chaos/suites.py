@@ -91,7 +91,8 @@ SUITES = {
         about="the planned ways to move the master",
         experiments=(
             *("failover-by-sentinel", "failover-coordinated", "failover-by-redis", "failover-to-best-replica"),
-            *("failover-after-pause", "delete-master"),
+            *("failover-after-pause", "delete-master", "hook-none", "hook-failover", "hook-sleep", "hook-save"),
+            "hook-shutdown",
         ),
     ),
     "all": Suite(about="every experiment that there is", experiments=("all",)),

@@ -38,6 +38,8 @@ BUSY_PERCENT = 80.0
 """With a higher CPU pressure than this, the machine may be the cause of what the system is blamed for."""
 SILENCE_S = 3.0
 """An agent reports every second. If it says nothing for longer than this, it was not there."""
+LATE_S = 0.05
+"""How much later than it was due a process may wake up, on a machine that has a core for it."""
 TOGETHER_S = 1.5
 """A role is recorded at least once a second. Two records further apart than this say nothing of the time between."""
 
@@ -245,6 +247,26 @@ def no_consequence(measured: Measured) -> Iterator[Doubt]:
         yield _void("no effect", "no source saw any consequence of the fault")
 
 
+def known_outage(measured: Measured) -> Iterator[Doubt]:
+    """Doubt our measuring if a master slept for a known time, was not replaced, and a path is measured otherwise.
+
+    DEBUG SLEEP lasts as long as it was told to, and longer only by what members waited for a core.
+    """
+    history = measured.history
+    slept = [fault for fault in history.faults if fault.name == "slow" and fault.confirmed_s is not None]
+    if len(history.faults) != 1 or not slept or not slept[0].is_origin or measured.after_effect:
+        return
+    told_s = float(slept[0].arguments["seconds"])
+    late_s = waited_s(history, Interval(0.0, told_s + LATE_S)) or 0.0
+    known_s = Interval(told_s, told_s + late_s + LATE_S)
+    for path in measured.working:
+        lengths = [window.length_s for window in path.windows if window.when != "before"]
+        if not any(length.overlaps(known_s) for length in lengths):
+            found = " and ".join(f"{one.least:.2f} to {one.most:.2f} s" for one in lengths) or "no outage"
+            text = f"the master slept for {told_s:g} s and was not replaced, and of {path.name} {found} was measured"
+            yield _void("known outage", text)
+
+
 def _changes(history: History) -> Iterator[str]:
     """Say, in a sentence each, which processes, roles, labels and endpoints changed after t = 0."""
     for kind, name_of, values_of in STEADY:
@@ -290,4 +312,5 @@ CHECKS: tuple[Callable[[Measured], Iterable[Doubt]], ...] = (
     out_before,
     path_baselines,
     no_consequence,
+    known_outage,
 )

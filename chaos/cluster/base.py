@@ -32,6 +32,7 @@ class Ability(StrEnum):
     LINK = "slow links"
     DELAY = "netem"
     COORDINATED = "SENTINEL FAILOVER COORDINATED"
+    HOOK = "a preStop hook of the experiment's own"
     SCALE = "scaling"
     NODE = "nodes"
     MACHINES = "members on several machines"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from chaos.cluster.base import Effect
 from chaos.experiment.session import HEAL_S, Session, current
 from chaos.fault.aim import Shape
-from chaos.fault.catalogue import ClientsSide
+from chaos.fault.catalogue import ClientsSide, Hook
 from chaos.net.cut import Way
 
 PROOF_S = 120.0
@@ -28,9 +28,9 @@ def crash(target: Target = "master", replace: bool = True, when: str = "") -> di
     return _apply("crash", target, when, replace=replace)
 
 
-def delete(target: Target = "master", when: str = "") -> dict[str, Any]:
-    """A graceful delete."""
-    return _apply("delete", target, when)
+def delete(target: Target = "master", hook: Hook = "", sleep_s: float = 0.0, when: str = "") -> dict[str, Any]:
+    """A graceful delete; `hook` is run before SIGTERM in place of the scenario's preStop hook, and sleeps `sleep_s`."""
+    return _apply("delete", target, when, **({"hook": hook, "sleep_s": sleep_s} if hook else {}))
 
 
 def pause(target: Target = "master", when: str = "") -> dict[str, Any]:

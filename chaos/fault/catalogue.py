@@ -22,6 +22,9 @@ API_SERVER = "api-server"
 """The peer of an operator that is no member."""
 ClientsSide = Literal["both", "with-target", "with-peers"]
 """On which side of a partition the clients are. Whoever observes the system is where they are."""
+Hook = Literal["", "none", "failover", "sleep", "save", "shutdown"]
+"""What a pod's preStop hook does, as people write them: it asks Sentinel for a failover, only sleeps, or runs redis-cli
+SAVE or SHUTDOWN. Empty is that of the scenario."""
 SIMULATED_S = 60.0
 """How long a Sentinel may take to come to the point at which it was told to end."""
 SLOW_S = 0.2
@@ -63,8 +66,13 @@ async def crash(scene: Scene, target: Member, *, replace: bool) -> Effect:
     return await scene.cluster.stop(target, Stop.CRASH if replace else Stop.KILL)
 
 
-async def delete(scene: Scene, target: Member) -> Effect:
-    """A graceful delete, as a drain or a rollout does it: the pod's preStop hook runs, and a master hands over."""
+async def delete(scene: Scene, target: Member, *, hook: Hook = "", sleep_s: float = 0.0) -> Effect:
+    """A graceful delete, as a drain or a rollout does it: the pod's preStop hook runs, and a master hands over.
+
+    With `hook` it is this one instead of the scenario's, and has to have done its work; then it sleeps for `sleep_s`.
+    """
+    if hook:
+        return await scene.cluster.afflict(target, "delete", hook=hook, sleep_s=sleep_s)
     return await scene.cluster.stop(target, Stop.DELETE)
 
 
@@ -328,7 +336,12 @@ FAULTS: dict[str, Fault] = {
     "keep_down": Fault(
         apply=keep_down, needs=frozenset({Ability.KILL}), lasting=True, proof="the process is gone", undo=HELD
     ),
-    "delete": Fault(apply=delete, needs=frozenset({Ability.DELETE}), proof="the pod has a deletion stamp"),
+    "delete": Fault(
+        apply=delete,
+        needs=frozenset({Ability.DELETE}),
+        more={"hook": Ability.HOOK},
+        proof="the pod has a deletion stamp; a hook of the experiment's own has done its work",
+    ),
     "rollout": Fault(
         apply=rollout,
         needs=frozenset({Ability.DELETE}),

@@ -12,7 +12,7 @@ from tests.analysis.conftest import Analysed, Placed
 from tests.recordings import Story, kill_master, no_fault
 from tests.recordings.documents import scenario_json
 from tests.recordings.load import Spell
-from tests.recordings.world import IDENTITY, IPS, PODS, ns
+from tests.recordings.world import IDENTITY, IPS, PODS, ns, run_id
 from tests.saying import edges
 
 OLD = f"master mymaster {IPS[0]} 6379"
@@ -314,3 +314,37 @@ def test_clients_that_all_started_are_no_doubt(analysed: Analysed):
     story = crash()
     story.event("clients.started", 0.1 - story.baseline_s, AGENT, deadline_s=0.1, left_out=[])
     assert "fewer meters" not in remarks(analysed(story))
+
+
+class TestKnownOutage:
+    """The master sleeps for 3 s by DEBUG SLEEP, and nobody replaces it."""
+
+    def slept(self, *out: tuple[str, float, float]) -> Story:
+        story = Story(expects="no-failover", length_s=30.0).fault("slow").without("fault.requested")
+        target = {"name": PODS[0], "ordinal": 0, "address": f"{IPS[0]}:6379", "run_id": run_id(0)}
+        story.event("fault.requested", -0.05, fault="slow", target=target, arguments={"seconds": 3.0})
+        for path, begin_s, end_s in out:
+            story.out(path, begin_s, end_s, error=ErrorCode.REPLY_TIMEOUT, takes_s=0.1)
+        return story
+
+    def test_it_is_silent_where_every_path_was_out_for_as_long(self, analysed: Analysed):
+        assert voiding(analysed(self.slept(("service", 0.0, 2.97), ("sentinel", 0.01, 3.02)))) == []
+
+    @pytest.mark.parametrize("end_s", [2.8, 3.2])
+    def test_it_doubts_a_path_that_is_measured_shorter_or_longer(self, analysed: Analysed, end_s: float):
+        trial = analysed(self.slept(("service", 0.0, 3.0), ("sentinel", 0.0, end_s)))
+        assert set(voiding(trial)) == {"known outage"}
+        assert all(
+            "the master slept for 3 s and was not replaced, and of sentinel/" in one.text for one in trial.doubts
+        )
+
+    def test_it_doubts_a_path_that_was_not_out(self, analysed: Analysed):
+        trial = analysed(self.slept(("service", 0.0, 3.0)))
+        assert [one.text.rpartition("and of ")[2] for one in trial.doubts] == [
+            "sentinel/new no outage was measured",
+            "sentinel/kept no outage was measured",
+        ]
+
+    def test_it_is_silent_where_a_failover_came(self, analysed: Analysed):
+        story = self.slept(("service", 0.0, 8.0)).failover(sdown_s=2.47, try_s=2.64, promoted_s=2.91).labelled(7.8)
+        assert voiding(analysed(story)) == []

@@ -129,7 +129,7 @@ def test_a_machine_is_refused_where_all_members_are_on_one(tmp_path, arguments, 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ("{when: odown}", '"odown" is no moment; write +odown, 2 s after +odown, promotion, 5 s, or within 10 s'),
+        ("{when: odown}", '"odown" is no moment; write +odown, 2 s after +odown, promotion, 12 s after tick'),
         ("{shape: thirds}", 'partition: "thirds" is no shape; write a word: isolate, halves, bridge'),
         ("{peers: [sentinls]}", 'there is no target "sentinls"'),
         ("{way: up}", 'partition: "up" is no way; write a word: both, in, out'),

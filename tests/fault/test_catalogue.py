@@ -38,6 +38,7 @@ def test_what_each_fault_needs_of_a_cluster_is_said_before_it_is_tried() -> None
 def test_an_argument_may_need_more_of_a_cluster() -> None:
     assert FAULTS["link"].needed({"lossy_percent": 30}) == {Ability.CUT}
     assert FAULTS["link"].needed({"delay_ms": 300, "kbit": 0}) == {Ability.CUT, Ability.DELAY}
+    assert FAULTS["delete"].needed({"hook": "sleep"}) == {Ability.DELETE, Ability.HOOK}
     assert FAULTS["handover"].needed({"coordinated": True}) == {Ability.TELL, Ability.COORDINATED}
 
 

@@ -82,6 +82,21 @@ def test_an_outage_is_as_long_as_it_was(played: Played) -> None:
         assert longest_s - shortest_s <= 2 * PERIOD_S + DEADLINE_S + more_s, (name, window)
 
 
+def test_the_experiment_for_it_is_measured_as_long_as_it_is_and_else_it_would_prove_nothing(tmp_path: Path) -> None:
+    """DEBUG SLEEP 3. That another length voids the trial is in tests/analysis/test_doubts.py."""
+    played = play(Asked(scenario(tmp_path, SETTINGS), ("known-outage",), tmp_path / "reports"))
+    trial = played.of("known-outage")
+    more_s = late_s(played, "known-outage", (trial_ns(played, 0.0), trial_ns(played, PAUSED_S)))
+
+    assert trial.verdict is Verdict.PASS, played.printed
+    assert trial.failovers == ()
+    assert [doubt.text for doubt in trial.doubts if doubt.voids] == []
+    for name in ("service/new", "service/kept", "sentinel/new", "sentinel/kept"):
+        length_s = max((one.length_s for one in trial.paths[name].windows), key=lambda one: one.most)
+        assert length_s.least - more_s <= PAUSED_S <= length_s.most, (name, length_s)
+        assert length_s.width <= 2 * PERIOD_S + DEADLINE_S + more_s, (name, length_s)
+
+
 def test_what_is_measured_of_a_path_that_never_worked_is_nothing(played: Played) -> None:
     """A replica refuses every write. That is no outage, and with the right table no doubt of ours."""
     for trial in played.result.trials:
@@ -95,6 +110,12 @@ def acknowledged_keys(directory: Path) -> set[str]:
     keys = read(directory / "manifest.json")["keys"]
     rows = [row for file in (directory / "ops").glob("*.rows") for row in read_rows(file)]
     return {f"{keys}{row.client}:{row.seq}" for row in rows if row.outcome == Outcome.OK}
+
+
+def trial_ns(played: Played, at_s: float) -> int:
+    """The stamp so long after the fault was seen to take effect."""
+    [effect] = played.events("known-outage", "fault.effect")
+    return effect.at_ns + int(at_s * 1e9)
 
 
 def late_s(played: Played, experiment: str, edges_ns: tuple[int, int]) -> float:

@@ -171,6 +171,24 @@ def test_what_changes_nothing_proves_nothing_and_each_says_what_was_seen_instead
         assert seen in fault.unproved, fault.name
 
 
+def test_a_hook_that_does_not_do_its_work_proves_nothing_and_what_it_met_is_told(tmp_path: Path) -> None:
+    """Nobody may be promoted, a Sentinel saves nothing, and what is stopped shuts nothing down."""
+    trial = without_effect(
+        tmp_path,
+        "",
+        action("pause", target="sentinel-1"),
+        action("delete", target="sentinel-1", hook="shutdown"),
+        action("delete", target="sentinel-2", hook="save"),
+        action("delete", target="master", hook="failover", sleep_s=1.0),
+        settings={"system.settings.redis": {"replica-priority": 0}},
+    )
+
+    _, shutdown, save, failover = trial.faults
+    assert "its hook was answered NOGOODSLAVE" in failover.unproved
+    assert "it answered ERR unknown command" in save.unproved
+    assert "it answered nothing to SHUTDOWN and runs on" in shutdown.unproved
+
+
 def test_a_partition_in_halves_is_proved_on_both_its_members_and_healed(tmp_path: Path) -> None:
     halves = action("partition", target="master", shape="halves", reject=True)
     cut = experiment(tmp_path, "halves", "failover", halves, probe("hold", seconds=HELD_S), action("heal"))

@@ -21,6 +21,7 @@ CANNOT = {
     Ability.STARVE: _OF_A_CONTAINER,
     Ability.MEMORY: _OF_A_CONTAINER,
     Ability.DISK: _OF_A_CONTAINER,
+    Ability.HOOK: "the manifests say which preStop hook a pod has; delete-master runs that one",
     Ability.NODE: "no node is drained or stopped by this harness yet",
     Ability.SCALE: "no Deployment is scaled by this harness yet",
 }

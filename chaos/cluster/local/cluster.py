@@ -28,7 +28,7 @@ from chaos.undo import RUN, Undo
 
 UP_S, ASK_S, LEAVE_S = 60.0, 10.0, 60.0
 """How long the nest may take to have a system, to answer, and to go."""
-END_S = 15.0
+END_S = 45.0
 """How long the agent may take to end after it was told to."""
 
 

@@ -6,7 +6,8 @@ the requests of the executor, which name their target by `member`, `uid` and `co
 
 crash   → before_ns, after_ns, evidence: killed and taken away; it comes back as another
 cut_api lease_s, longest_s → before_ns, after_ns, evidence, seen: the controller is cut off from the API server
-delete  → before_ns, after_ns, evidence: the delete was begun; it goes on by itself
+delete  hook, sleep_s → before_ns, after_ns, evidence, seen: the delete was begun; it goes on by itself. Without a hook
+        it is the scenario's, and with one the answer says whether that one did its work, before it sleeps for `sleep_s`
 """
 
 import asyncio
@@ -32,6 +33,10 @@ ASK_S = 5.0
 """How long a hook waits for an answer of a Sentinel. One that runs redis-cli waits for the whole grace of its pod."""
 GRACE_S = 2.0
 """From SIGTERM to SIGKILL: what the kubelet still gives a container whose hook has used up the grace of its pod."""
+WORKED_S = 8.0
+"""How long a hook's work is waited for, which is less than the host waits for an answer."""
+RUNS_ON_S = 0.5
+"""A process that still runs so long after its delete was sent no SIGTERM: Redis ends within some ms of one."""
 FaultHandler = Callable[[Request], Awaitable[Answer]]
 
 
@@ -92,22 +97,36 @@ class MemberFaults:
         return {"before_ns": before_ns, "after_ns": mono_ns(), "evidence": said, "seen": kubelet.held_back > 0}
 
     async def _delete(self, request: Request) -> Answer:
-        before_ns, pod = mono_ns(), self._named(request)
+        before_ns, pod, hook = mono_ns(), self._named(request), request.get("hook", "")
+        answer = {"before_ns": before_ns, "after_ns": mono_ns(), "evidence": "the member is being deleted"}
         if not pod.deleting:
             pod.deleting = pod.leaving = True
             self._kubelet.changed(pod)
-            self._nest.spawn(self._leave(pod))
-        return {"before_ns": before_ns, "after_ns": mono_ns(), "evidence": "the member is being deleted"}
+            answer["after_ns"] = mono_ns()
+            worked: asyncio.Future[tuple[bool, str]] = asyncio.get_running_loop().create_future()
+            self._nest.spawn(self._leave(pod, hook, float(request.get("sleep_s", self._local.terminate)), worked))
+            if hook:
+                await asyncio.wait([worked], timeout=WORKED_S)
+                seen, said = worked.result() if worked.done() else (False, f"its hook still runs {WORKED_S:g} s later")
+                answer |= {"seen": seen, "evidence": f"the member is being deleted, and {said}"}
+        return answer
 
-    async def _leave(self, pod: LocalPod) -> None:
-        """End a pod as Kubernetes does: the preStop hook of a master asks for a failover and waits; then SIGTERM.
+    async def _leave(
+        self, pod: LocalPod, hook: str, sleep_s: float, worked: "asyncio.Future[tuple[bool, str]]"
+    ) -> None:
+        """End a pod as Kubernetes does: its preStop hook does its work and sleeps; then SIGTERM.
 
-        The hook also asks for SAVE after its wait. That is left out, since the grace of the pod is over by then.
+        The operator's own hook also asks for SAVE after its sleep. That is left out, since the grace of the pod is over
+        by then. One that had nothing to do, as on a replica, does not sleep.
         """
         process = pod.process
-        if process is not None and process.lives:
-            if self._local.hands_over and pod.kind is MemberKind.REDIS and await self._handed_over(pod):
-                await _over(process, self._local.terminate)
+        if process is None or not process.lives:
+            worked.set_result((False, "nothing ran in it"))
+        else:
+            done = await self._hooked(pod, process, hook)
+            worked.set_result(done)
+            if done[0]:
+                await _over(process, sleep_s)
             process.send(signal.SIGTERM)
             await _over(process, GRACE_S)
             process.send(signal.SIGKILL)
@@ -115,20 +134,48 @@ class MemberFaults:
         if not pod.gone:
             self._kubelet.take_away(pod)
 
-    async def _handed_over(self, pod: LocalPod) -> bool:
-        """Ask the first Sentinel that answers who is master, and if it is this pod, ask it for a failover."""
+    async def _hooked(self, pod: LocalPod, process: Child, hook: str) -> tuple[bool, str]:
+        """Do the work of a preStop hook. Returns whether it was done, and what was seen of that, for a sentence.
+
+        Without a hook it is the scenario's, in which a Redis asks for a failover, or does nothing.
+        """
+        if hook == "failover" or (not hook and self._local.hands_over and pod.kind is MemberKind.REDIS):
+            reply = await self._handed_over(pod)
+            return reply == "OK" if hook else bool(reply), f"its hook was answered {reply or 'nothing'} by Sentinel"
+        if hook == "sleep":
+            await _over(process, RUNS_ON_S)
+            return process.lives, f"{RUNS_ON_S:g} s later it {'runs on' if process.lives else 'was gone'}"
+        if hook in ("save", "shutdown"):
+            reply = "nothing"
+            with suppress(OSError):  # SHUTDOWN closes the connection
+                async with Resp.connect(*pod.ip_port, ASK_S, Accesses.from_environment().redis) as connection:
+                    reply = str(await connection.call(hook.upper()))
+            if hook == "save":
+                return reply == "OK", f"it answered {reply} to SAVE"
+            await _over(process, GRACE_S)
+            return (
+                not process.lives,
+                f"it answered {reply} to SHUTDOWN and {'runs on' if process.lives else 'was gone'}",
+            )
+        return not hook or hook == "none", "it has no hook"
+
+    async def _handed_over(self, pod: LocalPod) -> str:
+        """Ask the first Sentinel that answers who is master, and if it is this pod, ask it for a failover.
+
+        Returns its reply. It is empty if nobody was asked.
+        """
         name = self._local.sentinel.master
         for sentinel in self._kubelet.of(MemberKind.SENTINEL):
             with suppress(OSError):  # the next may answer
                 async with Resp.connect(*sentinel.ip_port, ASK_S, Accesses.from_environment().sentinel) as connection:
                     master = await connection.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
                     if master != [pod.space.address, str(pod.port)]:
-                        return False
+                        return ""
                     reply = await connection.call("SENTINEL", "FAILOVER", name)
                     asked = FailoverAsked(member=pod.name, sentinel=sentinel.name, reply=str(reply))
                     self._nest.say(Stamped(event=asked, domain=HOST, at_ns=mono_ns()))
-                    return True
-        return False
+                    return str(reply)
+        return ""
 
     def _named(self, request: Request) -> LocalPod:
         """The pod that a request names. Raises FaultError if its process is not the one that was aimed at."""

@@ -1,5 +1,6 @@
 """What is done to a real system of processes, and what it says of it. One system a test."""
 
+import asyncio
 import os
 import re
 import signal
@@ -148,6 +149,41 @@ async def test_a_master_that_hands_nothing_over_goes_at_once_and_sentinel_finds_
         await until(lambda: moved_to(one), within_s=WITHIN_S, because="another is labelled", every_s=0.02)
         said = "".join(path.read_text() for path in (tmp_path / "logs").glob("sentinel-*"))
         assert "+sdown master" in said
+
+
+@pytest.mark.parametrize(
+    ("hook", "least_s", "most_s", "seen"),
+    [
+        ("none", 0.0, 2.0, "it has no hook"),
+        ("failover", 2.0, 5.0, "its hook was answered OK by Sentinel"),
+        ("sleep", 2.0, 5.0, "0.5 s later it runs on"),
+        ("save", 2.0, 5.0, "it answered OK to SAVE"),
+        ("shutdown", 0.0, 2.0, "to SHUTDOWN and was gone"),
+    ],
+)
+async def test_a_hook_of_the_experiments_own_does_its_work_and_sleeps_before_the_process_ends(
+    tmp_path, hook, least_s, most_s, seen
+):
+    """The scenario's own hook would ask Sentinel and wait for 30 s."""
+    async with held(tmp_path, scenario(local__terminate="30s", local__replace__after="8s")) as one:
+        effect = await one.cluster.afflict(await one.member("redis-0"), "delete", hook=hook, sleep_s=2.0)
+        assert effect.confirmed_ns is not None
+        assert effect.evidence.endswith(seen)
+        deleting = await one.until("pod", name="redis-0", deleting=True)
+        gone = await one.until("pod", name="redis-0", gone=True)
+        assert least_s <= (gone.at_ns - deleting.at_ns) / 1e9 < most_s
+        assert len(one.said("failover.asked")) == (hook == "failover")
+
+
+async def test_a_hook_of_a_process_that_ends_meanwhile_is_not_proved(tmp_path):
+    async with held(tmp_path, scenario(local__replace__after="8s")) as one:
+        member, pid = await one.member("redis-0"), pid_of("redis-0")
+        asked = asyncio.create_task(one.cluster.afflict(member, "delete", hook="sleep", sleep_s=2.0))
+        await one.until("pod", name="redis-0", deleting=True)
+        os.kill(pid, signal.SIGKILL)
+        effect = await asked
+        assert effect.confirmed_ns is None
+        assert effect.evidence.endswith("0.5 s later it was gone")
 
 
 @pytest.mark.parametrize("address", ["kept", "new"])
