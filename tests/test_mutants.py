@@ -1,5 +1,6 @@
 """The list of mistakes that `nox -s mutants` makes: that each can still be made, and that it is long enough."""
 
+import re
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -24,6 +25,17 @@ def test_every_mutant_changes_something_and_can_still_be_read():
 
 def test_no_mutant_is_there_twice():
     assert [count for count in Counter((one["file"], one["name"]) for one in MUTANTS).values() if count > 1] == []
+
+
+def test_every_file_that_is_changed_has_tests_that_concern_it():
+    """They are read from the text: importing the benchmark would not show a file whose tests are gone."""
+    nearest = re.findall(
+        r'^    "(chaos/\S+)": "(.+)",$', (ROOT / "benchmarks" / "mutants" / "run.py").read_text(), re.M
+    )
+    known = {file for file, _ in nearest}
+    assert {one["file"] for one in MUTANTS if "/findings/" not in one["file"]} - known == set()
+    folders = [name.rpartition("/") for _, names in nearest for name in names.split()]
+    assert [each for each in folders if not (ROOT / "tests" / each[0] / f"test_{each[2]}.py").exists()] == []
 
 
 def test_there_are_enough_of_every_room():

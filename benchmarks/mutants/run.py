@@ -31,6 +31,7 @@ NEAREST = {
     "chaos/analysis/analyse.py": "analysis/campaign",
     "chaos/analysis/cause.py": "analysis/cause analysis/campaign analysis/several_trials",
     "chaos/analysis/clocks.py": "analysis/clocks analysis/logs analysis/several analysis/oracle",
+    "chaos/analysis/differences.py": "analysis/differences",
     "chaos/analysis/doubts.py": "analysis/doubts analysis/several_doubts",
     "chaos/analysis/expectation.py": "analysis/verdict analysis/milestones findings/masters analysis/several_failovers",
     "chaos/analysis/headline.py": "analysis/campaign analysis/several_trials",
@@ -66,6 +67,9 @@ NEAREST = {
     "chaos/experiment/recovery.py": "experiment/recovery trial/waiting",
     "chaos/experiment/seen.py": "experiment/seen",
     "chaos/client/outcome.py": "client/outcome",
+    "chaos/campaign.py": "variants campaign",
+    "chaos/operators/spotahome/room.py": "analysis/covariates",
+    "chaos/trial/pool.py": "trial/pool",
 }
 """The tests that concern a file, the nearest first: of `analysis/paths` those of tests/analysis/test_paths.py."""
 
@@ -88,8 +92,12 @@ class Mutant:
     @property
     def tests(self) -> list[str]:
         """Those of a finding that is not listed above are in the files of all findings."""
-        nearest = NEAREST.get(self.file, "findings/sentinels findings/masters findings/clients findings/several")
-        return ["tests/{}/test_{}.py".format(*name.split("/")) for name in nearest.split()]
+        findings = "findings/sentinels findings/masters findings/clients findings/several"
+        nearest = NEAREST.get(self.file, findings) if "/findings/" in self.file else NEAREST[self.file]
+        return [
+            f"tests/{folder}{slash}test_{name}.py"
+            for folder, slash, name in (n.rpartition("/") for n in nearest.split())
+        ]
 
 
 NOTHING = Mutant(name="nothing is changed", file="chaos/analysis/interval.py", old="", new="")

@@ -49,6 +49,36 @@ def test_one_that_never_succeeded_again_says_what_it_met_last_and_on_which_conne
     assert analysed(story).paths["app/kept"].never_again == "readonly"
 
 
+def test_of_two_clients_the_one_that_was_good_again_last_is_told(analysed: Analysed):
+    story = Story(paths=("service", "app"), applications=2).fault()
+    first, second = (client.number for client in story.clients if client.path == "app")
+    story.out("app", 0.0, 3.0, client=first).out("app", 0.0, 8.0, client=second)
+    assert edges(analysed(story).paths["app/kept"].first_good_s) == pytest.approx((8.0, 8.0), abs=0.1)
+
+
+def test_of_two_clients_the_one_that_never_was_good_again_is_told(analysed: Analysed):
+    story = Story(paths=("service", "app"), applications=2).fault()
+    first, second = (client.number for client in story.clients if client.path == "app")
+    story.out("app", 0.0, 3.0, client=first).out("app", 0.0, 99.0, client=second)
+    app = analysed(story).paths["app/kept"]
+    assert app.first_good_s is None
+    assert app.never_again == "refused"
+
+
+def test_of_two_calls_that_never_ended_the_longer_is_told(analysed: Analysed):
+    hangs: dict[str, Any] = {"outcome": Outcome.IN_FLIGHT, "error": ErrorCode.NONE, "takes_s": 99.0}
+    story = Story(paths=("service", "app"), applications=2).fault()
+    first, second = (client.number for client in story.clients if client.path == "app")
+    story.out("app", 4.0, 99.0, client=first, **hangs).out("app", 12.0, 99.0, client=second, **hangs)
+    assert analysed(story).paths["app/kept"].longest_blocked_s == pytest.approx(16.0, abs=0.1)
+
+
+def test_a_good_call_that_took_long_is_trouble_and_its_end_is_the_first_good_one(analysed: Analysed):
+    slow: dict[str, Any] = {"outcome": Outcome.OK, "error": ErrorCode.NONE, "takes_s": 4.0, "node": 1}
+    story = Story(paths=("service", "app")).fault().out("app", 2.0, 2.04, **slow)
+    assert edges(analysed(story).paths["app/kept"].first_good_s) == pytest.approx((2.0, 6.0), abs=0.1)
+
+
 def test_one_that_succeeded_again_was_not_out_for_good(analysed: Analysed):
     assert analysed(kill_master()).paths["app/kept"].never_again == ""
 

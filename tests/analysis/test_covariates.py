@@ -15,9 +15,9 @@ def test_ordinals_and_the_phase_of_the_resync(analysed: Analysed):
 
 
 def test_the_phase_of_the_resync_comes_from_a_witness_and_not_from_what_came_of_it(analysed: Analysed):
-    """The first count of a process is no pass, and a process that began anew counts from the beginning."""
+    """The first count of a process is no pass, because nobody knows when it was told what it counts."""
     story = kill_master()
-    for at_s, run_id, calls in ((-5.0, "r1", 4), (-3.5, "r1", 8), (-1.0, "r2", 0), (4.0, "r1", 12)):
+    for at_s, run_id, calls in ((-5.0, "r1", 4), (-3.5, "r1", 8), (-1.0, "r2", 3), (4.0, "r1", 12)):
         story.event("config.set", at_s, since_s=at_s - 0.5, member=PODS[1], run_id=run_id, calls=calls)
     found = analysed(story).covariates
     assert found["since_resync_s"] == pytest.approx(3.75)

@@ -45,6 +45,7 @@ class Story:
     baseline_s: float = 6.0
     length_s: float = 20.0
     meters: int = 1
+    applications: int = 1
     paths: tuple[str, ...] = ("service", "sentinel")
     killed: int = 0
     successor: int = 1
@@ -66,7 +67,7 @@ class Story:
     @property
     def clients(self) -> list[Client]:
         """The clients of the paths. `app` is what the application client says of itself beside what it always says."""
-        each = clients_of(self.paths, self.meters)
+        each = clients_of(self.paths, self.meters, self.applications)
         return [replace(one, more=self.app) if one.kind == "application" else one for one in each]
 
     def load(self, client: Client) -> Load:

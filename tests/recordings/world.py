@@ -65,10 +65,11 @@ class Client:
         return {name: getattr(self, name) for name in names} | {"via_sentinel": self.via_sentinel} | self.more
 
 
-def clients_of(paths: tuple[str, ...], meters: int) -> list[Client]:
-    """The client table: `meters` of both connections a path; one slow one on `given`; one application on `app`."""
+def clients_of(paths: tuple[str, ...], meters: int, applications: int = 1) -> list[Client]:
+    """The client table: `meters` of both connections a path; one slow one on `given`; `applications` on `app`."""
     wanted = [(path, connection) for path in paths for connection in (("kept",) if path == "app" else ("new", "kept"))]
-    each = [pair for pair in wanted for _ in range(1 if pair[0] in ("given", "app") else meters)]
+    times = {"given": 1, "app": applications}
+    each = [pair for pair in wanted for _ in range(times.get(pair[0], meters))]
     return [_client(number, path, connection) for number, (path, connection) in enumerate(each)]
 
 
