@@ -25,12 +25,10 @@ class Observed:
     `counts` says how many events of each kind came, `identities` what each clock domain said of itself.
     """
 
-    def __init__(
-        self, directory: Path, facts: Facts, tell: Tells, is_tick: Callable[[Event], bool] = lambda _event: False
-    ) -> None:
-        """`is_tick` is shown every event and says whether the operator has made another pass by then."""
+    def __init__(self, directory: Path, facts: Facts, tell: Tells) -> None:
         self.facts = facts
-        self._is_tick = is_tick
+        self.is_tick: Callable[[Event], bool] = lambda _event: False
+        """Is shown every event, and says whether the operator has made another pass by then."""
         self.ticked_ns = 0
         self.ops = LiveOps(directory)
         self.seen = Seen(tell)
@@ -50,7 +48,7 @@ class Observed:
         elif isinstance(event, ClientsStarted):
             self.ops.left_out = frozenset(event.left_out)
         at_ns = self.at_host(stamped.domain, stamped.at_ns)
-        if self._is_tick(event):
+        if self.is_tick(event):
             since_ns = at_ns if stamped.since_ns is None else self.at_host(stamped.domain, stamped.since_ns)
             self.ticked_ns = (since_ns + at_ns) // 2
         self.facts.apply(event)

@@ -12,6 +12,7 @@ from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any, TypeVar
 
 from chaos.clock import mono_ns, wall_ns
@@ -132,6 +133,9 @@ class Session:
         """
         asked_ns, limit_s = mono_ns(), self.scenario.limits.recovery
         begun_ns = self.effect_ns or asked_ns
+        if moment.event == TICK:  # only then, since the operators' rooms load all that an analysis needs
+            rooms = import_module("chaos.analysis.trial").ROOMS
+            self.observed.is_tick = rooms[self.scenario.system.operator]().ticks()
         if moment.within_s:
             seconds = moment.random_s(self.seed)
             await asyncio.sleep(seconds)

@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from chaos.agent.orders import AUDIT, START, STOP
-from chaos.analysis.trial import ROOMS
 from chaos.clock import AGENT, HOST, identity, mono_ns
 from chaos.cluster.base import refusal
 from chaos.cluster.health import Facts, master, settings, summary, to_audit
@@ -47,7 +46,6 @@ from chaos.experiment.session import HEAL_S, Session, opened
 from chaos.experiment.written import Experiment
 from chaos.fault.scene import Scene
 from chaos.model import ErrorCode
-from chaos.operators.operator import Operator
 from chaos.progress import Message, Tell, Tells
 from chaos.record.events import Audit, ClientsStarted, ClientsStopped, Event, RandomWait, WatchBegin, WatchEnd
 from chaos.scenario import Scenario
@@ -134,8 +132,7 @@ class Trial:
                     raise SetupError(refused)
             journal = UndoJournal(Path(self._spec.run), record.directory.name, cluster.keep)
             scene = Scene(cluster, Facts(), record.faults, journal)
-            operator = ROOMS.get(self._scenario.system.operator, Operator)()
-            observed = Observed(record.directory, scene.facts, self._tell, operator.ticks())
+            observed = Observed(record.directory, scene.facts, self._tell)
             scene.look, scene.at_host = observed.follow, observed.at_host
             record.subscribe(observed.take)
             async with Attendant(cluster, record, self._fail) as attendant:

@@ -15,7 +15,8 @@ SETS = ((100, 90, "redis-0", 4), (200, 190, "redis-1", 4), (300, 290, "redis-0",
 
 def ticked_ns(folder: Path, operator: Operator, *more: Stamped[ClockOffset]) -> list[int]:
     """When the last pass was, after each of the counts."""
-    observed = Observed(folder, Facts(), lambda _told: None, operator.ticks())
+    observed = Observed(folder, Facts(), lambda _told: None)
+    observed.is_tick = operator.ticks()
     for event in more:
         observed.take(event)
     found = []

@@ -125,7 +125,7 @@ class MemberFaults:
         else:
             done = await self._hooked(pod, process, hook)
             worked.set_result(done)
-            if done[0]:
+            if done[0] and hook != "none":
                 await _over(process, sleep_s)
             process.send(signal.SIGTERM)
             await _over(process, GRACE_S)
