@@ -20,7 +20,7 @@ from chaos.scenario.places import KubeSystem
 from chaos.scenario.scenario import Scenario
 from tests.client.conftest import Start, start  # noqa: F401  a fixture
 from tests.cluster.kube.objects import of_scenario, redisfailover, serve_operator, serve_redisfailover, served
-from tests.cluster.kube.server import Server, serving
+from tests.cluster.kube.server import Exec, Server, serving
 from tests.rig import LOOPBACK, REDIS, SENTINELS, Rig, call
 
 NO_MASTER_SERVICE = "makes no master Service; clients can only ask Sentinel."
@@ -207,6 +207,25 @@ def test_a_server_is_asked_in_its_own_container_and_the_password_stays_in_its_va
     assert system.settings["redis"] == {"maxmemory": 104857600, "appendonly": "yes"}
     assert system.said["redis"] == "as it was in effect"
     assert "very-secret" not in " ".join(command)
+
+
+def test_what_a_program_says_as_it_ends_is_heard(server: Server, tmp_path: Path):
+    """redis-cli answers and ends at once, so that its answer and the end of the stream may come together."""
+    served(server, "redis", of_scenario("statefulset", "redis/"))
+    pods = "/api/v1/namespaces/redis/pods"
+    server.answers["GET", f"{pods}/redis-0/exec"] = told("maxmemory\n104857600\nappendonly\nyes\n")
+    server.answers["GET", f"{pods}/sentinel-0/exec"] = told("name\nmaster-1\nip\n10.0.0.1\nquorum\n2\n")
+    written = Written(server, tmp_path, "redis")
+
+    settings = written.scenario.system.settings
+    assert (settings.redis, settings.sentinel) == ({"maxmemory": 104857600, "appendonly": "yes"}, {"quorum": 2})
+    assert written.kube.sentinel.master == "master-1"
+    assert "could not be asked for" not in written.said
+
+
+def told(said: str) -> Exec:
+    """What the command of `asking` writes for this answer of redis-cli."""
+    return Exec(json.dumps({"id": 1, "said": base64.b64encode(said.encode()).decode()}) + "\n")
 
 
 @pytest.mark.redis

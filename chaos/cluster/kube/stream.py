@@ -16,7 +16,7 @@ from itertools import count
 from typing import Any, Protocol, TypeVar
 
 import websocket
-from kubernetes.stream.ws_client import ERROR_CHANNEL, WSClient, get_websocket_url
+from kubernetes.stream.ws_client import ERROR_CHANNEL, STDOUT_CHANNEL, WSClient, get_websocket_url
 
 from chaos.clock import identity, mono_ns
 from chaos.cluster.kube.api import Api
@@ -76,6 +76,8 @@ class LineStream:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"exec-{program.pod}")
         self._numbers = count(1)
         self._socket: _Socket | None = None
+        self._last: list[bytes] = []
+        """Lines that a program wrote just before it ended, and that were not read yet."""
 
     @property
     def broken(self) -> bool:
@@ -133,6 +135,10 @@ class LineStream:
     def _line(self, socket: _Socket, limit_s: float) -> Answer:
         """The next answer. Raises TimeoutError, or ConnectionError with what the program said last."""
         line = socket.readline_stdout(timeout=max(0.0, limit_s - time.monotonic()))
+        if not line and not socket.is_open():
+            # A program that ends with its answer sends both at once, and the library gives no line of a closed stream.
+            self._last += socket.read_channel(STDOUT_CHANNEL).rpartition(b"\n")[0].splitlines()
+            line = self._last.pop(0) if self._last else b""
         if line:
             answer: Answer = json.loads(line)
             return answer
@@ -145,6 +151,7 @@ class LineStream:
             self._socket.close(timeout=CLOSE_S)
             self._socket.sock.shutdown()  # type: ignore[no-untyped-call]  # else it stays open where the pod closed first
             self._socket = None
+            self._last.clear()
 
     def _spoken(self) -> str:
         return f"{' '.join(self._program.command)} in pod {self._program.pod}"

@@ -1,5 +1,7 @@
 """A stand-in for the API server: it answers what it was told to, and keeps what it was asked."""
 
+import base64
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -9,6 +11,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+WEBSOCKET = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+"""What every server of RFC 6455 adds to a client's key."""
+
+
+@dataclass(frozen=True)
+class Exec:
+    """An answer to an exec: a program that reads one line, writes `said`, and ends at the same moment."""
+
+    said: str
+
+    def frames(self) -> bytes:
+        channels = (b"\x01" + self.said.encode(), b'\x03{"metadata":{},"status":"Success"}')
+        return b"".join(b"\x82\x7e" + len(one).to_bytes(2) + one for one in channels) + b"\x88\x00"
 
 
 @dataclass
@@ -48,6 +64,9 @@ def serving() -> Iterator[Server]:
             answer = server.answers.get((self.command, split.path))
             if callable(answer):
                 answer = answer()
+            if isinstance(answer, Exec):
+                self.run(answer)
+                return
             status = 404 if answer is None else 200
             data = json.dumps(answer or {"message": f"{split.path} not found"}).encode()
             self.send_response(status)
@@ -56,6 +75,19 @@ def serving() -> Iterator[Server]:
             with suppress(ConnectionError):  # whoever asked has given up
                 self.end_headers()
                 self.wfile.write(data)
+
+        def run(self, program: Exec) -> None:
+            key = base64.b64encode(hashlib.sha1((self.headers["Sec-WebSocket-Key"] + WEBSOCKET).encode()).digest())
+            self.send_response(101)
+            self.send_header("Upgrade", "websocket")
+            self.send_header("Connection", "Upgrade")
+            self.send_header("Sec-WebSocket-Accept", key.decode())
+            self.send_header("Sec-WebSocket-Protocol", "v4.channel.k8s.io")
+            self.end_headers()
+            self.rfile.read1(1)
+            self.wfile.write(program.frames())
+            while self.rfile.read1():
+                """Its answer to the end, and then its own."""
 
         do_GET = do_PATCH = do_POST = do_DELETE = answer
 
