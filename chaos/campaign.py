@@ -23,7 +23,7 @@ from chaos import __version__, resume, suites
 from chaos.analysis.claim import Claim, design
 from chaos.analysis.result import CampaignResult, TrialResult
 from chaos.cleanup import left_behind
-from chaos.cluster.base import Platform, PlatformOptions, refusal
+from chaos.cluster.base import SHARED, Platform, PlatformOptions, refusal
 from chaos.errors import InterruptedTrial, ScenarioError, SetupError
 from chaos.experiment.written import Experiment
 from chaos.experiment.written import load as load_experiment
@@ -256,6 +256,12 @@ class Campaign:
         refused = refusal(experiment.name, experiment.needs, self._platform)
         if refused:
             raise SetupError(refused)
+        shared = sorted(experiment.needs & SHARED) if PLATFORMS[self.place.on].beside and self.at_once > 1 else []
+        if shared:
+            raise SetupError(
+                f"{experiment.name} needs {', '.join(shared)}, which the systems of --parallel {self.at_once} share: "
+                f"it would hit the trials beside it; leave --parallel out"
+            )
 
     def _plan(self, nth: int, experiment: Experiment, turn: int | None = None, variant: str = "") -> Planned:
         number = next(self._numbers)

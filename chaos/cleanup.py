@@ -109,7 +109,7 @@ async def _clean_cluster(run: FoundRun, says: Says) -> None:
         return
     from chaos.cluster.kube import leftovers  # with the Kubernetes client, which a local run does not load
 
-    held = {file: undo for file, undo in run.undos().items() if undo.executor == "helper"}
+    held = {file: undo for file, undo in run.undos().items() if undo.executor in ("helper", "nodes")}
     try:
         api = await leftovers.reached(run)
         if api is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from chaos.cluster import here
 from chaos.cluster.base import Ability, refusal
+from chaos.cluster.kube.lacking import CANNOT
 from chaos.cluster.local import servers
 from chaos.cluster.local.level import lacking, usable_level
 from chaos.errors import HarnessError, SetupError
@@ -29,14 +30,12 @@ class ListedPlace:
 
 def places() -> list[ListedPlace]:
     """Kind, which is asked whether it can run here, and local, with this machine's level, kernel and server."""
-    from chaos.cluster.kube.platform import KindPlatform  # with kubernetes, which a run on local need not load
-
     try:
         asyncio.run(here.require("kind"))
         missing = ""
     except HarnessError as error:
         missing = str(error)
-    kind = ListedPlace(name="kind", can=KindPlatform.can, cannot=KindPlatform.cannot, missing=missing)
+    kind = ListedPlace(name="kind", can=frozenset(Ability) - CANNOT.keys(), cannot=CANNOT, missing=missing)
     try:
         cannot = lacking(usable_level(), servers.find(LocalServer()))
     except SetupError as error:

@@ -41,8 +41,8 @@ class Undo:
     """How something is undone. `what` names it, for a sentence.
 
     `executor` is who undoes it: `nest`, the process that holds a local system, `helper`, the node helpers of the run,
-    or `kind`. `where` is how that is reached, and `request` is what is asked of it. Asking twice, or for something that
-    is undone already, has to do no harm.
+    `nodes`, the API server or the container engine, or `kind`. `where` is how that is reached, and `request` is what is
+    asked of it. Asking twice, or for something that is undone already, has to do no harm.
     """
 
     what: str

@@ -12,7 +12,17 @@ from pathlib import Path
 
 from chaos.agent.orders import AgentSpec
 from chaos.clock import HOST, mono_ns
-from chaos.cluster.base import Ability, Effect, Members, Partition, PlatformOptions, RunningAgent, Stop, Versions
+from chaos.cluster.base import (
+    Ability,
+    Disturbance,
+    Effect,
+    Members,
+    Partition,
+    PlatformOptions,
+    RunningAgent,
+    Stop,
+    Versions,
+)
 from chaos.errors import SetupError
 from chaos.model import Member
 from chaos.progress import Message, Tell, Tells
@@ -66,6 +76,11 @@ class FakeCluster:
     async def afflict(self, member: Member, do: str, **how: object) -> Effect:
         return _effect(mono_ns(), False, f"{member.name} knows no {do} ({how})")
 
+    async def disturb(self, member: Member, how: Disturbance) -> Effect:
+        effect = await self.stop(member, Stop.DELETE)
+        self.world.disturbed.append(how)
+        return effect
+
     async def tell(self, member: Member, *command: str) -> Effect:
         return _effect(mono_ns(), False, f"nobody hears {' '.join(command)}")
 
@@ -73,6 +88,8 @@ class FakeCluster:
         if self.world.script == "heal-fails":
             raise SetupError("the node helper does not answer")
         self.world.undone("heal")
+        while self.world.disturbed:
+            self.world.undone(self.world.disturbed.pop().value)
         if self.world.cut:
             self.world.undone(f"cut of {self.world.cut}")
             self.world.out.discard(self.world.cut)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.clock import HOST, mono_ns
-from chaos.cluster.base import Members
+from chaos.cluster.base import Disturbance, Members
 from chaos.model import Member, MemberKind
 from chaos.record.event_files import EventWriter
 from chaos.record.events import Event, Stamped
@@ -32,6 +32,7 @@ class World:
     master: str = "rfr-redis-cluster-0"
     out: set[str] = field(default_factory=set)
     cut: str = ""
+    disturbed: list[Disturbance] = field(default_factory=list)
     kept: list[list[str]] = field(default_factory=list)
     platform: "asyncio.Queue[Stamped[Event]]" = field(default_factory=asyncio.Queue)
     agent: EventWriter | None = None

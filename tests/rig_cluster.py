@@ -13,7 +13,7 @@ from typing import Any
 
 from chaos.agent.orders import QUIT, AgentSpec
 from chaos.clock import AGENT, mono_ns, node_domain
-from chaos.cluster.base import Ability, Effect, Members, Partition, RunningAgent, Stop
+from chaos.cluster.base import Ability, Disturbance, Effect, Members, Partition, RunningAgent, Stop
 from chaos.errors import SetupError
 from chaos.model import Member
 from chaos.record.events import Event, Stamped, domain_event
@@ -75,6 +75,9 @@ class RigCluster:
         self.rig.resume(member.name)
 
     async def cut(self, cut: Partition) -> Effect:
+        raise NotImplementedError
+
+    async def disturb(self, member: Member, how: Disturbance) -> Effect:
         raise NotImplementedError
 
     async def heal(self) -> str:

@@ -52,3 +52,17 @@ def test_one_that_is_asked_for_later_is_refused_then(tmp_path: Path) -> None:
         assert one.another("kill-master").number == 0
         with pytest.raises(SetupError, match=REFUSED):
             one.another("partition-master")
+
+
+def test_what_would_hit_the_systems_beside_it_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PLATFORMS, "fake", Registered(of="tests.fake_cluster:platform", beside=True))
+    why = "drain-node needs nodes, which the systems of --parallel 2 share"
+    for at_once in (1, 2):
+        one = opened(tmp_path, ("drain-node",), [])
+        one.at_once = at_once
+        if at_once > 1:
+            with pytest.raises(SetupError, match=why):
+                one.__enter__()
+        else:
+            with one:
+                assert len(one.plan()) == 1

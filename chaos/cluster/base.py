@@ -33,9 +33,15 @@ class Ability(StrEnum):
     DELAY = "netem"
     COORDINATED = "SENTINEL FAILOVER COORDINATED"
     HOOK = "a preStop hook of the experiment's own"
+    DEBUG = "DEBUG"
     SCALE = "scaling"
     NODE = "nodes"
+    ENGINE = "nodes in containers"
     MACHINES = "members on several machines"
+
+
+SHARED = frozenset({Ability.NODE, Ability.ENGINE, Ability.SCALE})
+"""What cannot be done to one system alone, where several stand side by side on one cluster."""
 
 
 class Stop(StrEnum):
@@ -49,6 +55,21 @@ class Stop(StrEnum):
     """A graceful delete, as a drain or a rollout does it."""
     PAUSE = "pause"
     """SIGSTOP, until resumed."""
+
+
+class Disturbance(StrEnum):
+    """What is done to the node of a member, or to the Deployment that keeps it, until it is healed."""
+
+    CORDON = "cordon"
+    """Nothing is scheduled on the node any more; what runs there goes on."""
+    DRAIN = "drain"
+    """The node is cordoned, and every pod on it is evicted, as `kubectl drain` does it."""
+    STOP_NODE = "stop_node"
+    """The node ends at once, and everything on it, as a machine does that loses its power."""
+    STOP_KUBELET = "stop_kubelet"
+    """Nobody looks after the pods of the node, or says anything of them; they go on."""
+    SCALE_AWAY = "scale_away"
+    """Its Deployment is scaled to 0."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,6 +151,9 @@ class Cluster(Protocol):
 
     async def afflict(self, member: Member, do: str, **how: object) -> Effect:
         """Have the executor do to a member what `chaos.agent.faults` calls so; what lasts does so until `heal`."""
+
+    async def disturb(self, member: Member, how: Disturbance) -> Effect:
+        """Do this to the node of a member, or to the Deployment that keeps it, until `heal`."""
 
     async def tell(self, member: Member, *command: str) -> Effect:
         """Send one command. `evidence` is the reply, also where it is an error; what proves the effect is not asked."""

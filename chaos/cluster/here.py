@@ -8,11 +8,13 @@ what is missing.
 
 import asyncio
 import shutil
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
+from chaos.cluster.base import Ability
 from chaos.cluster.kube.kind import ASK_S, NEEDS_GIB, Kind, checkout, name_of, ran, run
+from chaos.cluster.kube.lacking import CANNOT
 from chaos.cluster.local import servers
 from chaos.cluster.local.level import lacking, usable_level
 from chaos.errors import SetupError
@@ -60,11 +62,20 @@ async def local_faults() -> str:
     """Which faults cannot be made on local, and why not."""
     found = await asyncio.to_thread(usable_level)
     cannot = await asyncio.to_thread(lacking, found, servers.find(LocalServer()))
-    return "local: no " + "; no ".join(f"{one} ({why})" for one, why in cannot.items())
+    return _not_here("local", cannot)
+
+
+async def kind_faults() -> str:
+    """Which faults cannot be made on kind, and why not."""
+    return _not_here("kind", CANNOT)
+
+
+def _not_here(place: str, cannot: Mapping[Ability, str]) -> str:
+    return f"{place}: no " + "; no ".join(f"{one} ({why})" for one, why in cannot.items())
 
 
 Check = Callable[[], Coroutine[Any, Any, str]]
-CHECKS: dict[str, tuple[Check, ...]] = {"kind": (engine, memory), "local": (level, server, local_faults)}
+CHECKS: dict[str, tuple[Check, ...]] = {"kind": (engine, memory, kind_faults), "local": (level, server, local_faults)}
 """What has to be there, by the place where a system would run."""
 
 

@@ -12,10 +12,10 @@ from chaos.fault.aim import Shape
 from chaos.fault.catalogue import ClientsSide, Hook
 from chaos.net.cut import Way
 
-PROOF_S = 120.0
+PROOF_S = 150.0
 """How long applying a fault and proving it may take; a proof that does not come is written and raises nothing."""
 ROLLOUT_S = 900.0
-"""The same for a rollout, which takes as long as all its members."""
+"""The same for a rollout, which takes as long as all its members, and for a drain, which takes as long as all pods."""
 PEERS = ("redis", "sentinels", "operator")
 """Whom a partition cuts its target off from, unless it is said."""
 
@@ -105,6 +105,31 @@ def setting(  # noqa: PLR0913  # as an experiment says it
     return _apply("setting", target, when, longest_s=longest_s, **how)
 
 
+def cordon(target: Target = "master", when: str = "") -> dict[str, Any]:
+    """Nothing is scheduled on the target's node until healed."""
+    return _apply("cordon", target, when)
+
+
+def drain(target: Target = "master", when: str = "") -> dict[str, Any]:
+    """The target's node is drained, and takes pods again once healed."""
+    return _apply("drain", target, when)
+
+
+def stop_node(target: Target = "master", when: str = "") -> dict[str, Any]:
+    """The target's node ends at once, and is started again once healed."""
+    return _apply("stop_node", target, when)
+
+
+def stop_kubelet(target: Target = "master", when: str = "") -> dict[str, Any]:
+    """The kubelet of the target's node is stopped until healed."""
+    return _apply("stop_kubelet", target, when)
+
+
+def scale_away(target: Target = "operator", when: str = "") -> dict[str, Any]:
+    """The target's Deployment is scaled to 0 until healed."""
+    return _apply("scale_away", target, when)
+
+
 def simulate(failure: Failure, target: Target = "sentinels", when: str = "") -> dict[str, Any]:
     """SENTINEL SIMULATE-FAILURE: whoever leads the next failover ends at this point of it."""
     return _apply("simulate", target, when, failure=failure)
@@ -154,7 +179,7 @@ def heal() -> str:
 def _apply(fault: str, target: Target, when: str, /, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401  as the file says
     session = current()
     which = [target] if isinstance(target, str) else target
-    proof_s = ROLLOUT_S if fault == "rollout" else PROOF_S
+    proof_s = ROLLOUT_S if fault in ("rollout", "drain") else PROOF_S
     waits_s = session.scenario.limits.recovery if when else 0.0
     return _told(session.call(session.apply(fault, which, when, arguments), within_s=proof_s + 2 * waits_s))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from chaos.clock import HOST, mono_ns
-from chaos.cluster.base import Ability, Effect, Partition, Stop
+from chaos.cluster.base import Ability, Disturbance, Effect, Partition, Stop
 from chaos.errors import FaultError
 from chaos.fault.aim import Shape, select, sides
 from chaos.fault.scene import Scene, joined
@@ -165,6 +165,34 @@ async def starve(scene: Scene, target: Member, *, percent: float, longest_s: flo
 async def disk(scene: Scene, target: Member, *, most_bytes: int, longest_s: float) -> Effect:
     """No file may grow beyond so many bytes until it is healed: to write to the AOF is an error, as on a full disk."""
     return await scene.cluster.afflict(target, "change", what="disk", most_bytes=most_bytes, longest_s=longest_s)
+
+
+async def cordon(scene: Scene, target: Member) -> Effect:
+    """The target's node takes no more pods until it is healed; what runs there goes on."""
+    return await scene.cluster.disturb(target, Disturbance.CORDON)
+
+
+async def drain(scene: Scene, target: Member) -> Effect:
+    """The target's node is drained as by kubectl: cordoned, every pod on it evicted. Healed, it takes pods again.
+
+    PodDisruptionBudgets are respected. Pods of DaemonSets and those of the harness stay.
+    """
+    return await scene.cluster.disturb(target, Disturbance.DRAIN)
+
+
+async def stop_node(scene: Scene, target: Member) -> Effect:
+    """The target's node ends at once, with all that runs on it, until it is healed; then it starts again."""
+    return await scene.cluster.disturb(target, Disturbance.STOP_NODE)
+
+
+async def stop_kubelet(scene: Scene, target: Member) -> Effect:
+    """The kubelet of the target's node is stopped until it is healed: its pods go on, and nobody says so."""
+    return await scene.cluster.disturb(target, Disturbance.STOP_KUBELET)
+
+
+async def scale_away(scene: Scene, target: Member) -> Effect:
+    """The target's Deployment is scaled to 0 until it is healed: there is no operator."""
+    return await scene.cluster.disturb(target, Disturbance.SCALE_AWAY)
 
 
 async def setting(  # noqa: PLR0913  # as an experiment says it
@@ -352,7 +380,10 @@ FAULTS: dict[str, Fault] = {
         apply=pause, needs=frozenset({Ability.PAUSE}), lasting=True, proof="the process's state is T", undo=HELD
     ),
     "slow": Fault(
-        apply=slow, needs=frozenset({Ability.TELL}), proof="a PING is not answered", undo="it ends by itself"
+        apply=slow,
+        needs=frozenset({Ability.TELL, Ability.DEBUG}),
+        proof="a PING is not answered",
+        undo="it ends by itself",
     ),
     "starve": Fault(
         apply=starve,
@@ -382,6 +413,41 @@ FAULTS: dict[str, Fault] = {
         apply=oom,
         needs=frozenset({Ability.MEMORY}),
         proof="the process is gone, and the kernel counts an OOM kill",
+    ),
+    "cordon": Fault(
+        apply=cordon,
+        needs=frozenset({Ability.NODE}),
+        lasting=True,
+        proof="the node is tainted unschedulable, which its controller does",
+        undo="heal, which uncordons; `failover cleanup`",
+    ),
+    "drain": Fault(
+        apply=drain,
+        needs=frozenset({Ability.NODE}),
+        lasting=True,
+        proof="each pod of the node is gone, or another uid",
+        undo="heal, which uncordons; `failover cleanup`",
+    ),
+    "stop_node": Fault(
+        apply=stop_node,
+        needs=frozenset({Ability.ENGINE}),
+        lasting=True,
+        proof="the node is NodeNotReady",
+        undo="heal, which starts it, until it is Ready; `failover cleanup`",
+    ),
+    "stop_kubelet": Fault(
+        apply=stop_kubelet,
+        needs=frozenset({Ability.ENGINE}),
+        lasting=True,
+        proof="the node is NodeNotReady",
+        undo="heal, which lets it go on, until the node is Ready; `failover cleanup`",
+    ),
+    "scale_away": Fault(
+        apply=scale_away,
+        needs=frozenset({Ability.SCALE}),
+        lasting=True,
+        proof="the pod is gone",
+        undo="heal, which scales it back; `failover cleanup`",
     ),
     "setting": Fault(
         apply=setting,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from chaos.cluster.base import Ability, Effect, Partition, Stop
+from chaos.cluster.base import Ability, Disturbance, Effect, Partition, Stop
 from chaos.cluster.health import Facts
 from chaos.fault.scene import Scene
 from chaos.model import Member, MemberKind
@@ -79,6 +79,9 @@ class Remembers:
 
     async def afflict(self, target: Member, do: str, **how: Any) -> Effect:
         return self._did(target.name, do, how)
+
+    async def disturb(self, target: Member, how: Disturbance) -> Effect:
+        return self._did(target.name, how)
 
     async def tell(self, target: Member, *command: str) -> Effect:
         return self._did(target.name, *command)

@@ -113,7 +113,7 @@ class Api:
             raise ApiError(f"the API server at {host} did not answer: {error}") from error
 
     async def request(self, method: str, path: str, body: Object | None = None, **query: str) -> Object:
-        """One request, and its answer as plain JSON. A PATCH is a server-side apply.
+        """One request, and its answer as plain JSON. A PATCH is a server-side apply, a MERGE a JSON merge patch.
 
         If the caller is cancelled, a request that changes something is still waited for: otherwise what undoes it might
         reach the server first.
@@ -133,9 +133,10 @@ class Api:
         return data.decode("utf-8", "replace")
 
     def _request(self, method: str, path: str, body: Object | None, query: Mapping[str, str]) -> bytes:
-        content = "application/apply-patch+yaml" if method == "PATCH" else "application/json"
+        patches = {"PATCH": "application/apply-patch+yaml", "MERGE": "application/merge-patch+json"}
+        content = patches.get(method, "application/json")
         url = self.client.param_serialize(
-            method,
+            "PATCH" if method in patches else method,
             path,
             query_params=list(query.items()),
             header_params={"Accept": "application/json", "Content-Type": content},

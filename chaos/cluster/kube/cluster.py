@@ -13,13 +13,16 @@ from typing import Any
 
 from chaos.agent.orders import AgentSpec
 from chaos.clock import HOST, mono_ns
-from chaos.cluster.base import Ability, Effect, Members, Partition, Stop
+from chaos.cluster.base import Ability, Disturbance, Effect, Members, Partition, Stop
+from chaos.cluster.kube import nodes
 from chaos.cluster.kube.agent import KubeAgent, agent_configuration, agent_pod, free_node, launch, placed
 from chaos.cluster.kube.api import OURS, SYSTEM_LABEL, Api, carried
 from chaos.cluster.kube.deploy import NAMESPACE, is_ready, namespace_object, remove_ours
 from chaos.cluster.kube.helper import NodeHelper, login_of, pod_manifest
+from chaos.cluster.kube.lacking import lacking
 from chaos.cluster.kube.leftovers import TRIAL, keep, undo_of
-from chaos.cluster.kube.stops import CANNOT, Pods
+from chaos.cluster.kube.nodes import Nodes, disturbance_of
+from chaos.cluster.kube.stops import Pods
 from chaos.cluster.kube.watcher import Watcher
 from chaos.errors import FaultError, HarnessError
 from chaos.model import Member, MemberKind
@@ -35,10 +38,11 @@ class KubeCluster:
     """It belongs to one event loop. What the threads of the watches say is handed over to that loop."""
 
     kind = "kube"
-    can, cannot = frozenset(Ability) - CANNOT.keys(), CANNOT
 
     def __init__(self, api: Api, scenario: Scenario, directory: Path, ref: Mapping[str, str]) -> None:
         self.name = ref["name"]
+        self.cannot = lacking(scenario)
+        self.can = frozenset(Ability) - self.cannot.keys()
         self._api = api
         self._kube = scenario.system.on_kube
         self._image = ref["agent_image"]
@@ -52,6 +56,9 @@ class KubeCluster:
         self._seen: dict[str, Pod] = {}
         self._pods = Pods(api, self._kube.namespace, self._seen.get)
         self._helpers: dict[str, NodeHelper] = {}
+        self._nodes = Nodes(api, self._run.name)
+        self._silent: dict[str, int] = {}
+        """The nodes whose helper was taken away, since they were to be stopped, each with when that was."""
         self._starting: dict[str, asyncio.Task[None]] = {}
         self._late: set[asyncio.Task[None]] = set()
         self._opened = False
@@ -118,14 +125,28 @@ class KubeCluster:
     async def afflict(self, member: Member, do: str, **how: object) -> Effect:
         return await (await self._helper(member.node)).afflict(member, do, **how)
 
+    async def disturb(self, member: Member, how: Disturbance) -> Effect:
+        """A node that is to fall silent loses its helper first, which could not say any more that it heals."""
+        if how in (Disturbance.STOP_NODE, Disturbance.STOP_KUBELET):
+            helper, self._silent[member.node] = self._helpers.pop(member.node), mono_ns()
+            await helper.close()
+        return await self._nodes.disturb(member, how, self.undoing(how.value, member))
+
     async def tell(self, member: Member, *command: str) -> Effect:
         return await (await self._helper(member.node)).tell(member, *command)
 
     async def heal(self) -> str:
-        said = await _all([helper.heal() for helper in self._helpers.values()], "not everything was undone")
+        each = [self._nodes.heal(), *(helper.heal() for helper in self._helpers.values())]
+        said = await _all(each, "not everything was undone")
+        self._silent, silent = {}, self._silent
+        self._late |= {asyncio.create_task(self._start_late(node, since_ns)) for node, since_ns in silent.items()}
         return "; ".join(str(one) for one in said if one)
 
     def undoing(self, fault: str, target: Member | None) -> Undo:
+        how = disturbance_of(fault)
+        if how is not None and target is not None:
+            operator = self._kube.operator
+            return nodes.undo_of(how, target, operator.namespace if operator else "", self._run.name, self._reach)
         return undo_of(fault, target, self._run.name, self._reach)
 
     async def keep(self, undos: Sequence[Undo]) -> None:
@@ -142,7 +163,9 @@ class KubeCluster:
         return agent
 
     async def _helper(self, node: str) -> NodeHelper:
-        """The helper of a node, which is started if the node has none yet."""
+        """The helper of a node, which is started if the node has none yet. Raises FaultError for a silent node."""
+        if node in self._silent:
+            raise FaultError(f"{node} was stopped by this run, and nothing can be done there until that is healed")
         if node not in self._helpers:
             pod = carried(pod_manifest(NAMESPACE, node, self._image), self._run.name)
             pod["metadata"]["labels"][SYSTEM_LABEL] = self._kube.namespace
@@ -154,14 +177,13 @@ class KubeCluster:
     def _share_out(self) -> None:
         """Tell each helper the members of its node. If a member came to a node without a helper, start one there."""
         members = self._watcher.members().values()
-        for node in {member.node for member in members} - self._helpers.keys():
-            self._late.add(asyncio.create_task(self._start_late(node)))
+        for node in {member.node for member in members} - self._helpers.keys() - self._silent.keys():
+            self._late.add(asyncio.create_task(self._start_late(node, mono_ns())))
         for node, helper in self._helpers.items():
             helper.watched = [member for member in members if member.node == node]
 
-    async def _start_late(self, node: str) -> None:
-        """Start the helper of a node that a member came to. Until it runs the member's waits are not seen: a gap."""
-        since_ns = mono_ns()
+    async def _start_late(self, node: str, since_ns: int) -> None:
+        """Start the helper of a node that has had none since then. Until it runs waits there are not seen: a gap."""
         try:
             await self._helper(node)
             text = "its helper was started when a member had come to it"

@@ -15,6 +15,7 @@ from chaos.cluster.kube.api import OURS, RUN_LABEL, Api, ApiError, Object, carri
 from chaos.cluster.kube.deploy import NAMESPACE
 from chaos.cluster.kube.helper import COMPONENT, CONTAINER, GRACE_S, NODE_HELPER, TALK
 from chaos.cluster.kube.kind import Kind
+from chaos.cluster.kube.nodes import undone
 from chaos.cluster.kube.stream import LineStream, PodProgram, StreamBroken
 from chaos.errors import FaultError, SetupError
 from chaos.model import Member
@@ -71,7 +72,12 @@ async def refuse_held(api: Api) -> None:
 
 
 async def heal(api: Api, undo: Undo) -> str:
-    """Have the helpers of a run undo what they hold, and say what they did. Asking again does no harm."""
+    """Undo this, by the helpers of the run or by whoever undoes it to nodes, and say what proves it.
+
+    Asking again does no harm.
+    """
+    if undo.executor == "nodes":
+        return await undone(api, undo)
     node = undo.where["node"]
     helpers = [pod for pod in await _helpers(api, undo.where["run"]) if node in ("", pod["spec"]["nodeName"])]
     for pod in helpers:

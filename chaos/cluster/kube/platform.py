@@ -17,8 +17,8 @@ from chaos.cluster.kube.api import Api, ApiError, Object
 from chaos.cluster.kube.deploy import Deployment, Readiness, is_ready
 from chaos.cluster.kube.image import agent_image
 from chaos.cluster.kube.kind import ASK_S, NEEDS_GIB, Kind, checkout, ensure_image, name_of, run
+from chaos.cluster.kube.lacking import lacking
 from chaos.cluster.kube.leftovers import refuse_held
-from chaos.cluster.kube.stops import CANNOT
 from chaos.errors import ScenarioError
 from chaos.progress import Message, Tell
 from chaos.scenario.clients import not_in_pods
@@ -35,12 +35,13 @@ class KindPlatform:
     """
 
     kind = "kind"
-    can, cannot = frozenset(Ability) - CANNOT.keys(), CANNOT
 
     def __init__(self, scenario: Scenario, folder: Path, options: PlatformOptions) -> None:
         for name, client in scenario.clients.items():
             if why := not_in_pods(client):
                 raise ScenarioError(f"clients.{name}: {why}")
+        self.cannot = lacking(scenario)
+        self.can = frozenset(Ability) - self.cannot.keys()
         self._scenario = scenario
         self._folder = folder
         self._keep = options.keep

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from chaos.clock import HOST, mono_ns
-from chaos.cluster.base import Ability, Effect, Stop
+from chaos.cluster.base import Effect, Stop
 from chaos.cluster.kube.api import Api, Object
 from chaos.errors import FaultError, HarnessError
 from chaos.model import Member
@@ -16,16 +16,6 @@ from chaos.record.events import Pod
 from chaos.until import until
 
 PROOF_S = 5.0
-_OF_A_CONTAINER = "the node helper does not change the cgroups and limits of a container"
-CANNOT = {
-    Ability.STARVE: _OF_A_CONTAINER,
-    Ability.MEMORY: _OF_A_CONTAINER,
-    Ability.DISK: _OF_A_CONTAINER,
-    Ability.HOOK: "the manifests say which preStop hook a pod has; delete-master runs that one",
-    Ability.NODE: "no node is drained or stopped by this harness yet",
-    Ability.SCALE: "no Deployment is scaled by this harness yet",
-}
-"""What is not done to a system on Kubernetes, each with the reason."""
 
 
 class Killer(Protocol):

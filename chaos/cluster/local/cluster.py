@@ -14,7 +14,7 @@ from pathlib import Path
 
 from chaos.agent.orders import QUIT, AgentSpec
 from chaos.clock import AGENT, HOST, mono_ns
-from chaos.cluster.base import Ability, Members
+from chaos.cluster.base import Ability, Disturbance, Effect, Members
 from chaos.cluster.executor import RENEW_S, Executor
 from chaos.cluster.local.plan import Plan, planned
 from chaos.cluster.local.pod import member_of
@@ -85,6 +85,9 @@ class LocalCluster(Executor):
 
     async def members(self) -> Members:
         return {member.name: member for member in self._pods.values()}
+
+    async def disturb(self, member: Member, how: Disturbance) -> Effect:
+        raise FaultError(f"{how.value} of {member.name}: a local system has no node and no Deployment")
 
     def undoing(self, fault: str, target: Member | None) -> Undo:
         """Whatever is done to a local system ends with the process that holds it."""

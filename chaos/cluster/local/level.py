@@ -75,6 +75,7 @@ def lacking(level: Level, server: Server) -> dict[Ability, str]:
         Ability.LINK: queues.get("tbf", ""),
         Ability.DELAY: queues.get("netem", ""),
         Ability.COORDINATED: "" if server.coordinates else f"{server} has none; Valkey has it from version 9 on",
+        Ability.ENGINE: f"there is no node that could go: {there}; --on kind has nodes",
         Ability.NODE: f"there is no node that could go: {there}; --on kind has nodes",
         Ability.MACHINES: "all members are on this machine; name those that are to be hit together",
         Ability.SCALE: "there is no Deployment to scale; --on kind has one",

@@ -27,6 +27,14 @@ class Exec:
         return b"".join(b"\x82\x7e" + len(one).to_bytes(2) + one for one in channels) + b"\x88\x00"
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """An answer that is an error."""
+
+    status: int
+    message: str
+
+
 @dataclass
 class Server:
     """`answers` by method and path; what it does not know is not found. `asked` is in the order of arrival."""
@@ -67,8 +75,10 @@ def serving() -> Iterator[Server]:
             if isinstance(answer, Exec):
                 self.run(answer)
                 return
-            status = 404 if answer is None else 200
-            data = json.dumps(answer or {"message": f"{split.path} not found"}).encode()
+            if answer is None:
+                answer = Refusal(404, f"{split.path} not found")
+            status = answer.status if isinstance(answer, Refusal) else 200
+            data = json.dumps({"message": answer.message} if isinstance(answer, Refusal) else answer).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
