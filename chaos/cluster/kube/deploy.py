@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from chaos.clock import mono_ns
-from chaos.cluster.kube.api import MANAGED_BY, MANAGER, OURS, Api, ApiError, Object
+from chaos.cluster.kube.api import MANAGED_BY, MANAGER, OURS, Api, ApiError, Object, carried
 from chaos.cluster.silent import DESCRIBED_S, FINAL, last_words
 from chaos.errors import ScenarioError, SetupError
 from chaos.progress import Message, Tell, Tells
 from chaos.scenario.scenario import Scenario, System
 from chaos.scenario.source import documents
+from chaos.undo import run_id
 from chaos.until import until
 
 FIRST = {"Namespace": 0, "CustomResourceDefinition": 1}
 """The kinds that other objects need. They are applied first; the rest keep the order of the files."""
-ESTABLISHED_S, GONE_S = 30.0, 90.0
+ESTABLISHED_S, GONE_S, EMPTY_S = 30.0, 90.0, 60.0
 PODS = "/api/v1/namespaces/{}/pods"
 CLAIMS = "/api/v1/namespaces/{}/persistentvolumeclaims"
 VOLUMES = "/api/v1/persistentvolumes"
@@ -99,10 +100,12 @@ class Deployment:
     """One scenario's system in one cluster. `written` is the namespace that its manifests name.
 
     A system beside others is in another one. Whatever is in no namespace, or in that of the operator, is shared.
+    `image` is one with a shell, for a pod that empties volumes.
     """
 
-    def __init__(self, api: Api, scenario: Scenario, folder: Path, written: str) -> None:
+    def __init__(self, api: Api, scenario: Scenario, folder: Path, written: str, image: str) -> None:
         self._api = api
+        self._image = image
         self._kube = scenario.system.on_kube
         self._objects = [moved(one, written, self._kube.namespace) for one in objects(folder, self._kube.manifests)]
 
@@ -155,12 +158,66 @@ class Deployment:
             await until(partial(_none_left, self._api, path, selector), within_s=GONE_S, because=because)
 
     async def _release_volumes(self) -> None:
-        """Make released volumes available again. Otherwise a storage class without a provisioner runs out of them."""
+        """Empty released volumes and make them available again.
+
+        Otherwise a storage class without a provisioner runs out of them, and a system would begin with the data of one
+        that is gone: Redis does not start on files of another user, and a new master would have old keys.
+        """
         for volume in await self._api.items(VOLUMES):
             claim = volume["spec"].get("claimRef", {})
             if volume["status"].get("phase") == "Released" and claim.get("namespace") == self._kube.namespace:
+                await self._empty(volume)
                 name, body = volume["metadata"]["name"], {"spec": {"claimRef": None}}
                 await self._api.run(partial(self._api.core.patch_persistent_volume, name, body))
+
+    async def _empty(self, volume: Object) -> None:
+        """Remove what is in a volume that is a folder of a node, by a pod there. Others are the matter of their driver.
+
+        Raises SetupError if that could not be done: what would be deployed then would not be fresh.
+        """
+        name, spec = volume["metadata"]["name"], volume["spec"]
+        folder = (spec.get("hostPath") or spec.get("local") or {}).get("path")
+        if not folder:
+            return
+        terms = spec.get("nodeAffinity", {}).get("required", {}).get("nodeSelectorTerms")
+        affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
+        container = {
+            "name": "empty",
+            "image": self._image,
+            "imagePullPolicy": "IfNotPresent",
+            "command": ["sh", "-c", "find /volume -mindepth 1 -delete"],
+            "securityContext": {"runAsUser": 0},
+            "volumeMounts": [{"name": "volume", "mountPath": "/volume"}],
+        }
+        pod: Object = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": f"empty-{name}"[:63].rstrip("-."), "namespace": NAMESPACE, "labels": {}},
+            "spec": {
+                "restartPolicy": "Never",
+                "terminationGracePeriodSeconds": 0,
+                "automountServiceAccountToken": False,
+                "tolerations": [{"operator": "Exists"}],
+                **({"affinity": affinity} if terms else {}),
+                "containers": [container],
+                "volumes": [{"name": "volume", "hostPath": {"path": folder}}],
+            },
+        }
+        path = f"{PODS.format(NAMESPACE)}/{pod['metadata']['name']}"
+        seen: Object = {}
+
+        async def over() -> bool:
+            seen.update(await self._api.get(path) or {})
+            return seen.get("status", {}).get("phase") in ("Succeeded", "Failed")
+
+        await self._api.apply(namespace_object())
+        await self._api.apply(carried(pod, run_id()))
+        try:
+            await until(over, within_s=EMPTY_S, because=lambda: f"volume {name} was not emptied: {state_of(seen)}")
+            if seen["status"]["phase"] == "Failed":
+                raise SetupError(f"volume {name} could not be emptied: {state_of(seen)}")
+        finally:
+            await self._api.delete(path, 0)
 
 
 class Readiness:

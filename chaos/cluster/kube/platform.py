@@ -79,7 +79,8 @@ class KindPlatform:
         """Apply the system and wait until its pods are Ready; meanwhile the agent's image is brought to the nodes."""
         begun_ns = mono_ns()
         scenario = self._scenario.beside(nth)
-        deployment = Deployment(self._api, scenario, self._folder, self._scenario.system.on_kube.namespace)
+        written = self._scenario.system.on_kube.namespace
+        deployment = Deployment(self._api, scenario, self._folder, written, self._image)
         if fresh:
             await deployment.remove()
         await deployment.apply()

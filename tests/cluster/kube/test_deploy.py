@@ -24,7 +24,9 @@ async def redis_uids(api: Api) -> set[str]:
 
 
 async def test_applying_again_changes_nothing_and_fresh_changes_everything(there, system):
-    deployment = Deployment(there, system.scenario, system.folder, system.scenario.system.on_kube.namespace)
+    deployment = Deployment(
+        there, system.scenario, system.folder, system.scenario.system.on_kube.namespace, system.ref["agent_image"]
+    )
     before = await redis_uids(there)
     await deployment.apply()
     assert await redis_uids(there) == before
