@@ -12,6 +12,7 @@ from chaos.cluster.kube.api import Api
 from chaos.cluster.kube.nodes import NodeLimits, Nodes, disturbance_of, undo_of, undone
 from chaos.errors import FaultError
 from chaos.model import Member, MemberKind
+from chaos.undo import Undo
 from tests.cluster.kube.server import Refusal, Server
 
 Object = dict[str, Any]
@@ -88,7 +89,7 @@ class Worker:
         return [path.split("/")[-2] for method, path, *_ in self.server.asked if method == "POST"]
 
 
-def undo(how: Disturbance, target: Member = TARGET) -> nodes.Undo:
+def undo(how: Disturbance, target: Member = TARGET) -> Undo:
     return undo_of(how, target, "operators", "run-1", REACH)
 
 
