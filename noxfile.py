@@ -16,8 +16,8 @@ nox.options.sessions = ["lint", "types", "layers", "tests"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
-PLAY_MANY = ("planted", "crowded", "killed")
-"""Benchmarks that play a hundred trials or more."""
+PLAY_MANY = ("planted", "crowded", "killed", "rearmed")
+"""Benchmarks that play a dozen trials or more."""
 BY_HAND = ("agent_on_kind",)
 """Benchmarks that look at a campaign which somebody else plays meanwhile."""
 PYTHONS = sorted({"3.11", "3.13", HERE})

@@ -10,6 +10,7 @@ completed: then it may begin the next one at once (sentinelResetMaster in sentin
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from chaos.analysis.history import History
 from chaos.analysis.interval import Interval
@@ -104,23 +105,32 @@ def rearmed(history: History, said: tuple[Said, ...]) -> Milestone | None:
     """
     if not history.facts(SentinelState) or history.effect_s is None:
         return None
-    standing = Standing(timeout_s=_timeout_s(history), never=_never(history))
-    lacking, since, lapses = "nothing is known yet", Interval.at(history.begin_s), list[str]()
-    for at_s, told in _told(history, said, standing):
-        standing.take(told, at_s)
-        lacks = standing.lacks(at_s.most)
-        if lacks and not lacking and since.least > 0:
-            lapses.append(f"it had been since {since.middle:.1f} s, and at {at_s.middle:.1f} s {lacks}")
-        elif lacking and not lacks:
-            since = at_s
-        lacking = lacks
+    spells = lacked(history, said)
+    since, lacking = spells[-1]
+    lapses = [
+        f"it had been since {armed_s.middle:.1f} s, and at {at_s.middle:.1f} s {lacks}"
+        for (armed_s, before), (at_s, lacks) in pairwise(spells)
+        if not before and armed_s.least > 0
+    ]
     if lacking:
         return Milestone(state=State.NOT_YET, limit_s=history.end_s, source="sentinel", evidence=lacking)
     if since.most <= 0:
         return NOT_APPLICABLE
-    names = ", ".join(sorted(standing.states))
+    names = ", ".join(sorted({fact.event.sentinel for fact in history.facts(SentinelState)}))
     text = f"{names} all know a replica in sync, and none waits for a failover-timeout"
     return Milestone.seen(since, "sentinel", "; ".join([text, *lapses]))
+
+
+def lacked(history: History, said: tuple[Said, ...]) -> tuple[tuple[Interval, str], ...]:
+    """What kept the system from surviving another failure, each with from when on. Empty where nothing did."""
+    standing = Standing(timeout_s=_timeout_s(history), never=_never(history))
+    found = [(Interval.at(history.begin_s), "nothing is known yet")]
+    for at_s, told in _told(history, said, standing):
+        standing.take(told, at_s)
+        lacks = standing.lacks(at_s.most)
+        if lacks != found[-1][1]:
+            found.append((at_s, lacks))
+    return tuple(found)
 
 
 def _told(history: History, said: tuple[Said, ...], standing: Standing) -> Iterator[tuple[Interval, Told]]:

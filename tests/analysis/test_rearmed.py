@@ -1,13 +1,16 @@
 """From when on another failure would be survived: each condition on its own, and when nobody can tell."""
 
+import math
 from typing import Any
 
 import pytest
 
 from chaos.analysis import wording
 from chaos.analysis.result import NOT_APPLICABLE, Milestone, State
+from chaos.analysis.trial import measured_in
 from chaos.clock import AGENT
-from tests.analysis.conftest import Analysed
+from tests.analysis.conftest import Analysed, Placed
+from tests.local.twice import Pair, SecondKill, first_armed_s, second_kill
 from tests.recordings import Story, kill_master, no_fault
 from tests.recordings.world import IPS, PODS, SENTINELS
 from tests.saying import edges
@@ -128,3 +131,91 @@ def test_where_nobody_asked_the_sentinels_nothing_is_said(analysed: Analysed) ->
     assert "rearmed" not in trial.milestones
     assert wording.rearmed(trial.milestones) == ""
     assert wording.rearmed({"rearmed": Milestone(state=State.NOT_YET, limit_s=3.0, evidence="x")}) != ""
+
+
+def killed_again(at_s: float) -> Story:
+    """The first story, in which it is re-armed after 8.5 s, with another kill of the master at this time."""
+    story = all_know(before(kill_master(back_s=9.5)), 9.0)
+    target = {"name": PODS[1], "ordinal": 1, "address": NEW, "run_id": "second"}
+    story.event("fault.requested", at_s - 0.02, fault="crash", target=target, arguments={})
+    story.event("fault.accepted", at_s + 0.02, fault="crash")
+    story.event("fault.effect", at_s + 0.01, since_s=at_s, fault="crash")
+    return story.event("fault.confirmed", at_s + 0.1, fault="crash", evidence="pid 1241 gone")
+
+
+def failed_over_again(story: Story, at_s: float) -> Story:
+    story.sentinel(at_s, 1, "+new-epoch", "2").sentinel(
+        at_s + 0.01, 1, "+try-failover", f"master mymaster {IPS[1]} 6379"
+    )
+    story.sentinel(at_s + 0.9, 1, "+switch-master", f"mymaster {IPS[1]} 6379 {IPS[2]} 6379")
+    return story.out("sentinel", at_s - 2.0, at_s + 1.0)
+
+
+def reckoned(story: Story, placed: Placed) -> SecondKill:
+    kill = second_kill(measured_in(placed(story)))
+    assert kill is not None
+    return kill
+
+
+def test_a_second_kill_after_it_is_survived_if_all_is_back_and_nothing_old_is_lost(placed: Placed) -> None:
+    kill = reckoned(failed_over_again(killed_again(10.0), 12.0), placed)
+
+    assert (kill.lacked, kill.failed_over, kill.lost, kill.survived) == ("", True, 0, True)
+    assert kill.armed_s == pytest.approx(8.5)
+    assert kill.at_s == pytest.approx(10.0, abs=0.02)
+    assert kill.out_s == pytest.approx(3.0, abs=0.1)
+
+
+def test_a_second_kill_before_it_says_what_was_lacking(placed: Placed) -> None:
+    kill = reckoned(failed_over_again(killed_again(8.0), 10.0), placed)
+
+    assert kill.lacked.startswith("not every Sentinel knows") or kill.lacked.startswith("the Sentinels do not all")
+    assert kill.armed_s is None
+
+
+def test_a_second_kill_is_not_survived_without_a_failover_or_a_way_back_or_an_old_write(placed: Placed) -> None:
+    alone = killed_again(10.0).out("sentinel", 10.0, 12.0)
+    gone = failed_over_again(killed_again(10.0), 12.0).out("service", 10.0, 99.0)
+    lost = failed_over_again(killed_again(10.0), 12.0).acknowledged_then_lost("sentinel", 7.5, 8.0, node=1)
+    tail = failed_over_again(killed_again(10.0), 12.0).acknowledged_then_lost("sentinel", 9.5, 9.9, node=1)
+
+    assert not reckoned(alone, placed).failed_over
+    assert reckoned(gone, placed).out_s == math.inf
+    assert reckoned(lost, placed).lost > 0
+    assert reckoned(tail, placed).lost == 0
+    assert [reckoned(one, placed).survived for one in (alone, gone, lost, tail)] == [False, False, False, True]
+
+
+def test_the_first_time_is_told_though_it_lapsed(placed: Placed) -> None:
+    story = all_know(before(kill_master(back_s=14.0)), 9.0)
+    assert first_armed_s(measured_in(placed(story))) == pytest.approx(8.5)
+    knows(story, 12.0, 1, NEW, THIRD, flags="s_down,master")
+    knows(story, 14.0, 1, NEW, THIRD)
+    assert first_armed_s(measured_in(placed(story))) == pytest.approx(8.5)
+    assert first_armed_s(measured_in(placed(before(no_fault())))) is None
+
+
+def test_without_a_second_kill_there_is_nothing_to_reckon(placed: Placed) -> None:
+    assert second_kill(measured_in(placed(kill_master(back_s=14.0)))) is None
+
+
+@pytest.mark.parametrize(
+    ("before_out_s", "before_lost", "after_out_s", "as_said"),
+    [
+        (3.0, 500, 3.0, True),
+        (6.0, 0, 3.0, True),
+        (math.inf, 0, 3.0, True),
+        (3.2, 0, 3.0, False),
+        (9.0, 9, math.inf, False),
+    ],
+)
+def test_a_pair_is_as_said_if_the_later_kill_is_survived_and_the_earlier_one_is_not_or_later(
+    before_out_s: float, before_lost: int, after_out_s: float, as_said: bool
+) -> None:
+    earlier = SecondKill(at_s=9, lacked="x", armed_s=None, failed_over=True, out_s=before_out_s, lost=before_lost)
+    later = SecondKill(at_s=11, lacked="", armed_s=10, failed_over=True, out_s=after_out_s, lost=0)
+    pair = Pair(before=earlier, after=later)
+
+    assert (pair.counts, pair.is_as_said) == (True, as_said)
+    assert not Pair(before=later, after=later).counts
+    assert not Pair(before=earlier, after=earlier).counts
