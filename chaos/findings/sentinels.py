@@ -1,5 +1,6 @@
 """What hinders Sentinels: a quorum or a majority out of reach, TILT, a RESET, a request refused, and disagreement."""
 
+import math
 from collections.abc import Iterator
 
 from chaos.analysis.history import Fact
@@ -187,8 +188,13 @@ TILT_S = 30
 
 
 def tilt(measured: Measured) -> Iterator[Finding]:
-    """Find each time from a Sentinel's +tilt to its -tilt."""
-    for entered in (one for one in measured.said if one.channel == "+tilt"):
+    """Find when Sentinels were in TILT, from +tilt to -tilt: one finding for all that were so at the same time."""
+    together: list[list[tuple[Said, Said | None]]] = []
+    over_s: dict[str, float] = {}
+    for entered in sorted((one for one in measured.said if one.channel == "+tilt"), key=lambda one: one.at_s.middle):
+        begin_s = entered.at_s.middle
+        if begin_s < over_s.get(entered.sentinel, -math.inf):
+            continue  # it was late once more while it was in TILT
         left = next(
             (
                 one
@@ -197,16 +203,25 @@ def tilt(measured: Measured) -> Iterator[Finding]:
             ),
             None,
         )
-        until = f"until {left.at_s.middle:.1f} s" if left else "until the end"
+        if not together or begin_s > max(over_s[one.sentinel] for one, _ in together[-1]):
+            together.append([])
+        together[-1].append((entered, left))
+        over_s[entered.sentinel] = left.at_s.middle if left else math.inf
+    for spells in together:
+        names = sorted({entered.sentinel for entered, _ in spells})
+        since_s = spells[0][0].at_s.middle
+        until_s = max(left.at_s.middle if left else math.inf for _, left in spells)
+        until = f"until {until_s:.1f} s" if math.isfinite(until_s) else "until the end"
+        were, whose, each = ("were", "a", "each") if len(names) > 1 else ("was", "its", "it")
         yield Finding(
             name="TILT",
-            sentence=f"{entered.sentinel} was in TILT from {entered.at_s.middle:.1f} s {until}: its timer had come "
-            f"more than 2 s late, or its clock had jumped. For {TILT_S} s it then takes no part in any failover.",
+            sentence=f"{listed(names)} {were} in TILT from {since_s:.1f} s {until}: {whose} timer had come more than "
+            f"2 s late, or {whose} clock had jumped. For {TILT_S} s {each} then takes no part in any failover.",
             severity="slow",
-            since_s=entered.at_s.middle,
-            until_s=left.at_s.middle if left else None,
+            since_s=since_s,
+            until_s=until_s if math.isfinite(until_s) else None,
             explains=("detection", "quorum", "election", "promotion", "endpoint", "unattributed"),
-            rows=(entered.evidence, *((left.evidence,) if left else ())),
+            rows=tuple(said.evidence for spell in spells for said in spell if said),
             advice="Give every Sentinel a core that it need not wait for, and a clock that does not jump.",
         )
 

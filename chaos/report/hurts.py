@@ -118,9 +118,17 @@ def _row(tables: frames.Frames, group: Group, trial: TrialResult, path: PathResu
         lost=_lost(tables, group),
         mark=_mark(group),
         allowed=allowed,
-        cause=trial.cause or (trial.because[0] if trial.because else ""),
+        cause=_why(trial),
         worst=trial.number,
     )
+
+
+def _why(trial: TrialResult) -> str:
+    """Why a trial came out as it did. Of one that proves nothing that is said first, whatever else was seen in it."""
+    because = trial.because[0] if trial.because else ""
+    if trial.verdict is Verdict.INCONCLUSIVE and because:
+        return f"Trial {trial.number} proves nothing: {because}. {trial.cause}".rstrip()
+    return trial.cause or because
 
 
 def _outages(tables: frames.Frames, group: Group) -> Iterator[tuple[str, str]]:

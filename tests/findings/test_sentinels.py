@@ -147,6 +147,23 @@ def test_a_sentinel_in_tilt_is_told_from_when_until_when(analysed: Analysed):
     assert the(analysed(story), "TILT").until_s == pytest.approx(31.0, abs=0.001)
 
 
+def test_sentinels_that_are_in_tilt_at_the_same_time_are_told_in_one_sentence(analysed: Analysed):
+    """One of them is late once more meanwhile. What comes after the last has left is another finding."""
+    story = kill_master(back_s=60.0)
+    for at_s, who, channel in (
+        *((1.0, 0, "+tilt"), (3.0, 1, "+tilt"), (5.0, 0, "+tilt"), (31.0, 0, "-tilt"), (33.0, 1, "-tilt")),
+        *((40.0, 2, "+tilt"), (70.0, 2, "-tilt")),
+    ):
+        story.sentinel(at_s, who, channel, "#tilt mode")
+    found = [one for one in analysed(story).findings if one.name == "TILT"]
+
+    assert [one.sentence.partition(":")[0] for one in found] == [
+        f"{NAMES[0]} and {NAMES[1]} were in TILT from 1.0 s until 33.0 s",
+        f"{NAMES[2]} was in TILT from 40.0 s until 70.0 s",
+    ]
+    assert [len(one.rows) for one in found] == [4, 2]
+
+
 def reset(at_s: float, *, known_s: float | None) -> Story:
     """Two Sentinels are reset; their replicas are known again at `known_s`."""
     story = kill_master(back_s=10.0, paths=("service", "sentinel"))

@@ -52,6 +52,16 @@ def test_what_hurts_most_comes_first():
     assert rows[2].stands_for == "A machine is lost."
 
 
+def test_of_a_trial_that_proves_nothing_it_is_said_first_why():
+    void = replace(
+        trial(2, 8.0, 8.1), verdict=Verdict.INCONCLUSIVE, because=("there was no audit",), cause="It was slow."
+    )
+    rows = {row.name: row.cause for row in table(SHORT, replace(void, experiment="delete-master"), LATE).rows}
+
+    assert rows["delete-master"] == "Trial 2 proves nothing: there was no audit. It was slow."
+    assert rows["kill-master"] == LATE.cause
+
+
 def test_what_was_not_back_is_said_as_longer_than_it_was_watched():
     [row, *_] = table(SHORT, never_back(3)).rows
 
