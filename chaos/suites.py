@@ -14,7 +14,7 @@ from chaos.experiment.written import Experiment
 from chaos.experiment.written import load as load_experiment
 from chaos.options import EXPERIMENTS, SUITE_NAMES, Options
 from chaos.scenario import Loaded
-from chaos.scenario.clients import MODULES, WITHOUT_SENTINEL, Client, missing, not_in_pods
+from chaos.scenario.clients import CELERY, MODULES, WITHOUT_SENTINEL, Client, missing, not_in_pods
 from chaos.scenario.lookup import experiments as every_experiment
 from chaos.scenario.lookup import find_experiments, instead
 
@@ -53,9 +53,10 @@ def with_every_client(loaded: Loaded) -> Loaded:
     }
     made: dict[str, Client] = {}
     notes = []
+    tls = scenario.system.local.tls if scenario.system.local else None
     for library in MODULES:
         any_client = Client.model_validate({"library": library, "address": "any:1"})
-        lacks = missing(any_client, Path())
+        lacks = missing(any_client, Path(), tls=tls)
         if not lacks and scenario.system.kube:
             lacks = not_in_pods(any_client)
         if lacks:
@@ -64,7 +65,7 @@ def with_every_client(loaded: Loaded) -> Loaded:
         for suffix, way in ways.items():
             if way is None or (suffix and library in WITHOUT_SENTINEL):
                 continue
-            rate = TASKS_HZ if library == "celery" else CALLS_HZ
+            rate = TASKS_HZ if library in CELERY else CALLS_HZ
             at = {"sentinel": way.sentinel} if suffix else {"address": way.address}
             written = {"library": library, "count": 1, "rate_each": f"{rate:g}/s", **at}
             made[f"{library}{suffix}"] = Client.model_validate(written)

@@ -142,6 +142,14 @@ def test_what_pods_lack_is_left_out_with_a_sentence():
     assert sum(text.startswith("left out of the suite: ") for text in suited.warnings) == len(MODULES) - 2
 
 
+def test_the_library_that_takes_no_certificate_with_another_name_is_left_out_over_tls():
+    suited = with_every_client(load_scenario("tls"))
+    made = {client.library for client in suited.scenario.clients.values() if client.library}
+    assert made == set(INSTALLED) - {"valkey-glide"}
+    said = "left out of the suite: valkey-glide takes no certificate that names another than its host"
+    assert any(text.startswith(said) for text in suited.warnings) == ("valkey-glide" in INSTALLED)
+
+
 def test_a_suite_that_there_is_not_is_refused_with_the_nearest_word(tmp_path):
     with pytest.raises(ScenarioError, match=r'none is called "client"; .*clients'):
         suite("client")

@@ -19,6 +19,7 @@ from chaos.record.events import (
     ApplicationCall,
     ApplicationErrors,
     ApplicationTask,
+    ApplicationWorker,
     ConnectionClosed,
     ConnectionOpened,
     Gap,
@@ -116,11 +117,12 @@ def _tasks(history: History, client: RecordedClient) -> Tasks | None:
     told = [fact for fact in history.facts(ApplicationTask) if fact.event.client == client.number]
     if not told:
         return None
-    told = [fact for fact in told if fact.event.state in ("begun", "done") or fact.latest_s > 0]
+    at_end = ("waiting", "result", "looked")
+    told = [fact for fact in told if fact.event.state not in at_end or fact.latest_s > 0]
     ops = history.ops
     mine = ops.of(client.number)
     accepted = set(ops.seq[mine][ops.outcome[mine] == Outcome.OK].tolist())
-    each: dict[str, Counter[int]] = {state: Counter() for state in ("begun", "done", "waiting", "looked")}
+    each: dict[str, Counter[int]] = {state: Counter() for state in ("begun", "done", *at_end)}
     for fact in told:
         each.setdefault(fact.event.state, Counter())[fact.event.task] += 1
     undone = accepted - set(each["done"])
@@ -133,7 +135,11 @@ def _tasks(history: History, client: RecordedClient) -> Tasks | None:
         lost=len(undone - stuck) if looked else None,
         twice=sum(1 for times in each["done"].values() if times > 1),
         stuck=len(stuck),
+        unknown=len(accepted & set(each["done"]) - set(each["result"])) if looked else None,
     )
+    died = [fact for fact in history.facts(ApplicationWorker) if fact.event.client == client.number]
+    if died and died[-1].latest_s > 0:
+        found = replace(found, ended=died[-1].event.how, ended_s=died[-1].latest_s)
     done = [fact for fact in told if fact.event.state == "done"]
     return _with_pause(history, client, found, done)
 

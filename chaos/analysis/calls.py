@@ -24,7 +24,8 @@ class Tasks:
     `after` counts those that were accepted after t = 0.
     If the broker could not be asked, `lost` is None and both are stuck. `twice` were done more than once. `back_s` is
     when the worker did its first task after its longest pause after t = 0, which lasted `out_s`. Both are open if no
-    task came after it.
+    task came after it. `unknown` were done, and the result backend had no result of them at the end; it is None if it
+    could not be asked. `ended` says how the worker ended by itself, and `ended_s` when.
     """
 
     accepted: int
@@ -35,6 +36,9 @@ class Tasks:
     stuck: int
     out_s: Interval | None = None
     back_s: Interval | None = None
+    unknown: int | None = None
+    ended: str = ""
+    ended_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -30,6 +30,7 @@ from chaos.record.events import (
     ApplicationCall,
     ApplicationErrors,
     ApplicationTask,
+    ApplicationWorker,
     ConnectionClosed,
     ConnectionOpened,
 )
@@ -42,14 +43,14 @@ LONG_NS = 1_000_000_000
 """A call that took longer than this is an event of its own."""
 READY_NS = 45 * 10**9
 """How long a client may take until it is ready."""
-LONGEST_LINE = 1 << 16
+LONGEST_LINE, LONGEST_HOW = 1 << 16, 200
 CHUNK = 1 << 16
 CODES = {code.words: code for code in ErrorCode}
 CONNECTIONS: dict[str, type[ConnectionOpened | ConnectionClosed]] = {
     "opened": ConnectionOpened,
     "closed": ConnectionClosed,
 }
-OURS = {"celery": "chaos.client.celery_client"}
+OURS = dict.fromkeys(("celery", "celery-bounded"), "chaos.client.celery_client")
 """The programs of libraries that are not in `chaos.client.libraries`."""
 
 
@@ -116,9 +117,12 @@ class Conversation:
                 raise ClientError("it wrote a line without an end")
             yield from map(parsed, lines)
 
-    def leave(self, limit_ns: int) -> Iterator[dict[str, Any]]:
-        """End the client's input, so that it ends by itself. Return what it says until then."""
+    def leave(self) -> None:
+        """End the client's input, which tells it that no more requests come."""
         self._stdin.close()
+
+    def rest(self, limit_ns: int) -> Iterator[dict[str, Any]]:
+        """What the client still says until it has ended by itself."""
         with suppress(ClientError):  # its output ends with it
             while mono_ns() < limit_ns:
                 yield from self.hear(limit_ns)
@@ -218,8 +222,10 @@ class Application:
         try:
             self._client.say(request | {"ttl_ms": job.load.ttl_s * 1000})
             while self._answer is None:
-                if self._client.stopped_ns is not None and mono_ns() >= self._limit_ns():
-                    return False
+                if self._client.stopped_ns is not None:
+                    self._client.leave()
+                    if mono_ns() >= self._limit_ns():
+                        return False
                 self._hear(self._limit_ns())
             decision = self._decision(self._answer)
         except ClientError:
@@ -231,7 +237,8 @@ class Application:
 
     def end(self) -> None:
         """Let the client end. What it says of its tasks until then belongs to the record."""
-        for line in self._client.leave(self._limit_ns()):
+        self._client.leave()
+        for line in self._client.rest(self._limit_ns()):
             self._take(line)
 
     def close(self) -> None:
@@ -266,6 +273,8 @@ class Application:
             self._events.write(event)
         elif "task" in line:
             self._events.write(ApplicationTask(client=number, task=int(line["task"]), state=str(line.get("state"))))
+        elif "worker" in line:
+            self._events.write(ApplicationWorker(client=number, how=str(line["worker"])[:LONGEST_HOW]))
         elif self._answer is None:
             self._answer = line
         else:

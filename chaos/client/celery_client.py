@@ -1,17 +1,22 @@
 """A Celery application: each call hands a task to a worker, whose broker and result backend are the Redis under test.
 
 It speaks docs/client-contract.md, as every client does. Its worker is a process of its own. What the worker begins and
-has done it tells at once and past Redis, so that the count does not depend on what Redis forgets. At the end the broker
-is asked which tasks still wait in it.
+has done it tells at once and past Redis, so that the count does not depend on what Redis forgets. That it ends is told
+too. At the end Redis itself is asked which tasks still wait in the broker and which have a result, on a connection of
+its own that is not held up by a call that hangs.
 """
 
 import json
 import os
+import re
+import signal
 import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from select import poll
+from threading import Thread
 from time import monotonic
 from typing import Any
 from urllib.parse import quote
@@ -31,13 +36,26 @@ TO, TELLS, IS_READY = "FAILOVER_CELERY", "FAILOVER_CELERY_TELLS", "FAILOVER_CELE
 READY_S = 40.0
 DRAIN_S, LOOK_S = 3.0, 0.1
 """How long tasks may still be done at the end before they count as stuck, and how often that is looked at."""
-QUEUE, UNACKED = "celery", "unacked"
-"""Where kombu keeps what waits and what a worker has fetched, after the prefix."""
+QUEUE, UNACKED, RESULT = "celery", "unacked", "celery-task-meta-"
+"""After the prefix: where kombu keeps what waits and what was fetched, and Celery a result by its task's id."""
+SUCCESS, BATCH = "SUCCESS", 500
 NONE_WAITS = -1
-"""The number in the line that says that the broker was asked, and that all that wait have been told."""
+"""The number in the line that says that Redis was asked, and that all has been told that it has."""
+BOUNDED = "celery-bounded"
+"""The name of Celery with what brings it back by itself; `celery` has its defaults."""
+BOUNDS: dict[str, Any] = {"socket_connect_timeout": 1, "socket_timeout": 5}
+"""Seconds. Without them a call and a worker wait for an address that is gone for as long as the kernel does."""
+BOUNDED_CONF = {
+    **{f"redis_{name}": seconds for name, seconds in BOUNDS.items()},
+    "broker_channel_error_retry": True,
+    "broker_connection_max_retries": None,
+}
+"""With `broker_channel_error_retry`, READONLY makes a worker connect again, where otherwise it ends."""
+DIED, ERROR = b"Unrecoverable error: ", re.compile(rb"(?:\w+\.)*(\w+(?:Error|Exception): .*)")
+"""What Celery says before the error that ends its worker, and the line of its traceback that has the error."""
 
 
-def application(to: Connect) -> celery.Celery:
+def application(to: Connect, named: str = "celery") -> celery.Celery:
     """Make Celery as a service's own module does: broker and backend are given, and all else is its defaults.
 
     Its keys begin with the client's prefix, so that several of these clients stay apart.
@@ -47,9 +65,10 @@ def application(to: Connect) -> celery.Celery:
     user = f"{quote(redis.user, '')}:{quote(redis.password, '')}@" if redis.user or redis.password else ""
     scheme = "sentinel" if to.via_sentinel else "redis" if redis.tls is None else "rediss"
     url = f"{scheme}://{user}{f'[{host}]' if ':' in host else host}:{port}/{to.database}"
-    options: dict[str, Any] = {"global_keyprefix": to.prefix}
+    options: dict[str, Any] = {"global_keyprefix": to.prefix, **(BOUNDS if named == BOUNDED else {})}
     if to.via_sentinel:
         asking = {**login(accesses.sentinel), "ssl": accesses.sentinel.tls is not None}
+        asking |= BOUNDS if named == BOUNDED else {}
         options |= {"master_name": to.master, "sentinel_kwargs": asking}
     app = celery.Celery("failover", broker=url, backend=url)
     secure = {name: value for name, value in login(redis).items() if name.startswith("ssl_")}
@@ -62,6 +81,7 @@ def application(to: Connect) -> celery.Celery:
         broker_transport_options=options,
         result_backend_transport_options=options,
         broker_connection_retry_on_startup=True,
+        **(BOUNDED_CONF if named == BOUNDED else {}),
     )
     app.task(name="count")(count)
     return app
@@ -74,44 +94,48 @@ def count(number: int) -> int:
     return number
 
 
-def celery_client(to: Connect, tell: Says) -> Ready:
-    app = application(to)
-    _start_worker(to, tell)
+def celery_client(named: str, to: Connect, tell: Says) -> Ready:
+    app = application(to, named)
+    _start_worker(to, named, tell)
+    asked: list[str] = []
+    looking = Thread(target=_look_at_the_end, args=(to, asked, tell), daemon=True)
+    looking.start()
     task = app.tasks["count"]
 
     def write(key: str, _value: str, _ttl_ms: int) -> None:
-        task.apply_async((int(key.rpartition(":")[2]),), task_id=key)
-
-    def close() -> None:
-        for number in _waiting(app, to.prefix):
-            tell({"task": number, "state": "waiting"})
-        tell({"task": NONE_WAITS, "state": "looked"})
+        asked.append(key)
+        task.apply_async((_number(key),), task_id=key)
 
     with app.connection_for_write() as connection:
         channel = connection.default_channel
         waits = {name: getattr(channel, name) for name in ("socket_timeout", "socket_connect_timeout")}
+        visible = channel.visibility_timeout
     conf = app.conf
     settings = {
         **{name: None if value is None else f"{value:g} s" for name, value in waits.items()},
         "redis_socket_timeout": f"{conf.redis_socket_timeout:g} s",
         "task_publish_retry_policy.max_retries": str(conf.task_publish_retry_policy["max_retries"]),
+        "broker_channel_error_retry": "yes" if conf.broker_channel_error_retry else "no",
         "task_acks_late": "yes" if conf.task_acks_late else "no",
+        "visibility_timeout": f"{visible:g} s",
     }
-    return Ready(library="celery", version=celery.__version__, settings=settings, write=write, close=close)
+    return Ready(library="celery", version=celery.__version__, settings=settings, write=write, close=looking.join)
 
 
-def _start_worker(to: Connect, tell: Says) -> None:
+def _start_worker(to: Connect, named: str, tell: Says) -> None:
     """Start the worker, and wait until it takes tasks. It ends with this process. Raises TimeoutError."""
     heard, told = os.pipe()
     asked = json.dumps({name: getattr(to, name) for name in Connect.__slots__})
-    subprocess.Popen(
-        [sys.executable, "-m", "chaos.client.celery_client", WORKER],
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "chaos.client.celery_client", WORKER, named],
         env=os.environ | {TO: asked, TELLS: str(tell.fd), IS_READY: str(told)},
         stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         pass_fds=(tell.fd, told),
         preexec_fn=die_with_parent,
     )
     os.close(told)
+    Thread(target=_follow, args=(worker, tell), daemon=True).start()
     waiting = poll()
     waiting.register(heard)
     if not waiting.poll(READY_S * 1000) or not os.read(heard, 1):
@@ -119,14 +143,49 @@ def _start_worker(to: Connect, tell: Says) -> None:
     os.close(heard)
 
 
-def _waiting(app: celery.Celery, prefix: str) -> list[int]:
+def _follow(worker: "subprocess.Popen[bytes]", tell: Says) -> None:
+    """Pass on what the worker says, and tell how it ended."""
+    assert worker.stderr is not None
+    died, why = False, ""
+    for line in worker.stderr:
+        sys.stderr.buffer.write(line)
+        sys.stderr.flush()
+        died = died or DIED in line
+        if died and (error := ERROR.match(line)):
+            why = error[1].decode(errors="replace")  # of several the last one is that which was raised
+    code = worker.wait()
+    how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+    tell({"worker": why or how})
+
+
+def _look_at_the_end(to: Connect, asked: list[str], tell: Says) -> None:
+    """Once standard input has ended, tell what Redis has of the tasks, even while a call still hangs.
+
+    Redis is read past Celery: the lists of the broker, and the keys of the results.
+    """
+    ends = poll()
+    ends.register(0, 0)  # which hears of its end alone
+    ends.poll()
+    with application(to, BOUNDED).connection_for_read() as connection:
+        connection.ensure_connection(max_retries=2, interval_start=LOOK_S)
+        client = connection.default_channel.client
+        for number in _waiting(client, to.prefix):
+            tell({"task": number, "state": "waiting"})
+        for at in range(0, len(asked), BATCH):
+            keys = asked[at : at + BATCH]
+            for key, value in zip(keys, client.mget([f"{to.prefix}{RESULT}{key}" for key in keys]), strict=True):
+                if value and json.loads(value)["status"] == SUCCESS:
+                    tell({"task": _number(key), "state": "result"})
+    tell({"task": NONE_WAITS, "state": "looked"})
+
+
+def _waiting(client: Any, prefix: str) -> list[int]:  # noqa: ANN401  kombu's client of Redis
     """The tasks that the broker still has, when those that were handed over last have had time to be done."""
-    with app.connection_for_read() as connection:
-        client, limit = connection.default_channel.client, monotonic() + DRAIN_S
-        while found := list(_numbers(client, prefix)):
-            if monotonic() > limit:
-                return found
-            poll().poll(LOOK_S * 1000)
+    limit = monotonic() + DRAIN_S
+    while found := list(_numbers(client, prefix)):
+        if monotonic() > limit:
+            return found
+        poll().poll(LOOK_S * 1000)
     return []
 
 
@@ -134,7 +193,12 @@ def _numbers(client: Any, prefix: str) -> Iterator[int]:  # noqa: ANN401  kombu'
     queued = [json.loads(text) for text in client.lrange(f"{prefix}{QUEUE}", 0, -1)]
     fetched = [json.loads(text)[0] for text in client.hvals(f"{prefix}{UNACKED}")]
     for message in (*queued, *fetched):
-        yield int(message["headers"]["id"].rpartition(":")[2])
+        yield _number(message["headers"]["id"])
+
+
+def _number(task: str) -> int:
+    """The number of the call that handed a task over, by the task's id, which is the call's key."""
+    return int(task.rpartition(":")[2])
 
 
 def work() -> None:
@@ -144,12 +208,12 @@ def work() -> None:
         os.write(int(os.environ[IS_READY]), b"+")
 
     worker_ready.connect(ready, weak=False)
-    app = application(Connect(**json.loads(os.environ[TO])))
+    app = application(Connect(**json.loads(os.environ[TO])), sys.argv[2])
     app.worker_main(["--quiet", WORKER, "--concurrency=1", "--loglevel=WARNING"])
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == [WORKER]:
+    if sys.argv[1] == WORKER:
         work()
     else:
-        run(celery_client)
+        run(partial(celery_client, sys.argv[1]))

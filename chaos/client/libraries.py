@@ -133,6 +133,8 @@ def glide(to: Connect, _: Says) -> Ready:
     if access.user or access.password:
         more["credentials"] = library.ServerCredentials(access.password, access.user or None)
     if (tls := access.tls) is not None:
+        if tls.server_name:
+            raise ValueError(f"GLIDE takes no certificate that names {tls.server_name} and not its host")
         files = {"root_pem_cacerts": tls.ca, "client_cert_pem": tls.certificate, "client_key_pem": tls.key}
         pem: dict[str, Any] = {name: Path(file).read_bytes() for name, file in files.items() if file}
         secure = library.AdvancedGlideClientConfiguration(tls_config=library.TlsAdvancedConfiguration(**pem))

@@ -15,6 +15,7 @@ from chaos.findings.applications import (
     failed_without_a_retry,
     name_not_found,
     tasks_of_a_worker,
+    worker_ended,
 )
 from chaos.findings.masters import (
     back_as_a_replica,
@@ -61,6 +62,7 @@ RULES: tuple[Callable[[Measured], Iterable[Finding]], ...] = (
     application_stays_out,
     application_came_late,
     failed_without_a_retry,
+    worker_ended,
     tasks_of_a_worker,
     name_not_found,
     log_not_read,

@@ -42,7 +42,8 @@ WORDS = {
         "Try again in the application until the outage is over: GLIDE itself tries again to connect alone.",
     ),
     "celery": Words(
-        'broker_transport_options={{"socket_connect_timeout": 1, "socket_timeout": 1}}',
+        'broker_transport_options={{"socket_connect_timeout": 1, "socket_timeout": 5}}, and the same '
+        "as redis_socket_connect_timeout and redis_socket_timeout for the results",
         'Have it try until the outage is over: task_publish_retry_policy={{"max_retries": {n}, "interval_max": 1}}.',
     ),
 }
@@ -121,6 +122,24 @@ def failed_without_a_retry(measured: Measured) -> Iterator[Finding]:
             rows=(f"{path.name}: {kinds}",),
             advice=words_of(path, service_s.most).retries,
             price=f"A call then blocks for up to {seconds(service_s.most, 1)}, and a write may be applied twice.",
+        )
+
+
+def worker_ended(measured: Measured) -> Iterator[Finding]:
+    """Find a worker that ended because of the failover, so that its tasks wait until somebody starts it again."""
+    for path in measured.paths.values():
+        tasks = path.calls.tasks if path.calls else None
+        if tasks is None or tasks.ended_s is None:
+            continue
+        yield Finding(
+            name="a worker ended",
+            sentence=f"The worker of {path.name} ended at {seconds(tasks.ended_s, 1)} with {tasks.ended}, and "
+            f"{plural(tasks.stuck, 'task')} waited at the end ({_settings(path)}).",
+            severity="out" if path.gate else "note",
+            since_s=tasks.ended_s,
+            rows=(f"{path.name}: {tasks.ended}",),
+            advice="Set broker_channel_error_retry=True, so that an answer such as READONLY makes the worker connect "
+            "again and does not end it, and let a supervisor start a worker that ends.",
         )
 
 

@@ -445,11 +445,22 @@ class ApplicationErrors(Event):
 
 @_kind("application.task", by="the agent, as an application client with a worker tells it")
 class ApplicationTask(Event):
-    """What became of a task that call number `task` handed to a worker: begun, done, or waiting at the end."""
+    """What became of a task that call number `task` handed to a worker: begun, done, and at the end waiting or result.
+
+    `looked`, with -1 as the task, says that all has been told of the end.
+    """
 
     client: int
     task: int
     state: str
+
+
+@_kind("application.worker", by="the agent, as an application client with a worker tells it")
+class ApplicationWorker(Event):
+    """An application client's worker ended by itself; `how` is its error, or its exit code if it said none."""
+
+    client: int
+    how: str
 
 
 @_kind("sanity", by="the agent, at each start of the clients and at the audit, a member each")

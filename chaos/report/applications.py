@@ -55,12 +55,16 @@ def _at_end(path: PathResult) -> str:
 
 
 def tasks_text(tasks: Tasks | None) -> str:
-    """As in `190 of 200 done, 10 lost, 0 twice, 0 stuck; the worker was back at 12.31 s`."""
+    """As in `190 of 200 done, 10 lost, 0 twice, 0 stuck, 2 without a result; the worker was back at 12.31 s`."""
     if tasks is None:
         return "–"
     lost = "lost: the broker could not be asked" if tasks.lost is None else f"{wording.count(tasks.lost)} lost"
     done = f"{wording.count(tasks.done)} of {wording.count(tasks.accepted)} done"
     counted = f"{done}, {lost}, {wording.count(tasks.twice)} twice, {wording.count(tasks.stuck)} stuck"
+    if tasks.unknown is not None:
+        counted += f", {wording.count(tasks.unknown)} without a result"
+    if tasks.ended_s is not None:
+        return f"{counted}; the worker ended at {wording.seconds(tasks.ended_s, 1)} with {tasks.ended}"
     if tasks.after == 0:
         return f"{counted}; none was handed over after the fault"
     if tasks.back_s is None:

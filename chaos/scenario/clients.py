@@ -24,10 +24,15 @@ MODULES = {
     "valkey-py-asyncio": "valkey",
     "valkey-glide": "glide_sync",
     "celery": "celery",
+    "celery-bounded": "celery",
 }
 """The module that each `library` needs."""
+CELERY = ("celery", "celery-bounded")
+"""The libraries that hand over tasks. The second has what brings Celery back by itself after a failover."""
 WITHOUT_SENTINEL = ("valkey-glide",)
 """The libraries that have no client of Sentinel."""
+NAMES_ITS_HOST = "valkey-glide"
+"""The library that either checks a certificate for the name of its host, or checks nothing of it."""
 IN_PODS = ("redis-py-pool", "redis-py-asyncio")
 """The libraries that the agent's image has."""
 
@@ -44,6 +49,17 @@ Function = Annotated[
 ]
 
 
+Library = Literal[
+    "redis-py-pool",
+    "redis-py-asyncio",
+    "valkey-py",
+    "valkey-py-asyncio",
+    "valkey-glide",
+    "celery",
+    "celery-bounded",
+]
+
+
 class Client(Part):
     """Exactly one way to the master: a Service's `address`, or `sentinel`, the address of Sentinel's Service.
 
@@ -54,9 +70,7 @@ class Client(Part):
 
     address: Address | None = None
     sentinel: Address | None = None
-    library: (
-        Literal["redis-py-pool", "redis-py-asyncio", "valkey-py", "valkey-py-asyncio", "valkey-glide", "celery"] | None
-    ) = None
+    library: Library | None = None
     client: Function | None = None
     command: tuple[str, ...] | None = Field(default=None, min_length=1)
     count: int = Field(default=4, ge=1)
@@ -74,7 +88,7 @@ class Client(Part):
         usual: dict[str, bool] = {}
         if any(written.get(name) for name in ("library", "client", "command")):
             usual["gate"] = False
-        if written.get("library") == "celery":
+        if written.get("library") in CELERY:
             usual["audit"] = False
         return usual | written
 
@@ -86,8 +100,8 @@ class Client(Part):
             raise ValueError("library, client and command exclude each other; leave two of them out")
         if self.library in WITHOUT_SENTINEL and self.sentinel:
             raise ValueError(f"{self.library} cannot ask Sentinel; give it the address of a Service")
-        if self.library == "celery" and self.audit:
-            raise ValueError("celery hands over tasks, which are counted and not read back; leave audit out")
+        if self.library in CELERY and self.audit:
+            raise ValueError(f"{self.library} hands over tasks, which are counted and not read back; leave audit out")
         return self
 
     @property
@@ -108,11 +122,13 @@ def not_in_pods(client: Client) -> str:
     return f"{what} is not in the agent's image, which has redis-py alone; play it on local"
 
 
-def missing(client: Client, folder: Path) -> str:
+def missing(client: Client, folder: Path, *, tls: str | None = None) -> str:
     """Say what a client needs and what is not here, and what brings it. Return an empty string if nothing is missing.
 
-    Nothing of the user's is imported or run for that.
+    `tls` is the setting of a local system. Nothing of the user's is imported or run for that.
     """
+    if tls and client.library == NAMES_ITS_HOST:
+        return f"{client.library} takes no certificate that names another than its host, as those of a local system do"
     module = MODULES.get(client.library or "")
     if module and find_spec(module) is None:
         return f"{client.library} needs the module {module}, which is not installed: {EXTRA}"

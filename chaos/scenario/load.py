@@ -112,7 +112,8 @@ def _check_manifests(scenario: Scenario, folder: Path, source: Source) -> None:
 
 def _check_clients(scenario: Scenario, folder: Path, source: Source) -> None:
     """Refuse a client whose library or program is not here, before anything is started."""
-    lacking = {name: missing(client, folder) for name, client in scenario.clients.items()}
+    tls = scenario.system.local.tls if scenario.system.local else None
+    lacking = {name: missing(client, folder, tls=tls) for name, client in scenario.clients.items()}
     lines = [_line(source, ("clients", name), text) for name, text in lacking.items() if text]
     if lines:
         raise ScenarioError("\n".join(lines))

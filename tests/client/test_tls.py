@@ -3,19 +3,23 @@
 import ssl
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from chaos.access import Access, Accesses, Tls
+from chaos.client.application import OURS
 from chaos.client.audit import audit
+from chaos.client.libraries import LIBRARIES
 from chaos.client.spec import ClientSpec, Load
 from chaos.cluster.local.certificates import made
 from chaos.model import ErrorCode, Outcome, RowFlag
 from chaos.record.event_files import EventWriter, read_events
-from chaos.record.events import Audit
+from chaos.record.events import Audit, Gap
 from chaos.record.ops_files import read_rows
 from chaos.resp import Resp
+from chaos.scenario.clients import CELERY, MODULES, NAMES_ITS_HOST, WITHOUT_SENTINEL
 from chaos.until import until
 from tests.client.conftest import Start
 from tests.client.play import BY_LATENESS, good, load, new_and_kept, outcomes, playing, spec
@@ -31,7 +35,7 @@ Connecting = Callable[[Access, Access], None]
 
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
-    return made(tmp_path_factory.mktemp("made") / "tls", ["redis", "sentinel"])
+    return made(tmp_path_factory.mktemp("made") / "tls", ["redis", "sentinel", "localhost"])
 
 
 @pytest.fixture
@@ -149,6 +153,85 @@ async def test_a_sentinel_that_refuses_the_login_names_no_master(
     assert outcomes(play.rows) == {(Outcome.FAILED, ErrorCode.DISCOVERY_FAILED)}
     said = {told.event.error.partition(" ")[0] for told in play.kinds("discovery")}
     assert said == {"WRONGPASS" if password else "NOAUTH"}
+
+
+OTHERS = [name for name in (*LIBRARIES, *OURS) if name not in ("redis-py-pool", "celery-bounded")]
+"""Every library but the one that `of_each_kind` has. The bounded Celery connects as Celery does."""
+
+
+def alone(library: str, port: int, *, via_sentinel: bool = False) -> ClientSpec:
+    if find_spec(MODULES[library]) is None:
+        pytest.skip(f"{library} is not installed")
+    usual = spec(f"{LOOPBACK}:{port}", number=2, kind="application", connection="kept", library=library)
+    return replace(usual, via_sentinel=via_sentinel, rate_hz=RATE_HZ, audited=library not in CELERY)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("library", OTHERS)
+async def test_each_library_speaks_tls_and_logs_in(
+    redis_port: int, tls: Tls, connecting: Connecting, tmp_path: Path, library: str
+):
+    """GLIDE is refused where the certificate names another than the host, and takes it where it is the host's."""
+    client = alone(library, redis_port)
+    if library == NAMES_ITS_HOST:
+        tls, client = replace(tls, server_name=""), replace(client, address=f"localhost:{redis_port}")
+    connecting(Access(user=REDIS[0], password=REDIS[1], tls=tls), Access())
+    async with playing(tmp_path / "record", [client], patient(database=3)) as play:
+        await ended(play.directory, (2,), Outcome.OK)
+    assert {row.outcome for row in play.rows} == {Outcome.OK}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("library", [name for name in OTHERS if name not in WITHOUT_SENTINEL])
+async def test_each_library_asks_a_sentinel_that_wants_tls_and_another_login(
+    sentinel_port: int, tls: Tls, connecting: Connecting, tmp_path: Path, library: str
+):
+    connecting(
+        Access(user=REDIS[0], password=REDIS[1], tls=tls), Access(user=SENTINEL[0], password=SENTINEL[1], tls=tls)
+    )
+    client = alone(library, sentinel_port, via_sentinel=True)
+    async with playing(tmp_path / "record", [client], patient()) as play:
+        await ended(play.directory, (2,), Outcome.OK)
+    assert {row.outcome for row in play.rows} == {Outcome.OK}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("library", [name for name in OTHERS if name not in CELERY])
+async def test_no_library_takes_a_certificate_of_another_authority_or_a_wrong_password(
+    redis_port: int, tls: Tls, connecting: Connecting, tmp_path: Path, library: str
+):
+    client = alone(library, redis_port)
+    other = made(tmp_path / "other", ["redis"])
+    for access in (
+        Access(user=REDIS[0], password=REDIS[1], tls=replace(tls, ca=other.ca)),
+        Access(user=REDIS[0], password="wrong", tls=tls),
+    ):
+        connecting(access, Access())
+        record = tmp_path / access.password
+        async with playing(record, [client], patient()) as play:
+            await refused(play.directory)
+        assert not good(play.rows)
+
+
+async def test_glide_says_why_it_does_not_connect_where_a_certificate_names_another(
+    redis_port: int, tls: Tls, connecting: Connecting, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    client = alone(NAMES_ITS_HOST, redis_port)
+    connecting(Access(user=REDIS[0], password=REDIS[1], tls=tls), Access())
+    async with playing(tmp_path / "record", [client], patient()) as play:
+        await refused(play.directory)
+    assert "GLIDE takes no certificate that names redis and not its host" in capfd.readouterr().err
+
+
+async def refused(record: Path) -> None:
+    """Wait until its client met three errors, or said why it is not ready."""
+
+    async def there() -> bool:
+        rows = [row for path in (record / "ops").glob("app-2.rows") for row in read_rows(path)]
+        gaps = [one for one in read_events(record / "events" / "agent.jsonl") if isinstance(one.event, Gap)]
+        return len([row for row in rows if row.outcome == Outcome.UNKNOWN]) >= 3 or bool(gaps)
+
+    await until(there, within_s=60, because="the client is refused")
 
 
 async def test_a_certificate_of_another_authority_is_not_taken(

@@ -50,4 +50,9 @@ def test_tasks_are_counted_in_a_line():
     assert breakable(tasks_text(back)).endswith("the worker was back at 12.50 s")
     assert tasks_text(Tasks(**some, after=0, lost=0)).endswith("none was handed over after the fault")
     assert tasks_text(Tasks(**some, after=3, lost=0)).endswith("the worker did not pause")
+    ended = Tasks(**some, after=3, lost=0, unknown=2, ended="ReadOnlyError: no writes", ended_s=4.25)
+    assert breakable(tasks_text(ended)) == (
+        "6 of 9 done, 0 lost, 1 twice, 1 stuck, 2 without a result; "
+        "the worker ended at 4.2 s with ReadOnlyError: no writes"
+    )
     assert tasks_text(None) == "–"

@@ -7,7 +7,7 @@ import pytest
 
 from chaos.errors import ScenarioError
 from chaos.scenario import load
-from chaos.scenario.clients import MODULES, Client, not_in_pods
+from chaos.scenario.clients import MODULES, Client, missing, not_in_pods
 
 TEXT = """\
 about: A small one
@@ -47,6 +47,15 @@ def test_an_application_client_informs_unless_it_says_that_it_gates(folder: Path
     (folder / "shop.py").write_text("def write(key, value): ...\n")
     found = written(folder, client)
     assert (found.gate, found.audit) == (gate, audit)
+
+
+def test_glide_is_refused_where_a_certificate_does_not_name_its_host():
+    for library in MODULES:
+        client = Client.model_validate({"address": "redis:6379", "library": library})
+        assert "certificate" not in missing(client, Path())
+        assert ("names another than its host" in missing(client, Path(), tls="generated")) == (
+            library == "valkey-glide"
+        )
 
 
 def test_tasks_of_celery_are_no_keys_that_are_read_back(folder: Path):
