@@ -236,7 +236,8 @@ def test_that_a_worker_ended_is_told_with_the_setting_that_would_have_kept_it(an
     calls = trial.paths["app/kept"].calls
     assert calls is not None
     assert calls.tasks is not None
-    assert (calls.tasks.ended, calls.tasks.ended_s) == ("ReadOnlyError: no writes", pytest.approx(3.5, abs=0.01))
+    assert calls.tasks.ended == "ReadOnlyError: no writes"
+    assert calls.tasks.ended_s == pytest.approx(3.5, abs=0.01)
     [found] = [one for one in trial.findings if one.name == "a worker ended"]
     assert "ended at 3.5 s with ReadOnlyError: no writes, and 1 task waited" in breakable(found.sentence)
     assert "broker_channel_error_retry=True" in found.advice
