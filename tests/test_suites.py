@@ -147,7 +147,7 @@ def test_the_library_that_takes_no_certificate_with_another_name_is_left_out_ove
     made = {client.library for client in suited.scenario.clients.values() if client.library}
     assert made == set(INSTALLED) - {"valkey-glide"}
     said = "left out of the suite: valkey-glide takes no certificate that names another than its host"
-    assert any(text.startswith(said) for text in suited.warnings) == ("valkey-glide" in INSTALLED)
+    assert any(text.startswith(said) for text in suited.warnings)
 
 
 def test_a_suite_that_there_is_not_is_refused_with_the_nearest_word(tmp_path):
