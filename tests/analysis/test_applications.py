@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chaos.analysis.wording import breakable, longest_call
+from chaos.analysis.wording import longest_call
 from chaos.clock import AGENT
 from chaos.model import ErrorCode, Outcome
 from tests.analysis.conftest import Analysed
@@ -185,7 +185,7 @@ def test_errors_are_counted_by_the_classes_that_the_library_raised(analysed: Ana
     assert calls.unlimited == ("socket_timeout",)
 
 
-def tasks(story: Story, states: dict[int, str], looked: bool = True, without_result: tuple[int, ...] = ()) -> Story:
+def tasks(story: Story, states: dict[int, str], looked: bool = True) -> Story:
     """What became of the first tasks, all at their calls; those that are not named were done once, in their turn."""
     app = next(client.number for client in story.clients if client.path == "app")
     story.app = {"audited": False}
@@ -195,8 +195,6 @@ def tasks(story: Story, states: dict[int, str], looked: bool = True, without_res
             state = {"b": "begun", "d": "done", "w": "waiting"}[letter]
             at_s = story.length_s if state == "waiting" else sent_s
             story.event("application.task", at_s, AGENT, client=app, task=seq, state=state)
-        if "d" in states.get(seq, "bd") and seq not in without_result:
-            story.event("application.task", story.length_s, AGENT, client=app, task=seq, state="result")
     if looked:
         story.event("application.task", story.length_s, AGENT, client=app, task=-1, state="looked")
     return story
@@ -209,7 +207,6 @@ def test_tasks_are_lost_stuck_and_done_twice(analysed: Analysed):
     assert found.tasks is not None
     assert (found.tasks.lost, found.tasks.twice, found.tasks.stuck) == (2, 1, 2)
     assert found.tasks.accepted == found.tasks.done + 4
-    assert found.tasks.unknown == 0
     assert 0 < found.tasks.after < found.tasks.accepted
 
 
@@ -218,31 +215,6 @@ def test_without_a_broker_that_could_be_asked_lost_and_stuck_cannot_be_told_apar
     assert found.calls is not None
     assert found.calls.tasks is not None
     assert (found.calls.tasks.lost, found.calls.tasks.stuck) == (None, 2)
-
-
-def test_a_task_that_was_done_and_has_no_result_is_counted_as_such(analysed: Analysed):
-    story = tasks(Story(paths=("service", "app")).fault(), {3: "w"}, without_result=(5, 6))
-    found = analysed(story).paths["app/kept"].calls
-    assert found is not None
-    assert found.tasks is not None
-    assert (found.tasks.unknown, found.tasks.lost, found.tasks.stuck) == (2, 0, 1)
-
-
-def test_that_a_worker_ended_is_told_with_the_setting_that_would_have_kept_it(analysed: Analysed):
-    story = tasks(Story(paths=("service", "app")).fault(), {3: "w"})
-    number = next(client.number for client in story.clients if client.path == "app")
-    story.event("application.worker", 3.5, AGENT, client=number, how="ReadOnlyError: no writes")
-    trial = analysed(story)
-    calls = trial.paths["app/kept"].calls
-    assert calls is not None
-    assert calls.tasks is not None
-    assert calls.tasks.ended == "ReadOnlyError: no writes"
-    assert calls.tasks.ended_s == pytest.approx(3.5, abs=0.01)
-    [found] = [one for one in trial.findings if one.name == "a worker ended"]
-    assert "ended at 3.5 s with ReadOnlyError: no writes, and 1 task waited" in breakable(found.sentence)
-    assert "broker_channel_error_retry=True" in found.advice
-    without = analysed(tasks(Story(paths=("service", "app")).fault(), {3: "w"}))
-    assert "a worker ended" not in {one.name for one in without.findings}
 
 
 @pytest.mark.parametrize("until", [240, 9999])
