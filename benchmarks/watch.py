@@ -7,7 +7,8 @@ beside: N trials (20) of `failover run` on local at loopback addresses, with a w
 recovery of both are within 50 ms of each other in all of them.
 calm: a watch of a system to which nothing happens (60 min) has no window. Played at `faster` times the usual rate (24),
 an hour is as many operations as a day: the memory of the watch and of its agent grows by less than 20 MB meanwhile, and
-what it keeps on disk is less than 50 MB. What is measured over a shorter time is scaled to a day's operations.
+what it keeps on disk is less than 50 MB. What is measured over a shorter time is scaled to a day's operations: the
+slope of the memory once it has settled, with the slopes of the first and of the second half beside it.
 """
 
 import argparse
@@ -21,7 +22,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from chaos.analysis.history import History
@@ -34,8 +37,10 @@ from tests.watch.watched import Prober, Watched, watching
 DAY_S = 86_400
 USUAL_HZ = 20
 NEAR_S = 0.05
-SETTLED_S = 60.0
-"""After this much of a calm watch its memory is looked at first, since imports and buffers are there then."""
+SETTLED_S, LOOK_S = 90.0, 2.0
+"""After this much of a calm watch its memory is looked at, and then this often. It keeps the last 30 s in memory, and
+begins to keep them once it has chosen a deadline, which takes up to 16 s. Imports and buffers are there by then too.
+"""
 
 
 def trials(watched: Watched) -> tuple[TrialResult, ...]:
@@ -121,13 +126,15 @@ def calm(seconds: float, faster: float, deadline: str) -> dict[str, Any]:
         address = f"{LOOPBACK}:{rig.processes[SENTINELS[0]].port}"
         rate = ("--rate", f"{USUAL_HZ * faster:g}/s", "--deadline", deadline, "--for", f"{seconds:g}s")
         with watching(Path(directory) / "reports", "--sentinel", address, *rate) as watched:
-            grown = _memory(watched.popen.pid, watched, seconds)
+            looks = _memory(watched.popen.pid, watched, seconds)
             watched.over(seconds + 300)
         told = json.loads((watched.directory / "campaign.json").read_text())["watch"]
         operations = int(told["operations"])
         day = DAY_S * USUAL_HZ * 2
         minutes = (watched.directory / "minutes.jsonl").stat().st_size
         windows = sum(len(path.windows) for trial in trials(watched) for path in trial.paths.values())
+        who, middle = ("watch", "agent"), len(looks["at"]) // 2
+        halves = (slice(None), slice(middle), slice(middle, None))
         kept = sum(one.stat().st_size for one in watched.directory.rglob("*") if one.is_file())
         return {
             "seconds": seconds,
@@ -136,28 +143,42 @@ def calm(seconds: float, faster: float, deadline: str) -> dict[str, Any]:
             "windows": windows,
             "entries": [trial.experiment for trial in trials(watched)],
             "nothing": told["nothing"],
-            "memory_mb": grown,
-            "memory_of_a_day_mb": {name: mb * day / operations for name, mb in grown["grown"].items()},
+            "memory_mb": {
+                name: [round(mb, 2) for mb in looks[name][:: max(1, len(looks["at"]) // 20)]] for name in who
+            },
+            "grown_mb": {name: looks[name][-1] - looks[name][0] for name in who},
+            "memory_of_a_day_mb": {
+                name: [_slope(looks["at"][part], looks[name][part]) * seconds * day / operations for part in halves]
+                for name in who
+            },
             "disk_bytes": kept,
             "minutes_of_a_day_bytes": minutes * DAY_S / seconds,
         }
 
 
-def _memory(pid: int, watched: Watched, seconds: float) -> dict[str, dict[str, float]]:
-    """The memory of the watch and of its agent, in MB: after SETTLED_S, and just before the end."""
-    settled = min(SETTLED_S, seconds / 2)
-    looks: list[dict[str, float]] = []
+def _memory(pid: int, watched: Watched, seconds: float) -> dict[str, list[float]]:
+    """The memory of the watch and of its agent, in MB, and when each was looked at: from SETTLED_S to the end."""
+    watched.until("watching")
+    looks: dict[str, list[float]] = {"at": [], "watch": [], "agent": []}
     begun = time.monotonic()
-    for at in (settled, seconds - 5):
+    at = min(SETTLED_S, seconds / 2)
+    while at < seconds - 5:
         threading.Event().wait(max(0.0, begun + at - time.monotonic()))
         assert watched.popen.poll() is None, watched.said
         [agent] = [one for one in _children(pid) if "chaos.agent" in Path(f"/proc/{one}/cmdline").read_text()]
-        looks.append({"watch": _rss_mb(pid), "agent": _rss_mb(agent)})
-    return {
-        "first": looks[0],
-        "last": looks[1],
-        "grown": {name: looks[1][name] - looks[0][name] for name in looks[0]},
-    }
+        for name, found in (("at", at), ("watch", _rss_mb(pid)), ("agent", _rss_mb(agent))):
+            looks[name].append(found)
+        at += LOOK_S
+    return looks
+
+
+def _slope(at_s: list[float], mb: list[float]) -> float:
+    """How much the memory grows in a second: the median of the slopes between any two looks.
+
+    So a step counts for little, such as that of an entry, of which a day has few.
+    """
+    looks = list(zip(at_s, mb, strict=True))
+    return median((later[1] - one[1]) / (later[0] - one[0]) for one, later in combinations(looks, 2))
 
 
 def _children(pid: int) -> list[int]:

@@ -21,6 +21,7 @@ def watched(given: Mapping[str, Any], shown: str) -> int:
     asked = asked_for(given, shown)
     terminal = Terminal(quiet=bool(given["quiet"]))
     directory = asyncio.run(_watched(asked, terminal))
+    terminal.say("report     is being made")
 
     from chaos.report.files import report
 

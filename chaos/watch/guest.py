@@ -309,7 +309,12 @@ def _map_hint(address: str) -> str:
 
 
 def _is_here(host: str) -> bool:
-    return host == "localhost" or (is_literal(host) and ipaddress.ip_address(host).is_loopback)
+    """Whether it is an address of this machine alone, or a name that leads to such addresses only."""
+    try:
+        found = [host] if is_literal(host) else [one[4][0] for one in socket.getaddrinfo(host, None)]
+    except socket.gaierror:
+        return False
+    return all(ipaddress.ip_address(one).is_loopback for one in found)
 
 
 async def _refuse_to_write(asked: GuestWish, view: SentinelView | None, redis: Sequence[RedisView]) -> None:
@@ -330,6 +335,12 @@ def too_full(one: RedisView) -> str:
         f"{one.address} uses {one.full:.0%} of its maxmemory, and a guest writes nothing above {MOST_FULL:.0%}; "
         f"{READ_ONLY}"
     )
+
+
+async def too_full_now(asked: GuestWish, told: Sequence[str]) -> str:
+    """Say which Redis is too full to be written to any longer. Return an empty string if none is."""
+    redis = await asyncio.gather(*(redis_at(asked, one) for one in dict.fromkeys([*told, *asked.services])))
+    return next((too_full(one) for one in redis if one.full > MOST_FULL), "")
 
 
 async def _refused(asked: GuestWish, address: str) -> str:

@@ -1,10 +1,16 @@
 """What an entry was, in a few words, from the analysis of what was recorded. It is done in a process of its own."""
 
 import asyncio
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+import json
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
 from typing import Any
+
+from chaos.errors import HarnessError
+
+JUDGED_S = 300.0
+"""How long the analysis of an entry may take. It takes some seconds, and a minute on a machine that is crowded."""
 
 
 def judged(directory: Path) -> dict[str, Any]:
@@ -26,8 +32,26 @@ def judged(directory: Path) -> dict[str, Any]:
     }
 
 
-async def judged_apart(directory: Path) -> dict[str, Any]:
-    """What the analysis says of an entry, from a process that ends then: what it loads must not stay for days."""
-    loop = asyncio.get_running_loop()
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        return await loop.run_in_executor(process, judged, directory)
+async def judged_apart(directory: Path, within_s: float = JUDGED_S) -> dict[str, Any]:
+    """What the analysis says of an entry, from a process that ends then: what it loads must not stay for days.
+
+    Raises TimeoutError if that takes longer than `within_s`, as on a machine that has no core for it, and HarnessError
+    if the analysis fails.
+    """
+    command = (sys.executable, "-m", "chaos.watch.judged", str(directory))
+    process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
+    try:
+        async with asyncio.timeout(within_s):
+            told, complained = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        raise HarnessError(f"{directory.name} cannot be analysed: {complained.decode(errors='replace').strip()[-500:]}")
+    found: dict[str, Any] = json.loads(told)
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(judged(Path(sys.argv[1]))))  # noqa: T201

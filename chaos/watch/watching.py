@@ -21,7 +21,7 @@ from chaos.agent.orders import MEMBERS, START, STOP, AgentSpec
 from chaos.campaign import unused
 from chaos.client.spec import Load
 from chaos.clock import HOST, mono_ns
-from chaos.model import Member
+from chaos.model import Member, MemberKind
 from chaos.observe.itself import pressure
 from chaos.record.events import (
     ClientsStarted,
@@ -38,8 +38,8 @@ from chaos.trial.assignment import utc_now
 from chaos.trial.record import write_json
 from chaos.until import until
 from chaos.watch.entries import MINUTE_NS, Entry, Minutes, Recent, Transport
-from chaos.watch.guest import Around, GuestWish
-from chaos.watch.judged import judged_apart
+from chaos.watch.guest import Around, GuestWish, too_full_now
+from chaos.watch.judged import JUDGED_S, judged_apart
 from chaos.watch.keys import Keys
 from chaos.watch.members import look_again
 from chaos.watch.processes import COMMAND_LOG, RunningMeters, UserCommand
@@ -104,7 +104,7 @@ class Watching:
         self._trouble = Trouble(self._clients, self._load.master, round(self._load.deadline_s * 1e9))
         self._minutes = Minutes(self.directory / MINUTES, self._clients)
         self._command = UserCommand(words=asked.command) if asked.command else None
-        self._ending = ""
+        self._ending = self._full = ""
         self._entry: Entry | None = None
         self._entries = 0
         self._failovers = 0
@@ -264,12 +264,21 @@ class Watching:
         self._take(Stamped(event=event, domain=HOST, at_ns=stamp, since_ns=since_ns))
 
     async def _look_again(self, agent: RunningMeters) -> None:
-        """Follow the members as they come and go."""
+        """Follow the members as they come and go, and end before a guest's keys crowd out those of the house.
+
+        A Redis has to be too full at two looks, since a replica that is synchronised holds more for a moment.
+        """
         members = await look_again(self._asked, self._members)
         if members != self._members:
             self._members = members
             self._host(MembersKnown(members=[one.as_json() for one in members]))
             agent.tell(MEMBERS, [one.as_json() for one in members])
+        if self._asked.read_only:
+            return
+        redis = [one.name for one in members if one.kind is MemberKind.REDIS]
+        was_full, self._full = self._full, await too_full_now(self._asked, redis)
+        if was_full and self._full:
+            self.stop(self._full)
 
     # Entries.
 
@@ -314,8 +323,13 @@ class Watching:
         write_json(entry.directory / CLOSED, {"ended": "complete", "step": 4, "error": "", "at": utc_now()})
         self._entry = None
         self._calm_since_ns = max(self._calm_since_ns, self._trouble.last_ns + 1_000_000_000)
+        switched = len(self._trouble.failovers)
         self._trouble.begin_anew()
-        found = await judged_apart(entry.directory)
+        try:
+            found = await judged_apart(entry.directory)
+        except TimeoutError:
+            late = f"its analysis took longer than {JUDGED_S:g} s; the report does it again"
+            found = {"anything": True, "failovers": min(1, switched), "because": "", "lines": [late]}
         if not found["anything"] and not entry.waits:
             self._blips += 1
             self._say(f"{clock()}  nothing  no outage and no failover: {found['because'] or 'stalls of this machine'}")

@@ -127,6 +127,35 @@ def test_an_address_that_is_reached_by_another_is_one_member(rig: Rig, tmp_path:
     assert {one["address"] for one in members if one["kind"] == "redis"} == {"localhost"}
 
 
+def test_it_ends_with_a_sentence_where_a_redis_becomes_full(rig: Rig, tmp_path: Path) -> None:
+    asked = ("--sentinel", sentinel_of(rig), *PATIENT)
+    with watching(tmp_path / "reports", *asked) as watched:
+        wait_for(lambda: bool(keys_left(rig)), "its clients write", within_s=60)
+        assert rig.call(REDIS[0], "CONFIG", "SET", "maxmemory", "30mb") == "OK"
+        for number in range(25):
+            assert rig.call(REDIS[0], "SET", f"much:{number}", "x" * 1_000_000) == "OK"
+        assert watched.over() == 0, watched.said
+    assert "of its maxmemory, and a guest writes nothing above 70%" in watched.said
+    assert keys_left(rig) == []
+
+
+def test_a_watch_and_its_agent_that_are_stopped_for_long_see_no_outage(rig: Rig, tmp_path: Path) -> None:
+    """As in a machine that sleeps, of which nothing runs."""
+    asked = ("--sentinel", sentinel_of(rig), "--for", "40s", *PATIENT)
+    with watching(tmp_path / "reports", *asked) as watched:
+        wait_for(lambda: bool(keys_left(rig)), "its clients write", within_s=60)
+        time.sleep(5)
+        all_of_it = [watched.popen.pid, *map(int, _children(watched.popen.pid))]
+        for pid in all_of_it:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(20)
+        for pid in reversed(all_of_it):
+            os.kill(pid, signal.SIGCONT)
+        assert watched.over() == 0, watched.said
+    assert [trial.experiment for trial in watched.result.trials] == ["calm"], watched.said
+    assert all(not path.windows for path in watched.result.trials[0].paths.values())
+
+
 def test_a_watch_that_is_stopped_for_a_while_sees_no_outage(rig: Rig, tmp_path: Path) -> None:
     asked = ("--sentinel", sentinel_of(rig), "--for", "14s", *PATIENT)
     with watching(tmp_path / "reports", *asked) as watched:

@@ -35,8 +35,8 @@ class Watched:
     def interrupt(self) -> None:
         self.popen.send_signal(signal.SIGINT)
 
-    def over(self, within_s: float = 120.0) -> int:
-        """Its exit code."""
+    def over(self, within_s: float = 200.0) -> int:
+        """Its exit code. Most of this time is for the report, which a crowded machine makes slowly."""
         code = self.popen.wait(within_s)
         wait_for(lambda: not self.reader.is_alive(), "its last line is read")
         return code
@@ -64,9 +64,9 @@ class Watched:
 
 
 @contextmanager
-def watching(reports: Path, *arguments: str) -> Iterator[Watched]:
-    """It is interrupted when the block is left, if it still runs."""
-    command = [sys.executable, "-m", "chaos", "watch", "--out", str(reports), *arguments]
+def watching(reports: Path, *arguments: str, before: tuple[str, ...] = ()) -> Iterator[Watched]:
+    """It is interrupted when the block is left, if it still runs. `before` is a command that becomes it."""
+    command = [*before, sys.executable, "-m", "chaos", "watch", "--out", str(reports), *arguments]
     popen = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "COLUMNS": "200"}
     )
