@@ -16,11 +16,11 @@ from tests.recordings import Story
 def story_with(states: dict[int, str], without_result: Iterable[int] = ()) -> Story:
     """Every task has a result but those that are not done, and `without_result`."""
     story = tasks(Story(paths=("service", "app")).fault(), states)
-    load = story.load(next(client for client in story.clients if client.number == number_of(story)))
+    app = number_of(story)
+    load = story.load(next(client for client in story.clients if client.number == app))
     for seq in range(len(load.sent_s())):
         if "d" in states.get(seq, "d") and seq not in without_result:
-            done = {"client": number_of(story), "task": seq, "state": "result"}
-            story.event("application.task", story.length_s, AGENT, **done)
+            story.event("application.task", story.length_s, AGENT, client=app, task=seq, state="result")
     return story
 
 
