@@ -120,10 +120,25 @@ def test_with_its_styles_blocked_the_page_is_complete(browser, report):
         for sentence in HEADLINE.values():
             assert page.get_by_text(sentence).first.is_visible()
         assert page.locator("table").count() > 10
+        assert page.evaluate(TABLES) == tables_of(browser, report), "each table with all its rows"
+        seen = page.evaluate(
+            "[...document.querySelectorAll('table')].map(it => [it.checkVisibility(), !!it.closest('details')])"
+        )
+        assert all(visible or folded for visible, folded in seen)
+        page.evaluate(OPEN_ALL)
+        assert all(page.evaluate("[...document.querySelectorAll('table')].map(it => it.checkVisibility())"))
         fills = page.evaluate("[...document.querySelectorAll('#phases rect')].map(each => getComputedStyle(each).fill)")
         server.shutdown()
     assert any("phase-endpoint" in fill for fill in fills)
     assert Blocking.asked == ["/report.html"]
+
+
+def tables_of(browser: Browser, report: Path) -> list[list[Any]]:
+    """The tables of the page with its own styles, and with scripts."""
+    page = browser.new_context().new_page()
+    page.goto(report.as_uri())
+    found: list[list[Any]] = page.evaluate(TABLES)
+    return found
 
 
 def test_the_keyboard_reaches_what_opens_and_what_scrolls(browser, report):
@@ -144,6 +159,34 @@ def test_paper_shows_what_the_screen_folds(browser, report):
     )
     assert len(folded) > 5
     assert all(folded)
+
+
+@pytest.mark.parametrize("width", [720, 794])
+def test_paper_cuts_nothing_off(browser, report, width):
+    """A4 at the usual margins, and without any: a text that ends at the very edge loses its last pixels."""
+    page, _ = opened(browser, report.as_uri(), viewport={"width": width, "height": 1100})
+    page.emulate_media(media="print")
+    assert overflow(page) <= 0
+    assert page.evaluate(AT_THE_EDGE) == []
+    assert len(page.pdf(format="A4", print_background=True)) > 50_000
+
+
+TABLES = """[...document.querySelectorAll('table')].map(table =>
+  [table.closest('section')?.id, table.rows.length, table.textContent.replace(/\\s+/g, ' ').trim()])"""
+AT_THE_EDGE = """() => {
+  const cut = [], range = document.createRange();
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    if (!walker.currentNode.textContent.trim() || !walker.currentNode.parentElement.checkVisibility()) continue;
+    if (walker.currentNode.parentElement.closest('thead, svg')) continue;
+    range.selectNodeContents(walker.currentNode);
+    for (const box of range.getClientRects())
+      if (box.right > window.innerWidth - 1 || box.left < 1)
+        cut.push(walker.currentNode.textContent.trim().slice(0, 40));
+  }
+  return cut;
+}"""
+"""Texts that end or begin within a pixel of the paper's edge. What is only for screen readers has no place on it."""
 
 
 CONTRAST = """() => {
