@@ -65,7 +65,7 @@ class Disturbance(StrEnum):
     DRAIN = "drain"
     """The node is cordoned, and every pod on it is evicted, as `kubectl drain` does it."""
     STOP_NODE = "stop_node"
-    """The node ends at once, and everything on it, as a machine does that loses its power."""
+    """The node ends at once, and everything on it."""
     STOP_KUBELET = "stop_kubelet"
     """Nobody looks after the pods of the node, or says anything of them; they go on."""
     SCALE_AWAY = "scale_away"

@@ -186,7 +186,7 @@ class Nodes:
         return _accepted(before_ns)
 
     async def _stop_node(self, member: Member, undo: Undo) -> Effect:
-        """Kill the container that is the node, as if it lost its power. It is proved once the node is not Ready."""
+        """Kill the container that is the node. It is proved once the node is not Ready."""
         return await self._silenced(member, undo, "kill", member.node)
 
     async def _stop_kubelet(self, member: Member, undo: Undo) -> Effect:
