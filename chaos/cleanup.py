@@ -29,6 +29,8 @@ def left_behind() -> list[str]:
         if run.lives:
             continue
         things = _left(run)
+        if run.about.reach.get("kubeconfig"):
+            things.append(f"whatever of it is on {run.about.cluster}")
         if things:
             said.append(f"{run.about.named} was killed and left {'; '.join(things)}: `failover cleanup` removes it")
         else:
@@ -46,7 +48,7 @@ async def cleanup(says: Says, *, dry_run: bool) -> None:
     for run in dead:
         says(f"{run.about.named}, begun {run.about.began} on {run.about.place}, is dead")
         if dry_run:
-            for thing in _left(run):
+            for thing in [*_left(run), *await _on_cluster(run)]:
                 says(f"  would undo or remove: {thing}")
             continue
         problems = await _clean(run, lambda text: says(f"  {text}"))
@@ -159,8 +161,23 @@ def _left(run: FoundRun) -> list[str]:
     """What a run left as far as this machine shows it."""
     undos = [undo.what for undo in run.undos().values()]
     there = [str(process) for process in traces.processes(run)]
-    pods = [f"whatever of it is on {run.about.cluster}"] if run.about.reach.get("kubeconfig") else []
-    return [*undos, *there, *(trace.what for trace in traces.left(run)), *pods]
+    return [*undos, *there, *(trace.what for trace in traces.left(run))]
+
+
+async def _on_cluster(run: FoundRun) -> list[str]:
+    """What is left of a run on Kubernetes. It is asked for, and nothing is changed."""
+    if not run.about.reach.get("kubeconfig"):
+        return []
+    from chaos.cluster.kube import leftovers  # as above
+
+    try:
+        api = await leftovers.reached(run)
+        if api is None:
+            return []
+        with api:
+            return [leftovers.named(one) for _, one in await leftovers.labelled(api, run)]
+    except HarnessError as error:
+        return [f"whatever of it is on {run.about.cluster}, which cannot be asked: {error}"]
 
 
 def _forget(run: FoundRun) -> None:

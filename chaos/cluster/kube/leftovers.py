@@ -89,26 +89,34 @@ async def heal(api: Api, undo: Undo) -> str:
 async def clean(api: Api, run: FoundRun, says: Says) -> None:
     """Fetch the recordings of a run's agents, and remove everything of it that is labelled. The system stays."""
     selector = f"{OURS},{RUN_LABEL}={run.about.id}"
-    pods = await api.items("/api/v1/pods", labelSelector=selector)
-    trials = _trials(run)
-    for pod in pods:
+    there, trials = await labelled(api, run), _trials(run)
+    for pod in (one for kind, one in there if kind == "pods"):
         trial = pod["metadata"].get("annotations", {}).get(TRIAL)
         if trial in trials:
             says(await _fetched(api, pod, Path(trial)))
         elif trial:
             says(f"not fetched: the recording of {pod['metadata']['name']}, since {trial} is not there")
-    for kind in ("pods", "configmaps"):
-        for one in await api.items(f"/api/v1/{kind}", labelSelector=selector):
-            meta = one["metadata"]
-            path = f"/api/v1/namespaces/{meta['namespace']}/{kind}/{meta['name']}"
-            helps = meta["labels"].get(COMPONENT) == NODE_HELPER
-            await api.delete(path, GRACE_S if helps else 0)
-            says(f"removed: {kind.removesuffix('s')} {meta['namespace']}/{meta['name']}")
+    for kind, one in there:
+        meta = one["metadata"]
+        helps = meta["labels"].get(COMPONENT) == NODE_HELPER
+        await api.delete(f"/api/v1/namespaces/{meta['namespace']}/{kind}/{meta['name']}", GRACE_S if helps else 0)
+        says(f"removed: {named(one)}")
 
     async def gone() -> bool:
         return not await api.items("/api/v1/pods", labelSelector=selector)
 
     await until(gone, within_s=GONE_S, because=f"pods of {run.about.named} do not go", every_s=0.5, error=FaultError)
+
+
+async def labelled(api: Api, run: FoundRun) -> list[tuple[str, Object]]:
+    """Every object of a run by its label, each with the word of its kind in a path."""
+    selector = f"{OURS},{RUN_LABEL}={run.about.id}"
+    found = [(kind, await api.items(f"/api/v1/{kind}", labelSelector=selector)) for kind in ("pods", "configmaps")]
+    return [(kind, {"kind": kind.removesuffix("s"), **one}) for kind, items in found for one in items]
+
+
+def named(one: Object) -> str:
+    return f"{one['kind']} {one['metadata']['namespace']}/{one['metadata']['name']}"
 
 
 def _trials(run: FoundRun) -> set[str]:
