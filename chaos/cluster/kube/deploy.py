@@ -161,14 +161,22 @@ class Deployment:
         """Empty released volumes and make them available again.
 
         Otherwise a storage class without a provisioner runs out of them, and a system would begin with the data of one
-        that is gone: Redis does not start on files of another user, and a new master would have old keys.
+        that is gone: Redis does not start on files of another user, and a new master would have old keys. One that is
+        not retained is left to its provisioner, and any other may have been taken away meanwhile.
         """
         for volume in await self._api.items(VOLUMES):
             claim = volume["spec"].get("claimRef", {})
-            if volume["status"].get("phase") == "Released" and claim.get("namespace") == self._kube.namespace:
-                await self._empty(volume)
-                name, body = volume["metadata"]["name"], {"spec": {"claimRef": None}}
-                await self._api.run(partial(self._api.core.patch_persistent_volume, name, body))
+            retained = volume["spec"].get("persistentVolumeReclaimPolicy") == "Retain"
+            released = volume["status"].get("phase") == "Released" and claim.get("namespace") == self._kube.namespace
+            if not retained or not released:
+                continue
+            await self._empty(volume)
+            path = f"{VOLUMES}/{volume['metadata']['name']}"
+            try:
+                await self._api.request("MERGE", path, {"spec": {"claimRef": None}})
+            except ApiError as error:
+                if error.status != 404:
+                    raise
 
     async def _empty(self, volume: Object) -> None:
         """Remove what is in a volume that is a folder of a node, by a pod there. Others are the matter of their driver.

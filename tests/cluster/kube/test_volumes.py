@@ -28,6 +28,7 @@ def removing(api: Api, server: Server) -> Deployment:
     spec: dict[str, Any] = {
         "hostPath": {"path": "/var/volumes/1"},
         "claimRef": {"namespace": "saasodoo"},
+        "persistentVolumeReclaimPolicy": "Retain",
         "nodeAffinity": {"required": {"nodeSelectorTerms": AT_WORKER}},
     }
     server.items(VOLUMES, {"metadata": {"name": "worker-1"}, "spec": spec, "status": {"phase": "Released"}})
@@ -50,6 +51,22 @@ async def test_a_released_volume_is_emptied_on_its_node_before_it_is_available_a
     assert required == {"nodeSelectorTerms": AT_WORKER}
     done = [(method, path) for method, path, *_ in server.asked if method != "GET"]
     assert done[-2:] == [("DELETE", POD), ("PATCH", f"{VOLUMES}/worker-1")]
+
+
+async def test_a_volume_that_a_provisioner_took_away_meanwhile_is_no_trouble(
+    removing: Deployment, server: Server
+) -> None:
+    server.answers["GET", POD] = {"status": {"phase": "Succeeded"}}
+    del server.answers["PATCH", f"{VOLUMES}/worker-1"]
+    await removing.remove()
+
+
+async def test_a_volume_that_is_not_retained_is_left_to_its_provisioner(removing: Deployment, server: Server) -> None:
+    [volume] = server.answers["GET", VOLUMES]["items"]
+    volume["spec"]["persistentVolumeReclaimPolicy"] = "Delete"
+    await removing.remove()
+
+    assert not [path for method, path, *_ in server.asked if method == "PATCH"]
 
 
 async def test_a_volume_that_is_not_emptied_is_given_to_nobody(removing: Deployment, server: Server) -> None:
