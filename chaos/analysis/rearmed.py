@@ -17,7 +17,7 @@ from chaos.analysis.interval import Interval
 from chaos.analysis.result import NOT_APPLICABLE, Milestone, State
 from chaos.analysis.sentinels import Said
 from chaos.model import MemberKind
-from chaos.record.events import Event, Role, RoleLost, SentinelLost, SentinelState
+from chaos.record.events import Event, Role, RoleLost, SentinelBack, SentinelLost, SentinelState
 
 DESYNC_S = 1.0
 """Sentinel adds up to a second by chance to when its failover began (SENTINEL_MAX_DESYNC)."""
@@ -37,6 +37,8 @@ class Standing:
     """The members that Sentinel may not promote."""
     roles: dict[str, Role] = field(default_factory=dict)
     states: dict[str, SentinelState] = field(default_factory=dict)
+    silent: dict[str, SentinelState] = field(default_factory=dict)
+    """What those knew that do not answer. If they answer again, they know it still, or say so when it has changed."""
     waits: dict[str, Interval] = field(default_factory=dict)
     tilted: set[str] = field(default_factory=set)
 
@@ -48,8 +50,11 @@ class Standing:
                 self.roles.pop(told.member, None)
             case SentinelState():
                 self.states[told.sentinel] = told
+                self.silent.pop(told.sentinel, None)
             case SentinelLost():
-                self.states.pop(told.sentinel, None)
+                self.silent |= {told.sentinel: self.states.pop(told.sentinel)} if told.sentinel in self.states else {}
+            case SentinelBack():
+                self.states |= {told.sentinel: self.silent.pop(told.sentinel)} if told.sentinel in self.silent else {}
             case Said():
                 self._hear(told, at_s)
 
@@ -135,7 +140,7 @@ def lacked(history: History, said: tuple[Said, ...]) -> tuple[tuple[Interval, st
 
 def _told(history: History, said: tuple[Said, ...], standing: Standing) -> Iterator[tuple[Interval, Told]]:
     """Everything in the order in which it was known, and the end of every wait, at which nothing is told."""
-    kinds = (Role, RoleLost, SentinelState, SentinelLost)
+    kinds = (Role, RoleLost, SentinelState, SentinelLost, SentinelBack)
     facts: list[tuple[Interval, Told]] = [(one.at_s, one) for one in said]
     for kind in kinds:
         facts += [(fact.at_s, fact.event) for fact in history.facts(kind)]

@@ -118,6 +118,17 @@ def test_of_sentinels_of_which_one_answers_none_is_elected(analysed: Analysed) -
     assert (found.state, found.evidence) == (State.NOT_YET, "too few Sentinels answer")
 
 
+def test_sentinels_that_answer_again_know_what_they_knew(analysed: Analysed) -> None:
+    """What a Sentinel knows is written when it changed, and so not when it merely answers again."""
+    story = all_know(before(kill_master(back_s=14.0)), 9.0)
+    for who in (0, 1):
+        story.event("sentinel.lost", 9.5, AGENT, sentinel=list(SENTINELS)[who], error="no answer within 1 s")
+        story.event("sentinel.back", 11.0, AGENT, 10.5, sentinel=list(SENTINELS)[who])
+    found = analysed(story).milestones["rearmed"]
+    assert found.state is State.SEEN
+    assert "at 9.5 s too few Sentinels answer" in found.evidence
+
+
 def test_where_the_system_was_ready_all_along_it_does_not_apply(analysed: Analysed) -> None:
     trial = analysed(before(no_fault()))
 
