@@ -77,9 +77,11 @@ class FakeCluster:
         return _effect(mono_ns(), False, f"{member.name} knows no {do} ({how})")
 
     async def disturb(self, member: Member, how: Disturbance) -> Effect:
-        effect = await self.stop(member, Stop.DELETE)
+        """Of a node that is drained or stopped the member goes; it goes on where only somebody beside it is gone."""
         self.world.disturbed.append(how)
-        return effect
+        if how in (Disturbance.DRAIN, Disturbance.STOP_NODE):
+            return await self.stop(member, Stop.DELETE)
+        return _effect(mono_ns(), True, f"{how.value} of {member.node}")
 
     async def tell(self, member: Member, *command: str) -> Effect:
         return _effect(mono_ns(), False, f"nobody hears {' '.join(command)}")

@@ -1,5 +1,6 @@
 """One trial on the cluster in memory, from its spec to its closed directory."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,31 @@ def test_a_partition_is_healed_in_the_method_and_again_unconditionally(tmp_path:
         for kind in ("fault.effect", "fault.heal_requested")
     )
     assert (heal.at_ns - effect.at_ns) / 1e9 >= 0.75
+
+
+@pytest.mark.parametrize(
+    ("name", "disturbance"),
+    [
+        ("drain-node", "drain"),
+        ("cordon-node", "cordon"),
+        ("stop-node", "stop_node"),
+        ("stop-kubelet", "stop_kubelet"),
+        ("operator-away", "scale_away"),
+    ],
+)
+def test_what_is_done_to_a_node_or_to_the_operator_is_written_down_proved_and_undone(
+    tmp_path: Path, name: str, disturbance: str
+) -> None:
+    file = tmp_path / f"{name}.yaml"
+    ours = (Path(__file__).parent.parent.parent / "experiments" / file.name).read_text()
+    file.write_text(re.sub(r"seconds: \d+", "seconds: 0.8", ours))
+    played = Played(trial_spec(tmp_path, experiment=file))
+
+    assert played.code == 0, played.messages
+    assert played.closed["ended"] == "complete"
+    assert played.undone.count(disturbance) == 1
+    faults = [one.event for one in played.events if one.event.kind in ("fault.confirmed", "fault.heal_confirmed")]
+    assert [one.fault for one in faults].count(disturbance) == 2, "it was proved, and so was its heal"
 
 
 def test_no_fault_has_an_effect_at_once_and_no_failover_is_waited_for(tmp_path: Path) -> None:
