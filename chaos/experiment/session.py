@@ -113,6 +113,7 @@ class Session:
             self._said_before = Counter(self.scene.facts.said)
         try:
             late = await self._come(Moment.parse(when)) if when else ""
+            self.observed.follow()  # while a time passed nobody looked, and another may be master by now
             aimed = all_of(which, self.scene.facts) if FAULTS[name].aimed else []
         except FaultError as error:
             gave_up(self.scene, name, arguments, str(error))

@@ -31,6 +31,7 @@ rollbacks:
 
 
 EXPECTED = {
+    "cordon-node": "failover",
     "crash-in-place": "any",
     "crash-loop": "any",
     "cut-operator-off": "failover",
@@ -39,6 +40,7 @@ EXPECTED = {
     "delete-all-sentinels": "no-failover",
     "delete-master": "failover",
     "disk-full-master": "any",
+    "drain-node": "failover",
     "failover-after-pause": "any",
     "failover-by-redis": "any",
     "failover-by-sentinel": "failover",
@@ -65,6 +67,7 @@ EXPECTED = {
     "lossy-master": "any",
     "no-fault": "nothing",
     "oom-master": "any",
+    "operator-away": "failover",
     "partition-bridge": "any",
     "partition-deaf": "failover",
     "partition-from-clients": "failover",
@@ -82,6 +85,8 @@ EXPECTED = {
     "slow-link-master": "any",
     "slow-master": "failover",
     "starve-master": "any",
+    "stop-kubelet": "no-failover",
+    "stop-node": "failover",
 }
 """What each shipped experiment says that its fault brings."""
 

@@ -218,6 +218,16 @@ def test_the_second_fault_comes_at_its_event_and_hits_who_is_there_then(tmp_path
     assert kept.heal_confirmed_s is not None
 
 
+def test_a_fault_at_a_time_hits_who_is_master_by_then_and_not_who_was_so_before(tmp_path: Path) -> None:
+    first, second = action("crash", target="master"), action("pause", target="master", when="6 s")
+    both = experiment(tmp_path, "timed", "failover", first, second, probe("hold", seconds=1), action("heal"))
+    played = play(Asked(scenario(tmp_path, {}), (both,), tmp_path / "reports"))
+
+    crash, pause = played.of("timed").faults
+    assert pause.hit, played.printed
+    assert not set(pause.hit) & set(crash.hit)
+
+
 def without_effect(
     folder: Path, module: str, *method: dict[str, object], settings: Mapping[str, object] | None = None
 ) -> TrialResult:
