@@ -112,20 +112,27 @@ async def _clean_cluster(run: FoundRun, says: Says) -> None:
     from chaos.cluster.kube import leftovers  # with the Kubernetes client, which a local run does not load
 
     held = {file: undo for file, undo in run.undos().items() if undo.executor in ("helper", "nodes")}
+    by_hand = " && ".join(dict.fromkeys(undo.by_hand for undo in held.values()))
+    failed = []
     try:
         api = await leftovers.reached(run)
         if api is None:
             says(f"gone: {run.about.cluster}, and with it what was done to it")
-        else:
-            with api:
-                for undo in held.values():
+            for file in held:
+                file.unlink()
+            return
+        with api:
+            for file, undo in held.items():
+                try:
                     says(f"undone: {undo.what}: {await leftovers.heal(api, undo)}")
-                await leftovers.clean(api, run, says)
+                    file.unlink()
+                except HarnessError as error:
+                    failed.append(f"{undo.what}: {error}; by hand: {undo.by_hand}")
+            await leftovers.clean(api, run, says)
     except HarnessError as error:
-        by_hand = " && ".join(dict.fromkeys(undo.by_hand for undo in held.values()))
         raise FaultError(f"{error}{f'; by hand: {by_hand}' if by_hand else ''}") from error
-    for file in held:
-        file.unlink()
+    if failed:
+        raise FaultError("; ".join(failed))
 
 
 async def _undo_the_rest(run: FoundRun, says: Says) -> None:

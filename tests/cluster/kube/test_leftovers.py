@@ -65,10 +65,12 @@ async def test_the_node_takes_pods_again_and_nothing_of_the_run_is_left(worker: 
     assert (worker.node["spec"], found_runs()) == ({}, [])
 
 
-async def test_a_node_that_does_not_come_back_stays_written_down_with_the_command_for_it(worker: Worker) -> None:
+async def test_a_node_that_does_not_come_back_stays_written_down_and_the_rest_is_removed(worker: Worker) -> None:
     del worker.server.answers["PATCH", NODE]
-    with pytest.raises(FaultError, match=r"by hand: kubectl .* uncordon worker"):
-        await cleanup(lambda _: None, dry_run=False)
+    said: list[str] = []
+    with pytest.raises(FaultError, match=r"drain of worker: .*; by hand: kubectl .* uncordon worker"):
+        await cleanup(said.append, dry_run=False)
 
+    assert "  removed: pod failover-harness/helper-x" in said
     [run] = found_runs()
     assert [undo.what for undo in run.undos().values()] == ["drain of worker"]
