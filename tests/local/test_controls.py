@@ -94,7 +94,7 @@ def test_the_experiment_for_it_is_measured_as_long_as_it_is_and_else_it_would_pr
     for name in ("service/new", "service/kept", "sentinel/new", "sentinel/kept"):
         length_s = max((one.length_s for one in trial.paths[name].windows), key=lambda one: one.most)
         assert length_s.least - more_s <= PAUSED_S <= length_s.most, (name, length_s)
-        assert length_s.width <= 2 * PERIOD_S + DEADLINE_S + more_s, (name, length_s)
+        assert length_s.width <= 2 * (PERIOD_S + ROUND_TRIP_S) + DEADLINE_S + more_s, (name, length_s)
 
 
 def test_what_is_measured_of_a_path_that_never_worked_is_nothing(played: Played) -> None:
