@@ -17,13 +17,13 @@ from chaos.errors import SetupError
 from chaos.model import MemberKind
 
 REDIS, SENTINEL = "FAILOVER_REDIS_", "FAILOVER_SENTINEL_"
-"""How the variables of each begin. What follows is USER, PASSWORD or PASSWORD_FILE, TLS, and TLS_ and a field."""
+"""What the variables of each begin with. USER, PASSWORD, PASSWORD_FILE, TLS, or TLS_ and a field of Tls follow."""
 YES = "yes"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tls:
-    """The files, in PEM, by which a server is recognised and we are, and the name that its certificate has to bear.
+    """The files, in PEM, by which we and a server recognise each other, and the name that its certificate has to bear.
 
     Without `ca` the authorities count that this machine trusts. `certificate` and `key` are ours, for a server that
     asks for one. Without `server_name` a certificate has to name the host that is connected to.
@@ -97,7 +97,7 @@ class Accesses:
 
     @classmethod
     def asked(cls, given: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Self:
-        """What the options of a command say, over what the environment says. TLS is of Redis and of Sentinel alike."""
+        """Read the options of a command, and for the rest the environment. TLS holds for Redis and Sentinel alike."""
         files = {"ca": "cacert", "certificate": "cert", "key": "key", "server_name": "server_name"}
         tls = {name: str(given[option]) for name, option in files.items() if given.get(option)}
         known = dict(environment)
@@ -111,7 +111,7 @@ class Accesses:
         return cls.from_environment(known)
 
     def environment(self) -> dict[str, str]:
-        """The variables to start a process of ours with, which then finds the same by `from_environment`."""
+        """The variables to give to a process of ours, which reads them by `from_environment`."""
         return self.redis.variables(REDIS) | self.sentinel.variables(SENTINEL)
 
     def become_environment(self) -> None:

@@ -43,7 +43,7 @@ from chaos.undo import HarnessRun, refuse_held
 from chaos.wanted import Wanted, refuse_other_promises, trials_of
 
 STAGGER_S = 2.0
-"""Trials side by side begin so long after each other, or sooner: spread over the system's longest period."""
+"""The longest time between the begins of two trials side by side. They are spread over the system's longest period."""
 LEAVE_S = 120.0
 """How long it may take to remove the platform."""
 
@@ -52,7 +52,7 @@ LEAVE_S = 120.0
 class Planned:
     """A trial to come. `number` counts in the campaign, `nth` among the trials of its experiment.
 
-    Where there are variants, `turn` is the same for one trial of each, and so are their seeds: they are a pair.
+    If the scenario has variants, one trial of each of them makes a pair: they have the same `turn` and the same seed.
     """
 
     number: int
@@ -81,9 +81,9 @@ class Campaign:
         if self.claim:
             refuse_other_promises(self.claim, self.place.loaded.scenario, self.experiments)
         self.at_once = at_once(self.place.on, options.parallel, self.place.loaded.scenario)
-        self.loaded = suites.suited(options.suite, self.place.loaded)
         each = variants(self.place, options)
         self.variants = {name: suites.suited(options.suite, one) for name, one in each.items()}
+        self.loaded = self.variants.get("") or suites.suited(options.suite, self.place.loaded)
         self.seed = random.SystemRandom().getrandbits(31) if options.seed is None else options.seed
         self._platform = self._make_platform()
         self.started = utc_now()
@@ -136,7 +136,7 @@ class Campaign:
         return [one for one in planned if one.number not in self.done]
 
     def another(self, experiment: str) -> Planned:
-        """One more trial of an experiment, by name or path, for callers that learn only by and by what to play."""
+        """Plan one more trial of an experiment, by name or path. pytest learns only by and by what to play."""
         [path] = find_experiments([experiment])
         loaded = load_experiment(path)
         self._refuse(loaded)
@@ -181,7 +181,7 @@ class Campaign:
         self._wait(pool.play(), ending=lambda _why: self._waiting.call(pool.interrupt))
 
     def play_here(self, planned: Planned, player: Player) -> "Future[None]":
-        """Play one trial in this process: `player` has its experiment played by a chaostoolkit that already runs."""
+        """Play one trial in this process, in which chaostoolkit runs already. `player` has it play the experiment."""
         trial = Trial(self.spec(planned), player, self.tell)
         return self._waiting.begun(trial.run(), trial.interrupt)
 
@@ -280,7 +280,7 @@ class Campaign:
             self.tell(Message(Tell.NOTE, {"text": sentence}))
 
     def _hold(self) -> None:
-        """Keep other processes out of the directory until this one has closed the campaign, or is gone."""
+        """Lock the directory until this process has closed the campaign, or has ended."""
         self._lock = os.open(self.directory, os.O_RDONLY)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -380,7 +380,7 @@ def seed_of(seed: int, number: int) -> int:
 
 
 def unused(directory: Path) -> Path:
-    """Make this directory; if another campaign of the same minute has it, make the next one with a number."""
+    """Make this directory, with a number after its name if a campaign of the same minute has that name already."""
     numbered = (directory.with_name(f"{directory.name}-{number}") for number in count(2))
     for one in chain([directory], numbered):
         try:

@@ -23,7 +23,7 @@ Says = Callable[[str], object]
 
 
 def left_behind() -> list[str]:
-    """Of each dead run that left something, a sentence. The directory of one that left nothing is removed."""
+    """Return a sentence about each dead run that left something. If one left nothing, its directory is removed."""
     said = []
     for run in found_runs():
         if run.lives:
@@ -76,7 +76,7 @@ async def _clean(run: FoundRun, says: Says) -> list[str]:
 
 
 def cut_off(campaign: Path) -> list[Path]:
-    """The trials of a campaign that have no last word."""
+    """The trials of a campaign that never wrote how they ended."""
     return [trial for trial in sorted(campaign.glob("trial-*/")) if not (trial / CLOSED).exists()]
 
 

@@ -27,9 +27,9 @@ EXIT = {Verdict.PASS: PASS, Verdict.FAIL: FAIL, Verdict.INCONCLUSIVE: INCONCLUSI
 REPORTS = Path("reports")
 REPORT, SUMMARY = "report.html", "summary.json"
 ONE_SCENARIO = ("claim", "resume")
-"""What concerns a campaign of one scenario, and none of variants. `failover run --resume` goes on with either."""
+"""The options that a campaign of variants does not have. `failover run --resume` goes on with either."""
 VARIANT_TRIALS, KILL = 20, "kill-master"
-"""What is played of each variant where nobody says otherwise."""
+"""How many trials of each variant are played, and of which experiment, where nobody says otherwise."""
 
 directory = click.argument("directory", type=click.Path(path_type=Path))
 
@@ -67,7 +67,7 @@ def campaign_options(command: Callable[..., int]) -> Callable[..., int]:
 
 
 def variants_options(command: Callable[..., int]) -> Callable[..., int]:
-    """As `failover run` has them, without those that a campaign of variants cannot take."""
+    """The options of `failover run`, without those that a campaign of variants cannot take."""
     return _with_options(command, {name: one for name, one in options(RUN).items() if name not in ONE_SCENARIO})
 
 
@@ -94,7 +94,7 @@ def scenario_of(named: str | None, given: Mapping[str, Any]) -> str | None:
 
 
 def variants_asked(named: str | None, given: Mapping[str, Any]) -> Options:
-    """A campaign of variants, which is played on local: there every trial has a system of its own."""
+    """What `failover ab` and `failover sweep` ask. They play on local, where each trial has a system of its own."""
     wanted = asked({"trials": VARIANT_TRIALS, **_said(given), "scenario": scenario_of(named, given)})
     unsaid = None if wanted.suite else (KILL,)
     return replace(wanted, on=wanted.on or "local", experiments=wanted.experiments or unsaid)
@@ -105,7 +105,7 @@ def _said(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def asked(given: Mapping[str, Any]) -> Options:
-    """What click read, as a campaign takes it; what was not given keeps its default."""
+    """Make the options of a campaign of what click has read. What was not given keeps its default."""
     declared = options(RUN)
     said = _said(given)
     gathered = {
@@ -204,7 +204,7 @@ def sweep(named: str | None, over: str | None, again: Path | None, quiet: bool, 
 
 
 def _over(given: str | None) -> dict[str, dict[str, str]]:
-    """The settings of each variant, by `down-after-milliseconds=1000`."""
+    """The settings of each variant of a sweep, by its name, such as `down-after-milliseconds=1000`."""
     key, equals, values = (given or "").partition("=")
     each = [value for value in values.split(",") if value]
     if not key or not equals or len(set(each)) < 2:

@@ -1,6 +1,6 @@
 """Stamps and clock domains. A domain is one monotonic clock: a kernel boot and its time-namespace offsets.
 
-Two processes whose `identity` is equal read the same clock, so that the offset between them is 0 with error 0. So it is
+Two processes whose `identity` is equal read the same clock: their offset is 0, and so is its error. This is the case
 for all nodes of a kind cluster and its host. Elsewhere the offset is measured, with half the round trip as its error.
 """
 

@@ -1,9 +1,9 @@
 """Two campaigns compared, or two variants of one: what differs, by how much, and the smallest difference to be seen.
 
-For each experiment, group and path: how much later the second one was back, and how much longer each phase took, with
-an interval that covers; for each experiment and group the pass rates, with the chance that rates so unlike come of one
-and the same system. What differs in settings and versions stands beside it. Campaigns of unlike scenarios, places or
-machines are refused, since their difference would be about those.
+For each experiment, group and path it says how much later the second one was back, and how much longer each phase took,
+each with a 95 % interval. For each experiment and group it gives the pass rates, and how likely such a difference is
+between two samples of one and the same system. What differs in settings and versions stands beside it. Campaigns of
+unlike scenarios, places or machines are refused, since their difference would be about those.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ VERSIONS = "versions."
 
 
 def compare(first: Path, second: Path, *, unlike: bool = False) -> list[str]:
-    """The sentences of a comparison. Raises ScenarioError for campaigns that are no fair one, unless `unlike`."""
+    """Return the sentences of a comparison. Raises ScenarioError if it would not be fair, unless `unlike` is set."""
     both = frames.load(first), frames.load(second)
     differing = list(_unlike(*both))
     if differing and not unlike:
@@ -52,7 +52,7 @@ TITLES = ("difference", "at 95 %", "so it is", "could be seen", "in")
 
 
 def lines(paths: Sequence[Difference], phases: Sequence[Difference]) -> list[str]:
-    """A table: each path, and its phases below it; what stands in every cell of a column is aligned."""
+    """The table as aligned lines of text: each path, and its phases below it."""
     rows = [("", *TITLES)] if paths else []
     for path in paths:
         rows.append((", ".join(path.where), *path.cells))
@@ -88,7 +88,7 @@ def differences(first: Frames, second: Frames, *, paired: bool) -> tuple[list[Di
 
 
 def _by_path(one: Frames) -> Iterator[tuple[tuple[str, ...], Table]]:
-    """Of each path that worked: when it was back, 0 without an outage, endless where that was not over."""
+    """When each path that worked was back: 0 without an outage, and infinite if the outage was not over."""
     worked = one.paths.query("measure == 'recovered' and state == 'works' and not application")
     yield from _grouped(one, worked.assign(seconds=worked["middle_s"].fillna(0.0)), ["path"])
 
@@ -98,7 +98,7 @@ def _by_phase(one: Frames) -> Iterator[tuple[tuple[str, ...], Table]]:
 
 
 def _grouped(one: Frames, table: Table, more: list[str]) -> Iterator[tuple[tuple[str, ...], Table]]:
-    """By experiment, group and what else; void trials measured nothing."""
+    """Group a table by experiment, group and the columns `more`, without void trials, which measured nothing."""
     known = one.trials.loc[~one.trials["void"].astype(bool), [*OF_TRIAL, "seed"]]
     for key, mine in table.merge(known, on=OF_TRIAL).groupby([*POOLED, *more], sort=False):
         yield tuple(map(str, key)), mine
@@ -109,7 +109,7 @@ def _values_s(mine: Table) -> Floats:
 
 
 def _pairs(first: Table, second: Table) -> tuple[Floats, Floats]:
-    """The seconds of each pair of trials with one seed; one that lacks its other is none."""
+    """The seconds of each pair of trials that share a seed. A trial whose partner is missing is left out."""
     both = first.merge(second, on="seed", suffixes=("_a", "_b"))
     return both["seconds_a"].to_numpy(float), both["seconds_b"].to_numpy(float)
 
@@ -141,7 +141,7 @@ def _settings(first: Frames, second: Frames) -> Iterator[str]:
 
 
 def _passes(first: Frames, second: Frames) -> Iterator[str]:
-    """Of the conclusive trials of each group; how many were not is said."""
+    """Compare how many of the conclusive trials of each group passed, and say how many were inconclusive."""
     counts: list[dict[str, tuple[int, int, int]]] = []
     for one in (first, second):
         counts.append({})

@@ -42,7 +42,7 @@ class OneTrial:
 
     @classmethod
     def begun(cls, experiment: Mapping[str, Any], configuration: Mapping[str, Any]) -> Self:
-        """Raises HarnessError when there is no trial to play in; what was recorded until then is reported."""
+        """Open the trial. Raises HarnessError if that fails; what was recorded until then is reported."""
         one = cls(options(experiment, {**configuration, **os.environ}))
         try:
             one._begin()
@@ -52,7 +52,7 @@ class OneTrial:
         return one
 
     def ended(self, journal: Journal) -> bool:
-        """Let the trial go on to its end, and report; whether its verdict is a pass. What failed is told here."""
+        """Let the trial go on to its end, report it, and return whether it passed. Our own errors are told here."""
         self._journal.set_result(journal)
         try:
             awake(self._trial, limits_s(self._campaign.loaded.scenario))

@@ -19,7 +19,7 @@ from chaos.scenario.lookup import experiments, scenarios
 
 @dataclass(frozen=True, slots=True)
 class CheckLine:
-    """One line of the answer; `text` of a check that failed says what fixes it."""
+    """One line of what `failover doctor` prints. If the check failed, `text` says what fixes it."""
 
     ok: bool
     text: str
@@ -46,12 +46,12 @@ ALWAYS = (python, shipped_files)
 
 
 def examine(checks: Iterable[Check]) -> list[CheckLine]:
-    """Every check's finding, in order; one that fails does not keep the next from being made."""
+    """Make every check, in order, and return a line for each. One that fails does not keep the next from being made."""
     return [_finding(check) for check in checks]
 
 
 def diagnose(places: Mapping[str, Iterable[Check]] = CHECKS, everywhere: Iterable[Check] = ALWAYS) -> list[CheckLine]:
-    """All there is to say; the last finding is whether anything can run here, and where."""
+    """Make all checks. The last line says whether anything can run here, and where."""
     always, each = examine(everywhere), {place: examine(checks) for place, checks in places.items()}
     found = [*always, *(finding for findings in each.values() for finding in findings)]
     there = [place for place, findings in each.items() if _all(findings)]

@@ -28,9 +28,9 @@ from chaos.wanted import trials_of
 WIDTH = 110
 VALUE_BYTES = Load(deadline_s=0, keys="", ttl_s=0, database=0, master="").value_bytes
 KIND_FIRST_S = 300.0
-"""How long kind takes at first, to make its nodes and to bring images to them. It is an experience and no limit."""
+"""How long kind usually takes at first, to make its nodes and to bring images to them. It is no limit."""
 Lines = Iterator[tuple[str, str]]
-"""A heading, empty where it is the same as before, and a sentence."""
+"""Pairs of a heading and a sentence. The heading is empty if it is the same as the one before."""
 
 
 def text(options: Options) -> str:
@@ -158,7 +158,7 @@ def _activity(activity: dict[str, Any]) -> str:
 def longest_s(scenario: Scenario, experiment: Experiment) -> float:
     """The most seconds that one trial takes, each of its steps at its limit.
 
-    What an activity that is not ours takes is not in it, since nobody knows that before.
+    Activities that are not ours are not counted, since nobody knows before how long they take.
     """
     limits = scenario.limits
     baselines = 1 + sum(one > scenario.deadline for one in DEADLINES_S)

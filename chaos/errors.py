@@ -79,7 +79,7 @@ def worst(error: BaseException) -> HarnessError:
 
 
 def _in_time(error: BaseException) -> list[HarnessError]:
-    """The errors of a group in the order in which they were raised: what it was raised during the handling of first."""
+    """The errors of a group in the order in which they were raised, each after the one that it was raised in."""
     if isinstance(error, BaseExceptionGroup):
         before = _in_time(error.__context__) if error.__context__ is not None else []
         return before + [one for part in error.exceptions for one in _in_time(part)]

@@ -50,7 +50,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """The columns of each table after KEYS and before the covariates."""
 NUMBERS = ("_s", "_percent", "_ordinal", "seconds", "least", "most", "limit", "load1")
-"""How the names of columns of numbers end; those of settings have a dot and are text."""
+"""The endings of the names of columns of numbers. Columns of settings have a dot in their name, and hold text."""
 _CLAIM_OF = {"recovered": "recovery", "downtime": "downtime"}
 _CLAIM_OF_MILESTONE = {milestone: claim for claim, milestone in MILESTONE_OF.items()}
 
@@ -60,7 +60,7 @@ class Frames:
     """The tables of one campaign or of several. `campaign` and `trial` together name a trial in each of them.
 
     A measured time has `least_s`, `most_s` and their `middle_s`. Of what was not over when watching ended, `censored`
-    is true, `least_s` is how long it had lasted, and the other two are endless: it sorts as the longest and is never
+    is true, `least_s` is how long it had lasted, and the other two are infinite: it sorts as the longest and is never
     taken for a value. What did not happen has none of the three. `verdict`, `limit_s` and `gate` are those of the
     target that the measure is held against. The covariates stand in every table, settings and versions in `trials`.
     A trial is `void` where the harness cannot vouch for it: then its times are those of nothing.
@@ -142,7 +142,7 @@ def of(results: Iterable[CampaignResult], folders: Mapping[str, Path] | None = N
 
 
 def of_trials(trials: Iterable[TrialResult]) -> Frames:
-    """The tables of trials before they are a campaign's result: without its name, its scenario and its cluster."""
+    """The tables of trials that are not yet put together into a campaign's result, and so have no campaign's name."""
     return _frames((({"campaign": ""}, trial) for trial in trials), {})
 
 
@@ -252,7 +252,7 @@ def _milestones(trial: TrialResult) -> Iterator[Row]:
 
 
 def _phases(path: PathResult) -> Iterator[Row]:
-    """Of the fault's first durable window, and last what of it no phase explains."""
+    """The phases of the fault's first durable window, and then the time that no phase explains."""
     if path.head is None or path.application:
         return
     for phase in path.head.phases:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "summary.json"
 SYSTEM = "system"
-"""What stands for a path where a promise is the system's: losses, one master, how many failovers."""
+"""The word in place of a path for what is promised of the whole system: losses, one master, how many failovers."""
 WORST_FIRST = ("fail", "undecided", "pass")
 CODES = {"fail": FAIL, "undecided": INCONCLUSIVE, "pass": PASS}
 
@@ -59,7 +59,7 @@ class _File(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Gated:
-    """One path of an experiment, or its system, held to what is expected: fail is red, undecided not known."""
+    """One path of an experiment, or the system, beside what was expected of it: fail is red, undecided is not known."""
 
     verdict: Literal["pass", "fail", "undecided"]
     sentence: str
@@ -149,9 +149,9 @@ def regression(nights_in: Path, tonight: str) -> "tuple[list[Gated], list[Tonigh
 
 
 def confirm(alarms: "Sequence[Tonight]", nights_in: Path, manifest: dict[str, Any]) -> list[Gated]:
-    """Play fresh trials of what has an alarm, twice as many as a night has, and say which alarms they show too.
+    """Play the experiments that have an alarm again, twice as often as a night does, and say which alarms come again.
 
-    They are kept beside the nights, in `confirmations`, and are no night themselves.
+    These trials are kept beside the nights, in `confirmations`, and no later night is compared with them.
     """
     from chaos import campaign, frames
     from chaos.analysis import nights
@@ -183,7 +183,7 @@ def confirm(alarms: "Sequence[Tonight]", nights_in: Path, manifest: dict[str, An
 
 
 def too_old(manifest: dict[str, Any], most_s: float, now: datetime) -> str:
-    """Why no night has reported for too long; empty where one has."""
+    """Say that no night has reported for too long. Return an empty string if one has."""
     begun = datetime.fromisoformat(str(manifest.get("started") or "1970-01-01T00:00:00Z"))
     hours = (now - begun.astimezone(UTC)).total_seconds() / 3600
     if hours * 3600 <= most_s:
@@ -193,7 +193,7 @@ def too_old(manifest: dict[str, Any], most_s: float, now: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """One trial's word on a path: the verdict of its gates, and when it was back, if it was."""
+    """What one trial says of a path: the verdict of its gates, and when it was back, if it was."""
 
     number: int
     verdict: str

@@ -1,7 +1,7 @@
 """`failover init`: writes a scenario from what runs, in a namespace or behind a Sentinel, and changes nothing there.
 
-What is missing is a sentence at the top of the file. What cannot be known is asked for in a comment, and the file can
-be used as it is.
+The top of the file says what is missing. What cannot be found out is asked for in a comment beside its key. The file
+can be used as it is.
 """
 
 import asyncio

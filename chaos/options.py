@@ -80,7 +80,7 @@ def setting(text: str) -> tuple[str, str]:
 
 
 CLAIM = r"(\d+(?:\.\d+)?)s@(\d+(?:\.\d+)?)/(\d+(?:\.\d+)?)"
-"""Seconds, per cent of all failovers, per cent of confidence."""
+"""How a claim such as `15s@95/95` is written: seconds, per cent of all failovers, per cent of confidence."""
 
 
 def claim(text: str) -> str:
@@ -185,7 +185,7 @@ AGENT_IMAGE = Option(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
-    """What was asked of a campaign. None: it is chosen when the campaign begins."""
+    """What was asked of a campaign. A field that is None is chosen when the campaign begins."""
 
     on: str | None = field(default=None, metadata=_by(ON))
     scenario: str | None = field(default=None, metadata=_by(SCENARIO))
@@ -204,11 +204,11 @@ class Options:
     variants: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Settings of each variant of the scenario by its name, which `failover ab` and `failover sweep` ask for."""
     command: str = ""
-    """The command as it was typed: for the record, and asked of nobody."""
+    """The command as it was typed. It is for the record, and is no option."""
 
 
 def options(by: str) -> dict[str, Option]:
-    """What one way in asks for, `RUN`, `PYTEST` or `CHAOS_RUN`: options by the field of `Options` that they fill."""
+    """The options that `RUN`, `PYTEST` or `CHAOS_RUN` has, each by the field of `Options` that it fills."""
     declared = ((each.name, each.metadata.get("option")) for each in fields(Options))
     return {name: option for name, option in declared if option is not None and by in option.by}
 

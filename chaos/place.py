@@ -1,7 +1,7 @@
 """Where the system of a campaign runs, `kind` or `local`, and on which scenario: as asked for, or chosen here.
 
-A scenario is of one place, or of both. Where no place and no scenario is named, or one of both, kind is taken if it can
-run here, and else local, with the reason; in CI never, for there a modelled system must not pass for the real one
+A scenario is for one place or for both. If neither the user nor the scenario decides, kind is taken if it can run here,
+and otherwise local, with the reason. In CI nothing is chosen: there a modelled system must not pass for the real one
 unnoticed.
 """
 
@@ -18,12 +18,12 @@ from chaos.trial.waiting import Waiting
 
 KIND, LOCAL = "kind", "local"
 PER_CORE = 2
-"""Trials at once for each core: they mostly wait."""
+"""How many trials are played at once for each core. They mostly wait."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """`why` says what keeps kind from running here, where that is why it is `local`; else it is empty."""
+    """A place and the scenario to play there. `why` says what is missing for kind, if local was taken instead."""
 
     on: str
     why: str
@@ -113,7 +113,7 @@ def _check_settings(settings: Mapping[str, str]) -> None:
 
 
 def _not_kind() -> str:
-    """What is missing for kind, and what brings it; empty where it can run. In CI that is raised: see above."""
+    """Say what is missing for kind, and what brings it; empty if kind can run. In CI raise it as SetupError instead."""
     try:
         with Waiting() as waiting:
             waiting.until_done(here.require(KIND))
@@ -130,7 +130,7 @@ def first_sentence(text: str) -> str:
 
 
 def _fit(own: list[str]) -> tuple[str, str]:
-    """Of the places that a scenario knows the one where it runs here, and what keeps kind from it."""
+    """Choose among the places that a scenario is for, and say what keeps kind from being it."""
     missing = _not_kind() if len(own) > 1 else ""
     return own[-1] if missing else own[0], missing
 
@@ -142,7 +142,7 @@ def places_of(loaded: Loaded) -> list[str]:
 
 
 def _fitting(on: str) -> list[str]:
-    """The names of the scenarios of a place; one that cannot be read is none of them."""
+    """The names of the scenarios that can be played at a place. One that cannot be read is left out."""
     found = []
     for name in scenarios():
         try:

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 
 class Tell(StrEnum):
-    """What a message is about; each names the keys of `data`."""
+    """What a message is about. The docstring of each names the keys of its `data`."""
 
     CAMPAIGN = "campaign"
     """A campaign opens: version, scenario, on, why (kind is not it), trials, at_once, experiments, seed, directory."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CONTROL = "chaos.control"
 PREFIX = "failover_"
-"""Of the options' names inside pytest, where other plugins have an `out` or a `seed` too."""
+"""What the names of our options begin with inside pytest, where other plugins may have an `out` or a `seed` too."""
 FOLDER = "experiments"
 
 
@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _reader(option: Option) -> Callable[[str], Any]:
-    """As argparse wants it: only an error of its own is shown with its sentence."""
+    """Wrap an option's reader for argparse, which shows only the sentences of its own kind of error."""
 
     def value(text: str) -> Any:  # noqa: ANN401  whatever the field holds
         assert option.read is not None
@@ -84,7 +84,7 @@ def opened(config: pytest.Config) -> "Failover":
 
 
 class ExperimentFile(pytest.File):
-    """One experiment; an item a trial."""
+    """The file of an experiment. Each of its items is a trial."""
 
     def collect(self) -> Iterator["ExperimentItem"]:
         wanted = asked(self.config)

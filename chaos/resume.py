@@ -22,7 +22,7 @@ from chaos.until import until
 
 
 def asked(given: Options) -> Options:
-    """What the campaign of `--resume` was asked. Raises ScenarioError where anything else is asked with it."""
+    """Return the options that the campaign of `--resume` was begun with. Raises ScenarioError if others are given."""
     assert given.resume is not None
     others = {one.name: getattr(given, one.name) for one in fields(Options) if one.name not in {"resume", "command"}}
     more = [name for name, value in others.items() if value != getattr(Options(), name)]
@@ -37,7 +37,7 @@ def asked(given: Options) -> Options:
 
 
 def options_of(manifest: dict[str, Any]) -> Options:
-    """What a campaign was asked, by its campaign.json, at the place where it was played."""
+    """Read from campaign.json which options a campaign was begun with, and the place where it was played."""
     before: dict[str, Any] = manifest["options"]
     known = {one.name for one in fields(Options)}
     return replace(

@@ -18,8 +18,8 @@ COUNTED_AS = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.INCONCLUSI
 class Wanted:
     """The trials that a claim still takes: an iterator that may be asked again after its end.
 
-    Experiments take turns. Another trial of one is wanted until the claim is decided of it, as far as is known by then.
-    `make` gives a trial to play, of its number among those of its experiment and of the experiment.
+    Experiments take turns. Another trial of one is wanted until the trials played so far decide the claim for it.
+    `make` makes the trial to play, from its number among the trials of its experiment and from the experiment.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Wanted:
         self._played[experiment] = replace(before, **{name: getattr(before, name) + 1})
 
     def total(self) -> int:
-        """How many trials it takes in all, as far as is known by now."""
+        """How many trials the claim takes in all, as far as that is known by now."""
         return sum(self._most(one.name) for one in self._experiments)
 
     def _most(self, name: str) -> int:
@@ -61,7 +61,7 @@ class Wanted:
 
 
 def trials_of(asked: int, claim: Claim | None) -> int:
-    """Of each experiment; a claim that is given no number takes as few as can support it. Raises ScenarioError."""
+    """How many trials of each experiment to play. Unless a number was asked for, as few as can support the claim."""
     if claim is None:
         return asked
     least = claim.trials(0)
@@ -73,7 +73,7 @@ def trials_of(asked: int, claim: Claim | None) -> int:
 
 
 def refuse_other_promises(claim: Claim, scenario: Scenario, experiments: Sequence[Experiment]) -> None:
-    """A trial passes if it keeps the claim, unless its experiment is promised something of its own."""
+    """Raise ScenarioError for an experiment with targets of its own: its trials would not be judged by the claim."""
     for experiment in experiments:
         own = scenario.experiments.get(experiment.name)
         other = [name for name in ("recovery", "downtime") if own and name in own.targets]

@@ -10,7 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from chaos.cluster.base import PlatformOptions
+from chaos.options import PLATFORMS, Options, Registered
 from chaos.progress import Message, Tell, Tells
 from chaos.record.event_files import read_events
 from chaos.record.events import Stamped
@@ -75,6 +78,21 @@ def trial_spec(folder: Path, script: str = "", experiment: str | Path = "kill-ma
         system="fresh",
         run=str(run),
     )
+
+
+def choose_the_fake(monkeypatch: pytest.MonkeyPatch, *, own_system: bool = False) -> None:
+    """Let `--on fake` be the cluster in memory. Workers find `tests` from the checkout.
+
+    `own_system`: every trial connects to a system in memory of its own, so that several can be played side by side.
+    """
+    monkeypatch.setitem(PLATFORMS, "fake", Registered(of="tests.fake_cluster:platform", own_system=own_system))
+    monkeypatch.chdir(HERE)
+
+
+def options(folder: Path, **changes: object) -> Options:
+    """What is asked of a campaign of kills on the cluster in memory, with `changes`."""
+    usual = {"on": "fake", "scenario": str(scenario_file(folder)), "experiments": ("kill-master",), "seed": 7}
+    return Options(**(usual | {"out": folder / "reports"} | changes))  # type: ignore[arg-type]
 
 
 def asked(

@@ -10,10 +10,9 @@ from chaos.analysis import summary
 from chaos.analysis.result import Verdict
 from chaos.campaign import Campaign, run, seed_of, unused
 from chaos.errors import INCONCLUSIVE, HarnessError, ScenarioError, SetupError
-from chaos.options import PLATFORMS, Options, Registered
 from chaos.progress import Message, Tell
 from tests import fake_cluster
-from tests.fakes import HERE, read, scenario_file, signalled
+from tests.fakes import choose_the_fake, options, read, scenario_file, signalled
 
 pytestmark = pytest.mark.slow
 
@@ -21,13 +20,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(autouse=True)
 def _on_the_fake(monkeypatch: pytest.MonkeyPatch) -> None:
     """`--on fake` is a line in the table of platforms; workers find `tests` from the checkout."""
-    monkeypatch.setitem(PLATFORMS, "fake", Registered(of="tests.fake_cluster:platform"))
-    monkeypatch.chdir(HERE)
-
-
-def options(folder: Path, **changes: object) -> Options:
-    asked = {"on": "fake", "scenario": str(scenario_file(folder)), "experiments": ("kill-master",), "seed": 7}
-    return Options(**(asked | {"out": folder / "reports"} | changes))  # type: ignore[arg-type]
+    choose_the_fake(monkeypatch)
 
 
 def test_a_campaign_ends_in_a_verdict_and_a_report(tmp_path: Path) -> None:

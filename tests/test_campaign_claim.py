@@ -7,22 +7,21 @@ import pytest
 from chaos.analysis.result import Verdict
 from chaos.campaign import Campaign, run
 from chaos.errors import ScenarioError
-from chaos.options import PLATFORMS, Options, Registered
+from chaos.options import Options
 from chaos.progress import Message, Tell
-from tests.fakes import HERE, read, scenario_file
+from tests import fakes
+from tests.fakes import choose_the_fake, read
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(autouse=True)
 def _on_the_fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PLATFORMS, "fake", Registered(of="tests.fake_cluster:platform", own_system=True))
-    monkeypatch.chdir(HERE)
+    choose_the_fake(monkeypatch, own_system=True)
 
 
 def options(folder: Path, claim: str, **changes: object) -> Options:
-    asked = {"on": "fake", "scenario": str(scenario_file(folder)), "experiments": ("kill-master",), "seed": 7}
-    return Options(**(asked | {"out": folder / "reports", "claim": claim, "parallel": 1} | changes))  # type: ignore[arg-type]
+    return fakes.options(folder, **{"claim": claim, "parallel": 1} | changes)
 
 
 def test_it_says_how_many_it_takes_before_the_first_begins(tmp_path: Path) -> None:

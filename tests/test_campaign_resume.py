@@ -14,10 +14,11 @@ import pytest
 from chaos.analysis import summary
 from chaos.campaign import Campaign, run
 from chaos.errors import ScenarioError, SetupError
-from chaos.options import PLATFORMS, Options, Registered
+from chaos.options import Options
 from chaos.progress import Message, Tell
 from chaos.undo import is_free
-from tests.fakes import HERE, read, scenario_file
+from tests import fakes
+from tests.fakes import HERE, choose_the_fake, read, scenario_file
 from tests.test_campaign import PROGRAM
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -26,13 +27,11 @@ TRIALS = 4
 
 @pytest.fixture(autouse=True)
 def _on_the_fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PLATFORMS, "fake", Registered(of="tests.fake_cluster:platform"))
-    monkeypatch.chdir(HERE)
+    choose_the_fake(monkeypatch)
 
 
 def options(folder: Path, **changes: object) -> Options:
-    asked = {"on": "fake", "scenario": str(scenario_file(folder)), "experiments": ("kill-master",), "seed": 7}
-    return Options(**(asked | {"out": folder / "reports", "trials": TRIALS} | changes))  # type: ignore[arg-type]
+    return fakes.options(folder, **{"trials": TRIALS} | changes)
 
 
 def started(*arguments: str | Path) -> "subprocess.Popen[str]":

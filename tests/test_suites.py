@@ -13,21 +13,20 @@ from chaos.errors import ScenarioError
 from chaos.experiment.written import load
 from chaos.fault.catalogue import FAULTS
 from chaos.listing import ListedPlace, listing
-from chaos.options import PLATFORMS, Options, Registered
+from chaos.options import Options
 from chaos.progress import Message, Tell
 from chaos.scenario import load as load_scenario
 from chaos.scenario.clients import MODULES
 from chaos.scenario.lookup import experiments, find_experiments, shipped
 from chaos.suites import SUITES, asked, suite, with_every_client
-from tests.fakes import HERE, read, scenario_file
+from tests.fakes import HERE, choose_the_fake, read, scenario_file
 
 INSTALLED = [library for library, module in MODULES.items() if find_spec(module)]
 
 
 @pytest.fixture(autouse=True)
 def _on_the_fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PLATFORMS, "fake", Registered(of="tests.fake_cluster:platform"))
-    monkeypatch.chdir(HERE)
+    choose_the_fake(monkeypatch)
 
 
 def test_a_suite_plays_its_experiments_and_says_which_there_are_not(tmp_path: Path, monkeypatch) -> None:

@@ -9,20 +9,19 @@ from chaos.cli import entry
 from chaos.errors import ScenarioError
 from chaos.options import PLATFORMS, Options, Registered, of_variant
 from chaos.progress import Message, Tell
-from tests.fakes import HERE, read, scenario_file
+from tests import fakes
+from tests.fakes import choose_the_fake, read
 
 VARIANTS = {"a": {}, "b": {"limits.watch": "700ms"}}
 
 
 @pytest.fixture(autouse=True)
 def _on_the_fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PLATFORMS, "fake", Registered(of="tests.fake_cluster:platform", own_system=True))
-    monkeypatch.chdir(HERE)
+    choose_the_fake(monkeypatch, own_system=True)
 
 
 def options(folder: Path, **changes: object) -> Options:
-    asked = {"on": "fake", "scenario": str(scenario_file(folder)), "experiments": ("kill-master",), "seed": 7}
-    return Options(**(asked | {"out": folder / "reports", "trials": 6, "variants": VARIANTS} | changes))  # type: ignore[arg-type]
+    return fakes.options(folder, **{"trials": 6, "variants": VARIANTS} | changes)
 
 
 def test_the_trials_of_a_pair_follow_each_other_with_one_seed_and_one_first_master(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ KILLED_S, LOOK_S = 5.0, 0.005
 """How long an OOM kill is waited for, and how often it is looked whether the kernel has counted one."""
 CGROUPS = Path("/sys/fs/cgroup")
 PERIOD_US = 100_000
-"""Of a share of a core."""
+"""The period in which a process gets its share of a core, in µs."""
 SIGXFSZ_BIT = 24
 """In the mask of signals that a process ignores. One that does not ignore it would be ended by the limit of a file."""
 LATE_S, WORK_BYTES = 0.05, 8 << 20
@@ -108,7 +108,7 @@ def _set(_: ChangeTarget, request: Data, undo: Data) -> None:
 
 
 def _is_set(request: Data, undo: Data) -> tuple[bool, str]:
-    """CONFIG GET shows it, and where the experiment says what is answered then, a command is answered so."""
+    """The proof of a setting: CONFIG GET shows it, and a command is answered as the experiment says, if it says how."""
     now = talk(request, "CONFIG", "GET", request["name"])
     said = f"CONFIG GET shows {request['name']} {now[1]}, before {undo['command'][-1]}"
     if not request["asked"]:
@@ -182,7 +182,7 @@ def _starve(_: ChangeTarget, request: Data, undo: Data) -> None:
 
 
 def _starves(request: Data, undo: Data) -> tuple[bool, str]:
-    """The kernel counts how often it was made to wait, and an answer takes long."""
+    """The proof of a starved process: the kernel counts how often it was made to wait, and its answer takes long."""
     counts = dict(line.split() for line in (Path(undo["group"]) / "cpu.stat").read_text().splitlines())
     begun_ns = mono_ns()
     try:
@@ -207,7 +207,7 @@ def _limit_files(_: ChangeTarget, request: Data, undo: Data) -> None:
 
 
 def _unlimit_files(undo: Data) -> None:
-    """Unless the process has ended, or its number is another's by now."""
+    """Allow files of any size again, unless the process has ended, or its number is another's by now."""
     try:
         if _born(undo["pid"]) == undo["born"]:
             resource.prlimit(undo["pid"], resource.RLIMIT_FSIZE, tuple(undo["limits"]))
@@ -260,20 +260,18 @@ def _shape(_: ChangeTarget, request: Data, undo: Data) -> None:
 
 
 def _unproved(_request: Data, _undo: Data) -> tuple[bool, str]:
-    """The host proves it, by what follows."""
+    """Nothing is proved here: the host proves the change, by what follows from it."""
     return True, "it was made"
 
 
 CHANGES = {
     "setting": KindOfChange(_what_was_set, _set, _is_set, _tell_back),
-    "told": KindOfChange(
-        lambda _, request: {"at": _at(request), "command": request["undo"]}, _tell, _unproved, _tell_back
-    ),
+    "told": KindOfChange(_what_to_tell_back, _tell, _unproved, _tell_back),
     "starve": KindOfChange(lambda target, _: confined("cpu", target.processes()[0]), _starve, _starves, released),
     "disk": KindOfChange(_file_limit, _limit_files, _misconf, _unlimit_files),
     "link": KindOfChange(_link, _shape, _unproved, lambda undo: _within(undo, unshaped)),
 }
-"""By the word that a request has."""
+"""The kinds of changes, by the word `what` of a request."""
 
 
 async def killed_for_memory(pid: int, request: Data) -> Data:

@@ -21,11 +21,14 @@ from chaos.resp import pack
 OPEN_S, ANSWER_S = 1.0, 0.5
 """How long a peer may take to answer before the fault, and how long an answer is waited for after it."""
 BYTES = 12_000
-"""Of each PING: several packets, so that a loss is met soon. Redis takes no more than 16 KiB from a stranger."""
+"""The size of each PING. It is several packets, to meet a loss soon, and less than the 16 KiB that Redis allows."""
 
 
 class Flow:
-    """`to` is the peer's address, port and kind, `before_s` how long it took to answer before the fault."""
+    """One open connection to a peer. `to` is the peer's address, port and kind.
+
+    `before_s` is how long the peer took to answer before the fault.
+    """
 
     def __init__(self) -> None:
         self.to: tuple[str, int, str] | None = None
@@ -59,7 +62,10 @@ class Flow:
         return cls()
 
     async def pinged(self, within_s: float = ANSWER_S) -> float | None:
-        """How long one PING took in all, in seconds; None while it is not answered. Ask again to wait on for it."""
+        """Return how long one PING took in all, in seconds, or None while it is not answered.
+
+        A PING that was not answered is still waited for by the next call.
+        """
         if self._streams is None:
             return None
         reader, writer = self._streams

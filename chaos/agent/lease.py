@@ -67,7 +67,7 @@ class _Held:
 
 @dataclass(slots=True)
 class Leases:
-    """The faults in force on a node. One event loop owns it. `directory` outlives the process, but not the pod."""
+    """The faults in force on a node. Use it from one event loop. `directory` outlives the process, but not the pod."""
 
     directory: Path
     clock: Callable[[], int] = mono_ns

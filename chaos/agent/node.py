@@ -33,7 +33,7 @@ from chaos.pipe import Handler, answered
 from chaos.until import until
 
 PRIORITY = -10
-"""Its own priority: stamps must be right to milliseconds on a node that may be busy, and it hardly ever runs."""
+"""The nice value that the helper gives itself: its stamps must be right to milliseconds on a node that may be busy."""
 MEMORY = "/dev/shm"
 """Where files are that are on no disk."""
 LEAVE_S = 2.0
@@ -54,7 +54,7 @@ class Container:
         return [own, *(pid for pid in reach.processes(self.id) if pid != own)]
 
     def successors(self) -> list[int]:
-        """Those of its pod that have the name that its own process had."""
+        """The processes of its pod that have the name that its own main process had."""
         return [int(one["pid"]) for one in reach.of_pod(self._uid) if one["name"] == self._name]
 
     def network(self) -> int:
@@ -62,7 +62,7 @@ class Container:
 
 
 class Helper:
-    """The helper. `does` has a function for every request that it answers."""
+    """What the node helper answers: `does` has a function for each request, by its word."""
 
     def __init__(self, directory: Path) -> None:
         self.faults = Faults(directory, Container)

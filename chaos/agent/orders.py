@@ -14,7 +14,7 @@ class AgentSpec:
 
     `names` are the addresses that it resolves once a second. `hosts` has the address of every name if no resolver is to
     be asked, and is None if one is. `settings` are settings of Redis to read beside the usual ones, each as the list of
-    names that it may have. `maps` has for an address that Sentinel tells the one by which it is reached from here. If
+    names that it may have. `maps` leads from an address that Sentinel tells to the one by which it is reached. If
     `roll_s` is given, the agent records into new files that often.
     """
 

@@ -33,7 +33,10 @@ Wanted = list[dict[str, Any]]
 
 
 class WaitsForACore:
-    """Watches members. `members` returns the name and the pid of each that runs. One member may have several pids."""
+    """Records how long each member waits for a core.
+
+    `members` returns the name and the pid of each that runs. One member may have several pids.
+    """
 
     def __init__(self, members: Members, say: Callable[[Stamped[Event]], None], proc: Path = PROC) -> None:
         self._members = members
@@ -80,7 +83,7 @@ class WaitsForACore:
 
 
 class NodeWaits:
-    """The waits of the containers of one node, kept until the host has fetched them.
+    """How long the containers of one node waited for a core, kept as events until the host has fetched them.
 
     The host names the members with every renewal. A container's processes are looked for when it is first named, and
     again as long as there are none, because only the search through /proc costs anything.

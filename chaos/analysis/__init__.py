@@ -1,5 +1,5 @@
 """Reads a campaign's directory and says what it shows. The answer depends on the files alone, and never changes.
 
-`campaign.analyse` reads a whole campaign and `trial.analyse_trial` one trial. This file imports nothing, so that the
+`analyse.analyse` reads a whole campaign and `trial.analyse_trial` one trial. This file imports nothing, so that the
 command line, which needs only `result`, need not load numpy.
 """

@@ -25,7 +25,7 @@ from chaos.errors import RecordingError
 from chaos.record.reader import campaign_manifest, cluster_kind, trials
 
 FEW = 12
-"""So few recordings are not worth a process of their own, which takes a second to start."""
+"""Fewer recordings than this are not worth a process of their own, which takes a second to start."""
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -37,7 +37,7 @@ def analyse(directory: Path) -> CampaignResult:
 
 
 def analyse_beside(directory: Path, also: Callable[[History, TrialResult], R]) -> tuple[CampaignResult, list[R]]:
-    """As `analyse`, and what `also` makes of each trial, so that every recording is read once for both.
+    """Analyse a campaign as `analyse` does, and return what `also` makes of each trial: every recording is read once.
 
     `also` must be defined at the top of a module, as in `each`.
     """

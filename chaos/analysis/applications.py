@@ -150,20 +150,15 @@ def _with_pause(history: History, client: RecordedClient, tasks: Tasks, done: li
         (later.latest_s - before.latest_s, later.latest_s) for before, later in pairwise(done) if later.latest_s > 0
     ]
     last_s = done[-1].latest_s if done else history.begin_s
-    until_s = _last_call_s(history, client)
+    mine = history.ops.of(client.number)
+    handed_over_s = history.ops.done_s[mine][history.ops.outcome[mine] == Outcome.OK]
+    until_s = float(handed_over_s[-1]) if len(handed_over_s) else history.end_s
     pauses_s = max(pauses, default=(0.0, 0.0))
     if until_s - last_s > max(pauses_s[0], SLOW_S + SILENT_PERIODS / client.rate_hz):
         return replace(tasks, out_s=Interval(until_s - last_s), back_s=Interval(until_s))
     if pauses_s[0] <= SLOW_S:
         return tasks
     return replace(tasks, out_s=Interval.at(pauses_s[0]), back_s=Interval.at(pauses_s[1]))
-
-
-def _last_call_s(history: History, client: RecordedClient) -> float:
-    """When the client last handed over a task."""
-    mine = history.ops.of(client.number)
-    accepted = history.ops.done_s[mine][history.ops.outcome[mine] == Outcome.OK]
-    return float(accepted[-1]) if len(accepted) else history.end_s
 
 
 def longest_blocked_s(history: History, clients: tuple[RecordedClient, ...]) -> float | None:

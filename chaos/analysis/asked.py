@@ -66,7 +66,7 @@ def said_of_faults(recording: Recording, clocks: Clocks) -> tuple[list[FaultEven
 
 
 def scenario_of(recording: Recording) -> Scenario:
-    """As it was played. A trial that died before its manifest was written promised nothing."""
+    """Return the scenario as it was played. A trial that died before its manifest was written promised nothing."""
     written = recording.manifest.get("scenario", NOTHING_PROMISED)
     try:
         return Scenario.model_validate(written)

@@ -1,4 +1,4 @@
-"""Operations as values of summary.json: their counts, the calls of an application client, and a worker's tasks."""
+"""What summary.json holds of operations: how many ended how, what an application client met, and a worker's tasks."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from chaos.analysis.interval import Interval
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counts:
-    """How many operations of a path ended in which way."""
+    """How many operations of a path ended in each way."""
 
     sent: int = 0
     ok: int = 0
@@ -20,12 +20,13 @@ class Counts:
 class Tasks:
     """What became of the tasks that calls handed to a worker.
 
-    `lost` were accepted, never done, and no longer in the broker at the end; `stuck` were begun or waited there still.
-    `after` counts those that were accepted after t = 0.
-    If the broker could not be asked, `lost` is None and both are stuck. `twice` were done more than once. `back_s` is
-    when the worker did its first task after its longest pause after t = 0, which lasted `out_s`. Both are open if no
-    task came after it. `unknown` were done, and the result backend had no result of them at the end; it is None if it
-    could not be asked. `ended` says how the worker ended by itself, and `ended_s` when.
+    `accepted` counts the tasks whose call succeeded, and `after` those of them that were accepted after t = 0. A task
+    that was accepted and never done is `lost` if the broker no longer had it at the end, and `stuck` if it still waited
+    there or had been begun. If the broker could not be asked, `lost` is None and all of them are stuck. `twice` counts
+    tasks that were done more than once. `out_s` is how long the worker's longest pause after t = 0 lasted, and `back_s`
+    when it did its first task after that; both are open if it did none. `unknown` counts
+    tasks that were done and of which the result backend had no result at the end; it is None if that could not be
+    asked. `ended` says how the worker ended by itself, and `ended_s` when.
     """
 
     accepted: int
@@ -43,7 +44,7 @@ class Tasks:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Calls:
-    """What an application client is and met.
+    """What an application client says of itself, and what its calls met.
 
     `settings` are its time-outs and retries by its library's own names; one that is None is no time-out at all.
     `classes` counts its failed calls by the class of the error. `hung` says that its longest call had not ended when
@@ -56,8 +57,3 @@ class Calls:
     hung: bool = False
     gone: str = ""
     tasks: Tasks | None = None
-
-    @property
-    def unlimited(self) -> tuple[str, ...]:
-        """The names of the time-outs that it has not."""
-        return tuple(name for name, value in self.settings.items() if value is None)

@@ -18,16 +18,16 @@ from chaos.options import CLAIM
 CONFIDENCE = 0.95
 TAIL = (1 - CONFIDENCE) / 2
 HALVINGS = 40
-"""Of [0, 1] in search of a share: far finer than the percent that is said."""
+"""How often [0, 1] is halved in search of a share. The result is far finer than the whole per cent that is said."""
 MOST_TRIALS = 100_000
-"""More are searched for nothing: a claim that takes so many is none."""
+"""No claim may need more trials than this."""
 UNKNOWN = 0.05
-"""So many of the trials of a claim may be inconclusive and are made up for by more; with a further one it stops."""
+"""How many inconclusive trials of a claim are made up for by more trials. With a further one the claim is given up."""
 
 
 @cache
 def at_most(k: int, n: int, share: float) -> float:
-    """The chance of at most `k` of `n`, where each comes with the chance `share`."""
+    """The chance that at most `k` of `n` happen, if each happens with the chance `share`."""
     if k >= n or share <= 0:
         return 1.0
     if k < 0 or share >= 1:
@@ -53,7 +53,10 @@ def share_interval(passed: int, n: int) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """At least `share` of all such failovers are over within `within_s`, with a confidence of `confidence`."""
+    """A promise about all failovers of one kind, and not only about those that were played.
+
+    At least `share` of them are over within `within_s`. The trials have to show this with the confidence `confidence`.
+    """
 
     within_s: float
     share: float
@@ -61,7 +64,7 @@ class Claim:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Of `15s@95/95`: seconds, per cent of all failovers, per cent of confidence."""
+        """Read a claim such as `15s@95/95`: seconds, per cent of all failovers, per cent of confidence."""
         found = re.fullmatch(CLAIM, text)
         assert found, text
         within_s, share, confidence = map(float, found.groups())
@@ -81,11 +84,11 @@ class Claim:
         }
 
     def trials(self, misses: int) -> int:
-        """So many trials support the claim if so many of them miss: 59 without one for 95/95, 93 with one."""
+        """Return how many trials support the claim if `misses` of them miss: for 95/95 it is 59, with one miss 93."""
         return _trials(self, misses)
 
     def misses(self, trials: int) -> int:
-        """So many of these trials may miss; -1 where even all of them would not support the claim."""
+        """Return how many of `trials` may miss; -1 if the claim would not be supported even if none did."""
         return _misses(self, trials)
 
 
@@ -100,13 +103,13 @@ def _misses(claim: Claim, trials: int) -> int:
 
 
 def _supports(claim: Claim, misses: int, trials: int) -> bool:
-    """Whether so few misses would be too good to be true of a claim that is only just false."""
+    """Whether so few misses would be too unlikely if the claim were only just false."""
     return trials > misses and at_most(misses, trials, 1 - claim.share) <= 1 - claim.confidence + 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What became of the trials of one experiment so far, of `planned`."""
+    """How many trials of one experiment passed, failed or were inconclusive so far, of `planned`."""
 
     planned: int
     passed: int = 0
@@ -118,7 +121,7 @@ class Played:
         return self.passed + self.failed + self.unknown
 
     def wanted(self, claim: Claim) -> int:
-        """So many trials it takes: those planned, and more that make up for inconclusive ones, each counted as missed.
+        """Return how many trials it takes: the planned ones, and more for inconclusive ones, which count as misses.
 
         How many failed has no part in it: who plays on because of failures until the figures please proves nothing.
         """
@@ -136,7 +139,7 @@ class Played:
         return holds or lost or self.n >= wanted
 
     def verdict(self, claim: Claim) -> Verdict:
-        """Of the claim: it holds, or fails, whatever became of trials that were inconclusive or not played."""
+        """Say whether the claim holds or fails whatever the inconclusive and the unplayed trials would have been."""
         of = max(self.planned, self.n)
         allowed = claim.misses(of)
         if self.failed > allowed:

@@ -81,7 +81,9 @@ class Clocks:
         offsets = self._offsets.get(domain)
         if not offsets:
             return None
-        around = _around(offsets, at_ns)
+        before = [one for one in offsets if one.at_ns + one.least_ns <= at_ns]
+        after = [one for one in offsets if one.at_ns + one.least_ns > at_ns]
+        around = before[-1:] + after[:1]  # the clocks drift between two exchanges, so that both bound the stamp
         return at_ns - max(o.most_ns for o in around), at_ns - min(o.least_ns for o in around)
 
     def place_wall(self, domain: str, wall_ns: int) -> Nanoseconds | None:
@@ -118,13 +120,6 @@ class Clocks:
     def _on_host(self, domain: str, pairs: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
         placed = [(self.place(domain, mono_ns), wall_ns) for mono_ns, wall_ns in pairs]
         return sorted((span[0], span[1], wall_ns) for span, wall_ns in placed if span is not None)
-
-
-def _around(offsets: list[Offset], at_ns: int) -> list[Offset]:
-    """The exchanges just before and just after a stamp. The clocks drift between them, so that both bound the stamp."""
-    before = [offset for offset in offsets if offset.at_ns + offset.least_ns <= at_ns]
-    after = [offset for offset in offsets if offset.at_ns + offset.least_ns > at_ns]
-    return before[-1:] + after[:1]
 
 
 def _columns(pairs: list[tuple[int, int, int]]) -> tuple[_Column, _Column, _Column] | None:

@@ -10,7 +10,7 @@ from statistics import median
 from chaos.analysis.cause import called, dominating, longest, longest_s, share
 from chaos.analysis.history import host
 from chaos.analysis.interval import total
-from chaos.analysis.result import PathResult, TrialResult, Verdict, Window
+from chaos.analysis.result import PathResult, TrialResult, Verdict
 from chaos.analysis.statistics import strength, what
 from chaos.analysis.wording import brief, continued, count, counted, listed, percent, plural, spread_text
 
@@ -115,18 +115,14 @@ def _why(trials: Sequence[TrialResult], verdict: Verdict) -> str:
     alike = [trial for trial in deciding if trial.experiment == worst.experiment]
     if len(alike) == 1:
         return worst.cause
-    heads = [head for trial in alike if (head := _head(trial)) and head.phases]
+    paths = [longest(trial.paths.values()) for trial in alike]
+    heads = [path.head for path in paths if path and path.head and path.head.phases]
     phases = {dominating(head) for head in heads}
     if len(heads) < len(alike) or len(phases) > 1:
         return f"In the longest of {len(alike)} {worst.experiment} trials: {worst.cause}"
     phase = phases.pop()
     middle = percent(median(share(head, phase) for head in heads))
     return f"{middle} of the outage is {called(phase)} in all {len(alike)} trials. In the longest: {worst.cause}"
-
-
-def _head(trial: TrialResult) -> Window | None:
-    path = longest(trial.paths.values())
-    return path.head if path else None
 
 
 # Do.

@@ -149,7 +149,7 @@ class History:
 
     @property
     def onset(self) -> "Fact[Onset] | None":
-        """What was seen first of an outage or a failover that nobody here caused; None where a fault was ours."""
+        """The first sign of an outage or a failover in a watched system; None in a trial, which has a fault of ours."""
         return None if self.origin else next(iter(self.facts(Onset)), None)
 
     @property
@@ -353,7 +353,7 @@ class History:
         return self._nodes.get(canonical(address)) or self._nodes.get(canonical(host(address)))
 
     def ran(self, run_id: str) -> Node | None:
-        """Who ran under this id. A Service hides the address of who answered; the id is the server's own word."""
+        """The node whose process has this run id. Behind a Service only the run id tells who has answered."""
         return next((node for node in self._nodes.values() if run_id and node.run_id == run_id), None)
 
     def answered_by(self, index: int) -> Node | None:

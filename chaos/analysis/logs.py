@@ -123,7 +123,7 @@ def _iso_ns(text: str) -> int | None:
         moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC) - offset
     except ValueError:
         return None
-    return _ns(moment) + int((match[7] or "0").ljust(9, "0"))
+    return int(moment.timestamp()) * 10**9 + int((match[7] or "0").ljust(9, "0"))
 
 
 def _own_ns(stamp: str) -> int | None:
@@ -137,7 +137,3 @@ def _own_ns(stamp: str) -> int | None:
         return None
     month = _MONTHS.index(match[2]) + 1
     return _iso_ns(f"{match[3]}-{month:02}-{match[1]}T{match[4]}:{match[5]}:{match[6]}.{match[7]}Z")
-
-
-def _ns(moment: datetime) -> int:
-    return int(moment.timestamp()) * 10**9

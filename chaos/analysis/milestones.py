@@ -24,9 +24,9 @@ PROMOTED_LINE = r"(?:MASTER|PRIMARY) MODE enabled"
 ENDING_S = 1.0
 """A gap that reaches this near to the end of a trial was not over."""
 LATE_LOG_S = 1.0
+"""A log line about a change may be stamped this much later than the watch that told of the change."""
 SILENT_S = 2.0
 """A Redis that stops answering within this time from the first thing recorded was gone before."""
-"""A log line about a change may be stamped this much later than the watch that told of the change."""
 
 FAILOVER = ("sdown", "odown", "try_failover", "elected", "promoted", "switched", "reconfigured", "labelled")
 """The milestones of a failover, in their usual order."""
@@ -105,7 +105,9 @@ def promoted(history: History, who: Node | None, attempt: Attempt | None) -> Mil
     turned = _turned_master(history, attempt, who)
     if turned is None:
         return missing(history, "role", who)
-    proved_s = _first_answer_s(history, who)
+    ops = history.ops
+    answered = np.isin(ops.node, answering(history, who)) & ops.good & (ops.done_s > 0)
+    proved_s = float(ops.done_s[answered].min()) if answered.any() else float("inf")
     at_s = Interval(min(turned.earliest_s, proved_s), min(turned.latest_s, proved_s))
     return Milestone.seen(at_s, "role", f"{turned.event.member}: ROLE says master")
 
@@ -294,13 +296,6 @@ def _turned_master(history: History, attempt: Attempt | None, who: Node | None =
 
 def _roles_of(history: History, name: str) -> list[Fact[Role]]:
     return [fact for fact in history.facts(Role) if fact.event.member == name]
-
-
-def _first_answer_s(history: History, who: Node | None) -> float:
-    """Return when the successor first acknowledged a write after t = 0, or infinity if it never did."""
-    ops = history.ops
-    mine = np.isin(ops.node, answering(history, who)) & ops.good & (ops.done_s > 0)
-    return float(ops.done_s[mine].min()) if mine.any() else float("inf")
 
 
 def _since(attempt: Attempt | None) -> float:

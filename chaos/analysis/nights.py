@@ -26,9 +26,9 @@ Floats = npt.NDArray[np.float64]
 ONE_IN = 100
 """Nights, of which one at the most has an alarm by chance."""
 BEFORE = 14
-"""So many matching nights before are what a night is held against."""
+"""How many matching nights before it a night is compared with."""
 CONFIRM = 0.05
-"""By chance fresh trials confirm so many of the alarms that chance made."""
+"""The share of false alarms that fresh trials would confirm by chance."""
 ALIKE = ("scenario", "cluster", "machine", "experiment", "variant", "group")
 PASSES = ""
 """The path of what is said of a whole trial: whether it kept its promises."""
@@ -39,7 +39,7 @@ PLATFORM = ("kubernetes", "kind", "docker", "podman", "node image", "container r
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Night:
-    """One campaign's word on a path: when it was back in each trial; 0 without an outage, endless if never."""
+    """What one campaign measured of a path. `back_s` is when it was back in each trial: 0 without an outage."""
 
     campaign: str
     day: str
@@ -55,7 +55,7 @@ class Night:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Series:
-    """One path over all nights that match, the oldest first. `about` says in what they match; `software` too.
+    """One path over all nights that match, the oldest first. `about` and `software` say what they have in common.
 
     `steps` are the numbers of the nights from which on the path was slower or quicker than before.
     """
@@ -78,17 +78,17 @@ class Series:
 
     @property
     def limits_s(self) -> tuple[float, float] | None:
-        """The least and the most that these nights had; None of a single one."""
+        """The shortest and the longest time of the nights since the last step; None if there is only one such night."""
         mine = [value for night in self.since_step for value in night.back_s]
         return (min(mine), max(mine)) if len(self.since_step) > 1 else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tonight:
-    """Tonight's path beside the nights before. `chance` is that of what was seen, if nothing changed.
+    """Tonight's path beside the nights before. `chance` is how likely tonight's figures are if nothing changed.
 
-    `alarm` says whether that is too little, of all that was looked at. `visible_s` is the slowdown that two nights
-    show in 4 of 5 cases, None where so few nights could show none.
+    `alarm` says that they are too unlikely, given how many paths were looked at. `visible_s` is the slowdown that two
+    nights show in 4 of 5 cases, None where so few nights could show none.
     """
 
     series: Series
@@ -151,7 +151,7 @@ def hold(every: Sequence[Series], tonight: str) -> list[Tonight]:
 
 
 def measured(alarm: Tonight, fresh: Sequence[Series]) -> int:
-    """How many fresh trials measured what has an alarm."""
+    """How many fresh trials measured the path that has an alarm."""
     again = _again(alarm, fresh)
     return sum(len(night.back_s) if one.path else night.known for one in again for night in one.nights)
 
@@ -162,7 +162,7 @@ def _again(alarm: Tonight, fresh: Sequence[Series]) -> list[Series]:
 
 
 def confirmed(alarms: Sequence[Tonight], fresh: Sequence[Series]) -> list[Tonight]:
-    """Of several alarms those that fresh trials show too, now that nothing else is looked at."""
+    """Return the alarms that fresh trials show too. Only the paths with an alarm are looked at in those."""
     found = []
     for held in alarms:
         again = _again(held, fresh)
@@ -172,7 +172,7 @@ def confirmed(alarms: Sequence[Tonight], fresh: Sequence[Series]) -> list[Tonigh
 
 
 def _chance(before: Sequence[Night], after: Sequence[Night], path: str) -> float:
-    """The chance of what came after, if nothing changed: of times so long, or of so few promises kept."""
+    """How likely the nights `after` are if nothing changed: times so long, or so few promises kept."""
     if path:
         return slower(_pooled(before), _pooled(after))
     then, now = ((sum(one.passed for one in each), sum(one.known for one in each)) for each in (before, after))
@@ -180,7 +180,7 @@ def _chance(before: Sequence[Night], after: Sequence[Night], path: str) -> float
 
 
 def slower(before: Floats, after: Floats) -> float:
-    """The chance that times are at least so much longer than before, if they are of one kind: one-sided, exact."""
+    """How likely it is that times are so much longer than before if nothing changed: a one-sided, exact test."""
     if not len(before) or not len(after):
         return 1.0
     wrong = int((after[:, None] <= before[None, :]).sum())

@@ -54,7 +54,9 @@ class Way:
 
 
 def with_phases(history: History, paths: dict[str, PathResult], way: Way) -> dict[str, PathResult]:
-    """Return the paths with their pointer, their routable and the phases of their first window.
+    """Return the paths, each with the phases of its first outage and the two milestones that are its own.
+
+    These are `pointer`, when its address named the new master, and `routable`, when that could be connected to.
 
     If no failover was due, the window of a path has no phases, and all of it is unattributed.
     """

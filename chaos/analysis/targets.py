@@ -173,7 +173,7 @@ def _works_at_end(result: TargetResult, path: PathResult) -> TargetResult:
 
 
 def met(window: Window) -> str:
-    """Return the error that a window's operations met most often, as in `: OOM`."""
+    """Return the error that most operations of a window met, as the end of a sentence: `: OOM`."""
     commonest = max(window.errors, key=lambda name: window.errors[name], default="")
     return f": {commonest}" if commonest else ""
 

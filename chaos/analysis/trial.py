@@ -156,11 +156,13 @@ def _stable(*, windows_end: tuple[Interval, str] | None, all_ended: bool, of: Me
 
 
 def _covariates(measured: Measured) -> dict[str, Any]:
-    """Return what else may explain a trial: which members were hit and promoted, the settings, the machine's load."""
+    """Return what else may explain a trial: whom it hit, who was promoted, settings, versions, the machine's load."""
     history, target, successor = measured.history, measured.target, measured.successor
     wait = history.last(RandomWait)
     pressure = [fact.event for fact in history.facts(Pressure) if fact.latest_s > 0]
     some10 = [one.some10 for one in pressure if one.some10 is not None]
+    manifest, cluster = history.manifest, history.manifest.get("cluster", {})
+    versions = (manifest.get("versions", {}), cluster.get("platform", {}), cluster.get("images", {}))
     errors_ns = {domain: history.clocks.error_ns(domain) for domain in history.clocks.domains}
     return {
         "target": target.name if target else None,
@@ -180,16 +182,9 @@ def _covariates(measured: Measured) -> dict[str, Any]:
         "cpu_waited_s": waited_s(history, Interval(0.0, history.end_s)),
         "load1": max((one.load1 for one in pressure), default=None),
         "settings": settings(history),
-        "versions": _versions(history.manifest),
+        "versions": {name: str(value) for part in versions for name, value in part.items()},
         **measured.operator.covariates(history),
     }
-
-
-def _versions(manifest: dict[str, Any]) -> dict[str, str]:
-    """Return of what versions everything was: failover and its libraries, the platform, the images by their digests."""
-    cluster = manifest.get("cluster", {})
-    parts = (manifest.get("versions", {}), cluster.get("platform", {}), cluster.get("images", {}))
-    return {name: str(value) for part in parts for name, value in part.items()}
 
 
 def _number(history: History) -> int:

@@ -139,7 +139,7 @@ class Cluster(Protocol):
     async def stop(self, member: Member, how: Stop) -> Effect: ...
 
     async def api_server(self) -> tuple[str, ...]:
-        """The addresses by which pods reach the API server. There are none where an operator has it by pipes."""
+        """The addresses by which pods reach the API server. On local there are none: the operator has it by pipes."""
 
     async def resume(self, member: Member) -> None: ...
 
@@ -150,7 +150,7 @@ class Cluster(Protocol):
         """Cut in one member's network. It replaces the present cut there."""
 
     async def afflict(self, member: Member, do: str, **how: object) -> Effect:
-        """Have the executor do to a member what `chaos.agent.faults` calls so; what lasts does so until `heal`."""
+        """Have the executor make a fault; `do` is its word in `chaos.agent.faults`. If it lasts, `heal` ends it."""
 
     async def disturb(self, member: Member, how: Disturbance) -> Effect:
         """Do this to the node of a member, or to the Deployment that keeps it, until `heal`."""
@@ -165,7 +165,7 @@ class Cluster(Protocol):
         """How somebody else undoes a fault that lasts until it is healed, should this process be gone by then."""
 
     async def keep(self, undos: Sequence[Undo]) -> None:
-        """Keep this list where the system is, in place of the one before. There is none to keep where all is local."""
+        """Write this list of undos down where the system is, in place of the one before. On local it does nothing."""
 
     def events(self) -> AsyncIterator[Stamped[Event]]:
         """What the platform says of pods, endpoints and logs, with its gaps. Raw logs go to the trial's `logs/`."""
@@ -182,7 +182,7 @@ class Versions:
 
 
 Made = Callable[[Undo], Path]
-"""Writes down how something is removed that a platform is about to make. It is forgotten by removing the file."""
+"""Writes down how to remove something that a platform is about to make. Whoever has removed it deletes the file."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -196,7 +196,7 @@ class PlatformOptions:
 
 
 class Able(Protocol):
-    """A cluster, or a platform that is up, which is asked whether it can play an experiment."""
+    """A cluster, or a platform that is up: it says which experiments it can play."""
 
     @property
     def name(self) -> str: ...

@@ -1,4 +1,4 @@
-"""What is known of the system now, folded from the event stream, and whether that is a healthy start for a trial.
+"""What is known of the system now, summed up from its events, and whether that is a healthy start for a trial.
 
 Both kinds of cluster share this gate, since it reads nothing but events. It is no verdict on the system: after the
 fault it is only asked to choose a target or to say who is master.
@@ -39,7 +39,7 @@ IN_SYNC = "up"
 
 
 class Facts:
-    """What every source said last. A source that fell silent says nothing: what it said before is no fact any more."""
+    """What each source said last. If a source falls silent, what it said before counts no more."""
 
     def __init__(self) -> None:
         self.members: Members = {}
@@ -127,7 +127,7 @@ def master(facts: Facts) -> Member | None:
 def to_audit(facts: Facts) -> list[Member]:
     """The master that counts: the one that a majority of Sentinels names. Every master, where none is named so.
 
-    What is named and does not say that it is master counts no more than the others.
+    A Redis that they name, but that does not say itself that it is master, counts no more than the others.
     """
     found, sentinels = masters(facts), facts.of(MemberKind.SENTINEL)
     for one in found:

@@ -16,7 +16,7 @@ from chaos.scenario.scenario import System
 from chaos.scenario.settings import names_of
 
 DESCRIBED_S = 8.0
-"""A member that did not answer for so long is described."""
+"""A member that has not answered for this long is described to the user."""
 FINAL = frozenset({"ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError"})
 """Why a container waits, as Kubernetes names it, where no waiting changes anything: its manifest has to be mended."""
 TAIL_BYTES, LINES = 1 << 14, 3
@@ -70,7 +70,7 @@ def silent(facts: Facts, directory: Path) -> Iterator[str]:
 
 
 def final(facts: Facts, system: System) -> Iterator[str]:
-    """What is wrong and stays so, however long anybody waits."""
+    """Return what is wrong with the system and cannot get better by waiting."""
     for name, pod in sorted(facts.pods.items()):
         if pod.waiting in FINAL:
             yield f"{name} cannot start: {state(pod)}"

@@ -6,7 +6,6 @@
 
 from typing import Any, Literal
 
-from chaos.cluster.base import Effect
 from chaos.experiment.session import HEAL_S, Session, current
 from chaos.fault.aim import Shape
 from chaos.fault.catalogue import ClientsSide, Hook
@@ -181,10 +180,7 @@ def _apply(fault: str, target: Target, when: str, /, **arguments: Any) -> dict[s
     which = [target] if isinstance(target, str) else target
     proof_s = ROLLOUT_S if fault in ("rollout", "drain") else PROOF_S
     waits_s = session.scenario.limits.recovery if when else 0.0
-    return _told(session.call(session.apply(fault, which, when, arguments), within_s=proof_s + 2 * waits_s))
-
-
-def _told(effect: Effect | None) -> dict[str, Any]:
+    effect = session.call(session.apply(fault, which, when, arguments), within_s=proof_s + 2 * waits_s)
     if effect is None:
         return {"proved": False, "evidence": "it was not made"}
     width_ms = (effect.latest_ns - effect.earliest_ns) / 1e6

@@ -1,4 +1,4 @@
-"""Whether the machine, and not the system, is why operations are bad: told while a trial runs, never for a figure."""
+"""Whether operations are bad because the machine is too busy. It is told while a trial runs, and makes no figure."""
 
 from collections import deque
 from typing import NamedTuple
@@ -6,9 +6,9 @@ from typing import NamedTuple
 from chaos.record.events import Event, Hiccup, Waited
 
 KEPT = 10_000
-"""Stalls and waits that are remembered, of each the newest."""
+"""How many stalls, and how many waits, are remembered: the newest ones."""
 CROWDED_SHARE = 0.1
-"""A machine on which the agent was held up, or members waited for a core, for longer than this share of the time."""
+"""A machine is crowded if the agent was held up, or members waited for a core, for more than this share of the time."""
 
 
 class Stall(NamedTuple):
@@ -17,7 +17,7 @@ class Stall(NamedTuple):
 
 
 class Crowded(NamedTuple):
-    """What the agent's stalls and the members' waits came to in a time of `span_s`."""
+    """How long the agent stalled and members waited for a core, added up over a time of `span_s`."""
 
     span_s: float
     stalls: int
@@ -42,7 +42,7 @@ class Crowded(NamedTuple):
 
 
 class Crowding:
-    """Folds in the agent's stalls and the members' waits. Stamps are on the host's clock."""
+    """Adds up the agent's stalls and the members' waits. Stamps are on the host's clock."""
 
     def __init__(self) -> None:
         self._stalls: deque[Stall] = deque(maxlen=KEPT)

@@ -17,9 +17,9 @@ LATE = (
     ErrorCode.DISCOVERY_TIMEOUT,
     ErrorCode.NOT_SENT,
 )
-"""Bad because the deadline was over and not because of an answer."""
+"""The errors of an operation that got no answer in time."""
 LATE_SHARE = 0.002
-"""Above this share of late operations in a calm system, it is the machine that needs a longer deadline."""
+"""If more operations than this share are late in a calm system, the machine needs a longer deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Baseline:
 
     @property
     def is_late(self) -> bool:
-        """It answers, but not always in time: whatever else is wrong with it is not for a deadline to mend."""
+        """Whether the path answers, but too often not in time. Only that can be mended by a longer deadline."""
         count = self.good + self.bad
         answered = self.good > 0 and self.good + self.late >= WORKS_SHARE * count
         return answered and self.late > LATE_SHARE * count
@@ -56,8 +56,13 @@ class Baseline:
 
 
 def baselines(observed: Observed, since_ns: int) -> dict[str, Baseline]:
-    """By path, of all operations due since then on the agent's clock."""
-    return {path: _baseline(clients, since_ns) for path, clients in sorted(observed.ops.paths().items())}
+    """Return the baseline of each path: of all operations that were due from `since_ns` on, on the agent's clock."""
+    found = {}
+    for path, clients in sorted(observed.ops.paths().items()):
+        errors: Counter[ErrorCode] = sum((client.errors_since(since_ns) for client in clients), Counter())
+        good, bad = sum(client.ok(since_ns) for client in clients), sum(client.bad(since_ns) for client in clients)
+        found[path] = Baseline(good, bad, errors, _error(clients, since_ns))
+    return found
 
 
 def mark(observed: Observed, proven: frozenset[str], gap_ns: int) -> None:
@@ -68,16 +73,12 @@ def mark(observed: Observed, proven: frozenset[str], gap_ns: int) -> None:
     good = observed.ops.recovered(since_ns, gap_ns, observed.now_at_agent())
     for path in sorted(proven):
         failed = [client for client in observed.ops.paths()[path] if client.bad(since_ns)]
-        if failed:
-            _mark_failed(observed, path, failed, since_ns)
-        if failed and good[path]:
+        if not failed:
+            continue
+        at_ns = observed.agent_at_host(min(client.first_bad_ns(since_ns) or 0 for client in failed))
+        observed.seen.mark("first failed operation", at_ns, f"{path}: {_error(failed, since_ns)}")
+        if good[path]:
             observed.seen.mark(f"recovered, {path}", observed.agent_at_host(max(map(_back_ns, failed))), "")
-
-
-def _mark_failed(observed: Observed, path: str, failed: list[LiveClient], since_ns: int) -> None:
-    at_ns = min(client.first_bad_ns(since_ns) or 0 for client in failed)
-    text = f"{path}: {_error(failed, since_ns)}"
-    observed.seen.mark("first failed operation", observed.agent_at_host(at_ns), text)
 
 
 def _back_ns(client: LiveClient) -> int:
@@ -87,12 +88,6 @@ def _back_ns(client: LiveClient) -> int:
     """
     after = bisect_right(client.good_ns, client.last_bad_ns() or 0)
     return client.answered_ns[min(after, len(client.answered_ns) - 1)]
-
-
-def _baseline(clients: list[LiveClient], since_ns: int) -> Baseline:
-    met: Counter[ErrorCode] = sum((client.errors_since(since_ns) for client in clients), Counter())
-    good, bad = sum(client.ok(since_ns) for client in clients), sum(client.bad(since_ns) for client in clients)
-    return Baseline(good, bad, met, _error(clients, since_ns))
 
 
 def _error(clients: list[LiveClient], since_ns: int) -> str:

@@ -33,7 +33,11 @@ def check(journal: Journal, experiment: Experiment) -> None:
     if "steady-state-hypothesis" in experiment.content and not (before and before["steady_state_met"]):
         raise ExperimentError(f"{experiment.name} was not played: {_unmet(before)}")
     for entry in journal["run"] + journal["rollbacks"]:
-        _check_entry(experiment, entry)
+        name = entry["activity"]["name"]
+        if entry.get("status") != "succeeded":
+            raise ExperimentError(f"{experiment.name}: {name}: {_reason(entry)}")
+        if inspect.iscoroutine(entry["output"]):
+            raise ExperimentError(f"{experiment.name}: {name}: it returned a coroutine that nobody ran")
     if len(journal["run"]) != len(experiment.content["method"]) or journal["status"] in ("aborted", "interrupted"):
         raise ExperimentError(f"{experiment.name} was not played to its end: chaostoolkit says {journal['status']}")
 
@@ -52,14 +56,6 @@ def _unmet(state: dict[str, Any] | None) -> str:
     probe = state["probes"][-1]
     name = probe["activity"]["name"]
     return f"{name}: {_reason(probe)}" if probe["status"] == "failed" else f"{name}: it is not so"
-
-
-def _check_entry(experiment: Experiment, entry: Any) -> None:  # noqa: ANN401  chaoslib's journal is untyped
-    name = entry["activity"]["name"]
-    if entry.get("status") != "succeeded":
-        raise ExperimentError(f"{experiment.name}: {name}: {_reason(entry)}")
-    if inspect.iscoroutine(entry["output"]):
-        raise ExperimentError(f"{experiment.name}: {name}: it returned a coroutine that nobody ran")
 
 
 def _reason(entry: dict[str, Any]) -> str:

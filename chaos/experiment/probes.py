@@ -29,13 +29,16 @@ def healthy() -> bool:
 
 
 def wait_until_recovered() -> str:
-    """Wait until every path is back and stable and the failover is over. A limit that passed is data, and returned."""
+    """Wait until every path is back and stable and the failover is over, and say so.
+
+    If that does not come within the limit it is the system's failing: what is missing is returned, and nothing raised.
+    """
     session = current()
     return session.call(recovery.recovered(session), within_s=session.scenario.limits.recovery + BEYOND_S)
 
 
 def hold(seconds: float) -> str:
-    """Let things be until `seconds` after t = 0."""
+    """Do nothing until `seconds` after t = 0."""
     session = current()
     session.call(recovery.hold(session, seconds), within_s=seconds + BEYOND_S)
     return f"held until {seconds:g} s after t = 0"

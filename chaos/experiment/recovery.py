@@ -32,7 +32,7 @@ async def look(session: Session) -> None:
 
 
 async def is_live(session: Session) -> bool:
-    """Whether operations of every path that works have just arrived; after a fault, good ones or bad."""
+    """Whether each client of a path that worked has just had a good operation; after a fault a bad one will do too."""
     await look(session)
     observed = session.observed
     since_ns = observed.now_at_agent() - FRESH_NS
@@ -42,7 +42,7 @@ async def is_live(session: Session) -> bool:
 
 
 async def wait(session: Session, seconds: float) -> None:
-    """For so long from now."""
+    """Wait so long from now, and go on looking at the record."""
     end_ns = mono_ns() + int(seconds * 1e9)
     while (left_ns := end_ns - mono_ns()) > 0:
         await look(session)
@@ -51,7 +51,7 @@ async def wait(session: Session, seconds: float) -> None:
 
 
 async def hold(session: Session, seconds: float) -> None:
-    """Until `seconds` after t = 0."""
+    """Wait until `seconds` after t = 0."""
     gone_s = (mono_ns() - session.effect_ns) / 1e9 if session.effect_ns else 0.0
     await wait(session, seconds - gone_s)
 
@@ -72,7 +72,7 @@ async def recovered(session: Session) -> str:
 
 
 async def healthy(session: Session) -> list[str]:
-    """What is not as it should be. After a fault it has until the end of watching to become so."""
+    """Return what is not as it should be. After a fault the system has until the end of watching to become healthy."""
     seconds = session.scenario.limits.watch if session.effect_ns is not None else 0.0
     end_ns = (session.recovered_ns or mono_ns()) + int(seconds * 1e9)
     while wrong := sick(session):
@@ -94,7 +94,7 @@ def services(session: Session) -> tuple[str, ...]:
 
 
 def outstanding(session: Session, since_ns: int) -> list[str]:
-    """What a recovered system would have and this one has not, as sentences.
+    """Return what is still missing for the system to have recovered, as sentences.
 
     A master that is to be demoted and still answers makes a path look well, so that there has to be one alone, and a
     Service has to name it. A failover that nobody needs is not waited for: where no fault is held and the system is

@@ -19,7 +19,10 @@ _FORGOTTEN = "+reset-master"
 
 @dataclass
 class Seen:
-    """Each mark is told once. Armed just before a fault, so that what comes before its proof is not missed."""
+    """What was seen of a failover: a mark for each step, which is told once.
+
+    It is armed just before a fault, so that nothing is missed that comes before the fault is proved.
+    """
 
     tell: Tells
     effect_ns: int | None = None
@@ -37,7 +40,7 @@ class Seen:
         self._following = frozenset(name for name, ips in self._endpoints.items() if ips == {_ip(master)})
 
     def begin(self, effect_ns: int) -> None:
-        """t = 0 is known: tell what was seen meanwhile."""
+        """Take the stamp of t = 0, and tell what was seen before it was known."""
         self.effect_ns = effect_ns
         for (name, _), (at_ns, text) in sorted(self._marks.items(), key=lambda item: item[1]):
             self._say(name, at_ns, text)
@@ -54,7 +57,7 @@ class Seen:
         return {"switched", "reconfiguration"} <= marked or "forgotten" in marked
 
     def mark(self, name: str, at_ns: int, text: str, of: str = "") -> None:
-        """Note it, once for each that it is said `of`, and tell it if t = 0 is known."""
+        """Note a step, once for each member that it is `of`, and tell it if t = 0 is known already."""
         if not self._armed or (name, of) in self._marks:
             return
         self._marks[name, of] = (at_ns, text)

@@ -63,7 +63,7 @@ class ProxyObserver:
 
 
 def servers_in(answer: str) -> Iterator[ServerEntry]:
-    """Yield the servers of every backend, in HAProxy's order. Raises ConnectionError if it is no such table.
+    """Yield the servers of every backend, in HAProxy's order. Raises ConnectionError if `answer` is no such table.
 
     The first line is the version of the format. The second names the columns after a `#`. The address of a server is
     `-` if its name is not found.

@@ -98,6 +98,6 @@ def role_in(reply: Any) -> dict[str, Any]:  # noqa: ANN401  a reply is any of RE
 
 
 def sets_in(reply: object) -> int:
-    """How often CONFIG SET was called, of an answer to INFO commandstats; 0 where it was not, or is not counted."""
+    """Read from INFO commandstats how often CONFIG SET was called; 0 if it never was, or if it is not counted."""
     counted = info_fields(reply).get(CONFIG_SET, "") if isinstance(reply, str) else ""
     return int(dict(pair.split("=", 1) for pair in counted.split(",") if "=" in pair).get("calls", 0))

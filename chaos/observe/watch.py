@@ -81,7 +81,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A value that is news. `since_ns` is when it was last seen not to hold, or None at first sight."""
+    """A value that differs from the one before, which was last seen at `since_ns`, or None at first sight."""
 
     since_ns: int | None
 

@@ -101,6 +101,14 @@ def read_events(path: Path) -> Iterator[Stamped[Event]]:
             raise RecordingError(f"{path}:{number}: not an event ({error}): {line[:80]!r}") from error
 
 
+def read_line(line: bytes, path: Path) -> Stamped[Event]:
+    """The event of a whole line. Raises RecordingError, which names the file, if the line is none."""
+    try:
+        return from_line(line)
+    except ValueError as error:
+        raise RecordingError(f"{path}: not an event ({error}): {line[:80]!r}") from error
+
+
 class Tail:
     """Follows a file of events that somebody else appends to, or that is not there yet."""
 
@@ -118,10 +126,4 @@ class Tail:
         if not whole:
             return []
         self._offset += len(whole) + 1
-        return [self._parse(line) for line in whole.split(b"\n")]
-
-    def _parse(self, line: bytes) -> Stamped[Event]:
-        try:
-            return from_line(line)
-        except ValueError as error:
-            raise RecordingError(f"{self._path}: not an event ({error}): {line[:80]!r}") from error
+        return [read_line(line, self._path) for line in whole.split(b"\n")]

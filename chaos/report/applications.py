@@ -40,7 +40,7 @@ def _row(path: PathResult) -> Row:
 
 
 def _errors(path: PathResult) -> dict[str, int]:
-    """By the library's classes where they were told, as by every client of this version; else by their codes."""
+    """Errors by the classes of the library, if the client told them, as ours do; otherwise by our codes."""
     return path.calls.classes if path.calls and path.calls.classes else path.errors
 
 

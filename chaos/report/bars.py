@@ -39,7 +39,7 @@ PHASES = {
     "unattributed": Pattern("#fdfdfd", "cross", "no phase explains it"),
     "later window": Pattern("#c9d1d9", "up", "another outage after the first"),
 }
-"""Of a bar's stretches, in the order of a failover."""
+"""How the stretches of a bar look, in the order of a failover."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Strip:
 
 
 def strips(result: CampaignResult) -> dict[str, tuple[Strip, ...]]:
-    """By the group's title, where there are many trials. Of more than COLUMNS every so-manieth by rank, and the last.
+    """The strips of each group, by its title, if there are many trials. Of too many trials every nth by rank is shown.
 
     An outage that was not over is as long as it was watched, and what no phase explains is `unattributed`.
     """
@@ -235,7 +235,7 @@ def _stretches(window: Window) -> list[tuple[str, float, float, str]]:
 
 
 def _without_error(seconds: float) -> str:
-    """What is left over has no error of its own: those of the phases around it are its."""
+    """The figure of a stretch that no phase explains. It has no error: its edges are those of the phases around it."""
     return wording.joined(wording.number(seconds), "s")
 
 

@@ -16,19 +16,19 @@ from chaos.report.details import ways
 from chaos.report.many import is_many
 
 SHOWN = 5
-"""Trials that a claim over many points at."""
+"""How many trials a row over many links to as its evidence."""
 VERDICTS = ("fail", "undecided", "pass", "not-applicable")
 """The worst first."""
 WORKS = "works"
 """What is promised of an address that never worked. It stands in place of all that was promised of its paths."""
 _COUNTED_BY = {**dict.fromkeys(LOSS_CLAIMS, "audit"), "failovers": "sentinel", "works_at_end": "role"}
 _COUNTED_IN = {**dict.fromkeys(LOSS_CLAIMS, "losses"), "failovers": "failovers"}
-"""Who counted what has no milestone, and which part of a trial shows it."""
+"""For claims without a milestone: whose counts they rest on, and which part of a trial on the page shows them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One trial's word on a claim."""
+    """What one trial says of a claim."""
 
     trial: TrialResult
     target: TargetResult
@@ -109,7 +109,7 @@ class ClaimRow:
 
     @property
     def more(self) -> int:
-        """How many trials have evidence that is not pointed at."""
+        """How many trials have evidence that the row does not link to."""
         return len(self.held) - len(self.evidence)
 
     @property
@@ -147,7 +147,7 @@ def targets(trial: TrialResult) -> Iterator[tuple[str, str, TargetResult]]:
 
 
 def _told(trial: TrialResult) -> Iterator[tuple[str, str, TargetResult]]:
-    """As `targets`, without those of addresses that never worked: of each of these that it did not work."""
+    """As `targets`, but an address that never worked has one target in place of all its own: that it does not work."""
     never = [one for one in ways(trial.paths.values()) if one.state == "never worked" and one.targets]
     for path, name, target in targets(trial):
         if not path or trial.paths[path].state != "never worked":

@@ -55,7 +55,10 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Taken:
-    """Of one trial. `csv` are its lines of failed-operations.csv; `settings` are (who, setting, value)."""
+    """What the report takes from one trial. `csv` are its lines of failed-operations.csv.
+
+    `settings` are (who, setting, value).
+    """
 
     trial: int
     trace: bytes
@@ -89,7 +92,7 @@ def taken(history: History, result: TrialResult) -> Taken:
 
 
 def settings_rows(trials: Iterable[Taken]) -> list[Row]:
-    """Settings that are the same in several trials, or of several members, as one row."""
+    """The rows of settings. A setting that is the same in several trials, or for several members, is one row."""
     told: dict[tuple[str, str, str], list[int]] = {}
     for one in trials:
         for who, name, value in one.settings:

@@ -36,9 +36,10 @@ COLUMNS = (
     "asked",
     "answered",
 )
-"""Of failed-operations.csv. `at_s` is when it was due, from t = 0; the two after it count from there.
+"""The columns of failed-operations.csv. `at_s` is when an operation was due, from t = 0, to a millisecond.
 
-To a millisecond and to 10 µs, for there can be many; client and seq find it in ops/*.rows, where the rest is.
+The two columns after it count from there, to 10 µs. They are no finer because there can be many rows. The whole
+operation is in ops/*.rows, where client and seq find it.
 """
 
 HEAD = ",".join(COLUMNS).encode() + b"\n"
@@ -47,7 +48,9 @@ Line = tuple[int, str, int, int, float, float, float, str, str, str, str]
 
 
 def kinds(history: History, promoted_s: float | None = None) -> dict[str, Bools]:
-    """Masks of the trial's operations. `stray`: good, by another node than the final master, after the promotion.
+    """Masks of the trial's operations, by kind.
+
+    A `stray` one is good, but was answered after the promotion by another node than the final master.
 
     An application client has no deadline of ours, and so is never late.
     """
@@ -80,7 +83,10 @@ def meters(history: History) -> list[RecordedClient]:
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """One trial's, as columns of equal length in the order of `COLUMNS` but for the trial; the earliest due first."""
+    """The failed operations of one trial, the one that was due first at the top.
+
+    `columns` are of equal length, in the order of `COLUMNS`, without that of the trial.
+    """
 
     trial: int
     columns: Sequence[npt.NDArray[Any]]
@@ -127,7 +133,7 @@ def as_csv(failures: Failures) -> bytes:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FailureGroup:
-    """Operations of one trial that met the same; `first_s` and `last_s` are when they were due."""
+    """Operations of one trial that failed alike. The first was due at `first_s` and the last at `last_s`."""
 
     trial: int
     path: str
@@ -185,7 +191,7 @@ def _row(alike: Sequence[FailureGroup]) -> Row:
 
 
 def _named(codes: npt.NDArray[Any], names: dict[int, str]) -> npt.NDArray[np.object_]:
-    """What stands for each code."""
+    """Replace each code by its name."""
     known, where = np.unique(codes, return_inverse=True)
     return np.array([names.get(code, f"#{code}") for code in known.tolist()], dtype=object)[where]
 

@@ -46,7 +46,7 @@ DASHES: Any = {"new": "solid", "kept": (0, (5, 2))}
 STEPS = 250
 """Steps of a line in the spread; a screen shows no more."""
 SHAPES = {"failed": "x", "unknown": "o", "late": "^", "missed": "_"}
-"""Of operations that are not good: never told apart by colour alone."""
+"""The shapes of operations that are not good, which are never told apart by colour alone."""
 HEIGHTS = {"failed": 0.16, "unknown": -0.16, "late": 0.0, "missed": -0.3}
 """Where in its lane each shape stands."""
 
@@ -175,7 +175,7 @@ class SweepPoint(NamedTuple):
 
 
 def of_sweep(points: Sequence[SweepPoint], limit_s: float | None) -> tuple[str, bytes]:
-    """Recovery above, false failovers below, on one axis of settings, as SVG and PNG."""
+    """The picture of a sweep, as SVG and PNG: recovery above and false failovers below, over one axis of settings."""
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(8.4, 6.2), facecolor=ink("paper"))
         above, below = figure.subplots(2, 1, sharex=True)

@@ -59,7 +59,7 @@ class Gathered:
 
 
 def gather(campaign_dir: Path, result: CampaignResult, found: Sequence[Taken]) -> Gathered:
-    """Put together what was taken from each trial, and read the worst one again, to draw it."""
+    """Put together what was taken from each trial. The worst trial is read again, to be drawn."""
     worst = next(iter(worst_first(result)), None)
     history = History.load(campaign_dir / worst.directory) if worst else None
     picture = timeline(history, worst) if history and worst else None

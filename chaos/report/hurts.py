@@ -24,7 +24,7 @@ NONE = "no outage"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hurt:
-    """One fault over its trials. `outages` are (path, figure). Bar and cause are of the trial `worst`."""
+    """A row: one fault over its trials. `outages` are (path, figure). Bar and cause are those of the trial `worst`."""
 
     name: str
     title: str
@@ -96,7 +96,7 @@ def _proved(tables: frames.Frames, group: Group) -> frames.Table:
 
 
 def _hurt(tables: frames.Frames, group: Group, path: PathResult | None) -> tuple[float, ...]:
-    """What hurts most has the least key: data that everybody had, the longest outage, then everything else lost."""
+    """The sort key of a row: first lost data that every replica had, then the longest outage, then other losses."""
     losses = _of(tables.losses, group).groupby("loss")["most"].sum()
     outage_s = 0.0 if path is None or path.outage_s is None else path.outage_s.most
     void = float(_proved(tables, group).empty)

@@ -63,7 +63,7 @@ def worst(verdicts: list[Verdict]) -> Verdict:
 
 
 def _end(trial: TrialResult, target: TargetResult) -> Verdict:
-    """Whatever a trial measured that is itself in doubt, it is no pass and no failure of the system's."""
+    """The verdict of one target. If its trial is in doubt it is inconclusive, whatever was measured."""
     if trial.verdict is Verdict.INCONCLUSIVE:
         return Verdict.INCONCLUSIVE
     return _ENDS.get(target.verdict, Verdict.PASS)

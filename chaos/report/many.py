@@ -1,4 +1,4 @@
-"""Many trials told together: which is shown in full, how the numbers of trials are said, and the spread of a figure."""
+"""How many trials are told together: which are shown in full, how their numbers are listed, how a figure spreads."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from chaos.analysis.result import CampaignResult, Group, PathResult, TrialResult
 MANY = 12
 """More trials than this are told by their groups, their spread and the worst of them."""
 RUN = 3
-"""So many numbers in a row are said by the first and the last."""
+"""Three numbers in a row, or more, are written as the first and the last."""
 SHARES = (0.1, 0.5, 0.9, 0.95)
 NEEDED = {0.9: 29, 0.95: 59}
 """Trials that a share so near to all of them needs, before a time can be said for it: fewer do not bound it at 95 %."""
@@ -22,7 +22,7 @@ ORDERS = {
 }
 THIRDS = ("early in the period", "in its middle", "late in it")
 UNVISITED = 6
-"""Cells that are named; of more it is said how many."""
+"""How many cells are named. Of further ones only the number is said."""
 _RANK = {Verdict.PASS: 0, Verdict.INCONCLUSIVE: 1, Verdict.FAIL: 2}
 
 
@@ -31,7 +31,7 @@ def is_many(trials: Sequence[object]) -> bool:
 
 
 def numbers(given: Iterable[int]) -> str:
-    """`0, 1, 5–9`."""
+    """List numbers as `0, 1, 5–9`."""
     runs: list[list[int]] = []
     for number in sorted(given):
         if runs and runs[-1][-1] == number - 1:
@@ -118,7 +118,7 @@ class PathSpread:
         return (self.path, str(len(self.back_s)), _s(self.back_s[0]), *shares, _s(self.back_s[-1]), never)
 
     def by_s(self, share: float) -> float:
-        """By when that share of the trials was back: an order statistic, never between two."""
+        """By when that share of the trials was back: the time of one of the trials, and never between two."""
         return self.back_s[max(0, math.ceil(share * len(self.back_s)) - 1)]
 
     def _bears(self, share: float) -> bool:

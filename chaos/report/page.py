@@ -25,13 +25,13 @@ from chaos.report.many import PathSpread, group_title, is_many, some, spreads, u
 from chaos.report.svg import INKS
 
 ROOM = 250_000
-"""Bytes that the page may have."""
+"""How many bytes the page may have."""
 FULL = 8
-"""Trials that are told in full where there are many."""
+"""How many trials are told in full if there are many."""
 FEW = 40
-"""Groups and raw lines where there is no room for all."""
+"""How many groups and raw lines are shown if there is no room for all."""
 DOUBTS = 60
-"""Rows of doubts that are shown."""
+"""How many rows of doubts are shown."""
 EVERYWHERE = (
     "The clients were on no side of a cut. Their own lag is measured, and is part of every error.",
     "Each meter sends at a fixed rate: an outage is known to about two of its periods, as its error says.",

@@ -31,7 +31,7 @@ COLUMN = 82
 CLEARED = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
 _FIGURE = re.compile(r"\d+")
 BACK = "recovered, "
-"""What a path that is back is told by begins with this."""
+"""How the message begins which says that a path is back."""
 STYLES = {"good": "green", "bad": "red bold", "open": "yellow", "plain": "default"}
 
 
@@ -155,7 +155,7 @@ def far(data: dict[str, Any]) -> str:
 
 
 def _line(number: int, trial: _Trial) -> str:
-    """A trial that is over, as it was seen live; the report has the figures."""
+    """The line of a trial that is over, from what was seen meanwhile. The report has the exact figures."""
     which = "{experiment} {number}/{of}".format(**trial.heading)
     effect = f"T0 {trial.t0}" if trial.t0 else "no fault took effect"
     if trial.failed_s is None:

@@ -29,7 +29,7 @@ Axis = tuple[float, float]
 Change = tuple[float, str, str]
 
 SHOWN = ("+sdown", "-sdown", "+odown", "-odown")
-"""Sentinel's events about the master that the axis names; those about another instance are among the raw lines."""
+"""The events about the master that are written at the axis. Those about other instances are among the raw lines."""
 ALWAYS = ("+try-failover", "+elected-leader", "+promoted-slave", "+switch-master", "+tilt", "-tilt", "-failover-abort")
 LEAST_S = 5.0
 """The axis goes at least so far on both sides of t = 0, where there is that much."""
@@ -121,7 +121,7 @@ def curve(at_s: Floats, value: Floats, axis: tuple[float, float], cells: int = C
 
 
 def runs(changes: list[tuple[float, str, str]], end_s: float) -> tuple[Run, ...]:
-    """Runs from changes (at, text, ink), each until the next; an empty text is a gap, an equal one no change."""
+    """Make runs of changes (at, text, ink): each lasts until the next, and one with an empty text is a gap."""
     found: list[Run] = []
     for (at, text, ink), (until, *_) in zip(changes, [*changes[1:], (end_s, "", "")], strict=True):
         if found and found[-1].text == text and found[-1].end_s == at:
@@ -173,7 +173,7 @@ def lanes(history: History, trial: TrialResult, axis: Axis) -> tuple[Lane, list[
 
 
 def extent(history: History, trial: TrialResult) -> Axis:
-    """From a little before the fault to a little after the last thing that happened because of it."""
+    """The time axis: from a little before the fault to a little after the last thing that came of it."""
     first, last = float(history.ops.due_s.min()), history.ops.end_s
     seen = [milestone.at_s.middle for milestone in trial.milestones.values() if milestone.at_s]
     windows = [window.end_s for path in trial.paths.values() for window in path.windows]

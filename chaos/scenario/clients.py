@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
+from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -144,7 +145,7 @@ def _without_function(named: str, folder: Path) -> str:
     module, _, name = named.partition(":")
     path: list[str] | None = [str(folder), str(Path.cwd()), *sys.path]
     found: ModuleSpec | None = None
-    for part in _parents(module):
+    for part in accumulate(module.split("."), lambda parent, name: f"{parent}.{name}"):
         found = PathFinder.find_spec(part, path)
         if found is None:
             return f"there is no module {part} in {folder}, in {Path.cwd()}, or installed; is it `pip install {part}`?"
@@ -153,12 +154,6 @@ def _without_function(named: str, folder: Path) -> str:
         return ""
     names = set(_bound(ast.parse(Path(found.origin).read_text())))
     return "" if {name, "*"} & names else f"{found.origin} has no function {name}"
-
-
-def _parents(module: str) -> Iterator[str]:
-    parts = module.split(".")
-    for length in range(1, len(parts) + 1):
-        yield ".".join(parts[:length])
 
 
 def _bound(tree: ast.AST) -> Iterator[str]:

@@ -32,7 +32,7 @@ PLAIN = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Loaded:
-    """A scenario, the folder that its manifests are in, and sentences that its user should read."""
+    """A scenario as it was loaded, the folder that its manifests are in, and warnings for its user."""
 
     scenario: Scenario
     folder: Path
@@ -159,9 +159,5 @@ def _below_the_floor(
     for name, least_s in floors(silence_s).items():
         limit_s = targets[name].limit if name in targets else None
         if limit_s is not None and limit_s <= least_s:
-            yield _line(source, (*place, name), _cannot_be_kept(name, limit_s, silence_s, least_s))
-
-
-def _cannot_be_kept(name: Claim, limit_s: float, silence_s: float, least_s: float) -> str:
-    why = f"down-after-milliseconds {silence_s * 1000:g} puts {name} of a crash after {least_s:g} s"
-    return f"{limit_s:g} s cannot be kept; {why}"
+            why = f"down-after-milliseconds {silence_s * 1000:g} puts {name} of a crash after {least_s:g} s"
+            yield _line(source, (*place, name), f"{limit_s:g} s cannot be kept; {why}")

@@ -188,7 +188,7 @@ Targets = Annotated[
 
 
 class Limits(Part):
-    """How long each wait of a trial may take. `watch` is what a trial watches on after recovery and heal."""
+    """How long each wait of a trial may take. `watch` is how long a trial goes on watching after recovery and heal."""
 
     recovery: Duration = 180.0
     stable: Duration = 5.0
@@ -207,7 +207,7 @@ class Expectations(Part):
 class Scenario(Part):
     """One scenario.yaml. `name` is the folder it was found in, and is not written in it.
 
-    `folder` is where that is, if a client needs it for code of the user's.
+    `folder` is the path of that folder, if a client needs it to find code of the user's.
 
     `model_dump(mode="json")` writes quantities as the file does, and `model_validate` reads them back.
     """

@@ -126,10 +126,13 @@ class Play:
         try:
             await self._work(spec)
         except SetupError as error:
-            if self._interrupted or isinstance(error, NeverHealthyError) or not _gate_stayed_shut(spec):
+            directory = Path(spec.directory)
+            closed = directory / CLOSED
+            gate_stayed_shut = closed.exists() and json.loads(closed.read_text())["step"] == GATE
+            if self._interrupted or isinstance(error, NeverHealthyError) or not gate_stayed_shut:
                 raise
             self._options.tell(Message(Tell.NOTE, {"text": f"{error}; deployed anew"}))
-            _set_aside(spec)
+            _set_aside(directory, spec.number)
             await self._options.redeploy(self.nth)
             await self._work(replace(self._specs(self.nth), system="fresh"))
         return spec
@@ -232,12 +235,6 @@ class Pool:
             self._options.tell(Message(Tell.PROGRESS, far))
 
 
-def _gate_stayed_shut(spec: TrialSpec) -> bool:
-    closed = Path(spec.directory) / CLOSED
-    return closed.exists() and json.loads(closed.read_text())["step"] == GATE
-
-
-def _set_aside(spec: TrialSpec) -> None:
+def _set_aside(directory: Path, number: int) -> None:
     """Keep what a trial recorded that never began beside the trials, since it is none of them."""
-    directory = Path(spec.directory)
-    directory.rename(directory.with_name(f"unhealthy-{spec.number:03d}"))
+    directory.rename(directory.with_name(f"unhealthy-{number:03d}"))

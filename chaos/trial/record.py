@@ -6,7 +6,7 @@ load.
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -112,7 +112,9 @@ class Attendant:
     async def __aenter__(self) -> Self:
         await self.follow_members()
         for work in (self._platform(), self._beat()):
-            self._tasks.append(self._begin(work))
+            task = asyncio.create_task(work)
+            task.add_done_callback(self._ended)
+            self._tasks.append(task)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -129,11 +131,6 @@ class Attendant:
             self._record.host.write(MembersKnown(members=known))
             if self.agent is not None:
                 await self.agent.put(MEMBERS, json.dumps(known))
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        task.add_done_callback(self._ended)
-        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (problem := task.exception()):

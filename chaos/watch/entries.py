@@ -16,9 +16,9 @@ from typing import Any
 
 from chaos.client.spec import ClientSpec
 from chaos.clock import mono_ns, reading
-from chaos.errors import RecordingError
 from chaos.experiment.live_paths import LATE
 from chaos.model import WORKS_SHARE, ErrorCode, Outcome
+from chaos.record.event_files import read_line
 from chaos.record.events import (
     ClientsStarted,
     ClockDomain,
@@ -40,7 +40,6 @@ from chaos.record.events import (
     SettingsRead,
     Stamped,
     TargetAsked,
-    from_line,
     to_line,
 )
 from chaos.record.layout import EVENTS, OPS, ROW, Row, kept
@@ -54,9 +53,9 @@ GOOD = "good"
 
 
 class Transport:
-    """Reads what the agent has recorded since the last call, and removes its files once they are whole.
+    """Reads what the agent has recorded since the last call, and removes each of its files once it is complete.
 
-    A file of events is whole when there is a next one. A file of rows is when there is one after the next.
+    A file of events is complete when there is a next one, and a file of rows when there is one after the next.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -74,12 +73,12 @@ class Transport:
                 whole = file.read().rpartition(b"\n")[0]
             if whole:
                 self._at[path] = at + len(whole) + 1
-                yield from _events_in(whole, path)
+                yield from (read_line(line, path) for line in whole.split(b"\n"))
             if path != files[-1]:
                 self._remove(path)
 
     def rows(self, *, to_the_end: bool = False) -> Iterator[tuple[bytes, Row]]:
-        """Each row that is decided, as bytes and as a row. At the end those too whose writer is gone."""
+        """Yield each row whose outcome is known, as bytes and as a row; `to_the_end` those too that never had one."""
         files = sorted((self._directory / OPS).glob("*.rows"), key=_age)
         for path in files:
             is_whole = path in files[:-2] or to_the_end
@@ -112,14 +111,6 @@ def _age(path: Path) -> tuple[int, str]:
     return int(run or 0), path.name
 
 
-def _events_in(whole: bytes, path: Path) -> Iterator[Stamped[Event]]:
-    for line in whole.split(b"\n"):
-        try:
-            yield from_line(line)
-        except ValueError as error:
-            raise RecordingError(f"{path}: not an event ({error}): {line[:80]!r}") from error
-
-
 # The last seconds.
 
 KEYS: dict[type[Event], tuple[str, ...]] = {
@@ -141,11 +132,11 @@ KEYS: dict[type[Event], tuple[str, ...]] = {
     ConnectionOpened: ("connection", "client"),
     ConnectionClosed: ("connection", "client"),
 }
-"""What is still so when an event is long past: for each kind what it is about, and the field that names whom."""
+"""The kinds of events that say how things stay: what each is about, and which field names whom it is about."""
 
 
 class Recent:
-    """The rows and events of the last `keep_ns`, and what earlier events said that is still so."""
+    """The rows and events of the last `keep_ns`, and what earlier events said that still holds."""
 
     def __init__(self, keep_ns: int) -> None:
         self._keep_ns = keep_ns
@@ -162,7 +153,7 @@ class Recent:
         self._events.append(stamped)
 
     def forget(self, now_ns: int) -> None:
-        """Let go of what is older than that. What was still so is remembered."""
+        """Drop rows and events that are older than `keep_ns`, and remember what events say that still holds."""
         before_ns = now_ns - self._keep_ns
         while self._rows and self._rows[0][0] < before_ns:
             client, _, seq = ROW_BEGINS.unpack_from(self._rows.popleft()[1])
@@ -175,7 +166,7 @@ class Recent:
                 self._still[about, *whom] = stamped
 
     def clear(self) -> None:
-        """Let go of the operations, which were of clients that were started anew since then."""
+        """Let go of all operations, because the clients were started anew."""
         for _, data in self._rows:
             client, _, seq = ROW_BEGINS.unpack_from(data)
             self.gone[client] = seq + 1
@@ -185,7 +176,7 @@ class Recent:
         return (data for intended_ns, data in self._rows if intended_ns >= since_ns)
 
     def events(self, since_ns: int) -> Iterator[Stamped[Event]]:
-        """What was so at that time, said again with that stamp, and what was said since then."""
+        """Yield what held at that time, stamped anew with it, and then every event since."""
         still = dict(self._still)
         later: list[Stamped[Event]] = []
         for stamped in self._events:
@@ -204,7 +195,7 @@ class Recent:
         yield from later
 
     def state(self, kind: type[Event]) -> list[Event]:
-        """The last events of a kind, one for each of whom it is about."""
+        """The last event of a kind about each member, name or client."""
         last: dict[object, Event] = {}
         for stamped in [*self._still.values(), *self._events]:
             if isinstance(stamped.event, kind):
@@ -232,7 +223,7 @@ class Entry:
     since_ns: int
     begun_ns: int = field(default_factory=mono_ns)
     waits: bool = False
-    """It was opened for a command of which nothing is felt so far."""
+    """The entry was opened for the user's command, and clients have felt nothing of it so far."""
     of_command: bool = False
     _files: dict[str, Any] = field(default_factory=dict)
 
@@ -274,7 +265,7 @@ class Entry:
 
 
 class Minutes:
-    """What each minute was like, a line each, as JSON in a file and in words. Nothing else is kept of a calm one."""
+    """A line for each minute, as JSON in a file and in words. Of a calm minute nothing else is kept."""
 
     def __init__(self, path: Path, clients: list[ClientSpec]) -> None:
         self._path = path
@@ -303,7 +294,7 @@ class Minutes:
             self.late += 1
 
     def unreliable(self) -> Iterator[tuple[str, str]]:
-        """The paths that do not work, each with what it met."""
+        """Yield each path that does not work, with the errors of its operations."""
         for name, fared in self.fared.items():
             met = ", ".join(f"{count} {what}" for what, count in fared.most_common() if what != GOOD)
             if not fared[GOOD]:

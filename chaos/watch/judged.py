@@ -1,4 +1,4 @@
-"""What an entry was, in a few words, from the analysis of what was recorded. It is done in a process of its own."""
+"""Analyses what a watch recorded of one outage, in a process of its own, and says in a few words what it was."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ JUDGED_S = 300.0
 
 
 def judged(directory: Path) -> dict[str, Any]:
-    """`anything`: whether there was an outage or a failover. `failovers` counts those that were completed."""
+    """Analyse one entry. `anything`: there was an outage or a failover. `failovers` counts the completed ones."""
     from chaos.analysis import wording
     from chaos.analysis.result import State
     from chaos.analysis.trial import analyse_trial

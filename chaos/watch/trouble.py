@@ -27,12 +27,12 @@ OF_A_FAILOVER = (
     "+switch-master",
     "+slave-reconf",
 )
-"""With these begins what a Sentinel says while it fails over."""
+"""How the events begin that a Sentinel publishes during a failover."""
 
 
 @dataclass(slots=True)
 class _Metered:
-    """How one client fares. `counts` says that its troubles are told; it does once it had a good operation."""
+    """How one client fares. Its troubles count (`counts`) once it has had a good operation."""
 
     name: str
     good_ns: int | None = None

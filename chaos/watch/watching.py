@@ -59,7 +59,7 @@ DEADLINES_S = (0.1, 0.2, 0.5, 1.0)
 WARM_UP_S = 4.0
 """How long clients run at each deadline that is tried."""
 LATE_SHARE = 0.005
-"""More late operations than this in a calm system, and the next longer deadline is tried."""
+"""If a larger share of operations is late in a calm system, the next longer deadline is tried."""
 AGAIN_S = 10.0
 """How often the Sentinels are asked who is there."""
 AFTER_COMMAND_S = 10.0

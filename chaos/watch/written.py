@@ -32,7 +32,7 @@ WAYS: tuple[Connection, ...] = ("new", "kept")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Described:
-    """What both files say: the directory's name, what is watched, and since when."""
+    """What campaign.json and each manifest have in common: the directory's name, what is watched, and since when."""
 
     asked: GuestWish
     campaign: str

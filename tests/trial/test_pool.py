@@ -15,8 +15,8 @@ from chaos.campaign import Campaign, run
 from chaos.errors import CrowdedError, ScenarioError, SetupError
 from chaos.options import PLATFORMS, Options, Registered
 from chaos.progress import Message, Tell
-from tests import fake_cluster
-from tests.fakes import HERE, read, scenario_file
+from tests import fake_cluster, fakes
+from tests.fakes import choose_the_fake, read, scenario_file
 from tests.rig import wait_for
 
 pytestmark = pytest.mark.slow
@@ -25,13 +25,11 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(autouse=True)
 def _on_the_fake(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every trial connects to a system in memory of its own."""
-    monkeypatch.setitem(PLATFORMS, "fake", Registered(of="tests.fake_cluster:platform", own_system=True))
-    monkeypatch.chdir(HERE)
+    choose_the_fake(monkeypatch, own_system=True)
 
 
 def options(folder: Path, **changes: object) -> Options:
-    asked = {"on": "fake", "scenario": str(scenario_file(folder)), "experiments": ("kill-master",), "seed": 7}
-    return Options(**(asked | {"out": folder / "reports", "trials": 3, "parallel": 3} | changes))  # type: ignore[arg-type]
+    return fakes.options(folder, **{"trials": 3, "parallel": 3} | changes)
 
 
 def test_trials_overlap_and_each_has_the_seed_and_directory_of_a_serial_run(tmp_path: Path) -> None:

@@ -35,7 +35,10 @@ MEMBERS_S = 10.0
 
 
 class KubeCluster:
-    """It belongs to one event loop. What the threads of the watches say is handed over to that loop."""
+    """One system on Kubernetes, as the worker of a trial reaches it.
+
+    It must be used from one event loop. What the threads of the watches say is handed over to that loop.
+    """
 
     kind = "kube"
 

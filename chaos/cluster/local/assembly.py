@@ -166,7 +166,7 @@ async def _replicas_wrong(replicas: list[Told], master: Told) -> list[str]:
 
 
 async def _begin(one: Told, system: System, master: Address) -> None:
-    """Let a Sentinel begin to watch, at a random moment: Sentinels that ping in step find a master down in step."""
+    """Let a Sentinel begin to watch, at a random moment. Otherwise all would ping, and miss the master, in step."""
     await asyncio.sleep(random.uniform(0, PING_S))
     await monitor(one, system, master)
 
@@ -182,21 +182,19 @@ async def _introduce(watchers: list[Told], system: System, master: Address) -> N
 
 
 async def _watchers_wrong(watchers: list[Told], system: System) -> list[str]:
-    return [sentence for one in watchers async for sentence in _watcher_wrong(one, system)]
-
-
-async def _watcher_wrong(one: Told, system: System) -> AsyncIterator[str]:
-    """Sentences on what this Sentinel lacks. An instance with other flags than its kind is down, or not connected."""
-    name = system.on_local.sentinel.master
+    """Sentences on what a Sentinel lacks. An instance with other flags than its kind is down, or not connected."""
+    name, wrong = system.on_local.sentinel.master, []
     others = (("slave", "REPLICAS", system.replicas), ("sentinel", "SENTINELS", system.sentinels - 1))
-    for kind, ask, wanted in (("master", "MASTERS", 1), *others):
-        words = ("SENTINEL", ask) if kind == "master" else ("SENTINEL", ask, name)
-        known = [pairs(each) for each in await one.call(*words)]
-        if len(known) != wanted:
-            yield f"Sentinel {one} knows {len(known)} of {wanted} {ask.lower()}"
-        for each in known:
-            if each["flags"] != kind or each.get("master-link-status", "ok") != "ok":
-                yield f"Sentinel {one} holds {each['ip']}:{each['port']} for {each['flags']}"
+    for one in watchers:
+        for kind, ask, wanted in (("master", "MASTERS", 1), *others):
+            words = ("SENTINEL", ask) if kind == "master" else ("SENTINEL", ask, name)
+            known = [pairs(each) for each in await one.call(*words)]
+            if len(known) != wanted:
+                wrong.append(f"Sentinel {one} knows {len(known)} of {wanted} {ask.lower()}")
+            for each in known:
+                if each["flags"] != kind or each.get("master-link-status", "ok") != "ok":
+                    wrong.append(f"Sentinel {one} holds {each['ip']}:{each['port']} for {each['flags']}")
+    return wrong
 
 
 async def _until_right(look: Callable[[], Awaitable[list[str]]]) -> None:

@@ -33,7 +33,10 @@ END_S = 45.0
 
 
 class LocalCluster(Executor):
-    """It belongs to one event loop. The nest is its executor of faults."""
+    """One local system, as the worker of its trial reaches it. It must be used from one event loop.
+
+    The system is held by a child process, the nest, which also makes the faults.
+    """
 
     kind = "local"
 

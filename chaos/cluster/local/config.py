@@ -36,10 +36,13 @@ _OWN = re.compile(r"^(bind|replica-announce-ip|sentinel announce-ip) .*$", re.MU
 
 
 class Recipes:
-    """Writes the files of each member. Its folder in `home` outlives its process and its replacement, as a volume does.
+    """Writes the configuration files of each member.
 
-    From its first start on, a configuration belongs to its member, which may change it by CONFIG REWRITE. In mode
-    `resync` that is different: a Redis gets the operator's file again at every start, and a Sentinel when it is new.
+    A member's folder in `home` outlives its process and its replacement, as a volume does.
+
+    From its first start on, a configuration belongs to its member, which may change it by CONFIG REWRITE. Where the
+    operator is modelled (mode `resync`) that is different: a Redis gets the operator's file again at every start, and a
+    Sentinel when it is new.
     """
 
     def __init__(self, plan: Plan, home: Path) -> None:

@@ -67,7 +67,7 @@ class ForwardedConnection(asyncio.Protocol):
 
 
 class ClientConnection(ForwardedConnection):
-    """The half of whoever has connected to a Service. Its bytes wait until the endpoint is connected."""
+    """The half that leads to the client. What the client sends waits until the other half has reached the endpoint."""
 
     def __init__(self, endpoint: Address) -> None:
         super().__init__()
@@ -114,14 +114,12 @@ class ServiceListener:
         """Replace the endpoints. Raises OSError if its address cannot be had."""
         self._endpoints = endpoints
         if endpoints and self._server is None:
-            loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(self._client, *self._at, backlog=BACKLOG)
+            self._server = await asyncio.get_running_loop().create_server(
+                lambda: ClientConnection(random.choice(self._endpoints)), *self._at, backlog=BACKLOG
+            )
         elif not endpoints and self._server is not None:
             self._server.close()
             self._server = None
-
-    def _client(self) -> ClientConnection:
-        return ClientConnection(random.choice(self._endpoints))
 
 
 async def main() -> None:

@@ -83,14 +83,11 @@ class Forwarding:
         program = Program(
             command=[sys.executable, "-m", "chaos.cluster.local.forwarder"],
             directory=self._directory,
-            out=self._heard,
+            out=lambda _line: self._waiting.popleft()(),
             error=self._log.write,
             before=self._space.entering(),
         )
         return Child(program, self._ended)
-
-    def _heard(self, _: bytes) -> None:
-        self._waiting.popleft()()
 
     def _ended(self, process: Child) -> None:
         if not self._leaving:
@@ -100,7 +97,8 @@ class Forwarding:
 
 def _claimed(ports: list[int]) -> tuple[int, ExitStack]:
     """A range in which nobody is. It is drawn at random, so that two who look at the same time seldom meet."""
-    taken = _taken()
+    listening = (IPv4Address(bytes.fromhex(word)[::-1]).packed for word in _LISTENS.findall(SOCKETS.read_text()))
+    taken = {packed[1] for packed in listening if packed[0] == 127}
     refused = "each is in use"
     for number in random.sample(RANGES, len(RANGES)):
         if number in taken:
@@ -114,12 +112,6 @@ def _claimed(ports: list[int]) -> tuple[int, ExitStack]:
         f"no range of loopback addresses is free for the ports {named} ({refused}): end what listens there at every "
         "address (ss -ltn), or take others: --set system.local.port=7379 --set system.local.sentinel.port=27379"
     )
-
-
-def _taken() -> set[int]:
-    """The N of every range 127.N.0.0/16 in which somebody listens now."""
-    found = (IPv4Address(bytes.fromhex(word)[::-1]).packed for word in _LISTENS.findall(SOCKETS.read_text()))
-    return {packed[1] for packed in found if packed[0] == 127}
 
 
 def _bound(address: str, ports: list[int]) -> ExitStack:

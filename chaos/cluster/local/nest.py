@@ -89,7 +89,8 @@ class Nest:
                 for task in [*work, *self._going_on]:
                     task.cancel()
         finally:
-            await self._leave()
+            await asyncio.gather(self._kubelet.leave(), self._launch.end({}))
+            await self._services.end()  # the kernel removes the namespaces
 
     def say(self, stamped: Stamped[Event]) -> None:
         say(f'{{"event":{to_line(stamped).rstrip()}}}\n'.encode())
@@ -146,11 +147,6 @@ class Nest:
     async def _answer(self, request: bytes) -> None:
         """Answer a request at once, whatever else is under way: a heal does not wait for the proof of a cut."""
         say(await answered(self._does, request))
-
-    async def _leave(self) -> None:
-        """End every process. The kernel removes the namespaces."""
-        await asyncio.gather(self._kubelet.leave(), self._launch.end({}))
-        await self._services.end()
 
 
 class Launch:

@@ -78,7 +78,8 @@ def send(process: TracedProcess, run: FoundRun, number: signal.Signals) -> None:
 
 def left(run: FoundRun) -> list[LocalTrace]:
     """What the run left beside processes, in the order in which it can be removed."""
-    return [*_mounts(run), *_cgroups(run), *_directories(run)]
+    folders = (LocalTrace(f"directory {it}", f"rm -r {it}", partial(_remove, it)) for it in directories(run))
+    return [*_mounts(run), *_cgroups(run), *folders]
 
 
 def directories(run: FoundRun) -> list[Path]:
@@ -105,11 +106,6 @@ def _cgroups(run: FoundRun) -> Iterator[LocalTrace]:
             found.append(Path(folder))
     for cgroup in reversed(found):
         yield LocalTrace(f"cgroup {cgroup}", f"rmdir {cgroup}", cgroup.rmdir)
-
-
-def _directories(run: FoundRun) -> Iterator[LocalTrace]:
-    for path in directories(run):
-        yield LocalTrace(f"directory {path}", f"rm -r {path}", partial(_remove, path))
 
 
 def _remove(path: Path) -> None:

@@ -85,11 +85,11 @@ class Spotahome(Operator):
         return "lower" if killed < new else "higher"
 
     def covariates(self, history: History) -> dict[str, Any]:
-        """`since_resync_s`: seconds from the last resync to t = 0, and `resync_seen_by`, which is who saw that.
+        """Return `since_resync_s`, the seconds from the last resync to t = 0, and `resync_seen_by`, what shows that.
 
-        Each resync sets every Redis, which its own statistics show (`commandstats`). Where they do not, in older
-        recordings and before Redis 7, it is counted back from the resync that wrote the label (`label`): from what
-        came of it, so that it explains nothing by itself.
+        Each resync sets every Redis, as the statistics of Redis show (`commandstats`). Older recordings and a Redis
+        before 7 do not have them. Then it is counted back from the resync that wrote the label (`label`). Since that
+        resync is part of the outage, such a figure cannot be used to explain the outage.
         """
         ticks = [at_s for at_s in resyncs_s(history) if at_s <= 0]
         if ticks:

@@ -1,7 +1,6 @@
 """How a node helper logs in to servers that ask for it: with what the host has read from Secrets."""
 
 import base64
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,22 +14,10 @@ from chaos.scenario import load
 from tests.agent.helping import Serve
 from tests.client.conftest import Start, start  # noqa: F401  a fixture
 from tests.client.test_tls import REDIS, speaking
-from tests.cluster.kube.server import Server, serving
+from tests.cluster.kube.server import Server
 from tests.rig import LOOPBACK, free_port
 
 USER, PASSWORD = REDIS
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as one:
-        yield one
-
-
-@pytest.fixture
-def api(server: Server, tmp_path: Path) -> Iterator[Api]:
-    with Api(server.kubeconfig(tmp_path), "fake") as one:
-        yield one
 
 
 def served(server: Server, name: str, **data: str) -> None:
