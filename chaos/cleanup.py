@@ -1,8 +1,8 @@
-"""`failover cleanup`: undoes what runs left that were killed, and says what it did. It touches no run that lives.
+"""`failover cleanup`: undoes what killed runs left behind, and says what it did. It touches no run that lives.
 
-A dead run is one whose directory (`chaos.undo`) nobody holds the lock on any more. What it left is found by its undos
-and by its id, which everything has that it made. Its processes may still be undoing it in order: that is waited for
-first.
+A run is dead if nobody holds the lock on its directory (`chaos.undo`) any more. What it left is found by the undos that
+it wrote down, and by its id, which is on everything that it made. Its processes may still be undoing things in order,
+and have time for that first.
 """
 
 import shutil

@@ -79,7 +79,7 @@ def rate(text: str) -> float:
 
 
 def mapped(text: str) -> tuple[str, str]:
-    """The address that is told, and the one by which it is reached."""
+    """Read `A=B` of `--map`: the address that Sentinel tells, and the one by which it is reached from here."""
     told, equals, reached = text.partition("=")
     if not equals:
         raise ValueError(f'"{text}" is no map; write 172.18.0.3:6379=localhost:6380')

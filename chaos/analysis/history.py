@@ -251,7 +251,7 @@ class History:
 
     @cached_property
     def deadline_s(self) -> float:
-        """As the clients were last told before the effect."""
+        """The deadline that the clients were last given before the effect."""
         told = [fact.event.deadline_s for fact in self._starts]
         return float((told[-1] if told else 0) or self.manifest.get("deadline_s") or self.scenario.deadline)
 

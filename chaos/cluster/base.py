@@ -147,7 +147,7 @@ class Cluster(Protocol):
         """Open the connection that is to prove this cut. Of a partition in several parts all are opened first."""
 
     async def cut(self, cut: Partition) -> Effect:
-        """Cut in one member's network. It replaces the present cut there."""
+        """Make a cut in one member's network, in place of the one that is there."""
 
     async def afflict(self, member: Member, do: str, **how: object) -> Effect:
         """Have the executor make a fault; `do` is its word in `chaos.agent.faults`. If it lasts, `heal` ends it."""

@@ -1,4 +1,4 @@
-"""What the worker has seen so far: folded as it arrives, for waiting and for telling, never for a figure.
+"""What the worker has seen of the trial so far, summed up as it arrives. It steers the trial and makes no figure.
 
 Platform events come by `take`, the agent's by following the file that is mirrored here.
 """
@@ -62,7 +62,7 @@ class Observed:
         self.ops.poll()
 
     def arm(self) -> None:
-        """Just before a fault: from now on what is seen is told."""
+        """Tell what is seen from now on. It is called just before a fault."""
         now = master(self.facts)
         self.seen.arm(now.ip_port if now else "")
 
@@ -70,11 +70,11 @@ class Observed:
         self.seen.begin(effect_ns)
 
     def at_host(self, domain: str, at_ns: int) -> int:
-        """A stamp of another domain on the host's clock; a domain without an offset reads the same clock."""
+        """Move a stamp of another clock domain to the host's clock. A domain without an offset reads the same clock."""
         return at_ns - self._offsets.get(domain, 0)
 
     def at_agent(self, host_ns: int) -> int:
-        """A stamp of the host on the agent's clock, which is that of the operations."""
+        """Move a stamp of the host to the agent's clock, which is that of the operations."""
         return host_ns + self._offsets.get(AGENT, 0)
 
     def agent_at_host(self, agent_ns: int) -> int:

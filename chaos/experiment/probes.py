@@ -20,7 +20,10 @@ def recording_is_live() -> bool:
 
 
 def healthy() -> bool:
-    """Whether all words agree on one master and all is in sync. After a fault it waits while the trial watches on."""
+    """Whether ROLE, Sentinels, label and endpoints name one master, and all replicas are in sync.
+
+    After a fault it waits for that until the trial has watched on.
+    """
     session = current()
     wrong = session.call(recovery.healthy(session), within_s=session.scenario.limits.watch + BEYOND_S)
     if wrong:

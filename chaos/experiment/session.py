@@ -34,7 +34,7 @@ from chaos.until import until
 T = TypeVar("T")
 
 MOMENT_S = 0.01
-"""How often it is looked whether the moment of a fault has come."""
+"""How often we look whether the moment of a fault has come."""
 HEAL_S = 60.0
 """How long undoing every fault may take."""
 
@@ -124,7 +124,11 @@ class Session:
         effect = await inject(self.scene, name, aimed, arguments)
         if self.effect_ns is None:
             self.effect_ns = self.observed.at_host(effect.domain, effect.earliest_ns)
-            self._tell_effect(name, ", ".join(f"{one.name} ({one.address})" for one in aimed))
+            wall_s = (wall_ns() - (mono_ns() - self.effect_ns)) / 1e9
+            t0 = datetime.fromtimestamp(wall_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            target = ", ".join(f"{one.name} ({one.address})" for one in aimed)
+            self.tell(Message(Tell.EFFECT, {"t0": t0, "text": f"{name} {target}".rstrip()}))
+            self.observed.begin(self.effect_ns)
         return effect
 
     async def _come(self, moment: Moment) -> str:
@@ -178,13 +182,6 @@ class Session:
             future.cancel()
             raise ExperimentError(f"an activity did not end within {within_s:g} s") from None
 
-    def _tell_effect(self, name: str, target: str) -> None:
-        assert self.effect_ns is not None
-        wall_s = (wall_ns() - (mono_ns() - self.effect_ns)) / 1e9
-        t0 = datetime.fromtimestamp(wall_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self.tell(Message(Tell.EFFECT, {"t0": t0, "text": f"{name} {target}".rstrip()}))
-        self.observed.begin(self.effect_ns)
-
 
 _open: list[Session] = []
 """The one trial that is open here. chaoslib calls activities by name and has no place for an object of ours."""
@@ -205,7 +202,7 @@ def is_open() -> bool:
 
 
 def current() -> Session:
-    """Raises ExperimentError where no trial is open, as when the control in an experiment's file did not start one."""
+    """Return the open trial. Raises ExperimentError if none is, as when an experiment's file lacks our control."""
     if not _open:
         raise ExperimentError(
             "no trial is open here: play experiments by `failover run`, or keep the control in the file"

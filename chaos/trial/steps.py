@@ -242,7 +242,13 @@ async def baseline(session: Session, record: Record, said: list[str]) -> None:
         deadline_s = longer_s
         driven = await _driven(session, deadline_s, most)
     found = driven.paths
-    for sentence in sorted({_poor(session, path, one) for path, one in found.items() if not one.works}):
+    poor = set()  # a path that never worked is told once for both ways of driving it
+    for path, one in found.items():
+        name = path.partition("/")[0]
+        client = session.scenario.clients[name]
+        if not one.works:
+            poor.add(f"{client.about or name} ({client.address or client.sentinel}) {one.sentence}")
+    for sentence in sorted(poor):
         session.note(sentence)
     session.proven = frozenset(path for path, one in found.items() if one.works)
     if not session.proven:
@@ -280,12 +286,6 @@ def _none_works(driven: Driven) -> SetupError:
         why = f"the system refused; {driven.crowded.sentence}"
     operations = f"{good} of {good + bad} operations were good ({each or 'none was decided'})"
     return (CrowdedError if crowded else SetupError)(f"no path to the master works: {operations}; {why}")
-
-
-def _poor(session: Session, path: str, one: live_paths.Baseline) -> str:
-    """One sentence for both ways of driving a path that never worked."""
-    client = session.scenario.clients[path.partition("/")[0]]
-    return f"{client.about or path.partition('/')[0]} ({client.address or client.sentinel}) {one.sentence}"
 
 
 async def _driven(session: Session, deadline_s: float, most: int | None) -> Driven:

@@ -35,7 +35,7 @@ MASTER, SLAVE = "master", "slave"
 
 
 class Holder(Protocol):
-    """What the members need of the process that holds them."""
+    """What the kubelet needs of the nest, the process that holds it."""
 
     def say(self, stamped: Stamped[Event]) -> None: ...
 

@@ -283,7 +283,7 @@ async def test_a_cut_that_ends_before_it_dropped_a_packet_is_not_confirmed(tmp_p
     async with held(tmp_path) as one:
         effect = await one.cluster.cut(Partition(member=await one.member("redis-0"), peers=(NOBODY,), longest_s=0.3))
         assert effect.confirmed_ns is None
-        assert "there is no cut any more" in effect.evidence or "before it had dropped a packet" in effect.evidence
+        assert "there is no cut any more" in effect.evidence
 
 
 async def test_a_controller_that_is_killed_is_started_again_and_told_its_task(tmp_path):
