@@ -332,8 +332,12 @@ class History:
 
     def same(self, one: object, other: object) -> bool:
         """Whether two addresses are one: a member may go by several, and each may be written in several ways."""
-        one, other = canonical(str(one)), canonical(str(other))
-        return self._member_at.get(one, one) == self._member_at.get(other, other)
+        return self.one_text(one) == self.one_text(other)
+
+    def one_text(self, address: object) -> str:
+        """The one text of all addresses that the member at this one goes by."""
+        text = canonical(str(address))
+        return self._member_at.get(text, text)
 
     def is_at(self, node: Node | None, address: object) -> bool:
         """Whether an `ip:port` is that node's."""

@@ -8,7 +8,7 @@ A Sentinel begins no failover for two failover-timeouts after it tried one or vo
 completed: then it may begin the next one at once (sentinelResetMaster in sentinel.c).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -35,6 +35,8 @@ class Standing:
     timeout_s: float
     never: frozenset[str]
     """The members that Sentinel may not promote."""
+    one_text: Callable[[object], str]
+    """The one text of all addresses of a member: Sentinels may name it by another than the one at which it is asked."""
     roles: dict[str, Role] = field(default_factory=dict)
     states: dict[str, SentinelState] = field(default_factory=dict)
     silent: dict[str, SentinelState] = field(default_factory=dict)
@@ -75,11 +77,11 @@ class Standing:
         known = max((state.num_other_sentinels + 1 for state in states), default=0)
         if not states or len(states) < max(known // 2 + 1, *(state.quorum for state in states)):
             return "too few Sentinels answer"
-        addresses = {state.address for state in states}
+        addresses = {self.one_text(state.address) for state in states}
         if len(addresses) > 1 or any(state.flags != "master" for state in states):
             return "the Sentinels do not all name one master that is up"
         [master] = addresses
-        if not any(role.role == "master" and role.address == master for role in self.roles.values()):
+        if not any(role.role == "master" and self.one_text(role.address) == master for role in self.roles.values()):
             return f"{master} does not say that it is master"
         if not (good := self._good(master)):
             return f"no replica of {master} is in sync"
@@ -89,17 +91,17 @@ class Standing:
             return f"{', '.join(waits)} waits for its failover-timeout"
         return f"{', '.join(sorted(self.tilted))} is in TILT" if self.tilted & self.states.keys() else ""
 
-    def _good(self, master: str | None) -> set[str]:
-        roles = [role for role in self.roles.values() if role.role == "slave" and role.master == master]
-        return {one.address for one in roles if one.link == "up" and not one.syncing and one.member not in self.never}
+    def _good(self, master: str) -> set[str]:
+        roles = [one for one in self.roles.values() if one.role == "slave" and self.one_text(one.master) == master]
+        good = [one for one in roles if one.link == "up" and not one.syncing and one.member not in self.never]
+        return {self.one_text(one.address) for one in good}
 
-    def _known(self, master: str | None, states: list[SentinelState]) -> set[str]:
+    def _known(self, master: str, states: list[SentinelState]) -> set[str]:
         """The replicas that every Sentinel has heard of, and from which it has heard whom they follow."""
-        each = [
-            {one["address"] for one in state.replicas if one["flags"] == "slave" and one["master"] == master}
-            for state in states
-        ]
-        return set.intersection(*each)
+        up = [[one for one in state.replicas if one["flags"] == "slave"] for state in states]
+        return set.intersection(
+            *({self.one_text(one["address"]) for one in each if self.one_text(one["master"]) == master} for each in up)
+        )
 
 
 def rearmed(history: History, said: tuple[Said, ...]) -> Milestone | None:
@@ -128,7 +130,7 @@ def rearmed(history: History, said: tuple[Said, ...]) -> Milestone | None:
 
 def lacked(history: History, said: tuple[Said, ...]) -> tuple[tuple[Interval, str], ...]:
     """What kept the system from surviving another failure, each with from when on. Empty where nothing did."""
-    standing = Standing(timeout_s=_timeout_s(history), never=_never(history))
+    standing = Standing(timeout_s=_timeout_s(history), never=_never(history), one_text=history.one_text)
     found = [(Interval.at(history.begin_s), "nothing is known yet")]
     for at_s, told in _told(history, said, standing):
         standing.take(told, at_s)

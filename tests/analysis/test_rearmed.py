@@ -1,6 +1,7 @@
 """From when on another failure would be survived: each condition on its own, and when nobody can tell."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,10 +10,11 @@ from chaos.analysis import wording
 from chaos.analysis.result import NOT_APPLICABLE, Milestone, State
 from chaos.analysis.trial import measured_in
 from chaos.clock import AGENT
+from chaos.record.events import Event, MembersKnown, ReplicaEntry, Role, SentinelState
 from tests.analysis.conftest import Analysed, Placed
 from tests.local.twice import Pair, SecondKill, first_armed_s, second_kill
 from tests.recordings import Story, kill_master, no_fault
-from tests.recordings.world import IPS, PODS, SENTINELS
+from tests.recordings.world import IPS, PODS, SENTINELS, members
 from tests.saying import edges
 
 OLD, NEW, THIRD = (f"{ip}:6379" for ip in IPS)
@@ -48,6 +50,28 @@ def test_it_is_when_the_last_sentinel_knows_a_replica_that_is_in_sync(analysed: 
     assert edges(found.at_s) == pytest.approx((8.0, 9.0))
     assert found.evidence.endswith("all know a replica in sync, and none waits for a failover-timeout")
     assert wording.breakable(wording.rearmed(trial.milestones)) == "ready for another failure after 8.50 ± 0.50 s"
+
+
+def test_a_master_that_sentinels_name_by_its_host_name_is_the_one_that_says_so(analysed: Analysed) -> None:
+    """As with `resolve-hostnames` and `announce-hostnames`; a replica names its master so, too."""
+    story = all_know(before(kill_master(back_s=14.0)), 9.0)
+    names = {f"{ip}:6379": f"{pod}.redis:6379" for ip, pod in zip(IPS, PODS, strict=True)}
+
+    def named(event: Event) -> Event:
+        if isinstance(event, MembersKnown):
+            aliases = ([names[one.ip_port]] if one.ip_port in names else [] for one in members())
+            known = zip(members(), aliases, strict=True)
+            return replace(event, members=[one.as_json() | {"aliases": others} for one, others in known])
+        if isinstance(event, SentinelState):
+            replicas: list[ReplicaEntry] = [
+                {**one, "address": names[one["address"]], "master": names[one["master"]]} for one in event.replicas
+            ]
+            return replace(event, address=names[str(event.address)], replicas=replicas)
+        return replace(event, master=names.get(str(event.master))) if isinstance(event, Role) else event
+
+    story.events = [replace(one, event=named(one.event)) for one in story.events]
+
+    assert edges(analysed(story).milestones["rearmed"].at_s) == pytest.approx((8.0, 9.0))
 
 
 def test_a_replica_that_no_sentinel_has_heard_from_yet_does_not_count(analysed: Analysed) -> None:
