@@ -16,6 +16,8 @@ from chaos.findings.members import back_as_master, first_in_sync, hit_a_master, 
 from chaos.model import MemberKind, Outcome
 from chaos.record.events import Role, RoleLost
 
+NOTICED_S = 2.0
+"""A Sentinel pings once a second: it has missed a master that is away for so much longer than down-after."""
 FILE_READ = r"DB loaded from (?:disk|append only file): [\d.]+ seconds"
 """What a Redis logs when it has read its file, as in `DB loaded from append only file: 0.001 seconds`."""
 
@@ -35,7 +37,10 @@ def back_as_a_replica(measured: Measured) -> Iterator[Finding]:
 
 
 def not_missed(measured: Measured) -> Iterator[Finding]:
-    """Find that the hit master was back as a master before Sentinel called it down, so that no failover was due."""
+    """Find that the hit master was back as a master before Sentinel called it down, so that no failover was due.
+
+    One that was hit for longer than Sentinel waits, and was not missed, had never been away.
+    """
     history, origin, target = measured.history, measured.origin, measured.target
     down_after_s = measured.least_s("down-after-milliseconds")
     missed = [one for one in called_down(measured.said, "sdown").values() if one.at_s.most > 0]
@@ -47,7 +52,7 @@ def not_missed(measured: Measured) -> Iterator[Finding]:
     lost = [one for one in history.facts(RoleLost) if one.event.member == target.name and one.latest_s > 0]
     if back:
         back_s, row = back.latest_s, f"{target.name}: ROLE says master, run id {back.event.run_id}"
-    elif origin.heal_confirmed_s is not None and not lost:
+    elif origin.heal_confirmed_s is not None and not lost and origin.heal_confirmed_s < down_after_s + NOTICED_S:
         back_s, row = origin.heal_confirmed_s, f"{origin.name} was healed"
     else:
         return

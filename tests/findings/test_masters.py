@@ -71,6 +71,15 @@ def test_a_master_that_was_back_before_it_was_missed_needed_no_failover(analysed
     assert "at 3.1 s (loading its file took 2.500 s), 1.9 s before" in the(analysed(story), "not missed").sentence
 
 
+@pytest.mark.parametrize(("healed_s", "found"), [(3.0, True), (6.0, True), (60.0, False)])
+def test_a_master_that_is_hit_for_longer_than_sentinel_waits_and_not_missed_was_never_away(
+    analysed: Analysed, healed_s: float, found: bool
+):
+    """As one whose kubelet hangs, or that is only slow."""
+    story = Story(paths=USUAL, experiment="stop-kubelet", expects="any", length_s=70.0).fault("stop_kubelet")
+    assert ("not missed" in names(analysed(story.healed(healed_s, "stop_kubelet")))) == found
+
+
 def test_a_failover_that_came_was_not_one_that_nobody_needed(analysed: Analysed):
     story = kill_master(paths=USUAL, back_s=20.0)
     story.event("role", 3.0, AGENT, member=PODS[0], address=f"{IPS[0]}:6379", run_id="n" * 40, role="master")

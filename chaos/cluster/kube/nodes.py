@@ -54,16 +54,13 @@ def disturbance_of(fault: str) -> Disturbance | None:
 def undo_of(how: Disturbance, target: Member, namespace: str, run_id: str, reach: Mapping[str, str]) -> Undo:
     """How this is undone, as data that is known before anything is done. `namespace` is that of the operator."""
     kubectl = f"kubectl --kubeconfig {reach['kubeconfig']} --context {reach['context']}"
-    node = target.node
+    node, deployment = target.node, target.name.rsplit("-", 2)[0]  # <deployment>-<ReplicaSet's hash>-<pod's own>
     do, by_hand = {
         Disturbance.CORDON: ("uncordon", f"{kubectl} uncordon {node}"),
         Disturbance.DRAIN: ("uncordon", f"{kubectl} uncordon {node}"),
         Disturbance.STOP_NODE: ("start", f"docker start {node}"),
         Disturbance.STOP_KUBELET: ("go_on", f"docker exec {node} sh -c '{GO_ON}'"),
-        Disturbance.SCALE_AWAY: (
-            "scale_back",
-            f"{kubectl} -n {namespace} scale deployment --all --replicas 1",
-        ),
+        Disturbance.SCALE_AWAY: ("scale_back", f"{kubectl} -n {namespace} scale deployment {deployment} --replicas 1"),
     }[how]
     return Undo(
         what=f"{how.value} of {target.name if how is Disturbance.SCALE_AWAY else node}",

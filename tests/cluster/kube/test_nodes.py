@@ -1,6 +1,7 @@
 """Nodes are drained, stopped and taken into use again, each with a proof: for each proof a system that withholds it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -237,3 +238,5 @@ def test_what_undoes_each_is_known_before_it_is_done() -> None:
         made = undo(how)
         assert (made.executor, made.where["run"]) == ("nodes", "run-1")
         assert "worker" in made.by_hand or "operators" in made.by_hand
+    away = undo_of(Disturbance.SCALE_AWAY, replace(OPERATOR, name="operator-5d4f8-x7k2p"), "operators", "r", REACH)
+    assert away.by_hand.endswith("-n operators scale deployment operator --replicas 1")
