@@ -98,7 +98,7 @@ async def test_while_a_call_hangs_at_the_end_redis_is_asked_all_the_same(start: 
         await until(blocked, within_s=20, because="a call is under way", every_s=0.1)
     assert play.rows[-1].outcome == Outcome.IN_FLIGHT
     assert states(play)["looked"] == 1
-    assert states(play)["result"] >= 3
+    assert states(play)["result"] >= 2  # that of the last task may have been held back
 
 
 @pytest.mark.redis
@@ -123,7 +123,8 @@ async def test_readonly_ends_a_worker_with_the_defaults_and_not_a_bounded_one(st
         await done(play, before + 5, client=6)
     [worker] = play.kinds("application.worker")
     assert worker.event.client == 5
-    assert worker.event.how.startswith("ReadOnlyError: ")
+    # READONLY, or where it waited for a task just then, UNBLOCKED: "instance state changed (master -> replica?)".
+    assert worker.event.how.startswith(("ReadOnlyError: ", "ResponseError: UNBLOCKED "))
     assert states(play)["looked"] == 2
 
 

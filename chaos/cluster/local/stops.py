@@ -157,7 +157,7 @@ class MemberFaults:
                 not process.lives,
                 f"it answered {reply} to SHUTDOWN and {'runs on' if process.lives else 'was gone'}",
             )
-        return not hook or hook == "none", "it has no hook"
+        return hook == "none", "it has no hook"
 
     async def _handed_over(self, pod: LocalPod) -> str:
         """Ask the first Sentinel that answers who is master, and if it is this pod, ask it for a failover.

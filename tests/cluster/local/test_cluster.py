@@ -131,12 +131,13 @@ async def moved_to(one):
     return found[0] if found else None
 
 
-async def test_a_deleted_replica_goes_at_once(tmp_path):
-    async with held(tmp_path, scenario(local__terminate="30s")) as one:
-        before = await one.member("redis-1")
+@pytest.mark.parametrize(("name", "hands_over"), [("redis-1", "true"), ("redis-0", "false"), ("sentinel-1", "true")])
+async def test_a_member_whose_hook_has_nothing_to_do_goes_at_once(tmp_path, name, hands_over):
+    async with held(tmp_path, scenario(local__terminate="30s", local__hands_over=hands_over)) as one:
+        before = await one.member(name)
         await one.cluster.stop(before, Stop.DELETE)
-        deleting = await one.until("pod", name="redis-1", deleting=True)
-        gone = await one.until("pod", name="redis-1", gone=True)
+        deleting = await one.until("pod", name=name, deleting=True)
+        gone = await one.until("pod", name=name, gone=True)
         assert gone.at_ns - deleting.at_ns < 5e9
 
 
