@@ -90,9 +90,9 @@ def nest_pid(parent: int | None = None) -> int:
 def children(pid: int) -> list[int]:
     """Of all threads of a process; one that ends meanwhile has none."""
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(FileNotFoundError, ProcessLookupError):
-            found += [int(child) for child in (task / "children").read_text().split()]
+            found += [int(child) for child in file.read_text().split()]
     return found
 
 
