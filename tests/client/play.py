@@ -130,6 +130,11 @@ def outcomes(rows: list[Row]) -> set[tuple[int, int]]:
     return {(row.outcome, row.error) for row in rows}
 
 
+def outcomes_in_time(rows: list[Row]) -> set[tuple[int, int]]:
+    """Without those of operations that a busy machine was late with."""
+    return {(outcome, error) for outcome, error in outcomes(rows) if error not in BY_LATENESS}
+
+
 def good(rows: list[Row]) -> list[Row]:
     return [row for row in rows if row.outcome == Outcome.OK]
 

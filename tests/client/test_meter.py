@@ -13,7 +13,18 @@ from chaos.clock import mono_ns
 from chaos.model import ErrorCode, Outcome, RowFlag
 from chaos.record.layout import NOBODY, Row
 from tests.client.conftest import Start
-from tests.client.play import DEADLINE_S, RATE_HZ, good, load, new_and_kept, outcomes, playing, seconds, spec
+from tests.client.play import (
+    DEADLINE_S,
+    RATE_HZ,
+    good,
+    load,
+    new_and_kept,
+    outcomes,
+    outcomes_in_time,
+    playing,
+    seconds,
+    spec,
+)
 from tests.rig import free_port
 from tests.saying import said
 
@@ -29,7 +40,7 @@ async def test_every_slot_is_a_row_on_the_schedule(start: Start, tmp_path: Path)
     for client in (0, 1):
         rows = play.of(client)
         assert len(rows) == pytest.approx(48, abs=4)
-        assert outcomes(rows) == {OK}
+        assert outcomes_in_time(rows) == {OK}
         assert [row.seq for row in rows] == list(range(len(rows)))
         assert {after.intended_ns - before.intended_ns for before, after in pairwise(rows)} == {PERIOD_NS}
         assert all(0 < row.sent_us <= row.done_us for row in rows)
@@ -64,7 +75,7 @@ async def test_new_opens_a_connection_an_operation_and_kept_one_for_all(start: S
 async def test_a_refused_port_fails_and_was_never_sent(tmp_path: Path):
     async with playing(tmp_path, new_and_kept(f"127.0.0.1:{free_port()}")) as play:
         await seconds(0.3)
-    assert outcomes(play.rows) == {(Outcome.FAILED, ErrorCode.REFUSED)}
+    assert outcomes_in_time(play.rows) == {(Outcome.FAILED, ErrorCode.REFUSED)}
     assert {(row.sent_us, row.node) for row in play.rows} == {(0, NOBODY)}
 
 
@@ -87,7 +98,7 @@ async def test_a_replica_refuses_writes_and_says_who_it_is(start: Start, tmp_pat
     replica = start("--replicaof", *master.address.split(":"))
     async with playing(tmp_path, new_and_kept(replica.address), load(deadline_s=2.0)) as play:
         await seconds(0.3)
-    assert outcomes(play.rows) == {(Outcome.FAILED, ErrorCode.READONLY)}
+    assert outcomes_in_time(play.rows) == {(Outcome.FAILED, ErrorCode.READONLY)}
     assert {row.node for row in play.rows} == {0}
     assert len({row.connection for row in play.of(1)}) > len(play.of(1)) / 2, "kept reopens after an error reply"
 
@@ -214,7 +225,7 @@ async def test_a_password_opens_the_server_and_is_in_no_file(start: Start, tmp_p
         await play.crew.ready()
         await seconds(1.5)
     assert all(good(play.of(client)) for client in (0, 1, 2))
-    assert {row.outcome for row in play.of(0) + play.of(1)} == {Outcome.OK}
+    assert outcomes_in_time(play.of(0) + play.of(1)) == {OK}
     for path in record.rglob("*"):
         assert path.is_dir() or secret.encode() not in path.read_bytes()
 
@@ -224,7 +235,7 @@ async def test_a_wrong_password_fails(start: Start, tmp_path: Path, monkeypatch)
     monkeypatch.setenv("FAILOVER_REDIS_PASSWORD", "wrong")
     async with playing(tmp_path, new_and_kept(server.address)) as play:
         await seconds(0.3)
-    assert outcomes(play.rows) == {(Outcome.FAILED, ErrorCode.AUTH)}
+    assert outcomes_in_time(play.rows) == {(Outcome.FAILED, ErrorCode.AUTH)}
 
 
 async def test_a_database_that_is_not_there_is_never_ok(start: Start, tmp_path: Path):
@@ -232,7 +243,7 @@ async def test_a_database_that_is_not_there_is_never_ok(start: Start, tmp_path: 
     server = start("--databases", "1")
     async with playing(tmp_path, new_and_kept(server.address), load(database=5)) as play:
         await seconds(0.3)
-    assert outcomes(play.rows) == {(Outcome.UNKNOWN, ErrorCode.OTHER_REPLY)}
+    assert outcomes_in_time(play.rows) == {(Outcome.UNKNOWN, ErrorCode.OTHER_REPLY)}
 
 
 async def test_of_a_load_that_is_too_heavy_some_meters_of_each_path_run(start: Start, tmp_path: Path):

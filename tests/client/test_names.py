@@ -11,7 +11,7 @@ from chaos.client.names import Names
 from chaos.model import ErrorCode, Outcome, is_literal, service_in, split_address
 from chaos.record.event_files import EventWriter, read_events
 from chaos.record.events import Stamped
-from tests.client.play import new_and_kept, outcomes, playing, seconds
+from tests.client.play import new_and_kept, outcomes_in_time, playing, seconds
 from tests.saying import said
 
 EVERY_S = 0.02
@@ -95,7 +95,7 @@ async def test_an_operation_to_a_name_that_is_not_found_fails(tmp_path: Path, re
     resolver.says = socket.EAI_NONAME
     async with playing(tmp_path, new_and_kept("nowhere.test:6379")) as play:
         await seconds(0.2)
-    assert outcomes(play.rows) == {(Outcome.FAILED, ErrorCode.NAME_NOT_FOUND)}
+    assert outcomes_in_time(play.rows) == {(Outcome.FAILED, ErrorCode.NAME_NOT_FOUND)}
 
 
 @pytest.mark.parametrize(

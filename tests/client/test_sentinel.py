@@ -6,7 +6,7 @@ import pytest
 
 from chaos.model import ErrorCode, Outcome, RowFlag
 from chaos.record.layout import NOBODY
-from tests.client.play import good, new_and_kept, outcomes, peer, playing, seconds
+from tests.client.play import good, new_and_kept, outcomes, outcomes_in_time, peer, playing, seconds
 from tests.rig import LOOPBACK, REDIS, SENTINELS, Rig, free_port
 
 ASKED = RowFlag.OPENED | RowFlag.DISCOVERED
@@ -18,7 +18,7 @@ async def test_new_asks_for_each_operation_and_kept_for_each_connection(rig: Rig
     master = f"{LOOPBACK}:{rig.member(REDIS[0]).port}"
     async with playing(tmp_path / "record", new_and_kept(sentinel, via_sentinel=True)) as play:
         await seconds(0.4)
-    assert outcomes(play.rows) == {(Outcome.OK, ErrorCode.NONE)}
+    assert outcomes_in_time(play.rows) == {(Outcome.OK, ErrorCode.NONE)}
     assert {row.flags for row in play.of(0)} == {ASKED}
     assert [row.flags for row in play.of(1)] == [ASKED] + [0] * (len(play.of(1)) - 1)
     (target,), (node,) = play.kinds("target"), play.kinds("node")
@@ -69,6 +69,6 @@ async def test_a_sentinel_that_does_not_say_fails_the_operation(
 async def test_a_refused_sentinel_fails_the_operation(tmp_path: Path):
     async with playing(tmp_path, new_and_kept(f"{LOOPBACK}:{free_port()}", via_sentinel=True)) as play:
         await seconds(0.2)
-    assert outcomes(play.rows) == {(Outcome.FAILED, ErrorCode.DISCOVERY_FAILED)}
+    assert outcomes_in_time(play.rows) == {(Outcome.FAILED, ErrorCode.DISCOVERY_FAILED)}
     said = play.kinds("discovery")
     assert sorted((event.event.client, event.event.error) for event in said) == [(0, "REFUSED"), (1, "REFUSED")]

@@ -22,7 +22,7 @@ from chaos.resp import Resp
 from chaos.scenario.clients import CELERY, MODULES, NAMES_ITS_HOST, WITHOUT_SENTINEL
 from chaos.until import until
 from tests.client.conftest import Start
-from tests.client.play import BY_LATENESS, good, load, new_and_kept, outcomes, playing, spec
+from tests.client.play import BY_LATENESS, good, load, new_and_kept, outcomes, outcomes_in_time, playing, spec
 from tests.rig import LOOPBACK, call, free_port, launch, wait_for
 
 pytestmark = pytest.mark.redis
@@ -150,7 +150,7 @@ async def test_a_sentinel_that_refuses_the_login_names_no_master(
     connecting(Access(user=REDIS[0], password=REDIS[1], tls=tls), Access(password=password, tls=tls))
     async with playing(tmp_path / "record", of_each_kind(sentinel_port, via_sentinel=True)[:2], patient()) as play:
         await ended(play.directory, (0, 1), Outcome.FAILED)
-    assert outcomes(play.rows) == {(Outcome.FAILED, ErrorCode.DISCOVERY_FAILED)}
+    assert outcomes_in_time(play.rows) == {(Outcome.FAILED, ErrorCode.DISCOVERY_FAILED)}
     said = {told.event.error.partition(" ")[0] for told in play.kinds("discovery")}
     assert said == {"WRONGPASS" if password else "NOAUTH"}
 
@@ -242,7 +242,7 @@ async def test_a_certificate_of_another_authority_is_not_taken(
     async with playing(tmp_path / "record", of_each_kind(redis_port), patient()) as play:
         await ended(play.directory, (0, 1), Outcome.FAILED)
         await ended(play.directory, (2,), Outcome.UNKNOWN)
-    assert outcomes(play.of(0) + play.of(1)) == {(Outcome.FAILED, ErrorCode.TLS_FAILED)}
+    assert outcomes_in_time(play.of(0) + play.of(1)) == {(Outcome.FAILED, ErrorCode.TLS_FAILED)}
     assert outcomes(play.of(2)) == {(Outcome.UNKNOWN, ErrorCode.TLS_FAILED)}
 
 
@@ -253,7 +253,7 @@ async def test_a_certificate_with_another_name_is_not_taken(
     connecting(wrong, Access())
     async with playing(tmp_path / "record", of_each_kind(redis_port)[:2], patient()) as play:
         await ended(play.directory, (0, 1), Outcome.FAILED)
-    assert outcomes(play.rows) == {(Outcome.FAILED, ErrorCode.TLS_FAILED)}
+    assert outcomes_in_time(play.rows) == {(Outcome.FAILED, ErrorCode.TLS_FAILED)}
     with pytest.raises(ssl.SSLCertVerificationError, match="certificate is not valid for 'cache'"):
         async with Resp.connect(LOOPBACK, redis_port, 2, wrong):
             pass
