@@ -16,7 +16,7 @@ from chaos.errors import SetupError
 DAYS = "2"
 """How long they are valid: longer than any trial."""
 MAKE_S = 20.0
-_SIGNS = "keyUsage=critical,keyCertSign,cRLSign"
+_SIGNS = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
 """What the key of the authority is for. Without it Python from 3.13 on refuses the authority, as it refuses a
 certificate that does not name its authority's key.
 """
@@ -37,25 +37,9 @@ def openssl() -> Path:
 def made(folder: Path, names: Sequence[str]) -> Tls:
     """Make the files of one system in a new folder. Its members' certificate bears `names`, the first for everybody."""
     folder.mkdir(mode=0o700)
-    said = {
-        "subjectAltName": ",".join(f"DNS:{name}" for name in names),
-        "authorityKeyIdentifier": "keyid",
-    }
-    (folder / "extensions").write_text("".join(f"{name}={value}\n" for name, value in said.items()))
-    authority = (
-        "req",
-        "-x509",
-        *_KEY,
-        "ca.key",
-        "-out",
-        "ca.crt",
-        "-days",
-        DAYS,
-        "-subj",
-        "/CN=failover",
-        "-addext",
-        _SIGNS,
-    )
+    alternatives = ",".join(f"DNS:{name}" for name in names)
+    (folder / "extensions").write_text(f"subjectAltName={alternatives}\nauthorityKeyIdentifier=keyid\n")
+    authority = ("req", "-x509", *_KEY, "ca.key", "-out", "ca.crt", "-days", DAYS, "-subj", "/CN=failover", *_SIGNS)
     request = ("req", "-new", *_KEY, "tls.key", "-out", "tls.csr", "-subj", f"/CN={names[0]}")
     signed = ("x509", "-req", "-in", "tls.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", DAYS)
     for command in (authority, request, (*signed, "-extfile", "extensions", "-out", "tls.crt")):

@@ -32,17 +32,7 @@ TARGET = Member(
     container="c0",
     ordinal=0,
 )
-OPERATOR = Member(
-    name="op-x",
-    kind=MemberKind.OPERATOR,
-    address="10.0.0.2",
-    port=0,
-    node="worker",
-    domain="node/worker",
-    uid="uid-op-x",
-    container="c1",
-    ordinal=None,
-)
+OPERATOR = replace(TARGET, name="op-x", kind=MemberKind.OPERATOR, uid="uid-op-x", container="c1", ordinal=None)
 
 
 def pod(name: str, owner: str = "StatefulSet", **meta: Any) -> Object:
