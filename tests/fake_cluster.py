@@ -159,13 +159,10 @@ class FakePlatform:
         self.asked.append(f"deploy{' fresh' if fresh else ''}{f' {nth}' if nth else ''}")
         if self.script == "deploy-hangs":
             await self._hang("deploying", "the half deployed system")
-        if fresh and self.script == "healthy-when-fresh":
-            self.script = ""
 
     def ref(self) -> dict[str, str]:
         self.reached_ns.append(mono_ns())
-        script = "never-healthy" if self.script == "healthy-when-fresh" else self.script
-        return {"module": "tests.fake_cluster", "script": script}
+        return {"module": "tests.fake_cluster", "script": self.script}
 
     def versions(self) -> Versions:
         return Versions(platform={"fake": "1"})
@@ -184,6 +181,9 @@ def platform(_scenario: Scenario, _folder: Path, options: PlatformOptions) -> Fa
 @asynccontextmanager
 async def connect(ref: dict[str, str], _scenario: Scenario, directory: Path) -> AsyncIterator[FakeCluster]:
     script, _, only = ref["script"].partition("-in-")
+    if script == "healthy-when-fresh":  # what was recorded of a system that never became healthy was set aside
+        set_aside = directory.with_name(directory.name.replace("trial", "unhealthy"))
+        script = "" if set_aside.exists() else "never-healthy"
     world = World(directory, script if only in ("", directory.name) else "")
     if only and not world.script:
         await until(closed(directory.parent / only), within_s=30, because=f"{only} does not end")

@@ -131,7 +131,7 @@ async def test_a_refused_port_fails_its_calls_at_once(start: Start, tmp_path: Pa
         (Outcome.UNKNOWN, ErrorCode.RESET),
     }
     assert (Outcome.UNKNOWN, ErrorCode.REFUSED) in {(row.outcome, row.error) for row in play.rows}
-    assert len(play.kinds("connection.opened")) == 2
+    assert len(play.kinds("connection.opened")) >= 2  # three where a server that ends or begins took one and reset it
 
 
 @pytest.mark.redis

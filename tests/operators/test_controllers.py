@@ -7,9 +7,12 @@ import pytest
 from tests.operators.watched import Watched, watched
 from tests.rig import LOOPBACK, MASTER_NAME, REDIS, SENTINELS, Rig, fields, wait_for
 
-pytestmark = pytest.mark.redis
+pytestmark = [pytest.mark.redis, pytest.mark.timeout(120)]
 
 OLD = REDIS[0]
+
+FAILOVER_S = 50.0
+"""A Sentinel that waits two seconds for a core is in TILT for 30 s, and an election that failed is held again."""
 
 
 def labels(controller: Watched, name: str) -> None:
@@ -17,7 +20,7 @@ def labels(controller: Watched, name: str) -> None:
 
 
 def new_master(rig: Rig) -> str:
-    wait_for(lambda: rig.master() != OLD, "Sentinel names another master")
+    wait_for(lambda: rig.master() != OLD, "Sentinel names another master", FAILOVER_S)
     return rig.master()
 
 
@@ -105,7 +108,7 @@ def test_poll_labels_at_its_next_look(rig: Rig):
         labels(controller, OLD)
         controller.rig.kill(SENTINELS[0])
         rig.kill(OLD)
-        wait_for(lambda: rig.master(SENTINELS[1]) != OLD, "Sentinel names another master")
+        wait_for(lambda: rig.master(SENTINELS[1]) != OLD, "Sentinel names another master", FAILOVER_S)
         labels(controller, rig.master(SENTINELS[1]))
 
 
