@@ -20,7 +20,9 @@ from tests.saying import event
 
 
 class FakeAgent:
-    """`agent-dies-at-<step>` is a script of its own: it is gone once the host has begun that step."""
+    """Scripts of its own, each from when the host has begun that step: `agent-dies-at-<step>`, by which it is gone, and
+    `crowded-at-<step>` and `silent-at-<step>`, by which its clients' operations are late.
+    """
 
     domain, address = AGENT, "10.0.0.9"
 
@@ -47,14 +49,14 @@ class FakeAgent:
             self._commands[path](json.loads(text))
 
     async def pull(self) -> None:
-        if self.gone or self._dies_now():
+        if self.gone or self._does("agent-dies"):
             self.gone = True
             raise SetupError("the agent is gone")
 
-    def _dies_now(self) -> bool:
+    def _does(self, what: str) -> bool:
         begin, _, step = self.world.script.partition("-at-")
         host = self.world.directory / EVENTS / "host.jsonl"
-        return begin == "agent-dies" and f'"name":"{step}","state":"begun"' in host.read_text()
+        return begin == what and (not step or f'"name":"{step}","state":"begun"' in host.read_text())
 
     async def close(self) -> None:
         self.world.undone("agent closed")
@@ -112,7 +114,7 @@ class FakeAgent:
                     rows.put(self._row(client.number, client.path, self.seq, deadline_s))
                 self.seq += 1
                 self.events.write(event("hiccups", worst_ns=0, ticks=50))
-                if self.world.script == "crowded" or (self.world.script == "heavy" and not self.left_out):
+                if self._does("crowded") or (self.world.script == "heavy" and not self.left_out):
                     self.events.write(event("hiccup", late_ns=60_000_000))
                 await asyncio.sleep(0.05)
         finally:
@@ -122,7 +124,7 @@ class FakeAgent:
         outcome, error = Outcome.OK, ErrorCode.NONE
         if path == "given" or self.world.script == "nothing-works":
             outcome, error = Outcome.FAILED, ErrorCode.NAME_NOT_FOUND
-        elif self.world.script in ("crowded", "silent"):
+        elif self._does("crowded") or self._does("silent"):
             outcome, error = Outcome.UNKNOWN, ErrorCode.REPLY_TIMEOUT
         elif not self.world.good:
             outcome, error = Outcome.FAILED, ErrorCode.REFUSED

@@ -27,11 +27,22 @@ def play(experiment: Experiment, started: Callable[[], None]) -> Journal:
     return journal
 
 
+def unmet(journal: Journal, experiment: Experiment) -> str:
+    """Say which probe of the steady state kept the method from being played; empty if none did."""
+    before = journal["steady_states"]["before"]
+    if "steady-state-hypothesis" not in experiment.content or (before and before["steady_state_met"]):
+        return ""
+    if not before or not before["probes"]:
+        return f"{experiment.name} was not played: its steady state was not looked at"
+    probe = before["probes"][-1]
+    why = _reason(probe) if probe["status"] == "failed" else "it is not so"
+    return f"{experiment.name} was not played: {probe['activity']['name']}: {why}"
+
+
 def check(journal: Journal, experiment: Experiment) -> None:
     """Raise ExperimentError unless the experiment was played as it is written. The system's deviating is no error."""
-    before = journal["steady_states"]["before"]
-    if "steady-state-hypothesis" in experiment.content and not (before and before["steady_state_met"]):
-        raise ExperimentError(f"{experiment.name} was not played: {_unmet(before)}")
+    if sentence := unmet(journal, experiment):
+        raise ExperimentError(sentence)
     for entry in journal["run"] + journal["rollbacks"]:
         name = entry["activity"]["name"]
         if entry.get("status") != "succeeded":
@@ -48,14 +59,6 @@ class _Started(RunEventHandler):  # type: ignore[misc]  # chaoslib has no types
 
     def running(self, *_: object) -> None:
         self._started()
-
-
-def _unmet(state: dict[str, Any] | None) -> str:
-    if not state or not state["probes"]:
-        return "its steady state was not looked at"
-    probe = state["probes"][-1]
-    name = probe["activity"]["name"]
-    return f"{name}: {_reason(probe)}" if probe["status"] == "failed" else f"{name}: it is not so"
 
 
 def _reason(entry: dict[str, Any]) -> str:

@@ -174,8 +174,13 @@ class Trial:
             await undo(session)
 
     async def _play(self, session: Session, record: Record) -> None:
-        """Play the experiment. An interruption ends its activities, and the journal is kept all the same."""
+        """Play the experiment. An interruption ends its activities, and the journal is kept all the same.
+
+        Raises CrowdedError where the steady state was not met on a crowded machine: its clients are late there, and
+        the next trial may find it calm.
+        """
         self._shielded = True
+        begun_ns = mono_ns()
         with opened(session):
             journal = await self._player(self._experiment, session)
         self._shielded = False
@@ -184,6 +189,11 @@ class Trial:
             raise asyncio.CancelledError
         if session.failure is not None:
             raise session.failure
+        unmet = play.unmet(journal, self._experiment)
+        least_ns = round(session.scenario.deadline / 2 * 1e9)
+        crowded = session.observed.crowding.since(begun_ns - recovery.FRESH_NS, mono_ns(), least_ns)
+        if unmet and crowded.at_all:
+            raise CrowdedError(f"{unmet}; the machine was too crowded to measure: {crowded.sentence}")
         play.check(journal, self._experiment)
 
 

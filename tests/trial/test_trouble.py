@@ -87,6 +87,25 @@ def test_a_crowded_machine_is_told_from_a_system_that_is_silent(tmp_path: Path, 
     assert re.search(r"0 of \d+ operations were good \(\d+ reply timeout, \d+ name not found\); " + why, failed(played))
 
 
+@pytest.mark.parametrize(
+    ("script", "code", "why"),
+    [
+        ("crowded-at-wait", 3, r"; the machine was too crowded to measure: in \d+\.\d s the agent was held up [1-9]"),
+        ("silent-at-wait", 4, ""),
+    ],
+)
+def test_a_path_that_is_late_before_the_fault_is_the_machines_doing_only_where_it_was_crowded(
+    tmp_path: Path, script: str, code: int, why: str
+) -> None:
+    spec = trial_spec(tmp_path, script)
+    spec.scenario["system"]["period"] = "12s"  # of which seed 7 waits 3.9 s, longer than a recording is called live
+    played = Played(spec)
+
+    assert played.code == code
+    assert re.match(r"kill-master was not played: the recording is live: it is not so" + (why or "$"), failed(played))
+    assert played.kinds("fault") == []
+
+
 def test_a_heal_that_fails_is_an_error_of_ours_and_the_agent_is_removed_all_the_same(tmp_path: Path) -> None:
     played = Played(trial_spec(tmp_path, "heal-fails"))
 
