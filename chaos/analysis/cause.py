@@ -13,7 +13,7 @@ from chaos.analysis.wording import percent, plural, seconds, seconds_text
 PROMISED_S = 1.0
 """A spell of lost writes that is longer than this comes from a replaced master, and not from its last moments."""
 UNATTRIBUTED = "unattributed"
-MUCH = 0.25
+MUCH = 0.1
 """A finding that held for this share of the outage is told, although it does not explain the longest phase."""
 
 PHASE_IS = {
