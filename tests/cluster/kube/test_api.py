@@ -33,7 +33,7 @@ async def test_a_server_that_is_away_is_asked_once_and_named(tmp_path, server):
             await api.request("GET", "/api/v1/nodes")
 
     assert caught.value.status == 0
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
 
 
 async def test_a_server_that_never_answers_is_given_up(server, tmp_path):
