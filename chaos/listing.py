@@ -32,10 +32,10 @@ def places() -> list[ListedPlace]:
     """Kind, which is asked whether it can run here, and local, with this machine's level, kernel and server."""
     try:
         asyncio.run(here.require("kind"))
-        missing = ""
+        missing, on_kind = "", asyncio.run(here.kind_cannot())
     except HarnessError as error:
-        missing = str(error)
-    kind = ListedPlace(name="kind", can=frozenset(Ability) - CANNOT.keys(), cannot=CANNOT, missing=missing)
+        missing, on_kind = str(error), CANNOT
+    kind = ListedPlace(name="kind", can=frozenset(Ability) - on_kind.keys(), cannot=on_kind, missing=missing)
     try:
         cannot = lacking(usable_level(), servers.find(LocalServer()))
     except SetupError as error:

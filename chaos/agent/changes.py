@@ -6,10 +6,12 @@ any number of times. All of them may block, for at most ANSWER_S.
 """
 
 import asyncio
+import errno
 import os
 import resource
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,7 +33,7 @@ from chaos.until import until
 ANSWER_S = 2.0
 KILLED_S, LOOK_S = 5.0, 0.005
 """How long an OOM kill is waited for, and how often it is looked whether the kernel has counted one."""
-CGROUPS = Path("/sys/fs/cgroup")
+CGROUPS = reach.CGROUPS
 PERIOD_US = 100_000
 """The period in which a process gets its share of a core, in µs."""
 SIGXFSZ_BIT = 24
@@ -274,38 +276,69 @@ CHANGES = {
 """The kinds of changes, by the word `what` of a request."""
 
 
-async def killed_for_memory(pid: int, request: Data) -> Data:
-    """Put the process into a cgroup with little memory and have it need more: the kernel kills it."""
+async def killed_for_memory(pid: int, own: Path | None, request: Data) -> Data:
+    """Let a process have little memory and have it need more: the kernel kills it.
+
+    `own` is the cgroup of its container, whose limit is lowered. Without one it is put into a cgroup made for it.
+    """
+    most_bytes = int(request["most_bytes"])
+    if own is not None:
+        return await _killed(pid, own, _used_bytes(own) + most_bytes, request)
     undo = await asyncio.to_thread(confined, "memory", pid)
-    group, most_bytes = Path(undo["group"]), int(request["most_bytes"])
+    try:
+        (Path(undo["group"]) / "cgroup.procs").write_text(str(pid))
+        return await _killed(pid, Path(undo["group"]), most_bytes, request)
+    finally:
+        because = f"{undo['group']} cannot be removed"
+        await until(partial(_gone, undo), within_s=ANSWER_S, because=because, error=FaultError)
+
+
+async def _killed(pid: int, group: Path, limit_bytes: int, request: Data) -> Data:
+    limit = group / "memory.limit_in_bytes"
+    limit, counted = (limit, "memory.oom_control") if limit.exists() else (group / "memory.max", "memory.events")
+    limited = limit.read_text()
     try:
         with reach.pidfd(pid) as descriptor:
             before_ns = mono_ns()
-            (group / "cgroup.procs").write_text(str(pid))
-            limit = group / "memory.limit_in_bytes"
-            (limit if limit.exists() else group / "memory.max").write_text(str(most_bytes))
-            needs = asyncio.create_task(asyncio.to_thread(talk, _at(request), "ECHO", "x" * (4 * most_bytes)))
-            counted = group / ("memory.oom_control" if limit.exists() else "memory.events")
+            kills = already = _oom_kills(group / counted)
+            limit.write_text(str(limit_bytes))
+            text = "x" * (4 * int(request["most_bytes"]))
+            needs = asyncio.create_task(asyncio.to_thread(talk, _at(request), "ECHO", text))
             ended = asyncio.create_task(reach.ended_ns(descriptor))
             until_ns = mono_ns() + KILLED_S * 1e9
             while not ended.done() and mono_ns() < until_ns:
                 looked_ns = mono_ns()
-                before_ns = before_ns if _oom_kills(counted) else looked_ns
+                kills = max(kills, _oom_kills(group / counted))
+                before_ns = before_ns if kills > already else looked_ns
                 await asyncio.wait([ended], timeout=LOOK_S)
             gone, after_ns = ended.done(), ended.result() if ended.done() else mono_ns()
+            kills = max(kills, _oom_kills(group / counted)) - already
             ended.cancel()
             await asyncio.gather(needs, ended, return_exceptions=True)
-        kills = _oom_kills(counted)
         said = f"process {pid} is {'gone' if gone else 'still there'}, and the kernel counts {kills} OOM kills"
         stamps = {"before_ns": before_ns, "after_ns": after_ns}
         return stamps | {"evidence": f"{said} in its cgroup", "seen": gone and kills > 0}
     finally:
-        because = f"{group} cannot be removed"
-        await until(partial(_gone, undo), within_s=ANSWER_S, because=because, error=FaultError)
+        with suppress(FileNotFoundError):  # a container that ended took its cgroup with it
+            limit.write_text(limited)
+
+
+def _used_bytes(group: Path) -> int:
+    """The memory of a cgroup that cannot be had back, which is all but its pages of files."""
+    usage = group / "memory.usage_in_bytes"
+    used = int((usage if usage.exists() else group / "memory.current").read_text())
+    counts = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    return used - int(counts["active_file"]) - int(counts["inactive_file"])
 
 
 def _oom_kills(counted: Path) -> int:
-    return int(dict(line.split() for line in counted.read_text().splitlines())["oom_kill"])
+    """How many the kernel counts. A cgroup that went with its container counts none any more."""
+    try:
+        return int(dict(line.split() for line in counted.read_text().splitlines())["oom_kill"])
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENODEV):
+            raise
+        return 0
 
 
 async def _gone(undo: Data) -> bool:

@@ -86,6 +86,9 @@ class FaultTarget(Protocol):
     def successors(self) -> list[int]:
         """Return the main processes that its pod runs now, whenever they were started; none if it runs none."""
 
+    def memory(self) -> Path | None:
+        """Return the cgroup that limits its memory and goes with it; None if it has none of its own."""
+
     def network(self) -> int:
         """Open its network namespace. The caller closes the descriptor. Raises FaultError if it has none."""
 
@@ -279,7 +282,8 @@ class Faults:
             await asyncio.sleep(AGAIN_S)
 
     async def oom(self, request: Request) -> Answer:
-        return await killed_for_memory(self._find(request).processes()[0], request)
+        target = self._find(request)
+        return await killed_for_memory(target.processes()[0], await asyncio.to_thread(target.memory), request)
 
     @asynccontextmanager
     async def _connected(self, request: Request) -> AsyncIterator[Resp]:

@@ -57,6 +57,9 @@ class Container:
         """The processes of its pod that have the name that its own main process had."""
         return [int(one["pid"]) for one in reach.of_pod(self._uid) if one["name"] == self._name]
 
+    def memory(self) -> Path | None:
+        return reach.memory_cgroup(self.id)
+
     def network(self) -> int:
         return reach.network_namespace(reach.main_process(self.id))
 

@@ -17,6 +17,7 @@ from chaos.errors import FaultError
 from chaos.until import until
 
 PROC = Path("/proc")
+CGROUPS = Path("/sys/fs/cgroup")
 STOPPED = "T"
 POLL_S = 0.001
 
@@ -55,6 +56,16 @@ def of_pod(uid: str) -> list[dict[str, str | int]]:
     spelled = (uid, uid.replace("-", "_"))
     found = [(pid, _cgroup(pid, spelled)) for pid in _pids()]
     return [{"pid": pid, "name": _read(pid, "comm").strip(), "cgroup": cgroup} for pid, cgroup in found if cgroup]
+
+
+def memory_cgroup(container: str) -> Path | None:
+    """Return the cgroup that limits a container's memory; None if it has none.
+
+    It is looked for as the first process of the node sees it, since a pod sees its own cgroup alone.
+    """
+    tops = (PROC / "1/root" / one for one in ("sys/fs/cgroup/memory", "sys/fs/cgroup"))
+    top = next(top for top in (*tops, CGROUPS / "memory", CGROUPS) if os.access(top, os.R_OK))
+    return next(top.rglob(f"*{container}*"), None)
 
 
 def network_namespace(pid: int) -> int:

@@ -67,7 +67,14 @@ async def local_faults() -> str:
 
 async def kind_faults() -> str:
     """Which faults cannot be made on kind, and why not."""
-    return _not_here("kind", CANNOT)
+    return _not_here("kind", await kind_cannot())
+
+
+async def kind_cannot() -> dict[Ability, str]:
+    """What cannot be done on kind; the kernel is asked through a node, where the cluster of this checkout is up."""
+    ours = Kind(name_of(checkout(Path.cwd())))
+    up = shutil.which("kind") and await ours.exists()
+    return CANNOT | (await ours.missing_queues((await ours.nodes())[0]) if up else {})
 
 
 def _not_here(place: str, cannot: Mapping[Ability, str]) -> str:

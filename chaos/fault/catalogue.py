@@ -153,7 +153,10 @@ async def keep_down(scene: Scene, target: Member, *, up_s: float, longest_s: flo
 
 
 async def oom(scene: Scene, target: Member, *, most_bytes: int) -> Effect:
-    """An OOM kill by the kernel: the process may have little memory in a cgroup of its own, and needs more."""
+    """An OOM kill by the kernel: the process may have little memory in its cgroup, and needs more.
+
+    A container's own limit is lowered. On local, where a process has no cgroup, one is made for it.
+    """
     return await scene.cluster.afflict(target, "oom", most_bytes=most_bytes)
 
 

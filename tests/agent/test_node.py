@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chaos.clock import identity
-from tests.agent.containers import Container, container
+from tests.agent.containers import CGROUPS, Container, container, leave
 from tests.agent.helping import Serve, Talk, wait
 from tests.net.spaces import HERE, THERE, Space, pair
 
@@ -222,6 +222,27 @@ def test_an_oom_kill_is_counted_by_the_kernel(near: Talk, redis: Container) -> N
     killed = ask_of(near, redis, "oom", most_bytes=4 << 20)
     assert killed["seen"], killed
     assert "the kernel counts 1 OOM kills" in killed["evidence"]
+
+
+@pytest.mark.redis
+def test_a_container_is_killed_by_its_own_limit_which_is_as_before_where_it_lives_on(
+    near: Talk, spaces: tuple[Space, Space]
+) -> None:
+    top = CGROUPS.with_name("memory") if CGROUPS.name == "pids" else CGROUPS
+    with container(spaces[0], *REDIS, "--protected-mode", "no", "--proto-max-bulk-len", "20mb") as redis:
+        wait(lambda: "7000" in spaces[0].run("ss", "-ltn"))
+        group = top / f"cri-containerd-{redis.id}.scope"
+        group.mkdir(exist_ok=True)
+        (group / "cgroup.procs").write_text(str(redis.pid))
+        limit = group / ("memory.limit_in_bytes" if top.name == "memory" else "memory.max")
+        before = limit.read_text()
+        lives = ask_of(near, redis, "oom", most_bytes=64 << 20)
+        assert "still there, and the kernel counts 0 OOM kills" in lives["evidence"]
+        assert limit.read_text() == before
+        killed = ask_of(near, redis, "oom", most_bytes=4 << 20)
+        assert killed["seen"], killed
+        assert "the kernel counts 1 OOM kills in its cgroup" in killed["evidence"]
+        leave(group)
 
 
 @pytest.mark.redis

@@ -5,6 +5,7 @@ is gone or being deleted is told by the watch. Nothing is tried again: a fault t
 """
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -19,7 +20,6 @@ from chaos.cluster.kube.agent import KubeAgent, agent_configuration, agent_pod, 
 from chaos.cluster.kube.api import OURS, SYSTEM_LABEL, Api, carried
 from chaos.cluster.kube.deploy import NAMESPACE, is_ready, namespace_object, remove_ours
 from chaos.cluster.kube.helper import NodeHelper, login_of, pod_manifest
-from chaos.cluster.kube.lacking import lacking
 from chaos.cluster.kube.leftovers import TRIAL, keep, undo_of
 from chaos.cluster.kube.nodes import Nodes, disturbance_of
 from chaos.cluster.kube.stops import Pods
@@ -44,7 +44,7 @@ class KubeCluster:
 
     def __init__(self, api: Api, scenario: Scenario, directory: Path, ref: Mapping[str, str]) -> None:
         self.name = ref["name"]
-        self.cannot = lacking(scenario)
+        self.cannot = {Ability(one): why for one, why in json.loads(ref["cannot"]).items()}
         self.can = frozenset(Ability) - self.cannot.keys()
         self._api = api
         self._kube = scenario.system.on_kube
@@ -126,7 +126,10 @@ class KubeCluster:
         await (await self._helper(cut.member.node)).probe(cut)
 
     async def afflict(self, member: Member, do: str, **how: object) -> Effect:
-        return await (await self._helper(member.node)).afflict(member, do, **how)
+        helper = await self._helper(member.node)
+        if do == "oom":
+            return await self._pods.run_out_of_memory(member, helper, how)
+        return await helper.afflict(member, do, **how)
 
     async def disturb(self, member: Member, how: Disturbance) -> Effect:
         """A node that is to fall silent loses its helper first, which could not say any more that it heals."""

@@ -18,7 +18,8 @@ from chaos.model import Member, MemberKind
 from chaos.record.events import ClockPair, Event, Gap, Stamped
 from chaos.scenario.places import KubeSystem
 
-ASK_S, HEAL_S, START_S = 4.0, 5.0, 60.0
+ASK_S, HEAL_S, START_S = 6.0, 5.0, 60.0
+"""How long an answer is waited for, which is longer than the executor waits for a proof; a heal; the start."""
 LIFE_S = 4 * 3600
 """The pod ends by itself after this many seconds, and heals before it ends."""
 GRACE_S = 10

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaos.cluster.base import Ability
 from chaos.errors import SetupError
 from chaos.undo import Undo
 
@@ -24,6 +25,13 @@ apiVersion: kind.x-k8s.io/v1alpha4
 nodes: [{role: control-plane}, {role: worker}, {role: worker}, {role: worker}]
 """
 NEEDS_GIB = 2
+TRY_QUEUE = ("unshare", "--net", "tc", "qdisc", "add", "dev", "lo", "root")
+TC_REFUSES = ("Error: ", "RTNETLINK answers: ")
+"""How tc begins what the kernel said. What begins otherwise was said by somebody else, such as the engine."""
+QUEUES = {
+    Ability.LINK: ("tbf", "rate", "64kbit", "burst", "4096", "limit", "65536"),
+    Ability.DELAY: ("netem", "delay", "1ms"),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -189,6 +197,18 @@ class Kind:
             where = ",".join(sorted({node for lacking in absent.values() for node in lacking}))
             await run("kind", "load", "docker-image", *absent, "--name", self.name, "--nodes", where, within_s=IMAGE_S)
         return list(absent)
+
+    async def missing_queues(self, node: str) -> dict[Ability, str]:
+        """Why no slow links can be made, where the kernel of a node refuses the queue that makes them.
+
+        Each is tried in a network of its own, which ends with the try. A node whose image cannot try refuses none.
+        """
+        refused = {}
+        for ability, queue in QUEUES.items():
+            tried = await ran("docker", "exec", node, *TRY_QUEUE, *queue, within_s=ASK_S)
+            if not tried.ok and tried.last_line.startswith(TC_REFUSES):
+                refused[ability] = f"the kernel of the nodes has no {queue[0]} ({tried.last_line})"
+        return refused
 
     async def _images(self, node: str) -> set[str]:
         """The images that containerd has on a node. They are asked of ctr, since not every node image has crictl."""

@@ -5,11 +5,10 @@ import re
 from chaos.cluster.base import Ability
 from chaos.scenario.scenario import Scenario
 
-_OF_A_CONTAINER = "the node helper does not change the cgroups and limits of a container"
+_OF_A_CONTAINER = "the node helper does not change a container's share of a core, nor how large its files may grow"
 _BEFORE_7 = re.compile(r"(?:^|/)redis:[1-6](?:\D|$)")
 CANNOT = {
     Ability.STARVE: _OF_A_CONTAINER,
-    Ability.MEMORY: _OF_A_CONTAINER,
     Ability.DISK: _OF_A_CONTAINER,
     Ability.HOOK: "the manifests say which preStop hook a pod has; delete-master runs that one",
     Ability.DEBUG: (

@@ -5,6 +5,8 @@ while the system's pods start.
 """
 
 import asyncio
+import json
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -40,8 +42,7 @@ class KindPlatform:
         for name, client in scenario.clients.items():
             if why := not_in_pods(client):
                 raise ScenarioError(f"clients.{name}: {why}")
-        self.cannot = lacking(scenario)
-        self.can = frozenset(Ability) - self.cannot.keys()
+        self._cannot = lacking(scenario)
         self._scenario = scenario
         self._folder = folder
         self._keep = options.keep
@@ -59,6 +60,14 @@ class KindPlatform:
     @property
     def name(self) -> str:
         return self._kind.name
+
+    @property
+    def can(self) -> frozenset[Ability]:
+        return frozenset(Ability) - self._cannot.keys()
+
+    @property
+    def cannot(self) -> Mapping[Ability, str]:
+        return self._cannot
 
     async def __aenter__(self) -> Self:
         await here.require(self.kind)
@@ -99,6 +108,7 @@ class KindPlatform:
             "kubeconfig": str(self._kind.kubeconfig),
             "context": self._kind.context,
             "agent_image": self._image,
+            "cannot": json.dumps(self._cannot),
         }
 
     def versions(self) -> Versions:
@@ -112,6 +122,7 @@ class KindPlatform:
             self._api = self._held.enter_context(Api(self._kind.kubeconfig, self._kind.context))
             await until(self._all_ready, within_s=NODES_S, because=lambda: self._unready)
             await refuse_held(self._api)
+            self._cannot |= await self._kind.missing_queues(self._names[0])
             self._step("cluster", f"{self.name}  {len(self._nodes)} nodes ready", begun_ns)
             begun_ns = mono_ns()
             brought = await self._kind.load(self._scenario.system.on_kube.images, self._names)

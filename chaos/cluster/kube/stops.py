@@ -1,9 +1,9 @@
-"""How a pod is stopped by a crash or by a graceful delete, and the proof that it was.
+"""How a pod is stopped by a crash, by a graceful delete or for want of memory, and the proof that it was.
 
 Each names its pod by uid, so that a successor of the same name is never hit. Nothing is tried again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -15,13 +15,17 @@ from chaos.model import Member
 from chaos.record.events import Pod
 from chaos.until import until
 
-PROOF_S = 5.0
+PROOF_S, REASON_S = 5.0, 15.0
+"""How long the end of a pod is waited for, and that the kubelet says why a container ended."""
+KILLED_FOR_MEMORY = "OOMKilled"
 
 
 class Killer(Protocol):
-    """What a crash needs of the helper on the member's node."""
+    """What is needed of the helper on the member's node."""
 
     async def stop(self, member: Member, how: Stop) -> Effect: ...
+
+    async def afflict(self, member: Member, do: str, **how: object) -> Effect: ...
 
     async def processes(self, uid: str) -> list[dict[str, Any]]: ...
 
@@ -71,6 +75,27 @@ class Pods:
             confirmed_ns=after_ns if deleting else None,
             evidence=f"deletionTimestamp {deleting}" if deleting else "the answer has no deletionTimestamp",
         )
+
+    async def run_out_of_memory(
+        self, member: Member, helper: Killer, how: Mapping[str, object], within_s: float = REASON_S
+    ) -> Effect:
+        """Prove an OOM kill by the kernel's count, or else, where that went with the container, by why it ended."""
+        restarts = self._restarts(member)
+        effect = await helper.afflict(member, "oom", **how)
+        if effect.confirmed_ns is not None:
+            return effect
+
+        async def reason_said() -> bool:
+            said = self.latest(member.uid)
+            return said is not None and said.restarts != restarts and said.ended == KILLED_FOR_MEMORY
+
+        because = f"its container is not said to have ended with {KILLED_FOR_MEMORY}"
+        try:
+            await until(reason_said, within_s=within_s, because=because, every_s=0.01)
+        except HarnessError as error:
+            return replace(effect, evidence=f"{effect.evidence}; {error}")
+        evidence = f"{effect.evidence}; its container ended with {KILLED_FOR_MEMORY}"
+        return replace(effect, confirmed_ns=mono_ns(), evidence=evidence)
 
     async def _open_connection(self, member: Member) -> None:
         """Have a connection ready, so that no handshake widens the effect or gives the kubelet time to restart."""

@@ -102,6 +102,9 @@ class LocalPod:
         self.killed = True  # whoever asks is about to end it
         return [self.process.pid] if self.process is not None and self.process.lives and not self.gone else []
 
+    def memory(self) -> Path | None:
+        return None
+
     def network(self) -> int:
         if self.space.file is None:
             raise FaultError(f"{self.name} has no network of its own that could be cut")

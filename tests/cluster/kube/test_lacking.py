@@ -33,3 +33,9 @@ def test_a_redis_of_before_version_7_takes_debug() -> None:
 
 async def test_the_doctor_says_it_too() -> None:
     assert "no DEBUG (Redis from version 7 on, and Valkey, refuse DEBUG" in await kind_faults()
+
+
+def test_kind_kills_for_want_of_memory() -> None:
+    scenario = load("redis-operator").scenario
+    assert Ability.MEMORY not in lacking(scenario)
+    assert Ability.STARVE in lacking(scenario)

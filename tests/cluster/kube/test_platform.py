@@ -1,33 +1,40 @@
 """What `--on kind` leaves behind: nothing that it made, everything that was there. kind and docker are scripts here."""
 
 import asyncio
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from chaos.cluster.base import refusal
 from chaos.cluster.kube.image import agent_image
 from chaos.cluster.kube.kind import checkout, name_of
 from chaos.cluster.kube.leftovers import CONFIGMAPS
 from chaos.cluster.kube.platform import KindPlatform
 from chaos.errors import SetupError
+from chaos.experiment.written import load as load_experiment
 from chaos.progress import Message, Tell
 from chaos.scenario import load
 from chaos.until import until
 from tests.fakes import asked, read
 
+EXPERIMENTS = Path("experiments").absolute()
 DOCKER = """
 case "$1 $2" in
   "version --format") case "$3" in *Arch*) echo amd64;; *) echo 28.2.2;; esac;;
   "image inspect") echo sha256:1234;;
   "inspect --format") echo node:v1.34.4;;
-  exec*) /bin/cat {here}/images;;
+  exec*) case "$*" in
+    *tc*) test -e {here}/refused && case "$*" in *netem*) /bin/cat {here}/refused >&2; exit 2;; esac;;
+    *) /bin/cat {here}/images;; esac;;
 esac
 """
 KIND = """
 echo "$@" >> {here}/said
 case "$1 $2" in
   "get clusters") /bin/cat {here}/clusters;;
+  "get nodes") echo one;;
   "create cluster") test -e {here}/broken && echo "ERROR: no space left" >&2 && exit 1
     test -e {here}/slow && > {here}/making && exec /bin/sleep 30; echo {name} > {here}/clusters;;
   "version --quiet") echo 0.33.0;;
@@ -87,6 +94,27 @@ async def test_a_cluster_of_this_run_is_announced_and_taken_away(made, tmp_path)
     assert "needs 2 GiB" in said[0].data["text"]
     assert said[1].data["text"] == f"{made}  1 nodes ready"
     assert deleted(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("Error: Specified qdisc kind is unknown.", "has no netem (Error: Specified qdisc kind is unknown.)"),
+        ("RTNETLINK answers: No such file or directory", "has no netem (RTNETLINK answers: No such file or directory)"),
+        ('exec: "unshare": executable file not found in $PATH', ""),
+    ],
+)
+async def test_a_kernel_without_netem_refuses_a_delayed_link_before_anything_is_deployed(made, tmp_path, said, why):
+    """Where the node cannot try it nothing is known, and the trial shows it."""
+    (tmp_path / "refused").write_text(said)
+    delayed = load_experiment(EXPERIMENTS / "delayed-master.yaml")
+    slow = load_experiment(EXPERIMENTS / "slow-link-master.yaml")
+    async with platform([]) as one:
+        refused = refusal(delayed.name, delayed.needs, one)
+        assert not refusal(slow.name, slow.needs, one)
+        assert json.loads(one.ref()["cannot"]) == one.cannot
+
+    assert refused == (why and f"delayed-master needs netem, which {made} cannot do: the kernel of the nodes {why}")
 
 
 async def test_it_stays_where_the_user_keeps_it(made, tmp_path):

@@ -1,5 +1,6 @@
 """A crash and a delete are proved, or said not to be: for each proof a system that withholds it."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -46,6 +47,10 @@ class Helper:
             confirmed_ns=None if self.deaf else now_ns,
             evidence="process 7 seen gone",
         )
+
+    async def afflict(self, member: Member, do: str, **how: object) -> Effect:
+        assert (member.container, do, how) == ("c0", "oom", {"most_bytes": 1})
+        return await self.stop(member, Stop.KILL)
 
     async def processes(self, uid: str) -> list[dict[str, Any]]:
         assert uid == "uid-0"
@@ -125,3 +130,30 @@ async def test_a_pod_whose_process_did_not_end_is_not_deleted(watch, server) -> 
 
     assert effect.confirmed_ns is None
     assert not [one for one in server.asked if one[0] == "DELETE"]
+
+
+async def test_an_oom_kill_that_the_kernel_counted_needs_no_other_proof(watch):
+    effect = await watch[1].run_out_of_memory(TARGET, Helper(after=[]), {"most_bytes": 1})
+
+    assert effect.confirmed_ns is not None
+    assert effect.evidence == "process 7 seen gone"
+
+
+@pytest.mark.parametrize(
+    ("restarts", "ended", "proved"), [(1, "OOMKilled", True), (1, "Error", False), (0, "OOMKilled", False)]
+)
+async def test_where_the_count_went_with_the_container_the_reason_of_its_end_is_looked_up(
+    watch, restarts, ended, proved
+):
+    """A container that has not been started again since tells of an end before this one."""
+    said, pods = watch
+
+    async def comes() -> None:
+        said.update(restarts=restarts, ended=ended)
+
+    effect, _ = await asyncio.gather(
+        pods.run_out_of_memory(TARGET, Helper(after=[], deaf=True), {"most_bytes": 1}, within_s=0.1), comes()
+    )
+
+    assert (effect.confirmed_ns is not None) == proved
+    assert ("; its container ended with OOMKilled" in effect.evidence) == proved
