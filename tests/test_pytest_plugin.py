@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from chaos.analysis.calls import Counts
 from chaos.analysis.interval import Interval
-from chaos.analysis.result import PathResult
+from chaos.analysis.result import Counts, PathResult
 from chaos.testing import MeasuredPath
 from tests.fakes import HERE, read, scenario_file
 from tests.rig import wait_for

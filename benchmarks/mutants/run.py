@@ -27,13 +27,11 @@ CPU_S = 120
 NEAREST = {
     "chaos/analysis/allowed.py": "analysis/allowed analysis/several_doubts",
     "chaos/analysis/applications.py": "analysis/applications findings/clients analysis/several_doubts",
-    "chaos/analysis/asked.py": "analysis/paths analysis/milestones analysis/several analysis/oracle",
     "chaos/analysis/analyse.py": "analysis/campaign",
     "chaos/analysis/cause.py": "analysis/cause analysis/campaign analysis/several_trials",
     "chaos/analysis/clocks.py": "analysis/clocks analysis/logs analysis/several analysis/oracle",
     "chaos/analysis/differences.py": "analysis/differences",
     "chaos/analysis/doubts.py": "analysis/doubts analysis/several_doubts",
-    "chaos/analysis/expectation.py": "analysis/verdict analysis/milestones findings/masters analysis/several_failovers",
     "chaos/analysis/headline.py": "analysis/campaign analysis/several_trials",
     "chaos/analysis/history.py": "analysis/paths analysis/milestones analysis/several analysis/oracle",
     "chaos/analysis/interval.py": "analysis/interval analysis/verdict analysis/several analysis/oracle",

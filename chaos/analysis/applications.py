@@ -9,10 +9,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from chaos.analysis.calls import Calls, Tasks
 from chaos.analysis.history import Fact, History
 from chaos.analysis.interval import Interval
 from chaos.analysis.operations import Bools, Floats, RecordedClient
+from chaos.analysis.result import Calls, Tasks
 from chaos.analysis.windows import Kind, Sent
 from chaos.model import ErrorCode, Outcome
 from chaos.record.events import (

@@ -11,12 +11,14 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
-from chaos.analysis.asked import FaultEvents, said_of_faults, scenario_of
+from pydantic import ValidationError
+
 from chaos.analysis.clocks import Clocks
 from chaos.analysis.interval import Interval
 from chaos.analysis.logs import LogLine, find
 from chaos.analysis.operations import Operations, RecordedClient
 from chaos.analysis.result import FaultRecord, Node
+from chaos.errors import RecordingError
 from chaos.model import MemberKind, canonical, split_address
 from chaos.record.events import (
     ClientsStarted,
@@ -38,9 +40,23 @@ from chaos.record.events import (
     Stamped,
 )
 from chaos.record.reader import Recording
+from chaos.scenario.scenario import Scenario
 
 WARM_UP_S = 2.0
-"""After the clients' start, before their baseline counts; at most a third of what there is."""
+"""How long after the clients' start their baseline begins, or a third of the time until the effect if that is less."""
+NOTHING_PROMISED: dict[str, Any] = {
+    "about": "",
+    "system": {
+        "local": {"sentinel": {"service": "sentinel"}, "endpoint": {"service": "redis", "mode": "sentinel"}},
+        "period": "1s",
+    },
+    "clients": {},
+    "targets": {},
+}
+"""The scenario of a trial that died before its manifest was written."""
+OF_A_FAULT = (FaultAccepted, FaultEffect, FaultConfirmed, FaultUnproved, HealRequested, HealConfirmed)
+FaultEvents = dict[type[Event], Stamped[Any]]
+"""What was said of one fault, by kind."""
 
 E = TypeVar("E", bound=Event)
 E_co = TypeVar("E_co", bound=Event, covariant=True)
@@ -69,7 +85,10 @@ class History:
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
         self.manifest: dict[str, Any] = recording.manifest
-        self.scenario = scenario_of(recording)
+        try:
+            self.scenario = Scenario.model_validate(self.manifest.get("scenario", NOTHING_PROMISED))
+        except ValidationError as error:
+            raise RecordingError(f"{recording.directory}: its manifest's scenario is none: {error}") from error
         self.clocks = Clocks(recording.events)
         self._said_of_faults, self._origin = said_of_faults(recording, self.clocks)
         self._onset = next((one for one in recording.events if isinstance(one.event, Onset)), None)
@@ -392,3 +411,33 @@ class History:
 def host(address: str) -> str:
     """An address without its port."""
     return split_address(address)[0]
+
+
+def said_of_faults(recording: Recording, clocks: Clocks) -> tuple[list[FaultEvents], FaultEvents | None]:
+    """Return the events of every fault, and those of the origin, which is None where no fault was requested.
+
+    An event belongs to the last request of its fault before it, and a heal to the first fault of that name that is not
+    healed yet. The origin is the fault that the experiment marks. Where it marks none, it is the first one whose target
+    had said that it was master, or else the first of all.
+    """
+    placed = [(at[1], one) for one in recording.events if (at := clocks.place(one.domain, one.at_ns))]
+    found: list[FaultEvents] = []
+    marked: FaultEvents | None = None
+    on_a_master: FaultEvents | None = None
+    roles: dict[str, str] = {}
+    for _, one in sorted(placed, key=lambda each: each[0]):
+        event = one.event
+        if isinstance(event, Role):
+            roles[event.member] = event.role
+        elif isinstance(event, FaultRequested):
+            found.append({FaultRequested: one})
+            marked = marked or (found[-1] if event.origin else None)
+            is_on_master = any(one and roles.get(one["name"]) == "master" for one in (event.target, *event.others))
+            on_a_master = on_a_master or (found[-1] if is_on_master else None)
+        elif isinstance(event, OF_A_FAULT):
+            mine = [said for said in found if said[FaultRequested].event.fault == event.fault]
+            if isinstance(event, (HealRequested, HealConfirmed)):  # of several that are held all are healed, in turn
+                mine = [said for said in mine if type(event) not in said][:1]
+            if mine:
+                mine[-1].setdefault(type(event), one)
+    return found, marked or on_a_master or next(iter(found), None)

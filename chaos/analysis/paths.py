@@ -12,11 +12,10 @@ from typing import Literal
 import numpy as np
 
 from chaos.analysis.applications import called, calls, first_good_s, longest_blocked_s, never_again
-from chaos.analysis.calls import Counts
 from chaos.analysis.history import History
 from chaos.analysis.interval import Interval, total
 from chaos.analysis.operations import Bools, RecordedClient
-from chaos.analysis.result import PathResult, PathState, Window
+from chaos.analysis.result import Counts, PathResult, PathState, Window
 from chaos.analysis.windows import Cuts, Kind, Sent, windows
 from chaos.model import WORKS_SHARE, ErrorCode, Outcome
 

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 
 from chaos.analysis import wording
-from chaos.analysis.calls import Tasks
-from chaos.analysis.result import PathResult, TrialResult
+from chaos.analysis.result import PathResult, Tasks, TrialResult
 
 TITLES = (
     "client",

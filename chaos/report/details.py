@@ -6,8 +6,8 @@ from dataclasses import astuple, replace
 from textwrap import shorten
 
 from chaos.analysis import wording
-from chaos.analysis.calls import Counts
 from chaos.analysis.result import (
+    Counts,
     FailoverResult,
     FaultRecord,
     Losses,

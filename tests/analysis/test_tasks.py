@@ -4,8 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from chaos.analysis.calls import Tasks
-from chaos.analysis.result import TrialResult
+from chaos.analysis.result import Tasks, TrialResult
 from chaos.analysis.wording import breakable
 from chaos.clock import AGENT
 from tests.analysis.conftest import Analysed

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from chaos.analysis.calls import Counts
 from chaos.analysis.interval import Interval
 from chaos.analysis.result import (
     VERSION,
     CampaignResult,
+    Counts,
     Doubt,
     FailoverResult,
     FaultRecord,

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from chaos.analysis.calls import Tasks
 from chaos.analysis.interval import Interval
+from chaos.analysis.result import Tasks
 from chaos.analysis.wording import breakable
 from chaos.clock import AGENT
 from chaos.model import ErrorCode, Outcome
