@@ -43,6 +43,7 @@ NEAREST = {
     "chaos/analysis/operations.py": "analysis/losses analysis/paths analysis/doubts analysis/several analysis/oracle",
     "chaos/analysis/paths.py": "analysis/paths analysis/applications analysis/verdict analysis/several analysis/oracle",
     "chaos/analysis/phases.py": "analysis/phases analysis/milestones analysis/several_failovers analysis/oracle",
+    "chaos/analysis/result.py": "analysis/applications analysis/cause analysis/campaign analysis/several_trials",
     "chaos/analysis/sentinels.py": "analysis/sentinels analysis/milestones analysis/several_failovers",
     "chaos/analysis/statistics.py": "analysis/statistics analysis/campaign analysis/several_trials",
     "chaos/analysis/summary.py": "analysis/summary analysis/several",

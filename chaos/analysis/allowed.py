@@ -11,7 +11,7 @@ from chaos.analysis.interval import Interval
 from chaos.analysis.measured import Measured
 from chaos.analysis.result import PathResult
 from chaos.operators.operator import Means
-from chaos.record.events import Pod, Role
+from chaos.record.events import Pod
 from chaos.scenario.scenario import PROMOTION_S
 
 SENTINEL_WORST_S = 3.6
@@ -29,7 +29,7 @@ def allowed_s(measured: Measured, path: PathResult) -> Interval | None:
     cut is as long as the cut.
     """
     known = means(measured)
-    if known is None or path.state != "works" or path.application:
+    if known is None or not path.working:
         return None
     if not path.via_sentinel:
         return measured.operator.allowed_through_service(known)
@@ -63,8 +63,8 @@ def came_back_in_place(measured: Measured) -> bool:
         return False
     sdown = measured.milestones.get("sdown")
     sdown_s = sdown.at_s.least if sdown and sdown.at_s else float("inf")
-    mine = (role for role in measured.history.facts(Role) if role.event.member == target.name)
-    return any(role.event.role == "slave" and 0 < role.latest_s < sdown_s for role in mine)
+    roles = measured.history.roles_of(target.name)
+    return any(fact.event.role == "slave" and 0 < fact.latest_s < sdown_s for fact in roles)
 
 
 def gone_s(measured: Measured) -> float | None:

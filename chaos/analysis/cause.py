@@ -42,7 +42,7 @@ def cause(measured: Measured, paths: Collection[PathResult], findings: Sequence[
 
 def longest(paths: Iterable[PathResult]) -> PathResult | None:
     """Return the path that was out longest. One that never came back is longer than every other."""
-    out = [path for path in paths if path.state == "works" and path.head and not path.application]
+    out = [path for path in paths if path.working and path.head]
     return max(out, key=_outage_s, default=None)
 
 

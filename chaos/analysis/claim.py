@@ -85,21 +85,11 @@ class Claim:
 
     def trials(self, misses: int) -> int:
         """Return how many trials support the claim if `misses` of them miss: for 95/95 it is 59, with one miss 93."""
-        return _trials(self, misses)
+        return 1 + bisect_left(range(1, MOST_TRIALS), True, key=lambda n: _supports(self, misses, n))
 
     def misses(self, trials: int) -> int:
         """Return how many of `trials` may miss; -1 if the claim would not be supported even if none did."""
-        return _misses(self, trials)
-
-
-@cache
-def _trials(claim: Claim, misses: int) -> int:
-    return 1 + bisect_left(range(1, MOST_TRIALS), True, key=lambda n: _supports(claim, misses, n))
-
-
-@cache
-def _misses(claim: Claim, trials: int) -> int:
-    return bisect_left(range(trials), True, key=lambda misses: not _supports(claim, misses, trials)) - 1
+        return bisect_left(range(trials), True, key=lambda misses: not _supports(self, misses, trials)) - 1
 
 
 def _supports(claim: Claim, misses: int, trials: int) -> bool:

@@ -52,7 +52,7 @@ class Clocks:
                 least_ns, most_ns = event.offset_ns - event.error_ns, event.offset_ns + event.error_ns
                 exchange = Offset(at_ns=stamped.at_ns, least_ns=least_ns, most_ns=most_ns)
                 self._offsets.setdefault(event.of, []).append(exchange)
-        self._pairs = {domain: _columns(self._on_host(domain, found)) for domain, found in pairs.items()}
+        self._pairs = {domain: self._on_host(domain, found) for domain, found in pairs.items()}
 
     def are_of(self, domain: str, header: dict[str, Any]) -> bool:
         """Whether a file of operations with this header was really stamped by the clock of the domain that it names."""
@@ -110,20 +110,21 @@ class Clocks:
         nearest = int(np.argmin(np.abs(lows - host_ns)))
         return int(walls[nearest]) + host_ns - int(lows[nearest])
 
-    def step_ns(self, domain: str = HOST) -> int:
-        """The largest jump of that domain's wall clock against its monotonic one during the trial."""
-        pairs = self._pairs.get(domain)
+    def step_ns(self) -> int:
+        """The largest jump of the host's wall clock against its monotonic one during the trial."""
+        pairs = self._pairs.get(HOST)
         if pairs is None or len(pairs[0]) < 2:
             return 0
         return int(np.abs(np.diff(pairs[2] - pairs[0])).max())
 
-    def _on_host(self, domain: str, pairs: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    def _on_host(self, domain: str, pairs: list[tuple[int, int]]) -> tuple[_Column, _Column, _Column] | None:
+        """Return the pairs of monotonic and wall time as three columns, in order: earliest, latest, and wall time.
+
+        Earliest and latest are on the host's clock. Return None if no pair can be placed there.
+        """
         placed = [(self.place(domain, mono_ns), wall_ns) for mono_ns, wall_ns in pairs]
-        return sorted((span[0], span[1], wall_ns) for span, wall_ns in placed if span is not None)
-
-
-def _columns(pairs: list[tuple[int, int, int]]) -> tuple[_Column, _Column, _Column] | None:
-    if not pairs:
-        return None
-    columns = np.array(pairs, dtype=np.int64).T
-    return columns[0], columns[1], columns[2]
+        rows = sorted((span[0], span[1], wall_ns) for span, wall_ns in placed if span is not None)
+        if not rows:
+            return None
+        columns = np.array(rows, dtype=np.int64).T
+        return columns[0], columns[1], columns[2]

@@ -114,6 +114,10 @@ class History:
         """All events of a kind, by their latest edge."""
         return self._facts.get(kind, [])
 
+    def roles_of(self, name: str) -> list[Fact[Role]]:
+        """Return the roles that a Redis was seen in, by their latest edge."""
+        return [fact for fact in self.facts(Role) if fact.event.member == name]
+
     def last(self, kind: type[E]) -> Fact[E] | None:
         return next(iter(self.facts(kind)[-1:]), None)
 

@@ -66,7 +66,7 @@ class Measured:
     @property
     def working(self) -> list[PathResult]:
         """The meters' paths that worked before the fault, in the order of their clients."""
-        return [path for path in self.paths.values() if path.state == "works" and not path.application]
+        return [path for path in self.paths.values() if path.working]
 
     def setting(self, component: str, name: str) -> dict[str, str]:
         """An effective setting by member, as read before the baseline. Members that do not have it are left out."""

@@ -122,7 +122,7 @@ def following(history: History, who: Node | None, attempt: Attempt | None) -> di
 
     found: dict[str, Milestone] = {}
     for name in (name for name in history.names(MemberKind.REDIS) if name != who.name):
-        turned = turns(_roles_of(history, name), follows, _since(attempt))
+        turned = turns(history.roles_of(name), follows, _since(attempt))
         found[name] = (
             Milestone.seen(turned.at_s, "role", f"{name}: replica of {turned.event.master}")
             if turned
@@ -290,12 +290,8 @@ def _turned_master(history: History, attempt: Attempt | None, who: Node | None =
     since_s = _since(attempt)
     before = {fact.event.member: fact.event.role for fact in history.facts(Role) if fact.latest_s <= since_s}
     names = [who.name] if who else [name for name, role in before.items() if role == "slave"]
-    turned = [turns(_roles_of(history, name), lambda role: role.role == "master", since_s) for name in names]
+    turned = [turns(history.roles_of(name), lambda role: role.role == "master", since_s) for name in names]
     return min((fact for fact in turned if fact), key=lambda fact: fact.latest_s, default=None)
-
-
-def _roles_of(history: History, name: str) -> list[Fact[Role]]:
-    return [fact for fact in history.facts(Role) if fact.event.member == name]
 
 
 def _since(attempt: Attempt | None) -> float:

@@ -41,6 +41,7 @@ PHASE_OF = {
 }
 """The phase that ends with each milestone. Reconnection ends with the window instead."""
 RECONNECTION = "reconnection"
+PHASES = (*PHASE_OF.values(), RECONNECTION)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +65,7 @@ def with_phases(history: History, paths: dict[str, PathResult], way: Way) -> dic
 
 
 def _with_phases(history: History, path: PathResult, paths: dict[str, PathResult], way: Way) -> PathResult:
-    if path.state != "works" or path.application or history.effect_s is None:
+    if not path.working or history.effect_s is None:
         return path
     due = way.milestones and way.milestones["promoted"].state is not State.NOT_APPLICABLE
     none = NOT_APPLICABLE if way.milestones else None
@@ -89,7 +90,7 @@ def _own_milestones(
         siblings = [
             client
             for other in paths.values()
-            if other.state == "works" and not other.application and service_of(other) == service
+            if other.working and service_of(other) == service
             for client in history.clients_by_path[other.name]
         ]
         pointer = service_pointer(history, service, way.successor, way.attempt, way.operator)

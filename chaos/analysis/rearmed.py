@@ -22,10 +22,9 @@ from chaos.record.events import Event, Role, RoleLost, SentinelBack, SentinelLos
 DESYNC_S = 1.0
 """Sentinel adds up to a second by chance to when its failover began (SENTINEL_MAX_DESYNC)."""
 DEFAULT_TIMEOUT_S = 180.0
-TRIED, SWITCHED, TILTED, UPRIGHT = ("+try-failover", "+vote-for-leader"), "+switch-master", "+tilt", "-tilt"
-
+"""Sentinel's failover-timeout where nothing declares or reports another."""
 Told = Event | Said | None
-"""Something that was seen or said, or that only time has passed."""
+"""What was seen or said, or None at the end of a wait, when only time has passed."""
 
 
 @dataclass
@@ -45,6 +44,7 @@ class Standing:
     tilted: set[str] = field(default_factory=set)
 
     def take(self, told: Told, at_s: Interval) -> None:
+        """Change what is known by what became known at that time."""
         match told:
             case Role():
                 self.roles[told.member] = told
@@ -61,18 +61,19 @@ class Standing:
                 self._hear(told, at_s)
 
     def _hear(self, said: Said, at_s: Interval) -> None:
-        if said.channel in TRIED:
-            waits_s = 2 * self.timeout_s
-            self.waits[said.sentinel] = Interval(at_s.least + waits_s, at_s.most + waits_s + DESYNC_S)
-        elif said.channel == SWITCHED:
-            self.waits.pop(said.sentinel, None)
-        elif said.channel == TILTED:
-            self.tilted.add(said.sentinel)
-        elif said.channel == UPRIGHT:
-            self.tilted.discard(said.sentinel)
+        match said.channel:
+            case "+try-failover" | "+vote-for-leader":
+                waits_s = 2 * self.timeout_s
+                self.waits[said.sentinel] = Interval(at_s.least + waits_s, at_s.most + waits_s + DESYNC_S)
+            case "+switch-master":
+                self.waits.pop(said.sentinel, None)
+            case "+tilt":
+                self.tilted.add(said.sentinel)
+            case "-tilt":
+                self.tilted.discard(said.sentinel)
 
     def lacks(self, at_s: float) -> str:
-        """What keeps the system from surviving another failure at this moment; empty if nothing does."""
+        """Say what keeps the system from surviving another failure at this moment. It is empty if nothing does."""
         states = list(self.states.values())
         known = max((state.num_other_sentinels + 1 for state in states), default=0)
         if not states or len(states) < max(known // 2 + 1, *(state.quorum for state in states)):
@@ -130,7 +131,15 @@ def rearmed(history: History, said: tuple[Said, ...]) -> Milestone | None:
 
 def lacked(history: History, said: tuple[Said, ...]) -> tuple[tuple[Interval, str], ...]:
     """What kept the system from surviving another failure, each with from when on. Empty where nothing did."""
-    standing = Standing(timeout_s=_timeout_s(history), never=_never(history), one_text=history.one_text)
+    settings = history.recording.settings
+    declared = str(history.scenario.system.settings.sentinel.get("failover-timeout"))
+    timeouts = [str(one.get("failover-timeout", "")) for one in settings.get("sentinel", {}).values()] or [declared]
+    redis = settings.get(MemberKind.REDIS.value, {})
+    standing = Standing(
+        timeout_s=max((int(text) / 1000 for text in timeouts if text.isdigit()), default=DEFAULT_TIMEOUT_S),
+        never=frozenset(name for name, one in redis.items() if str(one.get("replica-priority", "")) == "0"),
+        one_text=history.one_text,
+    )
     found = [(Interval.at(history.begin_s), "nothing is known yet")]
     for at_s, told in _told(history, said, standing):
         standing.take(told, at_s)
@@ -157,17 +166,3 @@ def _told(history: History, said: tuple[Said, ...], standing: Standing) -> Itera
     for wait in sorted(standing.waits.values(), key=lambda one: one.most):
         if wait.most <= history.end_s:
             yield wait, None
-
-
-def _timeout_s(history: History) -> float:
-    """The longest failover-timeout of any Sentinel."""
-    settings = history.recording.settings.get("sentinel", {}).values()
-    declared = history.scenario.system.settings.sentinel.get("failover-timeout")
-    read = [str(one.get("failover-timeout", "")) for one in settings] or [str(declared)]
-    return max((int(text) / 1000 for text in read if text.isdigit()), default=DEFAULT_TIMEOUT_S)
-
-
-def _never(history: History) -> frozenset[str]:
-    """The Redis with replica-priority 0."""
-    settings = history.recording.settings.get(MemberKind.REDIS.value, {})
-    return frozenset(name for name, one in settings.items() if str(one.get("replica-priority", "")) == "0")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
-from chaos.analysis.interval import Interval, Judgement
+from chaos.analysis.interval import Interval, Judgement, total
 
 VERSION = 2
 MILESTONE_OF = {
@@ -271,6 +271,11 @@ class PathResult:
     calls: Calls | None = None
 
     @property
+    def working(self) -> bool:
+        """Whether it is a meter's path that worked before the fault. How long the service was out is told by these."""
+        return self.state == "works" and not self.application
+
+    @property
     def head(self) -> Window | None:
         """The window that outage, recovery and phases are about: the first durable one that the fault caused."""
         return next((w for w in self.windows if w.kind == "durable" and w.when == "fault"), None)
@@ -309,8 +314,7 @@ class Losses:
         """All three classes together."""
         if self.before is None or self.tail is None or self.after is None:
             return None
-        each = (self.before, self.tail, self.after)
-        return Interval(sum(one.least for one in each), sum(one.most for one in each))
+        return total((self.before, self.tail, self.after))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

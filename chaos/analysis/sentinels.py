@@ -126,12 +126,17 @@ def everything_said(history: History) -> list[Said]:
     master that is no member: a Sentinel that was started anew watches the address in its template, such as 127.0.0.1,
     until somebody tells it of the master, and calls that address down.
     """
-    published = list(_published(history))
-    logged = list(_logged(history))
+    published, logged = list(_published(history)), list(_logged(history))
     known: dict[tuple[str, str, str], list[float]] = {}
     for said in logged:
         known.setdefault((said.sentinel, said.channel, said.payload), []).append(said.at_s.least)
-    alone = [said for said in published if not _among(known, said)]
+    alone = [
+        said
+        for said in published
+        if not any(
+            abs(at_s - said.at_s.most) < _NEAR_S for at_s in known.get((said.sentinel, said.channel, said.payload), ())
+        )
+    ]
     watched = _watched(history)
     mine = (said for said in [*logged, *alone] if said.at_s.most >= history.begin_s and watched(said))
     return sorted(mine, key=lambda said: (said.at_s, said.sentinel))
@@ -237,8 +242,3 @@ def _logged(history: History) -> Iterator[Said]:
             source="sentinel-log",
             evidence=line.text,
         )
-
-
-def _among(known: dict[tuple[str, str, str], list[float]], said: Said) -> bool:
-    near = known.get((said.sentinel, said.channel, said.payload), [])
-    return any(abs(at - said.at_s.most) < _NEAR_S for at in near)

@@ -185,7 +185,10 @@ def _of_outage(history: History, path: PathResult, claim: str, result: TargetRes
         return replace(result, why="no bad operation")
     if claim == "recovery":
         out = out if out.is_open else since_effect(out, history)
-        why = "it was not over while it was judged" if out.is_open else _said_of_edges(path)
+        why = "it was not over while it was judged" if out.is_open else ""
+        if not why and path.head and "end" in path.head.widened:
+            late = "operations at its end met a stall of ours or waits for a core"
+            why = f"{late}, so that its end is known less narrowly"
         return replace(result, verdict=out.judged(result.limit), measured=out, why=why)
     mine = [window for window in path.windows if window.kind == "durable" and window.when == "fault"]
     ours_s = min(out.least, sum(_may_be_ours_s(history, window) for window in mine))
@@ -233,13 +236,6 @@ def _later_outages(measured: Measured, path: PathResult) -> Iterator[tuple[Windo
             ):
                 yield window, failover
                 break
-
-
-def _said_of_edges(path: PathResult) -> str:
-    head = path.head
-    if head is None or "end" not in head.widened:
-        return ""
-    return "operations at its end met a stall of ours or waits for a core, so that its end is known less narrowly"
 
 
 def _of_control(history: History, path: PathResult, result: TargetResult) -> TargetResult:

@@ -141,6 +141,13 @@ def error(measured: Interval) -> float:
     return 0.0 if measured.is_open else math.ceil(round(measured.width * 50, 6)) / 100
 
 
+def time(value: float | None, none: str = "–") -> str:
+    """Say a time in a table that has no error of its own, as in `12.31 s`, or `never` if it is infinite."""
+    if value is None:
+        return none
+    return joined(number(value), "s") if math.isfinite(value) else "never"
+
+
 def span(measured: Interval | None, none: str = "–") -> str:
     """Say a time in a table, as in `51.99 ± 0.04 s`, or `> 90.00 s` if it was not over."""
     if measured is None:
@@ -150,11 +157,9 @@ def span(measured: Interval | None, none: str = "–") -> str:
     return joined(number(measured.middle), "±", number(error(measured)), "s")
 
 
-def plain(measured: Interval | None, digits: int = 2) -> str:
-    """Say a time without its error and unit, for a table whose other columns have them."""
-    if measured is None:
-        return "–"
-    return joined(">", number(measured.least, digits)) if measured.is_open else number(measured.middle, digits)
+def plain(measured: Interval) -> str:
+    """Say a time without its error and unit, for a row that says them once."""
+    return joined(">", number(measured.least)) if measured.is_open else number(measured.middle)
 
 
 def seconds_text(value: Interval, digits: int = 1) -> str:
@@ -183,7 +188,7 @@ def spread_text(lengths: Iterable[Interval | None]) -> str:
 
 def milestone(value: Milestone) -> str:
     if value.state is State.NOT_YET:
-        return "not seen" if value.limit_s is None else joined(">", number(value.limit_s), "s")
+        return "not seen" if value.limit_s is None else joined(">", time(value.limit_s))
     return span(value.at_s, none=value.state.value.replace("-", " "))
 
 
@@ -199,7 +204,7 @@ def longest_call(path: PathResult) -> str:
     if path.longest_blocked_s is None:
         return "–"
     over = [">"] if path.calls and path.calls.hung else []
-    return joined(*over, number(path.longest_blocked_s), "s")
+    return joined(*over, time(path.longest_blocked_s))
 
 
 def rearmed(milestones: Mapping[str, Milestone]) -> str:
@@ -210,7 +215,7 @@ def rearmed(milestones: Mapping[str, Milestone]) -> str:
     if found.state is State.NOT_APPLICABLE:
         return "ready for another failure all along"
     if found.at_s is None:
-        return f"not ready for another failure within {joined(number(found.limit_s or 0), 's')}: {found.evidence}"
+        return f"not ready for another failure within {time(found.limit_s or 0)}: {found.evidence}"
     return f"ready for another failure after {span(found.at_s)}"
 
 

@@ -12,7 +12,7 @@ from chaos.analysis.operations import Bools
 from chaos.analysis.result import Finding
 from chaos.analysis.sentinels import called_down
 from chaos.analysis.wording import count, listed, plural
-from chaos.findings.members import back_as_master, first_in_sync, hit_a_master, roles_of, setting_of
+from chaos.findings.members import back_as_master, first_in_sync, hit_a_master, setting_of
 from chaos.model import MemberKind, Outcome
 from chaos.record.events import Role, RoleLost
 
@@ -171,10 +171,11 @@ def two_masters_acknowledge(measured: Measured) -> Iterator[Finding]:
     new = by_name.pop(successor.name, np.zeros(len(history.ops), bool))
     least = [setting_of(measured, name, "min-replicas-to-write", 0.0) for name in by_name]
     guarded = any(text not in (None, "", "0") for text in least)
+    promoted_too = {one.successor.name for one in measured.after_effect if one.successor and not one.aborted}
     for name, mine in by_name.items():
         done_s = history.ops.done_s
         begin_s, end_s = float(done_s[mine].min()), float(done_s[mine].max())
-        if end_s - begin_s < OVERLAP_S or not _is_demoted(measured, name):
+        if end_s - begin_s < OVERLAP_S or name in promoted_too:
             continue
         lost = int((mine & history.ops.lost).sum()) if not measured.losses.undecided else 0
         writes, meanwhile = int(mine.sum()), int((new & (done_s < end_s)).sum())
@@ -243,16 +244,10 @@ def _acknowledged(history: History, since_s: float) -> dict[str, Bools]:
     return found
 
 
-def _is_demoted(measured: Measured, name: str) -> bool:
-    """Whether no failover after t = 0 promoted that Redis."""
-    later = [one.successor.name for one in measured.after_effect if one.successor and not one.aborted]
-    return name not in later
-
-
 def _master_since_s(measured: Measured, name: str) -> float:
     """Return since when that Redis says without a break that it is master."""
     since_s, was = 0.0, ""
-    for fact in roles_of(measured.history, name):
+    for fact in measured.history.roles_of(name):
         if fact.event.role == "master" and was != "master":
             since_s = fact.latest_s
         was = fact.event.role

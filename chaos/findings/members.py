@@ -1,11 +1,15 @@
-"""What several rules ask: when the hit master was back, who was master when, and which Sentinels were gone."""
+"""What several rules ask: whether a master was hit and when it was back, which Sentinels were gone, and settings."""
 
 from chaos.analysis.history import Fact, History
 from chaos.analysis.measured import Measured
+from chaos.analysis.phases import PHASES
 from chaos.analysis.sentinels import Said
 from chaos.analysis.wording import plural
 from chaos.model import MemberKind
 from chaos.record.events import Role, RoleLost, SentinelBack, SentinelLost, SettingsRead
+
+ANY_PHASE = (*PHASES, "unattributed", "after recovery")
+"""What a finding explains that may hold up everything."""
 
 
 def hit_a_master(measured: Measured) -> bool:
@@ -13,13 +17,8 @@ def hit_a_master(measured: Measured) -> bool:
     target = measured.target
     if target is None:
         return False
-    said = [fact.event.role for fact in roles_of(measured.history, target.name) if fact.latest_s <= 0]
+    said = [fact.event.role for fact in measured.history.roles_of(target.name) if fact.latest_s <= 0]
     return said[-1:] == ["master"]
-
-
-def roles_of(history: History, name: str) -> list[Fact[Role]]:
-    """Return the roles of that member, in order."""
-    return [fact for fact in history.facts(Role) if fact.event.member == name]
 
 
 def back_as_master(measured: Measured) -> Fact[Role] | None:
@@ -33,7 +32,7 @@ def back_as_master(measured: Measured) -> Fact[Role] | None:
         return None
     lost_s = [lost.latest_s for lost in history.facts(RoleLost) if lost.event.member == target.name]
     gone_s = next((at_s for at_s in lost_s if at_s > 0), None)
-    for fact in roles_of(history, target.name):
+    for fact in history.roles_of(target.name):
         is_new = fact.event.run_id != target.run_id or (gone_s is not None and fact.latest_s > gone_s)
         if fact.latest_s > 0 and is_new and fact.event.role == "master" and history.is_at(target, fact.event.address):
             return fact

@@ -7,16 +7,13 @@ from chaos.analysis.logs import unread
 from chaos.analysis.measured import Measured
 from chaos.analysis.result import Finding
 from chaos.analysis.wording import plural
+from chaos.findings.members import ANY_PHASE
 from chaos.model import MemberKind
 from chaos.record.events import Pod
 
 STARTING = ("", "ContainerCreating", "PodInitializing")
 """The reasons of a container that waits because it is starting."""
 KILLED_FOR_MEMORY = "OOMKilled"
-ANY_PHASE = (
-    "detection", "quorum", "trigger", "election", "promotion", "endpoint", "routing", "reconnection", "unattributed",
-    "after recovery",
-)  # fmt: skip
 
 
 def pod_does_not_run(measured: Measured) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from chaos.analysis.measured import Measured
 from chaos.analysis.result import Finding, Node
-from chaos.findings.members import first_in_sync, setting_of
+from chaos.findings.members import ANY_PHASE, first_in_sync, setting_of
 from chaos.model import ErrorCode
 
 LEAST_S = 1.0
@@ -24,7 +24,6 @@ BY_REFUSAL = {
 }
 SAVING = r"Background saving error|Failed opening|Error (?:writing|saving)|Can't save in background|No space left"
 """What a Redis logs when it cannot save. The last such line before a refusal says why."""
-ALL_PHASES = ("detection", "quorum", "trigger", "election", "promotion", "endpoint", "routing", "reconnection")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,7 +55,7 @@ def writes_refused(measured: Measured) -> Iterator[Finding]:
             until_s=spell.until_s,
             explains=("reconnection", "unattributed", "after recovery")
             if spell.code is ErrorCode.READONLY
-            else (*ALL_PHASES, "unattributed", "after recovery"),
+            else ANY_PHASE,
             rows=(f"{spell.count} writes that were sent from {spell.since_s:.3f} s on: {spell.code.name}", *row),
             advice=advice,
             price=price,

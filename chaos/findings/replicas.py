@@ -7,7 +7,7 @@ from chaos.analysis.milestones import PROMOTED_LINE
 from chaos.analysis.result import Finding
 from chaos.analysis.sentinels import Attempt, Said
 from chaos.analysis.wording import listed, plural
-from chaos.findings.members import aborted_text, back_as_master, roles_of, setting_of
+from chaos.findings.members import aborted_text, back_as_master, setting_of
 from chaos.model import MemberKind
 from chaos.record.events import ReplicaEntry, SentinelState
 
@@ -80,9 +80,7 @@ def _against(measured: Measured, name: str, flags: str, at_s: float) -> str:
         return "was down itself"
     if "disconnected" in flags:
         return "was not connected to Sentinel"
-    up = [
-        fact.latest_s for fact in roles_of(measured.history, name) if fact.event.link == "up" and fact.latest_s < at_s
-    ]
+    up = [fact.latest_s for fact in measured.history.roles_of(name) if fact.event.link == "up" and fact.latest_s < at_s]
     down_s, limit_s = at_s - (up[-1] if up else measured.history.begin_s), measured.least_s("down-after-milliseconds")
     sdown_s = measured.middle_s("sdown") or 0.0
     if limit_s is not None and down_s > 10 * limit_s + max(0.0, at_s - sdown_s):
@@ -149,7 +147,7 @@ def _became(measured: Measured, attempt: Attempt) -> tuple[str, float, str] | No
     for line in measured.history.lines("redis", PROMOTED_LINE):
         if name in ("", line.pod) and begin_s <= line.at_s.most and line.at_s.least < end_s:
             return line.pod, line.at_s.middle, line.text
-    for fact in roles_of(measured.history, name):
+    for fact in measured.history.roles_of(name):
         if fact.event.role == "master" and begin_s <= fact.latest_s < end_s:
             return name, fact.latest_s, f"{name}: ROLE says master"
     return None
@@ -165,9 +163,9 @@ def replica_astray(measured: Measured) -> Iterator[Finding]:
     masters = masters_at_end(history) or []
     if len(masters) != 1:
         return
-    master = roles_of(history, masters[0])[-1].event
+    master = history.roles_of(masters[0])[-1].event
     for name in history.names(MemberKind.REDIS):
-        said = roles_of(history, name)
+        said = history.roles_of(name)
         if not said or said[-1].latest_s < history.end_s - ASKED_S or said[-1].event.role != "slave":
             continue
         last = said[-1].event

@@ -133,17 +133,13 @@ def strips(result: CampaignResult) -> dict[str, tuple[Strip, ...]]:
         for trial in result.trials:
             for path in trial.paths.values() if trial.number in mine else ():
                 head = first(path)
-                if head and path.state == "works" and not path.application:
-                    outages.setdefault(path.name, []).append(_lengths(head))
+                if head and path.working:
+                    lengths: dict[str, float] = {}
+                    for name, start, stop, _ in _stretches(head):
+                        lengths[name] = lengths.get(name, 0.0) + stop - start
+                    outages.setdefault(path.name, []).append(lengths)
         if outages:
             found[group_title(group)] = tuple(_strip(name, each) for name, each in outages.items())
-    return found
-
-
-def _lengths(window: Window) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for name, start, stop, _ in _stretches(window):
-        found[name] = found.get(name, 0.0) + stop - start
     return found
 
 
@@ -191,7 +187,7 @@ def limits_s(trials: Iterable[TrialResult]) -> list[float]:
 
 
 def _same_kind(path: PathResult) -> list[Window]:
-    """A path's windows without those that say the same in the other kind."""
+    """Return a path's windows of the kind of its `first`. Those of the other kind tell the same outages again."""
     kind = next(window.kind for window in [first(path)] if window)
     return [window for window in path.windows if window.kind == kind and window.when != "before"]
 
@@ -222,7 +218,7 @@ def _stretches(window: Window) -> list[tuple[str, float, float, str]]:
     found, at = [], onset
     for phase in sorted(window.phases, key=lambda phase: phase.start_s):
         if phase.start_s - at > 0.005:
-            found.append((UNATTRIBUTED, at, phase.start_s, _without_error(phase.start_s - at)))
+            found.append((UNATTRIBUTED, at, phase.start_s, wording.time(phase.start_s - at)))
         error = (phase.most - phase.least) / 2
         text = wording.joined(
             wording.number(phase.seconds), "±", wording.number(wording.error(Interval(0.0, 2 * error))), "s"
@@ -230,13 +226,8 @@ def _stretches(window: Window) -> list[tuple[str, float, float, str]]:
         found.append((phase.name, max(at, phase.start_s), phase.end_s, text))
         at = max(at, phase.end_s)
     if end - at > 0.005:
-        found.append((UNATTRIBUTED, at, end, _without_error(end - at)))
+        found.append((UNATTRIBUTED, at, end, wording.time(end - at)))
     return found
-
-
-def _without_error(seconds: float) -> str:
-    """The figure of a stretch that no phase explains. It has no error: its edges are those of the phases around it."""
-    return wording.joined(wording.number(seconds), "s")
 
 
 def _edges(window: Window) -> tuple[float, float]:

@@ -21,6 +21,8 @@ from chaos.analysis.result import (
 )
 
 Row = tuple[str, ...]
+WINDOWS = 12
+"""How many outages of a path are shown. Of further ones only the number is said."""
 
 
 def ways(paths: Iterable[PathResult]) -> list[PathResult]:
@@ -66,14 +68,14 @@ def milestones(trial: TrialResult) -> list[tuple[str, Milestone]]:
 
 
 def fault_row(fault: FaultRecord) -> Row:
-    healed = f"{_s(fault.heal_requested_s)}, done {_s(fault.heal_confirmed_s)}"
+    healed = f"{wording.time(fault.heal_requested_s)}, done {wording.time(fault.heal_confirmed_s)}"
     return (
         fault.name,
         ", ".join(_node(one) for one in (fault.target, *fault.others)),
-        _s(fault.requested_s),
-        _s(fault.accepted_s),
+        wording.time(fault.requested_s),
+        wording.time(fault.accepted_s),
         wording.span(fault.effect_s, none="not seen"),
-        _s(fault.confirmed_s, "not proved"),
+        wording.time(fault.confirmed_s, "not proved"),
         "–" if fault.heal_requested_s is None else healed,
         (fault.unproved or fault.evidence or "–") + (f"; healed: {fault.healed_by}" if fault.healed_by else ""),
     )
@@ -91,16 +93,19 @@ def failover_row(failover: FailoverResult) -> Row:
     )
 
 
-def window_rows(trial: TrialResult, most: int = 12) -> list[Row]:
-    """Of each path no more than `most`; the rest is counted. One that was seen and is durable alike is told once."""
+def window_rows(trial: TrialResult) -> list[Row]:
+    """Return the rows of the outages of each path: the first WINDOWS of them, and how many more there are.
+
+    An outage that is the same as clients saw it and with lost writes counted as bad is one row.
+    """
     found: list[Row] = []
     for path in trial.paths.values():
         alike: dict[tuple[object, ...], list[Window]] = {}
         for window in path.windows:
             alike.setdefault((window.onset_s, window.end_s, window.when), []).append(window)
-        found += [_window(path, same) for same in [*alike.values()][:most]]
-        if len(alike) > most:
-            found.append((path.name, f"{len(alike) - most} more", *"–––––"))
+        found += [_window(path, same) for same in [*alike.values()][:WINDOWS]]
+        if len(alike) > WINDOWS:
+            found.append((path.name, f"{len(alike) - WINDOWS} more", *"–––––"))
     return found
 
 
@@ -111,7 +116,7 @@ def _window(path: PathResult, same: list[Window]) -> Row:
     phases = ", ".join(f"{phase.name} {wording.number(phase.seconds)}" for phase in window.phases) or "–"
     wider = f" (its {' and '.join(window.widened)} met a stall or a wait for a core)" if window.widened else ""
     length = wording.span(window.length_s) + wider
-    unattributed = _s(window.unattributed_s) if window.phases else "–"
+    unattributed = wording.time(window.unattributed_s) if window.phases else "–"
     return (path.name, kind, wording.span(window.onset_s), end, length, phases, unattributed)
 
 
@@ -201,7 +206,3 @@ def _node(node: Node | None) -> str:
 
 def _each(milestones: dict[str, Milestone]) -> str:
     return ", ".join(f"{name} {wording.milestone(milestone)}" for name, milestone in milestones.items()) or "–"
-
-
-def _s(value: float | None, none: str = "–") -> str:
-    return none if value is None else wording.joined(wording.number(value), "s")

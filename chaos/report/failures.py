@@ -22,6 +22,8 @@ from chaos.report.details import Row
 from chaos.report.many import is_many, some
 
 BAD = ("failed", "unknown", "late", "missed")
+ROWS = 400
+"""How many groups of failed operations the page shows at most; failed-operations.csv has every operation."""
 
 COLUMNS = (
     "trial",
@@ -166,10 +168,10 @@ def groups(failures: Failures) -> list[FailureGroup]:
     return sorted(made, key=lambda group: (group.path, group.first_s))
 
 
-def grouped(trials: Sequence[Sequence[FailureGroup]], most: int = 400) -> list[Row]:
-    """The page's rows, in the order of trials; many trials together, by what their operations met.
+def grouped(trials: Sequence[Sequence[FailureGroup]]) -> list[Row]:
+    """Return the first ROWS rows of the page's table, in the order of trials.
 
-    Never more than `most`.
+    If there are many trials, a row is of all of them together, by path, outcome and error.
     """
     told = [[group] for trial in trials for group in trial]
     if is_many(trials):
@@ -177,7 +179,7 @@ def grouped(trials: Sequence[Sequence[FailureGroup]], most: int = 400) -> list[R
         for [group] in told:
             alike.setdefault((group.path, group.outcome, group.error), []).append(group)
         told = list(alike.values())
-    return [_row(group) for group in told[:most]]
+    return [_row(group) for group in told[:ROWS]]
 
 
 def _row(alike: Sequence[FailureGroup]) -> Row:

@@ -73,7 +73,9 @@ def draw(timeline: Timeline) -> Figure:
         axes.tick_params(axis="x", length=3 if axes is blocks[-1] else 0)
     events, states, operations, latency, lag = blocks
     _events(events, timeline)
-    _lanes(states, timeline.states)
+    _rows(states, [lane.title for lane in timeline.states] or [""])
+    for row, lane in enumerate(timeline.states):
+        _bars(states, row, lane)
     _operations(operations, timeline.operations)
     _curve(latency, timeline.latency, "latency of good\noperations, ms")
     _curve(lag, timeline.lag, "harness lag, ms")
@@ -317,12 +319,6 @@ def _names(group: list[SentinelMark]) -> str:
     return " ".join(names[:4]) + (f" … {len(names) - 4} more" if len(names) > 4 else "")
 
 
-def _lanes(axes: Axes, lanes: tuple[Lane, ...]) -> None:
-    _rows(axes, [lane.title for lane in lanes] or [""])
-    for row, lane in enumerate(lanes):
-        _bars(axes, row, lane)
-
-
 def _bars(axes: Axes, row: int, lane: Lane, *, outside: bool = False) -> None:
     """A lane's runs; a name that does not fit into its run is put beside it, or cut to what tells it apart."""
     start, end = axes.get_xlim()
@@ -354,20 +350,16 @@ def _operations(axes: Axes, paths: tuple[PathOperations, ...]) -> None:
                     [start, end], [row, row], color=ink(name), linewidth=4, linestyle=style, solid_capstyle="butt"
                 )
         for name, at in path.bad.items():
-            _shapes(axes, row, name, at)
-
-
-def _shapes(axes: Axes, row: int, name: str, at: tuple[float, ...]) -> None:
-    axes.plot(
-        at,
-        [row + HEIGHTS[name]] * len(at),
-        linestyle="none",
-        marker=SHAPES[name],
-        markersize=4,
-        markerfacecolor="none",
-        markeredgecolor=ink("open" if name == "late" else name),
-        markeredgewidth=1,
-    )
+            axes.plot(
+                at,
+                [row + HEIGHTS[name]] * len(at),
+                linestyle="none",
+                marker=SHAPES[name],
+                markersize=4,
+                markerfacecolor="none",
+                markeredgecolor=ink("open" if name == "late" else name),
+                markeredgewidth=1,
+            )
 
 
 def _curve(axes: Axes, curve: Curve, title: str) -> None:

@@ -14,7 +14,7 @@ from chaos.analysis.result import CampaignResult, Group, PathResult, TrialResult
 from chaos.analysis.wording import Mark
 from chaos.report.bars import ROOM, Bar, bar_of, end_s, first, limits_s, ticks
 from chaos.report.claims import spread
-from chaos.report.many import group_title, numbers, worst_first
+from chaos.report.many import group_title, worst_first
 
 LOSSES = ("before", "tail", "after")
 SHORTEST_DOWN_AFTER_S = 0.5
@@ -268,17 +268,17 @@ def _down_after_s(trial: TrialResult) -> float | None:
     return int(value) / 1000 if value.isdecimal() else None
 
 
-# The same, shorter.
+# The same table, for summary.md.
 
 
 def rows(table: HurtTable) -> list[tuple[str, ...]]:
-    """For summary.md: (fault, what it stands for, outages, phases, lost, verdict, what is allowed and why)."""
+    """Return its rows: fault, what it stands for, outages, phases, lost, verdict, and what is allowed and why."""
     return [
         (
             one.title,
             one.stands_for,
             "; ".join(f"{path} {text}" for path, text in one.outages) or "–",
-            _phases(one),
+            f"{one.bar.path}, trial {one.worst}: {_parts(one.bar)}" if one.bar else "–",
             " · ".join(one.lost),
             f"{one.mark.sign} {one.mark.text}",
             f"{one.allowed} {one.cause}".strip() or "–",
@@ -287,8 +287,5 @@ def rows(table: HurtTable) -> list[tuple[str, ...]]:
     ]
 
 
-def _phases(one: Hurt) -> str:
-    if one.bar is None:
-        return "–"
-    parts = ", ".join(f"{part.name} {part.text}" for part in one.bar.segments)
-    return f"{one.bar.path}, trial {numbers([one.worst])}: {parts}"
+def _parts(bar: Bar) -> str:
+    return ", ".join(f"{part.name} {part.text}" for part in bar.segments)

@@ -11,6 +11,8 @@ from chaos.analysis.result import CampaignResult, Group, PathResult, TrialResult
 
 MANY = 12
 """More trials than this are told by their groups, their spread and the worst of them."""
+CELL = 20
+"""A list of more characters than this is told as a number of trials."""
 RUN = 3
 """Three numbers in a row, or more, are written as the first and the last."""
 SHARES = (0.1, 0.5, 0.9, 0.95)
@@ -42,10 +44,10 @@ def numbers(given: Iterable[int]) -> str:
     return ", ".join(text for run in told for text in run)
 
 
-def some(given: Sequence[int], most: int = 20) -> str:
-    """As `numbers`, or how many they are where that is long."""
+def some(given: Sequence[int]) -> str:
+    """List numbers as `numbers` does, or say how many they are if that is longer than a cell of a table should be."""
     text = numbers(given)
-    return text if len(text) <= most else f"{len(given)} trials"
+    return text if len(text) <= CELL else f"{len(given)} trials"
 
 
 def worst_first(result: CampaignResult) -> list[TrialResult]:
@@ -115,7 +117,8 @@ class PathSpread:
         """(path, n, least, each of SHARES, most, how many never)."""
         shares = map(self._said, SHARES)
         never = str(sum(map(math.isinf, self.back_s)))
-        return (self.path, str(len(self.back_s)), _s(self.back_s[0]), *shares, _s(self.back_s[-1]), never)
+        first, last = wording.time(self.back_s[0]), wording.time(self.back_s[-1])
+        return (self.path, str(len(self.back_s)), first, *shares, last, never)
 
     def by_s(self, share: float) -> float:
         """By when that share of the trials was back: the time of one of the trials, and never between two."""
@@ -125,7 +128,9 @@ class PathSpread:
         return len(self.back_s) >= NEEDED.get(share, 1)
 
     def _said(self, share: float) -> str:
-        return _s(self.by_s(share)) if self._bears(share) else wording.joined("needs", "n", "≥", str(NEEDED[share]))
+        if self._bears(share):
+            return wording.time(self.by_s(share))
+        return wording.joined("needs", "n", "≥", str(NEEDED[share]))
 
 
 def spreads(result: CampaignResult) -> dict[str, tuple[PathSpread, ...]]:
@@ -135,7 +140,7 @@ def spreads(result: CampaignResult) -> dict[str, tuple[PathSpread, ...]]:
         mine, back_s = set(group.trials), dict[str, list[float]]()
         for trial in result.trials:
             for path in trial.paths.values():
-                if trial.number in mine and path.state == "works" and not path.application:
+                if trial.number in mine and path.working:
                     back_s.setdefault(path.name, []).append(_back_s(path))
         if back_s:
             found[group_title(group)] = tuple(PathSpread(path, tuple(sorted(each))) for path, each in back_s.items())
@@ -146,7 +151,3 @@ def _back_s(path: PathResult) -> float:
     if path.recovered_s is None:
         return 0.0
     return math.inf if path.recovered_s.is_open else max(0.0, path.recovered_s.middle)
-
-
-def _s(value: float) -> str:
-    return wording.joined(wording.number(value), "s") if math.isfinite(value) else "never"

@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import sys
-import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,7 @@ from rich.markup import escape
 from rich.segment import ControlType
 
 from chaos.analysis.result import CampaignResult
-from chaos.analysis.wording import breakable, number, seconds, where
+from chaos.analysis.wording import breakable, number, seconds, where, wrapped
 from chaos.progress import Message, Tell
 
 AGAIN_S = 30.0
@@ -182,10 +181,6 @@ def _campaign(data: dict[str, Any]) -> list[str]:
     return [f"[bold]{escape(what)}[/]", escape(f"{rounds}{many}{long}, then {data['directory']}/report.html")]
 
 
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
-
-
 def _beside(word: str, lines: Iterable[str]) -> list[str]:
     """The first line behind a word of ten columns, the others under it."""
     first, *rest = lines
@@ -194,7 +189,7 @@ def _beside(word: str, lines: Iterable[str]) -> list[str]:
 
 def _step(data: dict[str, Any]) -> list[str]:
     """Its time stands behind its last line."""
-    *more, last = map(escape, _wrapped(data["text"], COLUMN))
+    *more, last = map(escape, wrapped(data["text"], COLUMN) or [""])
     timed = f"{last:<{COLUMN}} [dim]{seconds(data['seconds']):>8}[/]"
     return _beside(f"[cyan]{escape(data['name']):<10}[/]", [*more, timed])
 
@@ -205,7 +200,7 @@ LINES: dict[Tell, Callable[[dict[str, Any]], list[str]]] = {
     Tell.TRIAL: lambda it: ["", f"[bold]{escape(it['experiment'])} {it['number']}/{it['of']}[/]   seed {it['seed']}"],
     Tell.EFFECT: lambda it: [f"  T0 {escape(it['t0'])}   {escape(it['text'])}"],
     Tell.SEEN: lambda it: [f"  {number(it['at_s']):>7}  {escape(it['name']):<22} {escape(it['text'])}".rstrip()],
-    Tell.NOTE: lambda it: _beside(f"[yellow]{'note':<10}[/]", map(escape, _wrapped(it["text"], COLUMN + 15))),
+    Tell.NOTE: lambda it: _beside(f"[yellow]{'note':<10}[/]", map(escape, wrapped(it["text"], COLUMN + 15) or [""])),
     Tell.CLOSED: lambda it: [f"  [dim]recorded in {escape(it['directory'])}[/]"],
     Tell.FAILED: lambda it: [f"[red bold]error:[/] {escape(it['text'])}"],
 }

@@ -150,6 +150,7 @@ def timeline(history: History, trial: TrialResult) -> Timeline | None:
     if history.effect_s is None or not len(history.ops):
         return None
     axis = extent(history, trial)
+    faults, states = lanes(history, trial, axis)
     return Timeline(
         title=f"Trial {trial.number}, {trial.experiment}, on one time axis",
         description=f"From {wording.seconds(axis[0])} to {wording.seconds(axis[1])} around t = 0. {trial.cause} "
@@ -158,9 +159,9 @@ def timeline(history: History, trial: TrialResult) -> Timeline | None:
         end_s=axis[1],
         band=(0.0, _band_end(trial)),
         limits=tuple(limits_s([trial])),
-        faults=Lane("fault", tuple(_faults(trial))),
+        faults=faults,
         sentinel=tuple(sentinel_marks(history, axis)),
-        states=tuple(_states(history, axis)),
+        states=tuple(states),
         operations=tuple(_operations(history, trial, axis)),
         latency=_latency(history, axis),
         lag=_lag(history, axis),

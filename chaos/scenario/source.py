@@ -66,13 +66,16 @@ def _foreign(data: dict[str, Any], what: str) -> str:
     return f"this is a {data['kind']}{whose}, a Kubernetes object, and not {what}; {page} says how one is written"
 
 
-def override(source: Source, settings: Mapping[str, str], *, option: str = "--set") -> Source:
-    """`limits.watch: 5s` over what the file says. Values are read as YAML, so that a list can be given too."""
+def override(source: Source, settings: Mapping[str, str]) -> Source:
+    """Return the source with what `--set` says in place of what the file says, as in `limits.watch=5s`.
+
+    Values are read as YAML, so that a list can be given too. Raises ScenarioError for a value that is no YAML.
+    """
     where, data = dict(source.where), source.data
     for key, text in settings.items():
         place = tuple(key.split("."))
         secret = place[-1] in SECRETS or any(name in text for name in SECRETS)
-        shown = f"{option} {key}={'…' if secret else text}"
+        shown = f"--set {key}={'…' if secret else text}"
         data = _replaced(data, place, _scalar(text, shown), shown)
         where = {known: said for known, said in where.items() if known[: len(place)] != place}
         for depth in range(len(place)):
