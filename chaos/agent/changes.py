@@ -1,8 +1,6 @@
 """What a fault changes about a process and puts back: a setting, its share of a core, its files, its link.
 
-Each kind is three steps. `before` makes what undoes the change, as data, before anything is changed; `make` changes it;
-`proof` says what shows it, by another way. `undo` puts it back from that data alone, in any process, at any time and
-any number of times. All of them may block, for at most ANSWER_S.
+Each kind is a class with four steps, which `KindOfChange` describes. All of them may block, for at most ANSWER_S.
 """
 
 import asyncio
@@ -12,7 +10,6 @@ import resource
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -52,14 +49,20 @@ class ChangeTarget(Protocol):
     def network(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class KindOfChange:
-    """One kind. `proof` returns what it saw, and whether that proves the change."""
+class KindOfChange(Protocol):
+    """One kind of change. A step raises OSError where the kernel or a server refuses, and FaultError with a reason."""
 
-    before: Callable[[ChangeTarget, Data], Data]
-    make: Callable[[ChangeTarget, Data, Data], None]
-    proof: Callable[[Data, Data], tuple[bool, str]]
-    undo: Callable[[Data], None]
+    def before(self, target: ChangeTarget, request: Data) -> Data:
+        """Return what undoes the change, as data. It is called before anything is changed."""
+
+    def make(self, request: Data, undo: Data) -> None:
+        """Change it."""
+
+    def proof(self, request: Data, undo: Data) -> tuple[bool, str]:
+        """Say by another way than `make` whether the change is there, and what was seen."""
+
+    def undo(self, undo: Data) -> None:
+        """Put it back from that data alone: in any process, at any time, and any number of times."""
 
 
 def talk(at: Mapping[str, Any], *command: str) -> Any:  # noqa: ANN401  a reply is any of RESP's types
@@ -82,52 +85,56 @@ def _at(request: Data) -> Data:
     return {key: request[key] for key in ("address", "port", "kind")}
 
 
-def _tell_back(undo: Data) -> None:
-    """A process that is gone has forgotten what it was told. Raises OSError if it does not take it back."""
-    command = undo["command"]
-    try:
-        reply = talk(undo["at"], *command)
-        if command[0] == "CONFIG":
-            now = talk(undo["at"], "CONFIG", "GET", command[2])
-            if now[1:] != command[3:]:
-                raise OSError(f"{' '.join(command)} was answered {reply}, and {command[2]} is {now[1]}")
-        elif isinstance(reply, hiredis.ReplyError):
-            raise OSError(f"{' '.join(command)} was answered {reply}")
-    except ConnectionRefusedError:
-        return
+class CommandChange:
+    """A server is told one command, and another one undoes it. The host proves it, by what follows from it."""
+
+    def before(self, _: ChangeTarget, request: Data) -> Data:
+        return {"at": _at(request), "command": request["undo"]}
+
+    def make(self, request: Data, undo: Data) -> None:
+        reply = talk(undo["at"], *request["command"])
+        if isinstance(reply, hiredis.ReplyError):
+            raise FaultError(f"{' '.join(request['command'])} was answered {reply}")
+
+    def proof(self, _request: Data, _undo: Data) -> tuple[bool, str]:
+        return True, "it was made"
+
+    def undo(self, undo: Data) -> None:
+        """Raise OSError if the server does not take it back. A process that is gone has forgotten what it was told."""
+        command = undo["command"]
+        try:
+            reply = talk(undo["at"], *command)
+            if command[0] == "CONFIG":
+                now = talk(undo["at"], "CONFIG", "GET", command[2])
+                if now[1:] != command[3:]:
+                    raise OSError(f"{' '.join(command)} was answered {reply}, and {command[2]} is {now[1]}")
+            elif isinstance(reply, hiredis.ReplyError):
+                raise OSError(f"{' '.join(command)} was answered {reply}")
+        except ConnectionRefusedError:
+            return
 
 
-def _what_was_set(_: ChangeTarget, request: Data) -> Data:
-    said = talk(request, "CONFIG", "GET", request["name"])
-    if not isinstance(said, list) or len(said) != 2:  # a name and its value
-        raise FaultError(f"CONFIG GET {request['name']} was answered {said}: there is no such setting")
-    return {"at": _at(request), "command": ["CONFIG", "SET", request["name"], said[1]]}
+class SettingChange(CommandChange):
+    """A setting of a server is changed by CONFIG SET."""
 
+    def before(self, _: ChangeTarget, request: Data) -> Data:
+        said = talk(request, "CONFIG", "GET", request["name"])
+        if not isinstance(said, list) or len(said) != 2:  # a name and its value
+            raise FaultError(f"CONFIG GET {request['name']} was answered {said}: there is no such setting")
+        return {"at": _at(request), "command": ["CONFIG", "SET", request["name"], said[1]]}
 
-def _set(_: ChangeTarget, request: Data, undo: Data) -> None:
-    del undo
-    talk(request, "CONFIG", "SET", request["name"], request["value"])
+    def make(self, request: Data, _undo: Data) -> None:
+        talk(request, "CONFIG", "SET", request["name"], request["value"])
 
-
-def _is_set(request: Data, undo: Data) -> tuple[bool, str]:
-    """The proof of a setting: CONFIG GET shows it, and a command is answered as the experiment says, if it says how."""
-    now = talk(request, "CONFIG", "GET", request["name"])
-    said = f"CONFIG GET shows {request['name']} {now[1]}, before {undo['command'][-1]}"
-    if not request["asked"]:
-        return now[1] == request["value"], said
-    reply = str(talk(request, *request["asked"]))
-    said += f"; {' '.join(request['asked'])} is answered {reply}"
-    return now[1] == request["value"] and reply.startswith(request["answered"]), said
-
-
-def _what_to_tell_back(_: ChangeTarget, request: Data) -> Data:
-    return {"at": _at(request), "command": request["undo"]}
-
-
-def _tell(_: ChangeTarget, request: Data, undo: Data) -> None:
-    reply = talk(undo["at"], *request["command"])
-    if isinstance(reply, hiredis.ReplyError):
-        raise FaultError(f"{' '.join(request['command'])} was answered {reply}")
+    def proof(self, request: Data, undo: Data) -> tuple[bool, str]:
+        """CONFIG GET shows it, and if the experiment asks a command, the reply begins as the experiment says."""
+        now = talk(request, "CONFIG", "GET", request["name"])
+        said = f"CONFIG GET shows {request['name']} {now[1]}, before {undo['command'][-1]}"
+        if not request["asked"]:
+            return now[1] == request["value"], said
+        reply = str(talk(request, *request["asked"]))
+        said += f"; {' '.join(request['asked'])} is answered {reply}"
+        return now[1] == request["value"] and reply.startswith(request["answered"]), said
 
 
 def controller(name: str) -> Path | None:
@@ -173,58 +180,65 @@ def released(undo: Data) -> None:
     group.rmdir()
 
 
-def _starve(_: ChangeTarget, request: Data, undo: Data) -> None:
-    group, quota = Path(undo["group"]), int(PERIOD_US * request["percent"] / 100)
-    if (group / "cpu.cfs_quota_us").exists():
-        (group / "cpu.cfs_period_us").write_text(str(PERIOD_US))
-        (group / "cpu.cfs_quota_us").write_text(str(quota))
-    else:
-        (group / "cpu.max").write_text(f"{quota} {PERIOD_US}")
-    (group / "cgroup.procs").write_text(str(undo["pid"]))
+class CoreChange:
+    """A process gets only a share of one core, by a cgroup of its own."""
+
+    def before(self, target: ChangeTarget, _: Data) -> Data:
+        return confined("cpu", target.processes()[0])
+
+    def make(self, request: Data, undo: Data) -> None:
+        group, quota = Path(undo["group"]), int(PERIOD_US * request["percent"] / 100)
+        if (group / "cpu.cfs_quota_us").exists():
+            (group / "cpu.cfs_period_us").write_text(str(PERIOD_US))
+            (group / "cpu.cfs_quota_us").write_text(str(quota))
+        else:
+            (group / "cpu.max").write_text(f"{quota} {PERIOD_US}")
+        (group / "cgroup.procs").write_text(str(undo["pid"]))
+
+    def proof(self, request: Data, undo: Data) -> tuple[bool, str]:
+        """The kernel counts how often the process was made to wait, and its answer takes long."""
+        counts = dict(line.split() for line in (Path(undo["group"]) / "cpu.stat").read_text().splitlines())
+        begun_ns = mono_ns()
+        try:
+            talk(request, "PING", "x" * WORK_BYTES)
+            took_s = (mono_ns() - begun_ns) / 1e9
+        except TimeoutError:
+            took_s = ANSWER_S
+        said = f"it was made to wait {counts['nr_throttled']} times, and a PING took {took_s * 1000:.0f} ms"
+        return int(counts["nr_throttled"]) > 0 and took_s >= LATE_S, said
+
+    def undo(self, undo: Data) -> None:
+        released(undo)
 
 
-def _starves(request: Data, undo: Data) -> tuple[bool, str]:
-    """The proof of a starved process: the kernel counts how often it was made to wait, and its answer takes long."""
-    counts = dict(line.split() for line in (Path(undo["group"]) / "cpu.stat").read_text().splitlines())
-    begun_ns = mono_ns()
-    try:
-        talk(request, "PING", "x" * WORK_BYTES)
-        took_s = (mono_ns() - begun_ns) / 1e9
-    except TimeoutError:
-        took_s = ANSWER_S
-    said = f"it was made to wait {counts['nr_throttled']} times, and a PING took {took_s * 1000:.0f} ms"
-    return int(counts["nr_throttled"]) > 0 and took_s >= LATE_S, said
+class FilesChange:
+    """Files of a process cannot grow beyond a limit, as on a full disk. A master cannot write its AOF then."""
 
+    def before(self, target: ChangeTarget, _: Data) -> Data:
+        pid = target.processes()[0]
+        status = (reach.PROC / str(pid) / "status").read_text().splitlines()
+        ignored = next(line for line in status if line.startswith("SigIgn:")).split()[1]
+        if not int(ignored, 16) >> SIGXFSZ_BIT & 1:
+            raise FaultError(
+                f"process {pid} would be ended by the limit of its files, since it does not ignore SIGXFSZ"
+            )
+        return {"pid": pid, "born": _born(pid), "limits": resource.prlimit(pid, resource.RLIMIT_FSIZE)}
 
-def _file_limit(target: ChangeTarget, _: Data) -> Data:
-    pid = target.processes()[0]
-    ignored = next(line for line in _status(pid) if line.startswith("SigIgn:")).split()[1]
-    if not int(ignored, 16) >> SIGXFSZ_BIT & 1:
-        raise FaultError(f"process {pid} would be ended by the limit of its files, since it does not ignore SIGXFSZ")
-    return {"pid": pid, "born": _born(pid), "limits": resource.prlimit(pid, resource.RLIMIT_FSIZE)}
+    def make(self, request: Data, undo: Data) -> None:
+        resource.prlimit(undo["pid"], resource.RLIMIT_FSIZE, (int(request["most_bytes"]), undo["limits"][1]))
 
+    def proof(self, request: Data, _undo: Data) -> tuple[bool, str]:
+        """A master that cannot write its AOF says so to every PING."""
+        reply = str(talk(request, "PING"))
+        return reply.startswith("MISCONF"), f"a PING is answered {reply}"
 
-def _limit_files(_: ChangeTarget, request: Data, undo: Data) -> None:
-    resource.prlimit(undo["pid"], resource.RLIMIT_FSIZE, (int(request["most_bytes"]), undo["limits"][1]))
-
-
-def _unlimit_files(undo: Data) -> None:
-    """Allow files of any size again, unless the process has ended, or its number is another's by now."""
-    try:
-        if _born(undo["pid"]) == undo["born"]:
-            resource.prlimit(undo["pid"], resource.RLIMIT_FSIZE, tuple(undo["limits"]))
-    except (ProcessLookupError, FileNotFoundError):
-        return
-
-
-def _misconf(request: Data, _: Data) -> tuple[bool, str]:
-    """A master that cannot write its AOF says so to every PING."""
-    reply = str(talk(request, "PING"))
-    return reply.startswith("MISCONF"), f"a PING is answered {reply}"
-
-
-def _status(pid: int) -> list[str]:
-    return (reach.PROC / str(pid) / "status").read_text().splitlines()
+    def undo(self, undo: Data) -> None:
+        """Allow files of any size again, unless the process has ended, or its number is another's by now."""
+        try:
+            if _born(undo["pid"]) == undo["born"]:
+                resource.prlimit(undo["pid"], resource.RLIMIT_FSIZE, tuple(undo["limits"]))
+        except (ProcessLookupError, FileNotFoundError):
+            return
 
 
 def _born(pid: int) -> str:
@@ -232,46 +246,48 @@ def _born(pid: int) -> str:
     return (reach.PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[19]
 
 
-def _link(target: ChangeTarget, _: Data) -> Data:
-    namespace = target.network()
-    try:
-        return {"namespace": os.fstat(namespace).st_ino}
-    finally:
-        os.close(namespace)
+class LinkChange:
+    """The first link of a target is slow: it lets little out a second, or all of it later. The host proves it."""
+
+    def before(self, target: ChangeTarget, _: Data) -> Data:
+        namespace = target.network()
+        try:
+            return {"namespace": os.fstat(namespace).st_ino}
+        finally:
+            os.close(namespace)
+
+    def make(self, request: Data, undo: Data) -> None:
+        self._within(undo, partial(shaped, kbit=request["kbit"], delay_ms=request["delay_ms"]))
+
+    def proof(self, _request: Data, _undo: Data) -> tuple[bool, str]:
+        return True, "it was made"
+
+    def undo(self, undo: Data) -> None:
+        self._within(undo, unshaped)
+
+    def _within(self, undo: Data, work: Callable[[LinkSocket, int], None]) -> None:
+        """Do `work` with the first link of the namespace. Do nothing if no process is in that any more."""
+        namespace = reach.namespace_by_inode(undo["namespace"])
+        if namespace is None:
+            return
+
+        def enter() -> None:
+            setns(namespace, CLONE_NEWNET)
+            with LinkSocket() as links:
+                work(links, socket.if_nametoindex("eth0"))
+
+        try:
+            apart(enter)
+        finally:
+            os.close(namespace)
 
 
-def _within(undo: Data, work: Callable[[LinkSocket, int], None]) -> None:
-    """Do `work` with the first link of the namespace. If no process is in that any more, it is gone."""
-    namespace = reach.namespace_by_inode(undo["namespace"])
-    if namespace is None:
-        return
-
-    def enter() -> None:
-        setns(namespace, CLONE_NEWNET)
-        with LinkSocket() as links:
-            work(links, socket.if_nametoindex("eth0"))
-
-    try:
-        apart(enter)
-    finally:
-        os.close(namespace)
-
-
-def _shape(_: ChangeTarget, request: Data, undo: Data) -> None:
-    _within(undo, partial(shaped, kbit=request["kbit"], delay_ms=request["delay_ms"]))
-
-
-def _unproved(_request: Data, _undo: Data) -> tuple[bool, str]:
-    """Nothing is proved here: the host proves the change, by what follows from it."""
-    return True, "it was made"
-
-
-CHANGES = {
-    "setting": KindOfChange(_what_was_set, _set, _is_set, _tell_back),
-    "told": KindOfChange(_what_to_tell_back, _tell, _unproved, _tell_back),
-    "starve": KindOfChange(lambda target, _: confined("cpu", target.processes()[0]), _starve, _starves, released),
-    "disk": KindOfChange(_file_limit, _limit_files, _misconf, _unlimit_files),
-    "link": KindOfChange(_link, _shape, _unproved, lambda undo: _within(undo, unshaped)),
+CHANGES: dict[str, KindOfChange] = {
+    "setting": SettingChange(),
+    "told": CommandChange(),
+    "starve": CoreChange(),
+    "disk": FilesChange(),
+    "link": LinkChange(),
 }
 """The kinds of changes, by the word `what` of a request."""
 
@@ -290,7 +306,7 @@ async def killed_for_memory(pid: int, own: Path | None, request: Data) -> Data:
         return await _killed(pid, Path(undo["group"]), most_bytes, request)
     finally:
         because = f"{undo['group']} cannot be removed"
-        await until(partial(_gone, undo), within_s=ANSWER_S, because=because, error=FaultError)
+        await until(partial(_removed, undo), within_s=ANSWER_S, because=because, error=FaultError)
 
 
 async def _killed(pid: int, group: Path, limit_bytes: int, request: Data) -> Data:
@@ -341,7 +357,7 @@ def _oom_kills(counted: Path) -> int:
         return 0
 
 
-async def _gone(undo: Data) -> bool:
+async def _removed(undo: Data) -> bool:
     """Remove a cgroup. A process that was killed may be in it for a moment longer."""
     try:
         await asyncio.to_thread(released, undo)

@@ -237,7 +237,7 @@ class Faults:
             hold = Hold(target.id, None, what, json.dumps(undo))
             self.leases.take(hold, _term(request), partial(kind.undo, undo))
             before_ns = mono_ns()
-            await asyncio.to_thread(kind.make, target, request, undo)
+            await asyncio.to_thread(kind.make, request, undo)
             stamps = {"before_ns": before_ns, "after_ns": mono_ns()}
         except OSError as error:
             raise FaultError(f"{what} of {target.id[:12]}: {error}") from error
