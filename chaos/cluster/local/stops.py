@@ -114,19 +114,12 @@ class MemberFaults:
     async def _leave(
         self, pod: LocalPod, hook: str, sleep_s: float, worked: "asyncio.Future[tuple[bool, str]]"
     ) -> None:
-        """End a pod as Kubernetes does: its preStop hook does its work and sleeps; then SIGTERM.
-
-        The operator's own hook also asks for SAVE after its sleep. That is left out, since the grace of the pod is over
-        by then. One that had nothing to do, as on a replica, does not sleep.
-        """
+        """End a pod as Kubernetes does: its preStop hook first, then SIGTERM, then SIGKILL."""
         process = pod.process
         if process is None or not process.lives:
             worked.set_result((False, "nothing ran in it"))
         else:
-            done = await self._hooked(pod, process, hook)
-            worked.set_result(done)
-            if done[0] and hook != "none":
-                await _over(process, sleep_s)
+            await self._run_hook(pod, process, hook, sleep_s, worked)
             process.send(signal.SIGTERM)
             await _over(process, GRACE_S)
             process.send(signal.SIGKILL)
@@ -134,30 +127,41 @@ class MemberFaults:
         if not pod.gone:
             self._kubelet.take_away(pod)
 
-    async def _hooked(self, pod: LocalPod, process: Child, hook: str) -> tuple[bool, str]:
-        """Do the work of a preStop hook. Returns whether it was done, and what was seen of that, for a sentence.
+    async def _run_hook(
+        self, pod: LocalPod, process: Child, hook: str, sleep_s: float, worked: "asyncio.Future[tuple[bool, str]]"
+    ) -> None:
+        """Do the work of a preStop hook, say in `worked` whether it was done and what was seen, and sleep.
 
-        Without a hook it is the scenario's, in which a Redis asks for a failover, or does nothing.
+        Without `hook` it is the scenario's: a Redis asks for a failover if the scenario `hands_over`, and else there is
+        no hook. A hook that had nothing to do, as on a replica, does not sleep. The operator's own hook also asks for
+        SAVE after its sleep. That is left out, since the grace of the pod is over by then.
         """
-        if hook == "failover" or (not hook and self._local.hands_over and pod.kind is MemberKind.REDIS):
-            reply = await self._handed_over(pod)
-            return reply == "OK" if hook else bool(reply), f"its hook was answered {reply or 'nothing'} by Sentinel"
-        if hook == "sleep":
-            await _over(process, RUNS_ON_S)
-            return process.lives, f"{RUNS_ON_S:g} s later it {'runs on' if process.lives else 'was gone'}"
-        if hook in ("save", "shutdown"):
-            reply = "nothing"
-            with suppress(OSError):  # SHUTDOWN closes the connection
-                async with Resp.connect(*pod.ip_port, ASK_S, Accesses.from_environment().redis) as connection:
-                    reply = str(await connection.call(hook.upper()))
-            if hook == "save":
-                return reply == "OK", f"it answered {reply} to SAVE"
-            await _over(process, GRACE_S)
-            return (
-                not process.lives,
-                f"it answered {reply} to SHUTDOWN and {'runs on' if process.lives else 'was gone'}",
-            )
-        return hook == "none", "it has no hook"
+        hands_over = self._local.hands_over and pod.kind is MemberKind.REDIS
+        match hook or ("failover" if hands_over else "none"):
+            case "none":
+                worked.set_result((True, "it has no hook"))
+                return
+            case "failover":
+                reply = await self._handed_over(pod)
+                done = reply == "OK" if hook else bool(reply)
+                said = f"its hook was answered {reply or 'nothing'} by Sentinel"
+            case "sleep":
+                await _over(process, RUNS_ON_S)
+                done = process.lives
+                said = f"{RUNS_ON_S:g} s later it {'runs on' if done else 'was gone'}"
+            case command:
+                reply = "nothing"
+                with suppress(OSError):  # SHUTDOWN closes the connection
+                    async with Resp.connect(*pod.ip_port, ASK_S, Accesses.from_environment().redis) as connection:
+                        reply = str(await connection.call(command.upper()))
+                done, said = reply == "OK", f"it answered {reply} to {command.upper()}"
+                if command == "shutdown":
+                    await _over(process, GRACE_S)
+                    done = not process.lives
+                    said += f" and {'was gone' if done else 'runs on'}"
+        worked.set_result((done, said))
+        if done:
+            await _over(process, sleep_s)
 
     async def _handed_over(self, pod: LocalPod) -> str:
         """Ask the first Sentinel that answers who is master, and if it is this pod, ask it for a failover.
