@@ -129,7 +129,7 @@ def password_in(environment: Mapping[str, str], variable: str) -> str:
     try:
         return Path(path).read_text().partition("\n")[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:
-        raise SetupError(f"{variable}: {path} cannot be read: {_reason(error)}") from error
+        raise SetupError(f"{variable}: {path} cannot be read: {reason(error)}") from error
 
 
 @lru_cache
@@ -137,7 +137,7 @@ def _context(tls: Tls) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=tls.ca or None)
     except OSError as error:
-        raise SetupError(f"{tls.ca} holds no certificate of an authority in PEM: {_reason(error)}") from error
+        raise SetupError(f"{tls.ca} holds no certificate of an authority in PEM: {reason(error)}") from error
     # Redis and redis-cli take a certificate that does not name its authority's key, and many private authorities make
     # such ones. From 3.13 on, Python refuses them unless this flag is taken away.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
@@ -146,11 +146,12 @@ def _context(tls: Tls) -> ssl.SSLContext:
             context.load_cert_chain(tls.certificate, tls.key or None, password=lambda: "")
         except OSError as error:
             files = f"{tls.certificate} and {tls.key}" if tls.key else tls.certificate
-            raise SetupError(f"{files} hold no certificate with its key in PEM: {_reason(error)}") from error
+            raise SetupError(f"{files} hold no certificate with its key in PEM: {reason(error)}") from error
     return context
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why a file or a connection cannot be used, in the words of OpenSSL or of the kernel."""
     if isinstance(error, ssl.SSLError):
         return (error.reason or str(error)).lower().replace("_", " ")
     return (error.strerror or str(error)) if isinstance(error, OSError) else "it is no text"

@@ -7,9 +7,10 @@ chaostoolkit is imported by the command that uses it: together they cost seconds
 import sys
 import traceback
 import webbrowser
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,11 @@ import click
 
 from chaos import __version__
 from chaos.analysis.result import Verdict
-from chaos.cli_running import init, watch
-from chaos.errors import FAIL, INCONCLUSIVE, PASS, HarnessError, RecordingError, ScenarioError, SetupError
-from chaos.options import RUN, SET, Option, Options, of_variant, options
+from chaos.cli_running import Read, init, watch
+from chaos.errors import EXIT_CODES, INCONCLUSIVE, PASS, HarnessError, RecordingError, ScenarioError, SetupError
+from chaos.options import RUN, SET, Options, of_variant, options, setting
 from chaos.scenario.lookup import shipped
 
-EXIT = {Verdict.PASS: PASS, Verdict.FAIL: FAIL, Verdict.INCONCLUSIVE: INCONCLUSIVE}
 REPORTS = Path("reports")
 REPORT, SUMMARY = "report.html", "summary.json"
 ONE_SCENARIO = ("claim", "resume")
@@ -45,45 +45,26 @@ def cli() -> None:
     """
 
 
-class Value(click.ParamType[Any]):
-    """The value of an option, read as the option says."""
-
-    name = "value"
-
-    def __init__(self, option: Option) -> None:
-        self.option = option
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401  click's
-        assert self.option.read is not None
-        try:
-            return self.option.read(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-def campaign_options(command: Callable[..., int]) -> Callable[..., int]:
+def campaign_options(command: Callable[..., int], *, without: Collection[str] = ()) -> Callable[..., int]:
     """Every option that `chaos.options` declares for `failover run`, each under the name of its field."""
-    return _with_options(command, options(RUN))
-
-
-def variants_options(command: Callable[..., int]) -> Callable[..., int]:
-    """The options of `failover run`, without those that a campaign of variants cannot take."""
-    return _with_options(command, {name: one for name, one in options(RUN).items() if name not in ONE_SCENARIO})
-
-
-def _with_options(command: Callable[..., int], declared: dict[str, Option]) -> Callable[..., int]:
-    for name, option in reversed(declared.items()):
-        typed = {"type": Value(option), "metavar": option.metavar} if option.read else {"is_flag": True}
+    for name, option in reversed(options(RUN).items()):
+        if name in without:
+            continue
+        typed = {"type": Read("value", option.read), "metavar": option.metavar} if option.read else {"is_flag": True}
         command = click.option(f"--{option.flag}", name, help=option.help, multiple=option.gather is not None, **typed)(
             command
         )
     return command
 
 
+variants_options = partial(campaign_options, without=ONE_SCENARIO)
+"""The options of `failover run`, without those that a campaign of variants cannot take."""
+
+
 def side(name: str, which: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """`--a` and `--b`: the settings of one of two variants."""
     text = f"Of the {which} variant, over the scenario; repeatable: redis.min-replicas-to-write=1."
-    return click.option(f"--{name}", type=Value(SET), metavar=SET.metavar, help=text, multiple=True)
+    return click.option(f"--{name}", type=Read("setting", setting), metavar=SET.metavar, help=text, multiple=True)
 
 
 def scenario_of(named: str | None, given: Mapping[str, Any]) -> str | None:
@@ -140,7 +121,7 @@ def run(named: str | None, quiet: bool, listed: bool, **given: Any) -> int:  # n
     terminal = Terminal(quiet=quiet)
     result, folder = campaign.run(wanted, terminal.tell)
     terminal.closing(result, folder / REPORT)
-    return EXIT[result.verdict]
+    return EXIT_CODES[result.verdict]
 
 
 @cli.command()
@@ -217,7 +198,9 @@ def _over(given: str | None) -> dict[str, dict[str, str]]:
 @click.option("--parquet", is_flag=True, help="Also write each trial's operations as Parquet.")
 def analyse(directory: Path, parquet: bool) -> int:
     """Make a campaign's report again, from its raw files."""
-    trials = _trials(directory)
+    trials = sorted(directory.glob("trial-*/"))
+    if not trials:
+        raise RecordingError(f"{directory} is no campaign's directory: there is no trial-000 in it")
     if parquet and find_spec("pyarrow") is None:
         raise SetupError("--parquet needs pyarrow, which is not installed: pip install 'failover-harness[parquet]'")
 
@@ -231,7 +214,7 @@ def analyse(directory: Path, parquet: bool) -> int:
         for trial in trials:
             export(trial)
     Terminal().closing(result, page)
-    return EXIT[result.verdict]
+    return EXIT_CODES[result.verdict]
 
 
 @cli.command()
@@ -365,13 +348,6 @@ def newest(folder: Path) -> Path:
 def shown(command: Sequence[str]) -> str:
     """The command as a user types it again."""
     return " ".join(["failover", *command[1:]])
-
-
-def _trials(folder: Path) -> list[Path]:
-    trials = sorted(folder.glob("trial-*/"))
-    if not trials:
-        raise RecordingError(f"{folder} is no campaign's directory: there is no trial-000 in it")
-    return trials
 
 
 def entry(arguments: Sequence[str]) -> int:

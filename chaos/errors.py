@@ -59,7 +59,8 @@ class InterruptedTrial(HarnessError):
 
 
 PASS, FAIL, INCONCLUSIVE = 0, 1, 5
-"""The exit codes of a verdict; those of an error are on its class."""
+EXIT_CODES = {"pass": PASS, "fail": FAIL, "inconclusive": INCONCLUSIVE}
+"""The exit code of each verdict; that of an error is on its class."""
 
 
 def error_named(name: str) -> type[HarnessError]:
@@ -73,14 +74,17 @@ def worst(error: BaseException) -> HarnessError:
 
     A fault that was not undone comes before anything. Otherwise what went wrong first is the cause of the rest.
     """
-    found = list(_in_time(error))
+    found = in_time(error)
     faults = [one for one in found if isinstance(one, FaultError)]
     return (faults or found or [HarnessError(str(error) or type(error).__name__)])[0]
 
 
-def _in_time(error: BaseException) -> list[HarnessError]:
-    """The errors of a group in the order in which they were raised, each after the one that it was raised in."""
+def in_time(error: BaseException) -> list[HarnessError]:
+    """The harness's own errors in a group, in the order in which they were raised; none for a mistake in the program.
+
+    An error that was raised while another one was handled comes after that one.
+    """
     if isinstance(error, BaseExceptionGroup):
-        before = _in_time(error.__context__) if error.__context__ is not None else []
-        return before + [one for part in error.exceptions for one in _in_time(part)]
+        before = in_time(error.__context__) if error.__context__ is not None else []
+        return before + [one for part in error.exceptions for one in in_time(part)]
     return [error] if isinstance(error, HarnessError) else []

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from chaos.analysis import summary
 from chaos.analysis.result import CampaignResult, TargetResult, TrialResult, Verdict
-from chaos.errors import FAIL, INCONCLUSIVE, PASS, ScenarioError
+from chaos.errors import EXIT_CODES, FAIL, INCONCLUSIVE, PASS, ScenarioError
 from chaos.scenario.load import sentences
 from chaos.scenario.source import read
 from chaos.scenario.units import parse_duration
@@ -119,9 +119,8 @@ def judge(folder: Path, asked: Asked, now: datetime) -> tuple[list[str], int]:
         return [f"fail: {why}"], FAIL
     if asked.gate == "claim":
         conclusive = result.verdict is not Verdict.INCONCLUSIVE
-        code_of = {Verdict.PASS: PASS, Verdict.FAIL: FAIL, Verdict.INCONCLUSIVE: INCONCLUSIVE}
         told = [f"{result.verdict}: {result.headline.get('verdict', result.rule)}"]
-        return told, PASS if conclusive and asked.require == "conclusive" else code_of[result.verdict]
+        return told, PASS if conclusive and asked.require == "conclusive" else EXIT_CODES[result.verdict]
     if asked.gate == "known":
         alarms: list[Tonight] = []
         held = known(result, expected(asked.expected), now.date())

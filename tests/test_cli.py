@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from chaos.analysis.result import Verdict
-from chaos.cli import EXIT, cli, entry, newest
-from chaos.errors import FaultError, ScenarioError, SetupError
+from chaos.cli import cli, entry, newest
+from chaos.errors import EXIT_CODES, FaultError, ScenarioError, SetupError
 from tests.recordings import kill_master, no_fault, write_campaign
 
 ROOT = Path(__file__).parent.parent
@@ -46,7 +46,7 @@ def test_a_short_answer_loads_nothing_that_takes_long(arguments):
 
 
 def test_a_verdict_has_an_exit_code_of_its_own():
-    assert {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 5} == EXIT
+    assert {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 5} == EXIT_CODES
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def campaigns(tmp_path_factory):
     stories = {"passed": no_fault(), "failed": kill_master(), "cut-off": kill_master(closed=None)}
     folder = tmp_path_factory.mktemp("campaigns")
     for name, story in stories.items():
-        assert entry(["analyse", str(write_campaign(folder / name, [story]))]) in set(EXIT.values())
+        assert entry(["analyse", str(write_campaign(folder / name, [story]))]) in set(EXIT_CODES.values())
     return folder
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.access import Accesses
-from chaos.errors import FAIL, INCONCLUSIVE, PASS, ScenarioError
+from chaos.errors import EXIT_CODES, PASS, ScenarioError
 from chaos.model import canonical
 from chaos.report.terminal import Terminal
 from chaos.scenario import load
@@ -27,8 +27,7 @@ def watched(given: Mapping[str, Any], shown: str) -> int:
 
     result, page = report(directory)
     terminal.closing(result, page)
-    codes = {"pass": PASS, "fail": FAIL, "inconclusive": INCONCLUSIVE}
-    return PASS if asked.expect_s is None else codes[result.verdict]
+    return PASS if asked.expect_s is None else EXIT_CODES[result.verdict]
 
 
 async def _watched(asked: GuestWish, terminal: Terminal) -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hiredis import ReplyError
 
-from chaos.access import REDIS, SENTINEL, Access, Accesses
+from chaos.access import REDIS, SENTINEL, Access, Accesses, reason
 from chaos.errors import SetupError
 from chaos.model import canonical, is_literal, split_address
 from chaos.observe.watch import pairs
@@ -211,7 +211,7 @@ async def _talking(asked: GuestWish, address: str, hint: str, access: Access) ->
         raise MistakeError(_no_access(shown, str(error), SENTINEL if "Sentinel" in hint else REDIS)) from None
     except OSError as error:
         told = next((text for kind, text in TROUBLES if isinstance(error, kind)), "{shown} cannot be reached: {error}")
-        raise MistakeError(told.format(shown=shown, host=host, hint=hint, error=_words(error))) from None
+        raise MistakeError(told.format(shown=shown, host=host, hint=hint, error=reason(error))) from None
 
 
 TROUBLES: tuple[tuple[type[OSError], str], ...] = (
@@ -226,12 +226,6 @@ TROUBLES: tuple[tuple[type[OSError], str], ...] = (
     (ConnectionResetError, "{shown} closes the connection at once: does it want --tls, or is it another port?"),
 )
 """What each error of a connection means to the user."""
-
-
-def _words(error: OSError) -> str:
-    if isinstance(error, ssl.SSLError):
-        return (error.reason or str(error)).lower().replace("_", " ")
-    return str(error.strerror or error)
 
 
 # Redis.

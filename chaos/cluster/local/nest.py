@@ -38,7 +38,7 @@ from chaos.cluster.local.plan import LINE_BYTES, Plan
 from chaos.cluster.local.pod import Log
 from chaos.cluster.local.stops import MemberFaults
 from chaos.cluster.silent import last_words, state, tail
-from chaos.errors import HarnessError, SetupError
+from chaos.errors import HarnessError, SetupError, in_time
 from chaos.model import MemberKind
 from chaos.pipe import Child, Handler, Line, Program, answered, packed, say
 from chaos.record.events import Event, Stamped, to_line
@@ -238,13 +238,6 @@ def is_ours(found: Path) -> bool:
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 
 
-def _first(error: BaseException) -> HarnessError | None:
-    """The error for the user to read; None if what ended the nest is a fault of the program."""
-    if isinstance(error, BaseExceptionGroup):
-        return next((found for one in error.exceptions if (found := _first(one))), None)
-    return error if isinstance(error, HarnessError) else None
-
-
 def main() -> None:
     plan = Plan.parse(sys.stdin.buffer.readline())
     os.environ["TZ"] = "UTC"  # servers stamp their logs in the time zone of their environment
@@ -256,9 +249,9 @@ def main() -> None:
             accesses(plan.system.on_local, home).become_environment()  # of whoever the nest starts
             asyncio.run(Nest(plan, home).run())
     except (HarnessError, ExceptionGroup) as error:
-        said = _first(error)
-        if said is None:
+        if not (found := in_time(error)):
             raise
+        said = found[0]
         say(packed({"failed": {"error": type(said).__name__, "text": str(said)}}))
         sys.exit(said.exit_code)
 
