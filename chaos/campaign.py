@@ -111,7 +111,7 @@ class Campaign:
             if self.options.resume:
                 self._wait(self._find_done())
             self._wait(self._platform.__aenter__())
-            held.callback(self._leave)
+            held.callback(lambda: self._waiting.whatever_comes(self._platform.__aexit__(None, None, None), LEAVE_S))
             self._run.reached_by(self._platform.ref())
             self._leave_out()
             self._wait(self._deploy())
@@ -127,7 +127,12 @@ class Campaign:
         So a drift of the machine affects them alike, and none always comes after the same other one. The variants of a
         scenario follow each other in each round, in an order by the seed, and share a seed.
         """
-        rounds = [(nth, one) for nth in range(self.trials) for one in self._round(nth)]
+        experiments = self.experiments
+        rounds = [
+            (nth, one)
+            for nth in range(self.trials)
+            for one in random.Random(f"{self.seed}:round {nth}").sample(experiments, len(experiments))
+        ]
         planned = [
             self._plan(nth, experiment, turn, variant)
             for turn, (nth, experiment) in enumerate(rounds)
@@ -154,7 +159,7 @@ class Campaign:
         from chaos.analysis.analyse import beside, verdict_of
 
         self.tell(Message(Tell.NOTE, {"text": design(claim, self.trials)}))
-        wanted = Wanted(claim, self.trials, self.experiments, self._to_play)
+        wanted = Wanted(claim, self.trials, self.experiments, lambda nth, one: partial(self.spec, self._plan(nth, one)))
         self._numbers = filter(lambda number: number not in self.done, count())
         with beside() as analysts:
             for experiment, verdict in analysts.map(verdict_of, self.done.values()):
@@ -269,9 +274,6 @@ class Campaign:
         seed = seed_of(self.seed, turn)
         return Planned(number=number, nth=nth, experiment=experiment, seed=seed, turn=turn, variant=variant)
 
-    def _round(self, nth: int) -> list[Experiment]:
-        return random.Random(f"{self.seed}:round {nth}").sample(self.experiments, len(self.experiments))
-
     async def _find_done(self) -> None:
         self.done, told = await resume.played(
             self.directory, {name: one.scenario for name, one in self.variants.items()}
@@ -288,18 +290,11 @@ class Campaign:
             os.close(self._lock)
             raise SetupError(f"{self.directory} is being played by another process: wait for its end") from None
 
-    def _to_play(self, nth: int, experiment: Experiment) -> Specs:
-        return partial(self.spec, self._plan(nth, experiment))
-
     def _wait(self, work: Work, ending: Ending | None = None) -> None:
         try:
             self._waiting.until_done(work, ending)
         except InterruptedTrial as error:
             raise InterruptedTrial(f"{error}; what was recorded is in {self.directory}") from None
-
-    def _leave(self) -> None:
-        """Leave the platform, which removes what this campaign made."""
-        self._waiting.whatever_comes(self._platform.__aexit__(None, None, None), LEAVE_S)
 
     def _make_platform(self) -> Platform:
         on = self.place.on

@@ -47,26 +47,21 @@ ALWAYS = (python, shipped_files)
 
 def examine(checks: Iterable[Check]) -> list[CheckLine]:
     """Make every check, in order, and return a line for each. One that fails does not keep the next from being made."""
-    return [_finding(check) for check in checks]
+    made = []
+    for check in checks:
+        try:
+            made.append(CheckLine(True, asyncio.run(check())))
+        except HarnessError as error:
+            made.append(CheckLine(False, str(error)))
+    return made
 
 
 def diagnose(places: Mapping[str, Iterable[Check]] = CHECKS, everywhere: Iterable[Check] = ALWAYS) -> list[CheckLine]:
     """Make all checks. The last line says whether anything can run here, and where."""
     always, each = examine(everywhere), {place: examine(checks) for place, checks in places.items()}
-    found = [*always, *(finding for findings in each.values() for finding in findings)]
-    there = [place for place, findings in each.items() if _all(findings)]
-    if not there or not _all(always):
+    found = [*always, *(line for lines in each.values() for line in lines)]
+    there = [place for place, lines in each.items() if all(line.ok for line in lines)]
+    if not there or not all(line.ok for line in always):
         return [*found, CheckLine(False, "nothing can run here: mend a line that says no")]
     missing = "".join(f", not on {place}" for place in each if place not in there)
     return [*found, CheckLine(True, f"runs on {' and on '.join(there)}{missing}")]
-
-
-def _all(findings: Iterable[CheckLine]) -> bool:
-    return all(finding.ok for finding in findings)
-
-
-def _finding(check: Check) -> CheckLine:
-    try:
-        return CheckLine(True, asyncio.run(check()))
-    except HarnessError as error:
-        return CheckLine(False, str(error))

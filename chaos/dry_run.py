@@ -6,7 +6,6 @@ anything, such as a misspelt experiment, is refused here too.
 
 import textwrap
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -18,7 +17,7 @@ from chaos.cluster.kube.deploy import NAMESPACE, described, objects
 from chaos.errors import ScenarioError
 from chaos.experiment.written import Experiment
 from chaos.options import SCENARIOS, Options
-from chaos.place import KIND, LOCAL, at_once, places_of
+from chaos.place import KIND, LOCAL, at_once, placed, places_of
 from chaos.scenario import Loaded, load
 from chaos.scenario.scenario import Scenario
 from chaos.trial.assignment import BEYOND_S, client_specs, limits_s
@@ -55,9 +54,7 @@ def told(options: Options) -> Lines:
     experiments, left_out = suites.asked(options)
     trials = trials_of(options.trials, claim)
     side_by_side = at_once(on or places[0], options.parallel, loaded.scenario)
-    if len(places) > 1:
-        system = loaded.scenario.system.placed((on or places[0]) == LOCAL)
-        loaded = replace(loaded, scenario=loaded.scenario.model_copy(update={"system": system}))
+    loaded = placed(loaded, on or places[0])
     scenario = loaded.scenario
     yield "scenario", f"{scenario.name}: {scenario.about}"
     yield from (("", f"note: {warning}") for warning in loaded.warnings)

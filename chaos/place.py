@@ -49,11 +49,18 @@ def choose(on: str | None, scenario: str | None, settings: Mapping[str, str]) ->
             f"scenario {loaded.scenario.name} is for {own[0]}, not for {on}: "
             f"leave --on out, or take one for {on}: {', '.join(_fitting(on))}"
         )
-    on, why = (on, "") if on else _fit(own)
-    if len(own) > 1:
-        system = loaded.scenario.system.placed(on == LOCAL)
-        loaded = replace(loaded, scenario=loaded.scenario.model_copy(update={"system": system}))
-    return Place(on=on, why=first_sentence(missing or why), loaded=loaded)
+    if scenario and not on and len(own) > 1:
+        missing = _not_kind()
+    on = on or (own[-1] if missing else own[0])
+    return Place(on=on, why=first_sentence(missing), loaded=placed(loaded, on))
+
+
+def placed(loaded: Loaded, on: str) -> Loaded:
+    """A scenario without its other place, if it is for both."""
+    if len(places_of(loaded)) < 2:
+        return loaded
+    system = loaded.scenario.system.placed(on == LOCAL)
+    return replace(loaded, scenario=loaded.scenario.model_copy(update={"system": system}))
 
 
 def variants(place: Place, options: Options) -> dict[str, Loaded]:
@@ -127,12 +134,6 @@ def _not_kind() -> str:
 def first_sentence(text: str) -> str:
     """What is missing, without what brings it."""
     return text.partition(". ")[0].partition(": http")[0]
-
-
-def _fit(own: list[str]) -> tuple[str, str]:
-    """Choose among the places that a scenario is for, and say what keeps kind from being it."""
-    missing = _not_kind() if len(own) > 1 else ""
-    return own[-1] if missing else own[0], missing
 
 
 def places_of(loaded: Loaded) -> list[str]:

@@ -4,7 +4,6 @@ Everything is as it was asked for: `campaign.json` has it, with the seed from wh
 trial that was played to its end is kept. One that was cut off is set aside and played again, under the same number.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from itertools import count
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos import __version__
-from chaos.errors import RecordingError, ScenarioError
+from chaos.errors import ScenarioError
 from chaos.options import Options
 from chaos.record.layout import CLOSED, MANIFEST
 from chaos.scenario import Scenario
@@ -55,14 +54,14 @@ async def played(directory: Path, scenarios: Mapping[str, Scenario]) -> tuple[di
     set aside when that is over. Raises SetupError where it is not over in time, ScenarioError where the scenario is not
     what it was.
     """
-    from chaos.record.reader import trials
+    from chaos.record.reader import read_json, trials
 
     done: dict[int, Path] = {}
     told: list[str] = []
     for trial in trials(directory):
-        closed = _json(trial / CLOSED)
+        closed = read_json(trial / CLOSED)
         if closed and closed["ended"] == "complete":
-            manifest = _json(trial / MANIFEST)
+            manifest = read_json(trial / MANIFEST) or {}
             scenario = scenarios[manifest.get("variant", "")]
             if manifest["scenario"] != scenario.model_dump(mode="json"):
                 raise ScenarioError(f"the scenario {scenario.name} is not what it was when {trial} was played")
@@ -78,18 +77,10 @@ async def played(directory: Path, scenarios: Mapping[str, Scenario]) -> tuple[di
 
 
 async def _left_alone(trial: Path) -> None:
+    """Wait until the worker of a trial, and all that it started, have ended. They hold a lock on its log."""
+
     async def free() -> bool:
-        log = trial / LOG  # on which a worker, and all that it started, hold a lock
+        log = trial / LOG
         return not log.exists() or is_free(log)
 
     await until(free, within_s=UNDO_S, because=f"a worker whose campaign is gone still undoes {trial}", every_s=0.2)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(path.read_text())
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise RecordingError(f"{path} is not JSON: {error}") from error
-    return found

@@ -95,15 +95,13 @@ class Names:
         """Ask once. The resolver's own time-outs bound this, and the last answer stays in use until then."""
         last = self._answers[host]
         asked_ns = mono_ns()
-        addresses, error = await self._look_up(host, last.addresses)
+        if self._hosts is None:
+            addresses, error = await look_up(host, last.addresses)
+        else:
+            addresses, error = ((self._hosts[host],), "") if host in self._hosts else ((), "name not found")
         if last.asked_ns is None or (addresses, error) != (last.addresses, last.error):
             self._events.write(Resolved(name=host, addresses=list(addresses), error=error), since_ns=last.asked_ns)
         last.addresses, last.error, last.asked_ns = addresses, error, asked_ns
-
-    async def _look_up(self, host: str, otherwise: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
-        if self._hosts is None:
-            return await look_up(host, otherwise)
-        return ((self._hosts[host],), "") if host in self._hosts else ((), "name not found")
 
 
 async def look_up(host: str, otherwise: tuple[str, ...]) -> tuple[tuple[str, ...], str]:

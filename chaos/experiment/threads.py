@@ -1,6 +1,6 @@
 """Two threads of a worker: chaoslib needs the main one (it installs signal handlers), the event loop gets the other.
 
-`MainThread.run` gives the loop to a coroutine and then does what that coroutine asks to have done in the main thread.
+The main thread calls `MainThread.serve` and does what a coroutine of the loop asks for by `MainThread.call`.
 """
 
 import asyncio
@@ -48,7 +48,10 @@ class LoopThread:
             self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(10)
         if self._died is not None:
-            self._undo_the_rest()
+            tasks = asyncio.all_tasks(self.loop)
+            for task in tasks:  # in this thread, so that each undoes what it holds
+                task.cancel()
+            self.loop.run_until_complete(asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 10))
         self.loop.close()
 
     def call(self, function: Callable[[], object]) -> None:
@@ -77,13 +80,6 @@ class LoopThread:
                 error.__cause__ = problem
                 future.set_exception(error)
 
-    def _undo_the_rest(self) -> None:
-        """Cancel every task that a dead loop left, in the thread that leaves, so that each undoes what it holds."""
-        tasks = asyncio.all_tasks(self.loop)
-        for task in tasks:
-            task.cancel()
-        self.loop.run_until_complete(asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 10))
-
 
 class MainThread:
     """The main thread as a coroutine of the loop sees it: somewhere to have a blocking function called."""
@@ -94,7 +90,13 @@ class MainThread:
     def serve(self, until: "Future[Any]") -> None:
         """Call in the main thread: does what is asked for until the future is done. Signal handlers run meanwhile."""
         until.add_done_callback(lambda _: self._jobs.put(None))
-        while (job := self._next()) is not None:
+        while True:
+            try:
+                job = self._jobs.get(timeout=WAKE_S)
+            except Empty:
+                continue
+            if job is None:
+                return
             job()
 
     async def call(self, function: Callable[[], T]) -> T:
@@ -102,13 +104,6 @@ class MainThread:
         answer: Future[T] = Future()
         self._jobs.put(lambda: _answer(answer, function))
         return await asyncio.shield(asyncio.wrap_future(answer))
-
-    def _next(self) -> Job | None:
-        while True:
-            try:
-                return self._jobs.get(timeout=WAKE_S)
-            except Empty:
-                continue
 
 
 def awake(future: "Future[T]", within_s: float = math.inf) -> T:

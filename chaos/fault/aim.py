@@ -86,10 +86,6 @@ def sides(shape: Shape, targets: Sequence[Member], peers: Sequence[str], facts: 
     return Sides(list(near.values()), far)
 
 
-def _first_replica(facts: Facts) -> Member | None:
-    return min(replicas(facts), key=lambda member: (member.ordinal is None, member.ordinal), default=None)
-
-
 def _best_replica(facts: Facts) -> Member | None:
     """Sentinel's order (sentinelSelectSlave): the lowest priority but 0, the highest offset, the lowest run id."""
     order: dict[tuple[int, int, str], Member] = {}
@@ -101,41 +97,30 @@ def _best_replica(facts: Facts) -> Member | None:
     return order[min(order)] if order else None
 
 
-def _other_replicas(facts: Facts) -> list[Member]:
-    """All but the one that Sentinel would promote."""
-    best = _best_replica(facts)
-    return [one for one in replicas(facts) if one != best]
-
-
-def _sentinel_leader(facts: Facts) -> Member | None:
-    """The Sentinel that was elected last. There is none before the first election."""
-    return facts.members.get(facts.leader)
-
-
-def _any_sentinel(facts: Facts) -> Member | None:
-    """The first by name that answers."""
-    return next((one for one in facts.of(MemberKind.SENTINEL) if facts.sentinel(one)), None)
-
-
 def _operator(facts: Facts) -> Member | None:
     return next(iter(facts.of(MemberKind.OPERATOR)), None)
 
 
 TARGETS: dict[str, Callable[[Facts], Member | None]] = {
     "master": master,
-    "replica": _first_replica,
+    "replica": lambda facts: min(replicas(facts), key=lambda one: (one.ordinal is None, one.ordinal), default=None),
     "best-replica": _best_replica,
-    "sentinel-leader": _sentinel_leader,
-    "any-sentinel": _any_sentinel,
+    "sentinel-leader": lambda facts: facts.members.get(facts.leader),
+    "any-sentinel": lambda facts: next((one for one in facts.of(MemberKind.SENTINEL) if facts.sentinel(one)), None),
     "operator": _operator,
 }
-"""The words for targets. `replica` is the one with the lowest ordinal."""
+"""The words for targets, each with who that is now, or None.
+
+`replica` is the one with the lowest ordinal, and `best-replica` the one that Sentinel would promote. `sentinel-leader`
+is the Sentinel that was elected last; there is none before the first election. `any-sentinel` is the first by name that
+answers.
+"""
 
 GROUPS: dict[str, Callable[[Facts], list[Member]]] = {
-    "other-replicas": _other_replicas,
+    "other-replicas": lambda facts: [one for one in replicas(facts) if one != _best_replica(facts)],
     "redis": lambda facts: facts.of(MemberKind.REDIS),
     "sentinels": lambda facts: facts.of(MemberKind.SENTINEL),
     "two-sentinels": lambda facts: facts.of(MemberKind.SENTINEL)[:2],
     "proxies": lambda facts: facts.of(MemberKind.PROXY),
 }
-"""The words for several. A fault hits all of them at once."""
+"""The words for several, which a fault hits at once. `other-replicas` are all but the `best-replica`."""

@@ -69,9 +69,9 @@ class Recording:
     def load(cls, directory: Path) -> Self:
         return cls(
             directory=directory,
-            manifest=_json(directory / MANIFEST) or {},
-            settings=_json(directory / SETTINGS) or {},
-            closed=_json(directory / CLOSED),
+            manifest=read_json(directory / MANIFEST) or {},
+            settings=read_json(directory / SETTINGS) or {},
+            closed=read_json(directory / CLOSED),
             events=tuple(event for path in _files(directory / EVENTS, "*.jsonl") for event in read_events(path)),
             ops=tuple(read_ops(path) for path in _files(directory / OPS, "*.rows")),
             audits=_audits(directory / AUDIT),
@@ -111,7 +111,7 @@ def trials(campaign: Path) -> list[Path]:
 
 def campaign_manifest(campaign: Path) -> dict[str, Any]:
     """What the campaign was asked for. Raises RecordingError if there is no campaign, or one of another format."""
-    manifest = _json(campaign / CAMPAIGN)
+    manifest = read_json(campaign / CAMPAIGN)
     if manifest is None:
         raise RecordingError(f"{campaign} holds no campaign: it has no {CAMPAIGN}")
     if manifest.get("format") != FORMAT:
@@ -124,11 +124,12 @@ def campaign_manifest(campaign: Path) -> dict[str, Any]:
 
 def cluster_kind(trial: Path) -> str:
     """The kind of cluster that a trial was on; empty if the trial ended before its manifest."""
-    manifest = _json(trial / MANIFEST) or {}
+    manifest = read_json(trial / MANIFEST) or {}
     return str(manifest.get("cluster", {}).get("kind", ""))
 
 
-def _json(path: Path) -> dict[str, Any] | None:
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a file of JSON; None if there is no such file."""
     if not path.exists():
         return None
     try:

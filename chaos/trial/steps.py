@@ -39,8 +39,7 @@ from chaos.errors import (
     worst,
 )
 from chaos.experiment import live_paths, play, recovery, written
-from chaos.experiment.crowding import Crowded
-from chaos.experiment.observed import Observed
+from chaos.experiment.observed import Crowded, Observed
 from chaos.experiment.play import Journal
 from chaos.experiment.session import HEAL_S, Session, opened
 from chaos.experiment.written import Experiment
