@@ -1,4 +1,7 @@
-"""System calls that Python 3.11 lacks, by ctypes. Newer versions use them too, so that there is one way to test."""
+"""What we ask of Linux: system calls that Python 3.11 lacks, files that are written whole, the machine's class.
+
+The calls are made by ctypes. Newer versions of Python use that too, so that there is one way to test.
+"""
 
 import ctypes
 import os
@@ -89,6 +92,13 @@ def apart(work: Callable[[], T]) -> T:
 def die_with_parent() -> None:
     """Have the kernel kill this process when the thread that started it ends. It outlives exec, but not a fork."""
     _checked(_libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0))
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file as a whole or not at all: to a draft beside it, which then takes its name."""
+    draft = file.with_name(f".{file.name}.new")
+    draft.write_text(text)
+    draft.replace(file)
 
 
 def machine() -> str:

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from chaos.errors import SetupError
+from chaos.linux import write_whole
 
 RUN = "FAILOVER_RUN"
 """The variable of every process of a run: the path of the run's directory, or in a pod, which has none, its id."""
@@ -253,7 +254,4 @@ def _written(directory: Path, name: str, undo: Undo) -> Path:
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:
-    """Write a file as a whole or not at all."""
-    draft = file.with_name(f".{file.name}.new")
-    draft.write_text(json.dumps(content, indent=1) + "\n")
-    draft.replace(file)
+    write_whole(file, json.dumps(content, indent=1) + "\n")

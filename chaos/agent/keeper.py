@@ -25,6 +25,7 @@ from typing import BinaryIO
 
 from chaos import clock
 from chaos.errors import RecordingError
+from chaos.linux import write_whole
 from chaos.pipe import Handler, Line, answered
 from chaos.record.layout import AUDIT, EVENTS, MAGIC, OPS, ROW
 from chaos.record.ops_files import settled
@@ -123,9 +124,7 @@ def put(directory: Path, request: Line) -> Line:
     if folder != CONTROL or not name or "/" in name or name.startswith("."):
         raise ValueError(f"{request['path']} is no control file")
     (directory / CONTROL).mkdir(exist_ok=True)
-    draft = directory / CONTROL / f".{name}"
-    draft.write_text(request["data"])
-    draft.replace(directory / CONTROL / name)
+    write_whole(directory / CONTROL / name, request["data"])
     return {"path": request["path"]}
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from chaos.clock import mono_ns
 from chaos.errors import FaultError
+from chaos.linux import write_whole
 
 STATE = "held.json"
 
@@ -138,6 +139,4 @@ class Leases:
 
     def _save(self) -> None:
         """Write the state file in one step, so that the next process reads all of it."""
-        written = self.directory / f"{STATE}.new"
-        written.write_text(json.dumps([asdict(hold) for hold in self._held]))
-        written.replace(self.directory / STATE)
+        write_whole(self.directory / STATE, json.dumps([asdict(hold) for hold in self._held]))

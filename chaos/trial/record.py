@@ -15,6 +15,7 @@ from chaos.agent.orders import MEMBERS
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.base import Cluster, Members, RunningAgent
 from chaos.experiment.play import Journal
+from chaos.linux import write_whole
 from chaos.observe.itself import pressure
 from chaos.progress import Message, Tell, Tells
 from chaos.record.event_files import EventWriter
@@ -85,10 +86,8 @@ class Record:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a file as a whole or not at all. What JSON cannot say, as in a journal, is written as text."""
-    new = path.with_name(f".{path.name}.new")
     with kept(path):
-        new.write_text(json.dumps(content, indent=1, default=str) + "\n")
-        new.replace(path)
+        write_whole(path, json.dumps(content, indent=1, default=str) + "\n")
 
 
 BEAT_S = 1.0

@@ -18,7 +18,7 @@ from chaos.client.spec import ClientSpec
 from chaos.clock import mono_ns, reading
 from chaos.experiment.live_paths import LATE
 from chaos.model import WORKS_SHARE, ErrorCode, Outcome
-from chaos.record.event_files import read_line
+from chaos.record.event_files import Tail
 from chaos.record.events import (
     ClientsStarted,
     ClockDomain,
@@ -60,6 +60,7 @@ class Transport:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._tails: dict[Path, Tail] = {}
         self._at: dict[Path, int] = {}
         self.header = b""
         """The header of the last file of rows, as it is in the file."""
@@ -67,15 +68,10 @@ class Transport:
     def events(self) -> Iterator[Stamped[Event]]:
         files = sorted((self._directory / EVENTS).glob("*.jsonl"))
         for path in files:
-            at = self._at.get(path, 0)
-            with path.open("rb") as file:
-                file.seek(at)
-                whole = file.read().rpartition(b"\n")[0]
-            if whole:
-                self._at[path] = at + len(whole) + 1
-                yield from (read_line(line, path) for line in whole.split(b"\n"))
+            yield from self._tails.setdefault(path, Tail(path)).new()
             if path != files[-1]:
-                self._remove(path)
+                path.unlink()
+                del self._tails[path]
 
     def rows(self, *, to_the_end: bool = False) -> Iterator[tuple[bytes, Row]]:
         """Yield each row whose outcome is known, as bytes and as a row; `to_the_end` those too that never had one."""
@@ -98,11 +94,8 @@ class Transport:
                         break
             self._at[path] = at
             if is_whole:
-                self._remove(path)
-
-    def _remove(self, path: Path) -> None:
-        path.unlink()
-        self._at.pop(path, None)
+                path.unlink()
+                del self._at[path]
 
 
 def _age(path: Path) -> tuple[int, str]:
@@ -135,6 +128,13 @@ KEYS: dict[type[Event], tuple[str, ...]] = {
 """The kinds of events that say how things stay: what each is about, and which field names whom it is about."""
 
 
+def about_whom(stamped: Stamped[Event]) -> tuple[object, ...]:
+    """What an event says that stays so, and of whom: a later event about the same replaces it. Empty for any other."""
+    about, *fields = KEYS.get(type(stamped.event), ("",))
+    whom = [getattr(stamped.event, field) for field in fields] or [stamped.domain]
+    return (about, *whom) if about else ()
+
+
 class Recent:
     """The rows and events of the last `keep_ns`, and what earlier events said that still holds."""
 
@@ -160,10 +160,8 @@ class Recent:
             self.gone[client] = seq + 1
         while self._events and self._events[0].at_ns < before_ns:
             stamped = self._events.popleft()
-            about, *fields = KEYS.get(type(stamped.event), ("",))
-            if about:
-                whom = [getattr(stamped.event, field) for field in fields] or [stamped.domain]
-                self._still[about, *whom] = stamped
+            if about := about_whom(stamped):
+                self._still[about] = stamped
 
     def clear(self) -> None:
         """Let go of all operations, because the clients were started anew."""
@@ -182,10 +180,8 @@ class Recent:
         for stamped in self._events:
             if stamped.at_ns >= since_ns:
                 later.append(stamped)
-                continue
-            about, *fields = KEYS.get(type(stamped.event), ("",))
-            if about:
-                still[about, *([getattr(stamped.event, field) for field in fields] or [stamped.domain])] = stamped
+            elif about := about_whom(stamped):
+                still[about] = stamped
         for stamped in still.values():
             event = stamped.event
             if isinstance(event, ClockDomain):  # of this machine too, so that its clocks are read now

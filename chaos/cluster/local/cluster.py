@@ -19,6 +19,7 @@ from chaos.cluster.executor import RENEW_S, Executor
 from chaos.cluster.local.plan import Plan, planned
 from chaos.cluster.local.pod import member_of
 from chaos.errors import FaultError, HarnessError, SetupError, error_named
+from chaos.linux import write_whole
 from chaos.model import Member, MemberKind
 from chaos.pipe import Child, Line, Lines, Program, Questions
 from chaos.record.events import Event, Gap, Pod, Stamped, from_json
@@ -203,9 +204,7 @@ class LocalAgent:
     async def put(self, path: str, text: str) -> None:
         file = self._directory / path
         file.parent.mkdir(exist_ok=True)
-        draft = file.with_name(f".{file.name}.new")
-        draft.write_text(text)
-        draft.replace(file)
+        write_whole(file, text)
 
     async def pull(self) -> None:
         """Check that the agent is there. Nothing has to be fetched, since it writes into the trial's directory."""

@@ -126,7 +126,8 @@ def redis_conf(system: System, *, address: str, port: int, directory: Path, mast
     if is_template(system):
         return _text([*lines, f"slaveof {itself(address)} {port}", "tcp-keepalive 60", "save 900 1", "save 300 10"])
     lines += [f"replicaof {master[0]} {master[1]}"] if master else []
-    return _text([*lines, *(f"{name} {_quoted(value)}" for name, value in system.settings.redis.items())])
+    # `save: ""` means none, and a value of several words, such as `save: 900 1`, is several words
+    return _text([*lines, *(f"{name} " + (str(value) or '""') for name, value in system.settings.redis.items())])
 
 
 def sentinel_conf(system: System, *, address: str, port: int, directory: Path, master: tuple[str, int]) -> str:
@@ -220,11 +221,6 @@ def _bind(address: str) -> str:
 def _announced(option: str, address: str) -> list[str]:
     """On the machine's loopback every peer appears as 127.0.0.1, so that a member has to announce its address."""
     return [f"{option} {address}"] if itself(address) == address else []
-
-
-def _quoted(value: str | int) -> str:
-    """`save: ""` means none; a value of several words (`save: 900 1`) is several words."""
-    return str(value) or '""'
 
 
 def _word(value: str | int) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from chaos.clock import HOST, mono_ns
-from chaos.cluster.local.config import redis_login
+from chaos.cluster.local.config import quorum, redis_login
 from chaos.cluster.local.kubelet import CONTROLLER, MASTER, Kubelet
 from chaos.cluster.local.pod import LocalPod
 from chaos.model import MemberKind
@@ -153,15 +153,14 @@ class Labels:
 
     def _task(self) -> dict[str, Any]:
         system, local = self._system, self._system.on_local
-        settings = system.settings.model_dump()
         return {
             "mode": local.mode,
             "every_s": local.endpoint.every if local.endpoint else 0.0,
             "master": local.sentinel.master,
             "replicas": system.replicas,
             "sentinels": system.sentinels,
-            "quorum": int(settings["sentinel"].get("quorum", system.sentinels // 2 + 1)),
-            "settings": settings,
+            "quorum": quorum(system),
+            "settings": system.settings.model_dump(),
             "login": redis_login(),
         }
 
