@@ -1,8 +1,8 @@
-"""How a Redis and a Sentinel are connected to: TLS, user and password, apart for each of the two.
+"""How we connect to a Redis and to a Sentinel: with TLS or without, as which user, and with which password.
 
-It goes from one of our processes to the next in environment variables, which are named here and nowhere else. So no
-file of ours, no log and no argument of a process ever holds a password. A person may put a password into a file and
-name that file. This module ships into pods and needs the standard library only.
+One of our processes tells the next by environment variables, which are named here and nowhere else. So no file of ours,
+no log and no argument of a process ever holds a password. A person may put a password into a file and name that file.
+This module ships into pods and needs the standard library only.
 """
 
 import os
@@ -25,7 +25,7 @@ YES = "yes"
 class Tls:
     """The files, in PEM, by which we and a server recognise each other, and the name that its certificate has to bear.
 
-    Without `ca` the authorities count that this machine trusts. `certificate` and `key` are ours, for a server that
+    Without `ca`, the authorities that this machine trusts count. `certificate` and `key` are ours, for a server that
     asks for one. Without `server_name` a certificate has to name the host that is connected to.
     """
 

@@ -67,10 +67,10 @@ def lines(paths: Sequence[Difference], phases: Sequence[Difference]) -> list[str
 def differences(first: Frames, second: Frames, *, paired: bool) -> tuple[list[Difference], list[Difference]]:
     """How much later each path was back that worked in both, in each experiment and group, and each phase by itself.
 
-    With `paired` the trials of equal seeds are compared with each other, but in systems whose trials fall into several
-    groups: chance decides the group, and so the two of a pair may be of unlike ones. A difference is shown if it is one
-    after Holm's correction, so that it is said by chance in at most one of twenty comparisons, however many paths there
-    are; that of the phases is corrected among the phases.
+    With `paired`, each trial is compared with the one that has its seed. That is not done if the trials of an
+    experiment fall into several groups: chance decides the group, so that the two of a pair may be of different ones.
+    Differences have Holm's correction, among the paths and among the phases. So at most one comparison in twenty tells
+    of one that is none, however many paths there are.
     """
     families = []
     for both in (map(_by_path, (first, second)), map(_by_phase, (first, second))):

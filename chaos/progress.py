@@ -15,7 +15,10 @@ class Tell(StrEnum):
     """What a message is about. The docstring of each names the keys of its `data`."""
 
     CAMPAIGN = "campaign"
-    """A campaign opens: version, scenario, on, why (kind is not it), trials, at_once, experiments, seed, directory."""
+    """A campaign opens: version, scenario, on, why, trials, variants, at_once, experiments, seed, directory.
+
+    `why` is what kept kind from being chosen; it is empty otherwise.
+    """
     STEP = "step"
     """A step of setting up ended: name, text, seconds."""
     WAITING = "waiting"

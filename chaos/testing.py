@@ -1,4 +1,4 @@
-"""What a test holds in its hands: `failover` to play trials with, and what a trial measured to make assertions on."""
+"""The `failover` fixture, by which a test plays trials, and what a trial measured, on which it makes its assertions."""
 
 import signal
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Finds processes and network namespaces in /proc by a container's id, signals them, and sees the signal's effect.
+"""Finds the processes and network namespaces of a container in /proc, sends signals, and sees their effect.
 
 It needs the right to signal any process, and on a node also the node's own pid namespace (hostPID). It knows nothing of
 Kubernetes: a container's id is a part of the cgroup path of its processes, with every runtime and in both versions of

@@ -28,7 +28,7 @@ PAUSE_S = 300.0
 PROOF_S, LOOK_S = 5.0, 0.05
 """How long the proof of a cut is waited for, and how often it is asked for."""
 SENT_AGAIN_S = 0.2
-"""TCP sends a lost packet again after this at the earliest: what took so long has lost one."""
+"""TCP sends a lost packet again after this time at the earliest, so that an answer that took as long has lost one."""
 
 
 class Unproved(FaultError):

@@ -105,7 +105,10 @@ class Seen:
                 self._leads(f"{event.proxy}, {backend}", up, at_ns)
 
     def _leads(self, who: str, to: dict[str, str], at_ns: int) -> None:
-        """A Service or a proxy's backend leads to these, by address. One that had led to the master alone counts."""
+        """Note to which addresses a Service or a proxy's backend leads now.
+
+        That is a mark if it led to the master alone before the fault, and leads to one other Redis alone now.
+        """
         ips = frozenset(to)
         self._endpoints[who] = ips
         if who in self._following and len(ips) == 1 and ips != {_ip(self._master)}:

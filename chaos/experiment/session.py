@@ -40,14 +40,14 @@ HEAL_S = 60.0
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ends an activity when its trial was interrupted. Of the one kind that chaoslib takes as such and still heals."""
+    """Ends an activity when its trial was interrupted. chaoslib takes a KeyboardInterrupt so, and still rolls back."""
 
 
 @dataclass
 class Session:
-    """`proven` are the paths that worked in the baseline. `effect_ns` is t = 0 on the host's clock, None before it.
+    """An open trial. `proven` are the paths that worked in the baseline.
 
-    `failure` is the first error of an activity.
+    `effect_ns` is t = 0 on the host's clock, and None before it. `failure` is the first error of an activity.
     """
 
     scenario: Scenario

@@ -1,4 +1,4 @@
-"""What a fault acts on and where it writes, and how several effects are one."""
+"""What a fault acts on and where it writes, and how the effects on several targets become one effect."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

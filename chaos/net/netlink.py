@@ -1,4 +1,4 @@
-"""Links by netlink: a socket that has the kernel act on messages, and what makes a link slow.
+"""Has the kernel change network links, by netlink: a socket for its messages, and the queues that make a link slow.
 
 pyroute2's IPRoute would bring an event loop and a thread, so its messages go over a socket of our own.
 """

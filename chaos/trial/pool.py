@@ -25,19 +25,16 @@ from chaos.undo import RUN
 LOG = "worker.log"
 UNDO_S = 150.0
 """How long an interrupted worker may take to undo everything; after that it is killed, and leases undo the fault."""
-
-
 GATE = 3
 """The step of a trial that waits until the system is healthy."""
 TICK_S = 1.0
 """How often the campaign is told how far it is."""
 
 Specs = Callable[[int], TrialSpec]
-"""Makes the spec of a trial when it begins, on the system of that number: what is needed to connect may change when the
-system is deployed anew."""
-
-
+"""Makes the spec of a trial for the system with a number. It is called when the trial begins and not before, because a
+system that was deployed anew may have to be connected to differently."""
 Closed = Callable[[TrialSpec], Coroutine[Any, Any, None]]
+"""Is awaited with the spec of a trial that was played to its end."""
 
 
 class Worker:

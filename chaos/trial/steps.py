@@ -229,12 +229,11 @@ async def healthy(session: Session, record: Record, said: list[str]) -> None:
 
 
 async def baseline(session: Session, record: Record, said: list[str]) -> None:
-    """Start the clients and judge each path. Raises SetupError where none works, since there is nothing to measure.
+    """Start the clients and judge each path.
 
-    It is a CrowdedError if that was the machine's doing.
-
-    A load that is too heavy for the machine is halved first, meter by meter of each path, since a longer deadline
-    would make every figure less exact.
+    Raises SetupError if no path works, since there is nothing to measure then, and CrowdedError if the machine was the
+    cause. A load that is too heavy for the machine is halved first, meter by meter of each path, since a longer
+    deadline would make every figure less exact.
     """
     deadline_s, most = session.scenario.deadline, None
     driven = await _driven(session, deadline_s, most)

@@ -1,4 +1,4 @@
-"""Who is observed in a watch: whoever Sentinel tells of, as that changes, under every address that each goes by."""
+"""Which members a watch observes: all that Sentinel knows, as they come and go, each with all of its addresses."""
 
 import asyncio
 import socket

@@ -1,7 +1,7 @@
 """Runs the members: starts them, restarts them in place, takes them away, replaces them, and says each change.
 
-A change is said as a `pod` event. Faults are not decided here: whoever ends the process of a member says before whether
-it is to come back.
+Every change becomes a `pod` event. No fault is decided here: whoever ends a member's process says beforehand, by the
+flags of the pod, whether it is to come back.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""The levels at which this machine may let a system be held, what each can do, and which one it is here.
+"""How well this machine can hold a system: the levels, what can be done at each, and which one is possible here.
 
-It is found by doing it, in a process that ends at once. No setting of the kernel is read: a container engine's filter,
-a security module or a limit may forbid what the kernel allows.
+That is found out by a try, in a process that ends at once. No setting of the kernel is read: a container engine's
+filter, a security module or a limit may forbid what the kernel allows.
 """
 
 import json

@@ -1,13 +1,15 @@
 """How a member of a local system is stopped: by a signal, by a crash that takes it away, by a graceful delete.
 
-Signals and cuts are done by the executor (`chaos.agent.faults`). Here is what kubelet and API server do on Kubernetes:
-a member that has crashed is taken away, so that nothing starts it again in place, and one is deleted gracefully. Beside
-the requests of the executor, which name their target by `member`, `uid` and `container`, it answers (`do`):
+The executor (`chaos.agent.faults`) sends signals and makes cuts. What kubelet and API server do on Kubernetes is done
+here: a member that has crashed is taken away, so that nothing starts it again in place, and another one is deleted
+gracefully. Beside the requests of the executor, which name their target by `member`, `uid` and `container`, it answers
+(`do`):
 
 crash   → before_ns, after_ns, evidence: killed and taken away; it comes back as another
 cut_api lease_s, longest_s → before_ns, after_ns, evidence, seen: the controller is cut off from the API server
-delete  hook, sleep_s → before_ns, after_ns, evidence, seen: the delete was begun; it goes on by itself. Without a hook
-        it is the scenario's, and with one the answer says whether that one did its work, before it sleeps for `sleep_s`
+delete  hook, sleep_s → before_ns, after_ns, evidence, seen: the delete was begun, and goes on by itself. Without `hook`
+        the scenario's preStop hook is run. With it, this one is run, and the answer waits until it has done its work
+        and says whether it did; then the hook sleeps for `sleep_s`
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What a run left on this machine, found by the run's id and by nothing else, and how each of it is removed.
+"""Finds what a dead run left on this machine, by the run's id and by nothing else, and removes it.
 
 Network namespaces have no names here, and nftables' tables are in them: both go with the processes. A process whose
 variable RUN cannot be read, because a server wrote over it or because it is another user's, is known by the directory
