@@ -121,7 +121,10 @@ async def partition(  # noqa: PLR0913  # as an experiment says it
 
 
 async def _from_api(scene: Scene, targets: Sequence[Member], longest_s: float) -> Effect:
-    """Cut off from the API server alone: a connection of ours to it would need a certificate, so the counter proves."""
+    """Cut the targets off from the API server alone.
+
+    The count of dropped packets proves it, since a connection of ours to that server would need a certificate.
+    """
     known = await scene.cluster.api_server()
     if not known:
         cuts = [scene.cluster.afflict(one, "cut_api", longest_s=longest_s) for one in targets]
@@ -295,9 +298,10 @@ async def failover(scene: Scene, target: Member, *, to: str, pause_ms: int, time
 
 
 async def rollout(scene: Scene, targets: Sequence[Member], *, ready_s: float) -> Effect:
-    """Each is deleted gracefully, the highest ordinal first, and the next once its successor is Ready.
+    """Delete the targets gracefully one after the other, as a StatefulSet is updated: the highest ordinal first.
 
-    So a StatefulSet is updated. It is proved if each came back as another pod and was Ready within `ready_s`.
+    The next one is deleted once the successor of the one before is Ready. The rollout is proved if each came back as
+    another pod and was Ready within `ready_s`.
     """
     effects = []
     for one in sorted(targets, key=lambda member: (member.ordinal or 0, member.name), reverse=True):
@@ -318,7 +322,7 @@ async def rollout(scene: Scene, targets: Sequence[Member], *, ready_s: float) ->
 
 
 async def handover(scene: Scene, target: Member, *, master: str, coordinated: bool) -> Effect:
-    """SENTINEL FAILOVER, as somebody asks for it who moves the master on purpose: it is not detected but begun at once.
+    """SENTINEL FAILOVER, by which people move the master on purpose: the failover begins at once, without a detection.
 
     A Sentinel that has no replica to promote, or a failover under way, refuses; then there was no fault. `coordinated`
     has the Sentinel use FAILOVER of the master, as Valkey does from version 9 on.
@@ -333,7 +337,7 @@ async def reset(scene: Scene, target: Member, *, pattern: str) -> Effect:
 
 
 async def _published(scene: Scene, sentinel: Member, channel: str, *command: str) -> Effect:
-    """Send a command to a Sentinel; what it publishes then is the proof, as the agent hears it."""
+    """Send a command to a Sentinel. The proof is the event that it publishes then, which the agent hears."""
     scene.look()
     of, before = (sentinel.name, channel), scene.facts.said[sentinel.name, channel]
     effect = await scene.cluster.tell(sentinel, *command)
