@@ -24,6 +24,12 @@ def wall_ns() -> int:
     return time.time_ns()
 
 
+def kubelet_stamp() -> str:
+    """The wall clock now, as the kubelet stamps a line of a log: RFC 3339 in UTC, with nanoseconds."""
+    seconds, rest_ns = divmod(wall_ns(), 10**9)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest_ns:09}Z"
+
+
 def node_domain(node: str) -> str:
     return f"node/{node}"
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from chaos.agent.orders import AgentSpec
+from chaos.clock import HOST, mono_ns
 from chaos.model import Member
 from chaos.net.cut import Way
 from chaos.progress import Tells
@@ -86,6 +87,13 @@ class Effect:
     accepted_ns: int
     confirmed_ns: int | None
     evidence: str
+
+    @classmethod
+    def of_request(cls, before_ns: int) -> Self:
+        """What was asked for at `before_ns` on the host's clock, and is answered now. It has no proof yet."""
+        now_ns = mono_ns()
+        stamps = {"earliest_ns": before_ns, "latest_ns": now_ns, "accepted_ns": now_ns}
+        return cls(domain=HOST, **stamps, confirmed_ns=None, evidence="")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from chaos.clock import HOST, mono_ns
+from chaos.clock import mono_ns
 from chaos.cluster.base import Disturbance, Effect
 from chaos.cluster.kube.api import MANAGED_BY, MANAGER, RUN_LABEL, Api, ApiError, Object
 from chaos.cluster.kube.deploy import is_ready
@@ -114,7 +114,7 @@ class Nodes:
         change: Object = {"metadata": {"annotations": {RUN_LABEL: self.run_id}}, "spec": {"unschedulable": True}}
         await self.api.request("MERGE", f"{NODES}/{member.node}", change)
         return await self._proved(
-            _accepted(before_ns),
+            Effect.of_request(before_ns),
             lambda: _tainted(self.api, member.node),
             f"{member.node} is tainted {UNSCHEDULABLE}",
             within_s=self.limits.taint,
@@ -180,7 +180,7 @@ class Nodes:
             return True
 
         await until(accepted, within_s=self.limits.evict, because=lambda: refused, every_s=AGAIN_S, error=FaultError)
-        return _accepted(before_ns)
+        return Effect.of_request(before_ns)
 
     async def _stop_node(self, member: Member, undo: Undo) -> Effect:
         """Kill the container that is the node. It is proved once the node is not Ready."""
@@ -199,7 +199,7 @@ class Nodes:
         self.held.append(undo)
         before_ns = mono_ns()
         await run("docker", *words, within_s=ASK_S)
-        effect, why = _accepted(before_ns), f"{member.node} became NodeNotReady"
+        effect, why = Effect.of_request(before_ns), f"{member.node} became NodeNotReady"
 
         async def not_ready() -> bool:
             return not is_ready(await _node(self.api, member.node))
@@ -221,7 +221,7 @@ class Nodes:
         marks = {RUN_LABEL: self.run_id, REPLICAS: str(deployment["spec"]["replicas"])}
         before_ns = mono_ns()
         await self.api.request("MERGE", path, {"metadata": {"annotations": marks}, "spec": {"replicas": 0}})
-        effect, said = _accepted(before_ns), f"Deployment {name} was scaled to 0, and {member.name} is gone"
+        effect, said = Effect.of_request(before_ns), f"Deployment {name} was scaled to 0, and {member.name} is gone"
 
         async def gone() -> bool:
             return not await _is_there(self.api, pod)
@@ -338,11 +338,3 @@ def _path(pod: Object) -> str:
 
 def _apps(namespace: str) -> str:
     return f"/apis/apps/v1/namespaces/{namespace}"
-
-
-def _accepted(before_ns: int) -> Effect:
-    """What was asked for at `before_ns` and is answered now."""
-    now_ns = mono_ns()
-    return Effect(
-        domain=HOST, earliest_ns=before_ns, latest_ns=now_ns, accepted_ns=now_ns, confirmed_ns=None, evidence=""
-    )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from chaos.clock import HOST, mono_ns
+from chaos.clock import mono_ns
 from chaos.cluster.base import Effect, Stop
 from chaos.cluster.kube.api import Api, Object
 from chaos.errors import FaultError, HarnessError
@@ -65,16 +65,11 @@ class Pods:
         await self._open_connection(member)
         before_ns = mono_ns()
         answer = await self._request_deletion(member)
-        after_ns = mono_ns()
+        effect = Effect.of_request(before_ns)
         deleting = answer.get("metadata", {}).get("deletionTimestamp")
-        return Effect(
-            domain=HOST,
-            earliest_ns=before_ns,
-            latest_ns=after_ns,
-            accepted_ns=after_ns,
-            confirmed_ns=after_ns if deleting else None,
-            evidence=f"deletionTimestamp {deleting}" if deleting else "the answer has no deletionTimestamp",
-        )
+        if not deleting:
+            return replace(effect, evidence="the answer has no deletionTimestamp")
+        return replace(effect, confirmed_ns=effect.latest_ns, evidence=f"deletionTimestamp {deleting}")
 
     async def run_out_of_memory(
         self, member: Member, helper: Killer, how: Mapping[str, object], within_s: float = REASON_S

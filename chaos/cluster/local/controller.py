@@ -7,7 +7,6 @@ it: what one operator does is known to its room there, and only what any of them
 import asyncio
 import json
 import sys
-import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ from typing import Literal, Self, TextIO
 from hiredis import ReplyError
 
 from chaos.access import Accesses
-from chaos.clock import wall_ns
+from chaos.clock import kubelet_stamp
 from chaos.observe.watch import Pace, pairs
 from chaos.resp import Resp
 
@@ -115,10 +114,8 @@ class ApiServer:
         return pod
 
     def note(self, level: str, text: str) -> None:
-        """Write a line of the log, stamped as the kubelet stamps it (RFC 3339, UTC, nanoseconds)."""
-        seconds, rest_ns = divmod(wall_ns(), 10**9)
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-        print(f"{stamp}.{rest_ns:09d}Z level={level} msg={json.dumps(text)}", file=self._log, flush=True)
+        """Write a line of the log."""
+        print(f"{kubelet_stamp()} level={level} msg={json.dumps(text)}", file=self._log, flush=True)
 
 
 Mode = Callable[[Task, ApiServer], Awaitable[None]]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from chaos.agent import reach
-from chaos.clock import HOST
+from chaos.clock import HOST, kubelet_stamp
 from chaos.cluster.local.network import Space
 from chaos.errors import FaultError
 from chaos.model import Member, MemberKind
@@ -41,18 +41,12 @@ class Log:
 
     def write(self, line: bytes) -> None:
         with kept(self._path):
-            self.open().write((stamp().encode() + b" " if self._stamped else b"") + line + b"\n")
+            self.open().write((kubelet_stamp().encode() + b" " if self._stamped else b"") + line + b"\n")
 
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
-
-
-def stamp() -> str:
-    """The wall clock now: RFC 3339 in UTC with nanoseconds."""
-    seconds, nanoseconds = divmod(time.time_ns(), 10**9)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{nanoseconds:09}Z"
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
