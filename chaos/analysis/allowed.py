@@ -59,7 +59,7 @@ def means(measured: Measured) -> Means | None:
 def came_back_in_place(measured: Measured) -> bool:
     """Whether the killed process was seen at its old address, as a replica, before Sentinel called it down."""
     target, origin = measured.target, measured.origin
-    if target is None or origin is None or origin.arguments.get("replace", True):
+    if target is None or origin is None or origin.arguments.get("replace", origin.name != "oom"):
         return False
     sdown = measured.milestones.get("sdown")
     sdown_s = sdown.at_s.least if sdown and sdown.at_s else float("inf")

@@ -6,10 +6,10 @@ from tests.recordings import Story, delete_master, kill_master
 from tests.recordings.world import IPS, PODS
 
 
-def crash_in_place(*, back: bool = True) -> Story:
-    """`back`: its process is seen at the old address, as a replica of itself."""
-    story = Story(length_s=50.0, paths=("service", "sentinel", "app")).fault()
-    story.retell("fault.requested", arguments={"replace": False})
+def crash_in_place(*, back: bool = True, oom: bool = False) -> Story:
+    """`back`: its process is seen at the old address, as a replica of itself. `oom`: the kernel killed it."""
+    story = Story(length_s=50.0, paths=("service", "sentinel", "app")).fault("oom" if oom else "crash")
+    story.retell("fault.requested", arguments={"most_bytes": 4 << 20} if oom else {"replace": False})
     if back:
         story.role(1.2, 0, "slave", IPS[0], master="127.0.0.1:6379")
     story.failover(sdown_s=32.4, try_s=32.6, promoted_s=32.9).labelled(34.0)
@@ -80,6 +80,12 @@ def test_a_process_that_came_back_in_place_delays_detection(analysed: Analysed):
     assert "as a replica of itself before Sentinel missed it" in found.cause
     assert found.targets["detection"].floor == 25.0
     assert found.paths["service/new"].targets["recovery"].floor == 36.0
+
+
+def test_a_container_that_was_killed_for_memory_comes_back_in_place_too(analysed: Analysed):
+    killed, crashed = analysed(crash_in_place(oom=True)), analysed(crash_in_place())
+    assert killed.cause == crashed.cause
+    assert killed.targets["detection"].floor == crashed.targets["detection"].floor
 
 
 def test_one_that_was_not_seen_to_come_back_in_place_delays_nothing(analysed: Analysed):
