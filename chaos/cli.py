@@ -308,7 +308,7 @@ def cleanup(dry_run: bool) -> int:
 @click.option("--openmetrics", is_flag=True, help="Also write the newest night as OpenMetrics.")
 def history(directory: Path, openmetrics: bool) -> int:
     """Make one page of all campaigns in a directory, night by night, and what a dashboard takes of the newest."""
-    from chaos.report.history import write
+    from chaos.report.nights import write
 
     click.echo(write(directory, openmetrics=openmetrics))
     return PASS

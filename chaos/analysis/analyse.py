@@ -105,12 +105,12 @@ def each(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
 
 
 def beside() -> ProcessPoolExecutor:
-    """A process that reads recordings while trials are played, and gives way to them on every core."""
+    """Make a process that reads recordings while trials are played, with the lowest priority, so as to delay none."""
     return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_beside)
 
 
 def verdict_of(directory: Path) -> tuple[str, Verdict]:
-    """The experiment of a trial, and its verdict: what a campaign counts while it goes on."""
+    """Return the experiment of a trial and its verdict, which a campaign counts while it is played."""
     trial = analyse_trial(directory)
     return trial.experiment, trial.verdict
 

@@ -93,13 +93,16 @@ def difference(
 
 
 def _seen(least_s: float, most_s: float, tail: float) -> float:
-    """The difference that 4 of 5 campaigns show, whose intervals are so wide at that tail; without an end, none."""
+    """Return the difference that 4 of 5 campaigns show if their intervals are as wide as this one at that tail.
+
+    It is infinite if the interval has no end.
+    """
     edge = NormalDist().inv_cdf(1 - tail)
     return float(most_s - least_s) * (edge + SEEN) / (2 * edge) if math.isfinite(least_s) else math.inf
 
 
 def holm(found: Sequence[Difference]) -> list[Difference]:
-    """Which of several differences are shown, if in one of twenty such comparisons at most one may be by chance."""
+    """Say which of several differences are shown, by Holm: chance alone shows one in at most 1 of 20 comparisons."""
     shown: set[int] = set()
     ordered = sorted(range(len(found)), key=lambda at: found[at].chance)
     for rank, at in enumerate(ordered):

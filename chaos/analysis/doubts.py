@@ -35,7 +35,7 @@ from chaos.record.events import (
 STEP_S = 0.05
 """A wall clock that jumps by more than this is worth telling."""
 BUSY_PERCENT = 80.0
-"""With a higher CPU pressure than this, the machine may be the cause of what the system is blamed for."""
+"""With a higher CPU pressure than this, in per cent, the machine may cause what the system is blamed for."""
 SILENCE_S = 3.0
 """An agent reports every second. If it says nothing for longer than this, it was not there."""
 LATE_S = 0.05
@@ -103,7 +103,7 @@ def clocks(measured: Measured) -> Iterator[Doubt]:
 
 
 def agent(measured: Measured) -> Iterator[Doubt]:
-    """Doubt a time in which the agent did not report its hiccups, as it does every second, and did not stall."""
+    """Doubt a time in which the agent neither reported its hiccups, as it does every second, nor had stalled."""
     history = measured.history
     if history.started_s is None:
         yield _void("no load", "the clients were never started")

@@ -111,7 +111,7 @@ class History:
     # Events.
 
     def facts(self, kind: type[E]) -> list[Fact[E]]:
-        """All events of a kind, by their latest edge."""
+        """Return all events of a kind, in the order of their latest edges."""
         return self._facts.get(kind, [])
 
     def roles_of(self, name: str) -> list[Fact[Role]]:
@@ -134,9 +134,10 @@ class History:
     # What was done.
 
     def _origin_ns(self) -> int:
-        """The effect's earliest edge; without an effect the request, and without a request the last stamp of all.
+        """Return the time that becomes t = 0, on the host's clock.
 
-        Where nothing was done by us it is the earliest edge of the onset.
+        It is the earliest edge of the origin's effect, or the request if nothing says when that took effect. Without a
+        fault it is the earliest edge of the onset, and without an onset the last stamp of the host.
         """
         if self._origin is None and self._onset is not None:
             placed = self.clocks.place(self._onset.domain, self._onset.since_ns or self._onset.at_ns)
@@ -187,7 +188,7 @@ class History:
 
     @cached_property
     def heal_s(self) -> float | None:
-        """When healing of a lasting fault was first requested: what is not back by then did not recover."""
+        """When healing was first requested; None if it never was. A path that is not back by then did not recover."""
         return min(
             (fault.heal_requested_s for fault in self.faults if fault.heal_requested_s is not None), default=None
         )
@@ -237,7 +238,7 @@ class History:
 
     @property
     def stands_for(self) -> str:
-        """What the experiment is in real life. Where its file does not say so, it is what is done."""
+        """What happens in real life that the experiment plays. If its file does not say so, what the file does."""
         written = self.manifest.get("experiment", {})
         return str(written.get("stands_for") or written.get("description") or "")
 
@@ -289,7 +290,10 @@ class History:
 
     @property
     def baseline_s(self) -> Interval | None:
-        """What counts as the baseline: after the warm-up, until operations can be in flight at the first effect."""
+        """The time of the baseline: from the end of the warm-up until one deadline before the first effect.
+
+        An operation that was sent later than that may still have been under way when the fault took effect.
+        """
         if self.started_s is None:
             return None
         effects = [fault.effect_s.least for fault in self.faults if fault.effect_s]
@@ -311,7 +315,7 @@ class History:
     # Logs.
 
     def lines(self, component: str, pattern: str) -> Iterator[LogLine]:
-        """Lines of that component's container logs that match `pattern`, on the axis."""
+        """Yield the lines of that component's logs that match the regular expression `pattern`, on the axis."""
         for stamped in self._logs.values():
             path = self.recording.logs.get(stamped.event.file)
             if path is None or stamped.event.component != component:
@@ -345,20 +349,23 @@ class History:
         return [member["name"] for member in listed if member["kind"] == kind]
 
     def node(self, address: str) -> Node:
-        """Who has `ip:port`; by its ip alone where only that was told; named by its address where nobody is known."""
+        """Return the member at `ip:port`, or else the one that is known by this ip alone.
+
+        If no member is known there, return a node that has the ip as its name.
+        """
         known = self._known(address)
         return replace(known, address=address) if known else Node(name=host(address), ordinal=None, address=address)
 
     def has(self, address: str) -> bool:
-        """Whether a member is known that had `ip:port`."""
+        """Whether any known member had this address."""
         return self._known(address) is not None
 
     def same(self, one: object, other: object) -> bool:
-        """Whether two addresses are one: a member may go by several, and each may be written in several ways."""
+        """Whether two addresses are of one member. A member may have several, each of them written in several ways."""
         return self.one_text(one) == self.one_text(other)
 
     def one_text(self, address: object) -> str:
-        """The one text of all addresses that the member at this one goes by."""
+        """Return one text for an address, the same one for every address of a member."""
         text = canonical(str(address))
         return self._member_at.get(text, text)
 
@@ -368,7 +375,7 @@ class History:
 
     @cached_property
     def _member_at(self) -> dict[str, str]:
-        """The first address of the member that goes by each of these, as the platform said last."""
+        """For each further address of a member its first address, as the platform said last."""
         found: dict[str, str] = {}
         for known in self.facts(MembersKnown):
             for member in known.event.members:
@@ -380,11 +387,11 @@ class History:
         return self._nodes.get(canonical(address)) or self._nodes.get(canonical(host(address)))
 
     def ran(self, run_id: str) -> Node | None:
-        """The node whose process has this run id. Behind a Service only the run id tells who has answered."""
+        """Return the node whose process has this run id, or None. Behind a Service only this tells who answered."""
         return next((node for node in self._nodes.values() if run_id and node.run_id == run_id), None)
 
     def answered_by(self, index: int) -> Node | None:
-        """The process that operations name by this index; None where it was never told of."""
+        """Return the node that operations name by this index, or None if no event says which one it is."""
         seen = next((fact.event for fact in self.facts(NodeSeen) if fact.event.index == index), None)
         if seen is None:
             return None
@@ -392,7 +399,10 @@ class History:
 
     @cached_property
     def _nodes(self) -> dict[str, Node]:
-        """By address: the platform names members, a Redis its run id. A later word on an address is the better one."""
+        """The nodes by their addresses. The platform tells their names, and each Redis its run id.
+
+        What was said later about an address replaces what was said before.
+        """
         found: dict[str, Node] = {}
         ordinals: dict[str, int | None] = {}
 

@@ -25,7 +25,7 @@ BY_LATENESS = (
 CLOSED is one of them because a meter closes its connection after a time-out, which ends whatever else was sent there.
 """
 NOTHING_S = 1e-9
-"""What sums of many stamps may be wrong by."""
+"""The error, in seconds, that rounding may bring into a sum of many stamps."""
 
 
 def suspect(history: History) -> Bools:

@@ -40,7 +40,7 @@ class RawLine:
     wall_ns: tuple[int, int]
 
     def placed(self, place: Callable[[int], Interval | None]) -> "LogLine | None":
-        """On the axis; None where that clock cannot be placed."""
+        """Return the line on the axis, or None if its clock cannot be placed."""
         earliest, latest = place(self.wall_ns[0]), place(self.wall_ns[1])
         if earliest is None or latest is None:
             return None
@@ -49,7 +49,7 @@ class RawLine:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """A log line on the axis. `message` is it without stamps, `text` the whole line as it was written."""
+    """A log line on the axis. `text` is the whole line as it was written, and `message` is it without its stamps."""
 
     pod: str
     text: str
@@ -58,7 +58,7 @@ class LogLine:
 
 
 def find(path: Path, pattern: str, pod: str) -> Iterator[RawLine]:
-    """The lines of a log file that match; a file is searched as bytes, so that its size costs little."""
+    """Yield the lines of a log file that match. The file is searched as bytes, so that a large one costs little."""
     whole_line = re.compile(rb"^.*(?:" + pattern.encode() + rb").*$", re.MULTILINE)
     for match in whole_line.finditer(path.read_bytes()):
         line = parse(match[0].decode("utf-8", "replace"), pod)
@@ -67,7 +67,7 @@ def find(path: Path, pattern: str, pod: str) -> Iterator[RawLine]:
 
 
 def parse(text: str, pod: str) -> RawLine | None:
-    """None for a line that has no stamp that is understood."""
+    """Read a line. Return None if it has no stamp that is understood."""
     kubelet = _KUBELET.fullmatch(text)
     rest = _message(text)
     kept_ns = _iso_ns(kubelet[1]) if kubelet else None
@@ -93,10 +93,10 @@ class Unread:
 
 
 def unread(path: Path, *, server: bool) -> Unread | None:
-    """Whether something in a log cannot be read. `server`: it is that of a Redis or a Sentinel, whose format is known.
+    """Return what of a log cannot be read, or None if all of it can.
 
-    A server's own output holds lines without its stamp, such as its logo. So its format is unknown only where no line
-    at all is in it.
+    `server` says that it is the log of a Redis or a Sentinel, whose format is known. Even such a log has some lines
+    without the server's own stamp, such as its logo. So its format is unknown only if no line at all has one.
     """
     lines = path.read_bytes().decode("utf-8", "replace").split("\n")[:-1]  # the last may have been cut off
     unstamped = [line for line in lines if parse(line, "") is None]
@@ -113,7 +113,7 @@ def _message(text: str) -> str:
 
 
 def _iso_ns(text: str) -> int | None:
-    """None where it is no such stamp, or no day of any calendar."""
+    """Read a stamp as nanoseconds since 1970. Return None if it is no such stamp, or a day that there is not."""
     match = _ISO_8601.fullmatch(text)
     if match is None:
         return None
@@ -127,7 +127,7 @@ def _iso_ns(text: str) -> int | None:
 
 
 def _own_ns(stamp: str) -> int | None:
-    """A server's own stamp in any of its formats; one without a time zone is read as UTC."""
+    """Read a server's own stamp, in any of its formats, as nanoseconds since 1970. Without a time zone it is UTC."""
     if stamp.isdigit():
         return int(stamp) * _MILLISECOND_NS
     match = _STAMP.fullmatch(stamp)

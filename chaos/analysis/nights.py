@@ -1,4 +1,4 @@
-"""All nights of a directory of campaigns, as series that may be compared: which steps they show, and tonight's alarms.
+"""Compares the nights of a directory of campaigns: from which night on times are different, and tonight's alarms.
 
 A night is a campaign. Those of one series match: scenario, place, class of machine, server, operator, experiment,
 variant and group are the same. Others are series of their own, since a step between them would be about what differs.
@@ -24,7 +24,7 @@ from chaos.frames import Frames, Table
 Floats = npt.NDArray[np.float64]
 
 ONE_IN = 100
-"""Nights, of which one at the most has an alarm by chance."""
+"""If the nights differ by chance only, at most one of so many has an alarm."""
 BEFORE = 14
 """How many matching nights before it a night is compared with."""
 CONFIRM = 0.05
@@ -34,7 +34,7 @@ PASSES = ""
 """The path of what is said of a whole trial: whether it kept its promises."""
 OURS = ("failover", "python", "chaostoolkit-lib", "redis-py", "hiredis", "kernel", "isolation", "failover-agent")
 PLATFORM = ("kubernetes", "kind", "docker", "podman", "node image", "container runtime", "nodes")
-"""Versions that make no other series: those of the harness, and of what the system stands on."""
+"""Versions that may differ within a series: those of the harness, and of what the system runs on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -249,7 +249,7 @@ def _nights(mine: Table) -> Iterator[Night]:
 
 
 def _software(trials: Table) -> list[str]:
-    """Server and operator of each trial: images by their names, or the server of a local cluster."""
+    """Return what each trial ran: the images of server and operator, or on local the server's version."""
     columns = {name: str(name).partition(".")[2] for name in trials.columns if str(name).startswith("versions.")}
     told = {name: version for name, version in columns.items() if not version.startswith((*OURS, *PLATFORM))}
     rows = ({version: row[name] for name, version in told.items()} for row in trials.to_dict("records"))

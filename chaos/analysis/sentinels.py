@@ -104,7 +104,7 @@ def called_down(said: Iterable[Said], state: str) -> dict[str, Said]:
     return found
 
 
-def should_have_come(history: History, said: tuple[Said, ...]) -> bool:
+def failover_was_due(history: History, said: tuple[Said, ...]) -> bool:
     """Return whether a failover was due: a quorum of Sentinels said +sdown of the master after t = 0.
 
     A quorum that is greater than the number of Sentinels counts as all of them. Such a system cannot fail over, but a

@@ -165,15 +165,15 @@ def _works_at_end(result: TargetResult, path: PathResult) -> TargetResult:
     if path.at_end == "works":
         return result
     out = [window for window in path.windows if window.kind == "durable" and window.censored == "limit"]
-    since = f" since {out[-1].onset_s.middle:.1f} s{met(out[-1])}" if out else ""
+    since = f" since {out[-1].onset_s.middle:.1f} s{commonest_error(out[-1])}" if out else ""
     if path.at_end == "out":
         return replace(result, verdict="fail", why=f"it was out at the end{since}")
     why = f"it was out{since}, and the trial ended too soon after its last bad operation to tell"
     return replace(result, verdict="undecided", why=why)
 
 
-def met(window: Window) -> str:
-    """Return the error that most operations of a window met, as the end of a sentence: `: OOM`."""
+def commonest_error(window: Window) -> str:
+    """Return the commonest error of a window as the end of a sentence, as in `: OOM`. It is empty without an error."""
     commonest = max(window.errors, key=lambda name: window.errors[name], default="")
     return f": {commonest}" if commonest else ""
 

@@ -4,21 +4,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from chaos import findings as rules
-from chaos.analysis import doubts as doubting
-from chaos.analysis import milestones as steps
+from chaos import findings
 from chaos.analysis.allowed import allowed_s, settings
 from chaos.analysis.cause import cause
+from chaos.analysis.doubts import doubts, where
 from chaos.analysis.history import History
 from chaos.analysis.interval import Interval
 from chaos.analysis.lateness import suspect, waited_s
 from chaos.analysis.losses import find_losses
 from chaos.analysis.measured import Measured
+from chaos.analysis.milestones import FAILOVER, detection, failover, of_attempt, successor
 from chaos.analysis.paths import measure
 from chaos.analysis.phases import Way, with_phases
 from chaos.analysis.rearmed import rearmed
 from chaos.analysis.result import NOT_APPLICABLE, Milestone, PathResult, State, TrialResult
-from chaos.analysis.sentinels import Attempt, Said, attempts, everything_said, should_have_come
+from chaos.analysis.sentinels import Attempt, Said, attempts, everything_said, failover_was_due
 from chaos.analysis.targets import hold, service_pointer
 from chaos.analysis.verdict import of_trial
 from chaos.operators.operator import Operator
@@ -44,14 +44,14 @@ def measured_in(history: History) -> Measured:
     chosen = first_completed(tried)
     attempt = None if chosen is None else tried[chosen]
     milestones = _milestones(history, attempt, said, operator)
-    way = Way(milestones=milestones, successor=steps.successor(history, attempt), attempt=attempt, operator=operator)
+    way = Way(milestones=milestones, successor=successor(history, attempt), attempt=attempt, operator=operator)
     return Measured(
         history=history,
         operator=operator,
         losses=losses,
         said=said,
         attempts=tried,
-        failovers=tuple(steps.failover(history, one, operator) for one in tried),
+        failovers=tuple(failover(history, one, operator) for one in tried),
         chosen=chosen,
         milestones=milestones,
         paths=with_phases(history, paths, way),
@@ -61,11 +61,11 @@ def measured_in(history: History) -> Measured:
 def result(measured: Measured) -> TrialResult:
     """Explain what was measured, hold it against the promises, and judge it."""
     history = measured.history
-    found = rules.find(measured)
+    found = findings.find(measured)
     targets, paths = hold(measured)
     paths = {name: replace(path, allowed_s=allowed_s(measured, path)) for name, path in paths.items()}
-    doubts = doubting.doubts(measured)
-    verdict, because = of_trial(targets, paths, doubts)
+    doubted = doubts(measured)
+    verdict, because = of_trial(targets, paths, doubted)
     closed = history.recording.closed
     return TrialResult(
         number=int(history.manifest.get("trial", _number(history))),
@@ -83,10 +83,10 @@ def result(measured: Measured) -> TrialResult:
         paths=paths,
         losses=measured.losses,
         findings=found,
-        doubts=doubts,
+        doubts=doubted,
         covariates=_covariates(measured),
         cause=cause(measured, paths.values(), found),
-        ended=str(closed.get("ended")) if closed else f"cut off {doubting.where(history)}",
+        ended=str(closed.get("ended")) if closed else f"cut off {where(history)}",
         group=measured.operator.group(measured.target, measured.successor),
         variant=str(history.manifest.get("variant", "")),
         stands_for=history.stands_for,
@@ -110,14 +110,14 @@ def _milestones(
     """
     if attempt is None and history.expects == "nothing":
         return {}
-    found = steps.of_attempt(history, attempt, operator)
+    found = of_attempt(history, attempt, operator)
     if attempt is not None:
         return found
-    detection = steps.detection(history, None, said)
-    if should_have_come(history, said) or not history.facts(SentinelAddress):
-        return found | detection
-    told = {name: it if it.state is State.SEEN else NOT_APPLICABLE for name, it in detection.items()}
-    return dict.fromkeys(steps.FAILOVER, NOT_APPLICABLE) | told
+    called_down = detection(history, None, said)
+    if failover_was_due(history, said) or not history.facts(SentinelAddress):
+        return found | called_down
+    told = {name: it if it.state is State.SEEN else NOT_APPLICABLE for name, it in called_down.items()}
+    return dict.fromkeys(FAILOVER, NOT_APPLICABLE) | told
 
 
 def _with_what_clients_saw(measured: Measured, paths: dict[str, PathResult]) -> dict[str, Milestone]:
@@ -157,7 +157,7 @@ def _stable(*, windows_end: tuple[Interval, str] | None, all_ended: bool, of: Me
 
 def _covariates(measured: Measured) -> dict[str, Any]:
     """Return what else may explain a trial: whom it hit, who was promoted, settings, versions, the machine's load."""
-    history, target, successor = measured.history, measured.target, measured.successor
+    history, target, promoted = measured.history, measured.target, measured.successor
     wait = history.last(RandomWait)
     pressure = [fact.event for fact in history.facts(Pressure) if fact.latest_s > 0]
     some10 = [one.some10 for one in pressure if one.some10 is not None]
@@ -167,8 +167,8 @@ def _covariates(measured: Measured) -> dict[str, Any]:
     return {
         "target": target.name if target else None,
         "target_ordinal": target.ordinal if target else None,
-        "successor": successor.name if successor else None,
-        "successor_ordinal": successor.ordinal if successor else None,
+        "successor": promoted.name if promoted else None,
+        "successor_ordinal": promoted.ordinal if promoted else None,
         "random_wait_s": wait.event.seconds if wait else None,
         "period_s": history.scenario.system.period,
         "system": history.manifest.get("system"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from chaos.analysis.history import Fact
 from chaos.analysis.measured import Measured
 from chaos.analysis.result import Finding
-from chaos.analysis.sentinels import Attempt, Said, called_down, should_have_come
+from chaos.analysis.sentinels import Attempt, Said, called_down, failover_was_due
 from chaos.analysis.wording import listed, plural
 from chaos.findings.members import aborted_text, back_as_master, quorum, sentinels_gone
 from chaos.model import MemberKind
@@ -237,7 +237,7 @@ def replicas_forgotten(measured: Measured) -> Iterator[Finding]:
     A reset after the failover is ordinary repair: it makes Sentinel forget the address that a pod had before. So is one
     in a trial in which no failover came and none was due.
     """
-    if not measured.after_effect and not should_have_come(measured.history, measured.said):
+    if not measured.after_effect and not failover_was_due(measured.history, measured.said):
         return
     switched_s = measured.middle_s("switched")
     begin_s = min((fault.requested_s for fault in measured.history.faults), default=0.0)

@@ -14,7 +14,7 @@ from chaos.record.events import ProxyLost, ProxyServers, ServerEntry
 
 SERVERS_S = 0.05
 AGAIN_NS = 1_000_000_000
-"""Without news the servers are written again after this time. So silence means that the observer is gone."""
+"""Servers that did not change are written again after this time. So silence means that the observer is gone."""
 ASK, PROMPT = b"show servers state\n", b"\n> "
 RUNNING = {"1", "2"}
 """HAProxy's numbers for the states in which a server gets connections: starting, and running (management.txt 9.3)."""

@@ -14,7 +14,7 @@ from chaos.resp import Resp, info_fields
 
 ROLE_S = 0.05
 AGAIN_NS = 1_000_000_000
-"""Without news the role is written again after this time. So silence means that the observer is gone."""
+"""A role that did not change is written again after this time. So silence means that the observer is gone."""
 SETTINGS_POLLS, SET_POLLS = 100, 10
 """Settings are read at every hundredth poll of the role, and how often they were set at every tenth."""
 CONFIG_SET = "cmdstat_config|set"

@@ -49,7 +49,7 @@ class Operator:
         return []
 
     def allowed_through_service(self, means: Means) -> "Interval | None":
-        """When the settings allow the Service to lead to the new master, in seconds from t = 0; None if not known."""
+        """Within how many seconds from t = 0 the settings let the Service lead to the new master; None if not known."""
         del means
         return None
 
@@ -64,7 +64,7 @@ class Operator:
         return {}
 
     def ticks(self) -> "Callable[[Event], bool]":
-        """What is shown every event in turn, and says of each whether the operator has made another pass by then."""
+        """Return a function that is given every event in turn, and says if it shows another pass of the operator."""
         return lambda _event: False
 
     def pointer_cause(self, measured: "Measured") -> str:

@@ -85,7 +85,7 @@ class ClaimRow:
 
     @property
     def mark(self) -> Mark:
-        """The worst judgement. One that is not every trial's says of how many it is."""
+        """The worst judgement, and how many trials have it if not all have."""
         if self.name == WORKS:
             return Mark("✗", "never worked", "bad")
         marks = [wording.judged(one.target, self.name) for one in self.held]
@@ -114,7 +114,7 @@ class ClaimRow:
 
     @property
     def source(self) -> str:
-        """Who says so, in the record's word."""
+        """Which source of the record says so, such as `sentinel` or `client`."""
         milestone = MILESTONE_OF.get(self.name, "")
         known = [one.trial.milestones[milestone].source for one in self.held if milestone in one.trial.milestones]
         usual = "client" if self.path else _COUNTED_BY.get(self.name, "–")
@@ -147,7 +147,7 @@ def targets(trial: TrialResult) -> Iterator[tuple[str, str, TargetResult]]:
 
 
 def _told(trial: TrialResult) -> Iterator[tuple[str, str, TargetResult]]:
-    """As `targets`, but an address that never worked has one target in place of all its own: that it does not work."""
+    """Yield what `targets` does, but of an address that never worked only one target, which says just that."""
     never = [one for one in ways(trial.paths.values()) if one.state == "never worked" and one.targets]
     for path, name, target in targets(trial):
         if not path or trial.paths[path].state != "never worked":

@@ -37,7 +37,7 @@ _STAMPS = re.compile(r'^\S+Z (?:\d+:\w \d+ \w+ \d+ [\d:.]+ [#*.-] |time="\S+" le
 
 
 def campaign_lines(result: CampaignResult) -> list[Line]:
-    """What became of its trials, before the verdict."""
+    """Return the lines that say what became of the trials, which stand before the verdict."""
     if not is_many(result.trials):
         return [line for trial in result.trials for line in trial_lines(result, trial)]
     spread = spreads(result)
@@ -58,7 +58,7 @@ def _group(group: Group, paths: tuple[PathSpread, ...]) -> Iterator[Line]:
 
 
 def trial_lines(result: CampaignResult, trial: TrialResult) -> list[Line]:
-    """Its title, what happened when, and the outage of each path."""
+    """Return the lines of a trial: its title, what happened when, and the outage of each path."""
     found = sorted((*_milestones(trial), *_recoveries(trial)), key=lambda item: item[0])
     outages: list[Line] = [[(line, "plain")] for line in _outages(trial)]
     doubts: list[Line] = [[("  doubt    ", "open"), (doubt.text, "plain")] for doubt in trial.doubts if doubt.voids]
@@ -83,13 +83,13 @@ def _outages(trial: TrialResult) -> list[str]:
 
 
 def _told(trial: TrialResult) -> list[PathResult]:
-    """The paths without those that the table of application clients has."""
+    """Return the paths, without those of application clients if these have a table of their own."""
     several = sum(path.application for path in trial.paths.values()) > 1
     return [path for path in trial.paths.values() if not (several and path.application)]
 
 
 def _counted(trial: TrialResult) -> list[Line]:
-    """The gates without a time, and those of a path that was back in time and still missed another promise."""
+    """Say the gates that count instead of timing, and of a path that was back in time what it missed all the same."""
     held = [("", name, target) for name, target in trial.targets.items() if name in wording.COUNTED and target.gate]
     for path in trial.paths.values():
         if path.state == "works" and "recovery" in path.targets and path.targets["recovery"].verdict == "pass":
@@ -110,7 +110,7 @@ def losses_text(trial: TrialResult) -> str:
 
 
 def fault_lines(result: CampaignResult) -> list[Line]:
-    """Where several experiments were played: a line a fault, what hurts most first, and what kept the promise."""
+    """Return a line for each fault if several experiments were played, the worst first, and what kept the promise."""
     found = hurts(result)
     if found is None:
         return []
@@ -124,7 +124,7 @@ def fault_lines(result: CampaignResult) -> list[Line]:
 
 
 def verdict_lines(result: CampaignResult, report: Path) -> list[Line]:
-    """Verdict, why, do, expect, the path, and why not on kind: what `--quiet` leaves."""
+    """Return verdict, why, do, expect, the report's path, and why it was not on kind. `--quiet` leaves these alone."""
     lines: list[Line] = [
         [],
         *_paragraph(result.verdict.upper(), result.headline.get("verdict", ""), TONES[result.verdict]),
@@ -136,7 +136,7 @@ def verdict_lines(result: CampaignResult, report: Path) -> list[Line]:
 
 
 def _paragraph(word: str, text: str, tone: Tone) -> list[Line]:
-    """A word and its text; the text goes on under itself."""
+    """Return a word and its text, whose further lines stand below its first one. Without a text return nothing."""
     first, *rest = textwrap.wrap(text, WIDTH - INDENT, break_on_hyphens=False) or [""]
     if not first:
         return []

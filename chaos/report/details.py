@@ -62,7 +62,7 @@ def fault_text(trial: TrialResult) -> str:
 
 
 def milestones(trial: TrialResult) -> list[tuple[str, Milestone]]:
-    """In the order of time; what was not seen comes last."""
+    """Return the milestones in the order of time. Those that were not seen come last."""
     never = float("inf")
     return sorted(trial.milestones.items(), key=lambda item: item[1].at_s.least if item[1].at_s else never)
 
@@ -134,7 +134,7 @@ def losses(trial: TrialResult) -> str:
 
 
 def lost_text(known: Losses) -> str:
-    """How many writes are lost in all classes; an interval where the masters hold different keys."""
+    """Say how many writes are lost in all classes. It is an interval if several masters hold different keys."""
     if known.lost is None:
         return f"undecided: {known.undecided}"
     return wording.counted(known.lost)
@@ -151,7 +151,7 @@ def not_ok(path: PathResult) -> str:
 
 
 def covariate_rows(trials: tuple[TrialResult, ...]) -> list[Row]:
-    """What else was so in each trial; settings and versions have a section of their own."""
+    """Return the covariates of each trial, without settings and versions, which have a section of their own."""
     beside = {
         trial.number: {name: it for name, it in trial.covariates.items() if name not in ("settings", "versions")}
         for trial in trials
@@ -160,7 +160,7 @@ def covariate_rows(trials: tuple[TrialResult, ...]) -> list[Row]:
 
 
 def doubt_rows(trials: tuple[TrialResult, ...], most: int) -> list[Row]:
-    """Those that decide first where not all are shown; the rest is counted."""
+    """Return the rows of the first `most` doubts, those that void something first, and how many more there are."""
     told = [(trial.number, doubt) for trial in trials for doubt in trial.doubts]
     shown = sorted(told, key=lambda one: not one[1].voids) if len(told) > most else told
     found: list[Row] = [
@@ -172,7 +172,10 @@ def doubt_rows(trials: tuple[TrialResult, ...], most: int) -> list[Row]:
 
 
 def short_row(trial: TrialResult) -> Row:
-    """A trial in a line: number, experiment, verdict, when its last path was back, what was lost, or why not known."""
+    """Return a trial's row: number, experiment, verdict, when its last path was back, and what was lost.
+
+    Of an inconclusive trial the row says why, in place of when its last path was back.
+    """
     back = [(it.recovered_s, it.name) for it in trial.paths.values() if it.recovered_s and not it.application]
     last = max(back, key=lambda one: float("inf") if one[0].is_open else one[0].middle, default=None)
     lost = lost_text(trial.losses)
@@ -182,7 +185,7 @@ def short_row(trial: TrialResult) -> Row:
 
 
 def flat(value: object, name: str = "") -> list[tuple[str, str]]:
-    """A tree of values as lines of (where, value), in the order of its keys."""
+    """Return a tree of values as rows of a place and a value, in the order of its keys."""
     if isinstance(value, dict) and value:
         return [line for key in value for line in flat(value[key], f"{name} {key}".strip().replace("_", " "))]
     return [(name, _cell(value))] if name else []

@@ -104,7 +104,7 @@ def settings_rows(trials: Iterable[Taken]) -> list[Row]:
 
 
 def lane_rows(picture: Timeline) -> list[Row]:
-    """The picture's table: every run and mark, and how many operations of each kind a path had."""
+    """Return the rows of the picture's table: every run and mark, and how many operations of each kind a path had."""
     lanes = [
         (lane.title, run.start_s, run.end_s, run.text)
         for lane in (picture.faults, *picture.states)

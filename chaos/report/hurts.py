@@ -124,7 +124,7 @@ def _row(tables: frames.Frames, group: Group, trial: TrialResult, path: PathResu
 
 
 def _why(trial: TrialResult) -> str:
-    """Why a trial came out as it did. Of one that proves nothing that is said first, whatever else was seen in it."""
+    """Say why a trial came out as it did. If it proves nothing, that is said first, whatever else was seen in it."""
     because = trial.because[0] if trial.because else ""
     if trial.verdict is Verdict.INCONCLUSIVE and because:
         return f"Trial {trial.number} proves nothing: {because}. {trial.cause}".rstrip()
@@ -132,7 +132,7 @@ def _why(trial: TrialResult) -> str:
 
 
 def _outages(tables: frames.Frames, group: Group) -> Iterator[tuple[str, str]]:
-    """Of each path that worked, its outage over the trials that are proved."""
+    """Yield each path that worked, with its outage over the trials that the harness vouches for."""
     proved = _proved(tables, group)["trial"]
     mine = _of(tables.paths, group)
     mine = mine[mine["trial"].isin(proved) & (mine["measure"] == "outage") & ~mine["application"].astype(bool)]
@@ -255,7 +255,7 @@ def _experiments(names: Sequence[str]) -> str:
 
 
 def _late_limit_s(path: PathResult) -> float | None:
-    """The promise that a path missed, where it worked and had one that is no control's."""
+    """Return the limit of recovery that a path missed; None if it missed none, or if it is a control's, which is 0."""
     held = path.targets.get("recovery")
     if path.application or path.head is None or held is None or held.verdict != "fail" or not held.limit:
         return None

@@ -17,7 +17,7 @@ RUN = 3
 """Three numbers in a row, or more, are written as the first and the last."""
 SHARES = (0.1, 0.5, 0.9, 0.95)
 NEEDED = {0.9: 29, 0.95: 59}
-"""Trials that a share so near to all of them needs, before a time can be said for it: fewer do not bound it at 95 %."""
+"""How many trials it takes before a time can be said for that share: fewer do not bound it at 95 %."""
 ORDERS = {
     "lower": "the killed ordinal below its successor's",
     "higher": "the killed ordinal above its successor's",
@@ -51,7 +51,7 @@ def some(given: Sequence[int]) -> str:
 
 
 def worst_first(result: CampaignResult) -> list[TrialResult]:
-    """A failed one before an undecided one before a passed one; among those the longest outage, then the first."""
+    """Return the failed trials, then the inconclusive, then the passed ones, those with the longest outage first."""
     return sorted(
         result.trials, key=lambda trial: (-_RANK[trial.verdict], -longest_s(trial.paths.values()), trial.number)
     )
@@ -66,10 +66,10 @@ def group_title(group: Group) -> str:
 
 
 def unvisited(result: CampaignResult) -> list[str]:
-    """A sentence an experiment: which of the cells that may differ no trial of it has visited.
+    """Say, in a sentence for each experiment, which combinations of circumstances none of its trials had.
 
-    A cell is when in the operator's period the fault came, whether the lower ordinal was killed, and which Sentinel
-    led. What never differs, or is not known, is no part of it.
+    The circumstances are when in the operator's period the fault came, whether the lower ordinal was killed, and which
+    Sentinel led. One that is the same in all trials, or is not known, is left out.
     """
     told = []
     for name in dict.fromkeys(trial.experiment for trial in result.trials if trial.failovers):

@@ -136,7 +136,10 @@ def html(result: CampaignResult, evidence: Evidence) -> str:
 
 
 def fitting(render: Callable[[int], str], most: int) -> str:
-    """The page with at most `most` trials that fits. How many to leave out is reckoned first: rendering is slow."""
+    """Return the page with as many trials as fit into ROOM, `most` at the most.
+
+    Rendering is slow, so how many will fit is first estimated from the sizes of two pages.
+    """
     text = render(most)
     if len(text.encode()) <= ROOM or most < 2:
         return text

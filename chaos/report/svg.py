@@ -1,8 +1,7 @@
 """The colours of pictures, and how matplotlib's SVG is made to fit into the page.
 
-Styles become attributes, ids are its own, and numbers have few digits.
-A page whose styles are blocked still has its attributes; and a colour that is an attribute can be mapped to its dark
-counterpart by the page's style sheet.
+Styles become attributes, since a page may have its styles blocked, and since the page's style sheet can map a colour
+that is an attribute to its dark counterpart. Ids are made unlike those of the page, and numbers get few digits.
 """
 
 import re
@@ -54,7 +53,7 @@ def ink(name: str) -> str:
 
 
 def inline(source: str, title: str, description: str, prefix: str = "axis") -> str:
-    """The picture as an element of the page, with its title and description for who cannot see it."""
+    """Return the picture as an element of the page, with a title and a description for those who cannot see it."""
     register_namespace("", SVG)
     root = fromstring(source)
     for parent in list(root.iter()):
@@ -71,7 +70,7 @@ def inline(source: str, title: str, description: str, prefix: str = "axis") -> s
 
 
 def _hoist(root: Element) -> None:
-    """What all children of a group say alike is said once, by the group."""
+    """Move to a group the attributes that all its children have alike."""
     for group in root.iter(f"{{{SVG}}}g"):
         for name in _HOISTED if len(group) > 1 else ():
             values = {child.get(name) for child in group}
@@ -82,7 +81,7 @@ def _hoist(root: Element) -> None:
 
 
 def _flatten(element: Element) -> None:
-    """Groups that say nothing give their children to their parent."""
+    """Replace each group without attributes by its children."""
     for child in list(element):
         _flatten(child)
     children = [each for child in element for each in (list(child) if _says_nothing(child) else [child])]
@@ -92,7 +91,7 @@ def _flatten(element: Element) -> None:
 
 
 def _gather(root: Element) -> None:
-    """A row of equal shapes as one line with that shape at its corners: a fifth of the bytes, where there are many."""
+    """Draw a row of equal shapes as one line that has the shape at its corners, which takes a fifth of the bytes."""
     for number, group in enumerate(list(root.iter(f"{{{SVG}}}g"))):
         shapes = {(child.tag, child.get("href")) for child in group}
         if len(group) >= MANY and len(shapes) == 1 and group[0].tag == f"{{{SVG}}}use":
@@ -100,7 +99,7 @@ def _gather(root: Element) -> None:
 
 
 def _shaped_line(group: Element, name: str) -> list[Element]:
-    """The inks go to the shape, since a marker does not inherit them from its line."""
+    """Make that line and its shape. The shape has the inks, since a marker does not inherit those of its line."""
     inks = {ink: group.attrib.pop(ink) for ink in _HOISTED if ink in group.attrib}
     marker = Element(f"{{{SVG}}}marker", id=name, overflow="visible", markerUnits="userSpaceOnUse")
     SubElement(marker, f"{{{SVG}}}use", inks | {"href": group[0].get("href", "")})
@@ -118,7 +117,7 @@ def _says_nothing(element: Element) -> bool:
 
 
 def _attributes(element: Element) -> None:
-    """`style` as attributes, short numbers, plain href, and no white space of the source."""
+    """Make attributes of `style`, shorten numbers, make href plain, and drop the source's white space."""
     element.text, element.tail = (element.text or "").strip(), ""
     for declaration in element.attrib.pop("style", "").split(";"):
         name, colon, value = (part.strip() for part in declaration.partition(":"))
@@ -141,7 +140,7 @@ def _attributes(element: Element) -> None:
 
 
 def _drawn(path: str) -> str:
-    """The same line in fewer letters: across and up by one number, and straight on in one step."""
+    """Shorten the commands of a path: level and upright lines take one number, and steps straight on become one."""
     found: list[str] = []
     at, way = ("", ""), ""
     for command, numbers in _STEP.findall(path):
@@ -158,14 +157,14 @@ def _drawn(path: str) -> str:
 
 
 def _sign(at: tuple[str, ...], to: tuple[str, ...]) -> str:
-    """Whether a step goes up or down in either number; empty where a line ends."""
+    """Say whether a step makes each of its two numbers larger or smaller. It is empty at either end of a line."""
     if not at[0] or not to[0]:
         return ""
     return "".join(str((float(b) > float(a)) - (float(b) < float(a))) for a, b in zip(at, to, strict=True))
 
 
 def _ids(root: Element, prefix: str) -> None:
-    """Only ids that are referred to, under names that the page does not use."""
+    """Keep only ids that something refers to, and give them names that the page does not use."""
     text = tostring(root, encoding="unicode")
     used = dict.fromkeys(re.findall(r'(?:url\(#|href="#)([^)"]+)', text))
     names = {name: f"{prefix}-{number}" for number, name in enumerate(used)}

@@ -1,9 +1,8 @@
 """The terminal while a campaign runs: lines as they become known. `closing.py` has the block at its end.
 
-Trials side by side have a line each when they are over, and one line says how far all are; what one tells meanwhile is
-kept until then, but for notes: those are said at once, and once where they differ in figures only. On a terminal the
-line that says what is waited for is redrawn in place; elsewhere the same words come as lines of their own, no more
-often than every `AGAIN_S` seconds.
+Of trials side by side each has one line, when it is over. Until then one line says how far all of them are. A note of
+a trial is said at once, but not a second time if it differs from an earlier note only in its figures. On a terminal the
+line that says what is waited for is redrawn in place. Elsewhere it is a new line every `AGAIN_S` seconds at most.
 """
 
 import os
@@ -35,10 +34,13 @@ STYLES = {"good": "green", "bad": "red bold", "open": "yellow", "plain": "defaul
 
 
 class _Console(Console):
-    """rich's own raises SystemExit where nobody reads its output any more, which would end our event loop."""
+    """A console that ends the run in order if nobody reads its output any more, as in `failover run | head`.
+
+    rich's own raises SystemExit then, which would end our event loop.
+    """
 
     def on_broken_pipe(self) -> None:
-        """End the run in order, as Ctrl-C does: nobody reads what it says, as in `failover run | head`."""
+        """End the run as Ctrl-C does, which undoes the fault first."""
         self.quiet = True
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
@@ -46,7 +48,7 @@ class _Console(Console):
 
 
 class Terminal:
-    """What the command line and the pytest plugin talk to. `quiet`: nothing but the verdict's block."""
+    """Prints what the command line and the pytest plugin tell. If `quiet`, it prints errors and the verdict only."""
 
     def __init__(self, *, quiet: bool = False, file: TextIO | None = None) -> None:
         self.quiet = quiet
@@ -76,7 +78,7 @@ class Terminal:
             self._print([escape(text)])
 
     def closing(self, result: CampaignResult, report: Path) -> None:
-        """What became of the trials, then verdict, why, what to do and where the report is."""
+        """Print what became of the trials, then verdict, why, what to do and where the report is."""
         from chaos.report.closing import (
             campaign_lines,
             fault_lines,
@@ -120,7 +122,7 @@ class _Trial:
 
 
 class Board:
-    """Trials side by side: takes the messages that carry a trial's number, and gives the lines that follow."""
+    """Trials side by side: it takes the messages of trials, and yields the lines that these make due."""
 
     def __init__(self) -> None:
         self._trials: dict[int, _Trial] = {}
@@ -146,7 +148,7 @@ class Board:
 
 
 def far(data: dict[str, Any]) -> str:
-    """`12 of 299 done, 8 under way, 00:31`; from an hour on with the hours."""
+    """Say how far a campaign is, as in `12 of 299 done, 8 under way, 00:31`, or `1:02:10` after an hour."""
     minutes, seconds = divmod(int(data["seconds"]), 60)
     hours, minutes = divmod(minutes, 60)
     clock = f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes:02d}:{seconds:02d}"
@@ -182,13 +184,13 @@ def _campaign(data: dict[str, Any]) -> list[str]:
 
 
 def _beside(word: str, lines: Iterable[str]) -> list[str]:
-    """The first line behind a word of ten columns, the others under it."""
+    """Put the first line behind a word of ten columns, and the others under it."""
     first, *rest = lines
     return [f"  {word} {first}", *(f"{'':<13}{line}" for line in rest)]
 
 
 def _step(data: dict[str, Any]) -> list[str]:
-    """Its time stands behind its last line."""
+    """Say a step of a trial. How long it took stands behind its last line."""
     *more, last = map(escape, wrapped(data["text"], COLUMN) or [""])
     timed = f"{last:<{COLUMN}} [dim]{seconds(data['seconds']):>8}[/]"
     return _beside(f"[cyan]{escape(data['name']):<10}[/]", [*more, timed])

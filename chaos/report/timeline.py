@@ -146,7 +146,7 @@ def _middles(at_s: Floats, axis: tuple[float, float]) -> tuple[float, ...]:
 
 
 def timeline(history: History, trial: TrialResult) -> Timeline | None:
-    """None where no fault took effect, or nothing was sent: there is no axis then."""
+    """Return a trial's time line, or None if no fault took effect or nothing was sent, since there is no axis then."""
     if history.effect_s is None or not len(history.ops):
         return None
     axis = extent(history, trial)

@@ -65,8 +65,8 @@ class Client(Part):
     """Exactly one way to the master: a Service's `address`, or `sentinel`, the address of Sentinel's Service.
 
     With a `library`, a function of yours as `client: module:function`, or a `command`, it is an application client, a
-    process of its own. Such a one decides no verdict unless it says `gate: true`. `audit: false`: it does not write
-    the keys that it is given, so that they are not read back.
+    process of its own. An application client decides no verdict unless it says `gate: true`. With `audit: false` it
+    does not write the keys that it is given, so that they are not read back.
     """
 
     address: Address | None = None
@@ -111,7 +111,7 @@ class Client(Part):
 
     @property
     def is_of_the_user(self) -> bool:
-        """It is code of the user's, which is looked for beside the scenario."""
+        """Whether it is code of the user's, which is looked for beside the scenario."""
         return bool(self.client or self.command)
 
 

@@ -132,7 +132,7 @@ def _warnings(scenario: Scenario, source: Source) -> Iterator[str]:
 
 
 def _out_of_reach(scenario: Scenario, source: Source) -> Iterator[str]:
-    """What can be played, and never brings a failover."""
+    """Warn of settings with which no failover can be completed. They can be played all the same."""
     quorum, sentinels = scenario.system.settings.sentinel.get("quorum"), scenario.system.sentinels
     if quorum is not None and int(quorum) > sentinels:
         what = f"{quorum} cannot be reached: there are {sentinels} Sentinels, so that no failover will ever begin"
@@ -143,6 +143,7 @@ def _out_of_reach(scenario: Scenario, source: Source) -> Iterator[str]:
 
 
 def _hasty(scenario: Scenario, source: Source) -> Iterator[str]:
+    """Warn of a down-after-milliseconds that is so short that a second failover may follow the first."""
     silence_s = down_after_s(scenario)
     if silence_s is not None and silence_s <= HASTY_S:
         what = f"{silence_s * 1000:g}: a second failover may follow the first at once"
@@ -153,6 +154,7 @@ def _hasty(scenario: Scenario, source: Source) -> Iterator[str]:
 def _below_the_floor(
     scenario: Scenario, source: Source, place: Place, targets: Mapping[Claim, Target]
 ) -> Iterator[str]:
+    """Warn of limits that cannot be kept, since Sentinel's settings do not let it come so soon."""
     silence_s = down_after_s(scenario)
     if silence_s is None:
         return

@@ -1,6 +1,6 @@
 """Where scenarios and experiments are found: a path given, then the working directory, then what ships with us.
 
-Who asks for a name that is not known is told the nearest one that is.
+An error about an unknown name tells the nearest name that is known.
 """
 
 import difflib
@@ -21,12 +21,12 @@ def shipped() -> Path:
 
 
 def scenarios() -> dict[str, Path]:
-    """Every scenario that has a name here, with its file; the working directory's hides ours."""
+    """Return the file of every scenario by its name. One of the working directory hides ours of the same name."""
     return _named("scenarios", f"*/{SCENARIO}", lambda path: path.parent.name)
 
 
 def experiments() -> dict[str, Path]:
-    """Every experiment that has a name here, with its file; the working directory's hides ours."""
+    """Return the file of every experiment by its name. One of the working directory hides ours of the same name."""
     return _named("experiments", "*.yaml", lambda path: path.stem)
 
 
@@ -54,7 +54,7 @@ def find_experiments(given: Iterable[str]) -> list[Path]:
 
 
 def instead(word: str, known: Iterable[str]) -> str:
-    """What to say after an unknown word: the nearest known one, or all of them."""
+    """Say which known word is nearest to an unknown one, or else all known words."""
     words = list(known)
     near = difflib.get_close_matches(word.lower(), words, n=1)
     if near:

@@ -52,11 +52,13 @@ DATABASES = 16
 
 
 class System(Part):
-    """`kube`, `local` or both say where it can run. The scenario of a trial holds the one where it does run.
-    `addresses` stand instead of both where it runs already and is only watched.
+    """`kube`, `local` or both say where it can run, and the scenario of a trial holds the one where it does run.
 
-    `replicas` and `sentinels` are how many the health gate demands. `period` is the scenario's longest period.
-    `operator` names what is known of who moves the master's address; `none` claims nothing.
+    A system that runs already and is only watched has `addresses` instead.
+
+    `replicas` and `sentinels` are how many the health gate demands. `period` is the longest period of anything in the
+    system, such as an operator's resync: the random wait before the fault is as long as that at most. `operator` names
+    the room in chaos.operators that knows who moves the master's address; `none` claims nothing.
     """
 
     kube: KubeSystem | None = None
@@ -75,7 +77,7 @@ class System(Part):
         return self
 
     def placed(self, on_local: bool) -> "System":
-        """The same system where it is to run, without the other place. It has to name that place."""
+        """Return the same system without the place where it is not to run."""
         return self.model_copy(update={"kube": None} if on_local else {"local": None})
 
     @property
@@ -98,20 +100,20 @@ class System(Part):
 
     @property
     def forgets_the_gone(self) -> bool:
-        """An operator has Sentinels forget replicas that are gone; Sentinel alone never does."""
+        """Whether an operator has Sentinels forget replicas that are gone, which they never do by themselves."""
         if self.kube is not None or self.local is None:
             return self.kube is not None and self.kube.operator is not None
         return self.on_local.mode == "resync"
 
     @property
     def on_kube(self) -> KubeSystem:
-        """For what runs on Kubernetes only, and was given a scenario of it."""
+        """The system on Kubernetes, for code that runs there only."""
         assert self.kube is not None
         return self.kube
 
     @property
     def on_local(self) -> LocalSystem:
-        """For what runs on local only, and was given a scenario of it."""
+        """The system on local, for code that runs there only."""
         assert self.local is not None
         return self.local
 
@@ -168,7 +170,7 @@ class _TargetsByName(TypedDict, total=False):
 
 
 def _gating(targets: Any) -> Any:  # noqa: ANN401  # a validator is given whatever YAML held
-    """Refuse the claims' old names, and let those gate that do so where nobody says otherwise."""
+    """Refuse the claims' old names, and make those of GATE_BY_DEFAULT gates unless the file says otherwise."""
     if not isinstance(targets, dict):
         return targets
     for name in targets.keys() & RENAMED.keys():
@@ -225,7 +227,10 @@ class Scenario(Part):
     folder: str = ""
 
     def beside(self, nth: int) -> "Scenario":
-        """The same system once more on one Kubernetes cluster, in a namespace of its own; 0 is the first one itself."""
+        """Return the scenario of the `nth` copy of the system on one Kubernetes cluster; 0 is the original.
+
+        Every copy has a namespace of its own.
+        """
         kube = self.system.kube
         if kube is None or nth == 0:
             return self

@@ -248,7 +248,10 @@ SECRETS = frozenset({"password", "auth-pass", "sentinel-pass"} | {n for n in _NO
 
 
 def _checked(kinds: Mapping[str, Any]) -> GetPydanticSchema:
-    """A mapping of these names only, each value checked by its kind, so that an error has its line."""
+    """Make the schema of a mapping that has only these names, each value checked by its kind.
+
+    An error then names the key, so that its line can be told.
+    """
 
     def schema(_source: Any, handler: Callable[[Any], core_schema.CoreSchema]) -> core_schema.CoreSchema:  # noqa: ANN401
         fields = {
@@ -260,7 +263,7 @@ def _checked(kinds: Mapping[str, Any]) -> GetPydanticSchema:
 
 
 def _renamed(declared: dict[str, Value]) -> dict[str, Value]:
-    """Under the names that hold today. Raises ValueError where a setting stands under both of its names."""
+    """Return the settings under today's names. Raises ValueError for one that stands there under both of its names."""
     for old in _OLD.keys() & declared.keys():
         if _OLD[old] in declared:
             raise ValueError(f"{old} and {_OLD[old]} are one setting; write one of them")

@@ -33,7 +33,7 @@ def dotted(place: Place) -> str:
 
 @dataclass(frozen=True)
 class Source:
-    """`where` says for each place what to show a user: `file:line`, or the option that set the value."""
+    """What a file holds. `where` says of each place where it is set, for a user: `file:line`, or the option."""
 
     data: dict[str, Any]
     where: dict[Place, str] = field(default_factory=dict)
@@ -59,7 +59,7 @@ def read(path: Path, what: str = "a scenario") -> Source:
 
 
 def _foreign(data: dict[str, Any], what: str) -> str:
-    """What a Kubernetes object is called, and where the thing is described that was wanted in its place."""
+    """Say which Kubernetes object a file holds, and which page says how the wanted file is written."""
     group = str(data["apiVersion"])
     whose = next((f" of {name}" for part, name in TOOLS.items() if part in group), "")
     page = "docs/writing-an-experiment.md" if "experiment" in what else "docs/writing-a-scenario.md"
@@ -105,7 +105,7 @@ def documents(path: Path) -> list[Any]:
 
 
 def problem(error: yaml.MarkedYAMLError, text: str) -> str:
-    """The line of what is no YAML in a text, and what it is."""
+    """Say on which line a text is no YAML, and why, as in `3: this is no YAML: …`."""
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 1
     near = text.splitlines()[max(0, line - 2) : line]

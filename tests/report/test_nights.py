@@ -14,7 +14,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from chaos.analysis.nights import steps
 from chaos.cli import entry
 from chaos.errors import PASS, SetupError
-from chaos.report import history
+from chaos.report.nights import benchmark, html, metrics, picture
 from tests.analysis.test_nights import law, told
 from tests.test_gates import nights
 
@@ -41,11 +41,11 @@ def test_a_step_is_marked_and_the_limits_are_of_the_nights_since():
     back[:, 25:] += 2.0
     [one, *_] = told(back)
     one = replace(one, steps=steps(one.nights))
-    drawn = history.picture(one)
+    drawn = picture(one)
     assert sum(column.step for column in drawn.columns) == len(one.steps) == 1
     assert drawn.limits.endswith("in the 15 nights since day 25 that match.")
     assert [row[-1] for row in drawn.rows].index("step") == 14, "the newest night comes first"
-    text = history.html("nights", [one])
+    text = html("nights", [one])
     [svg] = re.findall(r"<svg viewBox.*?</svg>", text, re.DOTALL)
     assert "step" in "".join(fromstring(svg).itertext())
     assert "style=" not in svg
@@ -54,21 +54,21 @@ def test_a_step_is_marked_and_the_limits_are_of_the_nights_since():
 def test_what_was_never_back_reaches_to_the_top():
     back = law(np.random.default_rng(1), 3)
     back[:, 1, 0] = np.inf
-    drawn = history.picture(told(back)[0])
+    drawn = picture(told(back)[0])
     assert [column.open_end for column in drawn.columns] == [False, True, False]
     assert drawn.columns[1].most == min(drawn.columns[1].most, 10.0)
     assert "never" in drawn.columns[1].text
 
 
 def test_a_single_night_gives_no_limits():
-    drawn = history.picture(told(law(np.random.default_rng(1), 1))[0])
+    drawn = picture(told(law(np.random.default_rng(1), 1))[0])
     assert drawn.band is None
     assert drawn.limits == "A single night that matches gives no limits."
 
 
 def test_the_newest_night_is_a_benchmark_of_smaller_is_better():
     back = law(np.random.default_rng(1), 3)
-    rows = json.loads(history.benchmark(told(back)))
+    rows = json.loads(benchmark(told(back)))
     assert rows[0]["name"] == "kill-master, sentinel/new, median"
     assert rows[0]["value"] == pytest.approx(float(np.median(back[0, 2])), abs=1e-3)
     assert {tuple(row) for row in rows} == {("name", "unit", "value", "range", "extra")}
@@ -77,7 +77,7 @@ def test_the_newest_night_is_a_benchmark_of_smaller_is_better():
 
 def test_the_newest_night_is_read_by_prometheus_own_parser():
     back = law(np.random.default_rng(1), 3)
-    families = {one.name: one for one in text_string_to_metric_families(history.metrics(told(back)).decode())}
+    families = {one.name: one for one in text_string_to_metric_families(metrics(told(back)).decode())}
     [first, *_] = families["failover_back_seconds"].samples
     assert first.labels["path"] == "sentinel/new"
     assert first.value == pytest.approx(float(np.median(back[0, 2])))
@@ -87,4 +87,4 @@ def test_the_newest_night_is_read_by_prometheus_own_parser():
 def test_openmetrics_without_its_library_says_what_brings_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with pytest.raises(SetupError, match=r"pip install 'failover-harness\[openmetrics\]'"):
-        history.metrics(told(law(np.random.default_rng(1), 2)))
+        metrics(told(law(np.random.default_rng(1), 2)))
