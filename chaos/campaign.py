@@ -22,6 +22,7 @@ from typing import Any, Self
 from chaos import __version__, resume, suites
 from chaos.analysis.claim import Claim, design
 from chaos.analysis.result import CampaignResult, TrialResult
+from chaos.claim_trials import Wanted, refuse_other_promises, trials_of
 from chaos.cleanup import left_behind
 from chaos.cluster.base import SHARED, Platform, PlatformOptions, refusal
 from chaos.errors import InterruptedTrial, ScenarioError, SetupError
@@ -40,7 +41,6 @@ from chaos.trial.steps import Player, Trial
 from chaos.trial.waiting import Ending, Waiting, Work
 from chaos.trial.worker import signals
 from chaos.undo import HarnessRun, refuse_held
-from chaos.wanted import Wanted, refuse_other_promises, trials_of
 
 STAGGER_S = 2.0
 """The longest time between the begins of two trials side by side. They are spread over the system's longest period."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from chaos import suites
 from chaos.analysis.claim import Claim
+from chaos.claim_trials import trials_of
 from chaos.client.spec import ClientSpec, Load
 from chaos.cluster.executor import LEASE_S
 from chaos.cluster.kube.deploy import NAMESPACE, described, objects
@@ -22,7 +23,6 @@ from chaos.scenario import Loaded, load
 from chaos.scenario.scenario import Scenario
 from chaos.trial.assignment import BEYOND_S, client_specs, limits_s
 from chaos.trial.steps import AUDIT_S, DEADLINES_S, MASTER_S, WARM_UP_SHARE
-from chaos.wanted import trials_of
 
 WIDTH = 110
 VALUE_BYTES = Load(deadline_s=0, keys="", ttl_s=0, database=0, master="").value_bytes

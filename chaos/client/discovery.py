@@ -9,7 +9,7 @@ from chaos.client.link import Link, link_to
 from chaos.client.spec import ClientSpec
 from chaos.clock import mono_ns
 from chaos.model import ErrorCode, split_address
-from chaos.record.events import DiscoveryAnswered as Told
+from chaos.record.events import DiscoveryAnswered
 
 Found = Callable[[str], None]
 """Called with the master's address, as host:port."""
@@ -37,7 +37,7 @@ class Sentinel:
         if (address, error) == self._last:
             return
         self._last = (address, error)
-        event = Told(
+        event = DiscoveryAnswered(
             client=self.spec.number,
             sentinel=self.address,
             address=address,

@@ -7,10 +7,7 @@ from dataclasses import dataclass, field
 
 from chaos.model import split_address
 from chaos.progress import Message, Tell, Tells
-from chaos.record.events import Endpoints as EndpointsSaid
-from chaos.record.events import Event, ProxyServers, Role, SentinelSaid
-
-Endpoints = dict[str, frozenset[str]]
+from chaos.record.events import Endpoints, Event, ProxyServers, Role, SentinelSaid
 
 _OVER = ("+failover-end", "+failover-end-for-timeout")
 _FORGOTTEN = "+reset-master"
@@ -29,7 +26,7 @@ class Seen:
     _armed: bool = False
     _master: str = ""
     _marks: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
-    _endpoints: Endpoints = field(default_factory=dict)
+    _endpoints: dict[str, frozenset[str]] = field(default_factory=dict)
     _following: frozenset[str] = frozenset()
     _promoted: set[str] = field(default_factory=set)
 
@@ -72,7 +69,7 @@ class Seen:
             if event.role == "master" and event.address != self._master:
                 self._promoted.add(_ip(event.address))
                 self.mark("promotion", at_ns, f"{event.member} is master")
-        elif isinstance(event, EndpointsSaid):
+        elif isinstance(event, Endpoints):
             ready = {item["ip"]: item["pod"] or item["ip"] for item in event.endpoints if item["ready"]}
             self._leads(event.service, ready, at_ns)
         elif isinstance(event, ProxyServers):

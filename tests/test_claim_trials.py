@@ -2,8 +2,8 @@
 
 from chaos.analysis.claim import Claim
 from chaos.analysis.result import Verdict
+from chaos.claim_trials import Wanted
 from chaos.experiment.written import load
-from chaos.wanted import Wanted
 from tests.fakes import HERE
 
 CLAIM = Claim.parse("15s@50/80")
