@@ -39,9 +39,16 @@ def pod_does_not_run(measured: Measured) -> Iterator[Finding]:
 
 
 def killed_for_memory(measured: Measured) -> Iterator[Finding]:
-    """Find a container that the kernel killed because it used more memory than its limit."""
+    """Find a container that the kernel killed because it used more memory than its limit.
+
+    What a pod says of its last end may be older than the trial, so that it is one only with another start since then.
+    """
+    begin_s = min((fault.requested_s for fault in measured.history.faults), default=0.0)
+    before = (one for one in measured.history.facts(Pod) if one.latest_s < begin_s)
+    known = {one.event.uid: one.event.restarts for one in before}
     for name, facts in _by_pod(measured).items():
-        first = next((one for one in facts if one.event.ended == KILLED_FOR_MEMORY), None)
+        killed = (one for one in facts if one.event.ended == KILLED_FOR_MEMORY)
+        first = next((one for one in killed if one.event.restarts > known.get(one.event.uid, 0)), None)
         if first is None:
             continue
         yield Finding(

@@ -111,6 +111,14 @@ def test_a_pod_that_was_killed_for_memory_is_told(analysed: Analysed):
     assert f"{PODS[2]} was killed for memory (OOMKilled)" in the(trial, "killed for memory").sentence
 
 
+def test_a_kill_for_memory_of_before_the_fault_is_not_told_again(analysed: Analysed):
+    """A pod says for as long as it lives how its container ended last."""
+    old = Story().fault().pod(-5.0, 2, ended="OOMKilled", restarts=1).pod(3.0, 2, ended="OOMKilled", restarts=1)
+    assert "killed for memory" not in names(analysed(old))
+    again = Story().fault().pod(-5.0, 2, ended="OOMKilled", restarts=1).pod(3.0, 2, ended="OOMKilled", restarts=2)
+    assert "killed for memory" in names(analysed(again))
+
+
 def test_a_pod_that_cannot_be_scheduled_is_told_in_the_schedulers_words(analysed: Analysed):
     found = the(analysed(pod(unschedulable="0/3 nodes are available: 3 Insufficient cpu.")), "cannot be scheduled")
     assert "until the end: 0/3 nodes are available: 3 Insufficient cpu." in found.sentence
