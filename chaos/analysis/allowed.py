@@ -25,8 +25,8 @@ ROLE_STANDS_S = 20.0
 def allowed_s(measured: Measured, path: PathResult) -> Interval | None:
     """Return within how many seconds from t = 0 a path may come back by the settings, or None where they do not decide.
 
-    They do not decide without a failover, where no settings were read, or where the fault was healed: the outage of a
-    cut is as long as the cut.
+    They do not decide without a failover or after several of them, where no settings were read, or where the fault was
+    healed: the outage of a cut is as long as the cut.
     """
     known = means(measured)
     if known is None or not path.working:
@@ -43,6 +43,8 @@ def means(measured: Measured) -> Means | None:
     """Return what the allowed outage depends on, or None where the settings do not decide it."""
     failover, down_after_s = measured.failover, measured.least_s("down-after-milliseconds")
     if failover is None or down_after_s is None or measured.history.heal_s is not None:
+        return None
+    if sum(one.completed for one in measured.attempts if one.started.at_s.most > 0) > 1:
         return None
     return Means(
         down_after_s=down_after_s,

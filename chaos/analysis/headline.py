@@ -132,11 +132,12 @@ def _do(trials: Sequence[TrialResult], verdict: Verdict) -> str:
     """Advise what these same trials show would change the result, with its price."""
     if verdict is Verdict.INCONCLUSIVE:
         return "Remove what is named above and run it again; what was recorded is kept."
-    findings = (one for trial in trials for one in trial.findings if one.advice and one.severity != "note")
-    told = [f"{one.advice} The price: {continued(one.price)}" if one.price else one.advice for one in findings]
+    each: dict[str, str] = {}  # the same advice is given once, with its price in the first trial
+    for one in (one for trial in trials for one in trial.findings if one.advice and one.severity != "note"):
+        each.setdefault(one.advice, f"{one.advice} The price: {continued(one.price)}" if one.price else one.advice)
     never = dict.fromkeys(path.address for t in trials for path in t.paths.values() if path.state == "never worked")
     other = [f"Give clients another address than {address}." for address in sorted(never)]
-    advice = [text for text in dict.fromkeys([_ask_sentinel(trials), *told]) if text]
+    advice = [text for text in (_ask_sentinel(trials), *each.values()) if text]
     if advice or other:
         return " ".join([*advice[:MOST_ADVICE], *other])
     if verdict is Verdict.FAIL:

@@ -51,6 +51,7 @@ def killed_for_memory(measured: Measured) -> Iterator[Finding]:
         first = next((one for one in killed if one.event.restarts > known.get(one.event.uid, 0)), None)
         if first is None:
             continue
+        meant = any(fault.name == "oom" for fault in measured.history.faults)
         yield Finding(
             name="killed for memory",
             sentence=f"{name} was killed for memory ({KILLED_FOR_MEMORY}) before {first.latest_s:.1f} s: it used more "
@@ -59,9 +60,11 @@ def killed_for_memory(measured: Measured) -> Iterator[Finding]:
             since_s=first.earliest_s,
             explains=ANY_PHASE,
             rows=(f"{name}: ended {first.event.ended}, restarts {first.event.restarts}",),
-            advice="Raise the container's memory limit, or lower maxmemory well below it: a save and a replica's copy "
+            advice=""
+            if meant
+            else "Raise the container's memory limit, or lower maxmemory well below it: a save and a replica's copy "
             "need memory beside the data.",
-            price="Memory.",
+            price="" if meant else "Memory.",
         )
 
 

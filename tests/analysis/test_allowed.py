@@ -54,3 +54,10 @@ def test_without_an_operator_nothing_is_claimed_of_a_service():
 def test_what_sentinel_allows(analysed: Analysed):
     assert edges(analysed(kill_master()).paths["sentinel/new"].allowed_s) == pytest.approx((5.2, 8.6))
     assert edges(analysed(delete_master()).paths["sentinel/new"].allowed_s) == pytest.approx((0.0, 3.6))
+
+
+def test_after_two_failovers_the_settings_decide_nothing(analysed: Analysed):
+    story = kill_master(back_s=52.0)
+    assert analysed(story).paths["sentinel/new"].allowed_s
+    story.failover(sdown_s=None, try_s=40.0, promoted_s=40.2, epoch=2)
+    assert analysed(story).paths["sentinel/new"].allowed_s is None

@@ -47,6 +47,9 @@ def test_what_was_not_recorded_is_not_guessed(analysed: Analysed):
 
 def test_a_terminating_pod_holds_the_operator_up(analysed: Analysed):
     assert "nothing while a pod is terminating, here until 32.1 s" in analysed(delete_master()).cause
+    before = analysed(delete_master(back_s=31.0)).cause
+    assert "the operator wrote the master label" in before
+    assert "terminating" not in before
 
 
 def test_a_demoted_masters_promises_explain_durable_minus_seen(analysed: Analysed):

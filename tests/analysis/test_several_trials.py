@@ -8,12 +8,15 @@ import pytest
 
 from chaos.analysis.analyse import analyse
 from chaos.analysis.cause import explaining, longest
+from chaos.analysis.headline import headline
 from chaos.analysis.result import CampaignResult, Finding, TrialResult
 from chaos.analysis.trial import analyse_trial
+from chaos.analysis.verdict import of_campaign
 from tests.analysis.conftest import Analysed
 from tests.recordings import Story, kill_master, no_fault, scenario_json, write_campaign, write_trial
 
 PATHS = ("service", "sentinel")
+SLOW = Finding(name="slow", sentence="It was slow.", severity="slow", since_s=1.0, explains=("detection",), rows=())
 
 
 def campaign(folder: Path, *stories: Story) -> CampaignResult:
@@ -112,3 +115,14 @@ class TestControls:
         assert ("such failovers" in first.strength, "such trials" in second.strength) == (True, True)
         mixed = replace(no_fault(paths=PATHS), experiment="kill-master")
         assert "such failovers" in campaign(tmp_path / "mixed", crash(10.0), mixed).groups[0].strength
+
+
+def test_the_same_advice_with_two_prices_is_given_once(tmp_path: Path):
+    write_campaign(tmp_path, [replace(crash(50.0), number=number) for number in range(2)])
+    trials = [
+        replace(trial, findings=(replace(SLOW, advice="Set it to 1.", price=price),))
+        for trial, price in zip(analyse(tmp_path).trials, ("One write.", "Two writes."), strict=True)
+    ]
+    told = headline(trials, *of_campaign(trials))["do"]
+    assert told.count("Set it to 1.") == 1
+    assert "The price: one write." in told

@@ -109,6 +109,12 @@ def test_a_pod_that_crash_loops_or_does_not_start_is_told(analysed: Analysed):
 def test_a_pod_that_was_killed_for_memory_is_told(analysed: Analysed):
     trial = analysed(pod(ended="OOMKilled", restarts=1))
     assert f"{PODS[2]} was killed for memory (OOMKilled)" in the(trial, "killed for memory").sentence
+    assert "memory limit" in the(trial, "killed for memory").advice
+
+
+def test_whoever_plays_a_kill_for_memory_is_not_told_to_raise_the_limit(analysed: Analysed):
+    played = Story().fault("oom").pod(3.0, 2, ended="OOMKilled", restarts=1)
+    assert the(analysed(played), "killed for memory").advice == ""
 
 
 def test_a_kill_for_memory_of_before_the_fault_is_not_told_again(analysed: Analysed):

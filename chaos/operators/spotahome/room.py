@@ -121,7 +121,7 @@ class Spotahome(Operator):
             yield f"it labels only in its {period_s:.0f} s resync"
         terminating_s = gone_s(measured)
         requested = measured.failover is not None and measured.failover.kind == "requested"
-        if requested and terminating_s and terminating_s > 5:
+        if requested and terminating_s and 5 < terminating_s < at_s:
             yield f"it does nothing while a pod is terminating, here until {terminating_s:.1f} s"
 
     def _order(self, measured: Measured) -> str:
