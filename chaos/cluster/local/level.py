@@ -32,7 +32,7 @@ CAN = {
 
 VARIABLE = "FAILOVER_LEVEL"
 """Names the only level that is tried: `namespaces`, or `loopback` also if the machine could do more."""
-TRY_S = 20.0
+TRY_S = 60.0
 LOOPBACK_ADDRESS = "127.93.255.1"
 COMMAND = [sys.executable, "-m", "chaos.cluster.local.network"]
 REMEDY = (
@@ -84,8 +84,12 @@ def lacking(level: Level, server: Server) -> dict[Ability, str]:
 
 
 def missing_queues() -> dict[str, str]:
-    """Which kinds of slow links this kernel refuses, and how."""
-    tried = subprocess.run([*COMMAND, "queues"], capture_output=True, text=True, timeout=TRY_S, check=True)
+    """Which kinds of slow links this kernel refuses, and how. Raises SetupError if it does not say so in TRY_S."""
+    try:
+        tried = subprocess.run([*COMMAND, "queues"], capture_output=True, text=True, timeout=TRY_S, check=True)
+    except subprocess.TimeoutExpired as error:
+        late = f"trying which slow links this kernel makes took longer than {TRY_S:g} s; look at dmesg"
+        raise SetupError(late) from error
     refused: dict[str, str] = json.loads(tried.stdout)
     return refused
 

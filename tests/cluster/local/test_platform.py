@@ -9,7 +9,7 @@ import pytest
 
 from chaos.cluster.base import Ability
 from chaos.cluster.local import level
-from chaos.cluster.local.level import LOOPBACK, NAMESPACES, VARIABLE, best, no_namespaces, usable_level
+from chaos.cluster.local.level import LOOPBACK, NAMESPACES, VARIABLE, best, missing_queues, no_namespaces, usable_level
 from chaos.cluster.local.platform import LocalPlatform
 from chaos.errors import ScenarioError, SetupError
 from chaos.progress import Message
@@ -61,6 +61,8 @@ def test_an_attempt_that_hangs_is_given_up(monkeypatch):
     monkeypatch.setattr(level, "COMMAND", [sys.executable, "-c", "import signal; signal.pause()"])
     monkeypatch.setattr(level, "TRY_S", 0.2)
     assert "longer than 0.2 s" in no_namespaces()
+    with pytest.raises(SetupError, match=r"slow links this kernel makes took longer than 0\.2 s"):
+        missing_queues()
 
 
 @pytest.mark.local
