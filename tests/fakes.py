@@ -175,4 +175,4 @@ def signalled(
                 when = ""
                 process.send_signal(number)
                 process.send_signal(number)
-        return process.wait(30), "".join(printed)
+        return process.wait(120), "".join(printed)

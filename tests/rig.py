@@ -99,7 +99,7 @@ class Rig:
         """SIGKILL, and wait until the process is gone and its port refuses."""
         popen = self.processes[name].popen
         popen.kill()
-        popen.wait(timeout=5)
+        popen.wait(timeout=60)
 
     def pause(self, name: str) -> None:
         os.kill(self.pid(name), signal.SIGSTOP)
@@ -126,7 +126,7 @@ class Rig:
         for process in self.processes.values():
             process.popen.kill()
         for process in self.processes.values():
-            process.popen.wait(timeout=5)
+            process.popen.wait(timeout=60)
 
     # How it comes up.
 
@@ -227,8 +227,11 @@ def free_port() -> int:
     raise AssertionError(f"every port of {PORTS} is taken")
 
 
-def wait_for(condition: Callable[[], bool], because: str, within_s: float = 20.0) -> None:
-    """The blocking twin of chaos.until, for a rig that is built outside of any event loop."""
+def wait_for(condition: Callable[[], bool], because: str, within_s: float = 60.0) -> None:
+    """The blocking twin of chaos.until, for a rig that is built outside of any event loop.
+
+    It waits for a minute: a Sentinel that had to wait two seconds for a core is in TILT for 30 s.
+    """
     limit = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < limit, f"gave up after {within_s:g} s: {because}"

@@ -95,7 +95,7 @@ def test_what_a_dead_run_left_is_said_first_and_then_undone(
 
         code, said = cleaned(capsys)
         assert code == PASS, said
-        assert (worker.wait(5), server.wait(5), stranger.poll()) == (-signal.SIGKILL, -signal.SIGKILL, None)
+        assert (worker.wait(60), server.wait(5), stranger.poll()) == (-signal.SIGKILL, -signal.SIGKILL, None)
     assert f"process {dead.about.pid} of" in said
     assert "undone: partition of redis-0, which ended with its system" in said
     assert f"recorded: {trial}, which was cut off" in said
@@ -109,7 +109,7 @@ def test_one_that_is_stopped_goes_on_and_ends_in_order(dead: FoundRun, capsys: p
         os.waitid(os.P_PID, worker.pid, os.WSTOPPED | os.WNOWAIT)
         code, said = cleaned(capsys)
         assert code == PASS, said
-        assert worker.wait(5) == 0
+        assert worker.wait(60) == 0
     assert f"went on: process {worker.pid} (" in said
 
 

@@ -110,7 +110,7 @@ async def test_what_it_has_forked_is_killed_with_it(play):
     async def both() -> bool:
         return len(heard) == 2
 
-    await until(both, within_s=20, because="both have said who they are", every_s=0.01)
+    await until(both, within_s=60, because="both have said who they are", every_s=0.01)
     child.kill()
     await over(child)
     [forked] = {int(line) for line in heard} - {child.pid}
@@ -118,7 +118,7 @@ async def test_what_it_has_forked_is_killed_with_it(play):
     async def gone() -> bool:
         return not there([forked])
 
-    await until(gone, within_s=20, because="what it has forked is gone", every_s=0.01)
+    await until(gone, within_s=60, because="what it has forked is gone", every_s=0.01)
 
 
 def open_files() -> set[str]:

@@ -40,7 +40,7 @@ def container(space: Space, *command: str, uid: str = "") -> Iterator[Container]
         yield Container(identity, uid, _child(outer.pid), outer)
     finally:
         outer.kill()
-        outer.wait(10)
+        outer.wait(60)
         assert outer.stdout is not None
         outer.stdout.close()
         leave(group)

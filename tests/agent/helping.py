@@ -30,7 +30,7 @@ class Talk:
 
     def end(self) -> str:
         self.process.kill()
-        return self.process.communicate(timeout=10)[1].decode()
+        return self.process.communicate(timeout=60)[1].decode()
 
 
 class Serve:
@@ -60,7 +60,7 @@ class Serve:
         for talk in self.talks:
             talk.end()
         self.process.terminate()
-        said = self.process.communicate(timeout=10)[1]
+        said = self.process.communicate(timeout=60)[1]
         assert said == b"", said.decode()
 
 

@@ -85,7 +85,7 @@ def test_the_process_answers_line_by_line_and_ends_at_the_end_of_its_input(tmp_p
         process.stdin.flush()
         first = json.loads(process.stdout.readline())
         process.stdin.close()
-        assert process.wait(timeout=5) == 0
+        assert process.wait(timeout=60) == 0
 
     assert first == {"id": 1, "files": {"agent.log": {"offset": 0, "data": "aGVsbG8K"}}, "more": False}
 
@@ -95,4 +95,4 @@ def test_an_idle_keeper_waits_for_sigterm(tmp_path):
         wait(lambda: "sigtimedwait" in Path(f"/proc/{process.pid}/wchan").read_text())
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=5) == 0
+        assert process.wait(timeout=60) == 0

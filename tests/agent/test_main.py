@@ -60,7 +60,7 @@ class AgentProcess:
         wait_for(lambda: len(self.rows()) >= operations, f"{operations} operations")
 
     def ended(self) -> int:
-        return self.process.wait(timeout=15)
+        return self.process.wait(timeout=60)
 
     def errors(self) -> str:
         return self._errors.read_text()
@@ -91,7 +91,7 @@ def agent(rig: Rig, tmp_path: Path) -> Iterator[AgentProcess]:
     agent = AgentProcess(rig, tmp_path / "record")
     yield agent
     agent.process.kill()
-    agent.process.wait(timeout=5)
+    agent.process.wait(timeout=60)
 
 
 def test_a_trial_from_start_to_quit_is_all_in_the_record(rig, agent):

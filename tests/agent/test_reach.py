@@ -34,7 +34,7 @@ def shared() -> Iterator[subprocess.Popen[bytes]]:
     yield process
     for pid in reach.processes(ID):
         os.kill(pid, signal.SIGKILL)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     leave(group)
 
 
@@ -52,7 +52,7 @@ def frozen(shared: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]
     (group / "freezer.state").write_text("FROZEN")
     yield shared
     (group / "freezer.state").write_text("THAWED")
-    shared.wait(10)
+    shared.wait(60)
     leave(group)
 
 
@@ -79,6 +79,6 @@ def test_a_process_is_stopped_from_its_stop_until_it_goes_on_and_not_once_it_has
             os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WCONTINUED)
             seen.append(reach.is_stopped(process.pid))
         process.kill()
-        process.wait(10)
+        process.wait(60)
         seen.append(reach.is_stopped(process.pid))
     assert seen == [False, True, False, False]

@@ -52,7 +52,7 @@ class Server:
 
     def kill(self) -> None:
         self._popen.kill()
-        self._popen.wait(timeout=5)
+        self._popen.wait(timeout=60)
 
     def member(self) -> Member:
         return Member(

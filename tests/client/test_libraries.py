@@ -146,7 +146,7 @@ async def test_the_example_of_the_page_is_a_whole_client_in_another_language(sta
         async def failed() -> bool:
             return bool(bad(play))
 
-        await until(failed, within_s=20, because="a call fails", every_s=0.05)
+        await until(failed, within_s=60, because="a call fails", every_s=0.05)
     assert {row.error for row in play.rows if row.outcome == Outcome.UNKNOWN} <= {ErrorCode.REFUSED, ErrorCode.CLOSED}
     client = told(tmp_path / "record")
     assert client["library"].startswith("bash ")

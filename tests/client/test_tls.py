@@ -81,7 +81,7 @@ def sentinel_port(tmp_path: Path, redis_port: int, tls: Tls) -> Iterator[int]:
     wait_for(lambda: call(plain, "PING") is not None, "the Sentinel answers")
     yield port
     popen.kill()
-    popen.wait(timeout=5)
+    popen.wait(timeout=60)
 
 
 def of_each_kind(port: int, *, via_sentinel: bool = False) -> list[ClientSpec]:

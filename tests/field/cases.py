@@ -13,8 +13,12 @@ from tests.local.play import Asked, Played, play
 from tests.local.tampered import environment
 
 FOLDER = Path(__file__).parent
-AT_ONCE = 3 * (os.cpu_count() or 1)
-"""Most of a trial is waiting for Sentinel and for a member to come back."""
+AT_ONCE = 1 + (os.cpu_count() or 1)
+"""Most of a trial is waiting for Sentinel and for a member to come back. But other tests share the cores, and what they
+start must not wait half a minute for one.
+"""
+BESIDE = 2
+"""How many trials of one campaign are played side by side."""
 SENTINEL, REDIS, LOCAL = "system.settings.sentinel", "system.settings.redis", "system.local"
 CALM = ("deadline=500ms", "limits.recovery=30s", "limits.watch=3s", "limits.stable=1500ms")
 """A long deadline, since nothing here measures how fast the machine is while its cores are shared."""
@@ -32,7 +36,7 @@ class Case:
 
     def asked(self, folder: Path) -> Asked:
         words = [word for one in (*CALM, *self.set) for word in ("--set", one)]
-        many = ["--trials", str(self.trials), "--parallel", str(self.trials)]
+        many = ["--trials", str(self.trials), "--parallel", str(min(self.trials, BESIDE))]
         own, given = FOLDER / f"{self.experiment}.yaml", FOLDER / self.scenario
         return Asked(
             given if given.is_dir() else HERE / "scenarios" / self.scenario,

@@ -114,6 +114,6 @@ def pair() -> Iterator[tuple[Space, Space]]:
     finally:
         for holder in holders:
             holder.send_signal(signal.SIGKILL)
-            holder.wait(10)
+            holder.wait(60)
             assert holder.stdout is not None
             holder.stdout.close()

@@ -71,7 +71,7 @@ def test_both_directions_are_cut(spaces: tuple[Space, Space], table: Table) -> N
     send = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('{}', 7001))"
     table.apply(Cut((THERE,)))
     with there.python(send.format(HERE)) as inward:
-        inward.wait(10)
+        inward.wait(60)
     assert table.dropped() == 1
     outward = subprocess.run(
         ["nsenter", "-t", str(here.pid), "-n", sys.executable, "-c", send.format(THERE)],
@@ -90,7 +90,7 @@ def test_one_way_stops_what_goes_out_or_what_comes_in(spaces: tuple[Space, Space
     send = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('{}', 7001))"
     table.apply(Cut((THERE,), "in"))
     with there.python(send.format(HERE)) as inward:
-        inward.wait(10)
+        inward.wait(60)
     assert table.dropped() == 1
     ways: tuple[Way, ...] = ("in", "out")
     for way in ways:
@@ -112,7 +112,7 @@ def test_a_lossy_link_drops_its_share(spaces: tuple[Space, Space], table: Table)
     send = f"{made}\nfor _ in range(400): sender.sendto(b'x', ('{HERE}', 7001))"
     table.apply(Cut((THERE,), "in", percent=30))
     with spaces[1].python(send) as inward:
-        inward.wait(10)
+        inward.wait(60)
     dropped = table.dropped()
     assert dropped is not None
     assert 70 < dropped < 170  # 120 expected, and a chance of one in a million to be outside

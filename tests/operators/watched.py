@@ -99,7 +99,7 @@ def watched(rig: Rig, mode: str, every_s: float = 1.0, names: dict[str, str] | N
         controller.show()
         yield controller
         process.stdin.close()
-        assert process.wait(5) == 0, logged.read_text()
+        assert process.wait(60) == 0, logged.read_text()
     finally:
         process.kill()
         process.wait()

@@ -45,7 +45,7 @@ def alone(directory: Path, *options: str) -> Iterator[int]:
         yield port
     finally:
         popen.kill()
-        popen.wait(5)
+        popen.wait(60)
 
 
 def at(rig: Rig, name: str) -> str:
@@ -148,7 +148,7 @@ def test_a_sentinel_that_tells_an_address_that_cannot_be_reached_asks_for_a_map(
             assert looked(mapped).redis[0].role == "master"
         finally:
             sentinel.kill()
-            sentinel.wait(5)
+            sentinel.wait(60)
 
 
 @pytest.mark.redis
@@ -191,7 +191,7 @@ def test_an_ipv6_address_is_one_however_it_is_written(tmp_path: Path) -> None:
     finally:
         for server in servers:
             server.kill()
-            server.wait(5)
+            server.wait(60)
 
 
 def _has_ipv6() -> bool:

@@ -150,7 +150,7 @@ async def test_an_interruption_while_nodes_are_made_leaves_none(made, tmp_path):
     async def making() -> bool:
         return bool((tmp_path / "making").exists())
 
-    await until(making, within_s=10, because="kind was not called", every_s=0.01)
+    await until(making, within_s=60, because="kind was not called", every_s=0.01)
     entering.cancel()
     with pytest.raises(asyncio.CancelledError):
         await entering

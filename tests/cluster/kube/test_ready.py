@@ -74,7 +74,7 @@ async def test_a_pod_that_never_becomes_ready_is_described_with_its_last_lines(a
         """Some rounds after the note, so that a second one would have come."""
         return [message.tell for message in told].count(Tell.WAITING) > 20
 
-    await until(told_again, within_s=20, because="it is told again and again what is waited for", every_s=0.01)
+    await until(told_again, within_s=60, because="it is told again and again what is waited for", every_s=0.01)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting

@@ -19,7 +19,7 @@ from chaos.until import until
 from tests.net.spaces import Space
 from tests.saying import said as fields_of
 
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 FULL = Level(NAMESPACES)
 QUICK = {
     "system.settings.sentinel.down-after-milliseconds": "2000",

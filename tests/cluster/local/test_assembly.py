@@ -97,7 +97,7 @@ async def test_what_a_hello_said_is_what_sentinels_say_by_themselves(plain):
         return all(int(one["last-hello-message"]) < 2000 for one in others) and time.monotonic() - begun > 4.5
 
     begun, first = time.monotonic(), await known()
-    await until(heard, within_s=10, because="hellos of Sentinel itself")
+    await until(heard, within_s=60, because="hellos of Sentinel itself")
     assert await known() == first
     assert "+sdown" not in plain.log("sentinel-0")
     assert plain.log("sentinel-0").count("+sentinel ") == 2
@@ -107,7 +107,7 @@ async def test_a_member_of_its_own_file_comes_back_as_what_it_was(plain):
     await assembled(plain)
     plain.kill("redis-1")
     plain.start_redis(1)
-    await until(lambda: follows(plain.redis[1], *plain.redis[0]), within_s=10, because="redis-1 follows again")
+    await until(lambda: follows(plain.redis[1], *plain.redis[0]), within_s=60, because="redis-1 follows again")
     assert await ask(plain.redis[1], "CONFIG", "GET", "appendonly") == ["appendonly", "yes"]
 
 
@@ -117,7 +117,7 @@ async def test_a_member_of_the_operators_file_comes_back_as_its_own_replica_with
         modelled.kill("redis-1")
         modelled.start_redis(1)
         at = modelled.redis[1]
-        await until(lambda: follows(at, "127.0.0.1", at[1]), within_s=10, because="redis-1 follows itself")
+        await until(lambda: follows(at, "127.0.0.1", at[1]), within_s=60, because="redis-1 follows itself")
         assert await ask(at, "CONFIG", "GET", "maxmemory") == ["maxmemory", "0"]
 
 

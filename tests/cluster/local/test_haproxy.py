@@ -103,14 +103,14 @@ async def test_it_leads_to_the_master_and_after_a_failover_to_the_new_one(tmp_pa
         assert proxy.kind is MemberKind.PROXY
         observer = ProxyObserver(ObservedMember(proxy, events), PolledFact())
         watching = asyncio.create_task(supervised(observer.observe, observer.lost))
-        await until(_are(up, "redis-0"), within_s=10, because="redis-0 alone is up", every_s=0.02)
+        await until(_are(up, "redis-0"), within_s=60, because="redis-0 alone is up", every_s=0.02)
         service = await one.until("endpoints", service="redis")
         assert [each["pod"] for each in service.event.endpoints] == ["haproxy-0"]
         await one.cluster.stop(master, Stop.CRASH)
-        await until(_are(up, "redis-1", "redis-2"), within_s=15, because=lambda: f"not {up()}", every_s=0.02)
+        await until(_are(up, "redis-1", "redis-2"), within_s=60, because=lambda: f"not {up()}", every_s=0.02)
         assert one.said("pod", component="redis")[-1].event.role is None
         await one.cluster.stop(proxy, Stop.KILL)
-        await until(_lost(seen), within_s=5, because="nobody said that the proxy is lost", every_s=0.02)
+        await until(_lost(seen), within_s=60, because="nobody said that the proxy is lost", every_s=0.02)
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
     events.close()
