@@ -140,7 +140,7 @@ def test_terminated_between_trials_it_reports_and_takes_the_platform_away(foreig
     with begun(foreign, *PROVEN) as process:
         wait_for((foreign.path / "played").exists, "a trial is over", within_s=60)
         process.send_signal(signal.SIGTERM)
-        printed, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=150)
 
     assert process.returncode == pytest.ExitCode.INTERRUPTED
     assert b"failover report:" in printed
@@ -152,7 +152,7 @@ def interrupted(foreign: pytest.Pytester, number: signal.Signals, *arguments: st
         wait_for(lambda: any("fault.confirmed" in file.read_text() for file in faults(foreign)), "a fault is proved")
         process.send_signal(number)
         process.send_signal(number)
-        printed, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=150)
         return process.returncode, printed.decode()
 
 

@@ -13,7 +13,7 @@ from tests.local.play import Asked, Played, play
 from tests.local.tampered import environment
 
 FOLDER = Path(__file__).parent
-AT_ONCE = 1 + (os.cpu_count() or 1)
+AT_ONCE = 2 * (os.cpu_count() or 1)
 """Most of a trial is waiting for Sentinel and for a member to come back. But other tests share the cores, and what they
 start must not wait half a minute for one.
 """

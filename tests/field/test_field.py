@@ -8,7 +8,7 @@ from chaos.analysis.result import State, TrialResult, Verdict
 from chaos.errors import ScenarioError
 from tests.field.cases import LOCAL, REDIS, SENTINEL, Case, Cases, names, playing, the
 
-pytestmark = [pytest.mark.local, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.local, pytest.mark.slow, pytest.mark.timeout(900)]
 
 APPLICATION = (
     "clients.app.library=redis-py-pool",
