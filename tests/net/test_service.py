@@ -39,7 +39,7 @@ kept = None
 for line in sys.stdin:
     try:
         flow = kept if line == "kept\\n" else socket.create_connection(("{ADDRESS}", 6379), 0.3)
-        flow.settimeout(0.3)
+        flow.settimeout(60)
         flow.sendall(b"?")
         print(flow.recv(100).decode().strip())
     except OSError as error:
@@ -47,7 +47,7 @@ for line in sys.stdin:
         continue
     kept = kept or flow
 """
-"""Asks on a new connection; on the first of all for the word `kept`."""
+"""Asks on a new connection; on the first of all for the word `kept`. The kernel connects; a process answers, so longer."""
 
 
 def asks_often(client: Talker, times: int) -> Counter[str]:
