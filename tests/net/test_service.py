@@ -47,7 +47,7 @@ for line in sys.stdin:
         continue
     kept = kept or flow
 """
-"""Asks on a new connection; on the first of all for the word `kept`. The kernel connects; a process answers, so longer."""
+"""Asks on a new connection; on the first of all for the word `kept`. The kernel connects within 0.3 s or never."""
 
 
 def asks_often(client: Talker, times: int) -> Counter[str]:
