@@ -192,7 +192,10 @@ def too_old(manifest: dict[str, Any], most_s: float, now: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What one trial says of a path: the verdict of its gates, and when it was back, if it was."""
+    """What one trial says of a path: the verdict of its gates, and when it was back.
+
+    `back_s` is 0 for a path that was never out, and None for one that did not come back.
+    """
 
     number: int
     verdict: str
@@ -213,7 +216,8 @@ def _of_trial(trial: TrialResult) -> Iterator[tuple[str, str, float | None]]:
     places: dict[str, tuple[Iterable[TargetResult], float | None]] = {SYSTEM: (trial.targets.values(), None)}
     for path in trial.paths.values():
         back = path.recovered_s
-        places[path.name] = path.targets.values(), None if back is None or back.is_open else back.middle
+        never_back = path.state != "works" or (back is not None and back.is_open)
+        places[path.name] = path.targets.values(), None if never_back else back.middle if back else 0.0
     for name, (targets, back_s) in places.items():
         gates = [target.verdict for target in targets if target.gate]
         verdict = next((one for one in WORST_FIRST if one in gates), "")
@@ -235,9 +239,10 @@ def _held(experiment: str, path: str, entry: Expected | None, seen: Sequence[_Se
         )
     if entry and entry.range:
         least, most = map(parse_duration, entry.range)
-        out = [one for one in seen if one.verdict != "undecided" and not (one.back_s and least <= one.back_s <= most)]
+        out = [one for one in seen if one.verdict != "undecided" and (one.back_s is None or not least <= one.back_s <= most)]
         if out:
-            back = "not back" if out[0].back_s is None else f"back after {out[0].back_s:.2f} s"
+            back_s = out[0].back_s
+            back = "not back" if back_s is None else f"back after {back_s:.2f} s" if back_s else "never out"
             between = " to ".join(entry.range)
             return Gated("fail", f"{where}: {back} in trial {out[0].number}, and {between} are expected{why}")
     unknown = sum(one.verdict == "undecided" for one in seen)

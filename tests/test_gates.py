@@ -35,7 +35,7 @@ def file(folder: Path, text: str = KNOWN) -> Path:
     return written
 
 
-def played(*back_s: float, experiment: str = "kill-master") -> CampaignResult:
+def played(*back_s: float | None, experiment: str = "kill-master") -> CampaignResult:
     """Trials whose Service was back then, against a limit of 15 s, and whose Sentinel path passed."""
     trials = []
     for number, at in enumerate(back_s):
@@ -83,6 +83,14 @@ def test_a_failure_out_of_its_range_is_red(tmp_path: Path):
     code, [sentence] = held(played(46.0, 70.0), tmp_path)
     assert code == FAIL
     assert "back after 69.99 s in trial 1, and 6s to 67s are expected" in sentence
+
+
+def test_a_path_that_was_never_out_was_back_at_once(tmp_path: Path):
+    in_time = KNOWN.replace("verdict: fail", "verdict: pass")
+    assert held(played(None), tmp_path, in_time.replace("6s", "0s")) == (PASS, [])
+    code, [sentence] = held(played(None), tmp_path, in_time)
+    assert code == FAIL
+    assert "never out in trial 0, and 6s to 67s are expected" in sentence
 
 
 def test_what_was_to_change_by_now_is_red(tmp_path: Path):
