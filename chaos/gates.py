@@ -239,7 +239,11 @@ def _held(experiment: str, path: str, entry: Expected | None, seen: Sequence[_Se
         )
     if entry and entry.range:
         least, most = map(parse_duration, entry.range)
-        out = [one for one in seen if one.verdict != "undecided" and (one.back_s is None or not least <= one.back_s <= most)]
+        out = [
+            one
+            for one in seen
+            if one.verdict != "undecided" and (one.back_s is None or not least <= one.back_s <= most)
+        ]
         if out:
             back_s = out[0].back_s
             back = "not back" if back_s is None else f"back after {back_s:.2f} s" if back_s else "never out"

@@ -6,6 +6,7 @@ for and removed here too. Whatever we create carries one label, so that a later 
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -42,21 +43,33 @@ def objects(folder: Path, manifests: Iterable[str]) -> list[Object]:
     return sorted(found, key=lambda one: FIRST.get(one["kind"], len(FIRST)))
 
 
-def moved(one: Object, written: str, to: str) -> Object:
-    """An object in another namespace: wherever it names the one that is written, also as that namespace itself."""
-    if one.get("kind") == "Namespace" and one["metadata"]["name"] == written:
-        return {**one, "metadata": {**one["metadata"], "name": to}}
-    found: Object = _moved(one, written, to)
-    return found
+def moved(found: list[Object], written: str, to: str) -> list[Object]:
+    """Return the objects in the namespace `to`, wherever they name the `written` one.
 
+    They name it as the Namespace itself, as a value of `namespace`, and in names of DNS, as the configuration of a
+    proxy has them: `redis.written.svc`, and `redis.written` if one of the objects is a Service `redis`. Without that
+    the second of two systems would lead its clients to the first.
+    """
+    services = "|".join(re.escape(one["metadata"]["name"]) for one in found if one["kind"] == "Service")
+    name = re.compile(rf"(?<=\.){re.escape(written)}(?=\.svc\b)")
+    of_service = re.compile(rf"(?<![-\w])({services})\.{re.escape(written)}(?!\.?[-\w])") if services else None
 
-def _moved(value: Any, written: str, to: str) -> Any:  # noqa: ANN401  # a tree of anything that YAML has a word for
-    if isinstance(value, dict):
-        return {
-            key: to if key == "namespace" and each == written else _moved(each, written, to)
-            for key, each in value.items()
-        }
-    return [_moved(each, written, to) for each in value] if isinstance(value, list) else value
+    def move(value: Any) -> Any:  # noqa: ANN401  # a tree of anything that YAML has a word for
+        match value:
+            case {"kind": "Namespace", "metadata": {"name": namespace}} if namespace == written:
+                return {**value, "metadata": {**value["metadata"], "name": to}}
+            case dict():
+                return {
+                    key: to if key == "namespace" and each == written else move(each) for key, each in value.items()
+                }
+            case list():
+                return [move(each) for each in value]
+            case str():
+                text = name.sub(to, value)
+                return of_service.sub(rf"\1.{to}", text) if of_service else text
+        return value
+
+    return [move(one) for one in found]
 
 
 def described(found: Iterable[Object]) -> str:
@@ -107,7 +120,7 @@ class Deployment:
         self._api = api
         self._image = image
         self._kube = scenario.system.on_kube
-        self._objects = [moved(one, written, self._kube.namespace) for one in objects(folder, self._kube.manifests)]
+        self._objects = moved(objects(folder, self._kube.manifests), written, self._kube.namespace)
 
     @property
     def text(self) -> str:

@@ -103,7 +103,7 @@ def test_a_system_beside_others_is_in_a_namespace_of_its_own_and_shares_the_oper
     )
     folder = load("redis-operator").folder
     written = objects(folder, scenario.system.on_kube.manifests)
-    there = [moved(one, "saasodoo", "saasodoo-2") for one in written]
+    there = moved(written, "saasodoo", "saasodoo-2")
     changed = [(one["kind"], new) for one, new in zip(written, there, strict=True) if one != new]
     assert {kind for kind, _ in changed} >= {"RedisFailover"}
     assert "saasodoo" not in {new["metadata"].get("namespace") for _, new in changed}
@@ -114,6 +114,35 @@ def test_a_system_beside_others_is_in_a_namespace_of_its_own_and_shares_the_oper
 
 def test_whatever_names_the_namespace_moves_and_nothing_else_does():
     binding = {"kind": "RoleBinding", "metadata": {"name": "x"}, "subjects": [{"namespace": "a", "name": "a"}]}
-    assert moved(binding, "a", "a-2")["subjects"] == [{"namespace": "a-2", "name": "a"}]
     itself = {"kind": "Namespace", "metadata": {"name": "a", "labels": {"team": "a"}}}
-    assert moved(itself, "a", "a-2")["metadata"] == {"name": "a-2", "labels": {"team": "a"}}
+    binding, itself = moved([binding, itself], "a", "a-2")
+    assert binding["subjects"] == [{"namespace": "a-2", "name": "a"}]
+    assert itself["metadata"] == {"name": "a-2", "labels": {"team": "a"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "there"),
+    [
+        (
+            "server a redis-0.nodes.ours.svc.cluster.local:6379\n",
+            "server a redis-0.nodes.ours-2.svc.cluster.local:6379\n",
+        ),
+        ("redis-0.nodes.ours:6379 nodes.ours", "redis-0.nodes.ours-2:6379 nodes.ours-2"),
+        ("redis.theirs.svc, ours.svc.example, a file nodes.ours.cfg", None),
+        ("nodes.ours-own, more-nodes.ours, mynodes.ours, nodes.yours", None),
+    ],
+)
+def test_a_name_in_a_proxys_configuration_leads_to_the_system_of_its_own_namespace(text: str, there: str | None):
+    service = {"kind": "Service", "metadata": {"name": "nodes"}}
+    config = {"kind": "ConfigMap", "metadata": {"name": "proxy"}, "data": {"proxy.cfg": text}}
+    assert moved([service, config], "ours", "ours-2")[1]["data"]["proxy.cfg"] == (there or text)
+
+
+def test_the_haproxy_of_a_second_system_names_nobody_of_the_first():
+    at = load("haproxy")
+    there = moved(objects(at.folder, at.scenario.system.on_kube.manifests), "haproxy", "haproxy-2")
+    [config] = [
+        one["data"]["haproxy.cfg"] for one in there if one["kind"] == "ConfigMap" and "haproxy.cfg" in one["data"]
+    ]
+    assert config.count(".nodes.haproxy-2.svc.") == 3
+    assert ".haproxy." not in config
