@@ -45,6 +45,8 @@ def _told(first: Frames, second: Frames, *, paired: bool) -> list[str]:
     void = [int(one.trials["void"].sum()) for one in (first, second)]
     left_out = [f"{void[0]} and {void[1]} void trials have no times here; their verdicts count"] if any(void) else []
     times = lines(*differences(first, second, paired=paired))
+    missing = {**first.not_there, **second.not_there}
+    left_out += [f"{name}: {text}" for name, text in missing.items()]
     return [*_settings(first, second), *left_out, *times, *_passes(first, second), *_losses(first, second)]
 
 

@@ -7,7 +7,7 @@ docs/frames.md answers three questions with them.
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from chaos.analysis.result import (
     TargetResult,
     TrialResult,
 )
+from chaos.analysis.verdict import not_there
 from chaos.errors import RecordingError
 from chaos.model import ErrorCode, Outcome
 
@@ -63,7 +64,8 @@ class Frames:
     is true, `least_s` is how long it had lasted, and the other two are infinite: it sorts as the longest and is never
     taken for a value. What did not happen has none of the three. `verdict`, `limit_s` and `gate` are those of the
     target that the measure is held against. The covariates stand in every table, settings and versions in `trials`.
-    A trial is `void` where the harness cannot vouch for it: then its times are those of nothing.
+    A trial is `void` where the harness cannot vouch for it: then its times are those of nothing. `not_there` says of
+    each campaign that lacks some of its trials which they are: they are in no table.
     """
 
     trials: pd.DataFrame
@@ -73,6 +75,7 @@ class Frames:
     losses: pd.DataFrame
     findings: pd.DataFrame
     folders: Mapping[str, Path]
+    not_there: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def variants(self) -> list[str]:
@@ -135,10 +138,10 @@ def load(*directories: str | Path) -> Frames:
 
 def of(results: Iterable[CampaignResult], folders: Mapping[str, Path] | None = None) -> Frames:
     """The tables of results. Without `folders` there are no operations."""
-    return _frames(
-        ((_campaign(result), trial) for result in results for trial in result.trials),
-        folders or {},
-    )
+    each = list(results)
+    found = _frames(((_campaign(result), trial) for result in each for trial in result.trials), folders or {})
+    missing = {result.name: not_there(result.trials, result.manifest) for result in each}
+    return replace(found, not_there={name: text for name, text in missing.items() if text})
 
 
 def of_trials(trials: Iterable[TrialResult]) -> Frames:
@@ -150,7 +153,8 @@ def _frames(trials: Iterable[tuple[Row, TrialResult]], folders: Mapping[str, Pat
     rows: dict[str, list[Row]] = {name: [] for name in COLUMNS}
     for campaign, trial in trials:
         _add(rows, campaign, trial)
-    return Frames(**{name: _table(name, these) for name, these in rows.items()}, folders=folders)
+    tables: dict[str, Any] = {name: _table(name, these) for name, these in rows.items()}
+    return Frames(**tables, folders=folders)
 
 
 def _campaign(result: CampaignResult) -> Row:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from chaos.analysis import summary
 from chaos.analysis.result import CampaignResult, TargetResult, TrialResult, Verdict
+from chaos.analysis.verdict import not_there
 from chaos.errors import EXIT_CODES, FAIL, INCONCLUSIVE, PASS, ScenarioError
 from chaos.scenario.load import sentences
 from chaos.scenario.source import read
@@ -126,13 +127,15 @@ def judge(folder: Path, asked: Asked, now: datetime) -> tuple[list[str], int]:
         held = known(result, expected(asked.expected), now.date())
     else:
         held, alarms = regression(asked.nights, result.name)
-    lines, decides = [f"{one.verdict}: {one.sentence}" for one in held], held
+    missing = not_there(result.trials, result.manifest)
+    lacking = [Gated("undecided", missing)] if missing else []
+    lines, decides = [f"{one.verdict}: {one.sentence}" for one in [*held, *lacking]], held
     if alarms and asked.confirm:
         decides = confirm(alarms, asked.nights, result.manifest)
         lines += [f"{one.verdict}: {one.sentence}" for one in decides]
     elif alarms:
         lines.append("an alarm is no regression yet: --confirm plays fresh trials, and is red if they show it too")
-    return lines, code(decides)
+    return lines, code([*decides, *lacking])
 
 
 def regression(nights_in: Path, tonight: str) -> "tuple[list[Gated], list[Tonight]]":

@@ -51,6 +51,14 @@ def test_a_comparison_says_times_pass_rates_losses_and_what_was_set_otherwise(tm
     assert said[-1] == "lost_after: 0 of 21140, then 30 of 21140 acknowledged writes"
 
 
+def test_a_trial_that_is_not_there_is_said(tmp_path: Path):
+    planned = {"trials": 9, "experiments": ["kill-master"]}
+    first, second = (put(tmp_path / name, played(*[6.0] * n), **planned) for name, n in (("a", 9), ("b", 8)))
+    said = compare(first, second)
+    assert "b: 1 of 9 trials was not played or is no longer there (trial 8)" in said
+    assert not any(one.startswith("a: ") for one in said)
+
+
 def test_what_was_never_back_is_the_longest(tmp_path: Path):
     from chaos.analysis.interval import Interval
 

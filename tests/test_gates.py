@@ -106,6 +106,18 @@ def test_what_is_expected_and_was_not_played_is_red(tmp_path: Path):
     assert sentences == ["kill-master, service/new: it is expected to fail, and was not played"]
 
 
+@pytest.mark.parametrize("gate", ["known", "regression"])
+def test_a_trial_that_is_not_there_is_not_known_by_any_gate(tmp_path: Path, capsys, gate: str):
+    asked = ["check", str(tmp_path / "nights"), "--gate", gate, "--expected", str(file(tmp_path))]
+    manifest = {"trials": 2, "experiments": ["kill-master"]}
+    put(tmp_path / "nights" / "2026-11-01T0217-x", replace(played(46.0, 46.0), manifest=manifest), "2026-11-01")
+    entry(asked)
+    assert "not played or" not in capsys.readouterr().out
+    put(tmp_path / "nights" / "2026-11-02T0217-x", replace(played(46.0), manifest=manifest), "2026-11-02")
+    assert entry(asked) == INCONCLUSIVE
+    assert "undecided: 1 of 2 trials was not played or is no longer there (trial 1)" in capsys.readouterr().out
+
+
 def test_a_promise_of_the_system_is_held_under_its_own_name(tmp_path: Path):
     lost = TargetResult(limit=0, verdict="fail", gate=True)
     given = played(46.0)

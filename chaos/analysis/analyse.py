@@ -19,10 +19,11 @@ from chaos.analysis.history import History
 from chaos.analysis.result import VERSION, CampaignResult, TrialResult, Verdict
 from chaos.analysis.statistics import groups
 from chaos.analysis.trial import analyse_trial, measured_in, result
-from chaos.analysis.verdict import of_campaign
+from chaos.analysis.verdict import not_there, of_campaign
 from chaos.analysis.wording import modelled
 from chaos.errors import RecordingError
-from chaos.record.reader import campaign_manifest, cluster_kind, trials
+from chaos.record.layout import MANIFEST
+from chaos.record.reader import campaign_manifest, read_json, trials
 
 FEW = 12
 """Fewer recordings than this are not worth a process of their own, which takes a second to start."""
@@ -53,9 +54,22 @@ def _analysed(also: Callable[[History, TrialResult], R], directory: Path) -> tup
 
 
 def opened(directory: Path) -> tuple[dict[str, Any], str]:
-    """Return the manifest of a campaign, and the kind of cluster that all its trials were on."""
+    """Return the manifest of a campaign, and the kind of cluster that all its trials were on.
+
+    Raises RecordingError if they were on several, or if one trial is there twice and would count twice.
+    """
     manifest = campaign_manifest(directory)
-    kinds = {kind: trial.name for trial in reversed(trials(directory)) if (kind := cluster_kind(trial))}
+    numbered: dict[object, str] = {}
+    kinds: dict[str, str] = {}
+    for trial in trials(directory):
+        about = read_json(trial / MANIFEST) or {}
+        number, kind = about.get("trial"), str(about.get("cluster", {}).get("kind", ""))
+        if number is not None and numbered.setdefault(number, trial.name) != trial.name:
+            raise RecordingError(
+                f"{trial} and {numbered[number]} are both trial {number}: take out the one that is a copy"
+            )
+        if kind:
+            kinds.setdefault(kind, trial.name)
     if len(kinds) > 1:
         told = ", ".join(f"{name} is of {kind}" for kind, name in sorted(kinds.items()))
         raise RecordingError(f"{directory} holds trials of different kinds of cluster ({told}): analyse them apart")
@@ -64,11 +78,15 @@ def opened(directory: Path) -> tuple[dict[str, Any], str]:
 
 def gather(manifest: dict[str, Any], cluster: str, found: list[TrialResult]) -> CampaignResult:
     """Make the campaign's result of the results of its trials."""
-    claim = str(manifest.get("claim", ""))
-    verdict, rule = of_campaign(found, claim, int(manifest.get("trials", 0)))
-    lines = headline(found, *of_campaign(found))
-    if claim:  # what its trials say, one by one, comes after what they say together
+    verdict, rule = of_campaign(found, manifest)
+    missing = not_there(found, manifest)
+    if manifest.get("claim"):  # what its trials say, one by one, comes after what they say together
+        lines = headline(found, *of_campaign(found))
         lines["verdict"] = f"{rule[:1].upper()}{rule[1:]}. {lines['verdict']}"
+    else:
+        lines = headline(found, verdict, rule)
+    if missing and missing not in lines["verdict"]:
+        lines["verdict"] += f" {missing[:1].upper()}{missing[1:]}."
     return CampaignResult(
         version=VERSION,
         name=str(manifest.get("name", "")),

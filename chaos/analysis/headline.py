@@ -130,6 +130,8 @@ def _why(trials: Sequence[TrialResult], verdict: Verdict) -> str:
 
 def _do(trials: Sequence[TrialResult], verdict: Verdict) -> str:
     """Advise what these same trials show would change the result, with its price."""
+    if verdict is Verdict.INCONCLUSIVE and all(trial.verdict is not verdict for trial in trials) and trials:
+        return "Play what is missing with `failover run --resume` and this directory; what was recorded is kept."
     if verdict is Verdict.INCONCLUSIVE:
         return "Remove what is named above and run it again; what was recorded is kept."
     each: dict[str, str] = {}  # the same advice is given once, with its price in the first trial

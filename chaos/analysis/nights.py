@@ -19,6 +19,7 @@ import numpy.typing as npt
 from chaos import frames
 from chaos.analysis.claim import TAIL
 from chaos.analysis.differences import difference, fisher, unpaired
+from chaos.errors import RecordingError
 from chaos.frames import Frames, Table
 
 Floats = npt.NDArray[np.float64]
@@ -113,7 +114,16 @@ class Tonight:
 
 def load(directory: Path) -> list[Series]:
     """The series of all campaigns in a directory, with their steps. Raises RecordingError where there is none."""
-    return [replace(one, steps=steps(one.nights)) for one in series(frames.load(directory))]
+    return with_steps(frames.load(directory))
+
+
+def with_steps(played: Frames) -> list[Series]:
+    """The series of all campaigns, with their steps. Raises RecordingError where no trial measured a path."""
+    found = [replace(one, steps=steps(one.nights)) for one in series(played)]
+    if not found:
+        of = ", ".join(played.folders)
+        raise RecordingError(f"no trial of {of} measured a path that worked: there is nothing to tell of its nights")
+    return found
 
 
 def series(played: Frames) -> list[Series]:

@@ -1,10 +1,25 @@
 """The verdict of a trial and of a campaign, by the rules of docs/measuring.md."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from chaos.analysis.claim import Claim, Played
 from chaos.analysis.result import Doubt, PathResult, TargetResult, TrialResult, Verdict
-from chaos.analysis.wording import CLAIMS, COUNTED, brief, count, counted, seconds_text, why_undecided
+from chaos.analysis.wording import (
+    CLAIMS,
+    COUNTED,
+    brief,
+    count,
+    counted,
+    numbers,
+    plural,
+    seconds_text,
+    why_undecided,
+)
+
+NOT_KNOWN: Mapping[str, Any] = MappingProxyType({})
+"""The manifest where trials are looked at by themselves, so that nothing is known of a plan."""
 
 
 def of_trial(
@@ -30,31 +45,56 @@ def of_trial(
     return Verdict.PASS, tuple(_sentence(name, target) for name, target in gates if target.verdict == "pass")
 
 
-def of_campaign(trials: Sequence[TrialResult], claim: str = "", planned: int = 0) -> tuple[Verdict, str]:
+def of_campaign(trials: Sequence[TrialResult], manifest: Mapping[str, Any] = NOT_KNOWN) -> tuple[Verdict, str]:
     """The campaign's verdict, and the rule by which it is that: every trial must pass, and none is dropped.
 
-    Of a campaign that states a claim, so many trials of each experiment were planned, and the claim decides.
+    `manifest` is campaign.json. A trial that it planned and that is not there proves nothing, as if it had been
+    inconclusive. If it states a claim, the claim decides.
     """
-    n = len(trials)
+    n, missing = len(trials), not_there(trials, manifest)
     failed, unknown = (
         sum(trial.verdict is verdict for trial in trials) for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)
     )
-    share = f"{unknown} of {n} trials {'is' if unknown == 1 else 'are'} inconclusive"
+    share = f"{unknown} of {n} trials {'is' if unknown == 1 else 'are'} inconclusive" if unknown else ""
+    open_ones = " and ".join(filter(None, (share, missing)))
     if n == 0:
         return Verdict.INCONCLUSIVE, "no trial was recorded"
-    if claim:
-        return _of_claim(Claim.parse(claim), planned, trials)
+    if manifest.get("claim"):
+        verdict, rule = _of_claim(trials, manifest)
+        if missing:  # nobody knows of which experiment it was
+            return Verdict.FAIL if verdict is Verdict.FAIL else Verdict.INCONCLUSIVE, f"{rule}; {missing}"
+        return verdict, rule
     if failed:
-        return Verdict.FAIL, f"a gate failed in {failed} of {n} trials" + (f"; {share}" if unknown else "")
-    if unknown:
-        return Verdict.INCONCLUSIVE, f"no gate failed, and {share}"
+        return Verdict.FAIL, f"a gate failed in {failed} of {n} trials" + (f"; {open_ones}" if open_ones else "")
+    if open_ones:
+        return Verdict.INCONCLUSIVE, f"no gate failed, and {open_ones}"
     return Verdict.PASS, f"every gate passed in all {n} trials"
 
 
-def _of_claim(claim: Claim, planned: int, trials: Sequence[TrialResult]) -> tuple[Verdict, str]:
+def not_there(trials: Iterable[TrialResult], manifest: Mapping[str, Any]) -> str:
+    """Say which trials campaign.json planned that are not there, or else an empty string.
+
+    A campaign that was interrupted leaves them, and so does whoever removes a directory. A claim stops when it is
+    decided, and what is watched has no plan: of these only a trial is missing that has a later one.
+    """
+    there = {trial.number for trial in trials}
+    experiments, variants = manifest.get("experiments", []), (manifest.get("options") or {}).get("variants") or {}
+    planned = 0 if manifest.get("claim") else manifest.get("trials", 0) * len(experiments) * max(1, len(variants))
+    planned = max(planned, 1 + max(there, default=-1))
+    missing = [number for number in range(planned) if number not in there]
+    if not missing:
+        return ""
+    which = f"trial{'' if len(missing) == 1 else 's'} {numbers(missing)}"
+    return f"{len(missing)} of {plural(planned, 'trial')} {'was' if len(missing) == 1 else 'were'} not played or " + (
+        f"{'is' if len(missing) == 1 else 'are'} no longer there ({which})"
+    )
+
+
+def _of_claim(trials: Sequence[TrialResult], manifest: Mapping[str, Any]) -> tuple[Verdict, str]:
     """The claim holds if it holds of each experiment, and fails if it fails of one."""
+    claim, planned = Claim.parse(manifest["claim"]), manifest.get("trials", 0)
     verdicts, told = [], []
-    for name in dict.fromkeys(trial.experiment for trial in trials):
+    for name in dict.fromkeys([*(trial.experiment for trial in trials), *manifest.get("experiments", [])]):
         each = [trial.verdict for trial in trials if trial.experiment == name]
         played = Played(planned, *(each.count(one) for one in (Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE)))
         verdicts.append(played.verdict(claim))

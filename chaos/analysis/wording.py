@@ -47,6 +47,8 @@ COUNTED = {
 }
 """The claims that count instead of timing, and what a pass and a fail of them are called."""
 
+RUN = 3
+"""Three numbers in a row, or more, are written as the first and the last."""
 NAMES = ("Sentinel", "Sentinels", "Redis", "Kubernetes", "Service", "Services")
 
 Tone = Literal["good", "bad", "open", "plain"]
@@ -126,6 +128,18 @@ def listed(names: Iterable[str]) -> str:
     """List names, as in `redis-1`, `redis-1 and redis-2`, and `redis-0, redis-1 and redis-2`."""
     each = list(names)
     return f"{', '.join(each[:-1])} and {each[-1]}" if len(each) > 1 else "".join(each)
+
+
+def numbers(given: Iterable[int]) -> str:
+    """List numbers as `0, 1, 5–9`."""
+    runs: list[list[int]] = []
+    for each in sorted(given):
+        if runs and runs[-1][-1] == each - 1:
+            runs[-1].append(each)
+        else:
+            runs.append([each])
+    told = ([f"{run[0]}–{run[-1]}"] if len(run) >= RUN else list(map(str, run)) for run in runs)
+    return ", ".join(text for run in told for text in run)
 
 
 # Times. A table has a value with its error, a sentence the two edges.

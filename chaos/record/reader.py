@@ -122,12 +122,6 @@ def campaign_manifest(campaign: Path) -> dict[str, Any]:
     return manifest
 
 
-def cluster_kind(trial: Path) -> str:
-    """The kind of cluster that a trial was on; empty if the trial ended before its manifest."""
-    manifest = read_json(trial / MANIFEST) or {}
-    return str(manifest.get("cluster", {}).get("kind", ""))
-
-
 def read_json(path: Path) -> dict[str, Any] | None:
     """The object in a file of JSON; None if there is no such file."""
     if not path.exists():

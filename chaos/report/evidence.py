@@ -10,7 +10,7 @@ from typing import Any
 
 from chaos.analysis.history import History
 from chaos.analysis.result import TrialResult
-from chaos.analysis.wording import count, error, number
+from chaos.analysis.wording import count, error, number, numbers
 from chaos.record.events import (
     Endpoints,
     Event,
@@ -25,7 +25,6 @@ from chaos.record.events import (
 )
 from chaos.report.details import Row, flat
 from chaos.report.failures import FailureGroup, as_csv, failures, groups
-from chaos.report.many import numbers
 from chaos.report.timeline import Timeline, facts
 from chaos.report.trace import trace
 

@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from chaos.analysis import wording
 from chaos.analysis.result import CampaignResult, TargetResult, TrialResult, Verdict
+from chaos.analysis.verdict import not_there
 from chaos.report.claims import targets
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -32,8 +33,10 @@ def junit(result: CampaignResult) -> bytes:
     for experiment in dict.fromkeys(trial.experiment for trial in result.trials):
         suite = [trial for trial in result.trials if trial.experiment == experiment]
         _suite(root, result, experiment, cases(experiment, suite))
-    if not result.trials:
-        _suite(root, result, "campaign", [Case("campaign", "verdict", (_clean(result.rule),), Verdict.INCONCLUSIVE)])
+    lacking = not_there(result.trials, result.manifest)
+    if lacking or not result.trials:
+        told = (_clean(lacking or result.rule),)
+        _suite(root, result, "campaign", [Case("campaign", "every trial", told, Verdict.INCONCLUSIVE)])
     indent(root)
     return bytes(tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
 

@@ -1,7 +1,7 @@
 """How many trials are told together: which are shown in full, how their numbers are listed, how a figure spreads."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -13,8 +13,6 @@ MANY = 12
 """More trials than this are told by their groups, their spread and the worst of them."""
 CELL = 20
 """A list of more characters than this is told as a number of trials."""
-RUN = 3
-"""Three numbers in a row, or more, are written as the first and the last."""
 SHARES = (0.1, 0.5, 0.9, 0.95)
 NEEDED = {0.9: 29, 0.95: 59}
 """How many trials it takes before a time can be said for that share: fewer do not bound it at 95 %."""
@@ -32,21 +30,9 @@ def is_many(trials: Sequence[object]) -> bool:
     return len(trials) > MANY
 
 
-def numbers(given: Iterable[int]) -> str:
-    """List numbers as `0, 1, 5–9`."""
-    runs: list[list[int]] = []
-    for number in sorted(given):
-        if runs and runs[-1][-1] == number - 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    told = ([f"{run[0]}–{run[-1]}"] if len(run) >= RUN else list(map(str, run)) for run in runs)
-    return ", ".join(text for run in told for text in run)
-
-
 def some(given: Sequence[int]) -> str:
-    """List numbers as `numbers` does, or say how many they are if that is longer than a cell of a table should be."""
-    text = numbers(given)
+    """List numbers, or say how many they are if that list is longer than a cell of a table should be."""
+    text = wording.numbers(given)
     return text if len(text) <= CELL else f"{len(given)} trials"
 
 

@@ -6,12 +6,13 @@ median of every night, what was kept and lost, and where a step is. No server is
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
 
+from chaos import frames
 from chaos.analysis import nights
 from chaos.analysis.nights import Night, Series
 from chaos.analysis.wording import seconds
@@ -61,16 +62,18 @@ class Picture:
 
 def write(directory: Path, *, openmetrics: bool = False) -> Path:
     """Write the page, and beside it what dashboards take of the newest night. Returns the page's path."""
-    found = nights.load(directory)
+    played = frames.load(directory)
+    found = nights.with_steps(played)
     page = directory / PAGE
-    page.write_text(html(directory.resolve().name, found), encoding="utf-8")
+    page.write_text(html(directory.resolve().name, found, played.not_there), encoding="utf-8")
     (directory / BENCHMARK).write_text(benchmark(found), encoding="utf-8")
     if openmetrics:
         (directory / METRICS).write_bytes(metrics(found))
     return page
 
 
-def html(name: str, found: Sequence[Series]) -> str:
+def html(name: str, found: Sequence[Series], not_there: Mapping[str, str]) -> str:
+    """The page. `not_there` says of each night that lacks trials which they are."""
     newest = max(night.campaign for one in found for night in one.nights)
     template = environment().get_template("history.html")
     return template.render(
@@ -79,6 +82,7 @@ def html(name: str, found: Sequence[Series]) -> str:
         count=len({night.campaign for one in found for night in one.nights}),
         pictures=[picture(one) for one in sorted(found, key=lambda one: -len(one.nights))],
         one_in=nights.ONE_IN,
+        not_there=not_there,
         size=(WIDTH, HEIGHT, LEFT),
         css=Markup(css()),
     )

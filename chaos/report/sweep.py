@@ -108,11 +108,13 @@ def write(directory: Path) -> list[str]:
     (directory / "sweep.svg").write_text(vector, encoding="utf-8")
     (directory / "sweep.png").write_bytes(png)
     sentence, (titles, rows) = best(settings), cells(settings)
-    text = [f"# {directory.name}", "", sentence, "", "![](sweep.png)", "", ABOUT, "", *table(titles, rows)]
+    missing = [f"{text[:1].upper()}{text[1:]}." for text in played.not_there.values()]
+    begun = [f"# {directory.name}", "", " ".join([sentence, *missing]), ""]
+    text = [*begun, "![](sweep.png)", "", ABOUT, "", *table(titles, rows)]
     (directory / "sweep.md").write_text("\n".join(text) + "\n", encoding="utf-8")
     widths = [max(len(row[column]) for row in (titles, *rows)) for column in range(len(titles))]
     aligned = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (titles, *rows))
-    return [ABOUT, *(line.rstrip() for line in aligned), sentence, str(directory / "sweep.png")]
+    return [ABOUT, *(line.rstrip() for line in aligned), sentence, *missing, str(directory / "sweep.png")]
 
 
 def swept(played: Frames) -> Iterator[Setting]:

@@ -1,6 +1,7 @@
 """A campaign from its directory to the first lines of its report."""
 
 import json
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -102,6 +103,57 @@ def test_a_campaign_without_trials_is_inconclusive(tmp_path: Path):
     result = analyse(write_campaign(tmp_path, []))
     assert (result.verdict, result.trials) == (Verdict.INCONCLUSIVE, ())
     assert result.headline["verdict"] == "No trial was recorded."
+
+
+def planned(directory: Path, **changes: object) -> Path:
+    """Change what campaign.json says."""
+    file = directory / "campaign.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+    return directory
+
+
+class TestNotThere:
+    """A trial that was planned and is not there proves nothing, whoever took it away."""
+
+    def test_it_makes_a_pass_inconclusive(self, tmp_path: Path):
+        campaign = planned(write_campaign(tmp_path, [no_fault(n) for n in range(3)]), trials=3)
+        assert analyse(campaign).verdict is Verdict.PASS
+        shutil.rmtree(campaign / "trial-001")
+        result = analyse(campaign)
+        assert result.verdict is Verdict.INCONCLUSIVE
+        said = "1 of 3 trials was not played or is no longer there (trial 1)"
+        assert result.rule == f"no gate failed, and {said}"
+        assert said in result.headline["verdict"]
+        assert "--resume" in result.headline["do"]
+
+    def test_of_an_interrupted_campaign_the_last_ones_are_missing(self, tmp_path: Path):
+        campaign = planned(write_campaign(tmp_path, [no_fault(n) for n in range(2)]), trials=10)
+        result = analyse(campaign)
+        assert result.verdict is Verdict.INCONCLUSIVE
+        assert result.rule.endswith("8 of 10 trials were not played or are no longer there (trials 2–9)")
+
+    def test_every_experiment_and_every_variant_was_planned(self, tmp_path: Path):
+        campaign = write_campaign(tmp_path, [no_fault(n) for n in range(2)])
+        assert "2 of 4 trials" in analyse(planned(campaign, trials=2, experiments=["no-fault", "kill-master"])).rule
+        assert "6 of 8 trials" in analyse(planned(campaign, options={"variants": {"a": {}, "b": {}}})).rule
+
+    def test_a_fail_stays_one_and_says_it_too(self, tmp_path: Path):
+        result = analyse(planned(write_campaign(tmp_path, [kill_master(back_s=50.0)]), trials=2))
+        assert result.verdict is Verdict.FAIL
+        assert result.rule.startswith("a gate failed in 1 of 1 trials; 1 of 2 trials was not played")
+        assert result.headline["verdict"].endswith("1 of 2 trials was not played or is no longer there (trial 1).")
+
+    def test_nothing_is_missing_where_more_was_played_than_planned(self, tmp_path: Path):
+        """As under pytest, which asks for one trial after the other."""
+        result = analyse(write_campaign(tmp_path, [no_fault(n) for n in range(3)]))
+        assert (result.verdict, result.rule) == (Verdict.PASS, "every gate passed in all 3 trials")
+
+    def test_a_copy_does_not_stand_for_it(self, tmp_path: Path):
+        campaign = write_campaign(tmp_path, [no_fault(n) for n in range(2)])
+        shutil.rmtree(campaign / "trial-000")
+        shutil.copytree(campaign / "trial-001", campaign / "trial-000")
+        with pytest.raises(RecordingError, match="trial-001 and trial-000 are both trial 1"):
+            analyse(campaign)
 
 
 def test_what_is_no_campaign_is_refused(tmp_path: Path):

@@ -93,13 +93,23 @@ class TestVerdict:
         def played(*verdicts: Verdict, experiment: str = "kill-master") -> list[TrialResult]:
             return [replace(trial(0, 5, 5), verdict=each, experiment=experiment) for each in verdicts]
 
-        kept, missed = [Verdict.PASS] * 59, [Verdict.PASS] * 20 + [Verdict.FAIL]
-        verdict, rule = of_campaign(played(*kept), str(CLAIM), 59)
+        def manifest(*experiments: str) -> dict[str, object]:
+            return {"claim": str(CLAIM), "trials": 59, "experiments": [*experiments]}
+
+        kept = [Verdict.PASS] * 59
+        late = played(*[Verdict.PASS] * 20, Verdict.FAIL, experiment="delete-master")
+        verdict, rule = of_campaign(played(*kept), manifest("kill-master"))
         said = "the claim 15s@95/95 holds of kill-master: 59 of 59 trials kept it, and 0 may miss"
         assert (verdict, rule) == (Verdict.PASS, said)
-        verdict, rule = of_campaign(played(*kept) + played(*missed, experiment="delete-master"), str(CLAIM), 59)
+        verdict, rule = of_campaign(played(*kept) + late, manifest("kill-master", "delete-master"))
         assert verdict is Verdict.FAIL
         assert "fails of delete-master: 20 of 59 trials kept it, 1 missed it, 38 not played, and 0 may miss" in rule
+        verdict, rule = of_campaign(played(*kept), manifest("kill-master", "delete-master"))
+        assert verdict is Verdict.INCONCLUSIVE
+        assert "is undecided of delete-master: 0 of 59 trials kept it, 59 not played" in rule
+        verdict, rule = of_campaign([replace(trial(1, 5, 5), verdict=Verdict.PASS)] * 59, manifest("kill-master"))
+        assert verdict is Verdict.INCONCLUSIVE
+        assert "1 of 2 trials was not played or is no longer there (trial 0)" in rule
 
 
 @pytest.mark.parametrize("planned", [59, 93, 299])

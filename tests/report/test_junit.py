@@ -51,6 +51,13 @@ def test_a_campaign_without_trials_is_an_error():
     assert {kind(case) for case in cases(result).values()} == {"error"}
 
 
+def test_a_trial_that_is_not_there_is_an_error():
+    one = campaign(trial(0, 5, 5), manifest={"trials": 2, "experiments": ["kill-master"]})
+    case = cases(one)["every trial"]
+    assert kind(case) == "error"
+    assert "1 of 2 trials was not played" in case[0].get("message")
+
+
 def test_counts_are_those_of_the_cases():
     [suite] = fromstring(junit(campaign())).iter("testsuite")
     assert [suite.get(name) for name in ("tests", "failures", "errors", "skipped")] == ["4", "2", "0", "0"]

@@ -6,8 +6,8 @@ import pytest
 
 from chaos.analysis.interval import Interval
 from chaos.analysis.statistics import needed
-from chaos.analysis.wording import breakable
-from chaos.report.many import NEEDED, PathSpread, numbers, some, spreads, unvisited, worst_first
+from chaos.analysis.wording import breakable, numbers
+from chaos.report.many import NEEDED, PathSpread, some, spreads, unvisited, worst_first
 from tests.report.results import campaign, path, trial, window
 
 

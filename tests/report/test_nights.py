@@ -36,6 +36,12 @@ def test_a_directory_of_nights_becomes_one_page(tmp_path: Path, capsys):
     }
 
 
+def test_a_night_that_lacks_a_trial_says_so():
+    [one, *_] = told(law(np.random.default_rng(8), 2))
+    said = html("nights", [one], {"2026-11-21T0217-x": "1 of 2 trials was not played"})
+    assert "2026-11-21T0217-x: 1 of 2 trials was not played." in said
+
+
 def test_a_step_is_marked_and_the_limits_are_of_the_nights_since():
     back = law(np.random.default_rng(8), 40)
     back[:, 25:] += 2.0
@@ -45,7 +51,7 @@ def test_a_step_is_marked_and_the_limits_are_of_the_nights_since():
     assert sum(column.step for column in drawn.columns) == len(one.steps) == 1
     assert drawn.limits.endswith("in the 15 nights since day 25 that match.")
     assert [row[-1] for row in drawn.rows].index("step") == 14, "the newest night comes first"
-    text = html("nights", [one])
+    text = html("nights", [one], {})
     [svg] = re.findall(r"<svg viewBox.*?</svg>", text, re.DOTALL)
     assert "step" in "".join(fromstring(svg).itertext())
     assert "style=" not in svg

@@ -88,6 +88,13 @@ def test_a_sweep_is_told_again_with_its_table_and_its_figure(tmp_path: Path, cap
     fromstring((tmp_path / "sweep.svg").read_text())
 
 
+def test_a_sweep_that_lacks_a_trial_says_so(tmp_path: Path):
+    more = {"trials": 1 + len(THREE.trials), "experiments": ["kill-master"]}
+    (tmp_path / "summary.json").write_text(summary.to_json(replace(THREE, manifest=more)))
+    assert any(line.startswith("1 of ") and "no longer there" in line for line in sweep.write(tmp_path))
+    assert "no longer there" in (tmp_path / "sweep.md").read_text()
+
+
 def test_the_figure_is_the_same_bytes_each_time_and_has_no_styles():
     points = [sweep._point(one) for one in sweep.swept(of([THREE]))]
     vector, png = figures.of_sweep(points, 15.0)
