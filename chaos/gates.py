@@ -147,7 +147,8 @@ def regression(nights_in: Path, tonight: str) -> "tuple[list[Gated], list[Tonigh
     rate = f"by chance at most one night in {nights.ONE_IN} has an alarm"
     about = f"{rate}; {len(held)} paths and shares of kept promises are looked at"
     gated = [Gated("undecided" if one.alarm or not one.before else "pass", one.sentence) for one in held]
-    return [Gated("pass", about), *gated], alarms
+    nothing = [] if held else [Gated("undecided", f"no trial of {tonight} measured a path that worked")]
+    return [Gated("pass", about), *gated, *nothing], alarms
 
 
 def confirm(alarms: "Sequence[Tonight]", nights_in: Path, manifest: dict[str, Any]) -> list[Gated]:

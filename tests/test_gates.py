@@ -202,6 +202,15 @@ def test_a_night_like_those_before_is_green_and_says_what_it_could_have_seen(tmp
     assert "two nights could show a slowdown of 0." in capsys.readouterr().out
 
 
+def test_a_night_of_which_every_trial_is_void_is_not_known(tmp_path: Path, capsys):
+    found = nights(tmp_path / "nights", tonight_s=0.0)
+    doubt = Doubt(name="cut off", text="the trial was cut off", voids=True)
+    void = replace(trial(0, 5, 5), verdict=Verdict.INCONCLUSIVE, doubts=(doubt,))
+    put(found / "2026-11-22T0217-x", campaign(void), "2026-11-22T02:17:00Z")
+    assert entry(["check", str(found), "--gate", "regression"]) == INCONCLUSIVE
+    assert "no trial of 2026-11-22T0217-x measured a path that worked" in capsys.readouterr().out
+
+
 def test_a_first_night_is_neither_red_nor_green(tmp_path: Path, capsys):
     put(tmp_path / "nights" / "2026-11-24T0217-x", played(6.0, 6.1), "2026-11-24T02:17:00Z")
     assert entry(["check", str(tmp_path / "nights"), "--gate", "regression"]) == INCONCLUSIVE

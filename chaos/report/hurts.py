@@ -12,19 +12,26 @@ from chaos.analysis.cause import longest
 from chaos.analysis.interval import Interval
 from chaos.analysis.result import CampaignResult, Group, PathResult, TrialResult, Verdict
 from chaos.analysis.wording import Mark
-from chaos.report.bars import ROOM, Bar, bar_of, end_s, first, limits_s, ticks
+from chaos.report.bars import ROOM, Bar, bar_of, end_s, limits_s, ticks
 from chaos.report.claims import spread
 from chaos.report.many import group_title, worst_first
 
 LOSSES = ("before", "tail", "after")
 SHORTEST_DOWN_AFTER_S = 0.5
 """A shorter down-after-milliseconds is not advised: it takes a pause of a healthy master for its end."""
-NONE = "no outage"
+NONE, UNKNOWN = "no outage", "–"
+
+
+Drawn = tuple[TrialResult, PathResult]
+"""A trial and the path of it that a bar shows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hurt:
-    """A row: one fault over its trials. `outages` are (path, figure). Bar and cause are those of the trial `worst`."""
+    """A row: one fault over its trials. `outages` are (path, figure) over those trials that the harness vouches for.
+
+    The bar is of the worst of these, and None if there is none. The cause is that of the trial `worst`, whatever it is.
+    """
 
     name: str
     title: str
@@ -41,7 +48,9 @@ class Hurt:
     @property
     def longest(self) -> str:
         """The outage of the worst path, for a line of a terminal."""
-        return f"{self.bar.path} {dict(self.outages)[self.bar.path]}" if self.bar else NONE
+        if self.bar is None:
+            return NONE if self.outages else UNKNOWN
+        return f"{self.bar.path} {dict(self.outages)[self.bar.path]}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,8 +73,8 @@ def hurts(result: CampaignResult) -> HurtTable | None:
     if len({group.experiment for group in result.groups}) < 2:
         return None
     tables = frames.of([result])
-    drawn = [(group, *_worst(result, group)) for group in result.groups]
-    ends = [end_s(path) for _, _, path in drawn if path and first(path)]
+    drawn = [(group, *_worst(tables, result, group)) for group in result.groups]
+    ends = [end_s(worst[1]) for _, _, worst in drawn if worst]
     axis_s = max([*ends, *limits_s(result.trials), 1.0]) * ROOM
     drawn.sort(key=lambda one: _hurt(tables, one[0], one[2]))
     return HurtTable(
@@ -79,10 +88,13 @@ def hurts(result: CampaignResult) -> HurtTable | None:
     )
 
 
-def _worst(result: CampaignResult, group: Group) -> tuple[TrialResult, PathResult | None]:
-    """The worst trial of a group, and its path that was out longest."""
-    trial = next(one for one in worst_first(result) if one.number in group.trials)
-    return trial, longest(trial.paths.values())
+def _worst(tables: frames.Frames, result: CampaignResult, group: Group) -> tuple[TrialResult, Drawn | None]:
+    """The worst trial of a group, and what is drawn: the worst one that is not void, with its path out longest."""
+    mine = [one for one in worst_first(result) if one.number in group.trials]
+    proved = _proved(tables, group)["trial"].tolist()
+    vouched = next((one for one in mine if one.number in proved), None)
+    path = longest(vouched.paths.values()) if vouched else None
+    return mine[0], (vouched, path) if vouched and path else None
 
 
 def _of(table: frames.Table, group: Group) -> frames.Table:
@@ -95,26 +107,26 @@ def _proved(tables: frames.Frames, group: Group) -> frames.Table:
     return mine[~mine["void"].astype(bool)]
 
 
-def _hurt(tables: frames.Frames, group: Group, path: PathResult | None) -> tuple[float, ...]:
+def _hurt(tables: frames.Frames, group: Group, drawn: Drawn | None) -> tuple[float, ...]:
     """The sort key of a row: first lost data that every replica had, then the longest outage, then other losses."""
     losses = _of(tables.losses, group).groupby("loss")["most"].sum()
-    outage_s = 0.0 if path is None or path.outage_s is None else path.outage_s.most
+    outage_s = drawn[1].outage_s.most if drawn and drawn[1].outage_s else 0.0
     void = float(_proved(tables, group).empty)
     return (void, -float(losses.get("before", 0.0)), -outage_s, -float(losses.sum()))
 
 
-def _row(tables: frames.Frames, group: Group, trial: TrialResult, path: PathResult | None, axis_s: float) -> Hurt:
+def _row(tables: frames.Frames, group: Group, trial: TrialResult, drawn: Drawn | None, axis_s: float) -> Hurt:
     allowed = ""
-    if path and path.allowed_s:
-        low, high = wording.count(path.allowed_s.least), wording.count(path.allowed_s.most)
-        allowed = f"These settings allow {low} to {high} s on {path.name}."
+    if drawn and (allowed_s := drawn[1].allowed_s):
+        low, high = wording.count(allowed_s.least), wording.count(allowed_s.most)
+        allowed = f"These settings allow {low} to {high} s on {drawn[1].name}."
     return Hurt(
         name=" ".join(filter(None, (group.experiment, group.variant))),
         title=group_title(group),
         stands_for=trial.stands_for,
         n=len(group.trials),
         outages=tuple(_outages(tables, group)),
-        bar=bar_of(trial, path, axis_s) if path and first(path) else None,
+        bar=bar_of(*drawn, axis_s) if drawn else None,
         lost=_lost(tables, group),
         mark=_mark(group),
         allowed=allowed,
@@ -278,7 +290,7 @@ def rows(table: HurtTable) -> list[tuple[str, ...]]:
             one.title,
             one.stands_for,
             "; ".join(f"{path} {text}" for path, text in one.outages) or "–",
-            f"{one.bar.path}, trial {one.worst}: {_parts(one.bar)}" if one.bar else "–",
+            f"{one.bar.path}, trial {one.bar.trial}: {_parts(one.bar)}" if one.bar else "–",
             " · ".join(one.lost),
             f"{one.mark.sign} {one.mark.text}",
             f"{one.allowed} {one.cause}".strip() or "–",

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from chaos.analysis.interval import Interval
-from chaos.analysis.result import CampaignResult, Losses, TrialResult, Verdict
+from chaos.analysis.result import CampaignResult, Doubt, Losses, TrialResult, Verdict
 from chaos.analysis.statistics import groups
 from chaos.report.closing import fault_lines
-from chaos.report.hurts import NONE, HurtTable, hurts
+from chaos.report.hurts import NONE, UNKNOWN, HurtTable, hurts
 from chaos.report.markdown import markdown
 from tests.report.results import campaign, path, trial, window
 
@@ -60,6 +60,38 @@ def test_of_a_trial_that_proves_nothing_it_is_said_first_why():
 
     assert rows["delete-master"] == "Trial 2 proves nothing: there was no audit. It was slow."
     assert rows["kill-master"] == LATE.cause
+
+
+CUT_OFF = Doubt(name="cut off", text="the trial was cut off in step 5, watch", voids=True)
+
+
+def cut_off(number: int, experiment: str, back_s: float = 90.0) -> TrialResult:
+    """A trial that nobody closed, of which there is a path that no other trial has."""
+    paths = {name: path(name, back_s) for name in ("app/kept", "service/new")}
+    void = {"verdict": Verdict.INCONCLUSIVE, "because": (CUT_OFF.text,), "doubts": (CUT_OFF,)}
+    return trial(number, 51.9, 51.99, experiment=experiment, paths=paths, **void)
+
+
+def test_of_a_fault_whose_every_trial_was_cut_off_nothing_is_drawn_and_nothing_told():
+    rows = {row.name: row for row in table(LATE, cut_off(1, "delete-master")).rows}
+
+    row = rows["delete-master"]
+    assert (row.outages, row.bar, row.longest) == ((), None, UNKNOWN)
+    assert row.cause.startswith("Trial 1 proves nothing: the trial was cut off in step 5")
+    result = several(LATE, cut_off(1, "delete-master"))
+    assert "delete-master" in markdown(result)
+    assert any(f"{UNKNOWN} " in text for line in fault_lines(result) for text, _ in line if "delete-master" in text)
+
+
+def test_a_trial_that_was_cut_off_is_not_the_one_that_is_drawn():
+    kept = replace(LATE, number=1, verdict=Verdict.PASS)
+    rows = {row.name: row for row in table(cut_off(0, "kill-master"), kept, replace(SHORT, number=2)).rows}
+
+    row = rows["kill-master"]
+    assert row.bar is not None
+    assert (row.bar.trial, row.worst) == (1, 0)
+    assert row.longest == f"service/kept {dict(row.outages)['service/kept']}"
+    assert "app/kept" not in dict(row.outages)
 
 
 def test_what_was_not_back_is_said_as_longer_than_it_was_watched():

@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from chaos.analysis import summary
 from chaos.analysis.nights import steps
+from chaos.analysis.result import Doubt
 from chaos.cli import entry
 from chaos.errors import PASS, SetupError
 from chaos.report.nights import benchmark, html, metrics, picture
 from tests.analysis.test_nights import law, told
+from tests.report.results import campaign, trial
 from tests.test_gates import nights
 
 
@@ -40,6 +43,14 @@ def test_a_night_that_lacks_a_trial_says_so():
     [one, *_] = told(law(np.random.default_rng(8), 2))
     said = html("nights", [one], {"2026-11-21T0217-x": "1 of 2 trials was not played"})
     assert "2026-11-21T0217-x: 1 of 2 trials was not played." in said
+
+
+def test_nights_that_measured_nothing_are_said(tmp_path: Path, capsys):
+    doubt = Doubt(name="cut off", text="the trial was cut off", voids=True)
+    void = campaign(replace(trial(0, 5, 5), doubts=(doubt,)))
+    (tmp_path / "summary.json").write_text(summary.to_json(void))
+    assert entry(["history", str(tmp_path)]) == 4
+    assert "measured a path that worked" in capsys.readouterr().err
 
 
 def test_a_step_is_marked_and_the_limits_are_of_the_nights_since():
