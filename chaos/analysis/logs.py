@@ -1,9 +1,11 @@
 """Finding lines in container logs, and what they say of their own time. Not for what a line means.
 
-A line begins with the kubelet's stamp. Redis and Sentinel write their own, in milliseconds, which is nearer to what
-happened; the operator's has whole seconds, so that for it the kubelet's is the better one.
+A line begins with the kubelet's stamp, or is read as if it did: see `content`. Redis and Sentinel write their own, in
+milliseconds, which is nearer to what happened; the operator's has whole seconds, so that for it the kubelet's is the
+better one.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from pathlib import Path
 
 from chaos.analysis.interval import Interval
 
-_RFC_3339 = r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?:Z|([+-])(\d\d):?(\d\d))"
+_RFC_3339 = r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?:[Zz]|([+-])(\d\d):?(\d\d))"
 _KUBELET = re.compile(rf"({_RFC_3339})(?: (.*))?")
 """A kubelet stamps in the time zone of its node: with `Z`, or with an offset such as `+09:00`."""
 _OWN = re.compile(
@@ -28,6 +30,10 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _MILLISECOND_NS = 1_000_000
 _TRUSTED_NS = 2 * 10**9
 """A line's own stamp counts if it is this near to the kubelet's; a container in another time zone is further off."""
+_CRI = re.compile(rb"^(\S+) (?:stdout|stderr) [FP](?::\S*)? ?", re.MULTILINE)
+"""As containerd and CRI-O keep a line on the node's disk: stamp, stream, and whether the line is full or partial."""
+_DOCKER = re.compile(rb'^\{"log":.*\}$', re.MULTILINE)
+"""As Docker's json-file driver keeps a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +66,30 @@ class LogLine:
 def find(path: Path, pattern: str, pod: str) -> Iterator[RawLine]:
     """Yield the lines of a log file that match. The file is searched as bytes, so that a large one costs little."""
     whole_line = re.compile(rb"^.*(?:" + pattern.encode() + rb").*$", re.MULTILINE)
-    for match in whole_line.finditer(path.read_bytes()):
+    for match in whole_line.finditer(content(path)):
         line = parse(match[0].decode("utf-8", "replace"), pod)
         if line is not None:
             yield line
+
+
+def content(path: Path) -> bytes:
+    """Return a log as the API server gives it, each line with its stamp first, also if it was taken from a node's disk.
+
+    Lines that end as on Windows end as here, and what CRI or Docker wrote around a line is taken off it.
+    """
+    data = path.read_bytes().removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
+    if b" stdout " in data or b" stderr " in data:
+        data = _CRI.sub(rb"\1 ", data)
+    return _DOCKER.sub(_as_the_kubelet, data) if b'{"log":' in data else data
+
+
+def _as_the_kubelet(line: re.Match[bytes]) -> bytes:
+    """Docker's line in the kubelet's words; a line that only looks like one of Docker's stays as it is."""
+    try:
+        kept = json.loads(line[0])
+    except ValueError:
+        return line[0]
+    return f"{kept.get('time', '')} {str(kept['log']).rstrip()}".encode(errors="replace").replace(b"\n", b" ")
 
 
 def parse(text: str, pod: str) -> RawLine | None:
@@ -81,13 +107,14 @@ def parse(text: str, pod: str) -> RawLine | None:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """What of a log could not be read: `lines` of `of`, for example `text`.
+    """What of a log could not be read: `lines` of `of`, the first of which is line `number`, `text`.
 
     `because` says what is not known of them: their time, or their format.
     """
 
     lines: int
     of: int
+    number: int
     text: str
     because: str
 
@@ -98,12 +125,13 @@ def unread(path: Path, *, server: bool) -> Unread | None:
     `server` says that it is the log of a Redis or a Sentinel, whose format is known. Even such a log has some lines
     without the server's own stamp, such as its logo. So its format is unknown only if no line at all has one.
     """
-    lines = path.read_bytes().decode("utf-8", "replace").split("\n")[:-1]  # the last may have been cut off
-    unstamped = [line for line in lines if parse(line, "") is None]
+    lines = content(path).decode("utf-8", "replace").split("\n")[:-1]  # the last may have been cut off
+    unstamped = [number for number, line in enumerate(lines, 1) if parse(line, "") is None]
     if unstamped:
-        return Unread(len(unstamped), len(lines), unstamped[0], "they begin with no time-stamp that is known")
+        first, because = unstamped[0], "they begin with no time-stamp that is known"
+        return Unread(len(unstamped), len(lines), first, lines[first - 1], because)
     if server and lines and not any(_OWN.fullmatch(_message(line)) for line in lines):
-        return Unread(len(lines), len(lines), lines[-1], "they are in no format that is known")
+        return Unread(len(lines), len(lines), 1, lines[0], "they are in no format that is known")
     return None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chaos.analysis.interval import Interval
-from chaos.analysis.result import Milestone, PathResult, State, TargetResult, Verdict
+from chaos.analysis.result import Milestone, PathResult, State, TargetResult, TrialResult, Verdict
 
 LOCAL = "local"
 """The kind of cluster whose members are processes of one machine."""
@@ -49,6 +49,8 @@ COUNTED = {
 
 RUN = 3
 """Three numbers in a row, or more, are written as the first and the last."""
+LOG_NOT_READ = "a log that cannot be read"
+"""The name of a finding that every report tells beside the cause."""
 NAMES = ("Sentinel", "Sentinels", "Redis", "Kubernetes", "Service", "Services")
 
 Tone = Literal["good", "bad", "open", "plain"]
@@ -231,6 +233,13 @@ def rearmed(milestones: Mapping[str, Milestone]) -> str:
     if found.at_s is None:
         return f"not ready for another failure within {time(found.limit_s or 0)}: {found.evidence}"
     return f"ready for another failure after {span(found.at_s)}"
+
+
+def logs_not_read(trial: TrialResult) -> str:
+    """Say of a trial with an outage which log could not be read, since its cause is told without what that says."""
+    found = [one.sentence for one in trial.findings if one.name == LOG_NOT_READ] if trial.cause else []
+    more = f" The same is so of {plural(len(found) - 1, 'more log')}." if len(found) > 1 else ""
+    return f"{found[0]}{more}" if found else ""
 
 
 def application(path: PathResult) -> str:

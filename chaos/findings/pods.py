@@ -6,7 +6,7 @@ from chaos.analysis.history import Fact
 from chaos.analysis.logs import unread
 from chaos.analysis.measured import Measured
 from chaos.analysis.result import Finding
-from chaos.analysis.wording import plural
+from chaos.analysis.wording import LOG_NOT_READ, plural
 from chaos.findings.members import ANY_PHASE
 from chaos.model import MemberKind
 from chaos.record.events import Pod
@@ -103,8 +103,14 @@ def _until_s(facts: list[Fact[Pod]], first: Fact[Pod], over: Callable[[Pod], boo
     return next((one.latest_s for one in facts if one.latest_s > first.latest_s and over(one.event)), None)
 
 
-QUOTED = 160
-"""How many characters of a line are quoted."""
+QUOTED, BEGUN = 160, 60
+"""How many characters of a line are quoted in a row, and how many in a sentence."""
+
+
+def shown(text: str, most: int = BEGUN) -> str:
+    """The beginning of a line that may hold anything, without what a terminal would obey."""
+    told = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text[: most + 1])
+    return f"{told[:most]}…" if len(told) > most else told
 
 
 def log_not_read(measured: Measured) -> Iterator[Finding]:
@@ -116,12 +122,12 @@ def log_not_read(measured: Measured) -> Iterator[Finding]:
             continue
         some = f"{found.lines} of {plural(found.of, 'line')}"
         yield Finding(
-            name="a log that cannot be read",
-            sentence=f"Of the log of {opened.pod} {some} could not be read: {found.because}. "
-            "What they say is missing from the cause and from the milestones.",
+            name=LOG_NOT_READ,
+            sentence=f"Of the log of {opened.pod} {some} could not be read: {found.because}, as line {found.number} of "
+            f"{path.name}, `{shown(found.text)}`. What they say is missing from the cause and from the milestones.",
             severity="note",
             since_s=measured.history.started_s or 0.0,
             explains=(),
-            rows=(f"{path.name}: {found.text[:QUOTED]}",),
+            rows=(f"{path.name}:{found.number}: {shown(found.text, QUOTED)}",),
             advice="Have the server log to standard output, in its own format or in Valkey's logfmt.",
         )

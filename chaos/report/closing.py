@@ -32,7 +32,8 @@ WIDTH, INDENT = 110, 7
 CLAIM_OF = {milestone: claim for claim, milestone in MILESTONE_OF.items()}
 SHOWN = ("effect", "first_failed", *CLAIM_OF, "healed")
 
-_STAMPS = re.compile(r'^\S+Z (?:\d+:\w \d+ \w+ \d+ [\d:.]+ [#*.-] |time="\S+" level=\w+ msg=)?')
+_KUBELETS = r"(?:\S+Z|[\d-]+[Tt ][\d:.,]+(?:[Zz]|[+-]\d\d:?\d\d))"
+_STAMPS = re.compile(rf'^{_KUBELETS} (?:\d+:\w \d+ \w+ \d+ [\d:.]+ [#*.-] |time="\S+" level=\w+ msg=)?')
 """What the kubelet, Redis and the operator write before the words of a log line."""
 
 
@@ -62,10 +63,14 @@ def trial_lines(result: CampaignResult, trial: TrialResult) -> list[Line]:
     found = sorted((*_milestones(trial), *_recoveries(trial)), key=lambda item: item[0])
     outages: list[Line] = [[(line, "plain")] for line in _outages(trial)]
     doubts: list[Line] = [[("  doubt    ", "open"), (doubt.text, "plain")] for doubt in trial.doubts if doubt.voids]
+    note = textwrap.wrap(wording.logs_not_read(trial), WIDTH - 11, break_on_hyphens=False)
+    heads = ["  note     ", *([f"{'':<11}"] * len(note))]
+    notes: list[Line] = [[(head, "open"), (text, "plain")] for head, text in zip(heads, note, strict=False)]
     compared = len(_told(trial)) < len(trial.paths)
     applications = ["", *(f"  {line}" for line in table_lines(trial, WIDTH - 2)), ""] if compared else []
     table: list[Line] = [[(line, "plain")] for line in applications]
-    return [[], _title(result, trial), *(line for _, line in found), *_counted(trial), *outages, *table, *doubts]
+    happened = [*(line for _, line in found), *_counted(trial)]
+    return [[], _title(result, trial), *happened, *outages, *table, *doubts, *notes]
 
 
 def _outages(trial: TrialResult) -> list[str]:

@@ -123,7 +123,7 @@ def _bounded(quantile: Quantile) -> str:
 
 def _trial(trial: TrialResult) -> list[str]:
     title = f"## Trial {trial.number}: {trial.experiment}, {trial.verdict}"
-    told = (*trial.because, trial.cause, wording.rearmed(trial.milestones))
+    told = (*trial.because, trial.cause, wording.logs_not_read(trial), wording.rearmed(trial.milestones))
     because = [f"- {clean(text)}" for text in told if text]
     titles = ("path", "state", "outage", "downtime", "of which", "operations not ok", "lost")
     applications = application_rows(trial.paths.values())

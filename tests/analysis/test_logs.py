@@ -108,6 +108,42 @@ def test_a_line_without_a_stamp_is_none(text: str):
     assert parse(text, "pod") is None
 
 
+BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
+ALIKE = {
+    "ends as on Windows": f"{KUBELET} {{}}\r\n",
+    "CRI": f"{KUBELET} stdout F {{}}\n",
+    "a part of a line in CRI": f"{KUBELET} stderr P {{}}\n",
+    "Docker": '{{"log":"{}\\n","stream":"stdout","time":"' + KUBELET + '"}}\n',
+    "a space for T": KUBELET.replace("T", " ") + " {}\n",
+    "a small z": KUBELET.replace("Z", "z") + " {}\n",
+    "a small t": KUBELET.replace("T", "t") + " {}\n",
+    "a byte order mark": f"{BOM}{KUBELET} {{}}\n",
+}
+
+
+@pytest.mark.parametrize("kept", ALIKE.values(), ids=ALIKE)
+def test_whoever_kept_a_log_its_lines_are_read(tmp_path: Path, kept: str):
+    path = tmp_path / "redis.log"
+    said = "1:M 23 Nov 2026 09:14:37.391 * MASTER MODE enabled"
+    line = kept.format(said)
+    path.write_bytes(f"{line}{line.removeprefix(BOM)}".encode())
+    plain = parse(f"{KUBELET} {said}", "pod")
+    assert plain is not None
+    assert [(one.message, one.wall_ns) for one in find(path, "MASTER MODE enabled$", "pod")] == [
+        (plain.message, plain.wall_ns)
+    ] * 2
+    assert unread(path, server=True) is None
+
+
+@pytest.mark.parametrize("text", ['{"log": 1, "time"}', '{"log":"no time\\n"}', "1795425277.391 1:M what"])
+def test_the_first_line_that_cannot_be_read_is_shown(tmp_path: Path, text: str):
+    path = tmp_path / "redis.log"
+    path.write_text(f"{KUBELET} one\n{text}\n{text}\n")
+    found = unread(path, server=False)
+    assert found is not None
+    assert (found.number, found.lines, found.of) == (2, 2, 3)
+
+
 def test_only_matching_lines_are_found(tmp_path: Path):
     path = tmp_path / "redis.log"
     path.write_text(f"{KUBELET} one\n{KUBELET} two MASTER MODE enabled\n{KUBELET} three\n")

@@ -5,12 +5,16 @@ from typing import Any
 
 import pytest
 
+from chaos.analysis.wording import logs_not_read
 from chaos.clock import AGENT
 from chaos.model import ErrorCode, Outcome
+from chaos.report.closing import trial_lines
+from chaos.report.markdown import clean, markdown
 from tests.analysis.conftest import Analysed, analysed
 from tests.findings.telling import names, the
 from tests.recordings import Story, kill_master
 from tests.recordings.world import PODS
+from tests.report.results import campaign
 
 __all__ = ["analysed"]
 
@@ -53,6 +57,22 @@ def test_a_log_that_cannot_be_read_is_told_with_a_line_of_it(analysed: Analysed,
     assert PODS[1] in found.sentence
     assert lines in found.sentence
     assert "MASTER MODE enabled" in found.rows[0]
+    assert ".log, `" in found.sentence
+
+
+def test_logs_that_cannot_be_read_are_told_beside_the_cause(analysed: Analysed):
+    """Else the cause of the same outage would be another one, and nobody knew why."""
+    story = kill_master(paths=("service",))
+    assert logs_not_read(analysed(story)) == ""
+    story.logs = {pod: [f"\x1b{line}" for line in lines] for pod, lines in story.logs.items()}
+    trial = analysed(story)
+    said = logs_not_read(trial)
+    assert said.startswith("Of the log of ")
+    assert said.endswith(f"The same is so of {len(story.logs) - 1} more logs.")
+    assert "\x1b" not in said
+    lines = ["".join(part for part, _ in line) for line in trial_lines(campaign(trial), trial)]
+    assert any(line.startswith("  note     Of the log of ") for line in lines)
+    assert f"- {clean(said)}" in markdown(campaign(trial))
 
 
 def in_logfmt(line: str) -> str:
