@@ -9,18 +9,20 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 
 from chaos import frames
 from chaos.analysis.claim import share_interval
-from chaos.analysis.statistics import quantile_interval, strength
+from chaos.analysis.statistics import quantile_interval, ranks, strength
 from chaos.analysis.wording import brief, number, percent, seconds
 from chaos.errors import ScenarioError
 from chaos.frames import Frames, Table
 from chaos.report import figures
 from chaos.report.figures import SweepPoint
+from chaos.report.many import ORDERS
 from chaos.report.markdown import table
 from chaos.scenario.lookup import shipped
 
@@ -66,7 +68,7 @@ class Setting:
 
     @property
     def title(self) -> str:
-        return " ".join(filter(None, (self.variant, self.group)))
+        return ", ".join(filter(None, (self.variant, ORDERS.get(self.group, self.group))))
 
     @property
     def median_s(self) -> float:
@@ -162,7 +164,7 @@ def cells(settings: Sequence[Setting]) -> tuple[tuple[str, ...], list[tuple[str,
         (
             one.title,
             _s(one.median_s),
-            " to ".join("?" if edge is None else number(edge) for edge in one.interval_s),
+            _between(one.interval_s),
             _s(max(one.back_s, default=math.nan)),
             f"{one.passed} of {one.known}{f', {one.void} void' if one.void else ''}",
             f"{one.lost} of {one.acknowledged}",
@@ -200,7 +202,9 @@ def best(settings: Sequence[Setting]) -> str:
 
 def _point(one: Setting) -> SweepPoint:
     shares = {length: (it.failovers / max(1, it.n), *it.share) for length, it in one.pauses.items()}
-    return SweepPoint(one.title, one.back_s, one.median_s, one.interval_s, shares)
+    return SweepPoint(
+        " ".join(filter(None, (one.variant, one.group))), one.back_s, one.median_s, one.interval_s, shares
+    )
 
 
 def _back_s(one: Frames, trials: Table) -> list[float]:
@@ -209,6 +213,13 @@ def _back_s(one: Frames, trials: Table) -> list[float]:
     mine = worked.merge(trials[["campaign", "trial"]], on=["campaign", "trial"])
     back = mine.assign(seconds=mine["middle_s"].fillna(0.0)).groupby(["campaign", "trial"])["seconds"].max()
     return [float(value) for value in back]
+
+
+def _between(edges: tuple[float | None, float | None]) -> str:
+    """The interval of a median. Where neither edge is bounded, say from how many trials on both are."""
+    if edges == (None, None):
+        return f"needs n ≥ {next(n for n in count(1) if ranks(n, 0.5)[0] >= 1)}"
+    return " to ".join("?" if edge is None else number(edge) for edge in edges)
 
 
 def _shaken(one: Shaken | None) -> str:

@@ -69,6 +69,12 @@ def test_the_quickest_that_is_the_best_has_no_price():
     assert sentence.endswith("It is the quickest too, back after 2.34 s.")
 
 
+def test_a_median_that_so_few_trials_do_not_bound_says_how_many_it_needs():
+    _, [few, *_] = sweep.cells(list(sweep.swept(of([THREE]))))
+    _, [many, *_] = sweep.cells(list(sweep.swept(of([played((1000, 2.2, 5), (5000, 6.2, 0), kills=6)]))))
+    assert (few[2], many[2]) == ("needs n ≥ 6", "2.19 to 2.69")
+
+
 def test_void_trials_count_nowhere_and_are_said():
     void = replace(undecided(), number=99, variant=f"{NAME}=1000", group="")
     given = played((1000, 2.2, 5), (5000, 6.2, 0))
