@@ -16,7 +16,7 @@ from chaos.client.spec import ClientSpec, Load
 from chaos.cluster.executor import LEASE_S
 from chaos.cluster.kube.deploy import NAMESPACE, described, objects
 from chaos.errors import ScenarioError
-from chaos.experiment.written import Experiment
+from chaos.experiment.written import Experiment, refuse_unknown_members
 from chaos.options import SCENARIOS, Options
 from chaos.place import KIND, LOCAL, at_once, placed, places_of
 from chaos.scenario import Loaded, load
@@ -56,6 +56,7 @@ def told(options: Options) -> Lines:
     side_by_side = at_once(on or places[0], options.parallel, loaded.scenario)
     loaded = placed(loaded, on or places[0])
     scenario = loaded.scenario
+    refuse_unknown_members(experiments, scenario.system)
     yield "scenario", f"{scenario.name}: {scenario.about}"
     yield from (("", f"note: {warning}") for warning in loaded.warnings)
     if (on or places[0]) == LOCAL:

@@ -7,7 +7,9 @@ in which nothing happens. Here these are errors of loading.
 import difflib
 import hashlib
 import inspect
-from collections.abc import Callable
+import re
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -24,9 +26,12 @@ from chaos.fault.catalogue import FAULTS
 from chaos.fault.moment import Moment
 from chaos.scenario.load import sentences
 from chaos.scenario.lookup import instead
+from chaos.scenario.scenario import System
 from chaos.scenario.source import read
 
 ACTIONS = "chaos.experiment.actions"
+PUT_IN = re.compile(r"\$\{(\w+)\}")
+"""Where chaostoolkit puts in a value of `configuration` or `secrets`."""
 SLIP = 0.85
 """How alike a target and a word for targets are, from 0 to 1, where one was meant for the other."""
 EXPECTS = ("failover", "no-failover", "nothing", "any")
@@ -78,7 +83,7 @@ class _Provider(_WrittenPart):
             try:
                 TypeAdapter(hints[name]).validate_python(value, strict=True)
             except ValidationError:
-                raise ValueError(f'{self.func}: "{value}" is no {name}; write a {_plain(hints[name])}') from None
+                raise ValueError(f'{self.func}: "{value}" is no {name}; write {_plain(hints[name])}') from None
             _check_word(name, value)
 
 
@@ -86,6 +91,8 @@ def _check_word(name: str, value: Any) -> None:  # noqa: ANN401  # whatever the 
     if name in ("target", "peers"):
         for one in [value] if isinstance(value, str) else value or []:
             _check_target(one)
+    if name in ("target", "peers") and value == []:
+        raise ValueError(f"{name} is an empty list; write a word for a target, or the name of a member")
     if name == "when":
         Moment.parse(value)
 
@@ -105,6 +112,13 @@ def _check_target(target: str) -> None:
         raise ValueError(f'there is no target "{target}"; write {known} or the name of a member, as in redis-0')
 
 
+class _Pauses(_WrittenPart):
+    """Seconds that chaostoolkit waits before and after an activity."""
+
+    before: float = Field(default=0.0, ge=0)
+    after: float = Field(default=0.0, ge=0)
+
+
 class _Activity(_WrittenPart):
     type: Literal["action", "probe"] | None = None
     name: str = ""
@@ -115,7 +129,7 @@ class _Activity(_WrittenPart):
     configuration: Any = None
     controls: Any = None
     background: bool = False
-    pauses: Any = None
+    pauses: _Pauses | None = None
     dry: Any = None
 
     def calls(self, module: str) -> str:
@@ -127,6 +141,47 @@ class _Hypothesis(_WrittenPart):
     title: str
     probes: tuple[_Activity, ...]
     controls: Any = None
+
+    @model_validator(mode="after")
+    def says_what_its_probes_return(self) -> "_Hypothesis":
+        for probe in self.probes:
+            if probe.tolerance is None and not probe.ref:
+                raise ValueError(f'the probe "{probe.name}" has no tolerance, which says what it has to return')
+        return self
+
+
+class _ControlProvider(_WrittenPart):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    module: str = ""
+
+    @model_validator(mode="after")
+    def is_there(self) -> "_ControlProvider":
+        """Chaostoolkit would say that it cannot load a control, and would go on without it."""
+        try:
+            import_module(self.module)
+        except (ImportError, ValueError) as error:
+            raise ValueError(f"the control's module {self.module} cannot be imported: {error}") from None
+        return self
+
+
+class _Control(_WrittenPart):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+    provider: _ControlProvider
+
+
+class _Rollbacks(_WrittenPart):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    strategy: str = "default"
+
+
+class _Runtime(_WrittenPart):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    rollbacks: _Rollbacks = _Rollbacks()
 
 
 class _Extension(BaseModel):
@@ -174,8 +229,8 @@ class _Written(_WrittenPart):
     contributions: Any = None
     configuration: Any = None
     secrets: Any = None
-    controls: Any = None
-    runtime: Any = None
+    controls: tuple[_Control, ...] = ()
+    runtime: _Runtime = _Runtime()
     dry: Any = None
 
     @model_validator(mode="after")
@@ -187,6 +242,22 @@ class _Written(_WrittenPart):
         lasting = [name for one in self.method if (name := one.calls(ACTIONS)) in FAULTS and FAULTS[name].lasting]
         if lasting and not any(one.calls(ACTIONS) == "heal" for one in self.rollbacks):
             raise ValueError(f"rollbacks do not heal, so that {lasting[0]} would last: add heal of {ACTIONS}")
+        if lasting and self.runtime.rollbacks.strategy != "always":
+            raise ValueError(
+                f"{lasting[0]} would last if this is interrupted, since chaostoolkit then skips rollbacks: add "
+                "runtime: {rollbacks: {strategy: always}}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def knows_what_is_put_in(self) -> "_Written":
+        secrets = (one for one in (self.secrets or {}).values() if isinstance(one, dict))
+        known = ChainMap(self.configuration or {}, *secrets)
+        for one in (*self.method, *self.rollbacks):
+            text = str(one.provider.arguments) if one.calls(ACTIONS) and one.provider else ""
+            for name in PUT_IN.findall(text):
+                if name not in known:
+                    raise ValueError(f'"{one.name}": ${{{name}}} stands for nothing: `configuration` has no {name}')
         return self
 
 
@@ -194,6 +265,7 @@ class _Written(_WrittenPart):
 class Experiment:
     """A valid file. `expects` is what its fault should bring, `needs` what a cluster must be able to do.
 
+    `members` are those that it names, as in redis-0, where others say a word such as master.
     `stands_for` says in a sentence what it is in real life; empty if the file does not say it.
     """
 
@@ -202,6 +274,7 @@ class Experiment:
     content: dict[str, Any]
     expects: str
     needs: frozenset[Ability]
+    members: frozenset[str] = frozenset()
     stands_for: str = ""
 
     def as_json(self) -> dict[str, str]:
@@ -231,19 +304,46 @@ def load(path: Path) -> Experiment:
         content=source.data,
         expects=ours.expects,
         stands_for=" ".join(ours.stands_for.split()),
+        members=frozenset(
+            target.removeprefix(NODE_OF)
+            for name, by in faults
+            if by and name
+            for target in _targets(by.arguments or {})
+            if understood(target.removeprefix(NODE_OF)) not in {**TARGETS, **GROUPS} and not target.startswith("${")
+        ),
         needs=frozenset().union(*(_needed(name, by.arguments or {}) for name, by in faults if by and name in FAULTS)),
     )
 
 
+def _targets(arguments: dict[str, Any]) -> Iterator[str]:
+    """Whom a fault is aimed at, and from whom it is cut off, as the file says it."""
+    for words in (arguments.get("target", ()), arguments.get("peers", ())):
+        yield from [words] if isinstance(words, str) else words
+
+
+def refuse_unknown_members(experiments: Iterable[Experiment], system: System) -> None:
+    """Raise ScenarioError for a member that an experiment names and that a local system will not have.
+
+    How an operator or a manifest names its pods is known on Kubernetes only once they are there.
+    """
+    local = system.local
+    if local is None or system.kube is not None:
+        return
+    there = [f"{local.redis}-{n}" for n in range(system.replicas + 1)]
+    there += [f"{local.sentinel.name}-{n}" for n in range(system.sentinels)]
+    for experiment in experiments:
+        for name in sorted(experiment.members.difference(there)):
+            if name.rpartition("-")[0] in (local.redis, local.sentinel.name):
+                raise ScenarioError(f"{experiment.path}: there is no {name} in this system; it has {', '.join(there)}")
+
+
 def _needed(fault: str, arguments: dict[str, Any]) -> frozenset[Ability]:
-    target = arguments.get("target", "")
-    words = [target] if isinstance(target, str) else target
-    machines = {Ability.MACHINES} if any(word.startswith(NODE_OF) for word in words) else set()
+    machines = {Ability.MACHINES} if any(word.startswith(NODE_OF) for word in _targets(arguments)) else set()
     return FAULTS[fault].needed(arguments) | machines
 
 
 def _plain(kind: Any) -> str:  # noqa: ANN401  a type hint
     if get_origin(kind) is Literal:
-        return f"word: {', '.join(get_args(kind))}"
-    words = {bool: "true or false", float: "number", int: "whole number", str: "word"}
-    return words.get(kind, "word, or a list of words")
+        return f"one of {', '.join(get_args(kind))}"
+    words = {bool: "true or false", float: "a number", int: "a whole number", str: "text in quotes"}
+    return words.get(kind, "a word, or a list of words")

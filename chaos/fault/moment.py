@@ -4,6 +4,7 @@ It is written as `when` of an action: `+odown`, `2 s after +odown`, `12 s after 
 `within 10 s` (random).
 """
 
+import difflib
 import random
 import re
 from collections import Counter
@@ -14,6 +15,19 @@ PROMOTION = "promotion"
 """The word for the moment when another Redis first says that it is master; the others are a Sentinel's own events."""
 TICK = "tick"
 """The word for the operator's next pass: Redis was told CONFIG SET, by its own count, which is polled every 0.5 s."""
+EVENTS = (
+    *("+monitor", "+set", "+reset-master", "+reboot", "+slave", "+sentinel", "+sentinel-address-switch"),
+    *("+sentinel-address-update", "+sentinel-invalid-addr", "+sdown", "-sdown", "+odown", "-odown", "+tilt", "-tilt"),
+    *("+new-epoch", "+config-update-from", "+try-failover", "+vote-for-leader", "+elected-leader", "+selected-slave"),
+    *("+failover-state-select-slave", "+failover-state-send-slaveof-noone", "+failover-state-wait-promotion"),
+    *("+failover-state-reconf-slaves", "+promoted-slave", "+slave-reconf-sent", "+slave-reconf-sent-be"),
+    *("+slave-reconf-inprog", "+slave-reconf-done", "-slave-reconf-sent-timeout", "+failover-end"),
+    *("+failover-end-for-timeout", "-failover-abort-not-elected", "-failover-abort-no-good-slave"),
+    *("-failover-abort-slave-timeout", "-failover-abort-master-timeout", "+switch-master", "+convert-to-slave"),
+    *("+fix-slave-config", "+role-change", "-role-change", "-cmd-link-reconnection", "-pubsub-link-reconnection"),
+    *("+script-child", "-script-child", "-script-error", "-script-timeout"),
+)
+"""What a Sentinel publishes, by the source of Redis 6.2 and 7.0 and of Valkey 9.1 (sentinel.c)."""
 _SECONDS = r"\d+(?:\.\d+)?"
 _WRITTEN = re.compile(
     rf"within (?P<within>{_SECONDS}) s|(?:(?P<after>{_SECONDS}) s(?: after |$))?(?P<event>[+-]\S+|{PROMOTION}|{TICK})?"
@@ -35,6 +49,10 @@ class Moment:
         if found is None:
             known = "+odown, 2 s after +odown, promotion, 12 s after tick, 5 s, or within 10 s"
             raise ValueError(f'"{text}" is no moment; write {known}')
+        event = found["event"] or ""
+        if event[:1] in ("+", "-") and event not in EVENTS:
+            near = difflib.get_close_matches(event, EVENTS, n=1)
+            raise ValueError(f"Sentinel publishes no {event}{f'; did you mean {near[0]}?' if near else ''}")
         return cls(found["event"] or "", float(found["after"] or 0), float(found["within"] or 0))
 
     def random_s(self, seed: int) -> float:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from chaos.scenario.settings import Part
-from chaos.scenario.units import Address, Rate
+from chaos.scenario.units import Address, Rate, Whole
 
 EXTRA = "pip install 'failover-harness[clients]'"
 """What brings every library that a client may use and that a plain installation has not."""
@@ -74,7 +74,7 @@ class Client(Part):
     library: Library | None = None
     client: Function | None = None
     command: tuple[str, ...] | None = Field(default=None, min_length=1)
-    count: int = Field(default=4, ge=1)
+    count: Whole = Field(default=4, ge=1)
     rate_each: Rate = 50.0
     about: str = ""
     gate: bool = True

@@ -25,6 +25,7 @@ PLAIN = {
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number is needed"),
     **dict.fromkeys(("bool_type", "bool_parsing"), "true or false is needed"),
     "greater_than_equal": "at least {ge} is needed",
+    "less_than_equal": "at most {le} is possible",
     "string_type": "text is needed; put it in quotes",
 }
 """What pydantic finds wrong, as somebody says it who thinks of a file and not of Python's types."""
@@ -111,7 +112,9 @@ def _check_manifests(scenario: Scenario, folder: Path, source: Source) -> None:
 
 
 def _check_clients(scenario: Scenario, folder: Path, source: Source) -> None:
-    """Refuse a client whose library or program is not here, before anything is started."""
+    """Refuse a client whose library or program is not here, before anything is started, and a scenario without any."""
+    if not scenario.clients:
+        raise ScenarioError(_line(source, ("clients",), "is empty: without a client nothing would be measured"))
     tls = scenario.system.local.tls if scenario.system.local else None
     lacking = {name: missing(client, folder, tls=tls) for name, client in scenario.clients.items()}
     lines = [_line(source, ("clients", name), text) for name, text in lacking.items() if text]

@@ -173,6 +173,12 @@ class LocalSystem(Part):
             raise ValueError(f'redis and sentinel.name are both "{self.redis}"; members need different names')
         if self.endpoint and self.endpoint.service == self.sentinel.service:
             raise ValueError(f'endpoint.service and sentinel.service are both "{self.sentinel.service}"')
+        services = {"sentinel.service": self.sentinel.service}
+        services |= {"endpoint.service": self.endpoint.service} if self.endpoint else {}
+        for key, service in services.items():
+            stem, _, ordinal = service.rpartition("-")
+            if ordinal.isdigit() and stem in (self.redis, self.sentinel.name):
+                raise ValueError(f'{key} is "{service}", which is the name of a member; a Service needs its own')
         return self
 
     @model_validator(mode="after")

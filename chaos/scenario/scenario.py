@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from chaos.scenario.clients import Client
 from chaos.scenario.places import MASTER_LABEL, KubeSystem, LocalSystem, ProxyPods, SystemAddresses
 from chaos.scenario.settings import Part, Settings
-from chaos.scenario.units import Count, Duration, Name
+from chaos.scenario.units import Count, Duration, Name, PositiveDuration, Whole
 
 Claim = Literal[
     "detection",
@@ -47,6 +47,8 @@ Seen on 7.0 and 6.2 with down-after-milliseconds 1000: a second failover, to the
 """
 GATE_BY_DEFAULT = ("recovery", "downtime", "lost_before", "works_at_end")
 
+MOST_MEMBERS = 50
+"""More replicas of one master, or Sentinels of one system, than anybody runs."""
 DATABASES = 16
 """How many databases a Redis has that was not told otherwise."""
 
@@ -64,8 +66,8 @@ class System(Part):
     kube: KubeSystem | None = None
     local: LocalSystem | None = None
     addresses: SystemAddresses | None = None
-    replicas: int = Field(default=2, ge=1)
-    sentinels: int = Field(default=3, ge=1)
+    replicas: Whole = Field(default=2, ge=1, le=MOST_MEMBERS)
+    sentinels: Whole = Field(default=3, ge=1, le=MOST_MEMBERS)
     operator: Literal["none", "spotahome"] = "none"
     settings: Settings = Settings()
     period: Duration
@@ -192,18 +194,18 @@ Targets = Annotated[
 class Limits(Part):
     """How long each wait of a trial may take. `watch` is how long a trial goes on watching after recovery and heal."""
 
-    recovery: Duration = 180.0
+    recovery: PositiveDuration = 180.0
     stable: Duration = 5.0
     watch: Duration = 35.0
-    baseline: Duration = 10.0
-    healthy: Duration = 180.0
+    baseline: PositiveDuration = 10.0
+    healthy: PositiveDuration = 180.0
 
 
 class Expectations(Part):
     """What an experiment is held to instead of the scenario's own targets, merged over them."""
 
     targets: Targets = Field(default_factory=dict)
-    failovers: int | None = Field(default=None, ge=0)
+    failovers: Whole | None = Field(default=None, ge=0)
 
 
 class Scenario(Part):
@@ -220,9 +222,9 @@ class Scenario(Part):
     targets: Targets
     experiments: dict[str, Expectations] = Field(default_factory=dict)
     limits: Limits = Limits()
-    deadline: Duration = 0.1
-    gap: Duration = 1.0
-    database: int = Field(default=0, ge=0)
+    deadline: PositiveDuration = 0.1
+    gap: PositiveDuration = 1.0
+    database: Whole = Field(default=0, ge=0)
     name: str = ""
     folder: str = ""
 
@@ -243,7 +245,7 @@ class Scenario(Part):
         declared = self.system.settings.redis.get("databases")
         known = DATABASES if declared is None and self.system.kube is None else declared
         if known is not None and self.database >= int(known):
-            raise ValueError(f"database: {self.database} is not there; Redis has {known}, numbered from 0")
+            raise ValueError(f"there is no database {self.database}: this Redis has {known}, 0 to {int(known) - 1}")
         return self
 
     @model_validator(mode="before")

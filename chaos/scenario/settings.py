@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema, WithJsonSchema
 from pydantic_core import core_schema
 
-from chaos.scenario.units import Duration
+from chaos.scenario.units import Duration, Whole
 
 Value = str | int
 INT_MAX, LONG_MAX = 2**31 - 1, 2**63 - 1
@@ -73,6 +73,41 @@ def memory(least: int = 0) -> Any:  # noqa: ANN401
         return amount
 
     return Annotated[int, BeforeValidator(check), WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})]
+
+
+def _save(value: Any) -> str:  # noqa: ANN401
+    """Pairs of seconds and changes, as in `900 1 300 10`; an empty text is no RDB at all."""
+    told = str(value).split()
+    if isinstance(value, bool) or value is None or len(told) % 2 or not all(map(str.isdigit, told)):
+        raise ValueError(f'{_shown(value)} is no save; write pairs of seconds and changes, as in "900 1 300 10", or ""')
+    if any(int(seconds) < 1 for seconds in told[::2]):
+        raise ValueError(f"{_shown(value)} is no save: Redis takes at least 1 second")
+    return " ".join(told)
+
+
+_BUFFERS = {"normal": "0 0 0", "slave": "268435456 67108864 60", "pubsub": "33554432 8388608 60"}
+"""The classes of clients, as Redis reports them, with its own limits of their output buffers."""
+
+
+def _buffers(value: Any) -> str:  # noqa: ANN401
+    """For each class a hard limit, a soft one, and how many seconds that may last. Redis reports all classes."""
+    told, limits = str(value).split(), dict(_BUFFERS)
+    for at in range(0, len(told), 4):
+        name, *limit = told[at : at + 4]
+        amounts = [_MEMORY.fullmatch(one) for one in limit[:2]]
+        name = "slave" if name == "replica" else name
+        if name not in limits or len(limit) != 3 or not all(amounts) or not limit[2].isdigit():
+            raise ValueError(
+                f"{_shown(value)} is no limit of output buffers; write class, hard limit, soft limit and seconds, "
+                f'as in "replica 256mb 64mb 60"; the classes are normal, replica and pubsub'
+            )
+        both = [str(int(one[1]) * _BYTES[(one[2] or "").lower()]) for one in amounts if one]
+        limits[name] = " ".join((*both, limit[2]))
+    return " ".join(f"{name} {limit}" for name, limit in limits.items())
+
+
+def _written_so(check: Callable[[Any], str]) -> Any:  # noqa: ANN401
+    return Annotated[str, BeforeValidator(check), WithJsonSchema({"type": "string"})]
 
 
 def refused(because: str) -> Any:  # noqa: ANN401
@@ -156,7 +191,7 @@ _REDIS: dict[str, Any] = {
     **_each("busy-reply-threshold latency-monitor-threshold watchdog-period", number(unit="milliseconds")),
     **_each("key-load-delay rdb-key-save-delay", number(-INT_MAX, INT_MAX)),
     **_each(
-        """acllog-max-len auto-aof-rewrite-percentage events-per-io-thread hash-max-listpack-entries hz lfu-decay-time
+        """acllog-max-len auto-aof-rewrite-percentage events-per-io-thread hash-max-listpack-entries lfu-decay-time
         lfu-log-factor list-compress-depth min-replicas-to-write repl-diskless-sync-max-replicas replica-priority
         set-max-intset-entries set-max-listpack-entries set-max-listpack-value slowlog-max-len socket-mark-id
         stream-node-max-entries tcp-backlog tls-session-cache-size tracking-table-max-keys zset-max-listpack-entries""",
@@ -170,6 +205,7 @@ _REDIS: dict[str, Any] = {
     "active-defrag-cycle-us": number(0, 100000),
     "active-defrag-max-scan-fields": number(1),
     "active-expire-effort": number(1, 10),
+    "hz": number(1, 500),
     "io-threads": number(1, 128),
     "list-max-listpack-size": number(-INT_MAX, INT_MAX),
     "maxmemory-eviction-tenacity": number(0, 100),
@@ -182,9 +218,12 @@ _REDIS: dict[str, Any] = {
         zset-max-listpack-value""",
         memory(),
     ),
-    **_each("active-defrag-ignore-bytes repl-backlog-size", memory(1)),
+    "active-defrag-ignore-bytes": memory(1),
+    "repl-backlog-size": memory(2**14),
     **_each("client-query-buffer-limit proto-max-bulk-len", memory(2**20)),
     "acl-pubsub-default": words("allchannels", "resetchannels"),
+    "save": _written_so(_save),
+    "client-output-buffer-limit": _written_so(_buffers),
     "appendfsync": words("everysec", "always", "no"),
     **_each("enable-debug-command enable-module-command enable-protected-configs", words("no", "yes", "local")),
     "log-format": words("legacy", "logfmt"),
@@ -203,8 +242,8 @@ _REDIS: dict[str, Any] = {
     "tls-auth-clients": words("no", "yes", "optional"),
     **_each(
         """aclfile aof-rewrite-cpulist appenddirname appendfilename availability-zone bgsave-cpulist bind-source-addr
-        bio-cpulist client-output-buffer-limit dbfilename ignore-warnings latency-tracking-info-percentiles
-        locale-collate maxmemory-clients notify-keyspace-events oom-score-adj-values proc-title-template save
+        bio-cpulist dbfilename ignore-warnings latency-tracking-info-percentiles
+        locale-collate maxmemory-clients notify-keyspace-events oom-score-adj-values proc-title-template
         server-cpulist shutdown-on-sigint shutdown-on-sigterm tls-auth-clients-user tls-ca-cert-dir tls-ca-cert-file
         tls-cert-file tls-ciphers
         tls-ciphersuites tls-client-cert-file tls-client-key-file tls-dh-params-file tls-key-file tls-protocols""",
@@ -297,8 +336,8 @@ class ProxySettings(Part):
     """
 
     inter: Duration = 2.0
-    fall: int = Field(default=3, ge=1)
-    rise: int = Field(default=2, ge=1)
+    fall: Whole = Field(default=3, ge=1)
+    rise: Whole = Field(default=2, ge=1)
 
 
 class Settings(Part):

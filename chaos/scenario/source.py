@@ -18,7 +18,10 @@ Place = tuple[str | int, ...]
 """Keys and indices from the top of a file down to a value, such as `("clients", "service", "rate")`."""
 TOOLS = {"chaos-mesh.org": "Chaos Mesh", "litmuschaos.io": "LitmusChaos"}
 """By the group of their objects: tools whose experiments are Kubernetes objects."""
+KINDS = {"a scenario": {"system", "clients"}, "an experiment": {"method"}}
+"""The keys that each kind of file has, and no other kind."""
 TEMPLATE = "this is a template and not YAML; render it first, as `helm template` does"
+OPTION = "--set"
 IPV6 = re.compile(r"\[[0-9A-Fa-f:.]+\]:\d+")
 HELM = re.compile(
     r"\{\{-?\s*(?:\.(?:Values|Release|Chart|Capabilities|Files)\b|\$|(?:include|toYaml|tpl|if|else|end|range|with)\b)"
@@ -39,10 +42,18 @@ class Source:
     where: dict[Place, str] = field(default_factory=dict)
 
     def at(self, place: Place) -> str:
-        """Where `place` is written, or the nearest place above it that is."""
+        """Where `place` is written, or the nearest place above it that is, with the options that set a part of it."""
+        options = {
+            said: None for below, said in self.where.items() if _is_option(said) and below[: len(place)] == place
+        }
         while place not in self.where:
             place = place[:-1]
-        return self.where[place]
+        said = self.where[place]
+        return said if _is_option(said) or not options else f"{said}, with {' '.join(options)}"
+
+
+def _is_option(said: str) -> bool:
+    return said.startswith(OPTION)
 
 
 def read(path: Path, what: str = "a scenario") -> Source:
@@ -55,6 +66,9 @@ def read(path: Path, what: str = "a scenario") -> Source:
     source.data.update(_plain(root, (), source.where, path))
     if "apiVersion" in source.data and "kind" in source.data:
         raise ScenarioError(f"{source.at(('kind',))}: {_foreign(source.data, what)}")
+    for other, keys in KINDS.items():
+        if other != what and what in KINDS and keys <= source.data.keys():
+            raise ScenarioError(f"{path}:1: this is {other}, and {what} is needed here")
     return source
 
 
@@ -75,7 +89,7 @@ def override(source: Source, settings: Mapping[str, str]) -> Source:
     for key, text in settings.items():
         place = tuple(key.split("."))
         secret = place[-1] in SECRETS or any(name in text for name in SECRETS)
-        shown = f"--set {key}={'…' if secret else text}"
+        shown = f"{OPTION} {key}={'…' if secret else text}"
         data = _replaced(data, place, _scalar(text, shown), shown)
         where = {known: said for known, said in where.items() if known[: len(place)] != place}
         for depth in range(len(place)):
@@ -109,6 +123,10 @@ def problem(error: yaml.MarkedYAMLError, text: str) -> str:
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 1
     near = text.splitlines()[max(0, line - 2) : line]
+    if error.problem == "but found another document":
+        return (
+            f"{line}: here begins a second document, and the file has to be one; write the second to a file of its own"
+        )
     return f"{line}: {TEMPLATE if any('{{' in one for one in near) else f'this is no YAML: {error.problem}'}"
 
 
@@ -144,7 +162,8 @@ def _value(node: yaml.Node, path: Path) -> Any:  # noqa: ANN401
     try:
         return constructor.construct_object(node)
     except (yaml.YAMLError, ValueError) as error:
-        raise ScenarioError(f'{path}:{node.start_mark.line + 1}: "{node.value}" cannot be read as YAML') from error
+        why = f"the tag {node.tag} means nothing here" if node.tag.startswith("!") else "cannot be read as YAML"
+        raise ScenarioError(f'{path}:{node.start_mark.line + 1}: "{node.value}": {why}') from error
 
 
 def _scalar(text: str, shown: str) -> Any:  # noqa: ANN401

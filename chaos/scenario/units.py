@@ -9,13 +9,15 @@ import re
 from typing import Annotated, Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, Strict, WithJsonSchema
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _RATE = re.compile(r"(\d+(?:\.\d+)?)/(s|m)")
 _HOST = re.compile(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MOST_PORT = 65535
+MOST_RATE = 1000.0
+"""Hertz. A client sends one operation after another, and waits for each reply."""
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -28,11 +30,20 @@ def parse_duration(value: Any) -> float:  # noqa: ANN401  # a validator is given
     return float(match[1]) * _SECONDS[match[2]]
 
 
+def _more_than_nothing(seconds: float) -> float:
+    if seconds == 0:
+        raise ValueError("0 is no time in which anything could happen; write 10s, or leave it out")
+    return seconds
+
+
 def parse_rate(value: Any) -> float:  # noqa: ANN401
     match = _RATE.fullmatch(value) if isinstance(value, str) else None
     if match is None or float(match[1]) == 0:
         raise ValueError(f'"{value}" is not a rate; write 50/s')
-    return float(match[1]) / _SECONDS[match[2]]
+    rate = float(match[1]) / _SECONDS[match[2]]
+    if rate > MOST_RATE:
+        raise ValueError(f'"{value}" is more than one client can send, which is {MOST_RATE:g}/s; have more clients')
+    return rate
 
 
 def parse_count(value: Any) -> float:  # noqa: ANN401
@@ -86,12 +97,16 @@ Duration = Annotated[
     PlainSerializer(lambda seconds: f"{seconds:.12g}s", return_type=str, when_used="json"),
     WithJsonSchema({"anyOf": [{"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h)$"}, {"const": 0}]}),
 ]
+PositiveDuration = Annotated[Duration, AfterValidator(_more_than_nothing)]
+"""A wait in which something has to happen."""
 Rate = Annotated[
     float,
     BeforeValidator(parse_rate),
     PlainSerializer(lambda hertz: f"{hertz:.12g}/s", return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?/(s|m)$"}),
 ]
+Whole = Annotated[int, Strict()]
+"""A whole number. `yes` is none, which YAML reads as true and Python would take for 1."""
 Count = Annotated[
     float,
     BeforeValidator(parse_count),

@@ -6,8 +6,9 @@ import pytest
 
 from chaos.cluster.base import Ability
 from chaos.errors import ScenarioError
-from chaos.experiment.written import load
+from chaos.experiment.written import load, refuse_unknown_members
 from chaos.fault.catalogue import FAULTS
+from chaos.scenario import load as load_scenario
 from tests.fakes import HERE
 
 TEXT = (HERE / "experiments" / "partition-master.yaml").read_text()
@@ -59,6 +60,17 @@ def said_of(folder: Path, text: str) -> str:
         ("title: The master", "title: One\ntitle: The master", "2: title: stands here twice"),
         ("func: heal}}\n- {name: wait", "func: heal}}\n- {name: {{ .Values.name }}, wait", "template and not YAML"),
         ("longest_s: 120", "longest_s: {{ .Values.longest }}", "15: this is a template and not YAML; render it first"),
+        ("strategy: always", "strategy: deviated", "partition would last if this is interrupted, since chaostoolkit"),
+        (
+            "module: chaos.control",
+            "module: chaos.contrl",
+            "6: controls.0.provider: the control's module chaos.contrl can",
+        ),
+        ("tolerance: true, ", "", 'the probe "the recording is live" has no tolerance, which says what it has to'),
+        ("name: cut the", "pauses: {before: soon}, name: cut the", '14: method.0.pauses.before: "soon" will not do: '),
+        ("target: master", "target: []", "15: method.0.provider: target is an empty list; write a word for a target"),
+        ("longest_s: 120", "when: +odwn", "15: method.0.provider: Sentinel publishes no +odwn; did you mean +odown?"),
+        ("target: master", 'target: "${who}"', "${who} stands for nothing: `configuration` has no who"),
         ("description: No", 'description: "{{ .Values.what }}" #', "2: this is a template and not YAML"),
     ],
 )
@@ -72,6 +84,9 @@ def test_a_slip_is_said_with_its_line(tmp_path, old, new, says):
     [
         ("- a\n- b\n", "1: an experiment is a mapping of keys to values, and this is a list"),
         ("", "1: an experiment is a mapping of keys to values, and this is an empty file"),
+        (f"{LITMUS}---\nkind: Secret\n", "6: here begins a second document, and the file has to be one"),
+        ("title: !Ref mine\n", '1: "mine": the tag !Ref means nothing here'),
+        ("system: {}\nclients: {}\n", "1: this is a scenario, and an experiment is needed here"),
         ("hello\n", "1: an experiment is a mapping of keys to values, and this is text"),
         (TEXT[:METHOD] + "method: []\n" + TEXT[ROLLBACKS:], "13: method is empty: an"),
         (TEXT[:METHOD] + "method:\n" + TEXT[ROLLBACKS:], "13: method is empty: an"),
@@ -130,9 +145,9 @@ def test_a_machine_is_refused_where_all_members_are_on_one(tmp_path, arguments, 
     ("arguments", "says"),
     [
         ("{when: odown}", '"odown" is no moment; write +odown, 2 s after +odown, promotion, 12 s after tick'),
-        ("{shape: thirds}", 'partition: "thirds" is no shape; write a word: isolate, halves, bridge'),
+        ("{shape: thirds}", 'partition: "thirds" is no shape; write one of isolate, halves, bridge'),
         ("{peers: [sentinls]}", 'there is no target "sentinls"'),
-        ("{way: up}", 'partition: "up" is no way; write a word: both, in, out'),
+        ("{way: up}", 'partition: "up" is no way; write one of both, in, out'),
     ],
 )
 def test_the_words_of_a_fault_are_checked(tmp_path, arguments, says):
@@ -152,3 +167,34 @@ def test_json_is_read_too(tmp_path):
     path.write_text('{\n\t"title": "x",\n\t"description": "y",\n\t"method": []\n}')
     with pytest.raises(ScenarioError, match=r"mine\.json:4: method is empty: "):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_there"),
+    [
+        ("redis-2", True),
+        ("sentinel-0", True),
+        ("redis-3", False),
+        ("sentinel-9", False),
+        ("node-of:redis-7", False),
+        ("rfr-mine-9", True),
+    ],
+)
+def test_a_member_that_a_local_system_will_not_have_is_refused(tmp_path: Path, name: str, is_there: bool):
+    path = tmp_path / "mine.yaml"
+    path.write_text(TEXT.replace("target: master", f'target: "{name}"'))
+    system = load_scenario("sentinel").scenario.system.placed(on_local=True)
+    if is_there:
+        refuse_unknown_members([load(path)], system)
+    else:
+        with pytest.raises(
+            ScenarioError, match=r"mine\.yaml: there is no .* in this system; it has redis-0, redis-1, "
+        ):
+            refuse_unknown_members([load(path)], system)
+    refuse_unknown_members([load(path)], load_scenario("haproxy").scenario.system.placed(on_local=False))
+
+
+def test_what_the_configuration_has_is_put_in(tmp_path: Path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(TEXT.replace("target: master", 'target: "${who}"') + "configuration: {who: master}\n")
+    assert load(path).members == frozenset()

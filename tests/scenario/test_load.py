@@ -157,7 +157,17 @@ def test_an_override_is_checked_as_the_file_is(mine):
         ("system.local.sentinel.service", "redis", 'endpoint.service and sentinel.service are both "redis"'),
         ("system.local.redis", "a/b", '"a/b" is not a name'),
         ("database", "-1", '"-1" will not do: at least 0 is needed'),
-        ("database", "16", "database: 16 is not there; Redis has 16, numbered from 0"),
+        ("database", "16", "there is no database 16: this Redis has 16, 0 to 15"),
+        ("database", "yes", '"true" will not do: a whole number is needed'),
+        ("system.replicas", "yes", '"true" will not do: a whole number is needed'),
+        ("system.replicas", "1000", '"1000" will not do: at most 50 is possible'),
+        ("clients.service.count", "true", '"true" will not do: a whole number is needed'),
+        ("clients.service.rate_each", "100000/s", "more than one client can send, which is 1000/s"),
+        ("clients", "{}", "clients is empty: without a client nothing would be measured"),
+        ("limits.recovery", "0", "0 is no time in which anything could happen"),
+        ("deadline", "0s", "0 is no time in which anything could happen"),
+        ("system.local.endpoint.service", "redis-0", 'endpoint.service is "redis-0", which is the name of a member'),
+        ("system.local.sentinel.service", "sentinel-1", 'sentinel.service is "sentinel-1", which is the name of a'),
         ("clients.a/b", "{address: redis:1}", '"a/b" is not a name'),
         ("system.replicas", "two", '"two" will not do: a whole number is needed'),
         ("limits", "", "nothing is written here: keys and values below it are needed"),
@@ -175,9 +185,22 @@ def test_an_ipv6_address_stands_in_brackets():
         assert loaded.scenario.clients["service"].address == "[fd00::10]:6379"
 
 
+def test_an_experiment_is_no_scenario(mine):
+    Path("scenarios/mine/scenario.yaml").write_text("title: Mine\nmethod: []\n")
+    with pytest.raises(ScenarioError, match=r"scenario\.yaml:1: this is an experiment, and a scenario is needed here"):
+        load("mine")
+
+
+def test_an_error_of_a_whole_part_names_the_option_that_set_a_part_of_it():
+    with pytest.raises(ScenarioError, match=r"scenario\.yaml:\d+, with --set system\.local\.redis=sentinel: system"):
+        load("sentinel", {"system.local.redis": "sentinel", "limits.watch": "5s"})
+    assert load("sentinel", {"limits.watch": "0", "limits.stable": "0"}).scenario.limits.watch == 0
+    assert load("sentinel", {"system.local.endpoint.service": "redis-a"}).scenario.system.on_local.endpoint
+
+
 def test_a_database_that_the_settings_make_is_there():
     assert load("sentinel", {"database": "16", "system.settings.redis.databases": "17"}).scenario.database == 16
-    with pytest.raises(ScenarioError, match="Redis has 1, numbered from 0"):
+    with pytest.raises(ScenarioError, match="this Redis has 1, 0 to 0"):
         load("sentinel", {"database": "1", "system.settings.redis.databases": "1"})
 
 
