@@ -1,25 +1,29 @@
 """`failover run --dry-run`: what a run would do, where, with which rights and load, and for how long at most.
 
-It reads files and asks nobody: no cluster, no container engine and no server. What a run refuses before it deploys
-anything, such as a misspelt experiment, is refused here too.
+It reads files and asks no cluster. What a run refuses before it deploys anything, such as a misspelt experiment, is
+refused here too. Where nobody says on what to play, the container engine is asked whether it is there, as a run does.
 """
 
+import os
 import textwrap
 from collections.abc import Iterator
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
-from chaos import suites
+from chaos import resume, suites
 from chaos.analysis.claim import Claim
 from chaos.claim_trials import trials_of
 from chaos.client.spec import ClientSpec, Load
+from chaos.cluster.base import refusal
 from chaos.cluster.executor import LEASE_S
 from chaos.cluster.kube.deploy import NAMESPACE, described, objects
-from chaos.errors import ScenarioError
+from chaos.errors import SetupError
 from chaos.experiment.written import Experiment, refuse_unknown_members
-from chaos.options import SCENARIOS, Options
-from chaos.place import KIND, LOCAL, at_once, placed, places_of
-from chaos.scenario import Loaded, load
+from chaos.listing import kind_with, local
+from chaos.options import Options
+from chaos.place import LOCAL, at_once, choose
+from chaos.scenario import Loaded
 from chaos.scenario.scenario import Scenario
 from chaos.trial.assignment import BEYOND_S, client_specs, limits_s
 from chaos.trial.steps import AUDIT_S, DEADLINES_S, MASTER_S, WARM_UP_SHARE
@@ -43,51 +47,63 @@ def text(options: Options) -> str:
 
 
 def told(options: Options) -> Lines:
+    if options.resume:
+        options = resume.asked(options)
+    _refuse_unwritable(options.out)
     claim = Claim.parse(options.claim) if options.claim else None
-    settings = {**options.settings, **(claim.settings if claim else {})}
-    loaded = load(options.scenario or SCENARIOS[options.on or KIND], settings)
-    on, places = options.on, places_of(loaded)
-    if not places or on not in (None, *places):
-        named = loaded.scenario.name
-        fits = f"for {' and '.join(places)}, not for {on}" if places else f"for failover watch --scenario {named}"
-        raise ScenarioError(f"scenario {named} is {fits}")
-    experiments, left_out = suites.asked(options)
-    trials = trials_of(options.trials, claim)
-    side_by_side = at_once(on or places[0], options.parallel, loaded.scenario)
-    loaded = placed(loaded, on or places[0])
+    place = choose(options.on, options.scenario, {**options.settings, **(claim.settings if claim else {})})
+    loaded = suites.suited(options.suite, place.loaded)
     scenario = loaded.scenario
+    experiments, left_out = suites.asked(options)
     refuse_unknown_members(experiments, scenario.system)
+    trials = trials_of(options.trials, claim)
+    side_by_side = at_once(place.on, options.parallel, scenario)
+    here = local() if place.on == LOCAL else kind_with(scenario)
+    refused = {one.name: sentence for one in experiments if (sentence := refusal(one.name, one.needs, here))}
+    if refused and options.experiments is not None:
+        raise SetupError("\n".join(refused.values()))
+    experiments = [one for one in experiments if one.name not in refused]
     yield "scenario", f"{scenario.name}: {scenario.about}"
     yield from (("", f"note: {warning}") for warning in loaded.warnings)
-    if (on or places[0]) == LOCAL:
-        yield from _on_local(scenario)
+    if place.on == LOCAL:
+        yield from _on_local(scenario, place.why, here.missing)
     else:
-        yield from _on_kind(loaded, keep=options.keep, chosen=on is None and len(places) > 1)
+        yield from _on_kind(loaded, keep=options.keep)
     yield from _load(scenario)
     yield from _done(experiments, trials)
-    yield from (("", f"left out: {sentence}") for sentence in left_out)
+    yield from (("", f"left out: {sentence}") for sentence in (*left_out, *refused.values()))
     yield from _at_most(scenario, experiments, trials, side_by_side)
     yield "", "Nothing was done: this was a dry run."
+
+
+def _refuse_unwritable(out: Path) -> None:
+    """Raise SetupError if no directory can be made there."""
+    there = next(one for one in (out.absolute(), *out.absolute().parents) if one.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        why = "no directory" if not there.is_dir() else "not writable"
+        raise SetupError(f"no campaign can be written to {out}: {there} is {why}; choose another --out")
 
 
 def _members(scenario: Scenario) -> str:
     return f"{scenario.system.replicas + 1} Redis and {scenario.system.sentinels} Sentinels"
 
 
-def _on_local(scenario: Scenario) -> Lines:
+def _on_local(scenario: Scenario, why: str, missing: str) -> Lines:
     yield "where", "local: processes of this machine, in network namespaces of their own or at loopback addresses"
+    if why:
+        yield "", f"kind cannot run here: {why}"
+    if missing:
+        yield "", f"note: it cannot run here yet: {missing}"
     yield "system", f"{_members(scenario)}, made for each trial and gone with it"
     yield "rights", "those of this user: no root, no container engine, no Kubernetes"
 
 
-def _on_kind(loaded: Loaded, *, keep: bool, chosen: bool) -> Lines:
+def _on_kind(loaded: Loaded, *, keep: bool) -> Lines:
     yield "where", "kind: a cluster of nodes in containers of this machine, which no kubeconfig of yours knows"
     yield (
         "",
         "it is made if it is not there" + (", and kept" if keep else "; what this run makes is removed at the end"),
     )
-    if chosen:
-        yield "", "where kind cannot run, local is taken instead: --on local says what that would be"
     kube = loaded.scenario.system.on_kube
     deployed = described(objects(loaded.folder, kube.manifests))
     applied = f"; applied: {deployed}" if deployed else ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chaos.cluster import here
 from chaos.cluster.base import Ability, refusal
-from chaos.cluster.kube.lacking import CANNOT
+from chaos.cluster.kube import lacking as kube
 from chaos.cluster.local import servers
 from chaos.cluster.local.level import lacking, usable_level
 from chaos.errors import HarnessError, SetupError
@@ -15,6 +15,7 @@ from chaos.experiment.written import Experiment
 from chaos.fault.catalogue import FAULTS
 from chaos.options import Options
 from chaos.scenario.places import LocalServer
+from chaos.scenario.scenario import Scenario
 from chaos.suites import SUITES, asked
 
 
@@ -28,19 +29,29 @@ class ListedPlace:
     missing: str = ""
 
 
+def kind_with(scenario: Scenario) -> ListedPlace:
+    """Kind with this scenario's system, as far as it is known without a cluster that could be asked."""
+    cannot = kube.lacking(scenario)
+    return ListedPlace(name="kind", can=frozenset(Ability) - cannot.keys(), cannot=cannot)
+
+
+def local() -> ListedPlace:
+    """Local, with this machine's level, kernel and server."""
+    try:
+        cannot = lacking(usable_level(), servers.find(LocalServer()))
+    except SetupError as error:
+        return ListedPlace(name="local", can=frozenset(Ability), cannot={}, missing=str(error))
+    return ListedPlace(name="local", can=frozenset(Ability) - cannot.keys(), cannot=cannot)
+
+
 def places() -> list[ListedPlace]:
-    """Kind, which is asked whether it can run here, and local, with this machine's level, kernel and server."""
+    """Kind, which is asked whether it can run here, and local."""
     try:
         asyncio.run(here.require("kind"))
         missing, on_kind = "", asyncio.run(here.kind_cannot())
     except HarnessError as error:
-        missing, on_kind = str(error), CANNOT
-    kind = ListedPlace(name="kind", can=frozenset(Ability) - on_kind.keys(), cannot=on_kind, missing=missing)
-    try:
-        cannot = lacking(usable_level(), servers.find(LocalServer()))
-    except SetupError as error:
-        return [kind, ListedPlace(name="local", can=frozenset(Ability), cannot={}, missing=str(error))]
-    return [kind, ListedPlace(name="local", can=frozenset(Ability) - cannot.keys(), cannot=cannot)]
+        missing, on_kind = str(error), kube.CANNOT
+    return [ListedPlace(name="kind", can=frozenset(Ability) - on_kind.keys(), cannot=on_kind, missing=missing), local()]
 
 
 def listing(options: Options, at: Iterable[ListedPlace]) -> Iterator[str]:

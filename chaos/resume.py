@@ -12,7 +12,7 @@ from typing import Any
 
 from chaos import __version__
 from chaos.errors import ScenarioError
-from chaos.options import Options
+from chaos.options import RUN, Options, options
 from chaos.record.layout import CLOSED, MANIFEST
 from chaos.scenario import Scenario
 from chaos.trial.pool import LOG, UNDO_S
@@ -23,10 +23,12 @@ from chaos.until import until
 def asked(given: Options) -> Options:
     """Return the options that the campaign of `--resume` was begun with. Raises ScenarioError if others are given."""
     assert given.resume is not None
-    others = {one.name: getattr(given, one.name) for one in fields(Options) if one.name not in {"resume", "command"}}
-    more = [name for name, value in others.items() if value != getattr(Options(), name)]
+    flags = {name: f"--{one.flag}" for name, one in options(RUN).items() if name not in ("resume", "dry_run")}
+    more = [flag for name, flag in flags.items() if getattr(given, name) != getattr(Options(), name)]
     if more:
-        raise ScenarioError(f"--resume goes on with what was asked then; leave out {', '.join(more)}")
+        raise ScenarioError(
+            f"--resume takes every option from the campaign that it goes on with: leave out {', '.join(more)}"
+        )
     from chaos.record.reader import campaign_manifest  # with numpy, which no other run loads before its trials
 
     manifest = campaign_manifest(given.resume)

@@ -128,7 +128,7 @@ def test_a_log_is_free_when_nobody_holds_it(tmp_path: Path) -> None:
 def test_nothing_else_is_asked_with_it(tmp_path: Path) -> None:
     opened = Campaign(options(tmp_path), lambda _: None)
     os.close(opened._lock)
-    with pytest.raises(ScenarioError, match="leave out on, trials"):
+    with pytest.raises(ScenarioError, match="leave out --on, --trials"):
         run(Options(resume=opened.directory, on="local", trials=3), lambda _: None)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from chaos.cli import entry
 from chaos.dry_run import longest_s, span
-from chaos.errors import ScenarioError
+from chaos.errors import ScenarioError, SetupError
 from chaos.experiment.written import load as load_experiment
 from chaos.scenario import load
 from chaos.scenario.lookup import experiments, scenarios
@@ -22,7 +22,8 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 def test_on_local_it_says_what_where_with_which_load_and_for_how_long(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv("PATH", str(tmp_path))  # no server, no Docker and no kind is found
+    monkeypatch.setenv("PATH", str(tmp_path))  # no Docker and no kind is found
+    monkeypatch.setenv("FAILOVER_SERVER", str(tmp_path / "no-server"))
     out = tmp_path / "reports"
 
     text = said(
@@ -30,6 +31,7 @@ def test_on_local_it_says_what_where_with_which_load_and_for_how_long(
     )
 
     assert "local: processes of this machine" in text
+    assert "note: it cannot run here yet: " in text
     assert "those of this user: no root, no container engine, no Kubernetes" in text
     assert "4 clients, 200 writes a second in all, 100 of them on a new connection each" in text
     assert (
@@ -49,9 +51,8 @@ def test_on_kind_it_says_what_is_applied_and_which_pods_of_ours_have_which_right
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("CI", "yes")  # where nothing may be chosen, nothing is, and it can be said all the same
 
-    text = said(capsys, "--keep")
+    text = said(capsys, "--keep", "--on", "kind")
 
     assert "kind: a cluster of nodes in containers of this machine" in text
     assert "it is made if it is not there, and kept" in text
@@ -67,9 +68,49 @@ def test_how_it_logs_in_is_said_and_no_password(capsys: pytest.CaptureFixture[st
     assert "without TLS, to Redis without a login and to Sentinel without a login" in said(capsys, "sentinel")
 
 
-@pytest.mark.parametrize("words", [["statefulset", "--experiment", "kil-master"], ["sentinel", "--on", "kind"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["statefulset", "--experiment", "kil-master"],
+        ["sentinel", "--on", "kind"],
+        ["--resume", "nowhere", "sentinel"],
+        ["--on", "kind", "--claim", "soon"],
+    ],
+)
 def test_what_a_run_would_refuse_is_refused(words: list[str]):
     assert entry(["run", *words, "--dry-run"]) == ScenarioError.exit_code
+
+
+def test_the_place_is_chosen_as_a_run_chooses_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PATH", str(tmp_path))  # there is no Docker
+    monkeypatch.delenv("CI", raising=False)
+    text = said(capsys)
+    assert "operator-model: " in text
+    assert "local: processes of this machine" in text
+    assert "kind cannot run here: no container engine: there is no docker command" in text
+
+    monkeypatch.setenv("CI", "true")
+    assert entry(["run", "--dry-run"]) == SetupError.exit_code
+
+
+def test_an_experiment_that_cannot_be_played_there_is_refused_or_left_out(capsys: pytest.CaptureFixture[str]):
+    assert entry(["run", "--on", "kind", "--experiment", "hook-none", "--dry-run"]) == SetupError.exit_code
+    assert "hook-none needs a preStop hook of the experiment's own, which kind cannot do" in capsys.readouterr().err
+    text = said(capsys, "--on", "kind", "--suite", "all")
+    assert "left out: hook-none needs" in text
+    assert "hook-none × 1" not in text
+    assert "slow-master × 1" in said(
+        capsys, "--on", "kind", "--suite", "all", "--set", "system.settings.redis.enable-debug-command=yes"
+    )
+
+
+def test_where_no_campaign_can_be_written_is_said(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    (tmp_path / "file").touch()
+    assert entry(["run", "sentinel", "--dry-run", "--out", str(tmp_path / "file" / "a")]) == SetupError.exit_code
+    assert f"{tmp_path / 'file'} is no directory; choose another --out" in capsys.readouterr().err
+    said(capsys, "sentinel", "--out", str(tmp_path / "new" / "a"))
 
 
 @pytest.mark.parametrize("name", sorted(scenarios()))
