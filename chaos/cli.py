@@ -20,8 +20,9 @@ import click
 from chaos import __version__
 from chaos.analysis.result import Verdict
 from chaos.cli_running import Read, init, watch
-from chaos.errors import EXIT_CODES, INCONCLUSIVE, PASS, HarnessError, RecordingError, ScenarioError, SetupError
+from chaos.errors import EXIT_CODES, INCONCLUSIVE, PASS, HarnessError, NoCampaignError, ScenarioError, SetupError
 from chaos.options import RUN, SET, Options, of_variant, options, setting
+from chaos.record.layout import no_campaign
 from chaos.scenario.lookup import shipped
 
 REPORTS = Path("reports")
@@ -198,9 +199,6 @@ def _over(given: str | None) -> dict[str, dict[str, str]]:
 @click.option("--parquet", is_flag=True, help="Also write each trial's operations as Parquet.")
 def analyse(directory: Path, parquet: bool) -> int:
     """Make a campaign's report again, from its raw files."""
-    trials = sorted(directory.glob("trial-*/"))
-    if not trials:
-        raise RecordingError(f"{directory} is no campaign's directory: there is no trial-000 in it")
     if parquet and find_spec("pyarrow") is None:
         raise SetupError("--parquet needs pyarrow, which is not installed: pip install 'failover-harness[parquet]'")
 
@@ -210,8 +208,9 @@ def analyse(directory: Path, parquet: bool) -> int:
     result, page = reported(directory)
     if parquet:
         from chaos.record.parquet import export
+        from chaos.record.reader import trials
 
-        for trial in trials:
+        for trial in trials(directory):
             export(trial)
     Terminal().closing(result, page)
     return EXIT_CODES[result.verdict]
@@ -330,18 +329,23 @@ def newest_campaign(folder: Path) -> Path:
     found = [folder, *sorted(folder.glob("[0-9]*/"), reverse=True)]
     newest = next((one for one in found if (one / SUMMARY).is_file()), None)
     if newest is None:
-        raise RecordingError(f"{folder / SUMMARY} is not there; `failover analyse {folder}` makes it")
+        raise no_campaign(folder, SUMMARY)
     return newest
 
 
 def newest(folder: Path) -> Path:
-    """The report of `folder`, or of the newest campaign in it: their names begin with the time."""
+    """The report of `folder`, or of the newest campaign in it: their names begin with the time.
+
+    Raises NoCampaignError; before anything was played it says how a report comes to be.
+    """
     pages = [folder / REPORT, *sorted(folder.glob(f"[0-9]*/{REPORT}"), reverse=True)]
     found = next((page for page in pages if page.is_file()), None)
-    if found is None:
-        raise ScenarioError(
+    if found is None and folder == REPORTS:
+        raise NoCampaignError(
             f"no report in {folder}/; `failover run` makes one, and `failover report --sample` shows one"
         )
+    if found is None:
+        raise no_campaign(folder, REPORT)
     return found
 
 

@@ -7,6 +7,7 @@ HarnessError
 │  └─ CrowdedError       the machine was too crowded to measure a trial; another trial may do    exit 3
 ├─ FaultError         a heal that failed, an effect that could not be undone                     exit 4
 ├─ RecordingError     a truncated recording, or one of an unknown format                         exit 4
+│  └─ NoCampaignError    the directory that was named is not there, or holds no campaign          exit 2
 ├─ ExperimentError    chaostoolkit did not play the experiment as written                        exit 4
 └─ InterruptedTrial   a signal ended it early; what was recorded is kept                         exit 130
 """
@@ -46,6 +47,12 @@ class FaultError(HarnessError):
 
 class RecordingError(HarnessError):
     """A recording that cannot be read."""
+
+
+class NoCampaignError(RecordingError):
+    """A directory that was named and is not there, or holds no campaign: nothing is wrong with any recording."""
+
+    exit_code = 2
 
 
 class ExperimentError(HarnessError):

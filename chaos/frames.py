@@ -30,6 +30,7 @@ from chaos.analysis.result import (
 from chaos.analysis.verdict import not_there
 from chaos.errors import RecordingError
 from chaos.model import ErrorCode, Outcome
+from chaos.record.layout import no_campaign
 
 Row = dict[str, Any]
 Table = pd.DataFrame
@@ -129,7 +130,7 @@ def load(*directories: str | Path) -> Frames:
     """
     found: dict[str, tuple[Path, CampaignResult]] = {}
     for folder in (one for directory in directories for one in _campaigns(Path(directory))):
-        result = summary.from_json((folder / SUMMARY).read_text(encoding="utf-8"))
+        result = summary.load(folder / SUMMARY)
         if result.name in found:
             raise RecordingError(f"{folder} and {found[result.name][0]} are the same campaign, {result.name}")
         found[result.name] = folder, result
@@ -165,7 +166,7 @@ def _campaign(result: CampaignResult) -> Row:
 def _campaigns(directory: Path) -> list[Path]:
     found = [directory] if (directory / SUMMARY).is_file() else sorted(p.parent for p in directory.glob(f"*/{SUMMARY}"))
     if not found:
-        raise RecordingError(f"{directory} holds no {SUMMARY}; `failover analyse {directory}` makes it")
+        raise no_campaign(directory, SUMMARY)
     return found
 
 

@@ -115,7 +115,7 @@ class Asked:
 
 def judge(folder: Path, asked: Asked, now: datetime) -> tuple[list[str], int]:
     """What became of the campaign in `folder`, in lines and as an exit code."""
-    result = summary.from_json((folder / SUMMARY).read_text(encoding="utf-8"))
+    result = summary.load(folder / SUMMARY)
     if asked.max_age is not None and (why := too_old(result.manifest, asked.max_age, now)):
         return [f"fail: {why}"], FAIL
     if asked.gate == "claim":

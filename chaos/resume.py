@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from chaos import __version__
-from chaos.errors import ScenarioError
+from chaos.errors import RecordingError, ScenarioError
 from chaos.options import RUN, Options, options
-from chaos.record.layout import CLOSED, MANIFEST
+from chaos.record.layout import CAMPAIGN
 from chaos.scenario import Scenario
 from chaos.trial.pool import LOG, UNDO_S
 from chaos.undo import is_free
@@ -32,6 +32,9 @@ def asked(given: Options) -> Options:
     from chaos.record.reader import campaign_manifest  # with numpy, which no other run loads before its trials
 
     manifest = campaign_manifest(given.resume)
+    lacking = [name for name in ("version", "seed", "cluster", "options") if name not in manifest]
+    if lacking:
+        raise RecordingError(f"{given.resume / CAMPAIGN}: {lacking[0]} was expected, and is missing: play it again")
     if manifest["version"] != __version__:
         raise ScenarioError(f"{given.resume} was begun by version {manifest['version']}, and this is {__version__}")
     return replace(options_of(manifest), seed=manifest["seed"], resume=given.resume)
@@ -44,8 +47,8 @@ def options_of(manifest: dict[str, Any]) -> Options:
     return replace(
         Options(**{name: value for name, value in before.items() if name in known}),
         on=manifest["cluster"],
-        out=Path(before["out"]),
-        experiments=None if before["experiments"] is None else tuple(before["experiments"]),
+        out=Path(before.get("out", "reports")),
+        experiments=None if before.get("experiments") is None else tuple(before["experiments"]),
     )
 
 
@@ -56,16 +59,17 @@ async def played(directory: Path, scenarios: Mapping[str, Scenario]) -> tuple[di
     set aside when that is over. Raises SetupError where it is not over in time, ScenarioError where the scenario is not
     what it was.
     """
-    from chaos.record.reader import read_json, trials
+    from chaos.record.reader import closed, manifest, trials
 
     done: dict[int, Path] = {}
     told: list[str] = []
     for trial in trials(directory):
-        closed = read_json(trial / CLOSED)
-        if closed and closed["ended"] == "complete":
-            manifest = read_json(trial / MANIFEST) or {}
-            scenario = scenarios[manifest.get("variant", "")]
-            if manifest["scenario"] != scenario.model_dump(mode="json"):
+        if (closed(trial) or {}).get("ended") == "complete":
+            about = manifest(trial)
+            scenario = scenarios.get(about.get("variant", ""))
+            if scenario is None:
+                raise ScenarioError(f"{trial} was played with a variant that the campaign has not, {about['variant']}")
+            if about.get("scenario") != scenario.model_dump(mode="json"):
                 raise ScenarioError(f"the scenario {scenario.name} is not what it was when {trial} was played")
             done[int(trial.name.rpartition("-")[2])] = trial
             continue

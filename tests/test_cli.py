@@ -9,7 +9,7 @@ import pytest
 
 from chaos.analysis.result import Verdict
 from chaos.cli import cli, entry, newest
-from chaos.errors import EXIT_CODES, FaultError, ScenarioError, SetupError
+from chaos.errors import EXIT_CODES, FaultError, NoCampaignError, ScenarioError, SetupError
 from tests.recordings import kill_master, no_fault, write_campaign
 
 ROOT = Path(__file__).parent.parent
@@ -96,11 +96,29 @@ def test_without_a_container_engine_a_run_is_exit_code_3_and_says_what_to_instal
     assert "https://docs.docker.com/engine/install/" in capsys.readouterr().err
 
 
-def test_a_directory_that_is_no_campaign_is_exit_code_4(tmp_path, capsys):
-    assert entry(["analyse", str(tmp_path)]) == 4
-    assert "there is no trial-000 in it" in capsys.readouterr().err
-    assert entry(["check", str(tmp_path)]) == 4
-    assert "failover analyse" in capsys.readouterr().err
+WITH_A_DIRECTORY = ("analyse", "check", "report", "compare", "history", "sweep --again", "run --resume")
+
+
+@pytest.mark.parametrize("command", WITH_A_DIRECTORY)
+def test_a_wrong_directory_is_exit_code_2_whoever_is_given_it(tmp_path, capsys, command):
+    def said_of(place: Path) -> str:
+        more = [str(place)] if command == "compare" else []
+        assert entry([*command.split(), str(place), *more]) == 2
+        return str(capsys.readouterr().err)
+
+    said = said_of(tmp_path / "nowhere")
+    assert "nowhere is not there" in said
+    assert "failover analyse" not in said, "that would not help"
+    assert "holds no campaign: there is no campaign.json in it" in said_of(tmp_path)
+    (tmp_path / "file").write_text("")
+    assert "file is a file" in said_of(tmp_path / "file")
+
+
+@pytest.mark.parametrize("command", ["check", "report", "compare", "history"])
+def test_a_campaign_that_was_not_analysed_is_told_so(tmp_path, capsys, command):
+    write_campaign(tmp_path / "2026-11-26T1823-x", [])
+    assert entry([command, str(tmp_path), *([str(tmp_path)] if command == "compare" else [])]) == 2
+    assert f"`failover analyse {tmp_path / '2026-11-26T1823-x'}` makes it" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
@@ -146,9 +164,10 @@ def test_the_newest_report_is_the_one_whose_name_is_the_latest_time(tmp_path):
     assert newest(tmp_path / "2026-11-22T0912-a").parent.name == "2026-11-22T0912-a"
 
 
-def test_where_there_is_no_report_the_commands_that_give_one_are_named(tmp_path):
-    with pytest.raises(ScenarioError, match="failover run"):
-        newest(tmp_path)
+def test_where_there_is_no_report_the_commands_that_give_one_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NoCampaignError, match="failover run"):
+        newest(Path("reports"))
 
 
 def test_report_prints_the_page_and_opens_it(tmp_path):

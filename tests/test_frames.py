@@ -139,7 +139,7 @@ def test_several_directories_are_one_table(tmp_path: Path):
 
 
 def test_a_directory_without_a_summary_is_said(tmp_path: Path):
-    with pytest.raises(RecordingError, match="failover analyse"):
+    with pytest.raises(RecordingError, match="holds no campaign"):
         chaos.load(tmp_path)
 
 

@@ -5,6 +5,7 @@ All trials must be of one kind of cluster, because the figures of a modelled sys
 
 import multiprocessing
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -22,8 +23,10 @@ from chaos.analysis.trial import analyse_trial, measured_in, result
 from chaos.analysis.verdict import not_there, of_campaign
 from chaos.analysis.wording import modelled
 from chaos.errors import RecordingError
-from chaos.record.layout import MANIFEST
-from chaos.record.reader import campaign_manifest, read_json, trials
+from chaos.options import CLAIM
+from chaos.record.layout import CAMPAIGN
+from chaos.record.reader import campaign_manifest, trials
+from chaos.record.reader import manifest as trial_manifest
 
 FEW = 12
 """Fewer recordings than this are not worth a process of their own, which takes a second to start."""
@@ -59,10 +62,14 @@ def opened(directory: Path) -> tuple[dict[str, Any], str]:
     Raises RecordingError if they were on several, or if one trial is there twice and would count twice.
     """
     manifest = campaign_manifest(directory)
+    claim = manifest.get("claim", "")
+    if claim and not re.fullmatch(CLAIM, claim):
+        place = directory / CAMPAIGN
+        raise RecordingError(f"{place}: claim: one such as 15s@95/95 was expected, and this is {claim!r}")
     numbered: dict[object, str] = {}
     kinds: dict[str, str] = {}
     for trial in trials(directory):
-        about = read_json(trial / MANIFEST) or {}
+        about = trial_manifest(trial)
         number, kind = about.get("trial"), str(about.get("cluster", {}).get("kind", ""))
         if number is not None and numbered.setdefault(number, trial.name) != trial.name:
             raise RecordingError(

@@ -4,13 +4,19 @@ import dataclasses
 import json
 import types
 from collections.abc import Mapping
+from datetime import datetime
 from enum import Enum
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from chaos.analysis.interval import Interval
 from chaos.analysis.result import VERSION, CampaignResult
 from chaos.errors import RecordingError
+from chaos.record.layout import CampaignFile
+from chaos.record.shape import WRITTEN_AS, must_fit, parsed
+
+WRITTEN_AS[Interval] = tuple[float, float | None]
 
 DIGITS = 6
 """Digits after the point: seconds are written to a microsecond, which is the precision of a row."""
@@ -20,15 +26,37 @@ def to_json(result: CampaignResult) -> str:
     return json.dumps(_plain(result), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def load(path: Path) -> CampaignResult:
+    """Read a summary's file. Raises RecordingError, with the line, for anything but a summary of this version."""
+    return _read(path.read_bytes(), path)
+
+
 def from_json(text: str) -> CampaignResult:
-    """Read a summary. Raises RecordingError for anything but a summary of this version."""
+    """Read a summary as `load` does, from its text."""
+    return _read(text.encode(), Path("summary.json"))
+
+
+def _read(data: bytes, path: Path) -> CampaignResult:
+    raw, text = parsed(data, path, dict[str, Any]), data.decode()
+    if raw.get("version") != VERSION:
+        said = f"is of version {raw['version']}" if "version" in raw else "says no version"
+        raise RecordingError(f"{path} {said}, and this reads version {VERSION}: `failover analyse` makes it anew")
+    must_fit(raw, CampaignResult, text, path)
+    must_fit(raw["manifest"], CampaignFile, text, path)
+    result = cast(CampaignResult, _value(CampaignResult, raw))
+    for name, moment in [("started", result.manifest.get("started")), *(("t0", one.t0) for one in result.trials)]:
+        if moment and not _is_moment(moment):
+            wanted = "a time as in 2026-11-26T18:23:21Z was expected"
+            raise RecordingError(f"{path}: {name}: {wanted}, and this is {moment!r}")
+    return result
+
+
+def _is_moment(text: str) -> bool:
     try:
-        raw = json.loads(text)
-        if raw["version"] != VERSION:
-            raise RecordingError(f"a summary of version {raw['version']}; this reads {VERSION}")
-        return cast(CampaignResult, _value(CampaignResult, raw))
-    except (ValueError, KeyError, TypeError) as error:
-        raise RecordingError(f"not a summary: {error!r}") from error
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  # a tree of anything that JSON has a word for

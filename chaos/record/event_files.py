@@ -1,12 +1,13 @@
 """Writing, reading and following events/*.jsonl. Placing events on one clock is the task of chaos.analysis."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from chaos.clock import mono_ns
 from chaos.errors import RecordingError
-from chaos.record.events import Event, Stamped, domain_event, from_line, to_line
+from chaos.record.events import Event, Stamped, domain_event, from_json, from_line, to_line, wrong_with
 from chaos.record.layout import kept
 
 Listener = Callable[[Stamped[Event]], None]
@@ -87,18 +88,28 @@ class RollingEvents(EventWriter):
 def read_events(path: Path) -> Iterator[Stamped[Event]]:
     """Every event of a file, in the order of writing. A last line that was cut off is left out.
 
-    Raises RecordingError for any other line that is not an event.
+    Raises RecordingError for any other line that is not an event, with what was expected in it.
     """
     lines = path.read_bytes().split(b"\n")
     last = len(lines)
     for number, line in enumerate(lines, 1):
-        try:
-            if line:
-                yield from_line(line)
-        except ValueError as error:
-            if number == last:
-                return
-            raise RecordingError(f"{path}:{number}: not an event ({error}): {line[:80]!r}") from error
+        if not line:
+            continue
+        said = _json(line)
+        why = wrong_with(said)
+        if why and number == last:
+            return
+        if why:
+            raise RecordingError(f"{path}:{number}: not an event ({why}): {line[:80].decode(errors='replace')!r}")
+        yield from_json(said)
+
+
+def _json(line: bytes) -> object:
+    """What a line of JSON says; the line itself if it is none."""
+    try:
+        return json.loads(line.decode())
+    except (ValueError, RecursionError):
+        return line
 
 
 def read_line(line: bytes, path: Path) -> Stamped[Event]:

@@ -8,9 +8,10 @@ misspelt name must never read as "nothing happened".
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Generic, TypedDict, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Generic, TypedDict, TypeVar, dataclass_transform, get_type_hints
 
 from chaos.clock import HOST, identity, mono_ns, reading
+from chaos.record.shape import check, placed
 
 
 class Event:
@@ -651,6 +652,36 @@ def from_json(said: Any) -> Stamped[Event]:  # noqa: ANN401  whatever stands in 
         return Stamped(event=kind(**said), domain=domain, at_ns=at_ns, since_ns=since_ns)
     except (KeyError, TypeError) as error:
         raise ValueError(f"{kind.kind}: {error}") from error
+
+
+def wrong_with(said: object) -> str:
+    """Say what was expected of an object that stands in a line. Return an empty string if it is an event.
+
+    Files are held to this, which may have been edited. What a writer says meanwhile is not, since that takes time.
+    """
+    if not isinstance(said, dict):
+        return "an object of JSON was expected, as every event is"
+    kind: Any = KINDS.get(str(said.get("kind")))
+    if kind is None:
+        return f"{said.get('kind')!r:.40} is no kind of event"
+    rest = {name: value for name, value in said.items() if name not in STAMPS}
+    misfit = check(Stamps)(said) or check(kind)(rest)
+    return f"{kind.kind}: {placed(misfit[0])}{misfit[1]}" if misfit else ""
+
+
+class _Kind(TypedDict):
+    kind: str
+    domain: str
+    at_ns: int
+
+
+class Stamps(_Kind, total=False):
+    """What stands in every line, beside the fields of its event."""
+
+    since_ns: int | None
+
+
+STAMPS = frozenset(get_type_hints(Stamps))
 
 
 # The events that every writer needs.

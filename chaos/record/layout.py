@@ -7,9 +7,9 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
-from chaos.errors import RecordingError
+from chaos.errors import NoCampaignError, RecordingError
 
 FORMAT = 2
 MAGIC = b"FHOPS\x00\x00\x02"
@@ -50,6 +50,120 @@ OPS = "ops"
 EVENTS = "events"
 LOGS = "logs"
 AUDIT = "audit"
+
+
+class OptionsPart(TypedDict, total=False):
+    """What campaign.json says of the options; of what else a campaign was asked only `--resume` makes use."""
+
+    variants: dict[str, Any] | None
+    experiments: list[str] | None
+    out: str
+
+
+class CampaignFile(TypedDict, total=False):
+    """campaign.json. Nothing of it has to be there: a report says what it can."""
+
+    format: Any
+    name: str
+    version: str
+    command: str
+    scenario: str
+    cluster: Any
+    cluster_why: str
+    machine: str
+    experiments: list[str]
+    left_out: list[str]
+    trials: int
+    claim: str
+    seed: int
+    started: str
+    options: OptionsPart
+
+
+class ExperimentPart(TypedDict, total=False):
+    """What manifest.json says of the experiment."""
+
+    name: str
+    description: str
+    expects: str
+    stands_for: str | None
+
+
+class ClusterPart(TypedDict, total=False):
+    """What manifest.json says of the cluster."""
+
+    kind: str
+    platform: dict[str, Any]
+    images: dict[str, Any]
+
+
+class _Numbered(TypedDict):
+    number: int
+
+
+class ClientPart(_Numbered, total=False):
+    """A client, as manifest.json and every file of operations say it."""
+
+    kind: str
+    path: str
+    connection: str
+    address: str
+    rate_hz: float
+    via_sentinel: bool
+    library: str
+    settings: dict[str, Any]
+    gate: bool
+    audited: bool
+
+
+class ManifestFile(TypedDict, total=False):
+    """manifest.json of a trial."""
+
+    campaign: str
+    trial: int
+    experiment: ExperimentPart
+    scenario: dict[str, Any]
+    cluster: ClusterPart
+    seed: int | None
+    versions: dict[str, Any]
+    clients: list[ClientPart]
+    deadline_s: float | None
+    variant: str
+    system: str | None
+
+
+class ClosedFile(TypedDict, total=False):
+    """The file `closed` of a trial."""
+
+    ended: str
+    step: int | None
+    error: str | None
+
+
+class OpsHeader(TypedDict, total=False):
+    """The header of a file of operations."""
+
+    domain: str
+    boot_id: str
+    timens: str
+    clients: list[ClientPart]
+
+
+SettingsFile = dict[str, dict[str, dict[str, Any]]]
+"""settings.json of a trial: the settings of each member of each component."""
+
+
+def no_campaign(directory: Path, lacks: str) -> NoCampaignError:
+    """The error for a directory that was named and lacks a file. It advises only what would help."""
+    if not directory.is_dir():
+        what = "is a file" if directory.exists() else "is not there"
+        return NoCampaignError(f"{directory} {what}: name the directory of a campaign, such as one under reports/")
+    recorded = [one for one in (directory, *sorted(directory.glob("*/"), reverse=True)) if (one / CAMPAIGN).is_file()]
+    if recorded and lacks == CAMPAIGN:
+        return NoCampaignError(f"{directory} holds campaigns and is none: name one of them, such as {recorded[0]}")
+    if recorded:
+        return NoCampaignError(f"{recorded[0] / lacks} is not there; `failover analyse {recorded[0]}` makes it")
+    return NoCampaignError(f"{directory} holds no campaign: there is no {CAMPAIGN} in it, nor in a directory in it")
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from typing import Any
 from chaos.clock import mono_ns
 from chaos.errors import RecordingError
 from chaos.model import Outcome
-from chaos.record.layout import HEADER_PREFIX, MAGIC, ROW, Row
+from chaos.record.layout import HEADER_PREFIX, MAGIC, ROW, OpsHeader, Row
+from chaos.record.shape import parsed
 
 CHUNK_BYTES = 1 << 20
 """How much the file grows at once: 32 768 rows."""
@@ -145,11 +146,7 @@ def parse_header(data: bytes, name: str) -> tuple[dict[str, Any], int]:
         raise RecordingError(f"{name}: its format is {magic[-1]}, and this version reads {MAGIC[-1]}")
     if length % ROW.size or len(data) < length:
         raise RecordingError(f"{name}: cut off in its header")
-    try:
-        header: dict[str, Any] = json.loads(data[HEADER_PREFIX.size : length])
-    except ValueError as error:
-        raise RecordingError(f"{name}: its header cannot be read: {error}") from error
-    return header, length
+    return parsed(data[HEADER_PREFIX.size : length], Path(f"{name}, its header"), OpsHeader), length
 
 
 def read_header(path: Path) -> tuple[dict[str, Any], int]:

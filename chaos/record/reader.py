@@ -5,7 +5,6 @@ last one written, events up to the last whole line. It judges nothing, and place
 done by `chaos.analysis.clocks`. Raises RecordingError if a file is not what its name says.
 """
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +17,25 @@ from chaos.errors import RecordingError
 from chaos.model import Outcome
 from chaos.record.event_files import read_events
 from chaos.record.events import Event, Stamped
-from chaos.record.layout import AUDIT, CAMPAIGN, CLOSED, EVENTS, FORMAT, LOGS, MANIFEST, OPS, ROW, SETTINGS
+from chaos.record.layout import (
+    AUDIT,
+    CAMPAIGN,
+    CLOSED,
+    EVENTS,
+    FORMAT,
+    LOGS,
+    MANIFEST,
+    OPS,
+    ROW,
+    SETTINGS,
+    CampaignFile,
+    ClosedFile,
+    ManifestFile,
+    SettingsFile,
+    no_campaign,
+)
 from chaos.record.ops_files import read_header
+from chaos.record.shape import read_object
 
 Rows = npt.NDArray[np.void]
 Bits = npt.NDArray[np.bool_]
@@ -69,9 +85,9 @@ class Recording:
     def load(cls, directory: Path) -> Self:
         return cls(
             directory=directory,
-            manifest=read_json(directory / MANIFEST) or {},
-            settings=read_json(directory / SETTINGS) or {},
-            closed=read_json(directory / CLOSED),
+            manifest=manifest(directory),
+            settings=read_object(directory / SETTINGS, SettingsFile) or {},
+            closed=closed(directory),
             events=tuple(event for path in _files(directory / EVENTS, "*.jsonl") for event in read_events(path)),
             ops=tuple(read_ops(path) for path in _files(directory / OPS, "*.rows")),
             audits=_audits(directory / AUDIT),
@@ -86,8 +102,15 @@ class Recording:
 def _audits(folder: Path) -> tuple[dict[int, Bits], ...]:
     """The bits of the first master lie in the folder itself, those of every other in a folder of its own."""
     each = [folder, *sorted(path for path in folder.glob("*") if path.is_dir())]
-    found = ({int(path.stem): read_bits(path) for path in _files(one, "*.bits")} for one in each)
+    found = ({_client(path): read_bits(path) for path in _files(one, "*.bits")} for one in each)
     return tuple(bits for bits in found if bits)
+
+
+def _client(path: Path) -> int:
+    """The number of the client whose bits a file holds, which is its name."""
+    if not path.stem.isdecimal():
+        raise RecordingError(f"{path}: the number of a client was expected as its name, as in 7.bits")
+    return int(path.stem)
 
 
 def read_ops(path: Path) -> OpsFile:
@@ -109,28 +132,27 @@ def trials(campaign: Path) -> list[Path]:
     return sorted(path for path in campaign.glob("trial-*") if path.is_dir())
 
 
+def manifest(trial: Path) -> dict[str, Any]:
+    """What a trial's manifest.json says; nothing if the trial ended before it was written."""
+    return read_object(trial / MANIFEST, ManifestFile) or {}
+
+
+def closed(trial: Path) -> dict[str, Any] | None:
+    """How a trial ended; None if it was cut off."""
+    return read_object(trial / CLOSED, ClosedFile)
+
+
 def campaign_manifest(campaign: Path) -> dict[str, Any]:
     """What the campaign was asked for. Raises RecordingError if there is no campaign, or one of another format."""
-    manifest = read_json(campaign / CAMPAIGN)
+    manifest = read_object(campaign / CAMPAIGN, CampaignFile)
     if manifest is None:
-        raise RecordingError(f"{campaign} holds no campaign: it has no {CAMPAIGN}")
+        raise no_campaign(campaign, CAMPAIGN)
     if manifest.get("format") != FORMAT:
         raise RecordingError(
             f"{campaign} was recorded in format {manifest.get('format')}, and this version reads format {FORMAT} only: "
             f"analyse it with the version that recorded it, or play it again"
         )
     return manifest
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a file of JSON; None if there is no such file."""
-    if not path.exists():
-        return None
-    try:
-        value: dict[str, Any] = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise RecordingError(f"{path} is not JSON: {error}") from error
-    return value
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:

@@ -114,7 +114,7 @@ BAD = {
     "cut off in its header": [b"", MAGIC, pack_header(HEADER)[:-1], HEADER_PREFIX.pack(MAGIC, 33) + bytes(64)],
     "not a file of operations": [b"PK\x03\x04" + bytes(60)],
     "its format is 9": [HEADER_PREFIX.pack(MAGIC[:-1] + b"\x09", 32) + bytes(20)],
-    "cannot be read": [HEADER_PREFIX.pack(MAGIC, 32) + b"{not json".ljust(20)],
+    "its header:1 is not JSON": [HEADER_PREFIX.pack(MAGIC, 32) + b"{not json".ljust(20)],
 }
 
 

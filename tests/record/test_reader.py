@@ -68,7 +68,7 @@ def test_a_file_that_is_no_ops_file_is_refused(trial: Path):
 
 def test_a_document_that_is_no_json_is_refused(trial: Path):
     (trial / "manifest.json").write_text("{")
-    with pytest.raises(RecordingError, match=r"manifest\.json is not JSON"):
+    with pytest.raises(RecordingError, match=r"manifest\.json:1 is not JSON: it is cut off here"):
         Recording.load(trial)
 
 
@@ -82,8 +82,10 @@ def test_a_campaign_lists_its_trials_and_a_folder_that_is_none_says_so(tmp_path:
     campaign = build_sample_campaign(tmp_path / "campaign")
     assert [trial.name for trial in trials(campaign)] == ["trial-000", "trial-001"]
     assert campaign_manifest(campaign)["scenario"] == "redis-operator"
-    with pytest.raises(RecordingError, match="holds no campaign"):
+    with pytest.raises(RecordingError, match="name one of them, such as "):
         campaign_manifest(tmp_path)
+    with pytest.raises(RecordingError, match="holds no campaign"):
+        campaign_manifest(campaign / "trial-000")
 
 
 @pytest.mark.parametrize("older_or_newer", [1, 99])
