@@ -227,6 +227,10 @@ def path_baselines(measured: Measured) -> Iterator[Doubt]:
         yield _void("baseline unproved", "no path's baseline is proved, so nothing can be held against it")
 
 
+SLOWED = ("link", "starve")
+"""Faults whose proof is their consequence: a reply that came late. A system that bears them has kept its promise."""
+
+
 def no_consequence(measured: Measured) -> Iterator[Doubt]:
     """Doubt a fault of which no source saw any consequence, and a control in which anything changed."""
     history = measured.history
@@ -240,6 +244,7 @@ def no_consequence(measured: Measured) -> Iterator[Doubt]:
         changes
         or measured.after_effect
         or any(path.windows for path in measured.paths.values())
+        or any(fault.name in SLOWED and fault.confirmed_s is not None for fault in history.faults)
         or any(fact.latest_s > 0 for fact in history.facts(RoleLost))
         or any(said.at_s.most > 0 for said in called_down(measured.said, "sdown").values())
         or any(said.channel == "+reset-master" and said.at_s.most > 0 for said in measured.said)

@@ -148,6 +148,15 @@ def test_a_fault_of_which_no_source_saw_a_consequence(analysed: Analysed):
     assert voiding(analysed(Story().fault())) == ["no effect"]
 
 
+@pytest.mark.parametrize(("confirmed_s", "doubts"), [(0.31, []), (None, ["no effect"])])
+def test_a_link_that_was_slow_and_that_nobody_minded_is_no_doubt(
+    analysed: Analysed, confirmed_s: float | None, doubts: list[str]
+):
+    """That a PING over it was answered late is a consequence, and the only one where clients wait long enough."""
+    found = voiding(analysed(Story().fault("link", confirmed_s=confirmed_s).healed(60.0, "link")))
+    assert [name for name in found if name == "no effect"] == doubts
+
+
 @pytest.mark.parametrize("kind", ["role.lost", "sdown"])
 def test_one_consequence_is_enough(analysed: Analysed, kind: str):
     story = Story().fault()
