@@ -16,6 +16,7 @@ from chaos.fault.aim import Shape, select, sides
 from chaos.fault.scene import Scene, joined
 from chaos.model import Member, MemberKind
 from chaos.net.cut import Way
+from chaos.record.events import Pod
 from chaos.until import until
 
 API_SERVER = "api-server"
@@ -300,24 +301,34 @@ async def failover(scene: Scene, target: Member, *, to: str, pause_ms: int, time
 async def rollout(scene: Scene, targets: Sequence[Member], *, ready_s: float) -> Effect:
     """Delete the targets gracefully one after the other, as a StatefulSet is updated: the highest ordinal first.
 
-    The next one is deleted once the successor of the one before is Ready. The rollout is proved if each came back as
-    another pod and was Ready within `ready_s`.
+    The next one is deleted once the successor of the one before is Ready. The rollout is proved once each target that
+    was deleted has a successor. One that is not Ready within `ready_s` ends the rollout: that is the system's failing.
     """
-    effects = []
+    effects: list[Effect] = []
+    replaced: list[str] = []
     for one in sorted(targets, key=lambda member: (member.ordinal or 0, member.name), reverse=True):
         effects.append(await scene.cluster.stop(one, Stop.DELETE))
 
-        async def replaced(old: Member = one) -> bool:
+        def successor(old: Member = one) -> Pod | None:
             scene.look()
             pod = scene.facts.pods.get(old.name)
-            return pod is not None and pod.uid != old.uid and pod.ready
+            return pod if pod is not None and pod.uid != old.uid else None
+
+        async def is_ready() -> bool:
+            pod = successor()
+            return pod is not None and pod.ready
 
         try:
             because = f"{one.name} was not replaced by a pod that is Ready"
-            await until(replaced, within_s=ready_s, because=because, every_s=LOOK_S, error=FaultError)
+            await until(is_ready, within_s=ready_s, because=because, every_s=LOOK_S, error=FaultError)
         except FaultError as error:
-            return replace(effects[0], confirmed_ns=None, evidence=str(error))
-    evidence = f"{', '.join(one.name for one in targets)}: each came back as another pod and was Ready"
+            if successor() is None:
+                return replace(effects[0], confirmed_ns=None, evidence=str(error))
+            back = "".join(f"{name}: came back as another pod and was Ready; " for name in replaced)
+            why = f"{one.name} came back as another pod and was not Ready within {ready_s:g} s"
+            return replace(effects[0], confirmed_ns=mono_ns(), evidence=f"{back}{why}: the rollout ended there")
+        replaced.append(one.name)
+    evidence = f"{', '.join(replaced)}: each came back as another pod and was Ready"
     return replace(effects[0], confirmed_ns=mono_ns(), evidence=evidence)
 
 
@@ -381,7 +392,7 @@ FAULTS: dict[str, Fault] = {
         apply=rollout,
         needs=frozenset({Ability.DELETE}),
         together=True,
-        proof="each pod has another uid and is Ready",
+        proof="each pod has another uid, and the next one waits until it is Ready",
     ),
     "pause": Fault(
         apply=pause, needs=frozenset({Ability.PAUSE}), lasting=True, proof="the process's state is T", undo=HELD

@@ -77,6 +77,28 @@ async def test_a_rollout_whose_pod_does_not_come_back_proves_nothing_and_goes_no
     assert "rfr-2 was not replaced by a pod that is Ready" in effect.evidence
 
 
+async def test_a_rollout_ends_at_a_pod_that_does_not_become_ready_and_that_is_the_systems_failing(
+    writer: EventWriter,
+) -> None:
+    cluster = Remembers()
+    field = scene(cluster, writer)
+
+    def back() -> None:
+        for name in {name for name, _ in cluster.asked}:
+            uid = f"{name}-again"
+            field.facts.apply(event("pod", name=name, uid=uid, component="redis", ready=name == "rfr-2"))
+
+    field.look = back
+    effect = await inject(field, "rollout", [MEMBERS[f"rfr-{n}"] for n in range(3)], {"ready_s": 0.1})
+
+    assert cluster.asked == [("rfr-2", Stop.DELETE), ("rfr-1", Stop.DELETE)]
+    assert effect.confirmed_ns is not None
+    assert effect.evidence == (
+        "rfr-2: came back as another pod and was Ready; rfr-1 came back as another pod and was not Ready within "
+        "0.1 s: the rollout ended there"
+    )
+
+
 @pytest.mark.parametrize("follows", [True, False])
 async def test_a_master_that_is_told_to_fail_over_has_to_become_a_replica(
     writer: EventWriter, monkeypatch: pytest.MonkeyPatch, follows: bool
