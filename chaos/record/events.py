@@ -56,7 +56,7 @@ def _kind(name: str, *, by: str) -> Callable[[type[Any]], type[Any]]:
     return declare
 
 
-class EndpointEntry(TypedDict):
+class EndpointEntry(TypedDict, total=False):
     """One address of a Service's EndpointSlices."""
 
     ip: str
@@ -66,7 +66,7 @@ class EndpointEntry(TypedDict):
     terminating: bool
 
 
-class ReplicaEntry(TypedDict):
+class ReplicaEntry(TypedDict, total=False):
     """One replica as a Sentinel knows it; `master` is whom the replica says that it follows, as ip:port."""
 
     address: str
@@ -74,7 +74,7 @@ class ReplicaEntry(TypedDict):
     master: str
 
 
-class ServerEntry(TypedDict):
+class ServerEntry(TypedDict, total=False):
     """One server of an HAProxy's backend: `address` is ip:port, and `up` whether it gets connections."""
 
     backend: str
@@ -83,7 +83,7 @@ class ServerEntry(TypedDict):
     up: bool
 
 
-class TargetEntry(TypedDict):
+class TargetEntry(TypedDict, total=False):
     """Who a fault hit: `address` is ip:port, `run_id` the id of the process, empty where it was not known."""
 
     name: str
