@@ -7,6 +7,7 @@ With CI set nothing is skipped for something missing: there it fails. A test tha
 import importlib.util
 import os
 import shutil
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -52,6 +53,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for plugin, names in SETTINGS.items():
         for name in () if importlib.util.find_spec(plugin) else names:
             parser.addini(name, f"A setting of {plugin}, which is not installed here.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Side by side, files begin in our order; and what was compiled once is not compiled again.
+
+    pytest-xdist would order files by how many tests they have, so that those with two long ones would begin last. A
+    session starts hundreds of processes of ours, and each would compile what it imports, were bytecode not kept.
+    """
+    config.option.loadscopereorder = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m quick` chooses

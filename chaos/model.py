@@ -4,7 +4,7 @@ import ipaddress
 from dataclasses import asdict, dataclass
 from enum import IntEnum, StrEnum
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 
 class Outcome(IntEnum):
@@ -73,6 +73,10 @@ class MemberKind(StrEnum):
     OPERATOR = "operator"
     PROXY = "proxy"
     """An HAProxy in front, through which clients reach the master. It is on the clients' side of every cut."""
+
+
+Way = Literal["both", "in", "out"]
+"""Which packets a cut stops, as its network namespace sees them: those that come in, those that go out, or both."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

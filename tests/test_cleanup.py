@@ -14,7 +14,7 @@ import pytest
 from chaos import cleanup
 from chaos.campaign import run as play
 from chaos.cli import entry
-from chaos.cluster.local.nest import MAKING, PREFIX
+from chaos.cluster.local.private import MAKING, PREFIX
 from chaos.errors import PASS, FaultError, SetupError
 from chaos.options import PLATFORMS, Options, Registered
 from chaos.progress import Message, Tell

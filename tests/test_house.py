@@ -5,6 +5,7 @@ import re
 import statistics
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,14 @@ def tracked(*patterns: str) -> list[Path]:
     return [ROOT / line for line in listed.stdout.splitlines()]
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    """The code of a file. It is parsed once, since half a dozen rules look at every file."""
+    return ast.parse(path.read_text())
+
+
 def functions(path: Path) -> Iterator[Function]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, Function):
             yield node
 
@@ -126,30 +133,31 @@ def test_every_function_says_what_it_returns():
 
 
 def test_every_module_says_what_it_is_for():
-    assert [named(path) for path in SOURCES if not ast.get_docstring(ast.parse(path.read_text()))] == []
+    assert [named(path) for path in SOURCES if not ast.get_docstring(parsed(path))] == []
 
 
-def shared_names(sources: dict[str, str]) -> dict[str, list[str]]:
+def shared_names(sources: dict[str, ast.AST]) -> dict[str, list[str]]:
     """The class names that several classes have, with the places of these; `sources` is code by its place."""
     found: dict[str, list[str]] = {}
     for place, code in sources.items():
-        for node in ast.walk(ast.parse(code)):
+        for node in ast.walk(code):
             if isinstance(node, ast.ClassDef):
                 found.setdefault(node.name, []).append(place)
     return {name: places for name, places in found.items() if len(places) > 1}
 
 
 def test_every_class_has_a_name_of_its_own():
-    assert shared_names({named(path): path.read_text() for path in SOURCES}) == {}
+    assert shared_names({named(path): parsed(path) for path in SOURCES}) == {}
 
 
 def test_two_classes_with_one_name_are_found():
-    assert shared_names({"a": "class Fact: ...", "b": "class Fact: ...\nclass Node: ..."}) == {"Fact": ["a", "b"]}
+    one, two = ast.parse("class Fact: ..."), ast.parse("class Fact: ...\nclass Node: ...")
+    assert shared_names({"a": one, "b": two}) == {"Fact": ["a", "b"]}
 
 
 def test_exceptions_are_swallowed_only_where_they_become_something_else():
     """The list is exact: who no longer swallows leaves it."""
-    found = {f"{named(path)} {name}" for path in SOURCES for name in swallowers(ast.parse(path.read_text()))}
+    found = {f"{named(path)} {name}" for path in SOURCES for name in swallowers(parsed(path))}
     assert found == set(SWALLOWERS)
 
 
@@ -173,7 +181,7 @@ def test_who_raises_again_or_knows_what_comes_is_not_found(body):
 
 def test_nothing_sleeps_in_hope():
     """`time.sleep` blocks a loop, and waits without a limit or a reason; chaos.until has both."""
-    found = {named(path): blocking_sleeps(ast.parse(path.read_text())) for path in SOURCES}
+    found = {named(path): blocking_sleeps(parsed(path)) for path in SOURCES}
     assert {name: lines for name, lines in found.items() if lines} == {}
 
 
@@ -187,7 +195,7 @@ def test_who_sleeps_is_found_under_any_name(code):
 
 def test_no_test_replaces_a_function_or_a_class_of_ours():
     """What may be set is a constant in capitals: a time limit, an address, a command that is tried."""
-    found = {named(path): patches_of_ours(ast.parse(path.read_text())) for path in TESTS}
+    found = {named(path): patches_of_ours(parsed(path)) for path in TESTS}
     assert {name: patched for name, patched in found.items() if patched} == {}
 
 

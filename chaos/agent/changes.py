@@ -30,7 +30,6 @@ from chaos.until import until
 ANSWER_S = 2.0
 KILLED_S, LOOK_S = 5.0, 0.005
 """How long an OOM kill is waited for, and how often it is looked whether the kernel has counted one."""
-CGROUPS = reach.CGROUPS
 PERIOD_US = 100_000
 """The period in which a process gets its share of a core, in µs."""
 SIGXFSZ_BIT = 24
@@ -137,34 +136,13 @@ class SettingChange(CommandChange):
         return now[1] == request["value"] and reply.startswith(request["answered"]), said
 
 
-def controller(name: str) -> Path | None:
-    """Where cgroups of a controller are made, in version 1 or 2; None if this kernel has it in neither."""
-    if (CGROUPS / name / "cgroup.procs").exists():
-        return CGROUPS / name
-    enabled = CGROUPS / "cgroup.subtree_control"
-    return CGROUPS if enabled.exists() and name in enabled.read_text().split() else None
-
-
-def no_cgroup(name: str) -> str:
-    """Why no cgroup with this controller can be made here; empty if one can."""
-    top = controller(name)
-    if top is None:
-        return f"this kernel has no cgroups with the controller {name}"
-    try:
-        (top / tag("try")).mkdir()
-        (top / tag("try")).rmdir()
-    except OSError as error:
-        return f"no cgroup can be made in {top} ({error.strerror}); run as root"
-    return ""
-
-
 def confined(name: str, pid: int) -> Data:
     """A new cgroup for a process, which is not in it yet, and the one to bring it back to."""
-    top = controller(name)
+    top = reach.controller(name)
     if top is None:
-        raise FaultError(no_cgroup(name))
+        raise FaultError(reach.no_cgroup(name))
     lines = [line.split(":", 2) for line in (reach.PROC / str(pid) / "cgroup").read_text().splitlines()]
-    back = next(path for _, names, path in lines if names in (name, "") and (names == name or top == CGROUPS))
+    back = next(path for _, names, path in lines if names in (name, "") and (names == name or top == reach.CGROUPS))
     group = top / tag(f"{name}-{pid}")
     group.mkdir(exist_ok=True)
     return {"group": str(group), "back": str(top / back.lstrip("/")), "pid": pid}

@@ -1,4 +1,4 @@
-"""Finds the processes and network namespaces of a container in /proc, sends signals, and sees their effect.
+"""Finds the processes, cgroups and network namespaces of a container in /proc, sends signals, and sees their effect.
 
 It needs the right to signal any process, and on a node also the node's own pid namespace (hostPID). It knows nothing of
 Kubernetes: a container's id is a part of the cgroup path of its processes, with every runtime and in both versions of
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from chaos.clock import mono_ns
 from chaos.errors import FaultError
+from chaos.undo import tag
 from chaos.until import until
 
 PROC = Path("/proc")
@@ -66,6 +67,27 @@ def memory_cgroup(container: str) -> Path | None:
     tops = (PROC / "1/root" / one for one in ("sys/fs/cgroup/memory", "sys/fs/cgroup"))
     top = next(top for top in (*tops, CGROUPS / "memory", CGROUPS) if os.access(top, os.R_OK))
     return next(top.rglob(f"*{container}*"), None)
+
+
+def controller(name: str) -> Path | None:
+    """Where cgroups of a controller are made, in version 1 or 2; None if this kernel has it in neither."""
+    if (CGROUPS / name / "cgroup.procs").exists():
+        return CGROUPS / name
+    enabled = CGROUPS / "cgroup.subtree_control"
+    return CGROUPS if enabled.exists() and name in enabled.read_text().split() else None
+
+
+def no_cgroup(name: str) -> str:
+    """Why no cgroup with this controller can be made here; empty if one can."""
+    top = controller(name)
+    if top is None:
+        return f"this kernel has no cgroups with the controller {name}"
+    try:
+        (top / tag("try")).mkdir()
+        (top / tag("try")).rmdir()
+    except OSError as error:
+        return f"no cgroup can be made in {top} ({error.strerror}); run as root"
+    return ""
 
 
 def network_namespace(pid: int) -> int:

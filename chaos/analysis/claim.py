@@ -83,10 +83,12 @@ class Claim:
             for key, value in (("limit", limit), ("gate", "true"))
         }
 
+    @cache  # noqa: B019  a process knows one claim or two
     def trials(self, misses: int) -> int:
         """Return how many trials support the claim if `misses` of them miss: for 95/95 it is 59, with one miss 93."""
         return 1 + bisect_left(range(1, MOST_TRIALS), True, key=lambda n: _supports(self, misses, n))
 
+    @cache  # noqa: B019  a process knows one claim or two
     def misses(self, trials: int) -> int:
         """Return how many of `trials` may miss; -1 if the claim would not be supported even if none did."""
         return bisect_left(range(trials), True, key=lambda misses: not _supports(self, misses, trials)) - 1

@@ -9,8 +9,7 @@ from typing import Protocol, Self
 
 from chaos.agent.orders import AgentSpec
 from chaos.clock import HOST, mono_ns
-from chaos.model import Member
-from chaos.net.cut import Way
+from chaos.model import Member, Way
 from chaos.progress import Tells
 from chaos.record.events import Event, Stamped
 from chaos.undo import Undo

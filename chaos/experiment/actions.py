@@ -9,7 +9,7 @@ from typing import Any, Literal
 from chaos.experiment.session import HEAL_S, Session, current
 from chaos.fault.aim import Shape
 from chaos.fault.catalogue import ClientsSide, Hook
-from chaos.net.cut import Way
+from chaos.model import Way
 
 PROOF_S = 150.0
 """How long applying a fault and proving it may take; a proof that does not come is written and raises nothing."""

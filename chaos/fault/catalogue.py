@@ -14,8 +14,7 @@ from chaos.cluster.base import Ability, Disturbance, Effect, Partition, Stop
 from chaos.errors import FaultError
 from chaos.fault.aim import Shape, select, sides
 from chaos.fault.scene import Scene, joined
-from chaos.model import Member, MemberKind
-from chaos.net.cut import Way
+from chaos.model import Member, MemberKind, Way
 from chaos.record.events import Pod
 from chaos.until import until
 

@@ -10,11 +10,11 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
-from typing import Literal
 
 from pyroute2.netlink import nlmsg
 from pyroute2.netlink.nfnetlink.nftsocket import NFPROTO_INET, Cmp, Meta, nft_rule_msg
 
+from chaos.model import Way
 from chaos.net.messages import (
     FIRST,
     INPUT,
@@ -36,8 +36,6 @@ TABLE = OwnTable("failover_harness", NFPROTO_INET)
 
 PRIORITY = -300
 """The priority of `raw`: before connection tracking, so that a dropped packet leaves no trace there."""
-Way = Literal["both", "in", "out"]
-"""Which packets are stopped, as the namespace sees them: those that come in, those that go out, or both."""
 NG_RANDOM, HTON, TCP_RESET = 1, 1, 1
 """The kernel's numbers of a random number, of the order of bytes on the wire, and of a rejection by a TCP reset."""
 TCP_FLAGS, RESET = 13, 4

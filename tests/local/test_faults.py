@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.agent.changes import no_cgroup
+from chaos.agent.reach import no_cgroup
 from chaos.analysis.result import State, TrialResult, Verdict
 from chaos.errors import INCONCLUSIVE
 from tests.local.play import Asked, play, voids

@@ -3,7 +3,8 @@
 import pytest
 from pyroute2.netlink.nfnetlink.nftsocket import nft_rule_msg
 
-from chaos.net.cut import TABLE, Cut, Way, applying
+from chaos.model import Way
+from chaos.net.cut import TABLE, Cut, applying
 from chaos.net.messages import batch
 
 

@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from chaos.net.cut import Cut, Way
+from chaos.model import Way
+from chaos.net.cut import Cut
 from chaos.net.nft import Table
 from tests.net.spaces import HERE, THERE, Space, Talker, talking
 

@@ -14,9 +14,9 @@ from chaos.access import Accesses
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.local.config import Recipes
 from chaos.cluster.local.controller import named_by, newest
-from chaos.cluster.local.network import Addresses, Space
+from chaos.cluster.local.network import Addresses
 from chaos.cluster.local.plan import Plan
-from chaos.cluster.local.pod import LocalPod, Log
+from chaos.cluster.local.pod import LocalPod, Log, Space
 from chaos.errors import SetupError
 from chaos.model import MemberKind
 from chaos.pipe import Child, Program

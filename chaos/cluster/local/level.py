@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chaos.agent.changes import no_cgroup
+from chaos.agent.reach import no_cgroup
 from chaos.cluster.base import Ability
 from chaos.cluster.local.servers import Server
 from chaos.errors import ScenarioError, SetupError

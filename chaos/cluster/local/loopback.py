@@ -17,8 +17,7 @@ from contextlib import ExitStack
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from chaos.cluster.local.network import Space
-from chaos.cluster.local.pod import Log
+from chaos.cluster.local.pod import Log, Space
 from chaos.errors import SetupError
 from chaos.net.service import Service
 from chaos.pipe import Child, Program

@@ -10,17 +10,12 @@ end     → nothing; kills the agent
 """
 
 import asyncio
-import fcntl
 import json
 import os
 import secrets
-import shutil
 import signal
-import stat
 import sys
-import tempfile
-from collections.abc import Coroutine, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +28,10 @@ from chaos.cluster.local.endpoints import Labels, LocalServices
 from chaos.cluster.local.kubelet import Kubelet
 from chaos.cluster.local.level import NAMESPACES
 from chaos.cluster.local.loopback import Loopback
-from chaos.cluster.local.network import Network, Space, isolate
+from chaos.cluster.local.network import Network, isolate
 from chaos.cluster.local.plan import LINE_BYTES, Plan
-from chaos.cluster.local.pod import Log
+from chaos.cluster.local.pod import Log, Space
+from chaos.cluster.local.private import private_directories, private_directory, sweep
 from chaos.cluster.local.stops import MemberFaults
 from chaos.cluster.silent import last_words, state, tail
 from chaos.errors import HarnessError, SetupError, in_time
@@ -43,12 +39,8 @@ from chaos.model import MemberKind
 from chaos.pipe import Child, Handler, Line, Program, answered, packed, say
 from chaos.record.events import Event, Stamped, to_line
 from chaos.scenario.places import PROXY_STATS, LocalSentinel, LocalSystem
-from chaos.undo import is_free, run_id
 
 FORWARDER_LOG, AGENT_LOG, AGENT_SPEC = "forwarder.log", "agent.log", "agent.json"
-PREFIX = "failover-nest-"
-MAKING = f".{PREFIX}"
-"""How the name of a nest's own directory begins, and how before it is locked."""
 AGENT_HOST = "4.1"
 REDIS, SENTINEL = MemberKind.REDIS, MemberKind.SENTINEL
 
@@ -184,30 +176,6 @@ class Launch:
         self._log.close()
 
 
-@contextmanager
-def private_directory() -> Iterator[Path]:
-    """The nest's own directory, away from the trial's: data of its servers, their configuration, the agent's spec.
-
-    Its name has the id of the run. It is removed at the end, and locked for as long as its nest lives: so what a killed
-    nest left is known by its lock, and swept by the next one. It gets the name that `sweep` looks for only once it is
-    locked.
-    """
-    made = Path(tempfile.mkdtemp(prefix=f"{MAKING}{run_id()}-"))
-    lock = os.open(made, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        made = made.rename(made.with_name(made.name.removeprefix(".")))
-        yield made
-    finally:
-        shutil.rmtree(made)
-        os.close(lock)
-
-
-def private_directories() -> list[Path]:
-    """The directories of all nests, of those that run and of those that were killed."""
-    return list(Path(tempfile.gettempdir()).glob(f"{PREFIX}*"))
-
-
 def accesses(local: LocalSystem, home: Path) -> Accesses:
     """How this system is connected to. Passwords and certificates that are to be generated are made here."""
     given = Accesses.from_environment()
@@ -219,23 +187,6 @@ def accesses(local: LocalSystem, home: Path) -> Accesses:
         return Access(user=asks.user or "", password=password, tls=tls)
 
     return Accesses(redis=access(local, given.redis), sentinel=access(local.sentinel, given.sentinel))
-
-
-def sweep(directories: Iterable[Path]) -> None:
-    """Remove the directories of this user's nests that were killed.
-
-    Do not call it within a user namespace: there the directories of others may seem to be ours.
-    """
-    for found in directories:
-        with suppress(FileNotFoundError):  # its nest has ended, or another sweeps too
-            if is_ours(found) and is_free(found):
-                shutil.rmtree(found)
-
-
-def is_ours(found: Path) -> bool:
-    """Whether it is a directory of this user, and no link to one."""
-    status = found.lstat()
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 
 
 def main() -> None:

@@ -10,11 +10,9 @@ nobody has to be asked for it.
 
 import json
 import os
-import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any
@@ -25,8 +23,9 @@ from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
+from chaos.cluster.local.pod import Space
 from chaos.errors import SetupError
-from chaos.linux import CLONE_NEWNET, CLONE_NEWUSER, apart, die_with_parent, setns, unshare
+from chaos.linux import CLONE_NEWNET, CLONE_NEWUSER, apart, setns, unshare
 from chaos.net.cut import Cut
 from chaos.net.netlink import NEW, LinkSocket, link_message, shaped, unshaped
 from chaos.net.nft import Services, Table
@@ -46,36 +45,6 @@ MAIN_TABLE, BOOT, UNIVERSE, UNICAST = 254, 3, 0, 1
 """The table, the protocol, the scope and the type of a route."""
 
 Attributes = list[tuple[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Space:
-    """Where a member is: a network namespace and its address. `port` is the index of its port on the bridge.
-
-    `file` is an open file that keeps the namespace. It is None if the member is in the machine's own namespace, at an
-    address of loopback.
-    """
-
-    file: int | None
-    address: str
-    port: int
-
-    def entering(self) -> Callable[[], None]:
-        """What a child calls before it becomes its program: it moves into the namespace, and dies with its parent.
-
-        The kernel kills it when the thread that started it ends, so only the nest's main thread may start one.
-        """
-        parent = os.getpid()
-
-        def enter() -> None:
-            die_with_parent()
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file that may not grow is an error to write to, no end
-            if os.getppid() != parent:  # which ended before the kernel was told
-                os._exit(1)
-            if self.file is not None:
-                setns(self.file, CLONE_NEWNET)
-
-        return enter
 
 
 def isolate() -> None:

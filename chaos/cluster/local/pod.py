@@ -1,17 +1,19 @@
-"""One member as the local system holds it, described as Kubernetes describes a pod, and the file with its log."""
+"""One member as the local system holds it, described as Kubernetes describes a pod; where it is, and its log."""
 
 import os
 import secrets
+import signal
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from chaos.agent import reach
 from chaos.clock import HOST, kubelet_stamp
-from chaos.cluster.local.network import Space
 from chaos.errors import FaultError
+from chaos.linux import CLONE_NEWNET, die_with_parent, setns
 from chaos.model import Member, MemberKind
 from chaos.pipe import Child
 from chaos.record.events import Pod
@@ -19,6 +21,36 @@ from chaos.record.layout import kept
 
 NODE = "local"
 """The name of the only node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Where a member is: a network namespace and its address. `port` is the index of its port on the bridge.
+
+    `file` is an open file that keeps the namespace. It is None if the member is in the machine's own namespace, at an
+    address of loopback.
+    """
+
+    file: int | None
+    address: str
+    port: int
+
+    def entering(self) -> Callable[[], None]:
+        """What a child calls before it becomes its program: it moves into the namespace, and dies with its parent.
+
+        The kernel kills it when the thread that started it ends, so only the nest's main thread may start one.
+        """
+        parent = os.getpid()
+
+        def enter() -> None:
+            die_with_parent()
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file that may not grow is an error to write to, no end
+            if os.getppid() != parent:  # which ended before the kernel was told
+                os._exit(1)
+            if self.file is not None:
+                setns(self.file, CLONE_NEWNET)
+
+        return enter
 
 
 class Log:

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from chaos.agent import reach
-from chaos.cluster.local.nest import MAKING, PREFIX, is_ours
+from chaos.cluster.local.private import MAKING, PREFIX, is_ours
 from chaos.linux import unmount
 from chaos.undo import RUN, FoundRun, tagged
 

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from chaos.cluster.local.endpoints import LocalServices
-from chaos.cluster.local.network import Space
-from chaos.cluster.local.pod import LocalPod
+from chaos.cluster.local.pod import LocalPod, Space
 from chaos.model import MemberKind
 from chaos.net.service import Service
 from chaos.record.events import Stamped

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from chaos.cluster.local.config import Recipes
-from chaos.cluster.local.network import Space
 from chaos.cluster.local.plan import Plan
-from chaos.cluster.local.pod import LocalPod
+from chaos.cluster.local.pod import LocalPod, Space
 from chaos.cluster.local.servers import Server
 from chaos.model import MemberKind
 from chaos.scenario import load
