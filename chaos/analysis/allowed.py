@@ -17,7 +17,7 @@ from chaos.scenario.scenario import PROMOTION_S
 SENTINEL_WORST_S = 3.6
 """The most that a failover takes after D: 1.1 for pings, 1.1 to ask the others, 0.3 for a timer, 1.1 for INFO."""
 IN_PLACE_S = Interval(21.0, 31.0)
-"""The time after D where the killed process came back at its address before Sentinel called it down."""
+"""The time after D where the old master said that it is a replica before Sentinel called it down."""
 ROLE_STANDS_S = 20.0
 """For how long after D a master has to say that it is a replica, before Sentinel calls it down: two INFO periods."""
 
@@ -50,7 +50,7 @@ def means(measured: Measured) -> Means | None:
         down_after_s=down_after_s,
         failover_timeout_s=measured.least_s("failover-timeout"),
         period_s=measured.history.scenario.system.period,
-        in_place=came_back_in_place(measured),
+        in_place=became_a_replica(measured),
         requested=failover.kind == "requested",
         target=measured.target,
         successor=failover.successor,
@@ -58,10 +58,15 @@ def means(measured: Measured) -> Means | None:
     )
 
 
-def came_back_in_place(measured: Measured) -> bool:
-    """Whether the killed process was seen at its old address, as a replica, before Sentinel called it down."""
+def became_a_replica(measured: Measured) -> bool:
+    """Return whether the old master was seen as a replica at its address before Sentinel called it down.
+
+    A process that was restarted in its pod is one, as a replica of itself, and a master that was told FAILOVER.
+    """
     target, origin = measured.target, measured.origin
-    if target is None or origin is None or origin.arguments.get("replace", origin.name != "oom"):
+    if target is None or origin is None:
+        return False
+    if origin.name != "failover" and origin.arguments.get("replace", origin.name != "oom"):
         return False
     sdown = measured.milestones.get("sdown")
     sdown_s = sdown.at_s.least if sdown and sdown.at_s else float("inf")

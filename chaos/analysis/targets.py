@@ -6,7 +6,7 @@ docs/measuring.md says what each claim is held against. `chaos.analysis.verdict`
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from chaos.analysis.allowed import ROLE_STANDS_S, allowed_s, came_back_in_place
+from chaos.analysis.allowed import ROLE_STANDS_S, allowed_s, became_a_replica
 from chaos.analysis.history import History
 from chaos.analysis.interval import Interval
 from chaos.analysis.lateness import BY_LATENESS, stalls, waited_s
@@ -268,5 +268,5 @@ def _floors(measured: Measured) -> dict[str, float]:
     down_after_s, failover = measured.least_s("down-after-milliseconds"), measured.failover
     if down_after_s is None or failover is None or failover.kind == "requested":
         return {}
-    waits_s = ROLE_STANDS_S if came_back_in_place(measured) else 0.0
+    waits_s = ROLE_STANDS_S if became_a_replica(measured) else 0.0
     return {str(name): floor_s for name, floor_s in floors(down_after_s + waits_s).items()}

@@ -18,8 +18,8 @@ from chaos.findings.applications import (
     worker_ended,
 )
 from chaos.findings.masters import (
-    back_as_a_replica,
     empty_master,
+    master_is_a_replica,
     not_expected,
     not_missed,
     two_masters_acknowledge,
@@ -45,7 +45,7 @@ RULES: tuple[Callable[[Measured], Iterable[Finding]], ...] = (
     no_good_replica,
     promotion_undone,
     requested_failover_refused,
-    back_as_a_replica,
+    master_is_a_replica,
     not_missed,
     not_expected,
     writes_refused,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from chaos.analysis.allowed import came_back_in_place
+from chaos.analysis.allowed import became_a_replica
 from chaos.analysis.history import Fact, History
 from chaos.analysis.interval import total
 from chaos.analysis.measured import Measured, masters_at_end
@@ -22,18 +22,39 @@ FILE_READ = r"DB loaded from (?:disk|append only file): [\d.]+ seconds"
 """What a Redis logs when it has read its file, as in `DB loaded from append only file: 0.001 seconds`."""
 
 
-def back_as_a_replica(measured: Measured) -> Iterator[Finding]:
-    """Find a process that came back in place as a replica of itself: Sentinel waits longer to call it down."""
-    if measured.target and came_back_in_place(measured):
+def master_is_a_replica(measured: Measured) -> Iterator[Finding]:
+    """Find an old master that became a replica before Sentinel called it down: Sentinel then waits for longer."""
+    target, origin = measured.target, measured.origin
+    if target is None or origin is None or not became_a_replica(measured):
+        return
+    waits = "waits 20 s more for a master that says it is a replica"
+    seen = next(one for one in measured.history.roles_of(target.name) if one.latest_s > 0 and one.event.role == "slave")
+    row = f"{target.name}: ROLE says replica of {seen.event.master or 'another'}"
+    if origin.name != "failover":
         yield Finding(
             name="back as a replica of itself",
-            sentence=f"{measured.target.name} was back at its address as a replica of itself before Sentinel missed "
-            "it, and Sentinel waits 20 s more for a master that says it is a replica.",
+            sentence=f"{target.name} was back at its address as a replica of itself before Sentinel missed it, and "
+            f"Sentinel {waits}.",
             severity="slow",
             since_s=0.0,
             explains=("detection",),
-            rows=(f"{measured.target.name}: ROLE says replica of {measured.target.address}",),
+            rows=(row,),
         )
+        return
+    sdown_s = measured.middle_s("sdown")
+    then = f" It called it down at {sdown_s:.1f} s." if sdown_s is not None else ""
+    yield Finding(
+        name="moved without Sentinel",
+        sentence=f"{target.name} became a replica by FAILOVER at {seen.latest_s:.1f} s, which tells Sentinel nothing, "
+        f"and Sentinel {waits}.{then}",
+        severity="slow",
+        since_s=seen.latest_s,
+        until_s=sdown_s,
+        explains=("detection", "trigger", "unattributed"),
+        rows=(row,),
+        advice="Move the master by SENTINEL FAILOVER, which tells every Sentinel.",
+        price="What the old master acknowledges after the promotion is lost then, which FAILOVER avoids.",
+    )
 
 
 def not_missed(measured: Measured) -> Iterator[Finding]:

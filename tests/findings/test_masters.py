@@ -21,6 +21,42 @@ def test_an_ordinary_trial_has_no_finding(analysed: Analysed, story: Story):
     assert names(analysed(story)) == set()
 
 
+def moved(fault: str, *, replica_s: float, sdown_s: float | None) -> Story:
+    """The master becomes a replica at `replica_s`, and another one is promoted once Sentinel has called it down."""
+    story = Story(length_s=50.0, paths=USUAL).fault(fault).role(replica_s, 0, "slave", IPS[0], master=f"{IPS[2]}:6379")
+    begun_s = 0.05 if sdown_s is None else sdown_s + 0.2
+    story.failover(sdown_s=sdown_s, try_s=begun_s, promoted_s=begun_s + 0.3)
+    return story.out("sentinel", 0.0, begun_s + 1.0)
+
+
+def test_a_master_that_was_moved_without_sentinel_is_called_down_late(analysed: Analysed):
+    trial = analysed(moved("failover", replica_s=0.6, sdown_s=28.1))
+    found = the(trial, "moved without Sentinel")
+    assert found.sentence == (
+        f"{PODS[0]} became a replica by FAILOVER at 0.6 s, which tells Sentinel nothing, and Sentinel waits 20 s more "
+        "for a master that says it is a replica. It called it down at 28.1 s."
+    )
+    assert found.rows == (f"{PODS[0]}: ROLE says replica of {IPS[2]}:6379",)
+    assert found.sentence in trial.cause
+    assert "only after down-after-milliseconds" not in trial.cause
+    allowed = trial.paths["sentinel/new"].allowed_s
+    assert allowed is not None
+    assert (allowed.least, allowed.most) == (26.0, 36.0)
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        moved("handover", replica_s=2.0, sdown_s=None),
+        moved("failover", replica_s=30.0, sdown_s=6.0),
+        kill_master(paths=USUAL),
+    ],
+    ids=["by SENTINEL FAILOVER", "called down before", "a crash"],
+)
+def test_a_master_that_sentinel_moved_was_not_moved_without_it(analysed: Analysed, story: Story):
+    assert "moved without Sentinel" not in names(analysed(story))
+
+
 def back(*, lost: bool, at_s: float = 3.1) -> Story:
     """The master is back as another process, and one replica copies it."""
     story = Story(length_s=30.0).fault().out("service", 0.0, at_s + 0.1).out("sentinel", 0.0, at_s + 0.1)
