@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from chaos.scenario.settings import Part
-from chaos.scenario.units import Address, Rate, Whole
+from chaos.scenario.units import Address, Flag, Misplaced, Rate, Whole, shown
 
 EXTRA = "pip install 'failover-harness[clients]'"
 """What brings every library that a client may use and that a plain installation has not."""
@@ -34,6 +34,8 @@ WITHOUT_SENTINEL = ("valkey-glide",)
 """The libraries that have no client of Sentinel."""
 NAMES_ITS_HOST = "valkey-glide"
 """The library that either checks a certificate for the name of its host, or checks nothing of it."""
+MOST_CLIENTS = 100
+"""More of one kind than one process can keep on time."""
 IN_PODS = ("redis-py-pool", "redis-py-asyncio")
 """The libraries that the agent's image has."""
 
@@ -41,7 +43,7 @@ IN_PODS = ("redis-py-pool", "redis-py-asyncio")
 def _named(value: Any) -> Any:  # noqa: ANN401  # a validator is given whatever YAML held
     module, colon, name = value.partition(":") if isinstance(value, str) else ("", "", "")
     if not colon or not all(part.isidentifier() for part in (*module.split("."), name)):
-        raise ValueError(f'"{value}" names no function; write module:function, as in mymodule:write')
+        raise ValueError(f"{shown(value)} names no function; write module:function, as in mymodule:write")
     return value
 
 
@@ -74,11 +76,11 @@ class Client(Part):
     library: Library | None = None
     client: Function | None = None
     command: tuple[str, ...] | None = Field(default=None, min_length=1)
-    count: Whole = Field(default=4, ge=1)
+    count: Whole = Field(default=4, ge=1, le=MOST_CLIENTS)
     rate_each: Rate = 50.0
     about: str = ""
-    gate: bool = True
-    audit: bool = True
+    gate: Flag = True
+    audit: Flag = True
 
     @model_validator(mode="before")
     @classmethod
@@ -96,13 +98,18 @@ class Client(Part):
     @model_validator(mode="after")
     def one_way(self) -> "Client":
         if (self.address is None) == (self.sentinel is None):
-            raise ValueError("needs either address or sentinel")
-        if sum(one is not None for one in (self.library, self.client, self.command)) > 1:
-            raise ValueError("library, client and command exclude each other; leave two of them out")
+            both = "only one of them" if self.address else "either"
+            raise Misplaced(f"a client has an address or a sentinel; write {both}", ("address",), ("sentinel",))
+        kinds = [name for name in ("library", "client", "command") if getattr(self, name) is not None]
+        if len(kinds) > 1:
+            what = f"{' and '.join(kinds)} exclude each other; leave all but one out"
+            raise Misplaced(what, *((one,) for one in kinds))
         if self.library in WITHOUT_SENTINEL and self.sentinel:
-            raise ValueError(f"{self.library} cannot ask Sentinel; give it the address of a Service")
+            what = f"{self.library} cannot ask Sentinel; give it the address of a Service"
+            raise Misplaced(what, ("library",), ("sentinel",))
         if self.library in CELERY and self.audit:
-            raise ValueError(f"{self.library} hands over tasks, which are counted and not read back; leave audit out")
+            what = f"{self.library} hands over tasks, which are counted and not read back; leave audit out"
+            raise Misplaced(what, ("audit",), ("library",))
         return self
 
     @property

@@ -18,6 +18,7 @@ from chaos.scenario.scenario import HASTY_S, Claim, Scenario, Target, down_after
 from chaos.scenario.schema import schema, words_at
 from chaos.scenario.settings import SECRETS
 from chaos.scenario.source import Place, Source, documents, dotted, override, read
+from chaos.scenario.units import Misplaced, shown
 
 PLAIN = {
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "keys and values below it are needed"),
@@ -25,7 +26,9 @@ PLAIN = {
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number is needed"),
     **dict.fromkeys(("bool_type", "bool_parsing"), "true or false is needed"),
     "greater_than_equal": "at least {ge} is needed",
+    **dict.fromkeys(("float_type", "float_parsing"), "a number is needed"),
     "less_than_equal": "at most {le} is possible",
+    "literal_error": "write {expected}",
     "string_type": "text is needed; put it in quotes",
 }
 """What pydantic finds wrong, as somebody says it who thinks of a file and not of Python's types."""
@@ -77,6 +80,9 @@ def _sentence(source: Source, error: ErrorDetails, known: dict[str, Any]) -> str
         return _line(source, place, f"no such key; {instead(str(place[-1]), words_at(known, place[:-1]))}")
     if error["type"] == "missing":
         return _line(source, place, "is missing")
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, Misplaced):
+        place = source.blamed([(*place, *below) for below in cause.places])
     return _line(source, place, _reason(error))
 
 
@@ -90,8 +96,7 @@ def _reason(error: ErrorDetails) -> str:
         return f"the value will not do: {message}; a password is given by reference and never as itself"
     if error["input"] in (None, {}, []):
         return f"nothing is written here: {message}"
-    given = str(error["input"]).lower() if isinstance(error["input"], bool) else error["input"]
-    return f'"{given}" will not do: {message}'
+    return f"{shown(error['input'])} will not do: {message}"
 
 
 def _line(source: Source, place: Place, text: str) -> str:
@@ -149,8 +154,8 @@ def _hasty(scenario: Scenario, source: Source) -> Iterator[str]:
     """Warn of a down-after-milliseconds that is so short that a second failover may follow the first."""
     silence_s = down_after_s(scenario)
     if silence_s is not None and silence_s <= HASTY_S:
-        what = f"{silence_s * 1000:g}: a second failover may follow the first at once"
-        why = f"a Sentinel may find the new master silent for {HASTY_S * 1000:g} ms before it is connected to it"
+        what = f"{silence_s * 1000:.12g}: a second failover may follow the first at once"
+        why = f"a Sentinel may find the new master silent for {HASTY_S * 1000:.12g} ms before it is connected to it"
         yield _line(source, ("system", "settings", "sentinel", "down-after-milliseconds"), f"{what}; {why}")
 
 
@@ -164,5 +169,5 @@ def _below_the_floor(
     for name, least_s in floors(silence_s).items():
         limit_s = targets[name].limit if name in targets else None
         if limit_s is not None and limit_s <= least_s:
-            why = f"down-after-milliseconds {silence_s * 1000:g} puts {name} of a crash after {least_s:g} s"
-            yield _line(source, (*place, name), f"{limit_s:g} s cannot be kept; {why}")
+            why = f"down-after-milliseconds {silence_s * 1000:.12g} puts {name} of a crash after {least_s:.12g} s"
+            yield _line(source, (*place, name), f"{limit_s:.12g} s cannot be kept; {why}")

@@ -5,10 +5,12 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from chaos.scenario.settings import Part
-from chaos.scenario.units import Address, Duration, Name, Port, Versions
+from chaos.scenario.units import Address, Duration, Flag, Misplaced, Name, Port, PositiveDuration, Versions
 
 MASTER_LABEL = "role=master"
 """On local, where a label is what the endpoint controller last said of a member."""
+CONTROLLER, PROXY = "controller", "haproxy-0"
+"""On local, the members that move the master's address."""
 PROXY_STATS, PROXY_BACKEND = 9999, "redis"
 """Where HAProxy's stats socket is, and what its backend is called, unless a scenario says otherwise."""
 
@@ -87,6 +89,13 @@ class KubeSystem(Part):
     password: SecretKey | None = None
     tls: TlsSecret | None = None
 
+    @model_validator(mode="after")
+    def one_name_each(self) -> "KubeSystem":
+        if self.proxy and self.proxy.service == self.sentinel.service:
+            what = f"\"{self.proxy.service}\" would be two Services, HAProxy's and Sentinel's; write two names"
+            raise Misplaced(what, ("proxy", "service"), ("sentinel", "service"))
+        return self
+
 
 LocalPassword = Literal["generated", "environment"]
 """A password that is made for one system alone, or the one in FAILOVER_REDIS_PASSWORD or FAILOVER_SENTINEL_PASSWORD, or
@@ -121,7 +130,7 @@ class LocalEndpoint(Part):
 
     service: Name
     mode: Literal["sentinel", "poll", "resync", "haproxy"]
-    every: Duration = 30.0
+    every: PositiveDuration = 30.0
 
 
 class LocalReplacement(Part):
@@ -153,8 +162,8 @@ class LocalSystem(Part):
     endpoint: LocalEndpoint | None = None
     restart: Duration = 1.0
     replace: LocalReplacement = LocalReplacement()
-    asks_sentinel: bool = False
-    hands_over: bool = True
+    asks_sentinel: Flag = False
+    hands_over: Flag = True
     terminate: Duration = 31.0
     ready: Duration = 0.0
     user: Name | None = None
@@ -163,28 +172,42 @@ class LocalSystem(Part):
 
     @model_validator(mode="after")
     def users_have_passwords(self) -> "LocalSystem":
-        if (self.user and not self.password) or (self.sentinel.user and not self.sentinel.password):
-            raise ValueError("user needs a password; write password: generated")
+        if self.user and not self.password:
+            raise Misplaced("a user needs a password; write password: generated", ("user",), ("password",))
+        if self.sentinel.user and not self.sentinel.password:
+            places = ("sentinel", "user"), ("sentinel", "password")
+            raise Misplaced("a user needs a password; write password: generated", *places)
         return self
 
     @model_validator(mode="after")
     def one_name_each(self) -> "LocalSystem":
-        if self.redis == self.sentinel.name:
-            raise ValueError(f'redis and sentinel.name are both "{self.redis}"; members need different names')
-        if self.endpoint and self.endpoint.service == self.sentinel.service:
-            raise ValueError(f'endpoint.service and sentinel.service are both "{self.sentinel.service}"')
-        services = {"sentinel.service": self.sentinel.service}
-        services |= {"endpoint.service": self.endpoint.service} if self.endpoint else {}
-        for key, service in services.items():
+        members = {self.redis: ("redis",), self.sentinel.name: ("sentinel", "name")}
+        services = {self.sentinel.service: ("sentinel", "service")}
+        if len(members) == 1:
+            what = f'Redis and Sentinel would both be called "{self.redis}"; members need different names'
+            raise Misplaced(what, ("sentinel", "name"), ("redis",))
+        if self.endpoint and self.endpoint.service in services:
+            what = f"\"{self.endpoint.service}\" would be two Services, the master's and Sentinel's; write two names"
+            raise Misplaced(what, ("endpoint", "service"), ("sentinel", "service"))
+        services |= {self.endpoint.service: ("endpoint", "service")} if self.endpoint else {}
+        for service, place in services.items():
             stem, _, ordinal = service.rpartition("-")
-            if ordinal.isdigit() and stem in (self.redis, self.sentinel.name):
-                raise ValueError(f'{key} is "{service}", which is the name of a member; a Service needs its own')
+            whose = members.get(stem) if ordinal.isdigit() else None
+            if whose or service in (CONTROLLER, PROXY):
+                what = f'"{service}" is the name of a member; a Service needs its own name'
+                raise Misplaced(what, place, *([whose] if whose else []))
+            if service == "localhost" or service.replace(".", "").isdigit():
+                raise Misplaced(f'"{service}" is this machine or an address; a Service needs its own name', place)
+        proxied, stem = members.get(PROXY.removesuffix("-0")), PROXY.removesuffix("-0")
+        if self.mode == "haproxy" and proxied:
+            raise Misplaced(f'"{stem}" names the HAProxy; members need different names', proxied, ("endpoint", "mode"))
         return self
 
     @model_validator(mode="after")
     def haproxy_knows_addresses(self) -> "LocalSystem":
         if self.mode == "haproxy" and self.replace.address == "new":
-            raise ValueError("endpoint.mode haproxy knows members by address; write replace: {address: kept}")
+            what = "HAProxy knows members by their address; write replace: {address: kept}"
+            raise Misplaced(what, ("replace", "address"), ("endpoint", "mode"))
         return self
 
     @property

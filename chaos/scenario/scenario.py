@@ -3,6 +3,7 @@
 Durations are seconds once loaded; a file writes `5s`, `100ms`, `2m`, `50/s`.
 """
 
+from math import ceil
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, GetPydanticSchema, model_validator
@@ -11,7 +12,7 @@ from typing_extensions import TypedDict
 from chaos.scenario.clients import Client
 from chaos.scenario.places import MASTER_LABEL, KubeSystem, LocalSystem, ProxyPods, SystemAddresses
 from chaos.scenario.settings import Part, Settings
-from chaos.scenario.units import Count, Duration, Name, PositiveDuration, Whole
+from chaos.scenario.units import Count, Duration, Flag, Misplaced, Name, PositiveDuration, Whole
 
 Claim = Literal[
     "detection",
@@ -49,6 +50,8 @@ GATE_BY_DEFAULT = ("recovery", "downtime", "lost_before", "works_at_end")
 
 MOST_MEMBERS = 50
 """More replicas of one master, or Sentinels of one system, than anybody runs."""
+MOST_WRITES = 4000.0
+"""Hertz. More than the process of the clients can send on time."""
 DATABASES = 16
 """How many databases a Redis has that was not told otherwise."""
 
@@ -131,7 +134,7 @@ class Target(Part):
     """A promise. A gate decides the verdict. `limit` is in seconds from t = 0, a count, or None where there is none."""
 
     limit: float | None = None
-    gate: bool = False
+    gate: Flag = False
 
 
 class TimeTarget(Target):
@@ -176,7 +179,7 @@ def _gating(targets: Any) -> Any:  # noqa: ANN401  # a validator is given whatev
     if not isinstance(targets, dict):
         return targets
     for name in targets.keys() & RENAMED.keys():
-        raise ValueError(f"{name} is called {RENAMED[name]} now")
+        raise Misplaced(f"{name} is called {RENAMED[name]} now", (name,))
     usual = {name: {"gate": True} for name in GATE_BY_DEFAULT}
     return {
         name: {**usual.get(name, {}), **target} if isinstance(target, dict) else target
@@ -245,7 +248,29 @@ class Scenario(Part):
         declared = self.system.settings.redis.get("databases")
         known = DATABASES if declared is None and self.system.kube is None else declared
         if known is not None and self.database >= int(known):
-            raise ValueError(f"there is no database {self.database}: this Redis has {known}, 0 to {int(known) - 1}")
+            what = f"there is no database {self.database}: Redis has {known} here, numbered from 0 to {int(known) - 1}"
+            raise Misplaced(what, ("database",), ("system", "settings", "redis", "databases"))
+        return self
+
+    @model_validator(mode="after")
+    def baseline_shows_something(self) -> "Scenario":
+        """In the baseline each client has to send something, and an operation has to be able to come too late."""
+        baseline_s, baseline = self.limits.baseline, ("limits", "baseline")
+        if self.system.addresses is not None:
+            return self
+        if self.deadline >= baseline_s:
+            what = f"{self.deadline:g} s is as long as the whole baseline of {baseline_s:g} s; write less, as in 100ms"
+            raise Misplaced(what, ("deadline",), baseline)
+        for name, client in self.clients.items():
+            if client.rate_each * baseline_s < 1:
+                least = f"{ceil(100 / baseline_s) / 100:g}/s"
+                what = f"it would send nothing in the baseline of {baseline_s:g} s; write {least} or more"
+                raise Misplaced(what, ("clients", name, "rate_each"), baseline)
+        sent_hz = sum(one.rate_each * one.count * (1 if one.is_application else 2) for one in self.clients.values())
+        if sent_hz > MOST_WRITES:
+            what = f"they would write {sent_hz:.0f} times a second in all, and their process bears {MOST_WRITES:.0f}"
+            parts = [("clients", name, key) for name in self.clients for key in ("count", "rate_each")]
+            raise Misplaced(f"{what}; have fewer, or slower ones", ("clients",), *parts)
         return self
 
     @model_validator(mode="before")

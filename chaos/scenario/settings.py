@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema, WithJsonSchema
 from pydantic_core import core_schema
 
-from chaos.scenario.units import Duration, Whole
+from chaos.scenario.units import Misplaced, PositiveDuration, Whole, shown
 
 Value = str | int
 INT_MAX, LONG_MAX = 2**31 - 1, 2**63 - 1
@@ -36,7 +36,7 @@ def number(least: int = 0, most: int = LONG_MAX, *, unit: str = "") -> Any:  # n
             raise ValueError(f'"{value}" has a unit; the server takes whole {unit} without one: {instead}')
         known = isinstance(value, int) and not isinstance(value, bool)
         if not known and not (isinstance(value, str) and re.fullmatch(r"-?\d+", value)):
-            raise ValueError(f"{_shown(value)} is not a whole number{f' of {unit}' if unit else ''}")
+            raise ValueError(f"{shown(value)} is not a whole number{f' of {unit}' if unit else ''}")
         if not least <= int(value) <= most:
             bounds = f"at least {least}" if most >= INT_MAX else f"from {least} to {most}"
             raise ValueError(f"{value} is out of bounds; the server takes {bounds}")
@@ -51,7 +51,7 @@ def words(*known: str) -> Any:  # noqa: ANN401
     def check(value: Any) -> str:  # noqa: ANN401
         word = _unyaml(value)
         if str(word).lower() not in known:
-            raise ValueError(f"{_shown(word)} is none of: {', '.join(known)}")
+            raise ValueError(f"{shown(word)} is none of: {', '.join(known)}")
         return str(word).lower()
 
     both = {"yes": True, "no": False}
@@ -66,7 +66,7 @@ def memory(least: int = 0) -> Any:  # noqa: ANN401
     def check(value: Any) -> int:  # noqa: ANN401
         match = _MEMORY.fullmatch(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
         if match is None:
-            raise ValueError(f"{_shown(value)} is no amount of memory; write 512mb, or the bytes")
+            raise ValueError(f"{shown(value)} is no amount of memory; write 512mb, or the bytes")
         amount = int(match[1]) * _BYTES[(match[2] or "").lower()]
         if amount < least:
             raise ValueError(f"{value} is too little; Redis takes at least {least} bytes")
@@ -79,9 +79,9 @@ def _save(value: Any) -> str:  # noqa: ANN401
     """Pairs of seconds and changes, as in `900 1 300 10`; an empty text is no RDB at all."""
     told = str(value).split()
     if isinstance(value, bool) or value is None or len(told) % 2 or not all(map(str.isdigit, told)):
-        raise ValueError(f'{_shown(value)} is no save; write pairs of seconds and changes, as in "900 1 300 10", or ""')
+        raise ValueError(f'{shown(value)} is no save; write pairs of seconds and changes, as in "900 1 300 10", or ""')
     if any(int(seconds) < 1 for seconds in told[::2]):
-        raise ValueError(f"{_shown(value)} is no save: Redis takes at least 1 second")
+        raise ValueError(f"{shown(value)} is no save: Redis takes at least 1 second")
     return " ".join(told)
 
 
@@ -98,7 +98,7 @@ def _buffers(value: Any) -> str:  # noqa: ANN401
         name = "slave" if name == "replica" else name
         if name not in limits or len(limit) != 3 or not all(amounts) or not limit[2].isdigit():
             raise ValueError(
-                f"{_shown(value)} is no limit of output buffers; write class, hard limit, soft limit and seconds, "
+                f"{shown(value)} is no limit of output buffers; write class, hard limit, soft limit and seconds, "
                 f'as in "replica 256mb 64mb 60"; the classes are normal, replica and pubsub'
             )
         both = [str(int(one[1]) * _BYTES[(one[2] or "").lower()]) for one in amounts if one]
@@ -122,16 +122,12 @@ def refused(because: str) -> Any:  # noqa: ANN401
 def _text(value: Any) -> str:  # noqa: ANN401
     word = _unyaml(value)
     if not isinstance(word, str | int):
-        raise ValueError(f"{_shown(word)} is neither a word nor a number")
+        raise ValueError(f"{shown(word)} is neither a word nor a number")
     return str(word)
 
 
 def _unyaml(value: Any) -> Any:  # noqa: ANN401
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
-
-
-def _shown(value: Any) -> str:  # noqa: ANN401
-    return "an empty value" if value is None else f'"{str(value).lower() if isinstance(value, bool) else value}"'
 
 
 YES_NO, TEXT = (
@@ -140,7 +136,12 @@ YES_NO, TEXT = (
 )
 SECONDS, MILLISECONDS, COUNT = number(0, INT_MAX, unit="seconds"), number(1, INT_MAX, unit="milliseconds"), number()
 _PASSWORD = (
-    "a password stands in no scenario; give it by reference, as system.kube.password or system.local.password do"
+    "no scenario holds a password; leave this out, and write password: generated below system.local, or name a Secret "
+    "below system.kube"
+)
+_USER = "leave this out: whoever logs in to Redis is system.local.user or system.kube.user"
+_SENTINEL_USER = (
+    "leave this out: whoever logs in to Sentinel is system.local.sentinel.user or system.kube.sentinel.user"
 )
 _OWN = "each member has its own, so it cannot be declared for all of them"
 _UNREAD = (
@@ -252,9 +253,10 @@ _REDIS: dict[str, Any] = {
 }
 _NOT_REDIS: dict[str, Any] = {
     **_each(
-        "masterauth masteruser primaryauth primaryuser requirepass tls-client-key-file-pass tls-key-file-pass user",
+        "masterauth primaryauth requirepass tls-client-key-file-pass tls-key-file-pass user",
         refused(_PASSWORD),
     ),
+    **_each("masteruser primaryuser", refused(_USER)),
     **_each(
         """bind daemonize dir logfile pidfile port replica-announce-ip replica-announce-port replicaof
         slave-announce-ip slave-announce-port slaveof supervised tls-port unixsocket unixsocketgroup unixsocketperm""",
@@ -271,7 +273,9 @@ _SENTINEL: dict[str, Any] = {
     "quorum": number(1, INT_MAX),
 }
 _NOT_SENTINEL: dict[str, Any] = {
-    **_each("auth-pass auth-user requirepass sentinel-pass sentinel-user", refused(_PASSWORD)),
+    **_each("auth-pass requirepass sentinel-pass", refused(_PASSWORD)),
+    "auth-user": refused(_USER),
+    "sentinel-user": refused(_SENTINEL_USER),
     **_each(
         "announce-ip announce-port bind daemonize dir known-replica known-sentinel known-slave logfile", refused(_OWN)
     ),
@@ -305,7 +309,7 @@ def _renamed(declared: dict[str, Value]) -> dict[str, Value]:
     """Return the settings under today's names. Raises ValueError for one that stands there under both of its names."""
     for old in _OLD.keys() & declared.keys():
         if _OLD[old] in declared:
-            raise ValueError(f"{old} and {_OLD[old]} are one setting; write one of them")
+            raise Misplaced(f"{old} and {_OLD[old]} are one setting; write one of them", (old,), (_OLD[old],))
     return {_OLD.get(name, name): value for name, value in declared.items()}
 
 
@@ -328,6 +332,12 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _whole_milliseconds(seconds: float) -> float:
+    if not 1 <= round(seconds * 1000, 6) <= INT_MAX or round(seconds * 1000, 6) % 1:
+        raise ValueError(f"{seconds * 1000:.12g}ms will not do: HAProxy takes whole milliseconds, 24 days at most")
+    return seconds
+
+
 class ProxySettings(Part):
     """How HAProxy checks a server: every `inter`, down after `fall` bad checks, up after `rise` good ones.
 
@@ -335,7 +345,7 @@ class ProxySettings(Part):
     into the record, so that it can be said what a check's period costs. On local it is set as declared here.
     """
 
-    inter: Duration = 2.0
+    inter: Annotated[PositiveDuration, AfterValidator(_whole_milliseconds)] = 2.0
     fall: Whole = Field(default=3, ge=1)
     rise: Whole = Field(default=2, ge=1)
 

@@ -4,7 +4,7 @@ Strict where YAML is lenient: a key that stands twice is an error, and so are ta
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,18 +42,14 @@ class Source:
     where: dict[Place, str] = field(default_factory=dict)
 
     def at(self, place: Place) -> str:
-        """Where `place` is written, or the nearest place above it that is, with the options that set a part of it."""
-        options = {
-            said: None for below, said in self.where.items() if _is_option(said) and below[: len(place)] == place
-        }
+        """Where `place` is written, or the nearest place above it that is."""
         while place not in self.where:
             place = place[:-1]
-        said = self.where[place]
-        return said if _is_option(said) or not options else f"{said}, with {' '.join(options)}"
+        return self.where[place]
 
-
-def _is_option(said: str) -> bool:
-    return said.startswith(OPTION)
+    def blamed(self, places: Sequence[Place]) -> Place:
+        """Of several places that contradict each other the one that an option set, or else the first."""
+        return next((one for one in places if self.at(one).startswith(OPTION)), places[0])
 
 
 def read(path: Path, what: str = "a scenario") -> Source:
@@ -88,7 +84,8 @@ def override(source: Source, settings: Mapping[str, str]) -> Source:
     where, data = dict(source.where), source.data
     for key, text in settings.items():
         place = tuple(key.split("."))
-        secret = place[-1] in SECRETS or any(name in text for name in SECRETS)
+        acl = place[-2:] == ("redis", "user")  # which may hold a password, as in `user default on >…`
+        secret = acl or place[-1] in SECRETS or any(name in text for name in SECRETS)
         shown = f"{OPTION} {key}={'…' if secret else text}"
         data = _replaced(data, place, _scalar(text, shown), shown)
         where = {known: said for known, said in where.items() if known[: len(place)] != place}

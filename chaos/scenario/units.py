@@ -17,8 +17,28 @@ _HOST = re.compile(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MOST_PORT = 65535
 MOST_RATE = 1000.0
-"""Hertz. A client sends one operation after another, and waits for each reply."""
+"""Hertz. More than one client in Python sends in time."""
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Misplaced(ValueError):
+    """What is wrong with a part, and the `places` in it that say so together.
+
+    A user is told of the one that an option set, since that was just typed, and otherwise of the first.
+    """
+
+    def __init__(self, text: str, *places: tuple[str | int, ...]) -> None:
+        super().__init__(text)
+        self.places = places
+
+
+def shown(value: Any) -> str:  # noqa: ANN401  # whatever YAML held
+    """A value as the file says it, and not as Python does."""
+    if value is None:
+        return "an empty value"
+    if isinstance(value, dict | list | tuple):
+        return "keys and values" if isinstance(value, dict) else "a list"
+    return f'"{str(value).lower() if isinstance(value, bool) else value}"'
 
 
 def parse_duration(value: Any) -> float:  # noqa: ANN401  # a validator is given whatever YAML held
@@ -26,7 +46,7 @@ def parse_duration(value: Any) -> float:  # noqa: ANN401  # a validator is given
         return 0.0
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f'"{value}" is not a duration; write 5s, 100ms or 2m')
+        raise ValueError(f"{shown(value)} is not a duration; write 5s, 100ms or 2m")
     return float(match[1]) * _SECONDS[match[2]]
 
 
@@ -39,7 +59,7 @@ def _more_than_nothing(seconds: float) -> float:
 def parse_rate(value: Any) -> float:  # noqa: ANN401
     match = _RATE.fullmatch(value) if isinstance(value, str) else None
     if match is None or float(match[1]) == 0:
-        raise ValueError(f'"{value}" is not a rate; write 50/s')
+        raise ValueError(f"{shown(value)} is not a rate; write 50/s")
     rate = float(match[1]) / _SECONDS[match[2]]
     if rate > MOST_RATE:
         raise ValueError(f'"{value}" is more than one client can send, which is {MOST_RATE:g}/s; have more clients')
@@ -48,7 +68,7 @@ def parse_rate(value: Any) -> float:  # noqa: ANN401
 
 def parse_count(value: Any) -> float:  # noqa: ANN401
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f'"{value}" is not a count; write 0')
+        raise ValueError(f"{shown(value)} is not a count; write 0")
     return float(value)
 
 
@@ -59,7 +79,7 @@ def parse_address(value: Any) -> str:  # noqa: ANN401
     host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
     if not _HOST.fullmatch(host) or not (port.isascii() and port.isdigit()):
         raise ValueError(
-            f'"{value}" is not an address; write host:port, as in rfrm-redis-cluster:6379 or [fd00::10]:6379'
+            f"{shown(value)} is not an address; write host:port, as in rfrm-redis-cluster:6379 or [fd00::10]:6379"
         )
     if host.startswith("["):
         try:
@@ -72,14 +92,14 @@ def parse_address(value: Any) -> str:  # noqa: ANN401
 
 def parse_port(value: Any) -> int:  # noqa: ANN401
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_PORT:
-        raise ValueError(f'"{value}" is not a port; write a number from 1 to {MOST_PORT}')
+        raise ValueError(f"{shown(value)} is not a port; write a number from 1 to {MOST_PORT}")
     return value
 
 
 def parse_name(value: Any) -> str:  # noqa: ANN401
     """A name that Sentinel, a file and a label can hold."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise ValueError(f'"{value}" is not a name; write letters, digits and the characters . - _ only')
+        raise ValueError(f"{shown(value)} is not a name; write letters, digits and the characters . - _ only")
     return value
 
 
@@ -87,7 +107,7 @@ def parse_versions(value: Any) -> str:  # noqa: ANN401
     try:
         SpecifierSet(value)
     except (InvalidSpecifier, AttributeError, TypeError):
-        raise ValueError(f'"{value}" says no versions; write ">=6.2" or ">=7, <8"') from None
+        raise ValueError(f'{shown(value)} says no versions; write ">=6.2" or ">=7, <8"') from None
     return str(value)
 
 
@@ -107,6 +127,8 @@ Rate = Annotated[
 ]
 Whole = Annotated[int, Strict()]
 """A whole number. `yes` is none, which YAML reads as true and Python would take for 1."""
+Flag = Annotated[bool, Strict()]
+"""True or false. 1 is neither."""
 Count = Annotated[
     float,
     BeforeValidator(parse_count),

@@ -88,7 +88,12 @@ def test_a_path_that_is_not_there_is_named(mine):
         ("limit: 15s", "limit: 15", 'yaml:15: targets.recovery.limit: "15" is not a duration; write 5s'),
         ("  period: 1s\n", "", "yaml:2: system.period is missing"),
         ("redis:6379}", "redis:6379, count: 0}", 'yaml:13: clients.service.count: "0" will'),
-        ("address: redis:6379", "count: 1", "yaml:13: clients.service: needs either address or sentinel"),
+        ("address: redis:6379", "count: 1", "yaml:13: clients.service.address: a client has an address or a sentinel"),
+        ("redis:6379}", "redis:6379, gate: 1}", 'yaml:13: clients.service.gate: "1" will not do: true or false is'),
+        ("redis:6379}", "redis:6379, rate_each: [5]}", "yaml:13: clients.service.rate_each: a list is not a rate"),
+        ("redis:6379}", "redis:6379}\ndatabase: 16\nlimits:\n  deadline: 1s", "yaml:16: limits.deadline: no such key"),
+        ("redis:6379}", "redis:6379}\ndeadline: 20s", "yaml:14: deadline: 20 s is as long as the whole baseline of 10"),
+        ("recovery: {", "total: {limit: 1s}\n  recovery: {", "yaml:15: targets.total: total is called downtime now"),
         ("address: redis:6379", "address: redis", 'yaml:13: clients.service.address: "redis" is not an address'),
         ("[redis/]", "[nix/]", "yaml:4: system.kube.manifests.0: scenarios/mine/nix is not there"),
         ("app=sentinel,", "app=sentinel, servce: x,", "yaml:8: system.kube.sentinel.servce: no such key; did you mean"),
@@ -153,11 +158,19 @@ def test_an_override_is_checked_as_the_file_is(mine):
         ("system.local.port", "0", '"0" is not a port'),
         ("system.local.sentinel.port", "99999", '"99999" is not a port'),
         ("system.local.sentinel.master", "my master", '"my master" is not a name; write letters, digits and'),
-        ("system.local.sentinel.name", "redis", 'redis and sentinel.name are both "redis"'),
-        ("system.local.sentinel.service", "redis", 'endpoint.service and sentinel.service are both "redis"'),
+        ("system.local.sentinel.name", "redis", 'Redis and Sentinel would both be called "redis"'),
+        ("system.local.sentinel.service", "redis", "\"redis\" would be two Services, the master's and Sentinel's"),
+        ("system.local.sentinel.service", "haproxy-0", '"haproxy-0" is the name of a member'),
+        ("system.local.endpoint.service", "controller", '"controller" is the name of a member'),
+        ("system.local.endpoint.service", "127.0.0.1", '"127.0.0.1" is this machine or an address'),
+        ("system.local.endpoint.every", "0", "0 is no time in which anything could happen"),
+        ("system.local.endpoint.mode", "polls", "will not do: write 'sentinel', 'poll', 'resync' or 'haproxy'"),
+        ("system.local.user", "mine", "a user needs a password; write password: generated"),
+        ("system.settings.proxy.inter", "0", "0 is no time in which anything could happen"),
+        ("system.settings.proxy.inter", "0.5ms", "0.5ms will not do: HAProxy takes whole milliseconds"),
         ("system.local.redis", "a/b", '"a/b" is not a name'),
         ("database", "-1", '"-1" will not do: at least 0 is needed'),
-        ("database", "16", "there is no database 16: this Redis has 16, 0 to 15"),
+        ("database", "16", "there is no database 16: Redis has 16 here, numbered from 0 to 15"),
         ("database", "yes", '"true" will not do: a whole number is needed'),
         ("system.replicas", "yes", '"true" will not do: a whole number is needed'),
         ("system.replicas", "1000", '"1000" will not do: at most 50 is possible'),
@@ -166,8 +179,17 @@ def test_an_override_is_checked_as_the_file_is(mine):
         ("clients", "{}", "clients is empty: without a client nothing would be measured"),
         ("limits.recovery", "0", "0 is no time in which anything could happen"),
         ("deadline", "0s", "0 is no time in which anything could happen"),
-        ("system.local.endpoint.service", "redis-0", 'endpoint.service is "redis-0", which is the name of a member'),
-        ("system.local.sentinel.service", "sentinel-1", 'sentinel.service is "sentinel-1", which is the name of a'),
+        ("clients.service.count", "1000", '"1000" will not do: at most 100 is possible'),
+        ("clients.service.rate_each", "0.1/s", "it would send nothing in the baseline of 3 s; write 0.34/s or more"),
+        ("clients.service", "{address: redis:1, count: 100, rate_each: 50/s}", "they would write 10100 times a second"),
+        ("targets.lost_tail.limit", "yes", '"true" is not a count; write 0'),
+        ("targets.detection.gate", "1", '"1" will not do: true or false is needed'),
+        ("system.local.endpoint.service", "redis-0", '"redis-0" is the name of a member; a Service needs its own name'),
+        (
+            "system.local.sentinel.service",
+            "sentinel-1",
+            '"sentinel-1" is the name of a member; a Service needs its own',
+        ),
         ("clients.a/b", "{address: redis:1}", '"a/b" is not a name'),
         ("system.replicas", "two", '"two" will not do: a whole number is needed'),
         ("limits", "", "nothing is written here: keys and values below it are needed"),
@@ -177,6 +199,32 @@ def test_what_no_system_can_have_is_refused_at_load(key, value, says):
     with pytest.raises(ScenarioError) as error:
         load("sentinel", {key: value})
     assert says in str(error.value)
+    assert str(error.value).startswith(f"--set {key}=")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("clients.service.count", "10"),
+        ("clients.service.rate_each", "0.34/s"),
+        ("clients.service.rate_each", "1000/s"),
+        ("deadline", "2.9s"),
+        ("database", "15"),
+        ("limits.stable", "0"),
+        ("limits.watch", "0"),
+        ("targets.lost_before.limit", "0"),
+        ("targets.recovery.limit", "0"),
+        ("targets.detection.gate", "yes"),
+        ("system.period", "0"),
+        ("system.replicas", "50"),
+        ("system.local.ready", "0"),
+        ("system.local.endpoint.service", "redis-a"),
+        ("system.local.redis", "haproxy"),
+        ("system.settings.proxy.inter", "1ms"),
+    ],
+)
+def test_what_is_near_and_has_a_meaning_is_loaded(key: str, value: str):
+    assert load("sentinel", {key: value}).scenario.name == "sentinel"
 
 
 def test_an_ipv6_address_stands_in_brackets():
@@ -191,16 +239,43 @@ def test_an_experiment_is_no_scenario(mine):
         load("mine")
 
 
-def test_an_error_of_a_whole_part_names_the_option_that_set_a_part_of_it():
-    with pytest.raises(ScenarioError, match=r"scenario\.yaml:\d+, with --set system\.local\.redis=sentinel: system"):
-        load("sentinel", {"system.local.redis": "sentinel", "limits.watch": "5s"})
-    assert load("sentinel", {"limits.watch": "0", "limits.stable": "0"}).scenario.limits.watch == 0
-    assert load("sentinel", {"system.local.endpoint.service": "redis-a"}).scenario.system.on_local.endpoint
+@pytest.mark.parametrize(
+    ("settings", "blamed"),
+    [
+        ({"system.local.redis": "sentinel"}, "--set system.local.redis=sentinel: system.local.redis: "),
+        ({"limits.baseline": "50ms"}, "--set limits.baseline=50ms: limits.baseline: "),
+        ({"clients.service.sentinel": "s:1"}, "--set clients.service.sentinel=s:1: clients.service.sentinel: "),
+    ],
+)
+def test_of_two_values_that_contradict_each_other_the_one_that_was_typed_is_blamed(settings, blamed):
+    with pytest.raises(ScenarioError) as error:
+        load("sentinel", {"limits.stable": "5s", **settings})
+    assert str(error.value).startswith(blamed)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "blamed"),
+    [
+        ({"limits.watch": "5s"}, "scenario.yaml:13: database: "),
+        ({"system.settings.redis.databases": "1"}, "--set system.settings.redis.databases=1: system.settings.redis."),
+    ],
+)
+def test_a_files_own_contradiction_is_blamed_on_the_file_whatever_was_typed(mine, settings, blamed):
+    given = mine("  period: 1s", "    redis: {databases: 7}\n  period: 1s\ndatabase: 7")
+    with pytest.raises(ScenarioError, match="there is no database 7") as error:
+        load(given, settings)
+    assert blamed in str(error.value)
+
+
+def test_haproxys_own_name_is_refused_where_there_is_one():
+    with pytest.raises(ScenarioError, match='"haproxy" names the HAProxy; members need different names'):
+        load("haproxy", {"system.local.redis": "haproxy"})
 
 
 def test_a_database_that_the_settings_make_is_there():
     assert load("sentinel", {"database": "16", "system.settings.redis.databases": "17"}).scenario.database == 16
-    with pytest.raises(ScenarioError, match="this Redis has 1, 0 to 0"):
+    with pytest.raises(ScenarioError, match="Redis has 1 here, numbered from 0 to 0"):
         load("sentinel", {"database": "1", "system.settings.redis.databases": "1"})
 
 

@@ -98,6 +98,9 @@ def test_an_old_name_is_the_setting_that_it_is_called_today(old, new):
         (f"{SENTINEL}.quorum", "-1", "-1 is out of bounds"),
         (f"{SENTINEL}.quorum", "two", '"two" is not a whole number'),
         (f"{SENTINEL}.master-reboot-down-after-period", "1", "SENTINEL MASTER does not report it"),
+        (f"{SENTINEL}.auth-user", "mine", "whoever logs in to Redis is system.local.user or system.kube.user"),
+        (f"{SENTINEL}.sentinel-user", "mine", "whoever logs in to Sentinel is system.local.sentinel.user or"),
+        (f"{REDIS}.masteruser", "mine", "whoever logs in to Redis is system.local.user or system.kube.user"),
         (f"{SENTINEL}.resolve-hostnames", "yes", "SENTINEL MASTER does not report it"),
     ],
 )
@@ -116,12 +119,13 @@ def test_what_a_server_would_refuse_is_refused_at_load(key, value, says):
         (f"{REDIS}.primaryauth", "hunter2"),
         (f"{SENTINEL}.auth-pass", "hunter2"),
         (f"{SENTINEL}.sentinel-pass", "hunter2"),
+        (f"{REDIS}.user", "default on >hunter2"),
         (REDIS, "{requirepass: hunter2}"),
         ("system.local.password", "hunter2"),
     ],
 )
 def test_a_password_is_refused_and_its_value_is_never_repeated(key, value):
-    with pytest.raises(ScenarioError, match=r"a password (stands in no scenario|is given by reference)") as error:
+    with pytest.raises(ScenarioError, match=r"no scenario holds a password|a password is given by") as error:
         load("sentinel", {key: value})
     assert "hunter2" not in str(error.value)
 

@@ -12,13 +12,13 @@ from typing import Any, Protocol
 
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.local.config import quorum, redis_login
-from chaos.cluster.local.kubelet import CONTROLLER, MASTER, Kubelet
+from chaos.cluster.local.kubelet import MASTER, Kubelet
 from chaos.cluster.local.pod import LocalPod
 from chaos.model import MemberKind
 from chaos.net.service import Service
 from chaos.pipe import packed
 from chaos.record.events import EndpointEntry, Endpoints, Event, ServiceKnown, Stamped
-from chaos.scenario.places import MASTER_LABEL, LocalSystem
+from chaos.scenario.places import CONTROLLER, MASTER_LABEL, LocalSystem
 from chaos.scenario.scenario import System
 
 MASTER_HOST, SENTINEL_HOST = 10, 11

@@ -23,9 +23,8 @@ from chaos.pipe import Child, Program
 from chaos.record.events import Event, LogClosed, LogOpened, Stamped
 from chaos.record.layout import LOGS
 from chaos.resp import Resp
+from chaos.scenario.places import CONTROLLER, PROXY
 
-CONTROLLER = "controller"
-PROXY = "haproxy-0"
 AGAIN_S, REPLY_S = 0.5, 1.0
 """How often a Redis that asks Sentinel before it starts asks again, and how long it waits for an answer."""
 THIRD = {MemberKind.REDIS: 1, MemberKind.SENTINEL: 2, MemberKind.OPERATOR: 3, MemberKind.PROXY: 5}
