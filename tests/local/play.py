@@ -17,7 +17,7 @@ from tests.fakes import HERE, read
 from tests.verdicts import counted
 
 END_S = 240.0
-"""How long a campaign may take on a busy machine."""
+"""How long a campaign may take on a busy machine for each of its experiments."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def played_by(command: list[str], asked: Asked) -> Played:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=END_S,
+        timeout=END_S * len(asked.experiments),
         check=False,
     )
     played = Played(done.returncode, done.stdout, asked.out)

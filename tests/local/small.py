@@ -77,6 +77,7 @@ def experiment(folder: Path, name: str, expects: str, *method: dict[str, Any]) -
         },
         "method": [*method, probe("wait_until_recovered")],
         "rollbacks": [action("heal")],
+        "runtime": {"rollbacks": {"strategy": "always"}},
     }
     file = folder / f"{name}.yaml"
     file.write_text(yaml.safe_dump(content, sort_keys=False))

@@ -1,4 +1,7 @@
-"""Each kind of fault on a real system: what it brings and how it is proved. Without effect it proves nothing."""
+"""Each kind of fault on a real system: what it brings and how it is proved. Without effect it proves nothing.
+
+Those that have effect are the experiments of one campaign, and those without are faults of as few trials as possible.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,19 +11,61 @@ import pytest
 from chaos.agent.reach import no_cgroup
 from chaos.analysis.result import State, TrialResult, Verdict
 from chaos.errors import INCONCLUSIVE
-from tests.local.play import Asked, play, voids
+from tests.local.play import Asked, Played, play
 from tests.local.small import action, experiment, probe, scenario
 from tests.local.tampered import environment
 
-pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.local, pytest.mark.timeout(2100)]
 HELD_S, LIMIT_S, DOWN_AFTER_S = 10, 8, 2.0
-PAUSED = (action("pause", target="master"), probe("hold", seconds=HELD_S), action("heal"))
+TWO_AT_ONCE = ("--parallel", "2")
+"""Most of a trial is waiting."""
+CRASHES = (
+    action("crash", target="any-sentinel", replace=True),
+    action("crash", target="any-sentinel", replace=False),
+    action("keep_down", target="any-sentinel"),
+)
 
 
-def test_a_master_that_hangs_is_replaced_comes_back_as_a_master_and_is_demoted(tmp_path: Path) -> None:
-    paused = experiment(tmp_path, "paused", "failover", *PAUSED)
-    small = scenario(tmp_path, {"targets.recovery.limit": f"{LIMIT_S}s", "limits.watch": "3s"})
-    played = play(Asked(small, (paused,), tmp_path / "reports"))
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """The pause comes first, beside a trial in which nearly nothing happens: its effect is timed most narrowly."""
+    folder = tmp_path_factory.mktemp("faults")
+    hold, heal = probe("hold", seconds=HELD_S), action("heal")
+    hit = action("crash", target=["master", "sentinel-2"], replace=True)
+    crash, pause = action("crash", target="master"), action("pause", target="master", when="6 s")
+    halves = action("partition", target="master", shape="halves", reject=True)
+    lone = action("crash", target="any-sentinel", replace=False)
+    experiments = (
+        experiment(folder, "paused", "failover", action("pause", target="master"), hold, heal),
+        experiment(folder, "reset", "no-failover", action("reset"), probe("hold", seconds=14)),
+        experiment(folder, "both", "failover", hit, action("keep_down", target="master", when="promotion"), hold, heal),
+        experiment(folder, "halves", "failover", halves, hold, heal),
+        experiment(folder, "timed", "failover", crash, pause, probe("hold", seconds=1), heal),
+        experiment(folder, "asleep", "failover", action("slow", seconds=8.0), probe("hold", seconds=8)),
+        experiment(folder, "killed", "no-failover", lone, probe("hold", seconds=4)),
+        experiment(folder, "asked", "failover", action("handover")),
+    )
+    small = scenario(folder, {"targets.recovery.limit": f"{LIMIT_S}s", "limits.watch": "3s"})
+    return play(Asked(small, experiments, folder / "reports", options=TWO_AT_ONCE))
+
+
+@pytest.fixture(scope="module")
+def no_signals(tmp_path_factory: pytest.TempPathFactory) -> TrialResult:
+    """A pause and every crash, whose signals go nowhere."""
+    return without_effect(
+        tmp_path_factory.mktemp("no-signals"), "no_signals", action("pause", target="master"), *CRASHES
+    )
+
+
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory: pytest.TempPathFactory) -> TrialResult:
+    """What Redis and Sentinel refuse: a Sentinel knows no DEBUG SLEEP, and the settings let nobody be promoted."""
+    faults = action("slow", target="any-sentinel", seconds=4.0), action("reset", pattern="nobody"), action("handover")
+    nobody = {"system.settings.redis": {"replica-priority": 0}}
+    return without_effect(tmp_path_factory.mktemp("refused"), "", *faults, settings=nobody)
+
+
+def test_a_master_that_hangs_is_replaced_comes_back_as_a_master_and_is_demoted(played: Played) -> None:
     trial = played.of("paused")
 
     [fault] = trial.faults
@@ -46,16 +91,11 @@ def test_a_master_that_hangs_is_replaced_comes_back_as_a_master_and_is_demoted(t
     assert played.events("paused", "fault.undone") == []
 
 
-def test_a_pause_without_effect_proves_nothing(tmp_path: Path) -> None:
-    trial = without_effect(tmp_path, "no_signals", *PAUSED)
-
-    assert "is not yet stopped after SIGSTOP" in voids(trial)["fault unproved"]
+def test_a_pause_without_effect_proves_nothing(no_signals: TrialResult) -> None:
+    assert "is not yet stopped after SIGSTOP" in unproved(no_signals, 0)
 
 
-def test_a_sentinel_that_crashes_brings_no_failover(tmp_path: Path) -> None:
-    crash = action("crash", target="any-sentinel", replace=False)
-    killed = experiment(tmp_path, "killed", "no-failover", crash, probe("hold", seconds=4))
-    played = play(Asked(scenario(tmp_path, {}), (killed,), tmp_path / "reports"))
+def test_a_sentinel_that_crashes_brings_no_failover(played: Played) -> None:
     trial = played.of("killed")
 
     assert trial.verdict is Verdict.PASS, played.printed
@@ -66,23 +106,12 @@ def test_a_sentinel_that_crashes_brings_no_failover(tmp_path: Path) -> None:
     assert trial.paths["service/new"].outage_s is trial.paths["service/kept"].outage_s is None
 
 
-@pytest.mark.parametrize(
-    "crash",
-    [
-        action("crash", target="any-sentinel", replace=True),
-        action("crash", target="any-sentinel", replace=False),
-        action("keep_down", target="any-sentinel"),
-    ],
-)
-def test_a_crash_without_effect_proves_nothing(tmp_path: Path, crash: dict[str, object]) -> None:
-    trial = without_effect(tmp_path, "no_signals", crash)
-
-    assert "is still there 2 s after SIGKILL" in voids(trial)["fault unproved"]
+@pytest.mark.parametrize("number", range(1, 1 + len(CRASHES)))
+def test_a_crash_without_effect_proves_nothing(no_signals: TrialResult, number: int) -> None:
+    assert "is still there 2 s after SIGKILL" in unproved(no_signals, number)
 
 
-def test_a_master_that_sleeps_answers_no_ping_and_is_replaced(tmp_path: Path) -> None:
-    asleep = experiment(tmp_path, "asleep", "failover", action("slow", seconds=8.0), probe("hold", seconds=8))
-    played = play(Asked(scenario(tmp_path, {}), (asleep,), tmp_path / "reports"))
+def test_a_master_that_sleeps_answers_no_ping_and_is_replaced(played: Played) -> None:
     trial = played.of("asleep")
 
     [fault] = trial.faults
@@ -95,16 +124,11 @@ def test_a_master_that_sleeps_answers_no_ping_and_is_replaced(tmp_path: Path) ->
     assert DOWN_AFTER_S - 1 < sdown.least < 8
 
 
-def test_a_redis_that_refuses_to_sleep_proves_nothing_and_the_refusal_is_told(tmp_path: Path) -> None:
-    """A Sentinel knows no DEBUG SLEEP."""
-    trial = without_effect(tmp_path, "", action("slow", target="any-sentinel", seconds=4.0))
-
-    assert "DEBUG SLEEP was answered at once: " in voids(trial)["fault unproved"]
+def test_a_redis_that_refuses_to_sleep_proves_nothing_and_the_refusal_is_told(refused: TrialResult) -> None:
+    assert "DEBUG SLEEP was answered at once: " in unproved(refused, 0)
 
 
-def test_a_failover_that_a_sentinel_is_asked_for_is_a_requested_one_with_nothing_to_detect(tmp_path: Path) -> None:
-    asked = experiment(tmp_path, "asked", "failover", action("handover"))
-    played = play(Asked(scenario(tmp_path, {}), (asked,), tmp_path / "reports"))
+def test_a_failover_that_a_sentinel_is_asked_for_is_a_requested_one_with_nothing_to_detect(played: Played) -> None:
     trial = played.of("asked")
 
     [fault] = trial.faults
@@ -116,18 +140,12 @@ def test_a_failover_that_a_sentinel_is_asked_for_is_a_requested_one_with_nothing
     assert trial.milestones["promoted"].state is State.SEEN
 
 
-def test_a_failover_that_is_refused_proves_nothing_and_the_refusal_is_told(tmp_path: Path) -> None:
-    """The settings let nobody be promoted."""
-    nobody = {"system.settings.redis": {"replica-priority": 0}}
-    trial = without_effect(tmp_path, "", action("handover"), settings=nobody)
-
-    assert "NOGOODSLAVE" in voids(trial)["fault unproved"]
-    assert trial.failovers == ()
+def test_a_failover_that_is_refused_proves_nothing_and_the_refusal_is_told(refused: TrialResult) -> None:
+    assert "NOGOODSLAVE" in unproved(refused, 2)
+    assert refused.failovers == ()
 
 
-def test_a_sentinel_that_is_reset_brings_no_failover_and_finds_the_others_again(tmp_path: Path) -> None:
-    reset = experiment(tmp_path, "reset", "no-failover", action("reset"), probe("hold", seconds=14))
-    played = play(Asked(scenario(tmp_path, {}), (reset,), tmp_path / "reports"))
+def test_a_sentinel_that_is_reset_brings_no_failover_and_finds_the_others_again(played: Played) -> None:
     trial = played.of("reset")
 
     assert trial.verdict is Verdict.PASS, played.printed
@@ -138,13 +156,10 @@ def test_a_sentinel_that_is_reset_brings_no_failover_and_finds_the_others_again(
     assert (told[-1].num_slaves, told[-1].num_other_sentinels) == (2, 2)
 
 
-def test_a_reset_that_matches_no_master_proves_nothing(tmp_path: Path) -> None:
-    trial = without_effect(tmp_path, "", action("reset", pattern="nobody"))
+def test_a_reset_that_matches_no_master_proves_nothing(refused: TrialResult) -> None:
+    unanswered = "answered 0 to SENTINEL RESET nobody, and gave up after 5 s: it published no +reset-master"
 
-    assert (
-        "answered 0 to SENTINEL RESET nobody, and gave up after 5 s: it published no +reset-master"
-        in voids(trial)["fault unproved"]
-    )
+    assert unanswered in unproved(refused, 1)
 
 
 def test_what_changes_nothing_proves_nothing_and_each_says_what_was_seen_instead(tmp_path: Path) -> None:
@@ -189,10 +204,7 @@ def test_a_hook_that_does_not_do_its_work_proves_nothing_and_what_it_met_is_told
     assert "it answered nothing to SHUTDOWN and runs on" in shutdown.unproved
 
 
-def test_a_partition_in_halves_is_proved_on_both_its_members_and_healed(tmp_path: Path) -> None:
-    halves = action("partition", target="master", shape="halves", reject=True)
-    cut = experiment(tmp_path, "halves", "failover", halves, probe("hold", seconds=HELD_S), action("heal"))
-    played = play(Asked(scenario(tmp_path, {}), (cut,), tmp_path / "reports"))
+def test_a_partition_in_halves_is_proved_on_both_its_members_and_healed(played: Played) -> None:
     trial = played.of("halves")
 
     [fault] = trial.faults
@@ -202,11 +214,7 @@ def test_a_partition_in_halves_is_proved_on_both_its_members_and_healed(tmp_path
     assert trial.failovers[0].kind == "detected"
 
 
-def test_the_second_fault_comes_at_its_event_and_hits_who_is_there_then(tmp_path: Path) -> None:
-    first = action("crash", target=["master", "sentinel-2"], replace=True)
-    second = action("keep_down", target="master", when="promotion")
-    both = experiment(tmp_path, "both", "failover", first, second, probe("hold", seconds=HELD_S), action("heal"))
-    played = play(Asked(scenario(tmp_path, {}), (both,), tmp_path / "reports"))
+def test_the_second_fault_comes_at_its_event_and_hits_who_is_there_then(played: Played) -> None:
     trial = played.of("both")
 
     crash, kept = trial.faults
@@ -218,10 +226,7 @@ def test_the_second_fault_comes_at_its_event_and_hits_who_is_there_then(tmp_path
     assert kept.heal_confirmed_s is not None
 
 
-def test_a_fault_at_a_time_hits_who_is_master_by_then_and_not_who_was_so_before(tmp_path: Path) -> None:
-    first, second = action("crash", target="master"), action("pause", target="master", when="6 s")
-    both = experiment(tmp_path, "timed", "failover", first, second, probe("hold", seconds=1), action("heal"))
-    played = play(Asked(scenario(tmp_path, {}), (both,), tmp_path / "reports"))
+def test_a_fault_at_a_time_hits_who_is_master_by_then_and_not_who_was_so_before(played: Played) -> None:
 
     crash, pause = played.of("timed").faults
     assert pause.hit, played.printed
@@ -240,3 +245,10 @@ def without_effect(
     assert trial.verdict is Verdict.INCONCLUSIVE, played.printed
     assert played.code == INCONCLUSIVE
     return trial
+
+
+def unproved(trial: TrialResult, number: int) -> str:
+    """Why one fault of a trial is not proved, for which the trial is void."""
+    fault = trial.faults[number]
+    assert f"the {fault.name} is not proved: {fault.unproved}" in {one.text for one in trial.doubts if one.voids}
+    return fault.unproved
