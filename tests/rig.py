@@ -206,7 +206,7 @@ def call(port: int, *command: str | int) -> Any:
     reader = hiredis.Reader(encoding="utf-8")
     words: Any = tuple(str(word) for word in command)
     try:
-        with socket.create_connection((LOOPBACK, port), timeout=2) as connection:
+        with socket.create_connection((LOOPBACK, port), timeout=60) as connection:
             connection.sendall(hiredis.pack_command(words))
             while (reply := reader.gets()) is False:
                 data = connection.recv(65536)

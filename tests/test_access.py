@@ -112,7 +112,7 @@ def test_a_certificate_that_does_not_name_its_authoritys_key_is_taken_as_redis_t
             "crt",
         ],
     ):
-        subprocess.run(["openssl", *command], cwd=tmp_path, capture_output=True, check=True, timeout=20)
+        subprocess.run(["openssl", *command], cwd=tmp_path, capture_output=True, check=True, timeout=60)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(tmp_path / "crt", tmp_path / "key")
     asked, told = ssl.MemoryBIO(), ssl.MemoryBIO()

@@ -209,7 +209,7 @@ async def test_a_mirror_is_whole_after_a_broken_pipe_under_load(agent, tmp_path)
         await asyncio.sleep(0.1)
     send(first, mirror)
     first.kill()
-    first.communicate(timeout=5)
+    first.communicate(timeout=60)
     with keeper(agent.directory) as second:
         exchange(second, mirror)
         agent.tell(STOP, {})

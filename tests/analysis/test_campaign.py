@@ -218,7 +218,7 @@ def test_ten_trials_of_the_usual_size_take_seconds(tmp_path: Path):
     campaign = write_campaign(tmp_path, [story])
     begun = time.process_time()
     analyse(campaign)
-    assert time.process_time() - begun < 0.8
+    assert time.process_time() - begun < 2
 
 
 def place(directory: Path, number: int, kind: str) -> None:

@@ -26,7 +26,7 @@ async def calling(play: Play, calls: int = 10, run: int = 0) -> None:
     async def enough() -> bool:
         return path.exists() and path.stat().st_size > 0 and len(good(list(read_rows(path)))) >= calls
 
-    await until(enough, within_s=30, because=f"{calls} good calls in {path}", every_s=0.05)
+    await until(enough, within_s=60, because=f"{calls} good calls in {path}", every_s=0.05)
 
 
 def application(address: str, **changes):
@@ -72,7 +72,7 @@ async def first_error(directory: Path, address: str, master: str) -> ErrorCode:
         return bool(rows) and rows[0].outcome != Outcome.IN_FLIGHT
 
     async with playing(directory, [application(address, via_sentinel=True)], load(master=master)) as play:
-        await until(decided, within_s=30, because="the first call ends", every_s=0.05)
+        await until(decided, within_s=60, because="the first call ends", every_s=0.05)
     return ErrorCode(play.rows[0].error)
 
 
@@ -108,7 +108,7 @@ async def test_a_call_that_blocks_for_long_is_told(start: Start, tmp_path: Path)
         await seconds(0.5)
     (call,) = play.kinds("application.call")
     assert call.event.client == 5
-    assert 1.0 < call.event.blocked_s < 4
+    assert 1.0 < call.event.blocked_s < 40
     assert call.since_ns is not None
     assert call.at_ns - call.since_ns == pytest.approx(call.event.blocked_s * 1e9, abs=1e6)
     assert max(row.done_us for row in play.rows) == pytest.approx(call.event.blocked_s * 1e6, abs=1e3)
@@ -168,7 +168,7 @@ async def test_a_process_that_ends_by_itself_is_a_gap(tmp_path: Path):
         async def ended() -> bool:
             return "ended by itself" in play.events_file.path.read_text()
 
-        await until(ended, within_s=30, because="the gap that says so")
+        await until(ended, within_s=60, because="the gap that says so")
     (gap,) = play.kinds("gap")
     assert gap.event.source == "client 5, no-such-library"
 

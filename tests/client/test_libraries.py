@@ -87,7 +87,7 @@ async def test_the_asyncio_form_asks_sentinel_and_follows_a_failover(rig: Rig, t
             failed = bad(play)
             return bool(failed) and so_far(play)[-1].outcome == Outcome.OK
 
-        await until(back, within_s=40, because="a call fails, and one later is good again", every_s=0.1)
+        await until(back, within_s=60, because="a call fails, and one later is good again", every_s=0.1)
     assert play.kinds("application.errors")[-1].event.counts
 
 
@@ -175,7 +175,7 @@ async def test_a_client_that_does_not_keep_to_it_is_ended_and_the_record_says_wh
         async def ended() -> bool:
             return "ended by itself" in play.events_file.path.read_text()
 
-        await until(ended, within_s=30, because="the gap that says so")
+        await until(ended, within_s=60, because="the gap that says so")
     (gap,) = play.kinds("gap")
     assert gap.event.source.startswith("client 5, bash -c")
     assert says in gap.event.text
@@ -197,7 +197,7 @@ async def test_a_client_that_dies_in_a_call_has_that_call_undecided_and_nothing_
         async def ended() -> bool:
             return "ended by itself" in play.events_file.path.read_text()
 
-        await until(ended, within_s=30, because="the gap that says so")
+        await until(ended, within_s=60, because="the gap that says so")
     assert [(row.outcome, row.error) for row in play.rows] == [(Outcome.UNKNOWN, ErrorCode.CLOSED)]
     assert "with SIGKILL" in play.kinds("gap")[0].event.text
     assert not lives(int((tmp_path / "child").read_text()))

@@ -12,7 +12,7 @@ from chaos.client.link import TAKEN, Ports
 @pytest.fixture
 def server() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as one:
-        one.settimeout(5)
+        one.settimeout(60)
         yield one
 
 
@@ -50,7 +50,7 @@ def test_each_port_comes_in_its_turn_and_again_only_when_all_have_come(server: s
 
 def test_each_address_has_a_turn_of_its_own(server: socket.socket) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
-        other.settimeout(5)
+        other.settimeout(60)
         ports = few()
         kept = [connected(ports, one) for one in (server, other) for _ in range(5)]
     assert len({port for _, port in kept}) == 5

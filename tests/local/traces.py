@@ -92,5 +92,5 @@ def network() -> Iterator[str]:
     for path in Path("/run/netns").glob("failover*"):
         yield f"namespace {path.name}"
     if os.geteuid() == 0:
-        tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True, timeout=10)
+        tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True, timeout=60)
         yield from (line for line in tables.stdout.splitlines() if TABLE in line)

@@ -31,12 +31,12 @@ class Space:
 
     def run(self, *command: str) -> str:
         inside = ["nsenter", "-t", str(self.pid), "-n", *command]
-        return subprocess.run(inside, check=True, capture_output=True, text=True, timeout=10).stdout
+        return subprocess.run(inside, check=True, capture_output=True, text=True, timeout=60).stdout
 
     def reaches(self, address: str) -> bool:
         """Does a packet from here reach `address`, and its answer come back? Nobody listens there: it refuses."""
         with self._socket() as probe:
-            probe.settimeout(0.2)
+            probe.settimeout(0.5)
             try:
                 probe.connect((address, 9))
             except ConnectionRefusedError:
@@ -88,7 +88,7 @@ def talking(spaces: tuple[Space, Space], talks: str, serves: str) -> Iterator[Ta
 
 
 def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True, timeout=10)
+    subprocess.run(["ip", *words], check=True, capture_output=True, timeout=60)
 
 
 def _hold() -> subprocess.Popen[bytes]:

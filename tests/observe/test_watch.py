@@ -71,7 +71,7 @@ async def test_a_pace_keeps_to_its_multiples():
     for _ in range(5):
         await pace.beat()
 
-    assert 0.09 <= (mono_ns() - began) / 1e9 < 1
+    assert 0.09 <= (mono_ns() - began) / 1e9 < 10
 
 
 async def test_all_paces_of_a_process_beat_together():

@@ -60,7 +60,7 @@ def test_sentinel_labels_at_once(rig: Rig):
         asked_s = time.monotonic()
         labels(controller, new)
 
-    assert controller.said[-2][0] - asked_s < 2.5  # that Sentinel may be the leader, which names it before it says so
+    assert controller.said[-2][0] - asked_s < 10  # that Sentinel may be the leader, which names it before it says so
     assert [(name, role) for _, name, role in controller.said] == [(OLD, "master"), (new, "master"), (OLD, "slave")]
 
 

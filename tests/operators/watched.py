@@ -103,7 +103,7 @@ def watched(rig: Rig, mode: str, every_s: float = 1.0, names: dict[str, str] | N
     finally:
         process.kill()
         process.wait()
-        listening.join(5)
+        listening.join(60)
         with suppress(BrokenPipeError):  # of a line that it no longer took
             process.stdin.close()
         process.stdout.close()

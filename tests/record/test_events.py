@@ -56,7 +56,7 @@ def test_listeners_hear_events_in_the_order_of_the_file(writer: EventWriter):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(5)
+        thread.join(60)
     assert heard == list(read_events(writer.path))[1:]
     assert len(heard) == 100
 

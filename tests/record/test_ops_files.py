@@ -80,9 +80,9 @@ def test_what_was_put_survives_the_death_of_its_writer(path: Path):
     ready = context.Event()
     process = context.Process(target=write_and_hang, args=(path, ready))
     process.start()
-    assert ready.wait(30)
+    assert ready.wait(60)
     process.kill()
-    process.join(5)
+    process.join(60)
     rows = list(read_rows(path))
     assert len(rows) == 1001
     assert [row.outcome for row in rows[-2:]] == [Outcome.OK, Outcome.IN_FLIGHT]

@@ -171,7 +171,7 @@ async def crash(one: Open) -> None:
         now = (await one.cluster.members()).get(target.name)
         return now is not None and now.uid != target.uid and now.address not in {"", target.address}
 
-    await until(successor, within_s=30, because="no successor with another address")
+    await until(successor, within_s=60, because="no successor with another address")
 
 
 async def test_a_killed_agent_is_noticed_and_what_it_recorded_is_there(system, tmp_path):

@@ -115,7 +115,7 @@ async def test_an_unproved_cut_and_a_helper_that_was_replaced(there: Room) -> No
         async def healed() -> list[dict[str, str]]:
             return [said(event) for event in events if event.event.kind == "fault.undone"]
 
-        undone = await until(healed, within_s=30, because="the helper came back and said that it healed")
+        undone = await until(healed, within_s=60, because="the helper came back and said that it healed")
         assert undone == [{"what": "cut", "because": "the helper was started again"}]
         assert [event.event.source for event in events if event.event.kind == "gap"] == [f"helper on {there.node}"]
         await helper.heal()

@@ -41,7 +41,7 @@ def test_every_program_of_the_pods_starts_from_these_files_alone(tmp_path):
     )
     script = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {imports}; print(*{installed})"
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
 
     assert done.returncode == 0, done.stderr

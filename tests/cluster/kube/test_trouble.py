@@ -48,7 +48,7 @@ asyncio.run(main())
 
 async def signal_api(system: System, name: str) -> None:
     script = SIGNAL_API.format(signal=name)
-    await run("docker", "exec", f"{system.ref['name']}-control-plane", "sh", "-c", script, within_s=20)
+    await run("docker", "exec", f"{system.ref['name']}-control-plane", "sh", "-c", script, within_s=60)
 
 
 async def test_an_api_server_that_is_away_for_a_while_costs_no_operation(system, tmp_path):
@@ -98,4 +98,4 @@ async def test_what_a_killed_run_left_is_removed_by_the_next(system, tmp_path):
     async def nothing_left() -> bool:
         return not await ours(system)
 
-    await until(nothing_left, within_s=30, because="something of ours is still there")
+    await until(nothing_left, within_s=60, because="something of ours is still there")

@@ -44,10 +44,10 @@ async def told(events: list[Stamped[Any]], directory: Path, there: Room) -> None
         pods = [event for event in events if event.event.kind == "pod" and event.event.name == "one"]
         return next((event for event in pods if wanted.items() <= said(event).items()), None)
 
-    first = await until(found, within_s=5, because="the pod is told")
+    first = await until(found, within_s=60, because="the pod is told")
     assert first.event.role == "master"
     await terminate(there, "one")
-    again = await until(lambda: found(restarts=1, ready=True), within_s=40, because="the restart is told")
+    again = await until(lambda: found(restarts=1, ready=True), within_s=60, because="the restart is told")
     assert again.event.container != first.event.container
     log = directory / "logs" / f"redis-one-{first.event.uid[:8]}.log"
 
@@ -55,12 +55,12 @@ async def told(events: list[Stamped[Any]], directory: Path, there: Room) -> None
         text = log.read_text()
         return text if "bye bye" in text and "Ready to accept connections" in text else None
 
-    text = await until(written, within_s=10, because="both containers' lines are on disk")
+    text = await until(written, within_s=60, because="both containers' lines are on disk")
     lines = text.splitlines()
     assert lines == sorted(set(lines), key=lines.index)
     stamps = [line.partition(" ")[0] for line in lines]
     assert stamps == sorted(stamps)
     await there.api.delete(f"{there.pods}/one", 0)
-    gone = await until(lambda: found(gone=True), within_s=10, because="the end is told")
+    gone = await until(lambda: found(gone=True), within_s=60, because="the end is told")
     assert gone.since_ns is not None
     assert gone.at_ns - gone.since_ns < 2e9

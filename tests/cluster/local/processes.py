@@ -54,7 +54,7 @@ class Processes:
 
     def kill(self, name: str) -> None:
         self.popens[name].kill()
-        self.popens[name].wait(timeout=5)
+        self.popens[name].wait(timeout=60)
 
     def close(self) -> None:
         for name in self.popens:

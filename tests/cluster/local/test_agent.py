@@ -105,7 +105,7 @@ async def test_what_it_has_started_goes_with_it_too(tmp_path):
         async def gone() -> bool:
             return not there([pid])
 
-        await until(gone, within_s=2.0, because="it goes at once", every_s=0.02)
+        await until(gone, within_s=WITHIN_S, because="it goes", every_s=0.02)
 
 
 async def test_one_that_is_gone_is_told_with_how_it_ended(tmp_path):

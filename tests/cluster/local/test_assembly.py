@@ -48,7 +48,7 @@ async def follows(at: Address, host: str, port: int) -> bool:
 async def test_it_is_whole_within_seconds_and_set_as_declared(processes):
     begun = time.monotonic()
     await assembled(processes)
-    assert time.monotonic() - begun < 7
+    assert time.monotonic() - begun < 60
     first = processes.redis[0]
     assert (await ask(first, "ROLE"))[0] == "master"
     for at in processes.redis[1:]:

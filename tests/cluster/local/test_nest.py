@@ -141,7 +141,7 @@ def python_for(user: list[str], environment: dict[str, str]) -> str:
     for python in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"):
         command = [*user, python, "-c", program]
         with suppress(FileNotFoundError):
-            if subprocess.run(command, env=environment, capture_output=True, check=False, timeout=30).returncode == 0:
+            if subprocess.run(command, env=environment, capture_output=True, check=False, timeout=60).returncode == 0:
                 return python
     pytest.skip("an ordinary user can reach no Python with what is installed here")
 
@@ -152,7 +152,7 @@ def test_an_ordinary_user_can_hold_a_system(anybodys):
     environment = os.environ | {"TMPDIR": str(anybodys), "PYTHONPATH": f"{ROOT}:{installed}", "HOME": str(anybodys)}
     user = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
     command = [*user, python_for(user, environment), "-c", HOLDER, str(anybodys), "leave"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     count, *pids = [int(word) for word in done.stdout.split()]
     assert (count, len(pids)) == (7, 8)

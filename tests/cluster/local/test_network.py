@@ -20,7 +20,7 @@ def connect(space, address):
     def go():
         setns(space.file, CLONE_NEWNET)
         with socket.socket() as one:
-            one.settimeout(5)
+            one.settimeout(60)
             result.append(one.connect_ex((address, 9)))
     thread = threading.Thread(target=go)
     thread.start()
@@ -35,7 +35,7 @@ network = Network()
 def played(program: str) -> list[str]:
     """The lines that the program says in a network of its own."""
     text = BEGIN + textwrap.dedent(program)
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -43,7 +43,7 @@ def played(program: str) -> list[str]:
 def outside() -> list[str]:
     """What the machine's own network holds."""
     asked = (["ip", "-o", "link"], ["ip", "netns"], ["nft", "list", "tables"])
-    return [subprocess.run(words, capture_output=True, text=True, check=False, timeout=10).stdout for words in asked]
+    return [subprocess.run(words, capture_output=True, text=True, check=False, timeout=60).stdout for words in asked]
 
 
 def test_every_space_reaches_every_other_and_the_bridge():
