@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from chaos.record.event_files import EventWriter, read_events
 from chaos.record.events import Stamped
 from chaos.record.layout import Row
 from chaos.record.ops_files import read_rows
+from chaos.until import until
 from tests.rig import LOOPBACK, call, free_port, launch, wait_for
 
 DEADLINE_S = 0.25
@@ -142,6 +143,16 @@ def good(rows: list[Row]) -> list[Row]:
 async def seconds(some: float) -> None:
     """Let the clients work; the only thing that these tests wait for is time itself."""
     await asyncio.sleep(some)
+
+
+async def ended(record: Path, clients: Iterable[int], outcome: Outcome) -> None:
+    """Wait until each of these clients has three operations that ended in this way."""
+
+    async def there() -> bool:
+        rows = [row for path in (record / "ops").glob("*.rows") for row in read_rows(path)]
+        return all(sum((row.client, row.outcome) == (one, outcome) for row in rows) >= 3 for one in clients)
+
+    await until(there, within_s=60, because=f"operations that are {outcome.name}")
 
 
 @asynccontextmanager

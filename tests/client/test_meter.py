@@ -16,6 +16,7 @@ from tests.client.conftest import Start
 from tests.client.play import (
     DEADLINE_S,
     RATE_HZ,
+    ended,
     good,
     load,
     new_and_kept,
@@ -222,9 +223,7 @@ async def test_a_password_opens_the_server_and_is_in_no_file(start: Start, tmp_p
     clients.append(spec(server.address, number=2, kind="application", connection="kept", library="redis-py-pool"))
     record = tmp_path / "record"
     async with playing(record, clients, load(database=3)) as play:
-        await play.crew.ready()
-        await seconds(1.5)
-    assert all(good(play.of(client)) for client in (0, 1, 2))
+        await ended(play.directory, (0, 1, 2), Outcome.OK)
     assert outcomes_in_time(play.of(0) + play.of(1)) == {OK}
     for path in record.rglob("*"):
         assert path.is_dir() or secret.encode() not in path.read_bytes()

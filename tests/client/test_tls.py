@@ -1,7 +1,7 @@
 """Clients over TLS, with users and passwords, against a real Redis and a real Sentinel that ask for all of it."""
 
 import ssl
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +22,7 @@ from chaos.resp import Resp
 from chaos.scenario.clients import CELERY, MODULES, NAMES_ITS_HOST, WITHOUT_SENTINEL
 from chaos.until import until
 from tests.client.conftest import Start
-from tests.client.play import BY_LATENESS, good, load, new_and_kept, outcomes, outcomes_in_time, playing, spec
+from tests.client.play import BY_LATENESS, ended, good, load, new_and_kept, outcomes, outcomes_in_time, playing, spec
 from tests.rig import LOOPBACK, call, free_port, launch, wait_for
 
 pytestmark = pytest.mark.redis
@@ -90,16 +90,6 @@ def of_each_kind(port: int, *, via_sentinel: bool = False) -> list[ClientSpec]:
     application = spec(address, number=2, kind="application", connection="kept", library="redis-py-pool")
     clients = [*new_and_kept(address), application]
     return [replace(client, via_sentinel=via_sentinel, rate_hz=RATE_HZ) for client in clients]
-
-
-async def ended(record: Path, clients: Iterable[int], outcome: Outcome) -> None:
-    """Wait until each of these clients has three operations that ended in this way."""
-
-    async def there() -> bool:
-        rows = [row for path in (record / "ops").glob("*.rows") for row in read_rows(path)]
-        return all(sum((row.client, row.outcome) == (one, outcome) for row in rows) >= 3 for one in clients)
-
-    await until(there, within_s=60, because=f"operations that are {outcome.name}")
 
 
 async def works_again(record: Path, since: int) -> bool:
