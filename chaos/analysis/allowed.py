@@ -1,9 +1,9 @@
 """How long an outage the effective settings allow. This is computed from how Sentinel works, and not measured.
 
-Sentinel says +sdown no sooner than down-after-milliseconds (D) after the master's last answer. Within 3.6 s of that, a
-replica accepts writes and some Sentinel names it. If the master's process comes back in place as a replica of itself,
-Sentinel waits until D + 20 s have passed, and sees the role in an INFO every 10 s. All this is from sentinel.c of 7.2.
-What an operator adds is in its room in chaos.operators.
+Sentinel reports +sdown no sooner than down-after-milliseconds (D) after the master's last answer. Within 3.6 s of
++sdown, a replica accepts writes and some Sentinel names that replica. If the old master says at its address that it is
+a replica, Sentinel reports +sdown only when D + 20 s have passed, and it sees roles in an INFO every 10 s. All this is
+from sentinel.c of 7.2. The operators' rooms in chaos.operators say what an operator adds.
 """
 
 from chaos.analysis.history import History
@@ -15,18 +15,22 @@ from chaos.record.events import Pod
 from chaos.scenario.scenario import PROMOTION_S
 
 SENTINEL_WORST_S = 3.6
-"""The most that a failover takes after D: 1.1 for pings, 1.1 to ask the others, 0.3 for a timer, 1.1 for INFO."""
+"""The most seconds that a failover takes after D: 1.1 for pings, 1.1 to ask the others, 0.3 for a timer, 1.1 for INFO.
+"""
 IN_PLACE_S = Interval(21.0, 31.0)
-"""The time after D where the old master said that it is a replica before Sentinel called it down."""
+"""The seconds that a failover takes after D if the old master said that it is a replica before Sentinel reported
++sdown.
+"""
 ROLE_STANDS_S = 20.0
-"""For how long after D a master has to say that it is a replica, before Sentinel calls it down: two INFO periods."""
+"""How many seconds after D Sentinel lets a master say that it is a replica before it reports +sdown: two INFO periods.
+"""
 
 
 def allowed_s(measured: Measured, path: PathResult) -> Interval | None:
-    """Return within how many seconds from t = 0 a path may come back by the settings, or None where they do not decide.
+    """Return how many seconds from t = 0 the settings allow a path to be out, or None if they do not decide it.
 
-    They do not decide without a failover or after several of them, where no settings were read, or where the fault was
-    healed: the outage of a cut is as long as the cut.
+    They do not decide it without a failover, after several failovers, if no settings were read, or if the fault was
+    healed, because the outage of a cut is as long as the cut.
     """
     known = means(measured)
     if known is None or not path.working:
@@ -40,7 +44,7 @@ def allowed_s(measured: Measured, path: PathResult) -> Interval | None:
 
 
 def means(measured: Measured) -> Means | None:
-    """Return what the allowed outage depends on, or None where the settings do not decide it."""
+    """Return the facts on which the allowed outage depends, or None if the settings do not decide it."""
     failover, down_after_s = measured.failover, measured.least_s("down-after-milliseconds")
     if failover is None or down_after_s is None or measured.history.heal_s is not None:
         return None
@@ -59,9 +63,9 @@ def means(measured: Measured) -> Means | None:
 
 
 def became_a_replica(measured: Measured) -> bool:
-    """Return whether the old master was seen as a replica at its address before Sentinel called it down.
+    """Return whether the old master was seen as a replica at its address before Sentinel reported +sdown.
 
-    A process that was restarted in its pod is one, as a replica of itself, and a master that was told FAILOVER.
+    This happens after a restart of its process in its pod, and after a FAILOVER command.
     """
     target, origin = measured.target, measured.origin
     if target is None or origin is None:
@@ -75,7 +79,7 @@ def became_a_replica(measured: Measured) -> bool:
 
 
 def gone_s(measured: Measured) -> float | None:
-    """Return when the target's pod had ended its termination and was gone, or None where that was not seen."""
+    """Return when the target's pod had terminated and was gone, or None if that was not seen."""
     target = measured.target
     mine = (pod for pod in measured.history.facts(Pod) if target and pod.event.name == target.name)
     return next((pod.latest_s for pod in mine if pod.event.gone and pod.latest_s > 0), None)

@@ -1,4 +1,4 @@
-"""A campaign, from its directory to its result: every trial by itself, then what they say together.
+"""Analyses a campaign's directory: first every trial by itself, and then all trials together.
 
 All trials must be of one kind of cluster, because the figures of a modelled system must not be pooled with real ones.
 """
@@ -29,19 +29,22 @@ from chaos.record.reader import campaign_manifest, trials
 from chaos.record.reader import manifest as trial_manifest
 
 FEW = 12
-"""Fewer recordings than this are not worth a process of their own, which takes a second to start."""
+"""A process is not worth the second that it takes to start if it would read fewer recordings than this."""
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 def analyse(directory: Path) -> CampaignResult:
-    """Analyse a campaign's directory. Raises RecordingError if it holds no campaign, or a file that cannot be read."""
+    """Return the result of a campaign's directory.
+
+    Raises RecordingError if the directory holds no campaign, or a file that cannot be read.
+    """
     manifest, cluster = opened(directory)
     return gather(manifest, cluster, each(analyse_trial, trials(directory)))
 
 
 def analyse_beside(directory: Path, also: Callable[[History, TrialResult], R]) -> tuple[CampaignResult, list[R]]:
-    """Analyse a campaign as `analyse` does, and return what `also` makes of each trial: every recording is read once.
+    """Return the result of a campaign, and what `also` returns for each trial. Every recording is read once.
 
     `also` must be defined at the top of a module, as in `each`.
     """
@@ -59,7 +62,8 @@ def _analysed(also: Callable[[History, TrialResult], R], directory: Path) -> tup
 def opened(directory: Path) -> tuple[dict[str, Any], str]:
     """Return the manifest of a campaign, and the kind of cluster that all its trials were on.
 
-    Raises RecordingError if they were on several, or if one trial is there twice and would count twice.
+    Raises RecordingError if the trials were on several kinds of cluster, if two directories hold the same trial, or if
+    the claim is not valid.
     """
     manifest = campaign_manifest(directory)
     claim = manifest.get("claim", "")
@@ -84,10 +88,10 @@ def opened(directory: Path) -> tuple[dict[str, Any], str]:
 
 
 def gather(manifest: dict[str, Any], cluster: str, found: list[TrialResult]) -> CampaignResult:
-    """Make the campaign's result of the results of its trials."""
+    """Return the result of a campaign, made of the results of its trials."""
     verdict, rule = of_campaign(found, manifest)
     missing = not_there(found, manifest)
-    if manifest.get("claim"):  # what its trials say, one by one, comes after what they say together
+    if manifest.get("claim"):  # what the single trials show comes after the verdict on the claim
         lines = headline(found, *of_campaign(found))
         lines["verdict"] = f"{rule[:1].upper()}{rule[1:]}. {lines['verdict']}"
     else:
@@ -110,11 +114,11 @@ def gather(manifest: dict[str, Any], cluster: str, found: list[TrialResult]) -> 
 
 
 def each(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """Call `function` on each item and return the results in order, in several processes where there are many items.
+    """Return the results of `function` for all items, in order. Many items are spread over several processes.
 
-    `function` must be defined at the top of a module, so that another process can import it. What it raises is raised
-    here. RecordingError is raised where a process was killed. The processes are started anew and never forked, and they
-    end with this one, so that a Ctrl-C or a kill leaves nothing behind.
+    `function` must be defined at the top of a module, so that another process can import it. An exception that it
+    raises is raised here, and RecordingError if a process was killed. The processes are started anew, never forked, and
+    end with this process, so that a Ctrl-C or a kill leaves none behind.
     """
     processes = min(len(os.sched_getaffinity(0)), len(items) // FEW)
     if processes < 2:
@@ -130,12 +134,12 @@ def each(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
 
 
 def beside() -> ProcessPoolExecutor:
-    """Make a process that reads recordings while trials are played, with the lowest priority, so as to delay none."""
+    """Return a pool of one process that reads recordings while trials are played. Its priority is the lowest."""
     return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_beside)
 
 
 def verdict_of(directory: Path) -> tuple[str, Verdict]:
-    """Return the experiment of a trial and its verdict, which a campaign counts while it is played."""
+    """Return a trial's experiment and its verdict. A campaign counts verdicts while it is played."""
     trial = analyse_trial(directory)
     return trial.experiment, trial.verdict
 
@@ -146,7 +150,7 @@ def _begin_beside() -> None:
 
 
 def _begin() -> None:
-    """Leave a Ctrl-C to the parent process, and end as soon as the parent has ended, even if it was killed."""
+    """Let this process ignore Ctrl-C, and end as soon as its parent process has ended or was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -1,6 +1,7 @@
-"""What an application client met: its calls as operations, its longest call, its first good one, and a worker's tasks.
+"""What an application client met: its calls as operations, its longest call, its first good call, and a worker's tasks.
 
-A client that was not told otherwise decides no verdict, because what it meets depends on its library and its settings.
+An application client decides no verdict unless the scenario says so, because what it meets depends on its library and
+its settings.
 """
 
 from collections import Counter
@@ -26,18 +27,19 @@ from chaos.record.events import (
 )
 
 SLOW_S = 1.0
-"""A call that takes longer than this is trouble, because an application's user notices it."""
+"""A call that takes longer than this many seconds is bad, because an application's user notices it."""
 SILENT_PERIODS = 3
-"""A client that has not called for so many of its periods, and a second, calls no more."""
+"""A client has stopped calling if it made no call for this many of its periods and a second."""
 JUST_S = 1e-6
 
 
 def called(history: History, client: RecordedClient) -> dict[Kind, Sent]:
-    """Return a client's calls as windows are found in them: a bad one lasts from its begin until its end.
+    """Return a client's calls as `chaos.analysis.windows` needs them to find outages.
 
-    A call is bad if it failed, if it took longer than SLOW_S, or, for the durable outage, if its write is lost. Since
-    one call comes after the other, a bad one is there twice, at its begin and at its end. One that never ended lasts
-    until the trial's end, and so does the silence of a client whose process is gone.
+    A call is bad if it failed, if it took longer than SLOW_S, or, for the durable outage, if its write is lost. The
+    calls of a client come one after the other. A bad call is therefore listed twice, at its beginning and at its end,
+    so that the outage lasts as long as the call. A call that never ended lasts until the trial's end, and so does the
+    silence of a client whose process is gone.
     """
     ops = history.ops
     mine = ops.of(client.number)
@@ -81,14 +83,14 @@ def calls(history: History, clients: tuple[RecordedClient, ...]) -> Calls:
 
 
 def hung_s(history: History, clients: tuple[RecordedClient, ...]) -> float | None:
-    """Return how long a call had been under way when the trial ended, or None if none was."""
+    """Return how many seconds a call had been under way when the trial ended, or None if no call was."""
     sent_s = [history.ops.sent_s[history.ops.of(client.number)][_under_way(history, client)] for client in clients]
     under_way_s = history.end_s - np.concatenate([np.zeros(0), *sent_s])
     return float(under_way_s.max()) if len(under_way_s) else None
 
 
 def _under_way(history: History, client: RecordedClient) -> Bools:
-    """Which calls have no end: the last one, if nothing is known of what became of it."""
+    """Return which calls have no end. Only the last call can have none."""
     ops = history.ops
     mine = ops.of(client.number)
     found: Bools = np.zeros(mine.stop - mine.start, bool)
@@ -97,7 +99,7 @@ def _under_way(history: History, client: RecordedClient) -> Bools:
 
 
 def _silent_since_s(history: History, client: RecordedClient) -> float | None:
-    """Return since when a client called no more because its process is gone, or None if it called to the end."""
+    """Return when a client stopped calling because its process was gone, or None if it called to the end."""
     mine = history.ops.of(client.number)
     done_s = history.ops.done_s[mine]
     if not len(done_s) or not _gone(history, client):
@@ -107,13 +109,13 @@ def _silent_since_s(history: History, client: RecordedClient) -> float | None:
 
 
 def _gone(history: History, client: RecordedClient) -> str:
-    """Say why a client's process ended before it was told to. It is empty if it did not."""
+    """Return why a client's process ended before it was told to, or an empty string if it did not."""
     mine = (gap.event for gap in history.facts(Gap) if gap.event.source.startswith(f"client {client.number},"))
     return next((gap.text for gap in mine), "")
 
 
 def _tasks(history: History, client: RecordedClient) -> Tasks | None:
-    """Count what became of the tasks that a client's calls handed to its worker."""
+    """Return what became of the tasks that a client's calls handed to its worker, or None if there were no tasks."""
     told = [fact for fact in history.facts(ApplicationTask) if fact.event.client == client.number]
     if not told:
         return None
@@ -145,7 +147,7 @@ def _tasks(history: History, client: RecordedClient) -> Tasks | None:
 
 
 def _with_pause(history: History, client: RecordedClient, tasks: Tasks, done: list[Fact[ApplicationTask]]) -> Tasks:
-    """Add the worker's longest pause after t = 0, if it was longer than its work explains."""
+    """Return the tasks with the worker's longest pause after t = 0, if its work does not explain that pause."""
     pauses = [
         (later.latest_s - before.latest_s, later.latest_s) for before, later in pairwise(done) if later.latest_s > 0
     ]
@@ -162,7 +164,10 @@ def _with_pause(history: History, client: RecordedClient, tasks: Tasks, done: li
 
 
 def longest_blocked_s(history: History, clients: tuple[RecordedClient, ...]) -> float | None:
-    """Return how long the longest call took that was under way after the effect, even if it never ended."""
+    """Return how many seconds the longest call that was under way after the effect took, or None without such a call.
+
+    A call that never ended counts as long as the trial watched it.
+    """
     ops, took = history.ops, list[float]()
     for client in clients:
         mine = ops.of(client.number)
@@ -175,22 +180,26 @@ def longest_blocked_s(history: History, clients: tuple[RecordedClient, ...]) -> 
 
 
 def first_good_s(history: History, clients: tuple[RecordedClient, ...]) -> Interval | None:
-    """Return when the worst client had its first good durable call after its first trouble, or after t = 0 without any.
+    """Return when the worst client had its first good durable call after its first trouble.
 
-    None means that an application never had one again.
+    Without any trouble, it is the first good durable call after t = 0. Return None if a client never had a good call
+    again.
     """
     spans = [_first_good(history, client) for client in clients]
     return None if None in spans else max(span for span in spans if span)
 
 
 def never_again(history: History, clients: tuple[RecordedClient, ...]) -> str:
-    """Return what the last call met of a client that never had a good one again. It is empty if all of them had one."""
+    """Return the last error of a client that never had a good call again, or an empty string without such a client."""
     stuck = (client for client in clients if _first_good(history, client) is None)
     return next((text for client in stuck if (text := _last_trouble(history, client))), "")
 
 
 def _last_trouble(history: History, client: RecordedClient) -> str:
-    """The client's last error, and its connection if one was still open: a library may keep one that is of no use."""
+    """Return the client's last error, and since when its connection was open if it still was at the end.
+
+    A library may keep a connection that is of no use.
+    """
     errors = history.ops.error[history.ops.of(client.number)]
     met = errors[errors != ErrorCode.NONE]
     if not len(met):

@@ -1,7 +1,7 @@
-"""Why an outage was as long as it was: a sentence made of its phases and of the findings.
+"""Explains why an outage was as long as it was, by its phases and the findings.
 
-The sentence names the longest phase, and the findings that explain it. If no finding does, it says what that phase is,
-or which source was silent.
+The text names the longest phase and the findings that explain it. If no finding explains it, the text says what that
+phase is, or which source was silent.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -11,10 +11,10 @@ from chaos.analysis.result import Finding, LostSpell, PathResult, State, Window
 from chaos.analysis.wording import percent, plural, seconds, seconds_text
 
 PROMISED_S = 1.0
-"""A spell of lost writes that is longer than this comes from a replaced master, and not from its last moments."""
+"""A spell of lost writes that lasts longer than this many seconds comes from a master that was replaced."""
 UNATTRIBUTED = "unattributed"
 MUCH = 0.1
-"""A finding that held for this share of the outage is told, although it does not explain the longest phase."""
+"""A finding that held for this share of the outage is mentioned even if it does not explain the longest phase."""
 
 PHASE_IS = {
     "detection": "Sentinel calls a master down only after down-after-milliseconds",
@@ -28,7 +28,10 @@ PHASE_IS = {
 
 
 def cause(measured: Measured, paths: Collection[PathResult], findings: Sequence[Finding]) -> str:
-    """Explain the path that was out longest, and what stayed out or was lost. Return an empty string if nothing was."""
+    """Return why the path that was out longest was out, and what stayed out or was lost.
+
+    Return an empty string if there is nothing to explain.
+    """
     path = longest(paths)
     said: list[str] = []
     if path and path.head:
@@ -41,13 +44,13 @@ def cause(measured: Measured, paths: Collection[PathResult], findings: Sequence[
 
 
 def longest(paths: Iterable[PathResult]) -> PathResult | None:
-    """Return the path that was out longest. One that never came back is longer than every other."""
+    """Return the path that was out longest, or None. A path that never came back counts as the longest."""
     out = [path for path in paths if path.working and path.head]
     return max(out, key=_outage_s, default=None)
 
 
 def longest_s(paths: Iterable[PathResult]) -> float:
-    """How long that path was out in its first window, to rank trials by: a window without an end is longer than all."""
+    """Return how many seconds the longest outage lasted, by which trials are ranked. It is infinite without an end."""
     path = longest(paths)
     return _outage_s(path) if path else 0.0
 
@@ -59,18 +62,18 @@ def dominating(window: Window) -> str:
 
 
 def called(phase: str) -> str:
-    """The name of a phase within a sentence, as in `88 % of the outage is the endpoint phase`."""
+    """Return the name of a phase for a sentence, as in `88 % of the outage is the endpoint phase`."""
     return "attributed to no phase" if phase == UNATTRIBUTED else f"the {phase} phase"
 
 
 def share(window: Window, name: str) -> float:
-    """Return which share of a window a phase takes, from 0 to 1. `name` may also be `unattributed`."""
+    """Return the share of a window that a phase takes, from 0 to 1. `name` may also be `unattributed`."""
     seconds = {phase.name: phase.seconds for phase in window.phases} | {UNATTRIBUTED: window.unattributed_s}
     return seconds[name] / (sum(seconds.values()) or 1.0)
 
 
 def explaining(findings: Iterable[Finding], phase: str, window: Window) -> list[Finding]:
-    """Return the findings that may explain that phase and held while it lasted."""
+    """Return the findings that may explain `phase` and that held while the phase lasted."""
     spans = [(one.start_s, one.end_s) for one in window.phases if one.name == phase]
     end_s = window.end_s.most if window.end_s else float("inf")
     begin_s, until_s = spans[0] if spans else (window.onset_s.least, end_s)
@@ -107,7 +110,7 @@ def _of_window(measured: Measured, path: PathResult, head: Window, findings: Seq
 
 
 def _beside(findings: Iterable[Finding], head: Window) -> Iterator[Finding]:
-    """Find what spent time and held for much of the window, but explains another phase than the longest."""
+    """Yield the findings of severity `slow` that held for much of the window."""
     begin_s, end_s = head.onset_s.middle, head.end_s.middle if head.end_s else head.onset_s.middle
     for one in findings:
         until_s = end_s if one.until_s is None else min(one.until_s, end_s)
@@ -126,7 +129,7 @@ def _endpoint(measured: Measured, path: PathResult) -> str:
 
 
 def _pointed(measured: Measured, path: PathResult) -> str:
-    """Say that the path's address never led to the promoted replica. Return an empty string if it did."""
+    """Return a text if the path's address never led to the promoted replica, or an empty string if it did."""
     successor, promoted_s = measured.successor, measured.middle_s("promoted")
     if path.pointer is None or path.pointer.state is not State.NOT_YET or successor is None:
         return ""
@@ -135,7 +138,7 @@ def _pointed(measured: Measured, path: PathResult) -> str:
 
 
 def _silent(measured: Measured, path: PathResult) -> str:
-    """Say which milestones were not seen, and whether a source that could have shown them was there."""
+    """Return a text that says which milestones were not seen, and whether a source that could show them was there."""
     if not measured.milestones:
         return "nothing but the clients saw it"
     own = {"pointer": path.pointer, "routable": path.routable}
@@ -152,13 +155,16 @@ def _silent(measured: Measured, path: PathResult) -> str:
 
 
 def _promise(measured: Measured, path: PathResult) -> LostSpell | None:
-    """Return the longest spell in which a replaced or isolated master acknowledged writes of this path, now lost."""
+    """Return the longest spell of this path's lost writes that a replaced or isolated master acknowledged, or None."""
     spells = [spell for spell in measured.losses.places if spell.path == path.name and spell.lost_class == "after"]
     return max((spell for spell in spells if _lasted_s(spell) > PROMISED_S), key=_lasted_s, default=None)
 
 
 def _promised(measured: Measured, path: PathResult, head: Window) -> str:
-    """Say how long a replaced or isolated master went on acknowledging writes, beside the outage that clients saw."""
+    """Return a sentence that says how long a replaced or isolated master acknowledged writes that are lost.
+
+    Return an empty string if none did.
+    """
     spell = _promise(measured, path)
     if spell is None:
         return ""

@@ -1,8 +1,8 @@
-"""What so many trials support: shares of passes, and a claim such as `15s@95/95` about all failovers of a kind.
+"""Claims such as `15s@95/95` about all failovers of a kind, and how many trials support them.
 
-A claim has a fixed design. How many trials it takes and how many of them may miss follows from the claim before the
-first one is played, so that looking at the results on the way does not change what they are worth. An inconclusive
-trial is never dropped: a claim holds only if it holds when each of them is counted as a miss.
+How many trials a claim takes, and how many of them may miss, follows from the claim before the first trial is played.
+Looking at results in between therefore does not change what they are worth. An inconclusive trial is never dropped: a
+claim holds only if it still holds when every inconclusive trial counts as a miss.
 """
 
 import math
@@ -18,16 +18,16 @@ from chaos.options import CLAIM
 CONFIDENCE = 0.95
 TAIL = (1 - CONFIDENCE) / 2
 HALVINGS = 40
-"""How often [0, 1] is halved in search of a share. The result is far finer than the whole per cent that is said."""
+"""How often `supported_share` halves [0, 1]. Its result is far finer than the whole per cent that is printed."""
 MOST_TRIALS = 100_000
-"""No claim may need more trials than this."""
+"""The largest number of trials that a claim may need."""
 UNKNOWN = 0.05
-"""How many inconclusive trials of a claim are made up for by more trials. With a further one the claim is given up."""
+"""More trials make up for inconclusive ones up to this share of a claim's trials. Beyond it the claim is given up."""
 
 
 @cache
 def at_most(k: int, n: int, share: float) -> float:
-    """The chance that at most `k` of `n` happen, if each happens with the chance `share`."""
+    """Return the probability that at most `k` of `n` events happen if each happens with the probability `share`."""
     if k >= n or share <= 0:
         return 1.0
     if k < 0 or share >= 1:
@@ -38,7 +38,10 @@ def at_most(k: int, n: int, share: float) -> float:
 
 
 def supported_share(passed: int, n: int, doubt: float = 1 - CONFIDENCE) -> float:
-    """The share of passes below which `passed` or more of `n` would be seen in less than `doubt` of all campaigns."""
+    """Return the lower bound of the pass rate if `passed` of `n` trials passed.
+
+    With any lower pass rate, `passed` or more passes would be seen in less than the share `doubt` of all campaigns.
+    """
     least, most = 0.0, 1.0
     for _ in range(HALVINGS if passed else 0):
         share = (least + most) / 2
@@ -47,7 +50,7 @@ def supported_share(passed: int, n: int, doubt: float = 1 - CONFIDENCE) -> float
 
 
 def share_interval(passed: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share by Clopper and Pearson."""
+    """Return the 95 % interval of the pass rate by Clopper and Pearson."""
     return supported_share(passed, n, TAIL), 1 - supported_share(n - passed, n, TAIL)
 
 
@@ -55,7 +58,8 @@ def share_interval(passed: int, n: int) -> tuple[float, float]:
 class Claim:
     """A promise about all failovers of one kind, and not only about those that were played.
 
-    At least `share` of them are over within `within_s`. The trials have to show this with the confidence `confidence`.
+    At least the share `share` of them is over within `within_s`. The trials have to show this with the confidence
+    `confidence`.
     """
 
     within_s: float
@@ -75,7 +79,7 @@ class Claim:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What a scenario has to promise, so that a trial passes exactly if it keeps the claim."""
+        """What a scenario has to promise so that a trial passes exactly if it keeps the claim."""
         limit = f"{self.within_s:g}s"
         return {
             f"targets.{name}.{key}": value
@@ -85,23 +89,26 @@ class Claim:
 
     @cache  # noqa: B019  a process knows one claim or two
     def trials(self, misses: int) -> int:
-        """Return how many trials support the claim if `misses` of them miss: for 95/95 it is 59, with one miss 93."""
+        """Return how many trials support the claim if `misses` of them miss.
+
+        For 95/95 it is 59 trials without a miss, and 93 with one.
+        """
         return 1 + bisect_left(range(1, MOST_TRIALS), True, key=lambda n: _supports(self, misses, n))
 
     @cache  # noqa: B019  a process knows one claim or two
     def misses(self, trials: int) -> int:
-        """Return how many of `trials` may miss; -1 if the claim would not be supported even if none did."""
+        """Return how many of `trials` may miss, or -1 if the claim would not be supported even without a miss."""
         return bisect_left(range(trials), True, key=lambda misses: not _supports(self, misses, trials)) - 1
 
 
 def _supports(claim: Claim, misses: int, trials: int) -> bool:
-    """Whether so few misses would be too unlikely if the claim were only just false."""
+    """Return whether so few misses would be too unlikely if the claim were only just false."""
     return trials > misses and at_most(misses, trials, 1 - claim.share) <= 1 - claim.confidence + 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """How many trials of one experiment passed, failed or were inconclusive so far, of `planned`."""
+    """How many of the `planned` trials of one experiment passed, failed or were inconclusive so far."""
 
     planned: int
     passed: int = 0
@@ -113,16 +120,16 @@ class Played:
         return self.passed + self.failed + self.unknown
 
     def wanted(self, claim: Claim) -> int:
-        """Return how many trials it takes: the planned ones, and more for inconclusive ones, which count as misses.
+        """Return how many trials to play: the planned ones, and more to make up for inconclusive ones.
 
-        How many failed has no part in it: who plays on because of failures until the figures please proves nothing.
+        Failed trials add none. Playing on after failures until the figures please would prove nothing.
         """
         if not self.unknown:
             return self.planned
         return max(self.planned, claim.trials(claim.misses(self.planned) + self.unknown))
 
     def over(self, claim: Claim) -> bool:
-        """Whether the claim must hold by now, or can no longer hold."""
+        """Return whether to stop: the claim must hold, can no longer hold, or all trials were played."""
         wanted = self.wanted(claim)
         holds = any(
             self.failed + self.unknown + of - self.n <= claim.misses(of) for of in {max(self.planned, self.n), wanted}
@@ -131,7 +138,7 @@ class Played:
         return holds or lost or self.n >= wanted
 
     def verdict(self, claim: Claim) -> Verdict:
-        """Say whether the claim holds or fails whatever the inconclusive and the unplayed trials would have been."""
+        """Return whether the claim holds or fails, whatever the inconclusive and unplayed trials would have shown."""
         of = max(self.planned, self.n)
         allowed = claim.misses(of)
         if self.failed > allowed:
@@ -144,7 +151,7 @@ def most_unknown(planned: int) -> int:
 
 
 def design(claim: Claim, trials: int) -> str:
-    """What is going to be played, in a sentence."""
+    """Return a sentence that says what is going to be played."""
     allowed, more = claim.misses(trials), most_unknown(trials)
     missed = {0: "no miss is allowed", 1: "1 miss is allowed"}.get(allowed, f"{allowed} misses are allowed")
     most = Played(trials, unknown=more).wanted(claim)

@@ -1,8 +1,9 @@
-"""Places stamps of other clocks on the host's clock: every stamp becomes an interval that holds its error.
+"""Places stamps of other clocks on the host's clock. Every stamp becomes an interval that includes its error.
 
-Two domains with equal identities are one clock, and the error is 0. Otherwise the offsets that were exchanged before
-and after a stamp bound it, each with half its round trip as its error. A log line carries the wall clock, and the pairs
-of a monotonic and a wall time around it place it. What cannot be placed is None, and what depends on it is undecided.
+Two clock domains with equal identities are one clock, and the error is 0. Otherwise a stamp is bounded by the clock
+offsets that were exchanged before and after it, each with half its round trip as its error. A log line carries a
+wall-clock time, which is placed by the pairs of a monotonic and a wall time around it. A stamp that cannot be placed
+becomes None, and whatever depends on it is undecided.
 """
 
 from collections.abc import Iterable
@@ -16,14 +17,14 @@ from chaos.clock import HOST
 from chaos.record.events import ClockDomain, ClockOffset, ClockPair, Event, Stamped
 
 Nanoseconds = tuple[int, int]
-"""An interval on the host's monotonic clock: earliest and latest."""
+"""An interval on the host's monotonic clock: its earliest and its latest time, in nanoseconds."""
 
 _Column = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Offset:
-    """One exchange: `domain`'s clock minus the host's was within `least_ns` … `most_ns` at `at_ns`."""
+    """One exchange: at `at_ns` the domain's clock minus the host's was between `least_ns` and `most_ns`."""
 
     at_ns: int
     least_ns: int
@@ -36,7 +37,7 @@ class Clocks:
     def __init__(self, events: Iterable[Stamped[Event]]) -> None:
         self._identities: dict[str, tuple[str, str]] = {}
         self.claimed: set[str] = set()
-        """The domains that two writers use although their clocks differ. The clock of one of them was moved."""
+        """The domains that two writers use although their clocks differ, because one clock was moved."""
         self._offsets: dict[str, list[Offset]] = {}
         pairs: dict[str, list[tuple[int, int]]] = {}
         for stamped in events:
@@ -55,7 +56,7 @@ class Clocks:
         self._pairs = {domain: self._on_host(domain, found) for domain, found in pairs.items()}
 
     def are_of(self, domain: str, header: dict[str, Any]) -> bool:
-        """Whether a file of operations with this header was really stamped by the clock of the domain that it names."""
+        """Return whether the clock of `domain` really stamped the file of operations that has this header."""
         theirs = (header.get("boot_id"), header.get("timens"))
         return self._identities.get(domain, theirs) == theirs
 
@@ -64,18 +65,18 @@ class Clocks:
         return sorted(self._identities)
 
     def same(self, domain: str) -> bool:
-        """Whether that domain is the host's own clock."""
+        """Return whether a domain is the host's own clock."""
         return domain == HOST or (domain in self._identities and self._identities[domain] == self._identities.get(HOST))
 
     def error_ns(self, domain: str) -> int | None:
-        """The largest error of a stamp of that domain, or None where it cannot be placed."""
+        """Return the largest error of a domain's stamps, or None if they cannot be placed."""
         if self.same(domain):
             return 0
         offsets = self._offsets.get(domain)
         return max(offset.most_ns - offset.least_ns for offset in offsets) // 2 if offsets else None
 
     def place(self, domain: str, at_ns: int) -> Nanoseconds | None:
-        """Where a monotonic stamp of that domain lies on the host's clock."""
+        """Return where a monotonic stamp of a domain lies on the host's clock, or None if it cannot be placed."""
         if self.same(domain):
             return at_ns, at_ns
         offsets = self._offsets.get(domain)
@@ -87,7 +88,7 @@ class Clocks:
         return at_ns - max(o.most_ns for o in around), at_ns - min(o.least_ns for o in around)
 
     def place_wall(self, domain: str, wall_ns: int) -> Nanoseconds | None:
-        """Where a wall-clock stamp of that domain lies on the host's clock, by the pairs before and after it."""
+        """Return where a wall-clock stamp of a domain lies on the host's clock, or None if it cannot be placed."""
         pairs = self._pairs.get(domain)
         if pairs is None or len(pairs[0]) < 2:
             pairs = self._pairs.get(HOST) if self.same(domain) else pairs
@@ -102,7 +103,7 @@ class Clocks:
         )
 
     def wall_ns(self, host_ns: int) -> int | None:
-        """What the host's wall clock said at a time of its monotonic clock."""
+        """Return the host's wall-clock time at a time of its monotonic clock, or None if no pair was recorded."""
         pairs = self._pairs.get(HOST)
         if pairs is None:
             return None
@@ -111,7 +112,7 @@ class Clocks:
         return int(walls[nearest]) + host_ns - int(lows[nearest])
 
     def step_ns(self) -> int:
-        """The largest jump of the host's wall clock against its monotonic one during the trial."""
+        """Return the largest jump of the host's wall clock against its monotonic clock, in nanoseconds."""
         pairs = self._pairs.get(HOST)
         if pairs is None or len(pairs[0]) < 2:
             return 0
@@ -120,7 +121,7 @@ class Clocks:
     def _on_host(self, domain: str, pairs: list[tuple[int, int]]) -> tuple[_Column, _Column, _Column] | None:
         """Return the pairs of monotonic and wall time as three columns, in order: earliest, latest, and wall time.
 
-        Earliest and latest are on the host's clock. Return None if no pair can be placed there.
+        Earliest and latest are times of the host's clock. Return None if no pair can be placed there.
         """
         placed = [(self.place(domain, mono_ns), wall_ns) for mono_ns, wall_ns in pairs]
         rows = sorted((span[0], span[1], wall_ns) for span, wall_ns in placed if span is not None)

@@ -1,7 +1,8 @@
-"""How much later the second of two samples is, and the smallest difference that such samples could have shown.
+"""Compares two samples of times: how much later the second is, and which difference such samples could have shown.
 
-Everything is exact, by counting ranks: nothing is assumed of how times are spread, and a time without an end is only
-the longest. `chaos.compare` says it of two campaigns, `chaos.analysis.nights` of a night and those before it.
+Everything is exact and based on ranks. Nothing is assumed about the distribution of times, and a time without an end
+counts as the longest. `chaos.compare` compares two campaigns, and `chaos.analysis.nights` a night with the nights
+before.
 """
 
 import math
@@ -18,17 +19,18 @@ from chaos.analysis.claim import CONFIDENCE, TAIL
 Floats = npt.NDArray[np.float64]
 
 SEEN = NormalDist().inv_cdf(0.8)
-"""A difference so many standard errors beyond what is said by chance is said in 4 of 5 campaigns."""
+"""4 of 5 campaigns show a difference that is this many standard errors beyond the difference that chance can make."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Difference:
-    """Seconds by which the second one was back later. `visible_s` is the smallest that 4 of 5 such campaigns show.
+    """By how many seconds the second sample is later than the first.
 
-    `chance` is that of a difference at least so large where there is none. `shown` says whether it is one, of all `of`
-    that were looked for together. Without bounds there are too few trials, and without `visible_s` too few for so many
-    to be looked for. What was not over counts as the longest, so that a bound may be infinite. `pairs` is how many
-    pairs of equal seeds were compared, None where trials were not paired.
+    `least_s` and `most_s` are the 95 % interval of `by_s`. They are None if there are too few trials, and infinite if
+    times without an end decide them. `chance` is the probability of so large a difference if there is none. `shown`
+    says whether that is small enough, given that `of` differences are tested together. `visible_s` is the smallest
+    difference that 4 of 5 such campaigns show, or None if there are too few trials for that. `pairs` is how many pairs
+    of equal seeds were compared, or None if trials were not paired.
     """
 
     where: tuple[str, ...]
@@ -53,7 +55,7 @@ class Difference:
 
     @property
     def cells(self) -> tuple[str, str, str, str, str]:
-        """(difference, its 95 % interval, what is said of it, what could have been seen, of how many)."""
+        """The cells of a table: the difference, its 95 % interval, `word`, `visible_s`, and the number of trials."""
         bounds = "needs more trials" if self.least_s is None else f"{self.least_s:+.2f} to {self.most_s:+.2f} s"
         visible = "none of any size" if self.visible_s is None else f"{self.visible_s:.2f} s"
         n = f"{self.pairs} pairs" if self.pairs is not None else f"{self.n[0]} and {self.n[1]} trials"
@@ -63,12 +65,13 @@ class Difference:
 def difference(
     where: tuple[str, ...], first: Floats, second: Floats, *, paired: bool = False, of: int = 1
 ) -> Difference:
-    """By Hodges and Lehmann: the median of all differences, and the two between which it lies. `of` are looked for.
+    """Return the difference of two samples by Hodges and Lehmann, with its 95 % interval.
 
-    Of trials that are no pairs these are the differences of all with all, cut as the test of Mann and Whitney says. Of
-    pairs they are the means of any two pairs' differences, cut as Wilcoxon's test of signed ranks says.
+    It is the median of differences. Without `paired` these are the differences of all trials with all, and the test of
+    Mann and Whitney gives the interval. With `paired` they are the means of any two pairs' differences, and Wilcoxon's
+    test of signed ranks gives it. `of` is how many differences are tested together.
     """
-    with np.errstate(invalid="ignore"):  # two that were never over differ by nothing that is known
+    with np.errstate(invalid="ignore"):  # the difference of two times without an end is not known
         each = second - first if paired else second[:, None] - first[None, :]
         each = np.nan_to_num(each, nan=0.0, posinf=np.inf, neginf=-np.inf)
         if paired:
@@ -93,7 +96,7 @@ def difference(
 
 
 def _seen(least_s: float, most_s: float, tail: float) -> float:
-    """Return the difference that 4 of 5 campaigns show if their intervals are as wide as this one at that tail.
+    """Return the difference that 4 of 5 campaigns show if their intervals are as wide as this one at `tail`.
 
     It is infinite if the interval has no end.
     """
@@ -102,7 +105,10 @@ def _seen(least_s: float, most_s: float, tail: float) -> float:
 
 
 def holm(found: Sequence[Difference]) -> list[Difference]:
-    """Say which of several differences are shown, by Holm: chance alone shows one in at most 1 of 20 comparisons."""
+    """Return the differences with `shown` as Holm's method decides it for all of them together.
+
+    Chance alone shows a difference in at most 1 of 20 such comparisons.
+    """
     shown: set[int] = set()
     ordered = sorted(range(len(found)), key=lambda at: found[at].chance)
     for rank, at in enumerate(ordered):
@@ -114,9 +120,9 @@ def holm(found: Sequence[Difference]) -> list[Difference]:
 
 @cache
 def unpaired(m: int, n: int) -> Floats:
-    """The chance that at most so many of m × n pairs are the wrong way round, by Mann and Whitney.
+    """Return, for each number, the probability that at most so many of m × n pairs are in the wrong order.
 
-    The number of ways to each is the coefficient of a Gaussian binomial.
+    This is the test of Mann and Whitney. The number of ways to each is the coefficient of a Gaussian binomial.
     """
     ways = np.zeros(m * n + 1)
     ways[0] = 1.0
@@ -131,7 +137,10 @@ def unpaired(m: int, n: int) -> Floats:
 
 @cache
 def signed(n: int) -> Floats:
-    """The chance that at most so many of n (n + 1) / 2 means of pairs have the wrong sign, by Wilcoxon."""
+    """Return, for each number, the probability that at most so many means of two pairs have the wrong sign.
+
+    This is Wilcoxon's test of signed ranks. There are n (n + 1) / 2 means.
+    """
     ways = np.zeros(n * (n + 1) // 2 + 1)
     ways[0] = 1.0
     for rank in range(1, n + 1):
@@ -142,7 +151,10 @@ def signed(n: int) -> Floats:
 
 
 def fisher(first: tuple[int, int], second: tuple[int, int]) -> float:
-    """The chance of pass rates at least so unlike if they are one: (passed, n) of each, by Fisher's exact test."""
+    """Return the probability of pass rates at least so different if they are equal, by Fisher's exact test.
+
+    `first` and `second` are the number of passes and the number of trials of each sample.
+    """
     (a, m), (b, n) = first, second
     ways, least = math.comb(m + n, a + b), max(0, a + b - n)
     chances = [math.comb(m, k) * math.comb(n, a + b - k) / ways for k in range(least, min(m, a + b) + 1)]

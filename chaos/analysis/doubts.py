@@ -1,7 +1,7 @@
-"""Whether a trial can be believed. A `Doubt` says what the harness itself did wrong or could not see.
+"""Checks whether a trial can be believed. A `Doubt` says what the harness itself did wrong or could not see.
 
-A doubt that voids makes its path, or the whole trial, inconclusive. That the system is slow, retries or fails over
-twice is a result and no doubt.
+A doubt that voids makes its path, or the whole trial, inconclusive. A system that is slow, retries or fails over twice
+is a result and no doubt.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -33,19 +33,22 @@ from chaos.record.events import (
 )
 
 STEP_S = 0.05
-"""A wall clock that jumps by more than this is worth telling."""
+"""A jump of the wall clock by more than this many seconds is mentioned."""
 BUSY_PERCENT = 80.0
-"""With a higher CPU pressure than this, in per cent, the machine may cause what the system is blamed for."""
+"""If the CPU pressure is higher than this, in per cent, the machine may cause what the system is blamed for."""
 SILENCE_S = 3.0
-"""An agent reports every second. If it says nothing for longer than this, it was not there."""
+"""An agent reports every second. If it reports nothing for longer than this many seconds, it was not there."""
 LATE_S = 0.05
-"""How much later than it was due a process may wake up, on a machine that has a core for it."""
+"""How many seconds late a process may wake up on a machine that has a core for it."""
 TOGETHER_S = 1.5
-"""A role is recorded at least once a second. Two records further apart than this say nothing of the time between."""
+"""Two records of a role that are further apart than this many seconds say nothing about the time between them.
+
+A role is recorded at least once a second.
+"""
 
 
 def doubts(measured: Measured) -> tuple[Doubt, ...]:
-    """Return every doubt about a trial. Those that void it come first."""
+    """Return every doubt about a trial. The doubts that void it come first."""
     found = [doubt for check in CHECKS for doubt in check(measured)]
     return tuple(sorted(found, key=lambda doubt: not doubt.voids))
 
@@ -61,13 +64,13 @@ def unfinished(measured: Measured) -> Iterator[Doubt]:
 
 
 def where(history: History) -> str:
-    """Say in which step a trial that has no close marker ended."""
+    """Return in which step a trial without a close marker ended."""
     steps = history.facts(Step)
     return f"in step {steps[-1].event.number}, {steps[-1].event.name}" if steps else "before its first step"
 
 
 def unproved(measured: Measured) -> Iterator[Doubt]:
-    """Doubt a fault of which nothing proves that it took effect, or when."""
+    """Doubt a fault if nothing proves that it took effect, or when."""
     if not measured.history.faults and measured.history.onset is None:
         yield _void("no fault", "no fault was requested")
     for fault in measured.history.faults:
@@ -80,14 +83,14 @@ def unproved(measured: Measured) -> Iterator[Doubt]:
 
 
 def undone(measured: Measured) -> Iterator[Doubt]:
-    """Doubt a fault that ended before we asked for that, because the host was silent or a helper died."""
+    """Doubt a fault that was undone before we asked for it, because the host was silent or a helper died."""
     for fact in measured.history.facts(FaultUndone):
         what, because = fact.event.what, fact.event.because
         yield _void("fault undone", f"the {what} was undone {fact.latest_s:.1f} s after the fault, unasked: {because}")
 
 
 def clocks(measured: Measured) -> Iterator[Doubt]:
-    """Doubt stamps that cannot be placed on the host's clock, and tell of a wall clock that jumped."""
+    """Doubt stamps that cannot be placed on the host's clock, and mention a wall clock that jumped."""
     history = measured.history
     for domain, count in sorted(history.unplaced.items()):
         yield _void("clock", f"{count} events of {domain} cannot be placed: its clock's offset is not known")
@@ -103,7 +106,7 @@ def clocks(measured: Measured) -> Iterator[Doubt]:
 
 
 def agent(measured: Measured) -> Iterator[Doubt]:
-    """Doubt a time in which the agent neither reported its hiccups, as it does every second, nor had stalled."""
+    """Doubt a time in which the agent was silent and did not stall. It reports its hiccups every second."""
     history = measured.history
     if history.started_s is None:
         yield _void("no load", "the clients were never started")
@@ -117,7 +120,7 @@ def agent(measured: Measured) -> Iterator[Doubt]:
 
 
 def outcomes(measured: Measured) -> Iterator[Doubt]:
-    """Doubt our own table of outcomes if what is in Redis, or who can have answered, contradicts it."""
+    """Doubt the recorded outcomes if the audit or the roles of the Redis contradict them."""
     history = measured.history
     found = phantoms(history)
     if found:
@@ -128,10 +131,10 @@ def outcomes(measured: Measured) -> Iterator[Doubt]:
 
 
 def acknowledged_by_replicas(history: History) -> int:
-    """Count the operations that are called ok although only a replica can have answered them.
+    """Count the operations that are recorded as ok although only a replica can have answered them.
 
-    With its default settings a replica acknowledges no write. A process that said just before and just after an
-    operation that it is a replica was one in between.
+    A replica with default settings acknowledges no write. A process that said just before and just after an operation
+    that it is a replica was one in between.
     """
     ops = history.ops
     ok = ops.outcome == Outcome.OK
@@ -150,7 +153,7 @@ def acknowledged_by_replicas(history: History) -> int:
 
 
 def lag(measured: Measured) -> Iterator[Doubt]:
-    """Tell of the agent's stalls."""
+    """Mention the agent's stalls."""
     late = [stall.width for stall in stalls(measured.history) if stall.most > (measured.history.started_s or 0)]
     if late:
         text = f"the agent stalled {len(late)} times by half the deadline or more, {max(late):.3f} s at worst"
@@ -158,7 +161,10 @@ def lag(measured: Measured) -> Iterator[Doubt]:
 
 
 def fewer(measured: Measured) -> Iterator[Doubt]:
-    """Tell that the load was too heavy for the machine. What the meters that ran have measured is right."""
+    """Mention that the machine could not bear the load, so that some meters were left out.
+
+    What the other meters measured is right.
+    """
     starts = [fact for fact in measured.history.facts(ClientsStarted) if fact.earliest_s <= 0]
     left_out = len(starts[-1].event.left_out) if starts else 0
     if left_out:
@@ -168,7 +174,7 @@ def fewer(measured: Measured) -> Iterator[Doubt]:
 
 
 def machine(measured: Measured) -> Iterator[Doubt]:
-    """Tell how long tasks and members waited for a CPU."""
+    """Mention how long tasks and members waited for a CPU."""
     history = measured.history
     after = (fact.event.some10 for fact in history.facts(Pressure) if fact.latest_s > 0)
     busy = [percent for percent in after if percent is not None]
@@ -182,7 +188,7 @@ def machine(measured: Measured) -> Iterator[Doubt]:
 
 
 def gaps(measured: Measured) -> Iterator[Doubt]:
-    """Tell which sources were silent after t = 0, and for how long."""
+    """Mention which sources were silent after t = 0, and for how long."""
     by_source: dict[str, list[Fact[Gap]]] = {}
     for gap in measured.history.facts(Gap):
         if gap.latest_s > 0:
@@ -196,11 +202,11 @@ def gaps(measured: Measured) -> Iterator[Doubt]:
 
 
 def began_early(measured: Measured) -> Iterator[Doubt]:
-    """Doubt a trial in which a failover began before the fault took effect, since the fault did not cause that one."""
+    """Doubt a trial if a failover began before the fault took effect, because the fault did not cause that failover."""
     history = measured.history
     effects = [fault.effect_s.least for fault in history.faults if fault.effect_s]
     if history.onset is not None:
-        return  # nobody here caused anything: what is watched may begin with a failover
+        return  # a watched system has no fault of ours, and its trial may begin with a failover
     for attempt in measured.attempts:
         at_s = attempt.started.at_s.most
         if (history.started_s or 0) < at_s < min([0.0, *effects]):
@@ -209,7 +215,7 @@ def began_early(measured: Measured) -> Iterator[Doubt]:
 
 
 def out_before(measured: Measured) -> Iterator[Doubt]:
-    """Tell of outages before the fault, which the fault did not cause."""
+    """Mention outages before the fault, which the fault did not cause."""
     for path in measured.working:
         for window in path.windows:
             if window.when == "before" and window.kind == "seen":
@@ -218,7 +224,7 @@ def out_before(measured: Measured) -> Iterator[Doubt]:
 
 
 def path_baselines(measured: Measured) -> Iterator[Doubt]:
-    """Doubt a path whose baseline proves nothing, and the trial if that is so of every path."""
+    """Doubt a path whose baseline proves nothing, and the trial if no path's baseline proves anything."""
     meters = [path for path in measured.paths.values() if not path.application]
     for path in meters:
         if path.state == "unproved":
@@ -228,14 +234,14 @@ def path_baselines(measured: Measured) -> Iterator[Doubt]:
 
 
 SLOWED = ("link", "starve")
-"""Faults whose proof is their consequence: a reply that came late. A system that bears them has kept its promise."""
+"""Faults that are proved by a reply that came late. A system that shows no other consequence has kept its promise."""
 
 
 def no_consequence(measured: Measured) -> Iterator[Doubt]:
-    """Doubt a fault of which no source saw any consequence, and a control in which anything changed."""
+    """Doubt a fault if no source saw any consequence of it, and a control in which anything changed."""
     history = measured.history
     if history.onset is not None and history.expects != "nothing":
-        return  # what was only watched began with its first consequence
+        return  # the trial of a watched system begins with the first consequence
     changes = list(_changes(history))
     if history.expects == "nothing":
         for text in [] if measured.after_effect else changes:
@@ -253,9 +259,10 @@ def no_consequence(measured: Measured) -> Iterator[Doubt]:
 
 
 def known_outage(measured: Measured) -> Iterator[Doubt]:
-    """Doubt our measuring if a master slept for a known time, was not replaced, and a path is measured otherwise.
+    """Doubt a path's measurement if a master slept for a known time and no outage of that length was measured.
 
-    DEBUG SLEEP lasts as long as it was told to, and longer only by what members waited for a core.
+    DEBUG SLEEP lasts as long as the fault asked, and longer only by what members waited for a core. The check is silent
+    if the master was replaced.
     """
     history = measured.history
     slept = [fault for fault in history.faults if fault.name == "slow" and fault.confirmed_s is not None]
@@ -273,7 +280,7 @@ def known_outage(measured: Measured) -> Iterator[Doubt]:
 
 
 def _changes(history: History) -> Iterator[str]:
-    """Say, in a sentence each, which processes, roles, labels and endpoints changed after t = 0."""
+    """Yield a sentence for each process, role, label and endpoint that changed after t = 0."""
     for kind, name_of, values_of in STEADY:
         before: dict[str, object] = {}
         told: set[str] = set()
@@ -300,7 +307,9 @@ STEADY: tuple[tuple[type[Event], Callable[..., str], Callable[..., object]], ...
     (Endpoints, lambda slices: slices.service, lambda slices: sorted(map(str, slices.endpoints))),
     (ProxyServers, lambda said: said.proxy, lambda said: sorted(map(str, said.servers))),
 )
-"""What must not change where nothing is done: for each kind of event whom it is about, and the values that count."""
+"""The events that must not change in a control, with functions that return whom the event is about and what must not
+change.
+"""
 
 CHECKS: tuple[Callable[[Measured], Iterable[Doubt]], ...] = (
     unfinished,

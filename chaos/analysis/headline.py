@@ -1,7 +1,8 @@
-"""The first lines of every report, made by rules from the trials: verdict, why, do, expect.
+"""Makes the first lines of every report from the trials, by rules: verdict, why, do and expect.
 
-The verdict answers a manager, and the why an engineer. `do` says what would change the result and at what price, and
-`expect` what the settings allow beside what was seen. Lost data, and an address that never worked, are in the verdict.
+The verdict is for a manager, and the why is for an engineer. `do` says what would change the result and at what price,
+and `expect` says what the settings allow beside what was seen. The verdict names lost data, and an address that never
+worked.
 """
 
 from collections.abc import Sequence
@@ -15,9 +16,9 @@ from chaos.analysis.statistics import strength, what
 from chaos.analysis.wording import brief, continued, count, counted, listed, percent, plural, spread_text
 
 MOST_EXPERIMENTS = 3
-"""How many experiments a line names before it only counts them."""
+"""A line names at most this many experiments, and only counts the others."""
 MOST_ADVICE = 3
-"""How many pieces of advice a report gives. Nobody reads more."""
+"""A report gives at most this many pieces of advice."""
 
 
 def headline(trials: Sequence[TrialResult], verdict: Verdict, rule: str) -> dict[str, str]:
@@ -41,7 +42,7 @@ def by_experiment(trials: Sequence[TrialResult]) -> list[tuple[str, list[TrialRe
 
 
 def is_late(path: PathResult) -> bool:
-    """Whether the path's recovery gates and failed."""
+    """Return whether the path's recovery is a gate and failed."""
     target = path.targets.get("recovery")
     return bool(target and target.gate and target.verdict == "fail" and path.state == "works")
 
@@ -60,7 +61,7 @@ def _failed(trials: Sequence[TrialResult]) -> str:
 
 
 def _late(subject: str, failed: list[TrialResult]) -> str:
-    """Say which paths were late in the trials that failed, and by how much, or else which gate failed."""
+    """Return which paths were late in the failed trials, and when they were back, or else which gate failed."""
     late = [path for trial in failed for path in trial.paths.values() if is_late(path)]
     if not late:
         return f"{subject} failed: {failed[0].because[0]}."
@@ -106,7 +107,10 @@ def _never_worked(trials: Sequence[TrialResult]) -> list[str]:
 
 
 def _why(trials: Sequence[TrialResult], verdict: Verdict) -> str:
-    """Tell the cause in the longest of the deciding trials, and whether the same phase was longest in the others."""
+    """Return the cause in the longest of the trials that decided the verdict.
+
+    If several trials of its experiment decided, also say whether the same phase was longest in all of them.
+    """
     caused = [trial for trial in trials if trial.cause]
     deciding = [trial for trial in caused if trial.verdict is verdict] or caused
     if not deciding:
@@ -129,7 +133,7 @@ def _why(trials: Sequence[TrialResult], verdict: Verdict) -> str:
 
 
 def _do(trials: Sequence[TrialResult], verdict: Verdict) -> str:
-    """Advise what these same trials show would change the result, with its price."""
+    """Return what would change the result, as these same trials show, with its price."""
     if verdict is Verdict.INCONCLUSIVE and all(trial.verdict is not verdict for trial in trials) and trials:
         return "Play what is missing with `failover run --resume` and this directory; what was recorded is kept."
     if verdict is Verdict.INCONCLUSIVE:
@@ -144,7 +148,7 @@ def _do(trials: Sequence[TrialResult], verdict: Verdict) -> str:
         return " ".join([*advice[:MOST_ADVICE], *other])
     if verdict is Verdict.FAIL:
         return "Nothing in these trials did better; the phases say where the time went."
-    kinds: dict[str, list[TrialResult]] = {}  # trials that differ by nature support nothing together
+    kinds: dict[str, list[TrialResult]] = {}  # trials of different kinds are not counted together
     for trial in trials:
         kinds.setdefault(" ".join(filter(None, (trial.experiment, trial.variant, trial.group))), []).append(trial)
     told = [
@@ -155,7 +159,7 @@ def _do(trials: Sequence[TrialResult], verdict: Verdict) -> str:
 
 
 def _ask_sentinel(trials: Sequence[TrialResult]) -> str:
-    """Advise to ask Sentinel if a Service was late and Sentinel, in the same trials, was not."""
+    """Return the advice to ask Sentinel, if a Service was late and Sentinel was not late in the same trials."""
     meters = {trial.number: [path for path in trial.paths.values() if not path.application] for trial in trials}
     late = [trial for trial in trials if any(is_late(one) and not one.via_sentinel for one in meters[trial.number])]
     asking = {
@@ -179,7 +183,7 @@ def _ask_sentinel(trials: Sequence[TrialResult]) -> str:
 
 
 def _expect(trials: Sequence[TrialResult]) -> str:
-    """Say what the settings allow on the path that was out longest, beside what was seen there, and what was lost."""
+    """Return what the settings allow on the path that was out longest, what was seen there, and what was lost."""
     told = []
     for name, mine in by_experiment(trials):
         paths = [path for trial in mine for path in trial.paths.values() if path.allowed_s and path.recovered_s]
@@ -197,7 +201,7 @@ def _expect(trials: Sequence[TrialResult]) -> str:
 
 
 def _lost(trials: Sequence[TrialResult]) -> str:
-    """Say how many acknowledged writes are lost, by class if any are, and why some trials cannot tell."""
+    """Return how many acknowledged writes are lost, by class if any are, and why some trials cannot tell."""
     known = [trial.losses for trial in trials if trial.losses.lost is not None]
     silent = [trial.losses.undecided for trial in trials if trial.losses.lost is None]
     why = "; ".join(dict.fromkeys(silent))

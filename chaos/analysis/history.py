@@ -1,7 +1,7 @@
-"""One trial on one axis: every event, log line and operation in seconds from t = 0, with the error of its clock.
+"""The recording of one trial on one time axis: seconds from t = 0, with the error of each stamp's clock.
 
-What the recording says, placed and indexed; no judgement. The analysis, the findings and the reports read a trial
-through this.
+`History` places and indexes events, log lines and operations. It judges nothing. The analysis, the findings and the
+reports read a trial through it.
 """
 
 from collections.abc import Iterator
@@ -43,7 +43,10 @@ from chaos.record.reader import Recording
 from chaos.scenario.scenario import Scenario
 
 WARM_UP_S = 2.0
-"""How long after the clients' start their baseline begins, or a third of the time until the effect if that is less."""
+"""How many seconds after the clients' start the baseline begins.
+
+It is a third of the time until the effect if that is less.
+"""
 NOTHING_PROMISED: dict[str, Any] = {
     "about": "",
     "system": {
@@ -56,7 +59,7 @@ NOTHING_PROMISED: dict[str, Any] = {
 """The scenario of a trial that died before its manifest was written."""
 OF_A_FAULT = (FaultAccepted, FaultEffect, FaultConfirmed, FaultUnproved, HealRequested, HealConfirmed)
 FaultEvents = dict[type[Event], Stamped[Any]]
-"""What was said of one fault, by kind."""
+"""The events of one fault, by their class."""
 
 E = TypeVar("E", bound=Event)
 E_co = TypeVar("E_co", bound=Event, covariant=True)
@@ -64,7 +67,7 @@ E_co = TypeVar("E_co", bound=Event, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Fact(Generic[E_co]):
-    """An event on the axis: what it says came to hold between `earliest_s` and `latest_s`."""
+    """An event on the time axis. What the event says became true between `earliest_s` and `latest_s`."""
 
     event: E_co
     earliest_s: float
@@ -76,10 +79,10 @@ class Fact(Generic[E_co]):
 
 
 class History:
-    """A recording on its axis. `t0_ns` is the earliest edge of the origin's effect on the host's clock.
+    """A recording on one time axis. `t0_ns` is t = 0 on the host's clock.
 
-    `unplaced` counts the events of each clock domain whose offset to the host is not known. Raises RecordingError where
-    the manifest's scenario is not one.
+    `unplaced` counts, for each clock domain, the events that cannot be placed because the offset to the host's clock is
+    not known. Raises RecordingError if the manifest's scenario is not valid.
     """
 
     def __init__(self, recording: Recording) -> None:
@@ -111,11 +114,11 @@ class History:
     # Events.
 
     def facts(self, kind: type[E]) -> list[Fact[E]]:
-        """Return all events of a kind, in the order of their latest edges."""
+        """Return all events of the class `kind`, in the order of their latest edges."""
         return self._facts.get(kind, [])
 
     def roles_of(self, name: str) -> list[Fact[Role]]:
-        """Return the roles that a Redis was seen in, by their latest edge."""
+        """Return the Role events of one Redis, in the order of their latest edges."""
         return [fact for fact in self.facts(Role) if fact.event.member == name]
 
     def last(self, kind: type[E]) -> Fact[E] | None:
@@ -134,9 +137,9 @@ class History:
     # What was done.
 
     def _origin_ns(self) -> int:
-        """Return the time that becomes t = 0, on the host's clock.
+        """Return t = 0 on the host's clock, in nanoseconds.
 
-        It is the earliest edge of the origin's effect, or the request if nothing says when that took effect. Without a
+        t = 0 is the earliest edge of the origin's effect, or the origin's request if no effect was recorded. Without a
         fault it is the earliest edge of the onset, and without an onset the last stamp of the host.
         """
         if self._origin is None and self._onset is not None:
@@ -152,19 +155,19 @@ class History:
 
     @cached_property
     def faults(self) -> tuple[FaultRecord, ...]:
-        """Every fault with its stamps, in the order of their requests."""
+        """Every fault with its times, in the order of the requests."""
         return tuple(self._fault(said, said is self._origin) for said in self._said_of_faults)
 
     @cached_property
     def origin(self) -> FaultRecord | None:
-        """The fault whose effect is t = 0; None where none was requested."""
+        """The fault whose effect is t = 0, or None if no fault was requested."""
         return next((fault for fault in self.faults if fault.is_origin), None)
 
     @property
     def effect_s(self) -> Interval | None:
-        """The effect's interval; None where no fault is known to have taken effect.
+        """The interval in which the origin took effect, or None if no effect is known.
 
-        Of what was only watched it is the interval of the onset: whatever the cause was, clients felt nothing before.
+        For a watched system it is the interval of the onset: whatever the cause was, clients felt nothing before.
         """
         if self.origin:
             return self.origin.effect_s
@@ -173,22 +176,25 @@ class History:
 
     @property
     def onset(self) -> "Fact[Onset] | None":
-        """The first sign of an outage or a failover in a watched system; None in a trial, which has a fault of ours."""
+        """The first sign of an outage or a failover in a watched system. None in a trial, which has a fault of ours."""
         return None if self.origin else next(iter(self.facts(Onset)), None)
 
     @property
     def watched(self) -> bool:
-        """Whether this was watched from outside, with what a client can see and no more."""
+        """Whether the system was watched from outside, so that only what a client can see was recorded."""
         return self.scenario.system.addresses is not None
 
     @property
     def width_s(self) -> float:
-        """How long the effect's interval is: part of the error of every time that counts from t = 0."""
+        """The width of the effect's interval in seconds.
+
+        It is part of the error of every time that counts from t = 0.
+        """
         return self.effect_s.width if self.effect_s else 0.0
 
     @cached_property
     def heal_s(self) -> float | None:
-        """When healing was first requested; None if it never was. A path that is not back by then did not recover."""
+        """When healing was first requested, or None. A path that is not back by then did not recover."""
         return min(
             (fault.heal_requested_s for fault in self.faults if fault.heal_requested_s is not None), default=None
         )
@@ -223,7 +229,7 @@ class History:
 
     @property
     def t0(self) -> str:
-        """T0 as UTC in RFC 3339 with milliseconds; empty where no wall clock was recorded."""
+        """T0 as UTC in RFC 3339 with milliseconds, or an empty string if no wall clock was recorded."""
         wall_ns = self.clocks.wall_ns(self.t0_ns)
         if wall_ns is None:
             return ""
@@ -238,13 +244,13 @@ class History:
 
     @property
     def stands_for(self) -> str:
-        """What happens in real life that the experiment plays. If its file does not say so, what the file does."""
+        """What the experiment stands for in real life, or else the description in the experiment's file."""
         written = self.manifest.get("experiment", {})
         return str(written.get("stands_for") or written.get("description") or "")
 
     @property
     def expects(self) -> str:
-        """failover, no-failover, nothing or any."""
+        """What the experiment expects: failover, no-failover, nothing or any."""
         return str(self.manifest.get("experiment", {}).get("expects") or "any")
 
     @property
@@ -262,7 +268,7 @@ class History:
 
     @cached_property
     def clients_by_path(self) -> dict[str, tuple[RecordedClient, ...]]:
-        """The clients by path and way of connecting, as in service/new, in the order of their numbers."""
+        """The clients of each path, such as service/new, in the order of their numbers."""
         found: dict[str, tuple[RecordedClient, ...]] = {}
         for _, client in sorted(self.clients.items()):
             found[client.name] = (*found.get(client.name, ()), client)
@@ -275,13 +281,13 @@ class History:
 
     @cached_property
     def deadline_s(self) -> float:
-        """The deadline that the clients were last given before the effect."""
+        """The deadline, in seconds, with which the clients were last started before the effect."""
         told = [fact.event.deadline_s for fact in self._starts]
         return float((told[-1] if told else 0) or self.manifest.get("deadline_s") or self.scenario.deadline)
 
     @property
     def started_s(self) -> float | None:
-        """When the clients last started before the effect; None where they never did."""
+        """When the clients were last started before the effect, or None if they never were."""
         return self._starts[-1].latest_s if self._starts else None
 
     @cached_property
@@ -292,7 +298,8 @@ class History:
     def baseline_s(self) -> Interval | None:
         """The time of the baseline: from the end of the warm-up until one deadline before the first effect.
 
-        An operation that was sent later than that may still have been under way when the fault took effect.
+        An operation that was sent later than that may still have been under way when the fault took effect. None if the
+        clients were never started.
         """
         if self.started_s is None:
             return None
@@ -302,12 +309,12 @@ class History:
 
     @cached_property
     def begin_s(self) -> float:
-        """The first thing that was recorded."""
+        """The time of the first recorded event."""
         return min((facts[0].latest_s for facts in self._facts.values()), default=0.0)
 
     @cached_property
     def end_s(self) -> float:
-        """When watching ended: the clients' stop, or the last thing that was recorded."""
+        """When watching ended: the time at which the clients stopped, or else the time of the last thing recorded."""
         stopped = [fact.latest_s for fact in self.facts(ClientsStopped) if fact.latest_s > (self.started_s or 0.0)]
         last = [facts[-1].latest_s for facts in self._facts.values()]
         return stopped[-1] if stopped else max([*last, self.ops.end_s])
@@ -315,7 +322,7 @@ class History:
     # Logs.
 
     def lines(self, component: str, pattern: str) -> Iterator[LogLine]:
-        """Yield the lines of that component's logs that match the regular expression `pattern`, on the axis."""
+        """Yield the lines of a component's logs that match the regular expression `pattern`, on the time axis."""
         for stamped in self._logs.values():
             path = self.recording.logs.get(stamped.event.file)
             if path is None or stamped.event.component != component:
@@ -332,7 +339,7 @@ class History:
 
     @property
     def logs(self) -> list[tuple[LogOpened, Path]]:
-        """Every container's log that is there, with whose it is."""
+        """Every container's log in the recording, with the event that says whose log it is."""
         found = ((one.event, self.recording.logs.get(one.event.file)) for one in self._logs.values())
         return [(event, path) for event, path in found if path is not None]
 
@@ -343,39 +350,42 @@ class History:
     # Members.
 
     def names(self, kind: MemberKind) -> list[str]:
-        """The members of a kind that were there before the effect."""
+        """Return the names of the members of a kind, as they were last listed before the effect."""
         before = [fact for fact in self.facts(MembersKnown) if fact.latest_s <= 0] or self.facts(MembersKnown)
         listed = before[-1].event.members if before else []
         return [member["name"] for member in listed if member["kind"] == kind]
 
     def node(self, address: str) -> Node:
-        """Return the member at `ip:port`, or else the one that is known by this ip alone.
+        """Return the member at `ip:port`, or else the member that is known by this ip alone.
 
-        If no member is known there, return a node that has the ip as its name.
+        If no member is known at this address, return a node that has the ip as its name.
         """
         known = self._known(address)
         return replace(known, address=address) if known else Node(name=host(address), ordinal=None, address=address)
 
     def has(self, address: str) -> bool:
-        """Whether any known member had this address."""
+        """Return whether any known member had this address."""
         return self._known(address) is not None
 
     def same(self, one: object, other: object) -> bool:
-        """Whether two addresses are of one member. A member may have several, each of them written in several ways."""
+        """Return whether two addresses belong to one member.
+
+        A member may have several addresses, and each of them may be written in several ways.
+        """
         return self.one_text(one) == self.one_text(other)
 
     def one_text(self, address: object) -> str:
-        """Return one text for an address, the same one for every address of a member."""
+        """Return the same text for every address of a member."""
         text = canonical(str(address))
         return self._member_at.get(text, text)
 
     def is_at(self, node: Node | None, address: object) -> bool:
-        """Whether an `ip:port` is that node's."""
+        """Return whether an `ip:port` is the address of that node."""
         return node is not None and self.same(node.address, address)
 
     @cached_property
     def _member_at(self) -> dict[str, str]:
-        """For each further address of a member its first address, as the platform said last."""
+        """Maps each further address of a member to the member's first address, as the platform last reported."""
         found: dict[str, str] = {}
         for known in self.facts(MembersKnown):
             for member in known.event.members:
@@ -387,11 +397,14 @@ class History:
         return self._nodes.get(canonical(address)) or self._nodes.get(canonical(host(address)))
 
     def ran(self, run_id: str) -> Node | None:
-        """Return the node whose process has this run id, or None. Behind a Service only this tells who answered."""
+        """Return the node whose process has this run id, or None.
+
+        Behind a Service, only the run id tells which process answered.
+        """
         return next((node for node in self._nodes.values() if run_id and node.run_id == run_id), None)
 
     def answered_by(self, index: int) -> Node | None:
-        """Return the node that operations name by this index, or None if no event says which one it is."""
+        """Return the node that operations name by `index`, or None if no event says which node that is."""
         seen = next((fact.event for fact in self.facts(NodeSeen) if fact.event.index == index), None)
         if seen is None:
             return None
@@ -399,9 +412,9 @@ class History:
 
     @cached_property
     def _nodes(self) -> dict[str, Node]:
-        """The nodes by their addresses. The platform tells their names, and each Redis its run id.
+        """Maps each address to its node. A later event about an address replaces an earlier one.
 
-        What was said later about an address replaces what was said before.
+        The platform's events give the names, and the Role events of a Redis its run id.
         """
         found: dict[str, Node] = {}
         ordinals: dict[str, int | None] = {}
@@ -423,16 +436,16 @@ class History:
 
 
 def host(address: str) -> str:
-    """An address without its port."""
+    """Return an address without its port."""
     return split_address(address)[0]
 
 
 def said_of_faults(recording: Recording, clocks: Clocks) -> tuple[list[FaultEvents], FaultEvents | None]:
-    """Return the events of every fault, and those of the origin, which is None where no fault was requested.
+    """Return the events of every fault, and the events of the origin. The latter are None if no fault was requested.
 
-    An event belongs to the last request of its fault before it, and a heal to the first fault of that name that is not
-    healed yet. The origin is the fault that the experiment marks. Where it marks none, it is the first one whose target
-    had said that it was master, or else the first of all.
+    An event belongs to the last request of the same fault before it, and a heal to the first request of that fault that
+    is not healed yet. The origin is the fault that the experiment marks. If it marks none, the origin is the first
+    fault on a Redis whose last known role was master, or else the first fault of all.
     """
     placed = [(at[1], one) for one in recording.events if (at := clocks.place(one.domain, one.at_ns))]
     found: list[FaultEvents] = []
@@ -450,7 +463,7 @@ def said_of_faults(recording: Recording, clocks: Clocks) -> tuple[list[FaultEven
             on_a_master = on_a_master or (found[-1] if is_on_master else None)
         elif isinstance(event, OF_A_FAULT):
             mine = [said for said in found if said[FaultRequested].event.fault == event.fault]
-            if isinstance(event, (HealRequested, HealConfirmed)):  # of several that are held all are healed, in turn
+            if isinstance(event, (HealRequested, HealConfirmed)):  # several faults of one name are healed in turn
                 mine = [said for said in mine if type(event) not in said][:1]
             if mine:
                 mine[-1].setdefault(type(event), one)

@@ -1,4 +1,4 @@
-"""An interval is what is known of a time or of a count. Every figure of an analysis is one."""
+"""Intervals. An interval is what is known about a time or a count, and every figure of an analysis is one."""
 
 import math
 from collections.abc import Iterable
@@ -10,11 +10,10 @@ Judgement = Literal["pass", "fail", "undecided", "not-applicable"]
 
 @dataclass(frozen=True, order=True, slots=True)
 class Interval:
-    """The value lies between `least` and `most`, both included.
+    """A value that lies between `least` and `most`, both included.
 
-    Without a `most` the interval is open: what it measures was not over when we stopped looking. It is printed as
-    `> least`.
-    Example: a window that began at 0.04 s and still had no good operation at 60.04 s is `Interval(60.0)`.
+    An interval without a `most` is open: what it measures was not over when watching stopped. It is printed as `>
+    least`. Example: a window that began at 0.04 s and still had no good operation at 60.04 s is `Interval(60.0)`.
     """
 
     least: float
@@ -22,7 +21,7 @@ class Interval:
 
     @classmethod
     def at(cls, value: float) -> Self:
-        """A value that is known exactly."""
+        """Return the interval of a value that is known exactly."""
         return cls(value, value)
 
     @property
@@ -31,7 +30,7 @@ class Interval:
 
     @property
     def middle(self) -> float:
-        """The one value that stands for the interval in a table. For an open interval it is the least."""
+        """The value that stands for the interval in a table. It is `least` if the interval is open."""
         return self.least if self.is_open else (self.least + self.most) / 2
 
     @property
@@ -39,9 +38,9 @@ class Interval:
         return self.most - self.least
 
     def judged(self, limit: float) -> Judgement:
-        """Judge whether the value is within `limit`. It is undecided if the limit lies inside the interval.
+        """Return whether the value is within `limit`, or `undecided` if the limit lies inside the interval.
 
-        An open interval whose least has reached the limit fails, since nothing good had come by then.
+        An open interval whose `least` has reached the limit fails, because it was not over by then.
         """
         if self.least > limit or (self.is_open and self.least >= limit):
             return "fail"
@@ -54,7 +53,7 @@ class Interval:
         return Interval(self.least - before, self.most + after)
 
     def within(self, outer: "Interval") -> "Interval":
-        """Return the interval clipped, so that neither edge lies outside `outer`."""
+        """Return the interval with both edges moved to lie within `outer`."""
         return Interval(
             min(max(self.least, outer.least), outer.most),
             max(min(self.most, outer.most), outer.least),
@@ -65,6 +64,6 @@ class Interval:
 
 
 def total(intervals: Iterable[Interval]) -> Interval:
-    """Add intervals: the least of the sum is the sum of the leasts, and so for the most."""
+    """Return the sum of intervals: the sum of their `least` and the sum of their `most`."""
     found = list(intervals)
     return Interval(sum(one.least for one in found), sum(one.most for one in found))

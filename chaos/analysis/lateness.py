@@ -1,8 +1,8 @@
-"""Which operations may be bad because of us or of the machine, and not because of the system.
+"""Finds the bad operations that our own agent or the machine may have caused, and not the system.
 
 The agent records its own stalls, and how long each member waited for a core, as the kernel counts it. A bad operation
-is *suspect* if it met a stall of half the deadline, or shorter stalls or waits that add up to it. See
-docs/measuring.md, "Stalls and waits".
+is *suspect* if it met a stall of half the deadline or more, or if the shorter stalls or the waits during it add up to
+half the deadline. See docs/measuring.md, "Stalls and waits".
 """
 
 import numpy as np
@@ -20,16 +20,17 @@ BY_LATENESS = (
     ErrorCode.NOT_SENT,
     ErrorCode.CLOSED,
 )
-"""The only errors that can come from lateness. A refusal, READONLY or OOM is the system's answer, however late we were.
+"""The only errors that lateness can cause. A refusal, READONLY or OOM is the system's answer, however late we were.
 
-CLOSED is one of them because a meter closes its connection after a time-out, which ends whatever else was sent there.
+CLOSED is one of them because a meter closes its connection after a time-out, which ends every other operation on that
+connection.
 """
 NOTHING_S = 1e-9
-"""The error, in seconds, that rounding may bring into a sum of many stamps."""
+"""The rounding error, in seconds, that a sum of many stamps may have."""
 
 
 def suspect(history: History) -> Bools:
-    """Mark the bad operations that may be bad because of a stall of the agent or of waits for a core."""
+    """Return which operations are suspect: they are bad, and stalls of the agent or waits for a core may be why."""
     ops = history.ops
     late = (ops.outcome == Outcome.OK) | (ops.outcome == Outcome.MISSED) | np.isin(ops.error, BY_LATENESS)
     bad = np.flatnonzero(~ops.good & late)
@@ -44,19 +45,22 @@ def suspect(history: History) -> Bools:
 
 
 def stalls(history: History) -> list[Interval]:
-    """Return when the agent stalled for half the deadline or more: from the time its timer was due until it fired."""
+    """Return when the agent stalled for half the deadline or more.
+
+    A stall lasts from when the agent's timer was due until it fired.
+    """
     return [stall for stall in _hiccups(history) if stall.width >= history.deadline_s / 2]
 
 
 def _hiccups(history: History) -> list[Interval]:
-    """Return when the agent was late, however little."""
+    """Return every time in which the agent was late, however short it was."""
     return [Interval(fact.latest_s - fact.event.late_ns / 1e9, fact.latest_s) for fact in history.facts(Hiccup)]
 
 
 def waited_s(history: History, during: Interval) -> float | None:
     """Return how many seconds all members together waited for a core, or None if the kernel did not count.
 
-    This is the most that waits can have delayed the system. Whether members waited side by side or one after the other
+    Waits can have delayed the system by at most this long. The delay was shorter if members waited side by side, which
     is not known.
     """
     if not any(fact.event.counted for fact in history.facts(Waits)):
@@ -65,14 +69,14 @@ def waited_s(history: History, during: Interval) -> float | None:
 
 
 def _stalled_s_of_each(history: History, due_s: Floats, done_s: Floats) -> Floats:
-    """Return, for each operation, how long the agent stalled during it, all stalls together.
+    """Return, for each operation, how many seconds the agent stalled during it in all.
 
-    An operation needs the agent several times, to connect, to send and to read, and each stall comes on top.
+    An operation needs the agent several times: to connect, to send and to read. The stalls therefore add up.
     """
     edges_s = np.array([(stall.least, stall.most) for stall in _hiccups(history)]).reshape(-1, 2)
 
     def since_s(edge_s: Floats, at_s: Floats) -> Floats:
-        """Return the sum of the times from each edge until `at_s`, of the edges before it."""
+        """Return, for each time in `at_s`, the sum of the times from every earlier edge until then."""
         edge_s = np.sort(edge_s)
         before = np.searchsorted(edge_s, at_s)
         sums_s: Floats = np.concatenate([[0.0], np.cumsum(edge_s)])[before]
@@ -92,7 +96,7 @@ def _waited_s_of_each(history: History, due_s: Floats, done_s: Floats) -> Floats
         by_member.setdefault(fact.event.member, []).append(fact)
     waited = np.zeros(len(due_s))
     for member in sorted(by_member.keys() - set(history.names(MemberKind.OPERATOR))):
-        waits = by_member[member]  # they do not overlap, since they are of one thread
+        waits = by_member[member]  # the waits of one member do not overlap: they are of one thread
         total_s = np.cumsum([0.0, *(wait.event.waited_ns / 1e9 for wait in waits)])
         begun = np.searchsorted([wait.earliest_s for wait in waits], done_s)
         over = np.searchsorted([wait.latest_s for wait in waits], due_s, side="right")

@@ -1,8 +1,8 @@
-"""Finding lines in container logs, and what they say of their own time. Not for what a line means.
+"""Finds lines in container logs and reads their stamps. It does not interpret the lines.
 
-A line begins with the kubelet's stamp, or is read as if it did: see `content`. Redis and Sentinel write their own, in
-milliseconds, which is nearer to what happened; the operator's has whole seconds, so that for it the kubelet's is the
-better one.
+A line begins with the kubelet's stamp, or is read as if it did (see `content`). Redis and Sentinel write a stamp of
+their own in milliseconds, which is used because it is nearer to what happened. The operator's own stamp has whole
+seconds, so the kubelet's is used for its lines.
 """
 
 import json
@@ -22,14 +22,14 @@ _OWN = re.compile(
     |pid=\d+\ role=\S+\ timestamp="(?P<stamp_fmt>[^"]*)"\ level=\S+\ message="(?P<message_fmt>.*)\"""",
     re.VERBOSE,
 )
-"""As Redis writes a line, and as Valkey does where `log-format` is logfmt."""
+"""Matches a line as Redis writes it, or as Valkey does if `log-format` is logfmt."""
 _STAMP = re.compile(r"(\d\d) (\w{3}) (\d{4}) (\d\d):(\d\d):(\d\d)\.(\d{3})")
 _ISO_8601 = re.compile(_RFC_3339)
-"""Valkey's `log-timestamp-format` may be iso8601, or milliseconds since 1970."""
+"""Matches a stamp of Valkey if `log-timestamp-format` is iso8601. It may also be milliseconds since 1970."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MILLISECOND_NS = 1_000_000
 _TRUSTED_NS = 2 * 10**9
-"""A line's own stamp counts if it is this near to the kubelet's; a container in another time zone is further off."""
+"""A line's own stamp is used if it is this near to the kubelet's. In a container with another time zone it is not."""
 _CRI = re.compile(rb"^(\S+) (?:stdout|stderr) [FP](?::\S*)? ?", re.MULTILINE)
 """As containerd and CRI-O keep a line on the node's disk: stamp, stream, and whether the line is full or partial."""
 _DOCKER = re.compile(rb'^\{"log":.*\}$', re.MULTILINE)
@@ -38,7 +38,7 @@ _DOCKER = re.compile(rb'^\{"log":.*\}$', re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class RawLine:
-    """A matching line, with its wall-clock interval."""
+    """A log line that matched a pattern, with the interval of its wall-clock time."""
 
     pod: str
     text: str
@@ -46,7 +46,7 @@ class RawLine:
     wall_ns: tuple[int, int]
 
     def placed(self, place: Callable[[int], Interval | None]) -> "LogLine | None":
-        """Return the line on the axis, or None if its clock cannot be placed."""
+        """Return the line on the trial's time axis, or None if its clock cannot be placed."""
         earliest, latest = place(self.wall_ns[0]), place(self.wall_ns[1])
         if earliest is None or latest is None:
             return None
@@ -55,7 +55,7 @@ class RawLine:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """A log line on the axis. `text` is the whole line as it was written, and `message` is it without its stamps."""
+    """A log line on the trial's time axis. `text` is the whole line, and `message` is the line without its stamps."""
 
     pod: str
     text: str
@@ -64,7 +64,10 @@ class LogLine:
 
 
 def find(path: Path, pattern: str, pod: str) -> Iterator[RawLine]:
-    """Yield the lines of a log file that match. The file is searched as bytes, so that a large one costs little."""
+    """Yield the lines of a log file that match `pattern`.
+
+    The file is searched as bytes, which is fast if it is large.
+    """
     whole_line = re.compile(rb"^.*(?:" + pattern.encode() + rb").*$", re.MULTILINE)
     for match in whole_line.finditer(content(path)):
         line = parse(match[0].decode("utf-8", "replace"), pod)
@@ -73,9 +76,10 @@ def find(path: Path, pattern: str, pod: str) -> Iterator[RawLine]:
 
 
 def content(path: Path) -> bytes:
-    """Return a log as the API server gives it, each line with its stamp first, also if it was taken from a node's disk.
+    """Return a log as the API server gives it, with the stamp at the beginning of each line.
 
-    Lines that end as on Windows end as here, and what CRI or Docker wrote around a line is taken off it.
+    It may have been taken from a node's disk: what CRI or Docker wrote around a line is removed. Line ends of Windows
+    are replaced.
     """
     data = path.read_bytes().removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
     if b" stdout " in data or b" stderr " in data:
@@ -84,7 +88,7 @@ def content(path: Path) -> bytes:
 
 
 def _as_the_kubelet(line: re.Match[bytes]) -> bytes:
-    """Docker's line in the kubelet's words; a line that only looks like one of Docker's stays as it is."""
+    """Return a line of Docker's log as the kubelet gives it. A line that is not JSON is returned as it is."""
     try:
         kept = json.loads(line[0])
     except ValueError:
@@ -107,9 +111,10 @@ def parse(text: str, pod: str) -> RawLine | None:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """What of a log could not be read: `lines` of `of`, the first of which is line `number`, `text`.
+    """The lines of a log that could not be read.
 
-    `because` says what is not known of them: their time, or their format.
+    They are `lines` of the log's `of` lines. The first of them has the number `number` and the text `text`. `because`
+    says what is not known of them: their time, or their format.
     """
 
     lines: int
@@ -122,8 +127,8 @@ class Unread:
 def unread(path: Path, *, server: bool) -> Unread | None:
     """Return what of a log cannot be read, or None if all of it can.
 
-    `server` says that it is the log of a Redis or a Sentinel, whose format is known. Even such a log has some lines
-    without the server's own stamp, such as its logo. So its format is unknown only if no line at all has one.
+    `server` is true for the log of a Redis or a Sentinel, whose format is known. Even such a log has some lines without
+    the server's own stamp, such as its logo. Its format is therefore unknown only if no line has such a stamp.
     """
     lines = content(path).decode("utf-8", "replace").split("\n")[:-1]  # the last may have been cut off
     unstamped = [number for number, line in enumerate(lines, 1) if parse(line, "") is None]
@@ -141,7 +146,7 @@ def _message(text: str) -> str:
 
 
 def _iso_ns(text: str) -> int | None:
-    """Read a stamp as nanoseconds since 1970. Return None if it is no such stamp, or a day that there is not."""
+    """Return a stamp as nanoseconds since 1970, or None if it is no stamp or its day does not exist."""
     match = _ISO_8601.fullmatch(text)
     if match is None:
         return None
@@ -155,7 +160,7 @@ def _iso_ns(text: str) -> int | None:
 
 
 def _own_ns(stamp: str) -> int | None:
-    """Read a server's own stamp, in any of its formats, as nanoseconds since 1970. Without a time zone it is UTC."""
+    """Return a server's own stamp, in any of its formats, as nanoseconds since 1970. Without a time zone it is UTC."""
     if stamp.isdigit():
         return int(stamp) * _MILLISECOND_NS
     match = _STAMP.fullmatch(stamp)

@@ -1,8 +1,9 @@
-"""Losses: the writes that were acknowledged and were not there at the audit, in three classes.
+"""Counts losses: writes that were acknowledged and that the audit did not find, in three classes.
 
-before: acknowledged more than 1 s before the effect, when every replica should have had them. tail: acknowledged in the
-last second before it, which asynchronous replication may lose. after: acknowledged after it, by a replaced, isolated or
-short-lived master. There is no number if the audit cannot tell: it never came, or keys were evicted or had expired.
+`before`: acknowledged more than 1 s before the effect, when every replica should have had the write. `tail`:
+acknowledged in the last second before the effect, which asynchronous replication may lose. `after`: acknowledged after
+the effect, by a replaced, isolated or short-lived master. There is no number if the audit cannot tell, because there
+was none, or because keys were evicted or had expired.
 """
 
 from typing import Literal
@@ -17,12 +18,12 @@ from chaos.model import Outcome
 from chaos.record.events import Audit, Sanity
 
 TAIL_S = 1.0
-"""How long before the effect the tail begins."""
+"""How many seconds before the effect the class `tail` begins."""
 LostClass = Literal["before", "tail", "after"]
 
 
 def find_losses(history: History) -> Losses:
-    """The losses of a trial, and where they lie."""
+    """Return the losses of a trial by class, and when and by which node the lost writes were acknowledged."""
     ops = history.ops
     acknowledged = ops.outcome == Outcome.OK
     undecided = why_undecided(history)
@@ -43,7 +44,7 @@ def find_losses(history: History) -> Losses:
 
 
 def classes_of(history: History) -> dict[LostClass, Bools]:
-    """Sort the operations into the three classes, by when they were decided."""
+    """Return which operations fall into each class, by when they were decided."""
     done_s = history.ops.done_s
     effect_s = history.effect_s or Interval.at(0.0)
     before = done_s < effect_s.least - TAIL_S
@@ -52,7 +53,7 @@ def classes_of(history: History) -> dict[LostClass, Bools]:
 
 
 def why_undecided(history: History) -> str:
-    """Say why the audit cannot prove losses. Return an empty string if it can."""
+    """Return why the audit cannot prove losses, or an empty string if it can."""
     audit = history.last(Audit)
     if audit is None:
         return "there was no audit"
@@ -74,14 +75,18 @@ def why_undecided(history: History) -> str:
 
 
 def phantoms(history: History) -> int:
-    """Count operations that we called surely not applied although their keys are there: our outcome table is wrong."""
+    """Count the operations that are recorded as surely not applied although the audit found their keys.
+
+    If there are any, our table of outcomes is wrong.
+    """
     refused = np.isin(history.ops.outcome, [Outcome.FAILED, Outcome.MISSED])
     return int((refused & history.ops.kept).sum())
 
 
 def _places(history: History, classes: dict[LostClass, Bools]) -> list[LostSpell]:
-    """Gather each path's losses into spells, by class and by the node that acknowledged them. A longer pause than `gap`
-    ends a spell.
+    """Return the spells of lost writes of each path, class and acknowledging node.
+
+    A pause longer than `gap` ends a spell.
     """
     ops, found = history.ops, []
     for path, clients in history.clients_by_path.items():

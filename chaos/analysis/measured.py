@@ -1,4 +1,4 @@
-"""What was measured in one trial. Findings, doubts, cause and verdict are made from it."""
+"""Everything that was measured in one trial. Findings, doubts, cause and verdict are made from it."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,16 +12,17 @@ if TYPE_CHECKING:
     from chaos.operators.operator import Operator
 
 ASKED_S = 3.0
-"""A role is recorded at least once a second while a Redis answers. If not for longer, nobody asked that Redis."""
+"""A Redis without a recorded role for this many seconds was not asked: a role is recorded at least once a second."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What was measured. `said` has every event of every Sentinel in order.
+    """What was measured in one trial, before it is compared with the promises.
 
-    `attempts` are the failovers that were tried, as Sentinel told of them, and `failovers` the same with milestones.
-    `chosen` is the number of the attempt that the trial is about: the first after t = 0 that was completed, or else the
-    first after t = 0 that was tried. It is None where there was none. `paths` have no targets yet.
+    `said` holds every event of every Sentinel in order. `attempts` are the failovers that Sentinel tried, and
+    `failovers` are the same ones with milestones. `chosen` is the index of the attempt that the trial is about: the
+    first one after t = 0 that was completed, or else the first one after t = 0. It is None if there was none. `paths`
+    have no targets yet.
     """
 
     history: History
@@ -41,7 +42,7 @@ class Measured:
 
     @property
     def target(self) -> Node | None:
-        """The member that this fault hit."""
+        """The member that was hit by the fault whose effect is t = 0, or None."""
         return self.origin.target if self.origin else None
 
     @property
@@ -54,7 +55,7 @@ class Measured:
 
     @property
     def successor(self) -> Node | None:
-        """The replica that the chosen attempt promoted."""
+        """The replica that the chosen attempt promoted, or None."""
         return self.failover.successor if self.failover else None
 
     @property
@@ -69,27 +70,30 @@ class Measured:
         return [path for path in self.paths.values() if path.working]
 
     def setting(self, component: str, name: str) -> dict[str, str]:
-        """An effective setting by member, as read before the baseline. Members that do not have it are left out."""
+        """Return the value of an effective setting by member, as read before the baseline.
+
+        Members that do not have the setting are left out.
+        """
         members = self.history.recording.settings.get(component, {})
         return {member: str(values[name]) for member, values in members.items() if values.get(name) is not None}
 
     def least_s(self, name: str) -> float | None:
-        """The least value that any Sentinel had of a setting in milliseconds, in seconds.
+        """Return the least value of a setting of the Sentinels in seconds. `name` is a setting in milliseconds.
 
-        The scenario's value is used if none was read. It is None if the scenario does not set it either.
+        If no setting was read, return the scenario's value, or None if the scenario does not set it.
         """
         declared = self.history.scenario.system.settings.sentinel.get(name)
         read = list(self.setting("sentinel", name).values()) or [str(declared)]
         return min((int(value) / 1000 for value in read if value.isdigit()), default=None)
 
     def middle_s(self, milestone: str) -> float | None:
-        """The middle of the interval in which a milestone was seen, or None if it was not."""
+        """Return the middle of the interval in which a milestone was seen, or None if it was not seen."""
         at_s = self.milestones[milestone].at_s if milestone in self.milestones else None
         return at_s.middle if at_s else None
 
 
 def masters_at_end(history: History) -> list[str] | None:
-    """Return the Redis that still answered at the end and whose last role was master, or None if nobody was asked."""
+    """Return the Redis that still answered at the end as masters, or None if no Redis was asked."""
     last: dict[str, tuple[float, str]] = {}
     for fact in history.facts(Role):
         last[fact.event.member] = (fact.latest_s, fact.event.role)

@@ -1,7 +1,7 @@
-"""When each step of a failover happened, who saw it, and what could not have been seen.
+"""Finds when each milestone of a failover happened, and which source saw it.
 
-A milestone is `seen`, `not-applicable` (a requested failover has no detection), `not-yet` (it was watched for and did
-not come) or `unobserved` (nothing that could have seen it was there). The first three are results, and the last is
+A milestone is `seen`, `not-applicable` (a requested failover has no detection), `not-yet` (a source watched for it and
+it did not come) or `unobserved` (no source that could have seen it was there). A claim about an unobserved milestone is
 undecided.
 """
 
@@ -20,20 +20,20 @@ from chaos.operators.operator import Operator
 from chaos.record.events import Endpoints, Event, Gap, NodeSeen, Pod, ProxyServers, Role, RoleLost, SentinelAddress
 
 PROMOTED_LINE = r"(?:MASTER|PRIMARY) MODE enabled"
-"""What a replica logs when it becomes a master. Redis says MASTER, Valkey says PRIMARY, and the rest is the same."""
+"""Matches the log line of a replica that becomes a master. Redis writes MASTER, and Valkey writes PRIMARY."""
 ENDING_S = 1.0
-"""A gap that reaches this near to the end of a trial was not over."""
+"""A gap that reaches to within this many seconds of the end of a trial was not over."""
 LATE_LOG_S = 1.0
-"""A log line about a change may be stamped this much later than the watch that told of the change."""
+"""A log line about a change may be stamped this many seconds later than the watch that reported the change."""
 SILENT_S = 2.0
-"""A Redis that stops answering within this time from the first thing recorded was gone before."""
+"""A Redis that stops answering within this many seconds of the first recorded event was gone before."""
 
 FAILOVER = ("sdown", "odown", "try_failover", "elected", "promoted", "switched", "reconfigured", "labelled")
 """The milestones of a failover, in their usual order."""
 
 
 def failover(history: History, attempt: Attempt, operator: Operator) -> FailoverResult:
-    """Make the result of one attempt, with its milestones."""
+    """Return the result of one attempt, with its milestones."""
     return FailoverResult(
         epoch=attempt.epoch,
         kind="requested" if attempt.requested else "detected",
@@ -47,12 +47,15 @@ def failover(history: History, attempt: Attempt, operator: Operator) -> Failover
 
 
 def of_attempt(history: History, attempt: Attempt | None, operator: Operator) -> dict[str, Milestone]:
-    """Return the milestones from detection to the label. Without an attempt they are of a failover that was due."""
+    """Return the milestones of an attempt, from detection to the label.
+
+    Without an attempt, they are the milestones of a failover that was due.
+    """
     who = successor(history, attempt)
     replicas = following(history, who, attempt)
     hit = {name for fault in history.faults for name in fault.hit}
     if attempt is not None and not hit and len(attempt.started.words) > 3:
-        replaced = history.node(":".join(attempt.started.words[2:4])).name  # nobody here hit it
+        replaced = history.node(":".join(attempt.started.words[2:4])).name  # no fault of ours hit a member
         hit = {replaced, *_silent_before(history, attempt.started.at_s.least)}
     others = [one for name, one in replicas.items() if name not in hit]  # the hit member is not waited for
     return {
@@ -67,7 +70,10 @@ def of_attempt(history: History, attempt: Attempt | None, operator: Operator) ->
 
 
 def _silent_before(history: History, at_s: float) -> list[str]:
-    """Return the Redis that had not answered for a while by then, such as one that Sentinel never forgot."""
+    """Return the Redis that had not answered since the recording began, and still did not at `at_s`.
+
+    Sentinel may still list such a Redis.
+    """
     said: list[Fact[Role] | Fact[RoleLost]] = [*history.facts(Role), *history.facts(RoleLost)]
     last = {fact.event.member: fact for fact in sorted(said, key=lambda fact: fact.latest_s) if fact.latest_s < at_s}
     began_s = history.begin_s + SILENT_S
@@ -75,7 +81,7 @@ def _silent_before(history: History, at_s: float) -> list[str]:
 
 
 def detection(history: History, attempt: Attempt | None, said: Iterable[Said] = ()) -> dict[str, Milestone]:
-    """Return sdown and odown. Without a failover they are the first that any Sentinel `said` of the master."""
+    """Return the milestones sdown and odown. Without an attempt, they are the first such events in `said`."""
     if attempt is not None and attempt.requested:
         return {"sdown": NOT_APPLICABLE, "odown": NOT_APPLICABLE}
     if attempt is not None:
@@ -86,7 +92,7 @@ def detection(history: History, attempt: Attempt | None, said: Iterable[Said] = 
 
 
 def successor(history: History, attempt: Attempt | None) -> Node | None:
-    """Return the promoted replica, as Sentinel names it, or else the first replica whose role became master."""
+    """Return the promoted replica as Sentinel names it, or else the first replica whose role became master."""
     if attempt and attempt.successor:
         return history.node(attempt.successor)
     turned = _turned_master(history, attempt)
@@ -94,9 +100,9 @@ def successor(history: History, attempt: Attempt | None) -> Node | None:
 
 
 def promoted(history: History, who: Node | None, attempt: Attempt | None) -> Milestone:
-    """Return when the replica became a master: by its log, or else by its polled role.
+    """Return when the replica `who` became a master: by its log, or else by its polled role.
 
-    A good operation that it answered before that poll proves that it was a master by then.
+    A good operation that the replica answered before that poll proves that it was a master by then.
     """
     since_s, until_s = _since(attempt), attempt.ends_s if attempt else float("inf")
     for line in history.lines("redis", PROMOTED_LINE):
@@ -113,7 +119,7 @@ def promoted(history: History, who: Node | None, attempt: Attempt | None) -> Mil
 
 
 def following(history: History, who: Node | None, attempt: Attempt | None) -> dict[str, Milestone]:
-    """Return when each other Redis followed the new master, by its name."""
+    """Return when each other Redis followed the new master, by the name of the Redis."""
     if who is None:
         return {}
 
@@ -132,9 +138,10 @@ def following(history: History, who: Node | None, attempt: Attempt | None) -> di
 
 
 def switching(history: History, attempt: Attempt | None) -> dict[str, Milestone]:
-    """Return when each Sentinel switched to the new master, by its name.
+    """Return when each Sentinel switched to the new master, by the name of the Sentinel.
 
-    It says so itself. If nobody listened to it then, the address that it names shows it.
+    The Sentinel's own +switch-master says when. If nobody listened to the Sentinel then, the address that it named when
+    it was asked says so.
     """
     switches = attempt.switches() if attempt else {}
     found: dict[str, Milestone] = {}
@@ -149,7 +156,7 @@ def switching(history: History, attempt: Attempt | None) -> dict[str, Milestone]
 
 
 def labelled(history: History, who: Node | None, attempt: Attempt | None, operator: Operator) -> Milestone:
-    """Return when the successor's pod got the master label. The operator's log, if there is one, narrows it."""
+    """Return when the successor's pod got the master label. Lines of the operator's log make the interval narrower."""
     value = (history.scenario.system.master_label or "").partition("=")[2]
     if not value:
         return NOT_APPLICABLE
@@ -172,7 +179,7 @@ def service_pointer(
 ) -> Milestone:
     """Return when the Service's EndpointSlice named the successor, which cannot be before the label was written.
 
-    If the Service leads to proxies, it is when these led to the successor.
+    If the Service leads to proxies, return when the proxies led to the successor.
     """
     backend = history.scenario.system.backend_of(service)
     if backend:
@@ -190,7 +197,7 @@ def service_pointer(
 
 
 def proxied(history: History, backend: str, who: Node | None, attempt: Attempt | None) -> Milestone:
-    """Return when the last proxy called the successor's server up. Each is asked 20 times a second."""
+    """Return when the last proxy reported the successor's server as up. Each proxy is asked 20 times a second."""
     found = []
     for name in sorted({fact.event.proxy for fact in history.facts(ProxyServers)}):
         facts = [fact for fact in history.facts(ProxyServers) if fact.event.proxy == name]
@@ -206,13 +213,13 @@ def proxied(history: History, backend: str, who: Node | None, attempt: Attempt |
 
 
 def _up(history: History, event: ProxyServers, backend: str, who: Node) -> str:
-    """Name the server of that backend that leads to `who`. Return an empty string if none is up."""
+    """Return the server of `backend` that is up and leads to `who`, or an empty string if there is none."""
     servers = [one for one in event.servers if one["backend"] == backend and one["up"]]
     return next((f"{one['server']} ({one['address']})" for one in servers if history.is_at(who, one["address"])), "")
 
 
 def named_by_all(history: History, attempt: Attempt | None) -> Milestone:
-    """Return when the last Sentinel named the successor. Each is asked 20 times a second."""
+    """Return when the last Sentinel named the successor. Each Sentinel is asked 20 times a second."""
     if attempt is None:
         return missing(history, "sentinel", known=None)
     names = sorted({fact.event.sentinel for fact in history.facts(SentinelAddress)})
@@ -220,7 +227,7 @@ def named_by_all(history: History, attempt: Attempt | None) -> Milestone:
 
 
 def missing(history: History, source: str, known: object = True) -> Milestone:
-    """Return the milestone of something that was not seen: not-yet if `source` watched for it, and unobserved if not.
+    """Return the milestone of something that was not seen: not-yet if `source` watched for it, else unobserved.
 
     Pass `known=None` when we do not even know which member to watch: the milestone is then not-yet, without a source.
     """
@@ -230,23 +237,29 @@ def missing(history: History, source: str, known: object = True) -> Milestone:
 
 
 def was_blind(history: History, source: str) -> bool:
-    """Whether a source was silent when the trial ended."""
+    """Return whether a source was silent when the trial ended."""
     gaps = [gap for gap in history.facts(Gap) if source in gap.event.source]
     return any(gap.latest_s >= history.end_s - ENDING_S for gap in gaps)
 
 
 def ready(endpoints: Endpoints) -> list[str]:
-    """Return the addresses that a Service sends to."""
+    """Return the addresses to which a Service sends."""
     return [endpoint["ip"] for endpoint in endpoints.endpoints if endpoint["ready"]]
 
 
 def answering(history: History, who: Node | None) -> list[int]:
-    """Return the numbers by which rows name this node, by its run id, which tells a process from its successors."""
+    """Return the numbers by which the rows of operations name the process of this node.
+
+    A process is known by its run id, which differs from that of the node's next process.
+    """
     return [fact.event.index for fact in history.facts(NodeSeen) if who and fact.event.run_id == who.run_id]
 
 
 def turns(facts: list[Fact[E]], holds: Callable[[E], bool], since_s: float) -> Fact[E] | None:
-    """Return the first fact from `since_s` on that holds. Its earliest edge is not before the last that did not."""
+    """Return the first fact from `since_s` on for which `holds` is true, or None.
+
+    Its earliest edge is not before the last fact for which `holds` was false.
+    """
     earlier_s = since_s
     for fact in facts:
         if fact.latest_s < since_s:
@@ -259,7 +272,7 @@ def turns(facts: list[Fact[E]], holds: Callable[[E], bool], since_s: float) -> F
 
 
 def _was_deaf(history: History, sentinel: str, since_s: float) -> bool:
-    """Whether nobody listened to that Sentinel for a while after `since_s`, so that we do not know what it said."""
+    """Return whether nobody listened to a Sentinel for a while after `since_s`, so that its events may be unknown."""
     source = f"sentinel.event/{sentinel}"
     return any(gap.event.source == source and gap.latest_s > since_s for gap in history.facts(Gap))
 
@@ -277,7 +290,7 @@ def _said(history: History, said: Said | None) -> Milestone:
 
 
 def _last_of(each: Iterable[Milestone], history: History, source: str) -> Milestone:
-    """Return the last of several milestones, or one that is missing if any is."""
+    """Return the latest of several milestones. If any of them is missing, return that one."""
     found = list(each)
     if not found:
         return missing(history, source, known=None)
@@ -286,7 +299,10 @@ def _last_of(each: Iterable[Milestone], history: History, source: str) -> Milest
 
 
 def _turned_master(history: History, attempt: Attempt | None, who: Node | None = None) -> Fact[Role] | None:
-    """Return the first role that became master, of `who`, or else of anyone who was a replica before."""
+    """Return the first Role event in which `who` became master, or None.
+
+    Without `who`, every Redis that was a replica before counts.
+    """
     since_s = _since(attempt)
     before = {fact.event.member: fact.event.role for fact in history.facts(Role) if fact.latest_s <= since_s}
     names = [who.name] if who else [name for name, role in before.items() if role == "slave"]
@@ -295,7 +311,7 @@ def _turned_master(history: History, attempt: Attempt | None, who: Node | None =
 
 
 def _since(attempt: Attempt | None) -> float:
-    """Return from when on a failover is looked for: not before it was tried, and not before t = 0."""
+    """Return the earliest time at which to look for a failover's steps: when it was tried, and not before t = 0."""
     return max(0.0, attempt.started.at_s.least) if attempt else 0.0
 
 
@@ -306,4 +322,4 @@ WATCHED: dict[str, type[Event]] = {
     "endpoints": Endpoints,
     "proxy": ProxyServers,
 }
-"""For each source the events that show that it was there at all."""
+"""Maps each source to the class of its events. If there are none in a recording, the source was not there."""

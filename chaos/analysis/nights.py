@@ -1,11 +1,11 @@
 """Compares the nights of a directory of campaigns: from which night on times are different, and tonight's alarms.
 
-A night is a campaign. Those of one series match: scenario, place, class of machine, server, operator, experiment,
-variant and group are the same. Others are series of their own, since a step between them would be about what differs.
+A night is one campaign. Nights are compared within a series, in which scenario, place, class of machine, server,
+operator, experiment, variant and group are the same.
 
-An alarm says that tonight is slower, or keeps its promises less often, than the nights before. It looks at tonight
-alone, and at tonight together with last night, which finds less. By chance at most one night in `ONE_IN` has an alarm,
-whatever the number of paths, if the nights differ by chance only.
+An alarm says that tonight is slower, or keeps its promises less often, than the nights before. Tonight is tested alone,
+and again together with last night, which finds smaller changes. If the nights differ by chance only, at most one night
+in `ONE_IN` has an alarm, whatever the number of paths.
 """
 
 import math
@@ -25,22 +25,26 @@ from chaos.frames import Frames, Table
 Floats = npt.NDArray[np.float64]
 
 ONE_IN = 100
-"""If the nights differ by chance only, at most one of so many has an alarm."""
+"""If the nights differ by chance only, at most one of this many nights has an alarm."""
 BEFORE = 14
-"""How many matching nights before it a night is compared with."""
+"""A night is compared with at most this many matching nights before it."""
 CONFIRM = 0.05
-"""The share of false alarms that fresh trials would confirm by chance."""
+"""The share of false alarms that fresh trials confirm by chance."""
 ALIKE = ("scenario", "cluster", "machine", "experiment", "variant", "group")
 PASSES = ""
-"""The path of what is said of a whole trial: whether it kept its promises."""
+"""The path of a series about whole trials: whether they kept their promises."""
 OURS = ("failover", "python", "chaostoolkit-lib", "redis-py", "hiredis", "kernel", "isolation", "failover-agent")
 PLATFORM = ("kubernetes", "kind", "docker", "podman", "node image", "container runtime", "nodes")
-"""Versions that may differ within a series: those of the harness, and of what the system runs on."""
+"""Versions that may differ within a series: those of the harness, and of the platform under the system."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Night:
-    """What one campaign measured of a path. `back_s` is when it was back in each trial: 0 without an outage."""
+    """What one campaign measured of a path.
+
+    `back_s` is when the path was back in each trial, and 0 without an outage. `known` counts the trials that were not
+    inconclusive, and `passed` those that passed.
+    """
 
     campaign: str
     day: str
@@ -56,9 +60,10 @@ class Night:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Series:
-    """One path over all nights that match, the oldest first. `about` and `software` say what they have in common.
+    """One path over all nights that match, the oldest first.
 
-    `steps` are the numbers of the nights from which on the path was slower or quicker than before.
+    `about` and `software` say what the nights have in common. `steps` are the indices of the nights from which on the
+    path was slower or quicker than before.
     """
 
     about: Mapping[str, str]
@@ -74,22 +79,23 @@ class Series:
 
     @property
     def since_step(self) -> tuple[Night, ...]:
-        """The nights that are as the newest is: limits come of these, and of no others."""
+        """The nights since the last step. Only they are used for limits."""
         return self.nights[self.steps[-1] if self.steps else 0 :]
 
     @property
     def limits_s(self) -> tuple[float, float] | None:
-        """The shortest and the longest time of the nights since the last step; None if there is only one such night."""
+        """The shortest and the longest time since the last step, or None if there is only one night since then."""
         mine = [value for night in self.since_step for value in night.back_s]
         return (min(mine), max(mine)) if len(self.since_step) > 1 else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tonight:
-    """Tonight's path beside the nights before. `chance` is how likely tonight's figures are if nothing changed.
+    """Tonight's figures of one path, compared with the nights before.
 
-    `alarm` says that they are too unlikely, given how many paths were looked at. `visible_s` is the slowdown that two
-    nights show in 4 of 5 cases, None where so few nights could show none.
+    `chance` is the probability of these figures if nothing changed. `alarm` is true if it is too small for the number
+    of paths that were tested. `visible_s` is the slowdown that two nights show in 4 of 5 cases, or None if so few
+    nights can show none.
     """
 
     series: Series
@@ -113,12 +119,18 @@ class Tonight:
 
 
 def load(directory: Path) -> list[Series]:
-    """The series of all campaigns in a directory, with their steps. Raises RecordingError where there is none."""
+    """Return the series of all campaigns in a directory, with their steps.
+
+    Raises RecordingError if no trial measured a path that worked.
+    """
     return with_steps(frames.load(directory))
 
 
 def with_steps(played: Frames) -> list[Series]:
-    """The series of all campaigns, with their steps. Raises RecordingError where no trial measured a path."""
+    """Return the series of all campaigns, with their steps.
+
+    Raises RecordingError if no trial measured a path that worked.
+    """
     found = [replace(one, steps=steps(one.nights)) for one in series(played)]
     if not found:
         of = ", ".join(played.folders)
@@ -127,7 +139,7 @@ def with_steps(played: Frames) -> list[Series]:
 
 
 def series(played: Frames) -> list[Series]:
-    """Every path over the nights that match, and the kept promises of every experiment as a path without a name."""
+    """Return a series for every path over the nights that match."""
     trials = played.trials.assign(software=_software(played.trials))
     trials = trials[~trials["void"].astype(bool)]
     worked = played.paths.query("measure == 'recovered' and state == 'works' and not application")
@@ -144,7 +156,7 @@ def series(played: Frames) -> list[Series]:
 
 
 def kept(every: Sequence[Series]) -> list[Series]:
-    """One series for each experiment and group: how many trials kept their promises, told by the first of its paths."""
+    """Return a series about kept promises for each experiment and group, made from the first of its paths."""
     first: dict[tuple[str, ...], Series] = {}
     for one in every:
         first.setdefault((*one.about.values(), one.software), replace(one, path=PASSES))
@@ -152,7 +164,7 @@ def kept(every: Sequence[Series]) -> list[Series]:
 
 
 def hold(every: Sequence[Series], tonight: str) -> list[Tonight]:
-    """Tonight's campaign beside the nights before it that match: each of its paths, and its kept promises."""
+    """Compare tonight's campaign with the nights before it that match: each of its paths, and its kept promises."""
     mine = [one for one in every if any(night.campaign == tonight for night in one.nights)]
     passes = list(kept(mine))
     tail = 1 / ONE_IN / max(1, 2 * len(mine) + len(passes))
@@ -161,7 +173,7 @@ def hold(every: Sequence[Series], tonight: str) -> list[Tonight]:
 
 
 def measured(alarm: Tonight, fresh: Sequence[Series]) -> int:
-    """How many fresh trials measured the path that has an alarm."""
+    """Return how many fresh trials measured the path that has an alarm."""
     again = _again(alarm, fresh)
     return sum(len(night.back_s) if one.path else night.known for one in again for night in one.nights)
 
@@ -172,7 +184,7 @@ def _again(alarm: Tonight, fresh: Sequence[Series]) -> list[Series]:
 
 
 def confirmed(alarms: Sequence[Tonight], fresh: Sequence[Series]) -> list[Tonight]:
-    """Return the alarms that fresh trials show too. Only the paths with an alarm are looked at in those."""
+    """Return the alarms that fresh trials confirm. Only the paths with an alarm are tested."""
     found = []
     for held in alarms:
         again = _again(held, fresh)
@@ -182,7 +194,7 @@ def confirmed(alarms: Sequence[Tonight], fresh: Sequence[Series]) -> list[Tonigh
 
 
 def _chance(before: Sequence[Night], after: Sequence[Night], path: str) -> float:
-    """How likely the nights `after` are if nothing changed: times so long, or so few promises kept."""
+    """Return the probability of the nights `after` if nothing changed: times so long, or so few promises kept."""
     if path:
         return slower(_pooled(before), _pooled(after))
     then, now = ((sum(one.passed for one in each), sum(one.known for one in each)) for each in (before, after))
@@ -190,7 +202,10 @@ def _chance(before: Sequence[Night], after: Sequence[Night], path: str) -> float
 
 
 def slower(before: Floats, after: Floats) -> float:
-    """How likely it is that times are so much longer than before if nothing changed: a one-sided, exact test."""
+    """Return the probability of times that are so much longer than before if nothing changed.
+
+    The test is one-sided and exact.
+    """
     if not len(before) or not len(after):
         return 1.0
     wrong = int((after[:, None] <= before[None, :]).sum())
@@ -199,10 +214,11 @@ def slower(before: Floats, after: Floats) -> float:
 
 
 def steps(nights: Sequence[Night]) -> tuple[int, ...]:
-    """From which nights on times are longer or shorter than before, each night being held against those since the last.
+    """Return the indices of the nights from which on times are longer or shorter than before.
 
-    A night is looked at alone and with the one before it, on either side: four looks, together one in `ONE_IN` nights.
-    A step that chance makes is followed by another one back, so that each may have half of that.
+    Each night is compared with the nights since the last step: alone and together with the night before, for longer and
+    for shorter times. These four tests together find a false step in at most one in `ONE_IN` nights. A false step is
+    followed by another one back, so each may have half of that.
     """
     found: list[int] = []
     since, tail = 0, 1 / ONE_IN / 8

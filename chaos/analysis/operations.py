@@ -1,4 +1,4 @@
-"""The operations of a trial as columns, on the trial's axis. There may be millions, so that all is done by numpy."""
+"""The operations of a trial as numpy columns, on the trial's time axis. There may be millions of them."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -17,9 +17,9 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordedClient:
-    """One client as the recording describes it. Its `name`, `<path>/<connection>`, is the path that is judged.
+    """One client as the recording describes it. `name` is `<path>/<connection>`, the path that is judged.
 
-    `settings`, `gate` and `audited` are of application clients.
+    `settings`, `gate` and `audited` concern only application clients.
     """
 
     number: int
@@ -50,13 +50,13 @@ class RecordedClient:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Operations:
-    """Columns of equal length, by client and then in order of sending.
+    """Columns of equal length, ordered by client and then by sending.
 
-    `due_s`, `sent_s` and `done_s` are seconds from t = 0. An operation that was never sent counts as sent when it was
-    due. An operation is `good` if it was ok within the deadline. It is `kept` if the audit found its key, and `lost` if
-    it was acknowledged and the audit did not. If several masters were read, it is `lost` if it is missing on any of
-    them, and `lost_everywhere` if it is missing on every one. Those of clients that do not write the keys they are
-    given are none of these.
+    `due_s`, `sent_s` and `done_s` are seconds from t = 0. `sent_s` of an operation that was never sent is when it was
+    due. An operation is `good` if it was ok within the deadline. It is `kept` if the audit found its key on any master.
+    It is `lost` if it was acknowledged and its key is missing on any master that was read, and `lost_everywhere` if the
+    key is missing on every one. `unaudited` operations were not looked for. Operations of clients that do not write the
+    keys they are given are neither lost nor unaudited.
     """
 
     client: Ints
@@ -80,7 +80,10 @@ class Operations:
     def load(
         cls, recording: Recording, clocks: Clocks, t0_ns: int, deadline_s: float, keyless: tuple[int, ...] = ()
     ) -> Self:
-        """Load all of a recording's. `keyless` are the clients that do not write the keys they are given."""
+        """Return all operations of a recording.
+
+        `keyless` are the clients that do not write the keys they are given.
+        """
         files = [(file, _shift(file, clocks)) for file in recording.ops]
         placed = [(file.rows, shift) for file, shift in files if shift is not None]
         rows = np.concatenate([rows for rows, _ in placed]) if placed else np.zeros(0, dtype=_EMPTY)
@@ -121,15 +124,15 @@ class Operations:
         return float(self.due_s.max()) if len(self) else 0.0
 
     def of(self, client: int) -> slice:
-        """Return where the rows of a client are."""
+        """Return the slice that holds the rows of a client."""
         first, last = np.searchsorted(self.client, [client, client + 1])
         return slice(int(first), int(last))
 
 
 def _shift(file: OpsFile, clocks: Clocks) -> tuple[int, int] | None:
-    """Return the host's clock minus the file's, in the middle of the file, and half the error of that.
+    """Return what to add to a file's stamps to have the host's clock, and the error of that, in nanoseconds.
 
-    Return None if the file's clock cannot be placed.
+    It is measured in the middle of the file. Return None if the file's clock cannot be placed.
     """
     domain = str(file.header.get("domain", ""))
     middle = int(file.rows["intended_ns"][len(file.rows) // 2]) if len(file.rows) else 0
@@ -140,7 +143,7 @@ def _shift(file: OpsFile, clocks: Clocks) -> tuple[int, int] | None:
 
 
 def _audited(rows: Rows, audit: dict[int, Bits]) -> tuple[Bools, Bools]:
-    """Return which keys one master had at the audit, and which were not looked for there."""
+    """Return which keys one master had at the audit, and which keys were not looked for there."""
     kept, unaudited = np.zeros(len(rows), bool), np.ones(len(rows), bool)
     for client, bits in audit.items():
         first, last = np.searchsorted(rows["client"], [client, client + 1])

@@ -1,8 +1,7 @@
-"""Each path: what its baseline showed, the outages of its clients, and the figures of its worst client.
+"""Measures each path: what its baseline showed, the outages of its clients, and the figures of its worst client.
 
-A path is an address together with a way to use it, such as service/new. Nothing is held against a promise here.
-
-What an application client met beside its outage is found in chaos.analysis.applications.
+A path is an address together with a way to connect to it, such as service/new. Promises are not considered here.
+chaos.analysis.applications finds what an application client met beside its outage.
 """
 
 from collections import Counter
@@ -22,14 +21,14 @@ from chaos.model import WORKS_SHARE, ErrorCode, Outcome
 LEAST_SHARE = 0.5
 """A baseline proves nothing if it has less than this share of the operations that the client's rate demands."""
 SHORTEST_S = 1.0
-"""A baseline shorter than this proves nothing."""
+"""A baseline shorter than this many seconds proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientWindows:
-    """One client's outages, twice: as the client saw them, and with lost acknowledged writes counted as bad.
+    """The outages of one client, once as the client saw them, and once with lost acknowledged writes counted as bad.
 
-    `served` says whether its last operation that proves anything was good.
+    `served` is true if the client's last operation that is not suspect was good.
     """
 
     client: RecordedClient
@@ -39,24 +38,30 @@ class ClientWindows:
 
     @property
     def first(self) -> Window | None:
-        """The first durable window that the fault is answerable for."""
+        """The first durable window that the fault caused, or None."""
         return next((window for window in self.durable if window.when == "fault"), None)
 
     @property
     def recovered_s(self) -> Interval | None:
-        """The end of the first window, counted from t = 0. It is open if the window had no end."""
+        """The end of the first window, counted from t = 0, or None without a window.
+
+        It is open if the window has no end.
+        """
         head = self.first
         return None if head is None else head.end_s or Interval(head.onset_s.most + head.length_s.least)
 
     @property
     def downtime_s(self) -> Interval | None:
-        """The sum of all windows that the fault is answerable for."""
+        """The total length of all durable windows that the fault caused, or None without one."""
         mine = [window.length_s for window in self.durable if window.when == "fault"]
         return total(mine) if mine else None
 
 
 def measure(history: History, suspect: Bools, *, decided: bool) -> dict[str, PathResult]:
-    """Measure every path, in the order of its clients. Lost writes count as bad only if losses are `decided`."""
+    """Return the result of every path, in the order of its clients.
+
+    `decided` says whether losses are known. Only then do lost writes count as bad.
+    """
     return {name: _path(history, clients, suspect, decided) for name, clients in history.clients_by_path.items()}
 
 
@@ -111,11 +116,10 @@ def _path(history: History, clients: tuple[RecordedClient, ...], suspect: Bools,
 
 
 def baseline(history: History, clients: tuple[RecordedClient, ...], suspect: Bools) -> tuple[PathState, str]:
-    """Return the state that the operations before the fault show, and what is wrong if the path does not work.
+    """Return the state of a path, as its operations before the fault show it, and what is wrong if it does not work.
 
-    A path is judged only if its own good writes were seen before anything was done to the system. Operations that may
-    be bad because of our own stalls or of waits for a core count neither as good nor as bad. What remains of each
-    client must be a second's worth of operations.
+    A path is judged only if good writes of its clients were seen before anything was done to the system. Suspect
+    operations count neither as good nor as bad. The other operations of each client must be at least a second's worth.
     """
     span = history.baseline_s
     if span is None or span.width < SHORTEST_S:
@@ -146,15 +150,15 @@ def baseline(history: History, clients: tuple[RecordedClient, ...], suspect: Boo
 
 
 def by_most(interval: Interval) -> tuple[float, float]:
-    """The key by which outages are ranked: one that never ended is worse than all that did."""
+    """Return the key by which outages are ranked: an outage that never ended is worse than every other."""
     return interval.most, interval.least
 
 
 def worst_of(each: list[ClientWindows]) -> ClientWindows | None:
     """Return the client that was out longest in all. A client that never came back is worse than every other.
 
-    Between equals it is the one whose first window was longer, then the one with the lowest number. Without any outage
-    it is the first client.
+    Between equals, return the client whose first window was longer, and then the one with the lowest number. Without
+    any outage, return the first client, or None if there is no client.
     """
 
     def severity(one: ClientWindows) -> tuple[tuple[float, float], tuple[float, float], int]:
@@ -175,7 +179,7 @@ def counts(history: History, clients: tuple[RecordedClient, ...]) -> Counts:
 
 
 def errors(history: History, clients: tuple[RecordedClient, ...], during: Interval) -> dict[str, int]:
-    """Count the errors of the operations that were sent in that time, by the name of the error."""
+    """Count the failed operations that were sent within `during`, by the name of their error."""
     ops, found = history.ops, np.zeros(256, np.int64)
     for client in clients:
         mine = ops.of(client.number)
@@ -186,7 +190,7 @@ def errors(history: History, clients: tuple[RecordedClient, ...], during: Interv
 
 
 def sent(history: History, client: RecordedClient, suspect: Bools) -> dict[Kind, Sent]:
-    """Return a meter's operations as its windows are found in them: as it saw them, and with lost writes bad.
+    """Return a meter's operations twice: as the meter saw them, and with lost writes counted as bad.
 
     A lost write is bad however late its answer was, so that no stall makes it suspect for the durable outage.
     """
@@ -201,7 +205,7 @@ def sent(history: History, client: RecordedClient, suspect: Bools) -> dict[Kind,
 
 
 def _windows(history: History, sent: Sent, client: RecordedClient, kind: Kind) -> tuple[Window, ...]:
-    """Find a client's windows. Their edges carry the error of its clock; their lengths do not, being on one clock."""
+    """Return a client's windows. The error of the client's clock widens the edges of a window, and not its length."""
     error_s = history.ops.clock_error_s
     found = []
     for window in windows(sent, kind, client.number, Cuts(gap_s=history.gap_s, heal_s=history.heal_s)):
@@ -218,9 +222,9 @@ def _windows(history: History, sent: Sent, client: RecordedClient, kind: Kind) -
 
 
 def _at_end(each: list[ClientWindows]) -> Literal["works", "out", "unknown"]:
-    """Say whether the path worked for every client when the trial ended.
+    """Return whether the path worked for every client when the trial ended.
 
-    It is unknown if the trial stopped less than `gap` after the last bad operation, so that the window has no end yet.
+    It is `unknown` if the trial ended less than `gap` after the last bad operation, so that the window has no end yet.
     """
     open_ended = [one for one in each if any(window.censored == "limit" for window in one.durable)]
     found = {"unknown" if one.served else "out" for one in open_ended}
@@ -228,7 +232,10 @@ def _at_end(each: list[ClientWindows]) -> Literal["works", "out", "unknown"]:
 
 
 def _while_nobody_succeeded(each: list[ClientWindows]) -> Interval | None:
-    """Return how long nobody succeeded: from the last onset to the first end. None if somebody always succeeded."""
+    """Return how long no client succeeded: from the last onset to the first end.
+
+    Return None if at every time some client succeeded.
+    """
     heads = [one.first for one in each if one.first]
     if not heads or len(heads) < len(each):
         return None
@@ -241,7 +248,10 @@ def _while_nobody_succeeded(each: list[ClientWindows]) -> Interval | None:
 
 
 def _while_somebody_did_not(each: list[ClientWindows]) -> Interval | None:
-    """Return how long somebody failed: from the first onset while the first windows overlap. None if nobody failed."""
+    """Return how long at least one client failed, or None if none did.
+
+    The time begins with the first onset, and lasts as long as the first windows of the clients overlap.
+    """
     heads = sorted((one.first for one in each if one.first), key=lambda head: head.onset_s)
     if not heads:
         return None

@@ -1,9 +1,9 @@
-"""Where the seconds of an outage went: a path's first durable window, cut at the milestones.
+"""Divides an outage into phases: the first durable window of a path is cut at the milestones.
 
-A phase lasts from the middle of one boundary to the middle of the next, and carries the least and the most that the two
-boundaries allow. It is attributed only if both its boundaries were seen. Otherwise the time between the nearest ones
-that were seen is unattributed. The last phase, reconnection, is attributed only as far as the client's own period and
-time-out explain it.
+A phase lasts from the middle of one milestone's interval to the middle of the next. It carries the least and the most
+that the two intervals allow. There is a phase only if both milestones were seen. Otherwise the time between the nearest
+milestones that were seen is unattributed. The last phase, reconnection, is only as long as the client's own period and
+time-out explain.
 """
 
 from dataclasses import dataclass, replace
@@ -39,14 +39,14 @@ PHASE_OF = {
     "pointer": "endpoint",
     "routable": "routing",
 }
-"""The phase that ends with each milestone. Reconnection ends with the window instead."""
+"""Maps each milestone to the phase that ends with it. Reconnection ends with the window instead."""
 RECONNECTION = "reconnection"
 PHASES = (*PHASE_OF.values(), RECONNECTION)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Way:
-    """What all paths of a trial share: the milestones of the failover, the promoted replica, and the attempt."""
+    """What the phases of all paths of a trial are made from: the milestones, the promoted replica, and the attempt."""
 
     milestones: dict[str, Milestone]
     successor: Node | None
@@ -55,11 +55,10 @@ class Way:
 
 
 def with_phases(history: History, paths: dict[str, PathResult], way: Way) -> dict[str, PathResult]:
-    """Return the paths, each with the phases of its first outage and the two milestones that are its own.
+    """Return the paths with the phases of their first outage and with their own milestones.
 
-    These are `pointer`, when its address named the new master, and `routable`, when that could be connected to.
-
-    If no failover was due, the window of a path has no phases, and all of it is unattributed.
+    These milestones are `pointer`, when the path's address named the new master, and `routable`, when the new master
+    could be connected to there.
     """
     return {name: _with_phases(history, path, paths, way) for name, path in paths.items()}
 
@@ -84,7 +83,11 @@ def _with_phases(history: History, path: PathResult, paths: dict[str, PathResult
 def _own_milestones(
     history: History, path: PathResult, paths: dict[str, PathResult], way: Way
 ) -> tuple[Milestone, Milestone]:
-    """Return when the path's address led to the new master (pointer), and when that could be used (routable)."""
+    """Return the two milestones that are the path's own, `pointer` and `routable`.
+
+    `pointer` is when the path's address led to the new master, and `routable` is when a new connection there reached
+    it.
+    """
     if not path.via_sentinel:
         service = service_of(path)
         siblings = [
@@ -112,8 +115,8 @@ def service_of(path: PathResult) -> str:
 def divide(window: Window, milestones: dict[str, Milestone], effect_s: Interval, explained_s: float) -> Window:
     """Return the window with its phases, cut at the path's `milestones`, which may be in any order.
 
-    `explained_s` is how much of the last phase the client's period and time-out explain. A window without an end is
-    returned as it is, since its phases are not over. Without any milestone all of it is unattributed.
+    `explained_s` is how many seconds of the last phase the client's period and time-out explain. A window without an
+    end is returned as it is, since its phases are not over. Without any milestone, all of the window is unattributed.
     """
     if window.end_s is None:
         return window
@@ -140,14 +143,17 @@ def divide(window: Window, milestones: dict[str, Milestone], effect_s: Interval,
 
 @dataclass(frozen=True, slots=True)
 class _Boundary:
-    """The end of one phase and the beginning of the next. `at_s` is None if it was not seen."""
+    """The milestone `to`, with which one phase ends and the next begins. `at_s` is None if it was not seen."""
 
     to: str
     at_s: Interval | None
 
 
 def _boundaries(milestones: dict[str, Milestone], effect_s: Interval) -> list[_Boundary]:
-    """Return the boundaries that apply, in order. A requested failover has a trigger and no detection or quorum."""
+    """Return the boundaries that apply, in order.
+
+    A requested failover has the phase trigger, and has neither detection nor quorum.
+    """
     requested = milestones["sdown"].state is State.NOT_APPLICABLE
     order = [name for name in PHASE_OF if name in milestones and (name != "try_failover" or requested)]
     due = [name for name in order if milestones[name].state is not State.NOT_APPLICABLE]
@@ -155,7 +161,7 @@ def _boundaries(milestones: dict[str, Milestone], effect_s: Interval) -> list[_B
 
 
 def _clipped(bounds: list[_Boundary], onset_s: Interval, end_s: Interval) -> list[_Boundary]:
-    """Move the boundaries into the window and into order: a milestone cannot come later than one that needs it."""
+    """Return the boundaries moved into the window, and none of them later than the boundary after it."""
     found, latest = [_Boundary("first_good", end_s)], end_s
     for bound in reversed(bounds):
         if bound.at_s is not None:
@@ -186,7 +192,7 @@ def _phase(begin: _Boundary, end: _Boundary) -> Phase:
 
 
 def _routable(history: History, siblings: list[RecordedClient], who: Node | None) -> Milestone:
-    """Return the first good durable operation on a new connection through that Service, answered by the successor."""
+    """Return when the successor first answered a good durable operation on a new connection through the Service."""
     ops, answers = history.ops, answering(history, who)
     new = [client for client in siblings if client.connection == "new"]
     if not new or who is None:
@@ -204,9 +210,10 @@ def _routable(history: History, siblings: list[RecordedClient], who: Node | None
 
 
 def told_by_sentinel(history: History, window: Window, who: Node | None) -> Milestone:
-    """Return when every Sentinel that this client asked named the successor. It lies between two of its operations.
+    """Return when every Sentinel that this client asked named the successor.
 
-    The last operation that went elsewhere shows the old answer, and the operation after it the new one.
+    That was between two operations of the client. The last one that was sent elsewhere followed the old answer, and the
+    one after it the new answer.
     """
     targets = [fact.event.index for fact in history.facts(TargetAsked) if history.is_at(who, fact.event.address)]
     if who is None or not targets:

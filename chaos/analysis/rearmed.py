@@ -1,11 +1,12 @@
-"""From when on the system would survive another failure of its master: when it is re-armed.
+"""Finds when the system is re-armed: from then on it would survive another failure of its master.
 
-It is armed while all of this holds. A majority of the Sentinels, and a quorum, answer and name one master. That says
-that it is master. A replica of it is in sync, its priority lets Sentinel promote it, and every one of these Sentinels
-knows it as a replica of that master that is up. None of them waits for its failover-timeout, and none is in TILT.
+It is re-armed while all of the following is true. A majority of the Sentinels, and a quorum, answer and name one
+master. That Redis says that it is master. One of its replicas is in sync, has a priority that lets Sentinel promote it,
+and every one of these Sentinels lists it as an up replica of that master. None of these Sentinels waits for its
+failover-timeout, and none is in TILT.
 
-A Sentinel begins no failover for two failover-timeouts after it tried one or voted in one, unless that one was
-completed: then it may begin the next one at once (sentinelResetMaster in sentinel.c).
+A Sentinel begins no failover for two failover-timeouts after it tried one or voted in one. If that failover was
+completed, the Sentinel may begin the next one at once (sentinelResetMaster in sentinel.c).
 """
 
 from collections.abc import Callable, Iterator
@@ -20,31 +21,34 @@ from chaos.model import MemberKind
 from chaos.record.events import Event, Role, RoleLost, SentinelBack, SentinelLost, SentinelState
 
 DESYNC_S = 1.0
-"""Sentinel adds up to a second by chance to when its failover began (SENTINEL_MAX_DESYNC)."""
+"""Sentinel adds up to this many seconds, by chance, to the time when its failover began (SENTINEL_MAX_DESYNC)."""
 DEFAULT_TIMEOUT_S = 180.0
-"""Sentinel's failover-timeout where nothing declares or reports another."""
+"""Sentinel's failover-timeout in seconds if neither the scenario nor a Sentinel says another."""
 Told = Event | Said | None
-"""What was seen or said, or None at the end of a wait, when only time has passed."""
+"""An event, or None if only time has passed because a Sentinel's wait for its failover-timeout has ended."""
 
 
 @dataclass
 class Standing:
-    """What is known at one moment. `waits` says from when on each Sentinel may begin a failover again."""
+    """What is known of the Redis and the Sentinels at one moment.
+
+    `waits` maps each Sentinel to when it may begin a failover again.
+    """
 
     timeout_s: float
     never: frozenset[str]
     """The members that Sentinel may not promote."""
     one_text: Callable[[object], str]
-    """The one text of all addresses of a member: Sentinels may name it by another than the one at which it is asked."""
+    """Returns one text for all addresses of a member. A Sentinel may name a member by another address than ours."""
     roles: dict[str, Role] = field(default_factory=dict)
     states: dict[str, SentinelState] = field(default_factory=dict)
     silent: dict[str, SentinelState] = field(default_factory=dict)
-    """What those knew that do not answer. If they answer again, they know it still, or say so when it has changed."""
+    """The last state of each Sentinel that does not answer. It is valid again when the Sentinel answers again."""
     waits: dict[str, Interval] = field(default_factory=dict)
     tilted: set[str] = field(default_factory=set)
 
     def take(self, told: Told, at_s: Interval) -> None:
-        """Change what is known by what became known at that time."""
+        """Update what is known by one event."""
         match told:
             case Role():
                 self.roles[told.member] = told
@@ -73,7 +77,7 @@ class Standing:
                 self.tilted.discard(said.sentinel)
 
     def lacks(self, at_s: float) -> str:
-        """Say what keeps the system from surviving another failure at this moment. It is empty if nothing does."""
+        """Return why the system would not survive another failure at this moment, or an empty string if it would."""
         states = list(self.states.values())
         known = max((state.num_other_sentinels + 1 for state in states), default=0)
         if not states or len(states) < max(known // 2 + 1, *(state.quorum for state in states)):
@@ -98,7 +102,7 @@ class Standing:
         return {self.one_text(one.address) for one in good}
 
     def _known(self, master: str, states: list[SentinelState]) -> set[str]:
-        """The replicas that every Sentinel has heard of, and from which it has heard whom they follow."""
+        """Return the replicas that every Sentinel lists as up and as replicas of this master."""
         up = [[one for one in state.replicas if one["flags"] == "slave"] for state in states]
         return set.intersection(
             *({self.one_text(one["address"]) for one in each if self.one_text(one["master"]) == master} for each in up)
@@ -106,10 +110,10 @@ class Standing:
 
 
 def rearmed(history: History, said: tuple[Said, ...]) -> Milestone | None:
-    """Return from when on it was armed until the end. None if nobody asked the Sentinels what they know.
+    """Return since when the system was re-armed to the end, or None if no Sentinel was asked for its state.
 
-    It may have been armed before for a while, as between two resyncs of an operator: the evidence tells of that. It
-    does not apply if the system was armed all along after t = 0.
+    The evidence tells of earlier times in which the system was re-armed for a while, as between two resyncs of an
+    operator. The milestone does not apply if the system was re-armed all along after t = 0.
     """
     if not history.facts(SentinelState) or history.effect_s is None:
         return None
@@ -130,7 +134,10 @@ def rearmed(history: History, said: tuple[Said, ...]) -> Milestone | None:
 
 
 def lacked(history: History, said: tuple[Said, ...]) -> tuple[tuple[Interval, str], ...]:
-    """What kept the system from surviving another failure, each with from when on. Empty where nothing did."""
+    """Return what kept the system from being re-armed, with the time from which each text is true, in order.
+
+    The text is empty while the system is re-armed.
+    """
     settings = history.recording.settings
     declared = str(history.scenario.system.settings.sentinel.get("failover-timeout"))
     timeouts = [str(one.get("failover-timeout", "")) for one in settings.get("sentinel", {}).values()] or [declared]
@@ -150,7 +157,7 @@ def lacked(history: History, said: tuple[Said, ...]) -> tuple[tuple[Interval, st
 
 
 def _told(history: History, said: tuple[Said, ...], standing: Standing) -> Iterator[tuple[Interval, Told]]:
-    """Everything in the order in which it was known, and the end of every wait, at which nothing is told."""
+    """Yield every event in the order in which it became known, and None whenever a Sentinel's wait ends."""
     kinds = (Role, RoleLost, SentinelState, SentinelLost, SentinelBack)
     facts: list[tuple[Interval, Told]] = [(one.at_s, one) for one in said]
     for kind in kinds:

@@ -1,7 +1,7 @@
-"""What an analysis says, as values. summary.json has the same keys, and reports are made from these and the recording.
+"""The result of an analysis as dataclasses. summary.json has the same keys.
 
-Seconds count from t = 0, the earliest edge of the effect. Every figure with an error is an Interval. A file has it as
-`[least, most]`, and `most` is null if it is open. docs/measuring.md says what each figure means.
+Times are seconds from t = 0, the earliest edge of the fault's effect. A figure with an error is an Interval, which
+summary.json has as `[least, most]`, with null for `most` if it is open. docs/measuring.md says what each figure means.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ MILESTONE_OF = {
     "reconfiguration": "reconfigured",
     "endpoint": "pointer",
 }
-"""The milestone that each claim of a failover is held against."""
+"""Maps each claim about a failover to the milestone whose time is compared with the claim's limit."""
 LOSS_CLAIMS = ("lost_before", "lost_tail", "lost_after")
 
 
@@ -30,22 +30,23 @@ class Verdict(StrEnum):
 
 
 class State(StrEnum):
-    """What became of a milestone."""
+    """Whether a milestone was seen, and if not, why."""
 
     SEEN = "seen"
     NOT_APPLICABLE = "not-applicable"
     NOT_YET = "not-yet"
-    """It was watched for and had not come when the trial ended."""
+    """A source watched for the milestone, and the milestone had not come when the trial ended."""
     UNOBSERVED = "unobserved"
-    """Nothing that could have seen it was there."""
+    """No source that could have shown the milestone was there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Milestone:
-    """One step. `at_s` is when it happened, if it was seen. `limit_s` is how long it was watched for, if it is not-yet.
+    """One step of a trial, such as `promoted`.
 
-    `source` is sentinel, sentinel-log, redis-log, role, address, endpoints, pod, proxy, operator-log, fault or
-    client. `evidence` is the raw line or the observation that says so.
+    `at_s` is when it was seen. `limit_s` is how long the trial watched for a milestone that is `not-yet`. `source` is
+    sentinel, sentinel-log, redis-log, role, address, endpoints, pod, proxy, operator-log, fault or client. `evidence`
+    is the raw log line or the observation that shows the milestone.
     """
 
     state: State
@@ -65,7 +66,10 @@ UNOBSERVED = Milestone(state=State.UNOBSERVED)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Node:
-    """A member at an address, and one process of it: `run_id` tells it from the next process of the same name."""
+    """One member of the system at one address.
+
+    `run_id` identifies one process of the member: the next process of the same name has another one.
+    """
 
     name: str
     ordinal: int | None
@@ -75,9 +79,10 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FaultRecord:
-    """One fault with its six stamps. `is_origin` says that its effect is t = 0. `arguments` are those of the action.
+    """One fault, with the time of each of its steps, or None if a step was not recorded.
 
-    `others` were hit at the same time as the target. `healed_by` is what proves that it was undone.
+    `is_origin` is true for the fault whose effect is t = 0. `arguments` are those of the experiment's action. `others`
+    are the members that the fault hit together with `target`. `healed_by` is the evidence that the fault was undone.
     """
 
     name: str
@@ -97,20 +102,21 @@ class FaultRecord:
 
     @property
     def hit(self) -> tuple[str, ...]:
-        """The names of all members that it hit."""
+        """The names of all members that the fault hit."""
         return tuple(one.name for one in (self.target, *self.others) if one)
 
     @property
     def of_whom(self) -> str:
-        """The fault and whom it hit, for a sentence."""
+        """The fault's name and the members that it hit, as in `crash of redis-0`."""
         return f"{self.name} of {', '.join(self.hit)}" if self.hit else self.name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FailoverResult:
-    """One epoch of Sentinel with +try-failover. `aborted` is Sentinel's word for why it was aborted, or empty.
+    """One failover that Sentinel tried: one epoch with +try-failover.
 
-    `per_sentinel` and `per_replica` say when each member switched or followed, by its name.
+    `aborted` is Sentinel's word for why it was aborted, or empty. `per_sentinel` and `per_replica` map the name of each
+    member to when it switched to the new master, or followed it.
     """
 
     epoch: int
@@ -125,7 +131,10 @@ class FailoverResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Phase:
-    """One slice of a window. `start_s` and `end_s` are the middles of its boundaries, and `to` its last milestone."""
+    """One part of a window, such as `election`. It ends with the milestone `to`.
+
+    `start_s` and `end_s` are the middles of the intervals at its two ends. `seconds` lies between `least` and `most`.
+    """
 
     name: str
     start_s: float
@@ -138,11 +147,12 @@ class Phase:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Window:
-    """One outage of one client. If it was not over, `end_s` is None and `censored` says what ended the watching.
+    """One outage of one client. `durable` counts lost acknowledged writes as bad operations too, and `seen` does not.
 
-    `when` says what caused it. Only `fault` counts. `before` began before the effect, so that the fault did not cause
-    it. `after heal` came after a lasting fault was healed, and is in no sum. `widened` names the edges whose intervals
-    are wider because our own stalls or waits for a core may have made operations there bad.
+    `when` is `fault` for an outage that the fault caused, and only such an outage counts. `before` began before the
+    effect. `after heal` came after a lasting fault was healed. `end_s` is None if the outage was not over, and
+    `censored` then says what ended the watching. `widened` names the edges whose intervals are wider because our own
+    stalls or waits for a core may have made operations there bad.
     """
 
     kind: Literal["seen", "durable"]
@@ -160,9 +170,9 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TargetResult:
-    """A promise held against what was measured: seconds, or a count of losses, masters or failovers.
+    """A promise compared with what was measured: seconds, or a count of losses, masters or failovers.
 
-    `limit` is None where the promise is no limit (works_at_end). `floor` is the least that the settings allow.
+    `limit` is None for a promise that is no limit (works_at_end). `floor` is the least that the settings allow.
     """
 
     verdict: Judgement
@@ -175,7 +185,7 @@ class TargetResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counts:
-    """How many operations of a path ended in each way."""
+    """How many operations of a path had each outcome."""
 
     sent: int = 0
     ok: int = 0
@@ -188,13 +198,15 @@ class Counts:
 class Tasks:
     """What became of the tasks that calls handed to a worker.
 
-    `accepted` counts the tasks whose call succeeded, and `after` those of them that were accepted after t = 0. A task
-    that was accepted and never done is `lost` if the broker no longer had it at the end, and `stuck` if it still waited
-    there or had been begun. If the broker could not be asked, `lost` is None and all of them are stuck. `twice` counts
-    tasks that were done more than once. `out_s` is how long the worker's longest pause after t = 0 lasted, and `back_s`
-    when it did its first task after that; both are open if it did none. `unknown` counts tasks that were done and of
-    which the result backend had no result at the end; it is None if that could not be asked. `ended` says how the
-    worker ended by itself, and `ended_s` when.
+    `accepted` counts the tasks whose call succeeded, and `after` those accepted after t = 0. Of the accepted tasks that
+    were never done, `lost` counts those that the broker no longer had at the end, and `stuck` the others. If the broker
+    could not be asked, `lost` is None and all of them are `stuck`. `twice` counts tasks that were done more than once.
+    `unknown` counts tasks that were done but had no result in the result backend at the end. It is None if the backend
+    could not be asked.
+
+    `out_s` is the length of the worker's longest pause after t = 0, and `back_s` is when the worker did its first task
+    after that pause. Both are open if it did none. `ended` says how the worker ended by itself, and `ended_s` says
+    when.
     """
 
     accepted: int
@@ -212,11 +224,11 @@ class Tasks:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Calls:
-    """What an application client says of itself, and what its calls met.
+    """What one application client reported, and how its calls failed.
 
-    `settings` are its time-outs and retries by its library's own names; one that is None is no time-out at all.
-    `classes` counts its failed calls by the class of the error. `hung` says that its longest call had not ended when
-    the trial did, and `gone` why its process ended before.
+    `settings` maps the library's own names of time-outs and retries to their values; None means no time-out at all.
+    `classes` counts failed calls by the class of the error. `hung` is true if a call had not ended when the trial did.
+    `gone` says why the client's process ended before the trial.
     """
 
     library: str
@@ -232,14 +244,15 @@ PathState = Literal["works", "unreliable", "never worked", "unproved"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PathResult:
-    """A way to the master, driven in one way: `name` is `<path>/<connection>`, as in service/new.
+    """The result of one path. `name` is `<path>/<connection>`, as in service/new.
 
-    `state` is what its baseline showed, and `state_why` is what is wrong if it does not work. `windows` are the worst
-    client's. `full_s` is how long nobody succeeded in the first window, and `any_s` how long somebody failed.
-    The clients of an `application` path use a user's library. Only it has `calls`, `longest_blocked_s`, `first_good_s`
-    and `never_again`, which is what the last call of a client met that never wrote again. `address` is what its clients
-    were given, which is Sentinel's if `via_sentinel`. `allowed_s` is how long an outage the settings allow. `at_end`
-    says whether every client was served when the trial ended.
+    `state` is what the baseline showed, and `state_why` what is wrong if the path does not work. `windows` are those of
+    the worst client. `full_s` is how long no client succeeded in the first window, and `any_s` how long some client
+    failed. `address` is what the clients were given: Sentinel's address if `via_sentinel`. `allowed_s` is how long an
+    outage the settings allow. `at_end` says whether every client was served when the trial ended.
+
+    The clients of an `application` path use a user's library. Only such a path has `calls`, `longest_blocked_s`,
+    `first_good_s` and `never_again`, which is the last error of a client that never wrote again.
     """
 
     name: str
@@ -272,18 +285,24 @@ class PathResult:
 
     @property
     def working(self) -> bool:
-        """Whether it is a meter's path that worked before the fault. How long the service was out is told by these."""
+        """Whether a meter drives the path and the path worked before the fault."""
         return self.state == "works" and not self.application
 
     @property
     def head(self) -> Window | None:
-        """The window that outage, recovery and phases are about: the first durable one that the fault caused."""
+        """The first durable window that the fault caused, or None.
+
+        `outage_s` and the phases are those of this window.
+        """
         return next((w for w in self.windows if w.kind == "durable" and w.when == "fault"), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LostSpell:
-    """Acknowledged writes of one path that are lost, at times near to each other. `node` acknowledged them."""
+    """Lost writes of one path that `node` acknowledged at times near each other.
+
+    `from_s` and `to_s` are when the first and the last of them were sent.
+    """
 
     path: str
     from_s: float
@@ -295,10 +314,11 @@ class LostSpell:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Losses:
-    """Acknowledged writes that are lost, in three classes. Where they are None, `undecided` says why.
+    """Acknowledged writes that are lost, in three classes.
 
-    before: acknowledged more than 1 s before the effect. tail: in the last second before it. after: after the effect.
-    `recovered` counts operations of unknown outcome whose keys are there.
+    They were acknowledged more than 1 s before the effect (`before`), in the last second before it (`tail`), or after
+    it (`after`). If the audit cannot tell, the three are None and `undecided` says why. `recovered` counts operations
+    of unknown outcome whose keys the audit found.
     """
 
     acknowledged: int
@@ -311,7 +331,7 @@ class Losses:
 
     @property
     def lost(self) -> Interval | None:
-        """All three classes together."""
+        """The sum of the three classes, or None if they are undecided."""
         if self.before is None or self.tail is None or self.after is None:
             return None
         return total((self.before, self.tail, self.after))
@@ -319,7 +339,10 @@ class Losses:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Doubt:
-    """Something about the harness and not the system. If it `voids`, the trial, or only `path`, is inconclusive."""
+    """Something that the harness did wrong or could not see. It says nothing about the system.
+
+    A doubt that `voids` makes the trial inconclusive, or only `path` if a path is given.
+    """
 
     name: str
     text: str
@@ -328,15 +351,16 @@ class Doubt:
 
 
 Severity = Literal["lost", "out", "slow", "note"]
-"""How much a finding matters: data is lost, service is out until the end, time was spent, or it is worth knowing."""
+"""How much a finding matters: data was lost, the service was out until the end, time was spent, or it is worth knowing.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """What the recording shows beyond times, in a sentence, with the rows that show it.
+    """Something that the recording shows beyond times, told in `sentence`.
 
-    It held from `since_s` until `until_s`, or to the end if that is None. `explains` names the phases whose length it
-    may explain. `advice` is what would change it, and `price` what that would cost.
+    It was true from `since_s` until `until_s`, or to the end if that is None. `explains` names the phases whose length
+    it may explain, and `rows` show it. `advice` says what would change it, and `price` what that change would cost.
     """
 
     name: str
@@ -352,7 +376,10 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialResult:
-    """The result of one trial. `milestones` are of the failover that it is about. `cause` explains the outage."""
+    """The result of one trial. `milestones` are those of the failover that it is about.
+
+    `cause` explains its longest outage.
+    """
 
     number: int
     directory: str
@@ -375,21 +402,23 @@ class TrialResult:
     ended: str
     group: str = ""
     variant: str = ""
-    """Trials of two groups or of two variants are never pooled. An operator's room names groups. Empty if only one."""
+    """Trials of different groups or variants are never pooled. The operator's class in chaos.operators names the group.
+    """
     stands_for: str = ""
-    """What the experiment is in real life, in a sentence of its file."""
+    """What the experiment stands for in real life, as its file says."""
 
     @property
     def target(self) -> Node | None:
-        """The member that the fault hit whose effect is t = 0."""
+        """The member that was hit by the fault whose effect is t = 0, or None."""
         return next((fault.target for fault in self.faults if fault.is_origin), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Quantile:
-    """By when a share of all such trials is over: `value` in those that were seen, `most` at 95 % confidence.
+    """The time within which a share of all such trials is over, such as 95 %.
 
-    Both are None below `needs` trials: no number of theirs bounds it. `most` is None too if too many were not over.
+    `most` is its upper bound at 95 % confidence. Both are None below `needs` trials, because fewer cannot bound it.
+    Each is None, too, if too many trials were not over.
     """
 
     needs: int
@@ -399,9 +428,10 @@ class Quantile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Spread:
-    """A figure over trials. A trial without a value is counted: `missing` never happened, `censored` is `> x`.
+    """The distribution of one figure over `n` trials. `interval` is the 95 % interval of the median.
 
-    `interval` is the 95 % interval of the median. `quantiles` are p95 and p99.
+    `censored` counts the trials in which the figure is only known as `> x`. `missing` counts further trials, in which
+    it never happened.
     """
 
     n: int
@@ -416,9 +446,9 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Group:
-    """Trials that may be pooled: one experiment, one variant, and one group as the operator's room names it.
+    """Trials that may be pooled: their experiment, variant and group are the same.
 
-    `share` is the 95 % interval of the share of such trials that pass, from those that were conclusive.
+    `share` is the 95 % interval of the share of such trials that pass. Inconclusive trials are left out of it.
     """
 
     experiment: str
@@ -437,7 +467,7 @@ class Group:
 class CampaignResult:
     """The result of a campaign. `headline` has the first lines of every report: verdict, why, do and expect.
 
-    `cluster_why` says why it was measured on local although kind would have been chosen: kind could not run.
+    `cluster_why` says why kind could not run, if the campaign ran on local for that reason.
     """
 
     version: int

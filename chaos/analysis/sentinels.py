@@ -1,8 +1,9 @@
-"""What the Sentinels said, by their pub/sub and their logs, and the failovers that this tells of.
+"""Reads what the Sentinels published and logged, and finds the failovers in it.
 
-Sentinel writes the same text to both in one call. The log's stamp is right to a millisecond, and pub/sub is used where
-there is no log. Each Sentinel publishes only its own events. A failover is an epoch with +try-failover. If there was no
-+sdown of the master before it, somebody requested it, and it has no detection and no quorum.
+Sentinel writes the same text to its log and to pub/sub in one call. The stamp of the log is right to a millisecond.
+Pub/sub is used where there is no log. Each Sentinel publishes only its own events. A failover is an epoch with
++try-failover. If no +sdown of the master came before, somebody requested the failover, and it has no detection and no
+quorum.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,14 +16,14 @@ from chaos.model import MemberKind
 from chaos.record.events import SentinelAddress, SentinelSaid
 
 _NEAR_S = 2.0
-"""A published and a logged event with the same words are the same event if they are this near to each other."""
+"""A published and a logged event with the same words are one event if they are at most this many seconds apart."""
 _PATTERN = r"(?::X .*? [.\-*#] |role=sentinel .*? message=\")[+-][a-z]"
-"""A line that tells an event, in Redis's format and in Valkey's logfmt."""
+"""Matches a log line that reports an event, in Redis's format and in Valkey's logfmt."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Said:
-    """One event of one Sentinel. `evidence` is the raw line, or the channel and payload as published."""
+    """One event of one Sentinel. `evidence` is the raw log line, or the channel and payload as published."""
 
     sentinel: str
     channel: str
@@ -38,7 +39,11 @@ class Said:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
-    """One epoch with +try-failover, and what was said from then until the next attempt."""
+    """One failover that Sentinel tried: an epoch with +try-failover.
+
+    `during` holds the leader's events and the +switch-master of every Sentinel, until the next attempt at `ends_s`.
+    `sdown` and `odown` are the events of the master that preceded the attempt, or None.
+    """
 
     epoch: int
     started: Said
@@ -63,7 +68,10 @@ class Attempt:
 
     @property
     def successor(self) -> str:
-        """The promoted replica's ip:port, from +switch-master or else from the choice. Empty where neither was said."""
+        """The promoted replica's ip:port, from +switch-master or else from Sentinel's choice.
+
+        Empty if no event names it.
+        """
         switch = self.said("+switch-master")
         if switch:
             return f"{switch.words[3]}:{switch.words[4]}"
@@ -75,11 +83,11 @@ class Attempt:
         return bool(self.said("+switch-master") or self.said("+promoted-slave"))
 
     def said(self, channel: str) -> Said | None:
-        """The first such event of this attempt, whoever said it."""
+        """Return the first event of this attempt on `channel`, from any Sentinel, or None."""
         return next((said for said in self.during if said.channel == channel), None)
 
     def switches(self) -> dict[str, Said]:
-        """The +switch-master of each Sentinel, by its name."""
+        """Return the first +switch-master of each Sentinel, by the Sentinel's name."""
         found: dict[str, Said] = {}
         for said in self.during:
             if said.channel == "+switch-master":
@@ -90,7 +98,7 @@ class Attempt:
 def called_down(said: Iterable[Said], state: str) -> dict[str, Said]:
     """Return each Sentinel's first +sdown (or +odown) of the master after t = 0, even if it was taken back later.
 
-    One from before t = 0 that was not taken back until then counts too.
+    An event from before t = 0 counts too if it was not taken back before t = 0.
     """
     found: dict[str, Said] = {}
     for one in said:
@@ -105,10 +113,10 @@ def called_down(said: Iterable[Said], state: str) -> dict[str, Said]:
 
 
 def failover_was_due(history: History, said: tuple[Said, ...]) -> bool:
-    """Return whether a failover was due: a quorum of Sentinels said +sdown of the master after t = 0.
+    """Return whether a quorum of Sentinels reported +sdown of the master after t = 0.
 
-    A quorum that is greater than the number of Sentinels counts as all of them. Such a system cannot fail over, but a
-    failover is due all the same.
+    A quorum that is greater than the number of Sentinels that no fault hit counts as all of these Sentinels. Such a
+    system cannot fail over, but a failover is due all the same.
     """
     sentinels = history.names(MemberKind.SENTINEL)
     quorums = [str(of.get("quorum")) for of in history.recording.settings.get("sentinel", {}).values()]
@@ -120,11 +128,11 @@ def failover_was_due(history: History, said: tuple[Said, ...]) -> bool:
 
 
 def everything_said(history: History) -> list[Said]:
-    """Return every event of every Sentinel once, in order, since the trial began.
+    """Return every event of every Sentinel since the trial began, each once, in order.
 
-    Older lines are left out, which the logs of a system that was used before may have. So is what a Sentinel says of a
-    master that is no member: a Sentinel that was started anew watches the address in its template, such as 127.0.0.1,
-    until somebody tells it of the master, and calls that address down.
+    Older log lines are left out; a system that was used before has them. Events about a master that is no member are
+    left out, too: a Sentinel that was started anew watches the address in its template, such as 127.0.0.1, until
+    somebody tells it of the master, and it reports that address as down.
     """
     published, logged = list(_published(history)), list(_logged(history))
     known: dict[tuple[str, str, str], list[float]] = {}
@@ -170,7 +178,10 @@ def _attempt(said: list[Said], epoch: int, started: Said, ends_s: float) -> Atte
 
 
 def _of_master(one: Said, started: Said) -> bool:
-    """Whether an event is not about a master at another address, such as that in the operator's template."""
+    """Return False for an event about a master at another address than that of `started`.
+
+    Such an address is the one in an operator's template.
+    """
     return one.words[:1] != ["master"] or one.words[2:4] == started.words[2:4]
 
 
@@ -180,7 +191,7 @@ def first_standing(said: Iterable[Said], state: str) -> Said | None:
 
 
 def standing(said: Iterable[Said], state: str) -> dict[str, Said]:
-    """Return each Sentinel's +sdown (or +odown) of the master that it has not taken back."""
+    """Return each Sentinel's +sdown (or +odown) of the master, unless the Sentinel has taken it back."""
     found: dict[str, Said] = {}
     for one in said:
         if one.channel == f"+{state}" and one.words[:1] == ["master"]:
@@ -191,7 +202,11 @@ def standing(said: Iterable[Said], state: str) -> dict[str, Said]:
 
 
 def _epoch(said: list[Said], tried: Said) -> int:
-    """Return the epoch of a +try-failover: that of the Sentinel's vote just after it, or else of +new-epoch before."""
+    """Return the epoch of a +try-failover, or 0 if it is not known.
+
+    The epoch stands in the vote of the same Sentinel just after the +try-failover, or else in its last +new-epoch
+    before.
+    """
     mine = [one for one in said if one.sentinel == tried.sentinel]
     at = mine.index(tried)
     until_next_try = takewhile(lambda one: one.channel != "+try-failover", mine[at + 1 : at + 4])
@@ -202,7 +217,10 @@ def _epoch(said: list[Said], tried: Said) -> int:
 
 
 def _watched(history: History) -> Callable[[Said], bool]:
-    """Make a test of whether an event is about a master at a member's address, or at one that most Sentinels named."""
+    """Return a function that says whether an event is about a master of this system, or about no master.
+
+    Such a master is at a member's address, or at an address that most Sentinels named.
+    """
     named: dict[str, set[str]] = {}
     for fact in history.facts(SentinelAddress):
         if fact.event.address:

@@ -1,10 +1,10 @@
 """Figures over trials: spreads, intervals, and what a number of passes supports.
 
-A distribution is never told as one number. A trial that did not recover is censored: it is not dropped, and the
-time for which it was watched is not taken for its value. Every interval is exact, or is rather too wide. Quantiles use
-order statistics, and shares use Clopper and Pearson. Times that were censored early use Kaplan and Meier with the beta
-products of Fay, Brittain and Proschan (2013). The tables come from `chaos.frames`. The analysis of one trial does not
-use this.
+A distribution is never shown as one number. A trial that did not recover is censored: it is not dropped, and the time
+for which it was watched is not its value. Every interval is exact or too wide. Quantiles use order statistics, and
+shares use Clopper and Pearson. If times were censored early, quantiles use Kaplan and Meier with the beta products of
+Fay, Brittain and Proschan (2013). The tables come from `chaos.frames`. The analysis of one trial does not use this
+module.
 """
 
 import math
@@ -24,16 +24,16 @@ DRAWS = 5_000
 """How often a product of beta distributions is drawn. Its 2.5 % quantile is then known to a quarter of a per cent."""
 QUANTILES = {"p95": 0.95, "p99": 0.99}
 POOLED = ("experiment", "variant", "group")
-"""Only trials that are alike in all are samples of one distribution. An operator's room names the group."""
+"""Trials are samples of one distribution only if all of these are equal. The operator's class names the group."""
 MEASURES = ("outage", "recovered", "downtime")
-"""The measures of each path that worked that are told over trials."""
+"""The measures of each path that worked that are shown over trials."""
 
 
 # Shares.
 
 
 def strength(passed: int, n: int, such: str = "failovers") -> str:
-    """Say what so many passes support, as a one-sided Clopper-Pearson bound at 95 %."""
+    """Return what a number of passes supports, as a one-sided Clopper-Pearson bound at 95 %."""
     if n == 0:
         return "no trial was conclusive"
     if passed == 0:
@@ -47,7 +47,7 @@ def _percent(share: float) -> int:
 
 
 def what(trials: Iterable[TrialResult]) -> str:
-    """Say what the trials are samples of. A control is no failover."""
+    """Return what the trials are samples of: `trials` if all are controls, else `failovers`."""
     return "trials" if all(trial.expects == "nothing" for trial in trials) else "failovers"
 
 
@@ -56,15 +56,16 @@ def what(trials: Iterable[TrialResult]) -> str:
 
 @cache
 def needed(share: float) -> int:
-    """Return how many trials it takes to bound that quantile from above at 95 %: 59 for p95, 299 for p99."""
+    """Return how many trials are needed to bound a quantile from above at 95 %: 59 for p95, 299 for p99."""
     return math.ceil(math.log(1 - CONFIDENCE) / math.log(share))
 
 
 @cache
 def ranks(n: int, share: float, below: float = TAIL, above: float = TAIL) -> tuple[int, int]:
-    """Return two ranks, counted from 1, between whose values that quantile lies. Ranks 0 and n + 1 have no value.
+    """Return two ranks, counted from 1, such that a quantile lies between their values.
 
-    It lies below the first with a chance of less than `below`, and above the second with one of at most `above`.
+    Ranks 0 and n + 1 have no value. The quantile lies below the first value with a probability of less than `below`,
+    and above the second with a probability of at most `above`.
     """
     low = next(k for k in range(n + 1) if at_most(k, n, share) >= below)
     high = next(k for k in range(n + 1) if at_most(k, n, share) >= 1 - above) + 1
@@ -72,18 +73,21 @@ def ranks(n: int, share: float, below: float = TAIL, above: float = TAIL) -> tup
 
 
 def kaplan_meier(seen: Floats, censored: Floats) -> tuple[Floats, Floats]:
-    """Return times, and the share still out after each. `censored` says how long others were watched in vain."""
+    """Return times, and the share of trials that are still out after each time.
+
+    `seen` are the times that ended, and `censored` is how long the other trials were watched.
+    """
     times, ended = np.unique(seen, return_counts=True)
     out = np.array([(seen >= time).sum() + (censored >= time).sum() for time in times])
     return times, np.cumprod(1 - ended / out)
 
 
 def limits(seen: Floats, censored: Floats, below: float, above: float) -> tuple[Floats, Floats, Floats]:
-    """Return times, and the least and the most share that is still out after each.
+    """Return times, and the least and the most share of trials that are still out after each time.
 
-    They are wrong with a chance of at most `below` and `above`. The limits are products of beta distributions: each
-    time at which some came back multiplies by one, and the lower limit by one more for the next to come back. They are
-    drawn with a fixed seed, so that the same trials give the same limits.
+    These limits are wrong with a probability of at most `below` and `above`. They are products of beta distributions:
+    each time at which trials came back is one factor, and the lower limit has one more factor for the next trial to
+    come back. The products are drawn with a fixed seed, so that the same trials give the same limits.
     """
     draw = np.random.default_rng(0)
     times = np.unique(np.concatenate([[0.0], seen, censored]))
@@ -101,7 +105,7 @@ def limits(seen: Floats, censored: Floats, below: float, above: float) -> tuple[
 
 
 def quantile(seen: Floats, censored: Floats, share: float) -> float | None:
-    """Return by when that share was over in these trials, an order statistic, or None if too many were not over."""
+    """Return the time by which a share of these trials was over, or None if too many were not over."""
     times, out = kaplan_meier(seen, censored)
     over = times[out <= 1 - share + 1e-12]
     return float(over[0]) if len(over) else None
@@ -110,10 +114,10 @@ def quantile(seen: Floats, censored: Floats, share: float) -> float | None:
 def quantile_interval(
     seen: Floats, censored: Floats, share: float, below: float = TAIL, above: float = TAIL
 ) -> tuple[float | None, float | None]:
-    """Return the times between which that quantile lies, each None if so few trials do not bound it.
+    """Return the times between which a quantile lies. Each is None if so few trials do not bound it.
 
-    Order statistics are exact if everything that was not over was watched for longer than all that was over, because it
-    is then longer than all of them. Otherwise `limits` is used.
+    Order statistics are exact if every censored trial was watched for longer than all others took, because then it is
+    longer than all of them. Otherwise `limits` is used.
     """
     if not len(censored) or not len(seen) or censored.min() >= seen.max():
         ordered = np.sort(seen)
@@ -131,7 +135,7 @@ def quantile_interval(
 
 
 def spread(table: Table) -> Spread:
-    """Sum up the columns `middle_s`, `least_s` and `censored` of a table of `chaos.frames`."""
+    """Return the spread of the columns `middle_s`, `least_s` and `censored` of a table of `chaos.frames`."""
     happened = table[table["least_s"].notna()]
     seen = np.sort(happened.loc[~happened["censored"], "middle_s"].to_numpy(float))
     censored = happened.loc[happened["censored"], "least_s"].to_numpy(float)
@@ -157,7 +161,7 @@ def spread(table: Table) -> Spread:
 
 
 def _median(seen: Floats, censored: Floats) -> float | None:
-    """The middle of the two in the middle, as everybody reckons it; Kaplan and Meier's where some were censored."""
+    """Return the usual median, or the one of Kaplan and Meier if a time was censored."""
     if not len(censored):
         return float(np.median(seen)) if len(seen) else None
     return quantile(seen, censored, 0.5)
@@ -194,10 +198,11 @@ def groups(trials: Sequence[TrialResult]) -> tuple[Group, ...]:
 
 
 def figures_of(tables: Frames) -> dict[tuple[str, str, str], dict[str, Spread]]:
-    """Return, by experiment, variant and group, the claims of the system and the measures and phases of each path.
+    """Return the spread of every figure, by (experiment, variant, group) and by the name of the figure.
 
-    They are named as `endpoint`, `service/new outage` and `service/new: endpoint`. A window that was not over has no
-    phases, since nobody knows how long the one that it was in would have been.
+    Figures are the claims of the system, and the measures and phases of each path. They are named as `endpoint`,
+    `service/new outage` and `service/new: endpoint`. A window that was not over has no phases, because nobody knows how
+    long its last phase would have been.
     """
     claims = tables.milestones.query("claim != ''").assign(figure=lambda table: table["claim"])
     paths = tables.paths.query("state == 'works' and not application and measure in @MEASURES")

@@ -19,7 +19,7 @@ from chaos.record.shape import WRITTEN_AS, must_fit, parsed
 WRITTEN_AS[Interval] = tuple[float, float | None]
 
 DIGITS = 6
-"""Digits after the point: seconds are written to a microsecond, which is the precision of a row."""
+"""The number of digits after the point: seconds are written to a microsecond, the precision of a recorded row."""
 
 
 def to_json(result: CampaignResult) -> str:
@@ -27,12 +27,12 @@ def to_json(result: CampaignResult) -> str:
 
 
 def load(path: Path) -> CampaignResult:
-    """Read a summary's file. Raises RecordingError, with the line, for anything but a summary of this version."""
+    """Read summary.json. Raises RecordingError, with the line, for anything but a summary of this version."""
     return _read(path.read_bytes(), path)
 
 
 def from_json(text: str) -> CampaignResult:
-    """Read a summary as `load` does, from its text."""
+    """Read a summary from its text."""
     return _read(text.encode(), Path("summary.json"))
 
 
@@ -78,12 +78,12 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  # a tree of anything that JSON h
 
 @cache
 def _names(kind: type) -> tuple[str, ...]:
-    """The fields of a dataclass; none of anything else."""
+    """Return the names of a dataclass's fields, or nothing for any other type."""
     return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
 
 
 def _rounded(value: float) -> float:
-    """Round a number, and give 0 no minus."""
+    """Return a rounded number, with 0 instead of -0."""
     return round(value, DIGITS) + 0.0
 
 

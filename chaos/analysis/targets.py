@@ -1,6 +1,6 @@
-"""Holds what was measured against what the scenario promises: the claims of the system and of every path.
+"""Compares what was measured with what the scenario promises: the claims of the system and of every path.
 
-docs/measuring.md says what each claim is held against. `chaos.analysis.verdict` makes the verdict from these results.
+docs/measuring.md says with what each claim is compared. `chaos.analysis.verdict` makes the verdict from these results.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,14 +26,17 @@ from chaos.model import ErrorCode
 from chaos.scenario.scenario import Target, floors
 
 BEFORE_S = 1.0
-"""How long before Sentinel's +try-failover the outage of a planned failover may begin."""
+"""The outage of a planned failover may begin this many seconds before Sentinel's +try-failover."""
 PATH_CLAIMS = ("recovery", "downtime", "works_at_end")
 APPLICATION_CLAIMS = ("recovery", "works_at_end")
-"""What an application client is held to, if it is a gate. Its downtime is that of its settings, too."""
+"""The claims on an application client that is a gate.
+
+Downtime is not one, because the client's settings cause part of it.
+"""
 
 
 def hold(measured: Measured) -> tuple[dict[str, TargetResult], dict[str, PathResult]]:
-    """Return the targets of the system, and the paths with their own."""
+    """Return the results of the system's claims, and the paths with the results of their own claims."""
     scenario, experiment = measured.history.scenario, measured.history.experiment
     own = scenario.experiments.get(experiment, None)
     promises: dict[str, Target] = {
@@ -58,12 +61,12 @@ def service_pointer(paths: Iterable[PathResult]) -> Milestone | None:
 
 
 def since_effect(at_s: Interval, history: History) -> Interval:
-    """Return how long after the effect that was. The width of the effect's interval is part of the error."""
+    """Return how long after the effect `at_s` is. The width of the effect's interval is part of the error."""
     return Interval(max(0.0, at_s.least - history.width_s), at_s.most)
 
 
 def _of_failover(measured: Measured, promises: Mapping[str, Target]) -> dict[str, TargetResult]:
-    """Hold the claims about a failover, if one came or was due."""
+    """Return the results of the claims about the milestones of a failover."""
     history, found = measured.history, dict[str, TargetResult]()
     at_best = _floors(measured)
     milestones = dict(measured.milestones)
@@ -103,7 +106,10 @@ def _of_losses(measured: Measured, claim: str, promise: Target) -> TargetResult:
 
 
 def _one_master(measured: Measured, gate: bool) -> TargetResult:
-    """Hold the claim that exactly one Redis says at the end that it is master. It is undecided if nobody asked."""
+    """Judge the claim that exactly one Redis says at the end that it is master.
+
+    It is undecided if no Redis was asked.
+    """
     masters = masters_at_end(measured.history)
     if masters is None and measured.history.watched:
         return TargetResult(verdict="not-applicable", gate=gate, why="no Redis is known but by what clients reach")
@@ -116,7 +122,7 @@ def _one_master(measured: Measured, gate: bool) -> TargetResult:
 
 
 def _of_count(measured: Measured, expected: int) -> TargetResult:
-    """Hold the number of failovers against the one that the experiment demands exactly."""
+    """Judge the number of failovers. It must be exactly the number that the experiment expects."""
     count = len(measured.after_effect)
     found = TargetResult(verdict="pass", measured=Interval.at(count), gate=True, limit=expected)
     if count == expected:
@@ -155,7 +161,10 @@ def _of_path(measured: Measured, path: PathResult, promises: Mapping[str, Target
 
 
 def _of_no_measure(result: TargetResult, path: PathResult) -> TargetResult:
-    """Judge a path that did not work before the fault. One that never worked fails, lest a mistyped address passes."""
+    """Judge a path that did not work before the fault.
+
+    A path that never worked fails, so that no mistyped address passes.
+    """
     if path.state == "never worked":
         return replace(result, verdict="fail", why=f"never worked: {path.state_why}")
     return replace(result, verdict="not-applicable" if path.state == "unreliable" else "undecided", why=path.state_why)
@@ -173,13 +182,13 @@ def _works_at_end(result: TargetResult, path: PathResult) -> TargetResult:
 
 
 def commonest_error(window: Window) -> str:
-    """Return the commonest error of a window as the end of a sentence, as in `: OOM`. It is empty without an error."""
+    """Return the commonest error of a window as the end of a sentence, as in `: OOM`, or an empty string."""
     commonest = max(window.errors, key=lambda name: window.errors[name], default="")
     return f": {commonest}" if commonest else ""
 
 
 def _of_outage(history: History, path: PathResult, claim: str, result: TargetResult) -> TargetResult:
-    """Judge a working path's recovery or downtime. It was never out if it had no bad operation."""
+    """Judge the recovery or the downtime of a path that worked. A path without a bad operation passes."""
     out = path.recovered_s if claim == "recovery" else path.downtime_s
     if out is None or result.limit is None:
         return replace(result, why="no bad operation")
@@ -200,9 +209,9 @@ def _of_outage(history: History, path: PathResult, claim: str, result: TargetRes
 
 
 def _of_each_failover(measured: Measured, path: PathResult, first: TargetResult) -> TargetResult:
-    """Hold the promise against the outage of each further failover too, from its own onset; the worst one decides.
+    """Judge the outage of each further failover too, counted from its own onset. The worst outage decides.
 
-    The sum of all outages is held against the downtime.
+    The sum of all outages is the downtime, which is another claim.
     """
     if first.limit is None or first.verdict == "fail":
         return first
@@ -217,9 +226,9 @@ def _of_each_failover(measured: Measured, path: PathResult, first: TargetResult)
 
 
 def _later_outages(measured: Measured, path: PathResult) -> Iterator[tuple[Window, FailoverResult]]:
-    """Yield the outages after the first one that belong to a failover of their own: one began in them, and completed.
+    """Yield each outage after the first one in which another failover began and completed, with that failover.
 
-    What a planned one does to clients may begin a moment before Sentinel says so.
+    A planned failover may disturb clients up to BEFORE_S before Sentinel's +try-failover.
     """
     pairs = [(one, of) for one, of in zip(measured.attempts, measured.failovers, strict=True) if one.completed]
     head = path.head
@@ -239,7 +248,7 @@ def _later_outages(measured: Measured, path: PathResult) -> Iterator[tuple[Windo
 
 
 def _of_control(history: History, path: PathResult, result: TargetResult) -> TargetResult:
-    """Judge a path of a control. Nothing was done to the system, so that any outage is a failure.
+    """Judge a path of a control. Nothing was done to the system, so any outage is a failure.
 
     If members waited for a core as long as the window lasted, the wait may be its cause, so the window proves neither
     an outage nor its absence.
@@ -255,7 +264,10 @@ def _of_control(history: History, path: PathResult, result: TargetResult) -> Tar
 
 
 def _may_be_ours_s(history: History, window: Window) -> float:
-    """Return how many seconds of a window our stalls and waits for a core may explain: 0 if any write was refused."""
+    """Return how many seconds of a window our stalls and waits for a core may explain.
+
+    Return 0 if the window has an error that lateness cannot cause, such as a refusal.
+    """
     if set(window.errors) - {ErrorCode(code).words for code in BY_LATENESS}:
         return 0.0
     during = Interval(window.onset_s.least, window.end_s.most if window.end_s else history.end_s)
@@ -264,7 +276,10 @@ def _may_be_ours_s(history: History, window: Window) -> float:
 
 
 def _floors(measured: Measured) -> dict[str, float]:
-    """Return the shortest times that the settings allow. A requested failover has no detection, and so no floor."""
+    """Return the shortest times in seconds that the settings allow, by claim.
+
+    They are empty for a requested failover.
+    """
     down_after_s, failover = measured.least_s("down-after-milliseconds"), measured.failover
     if down_after_s is None or failover is None or failover.kind == "requested":
         return {}

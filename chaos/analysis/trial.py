@@ -1,4 +1,4 @@
-"""One trial, from its directory to its result. Each step is a section of docs/measuring.md."""
+"""Analyses one trial, from its directory to its result. Each step is a section of docs/measuring.md."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,16 +26,16 @@ from chaos.operators.spotahome.room import Spotahome
 from chaos.record.events import Hiccups, Pressure, RandomWait, SentinelAddress
 
 ROOMS: dict[str, type[Operator]] = {room.name: room for room in (Operator, Spotahome)}
-"""What is known of each kind of operator, by the name that a scenario gives as `system.operator`."""
+"""The class that knows each kind of operator, by the name that a scenario gives as `system.operator`."""
 
 
 def analyse_trial(directory: Path) -> TrialResult:
-    """Analyse one trial's directory. The result of a trial that was cut off is inconclusive."""
+    """Return the result of one trial's directory. The result of a trial that was cut off is inconclusive."""
     return result(measured_in(History.load(directory)))
 
 
 def measured_in(history: History) -> Measured:
-    """Measure everything that the recording of a trial shows, before anything is held against a promise."""
+    """Return everything that the recording of a trial shows, before it is compared with any promise."""
     operator = ROOMS.get(history.scenario.system.operator, Operator)()
     losses = find_losses(history)
     paths = measure(history, suspect(history), decided=not losses.undecided)
@@ -59,7 +59,7 @@ def measured_in(history: History) -> Measured:
 
 
 def result(measured: Measured) -> TrialResult:
-    """Explain what was measured, hold it against the promises, and judge it."""
+    """Return the result of a trial: explain what was measured, compare it with the promises, and judge it."""
     history = measured.history
     found = findings.find(measured)
     targets, paths = hold(measured)
@@ -94,7 +94,10 @@ def result(measured: Measured) -> TrialResult:
 
 
 def first_completed(tried: tuple[Attempt, ...]) -> int | None:
-    """Return the number of the first attempt after t = 0 that was completed, or else of the first that was tried."""
+    """Return the index of the first attempt after t = 0 that was completed, or else of the first one that was tried.
+
+    Return None if there was no attempt after t = 0.
+    """
     after = [number for number, attempt in enumerate(tried) if attempt.started.at_s.most > 0]
     completed = [number for number in after if tried[number].completed]
     return next(iter([*completed, *after]), None)
@@ -103,10 +106,10 @@ def first_completed(tried: tuple[Attempt, ...]) -> int | None:
 def _milestones(
     history: History, attempt: Attempt | None, said: tuple[Said, ...], operator: Operator
 ) -> dict[str, Milestone]:
-    """Return the milestones of the failover, or of the one that was due.
+    """Return the milestones of the failover, or of a failover that was due.
 
-    If none was due, the steps of a failover do not apply, but +sdown and +odown are told if any Sentinel said them. A
-    control without a failover has no milestones.
+    If no failover was due, its steps do not apply, except +sdown and +odown if a Sentinel reported them. A control
+    without a failover has no milestones.
     """
     if attempt is None and history.expects == "nothing":
         return {}
@@ -156,7 +159,7 @@ def _stable(*, windows_end: tuple[Interval, str] | None, all_ended: bool, of: Me
 
 
 def _covariates(measured: Measured) -> dict[str, Any]:
-    """Return what else may explain a trial: whom it hit, who was promoted, settings, versions, the machine's load."""
+    """Return what else may explain a trial: which member was hit, which was promoted, settings, versions, and load."""
     history, target, promoted = measured.history, measured.target, measured.successor
     wait = history.last(RandomWait)
     pressure = [fact.event for fact in history.facts(Pressure) if fact.latest_s > 0]
@@ -188,6 +191,6 @@ def _covariates(measured: Measured) -> dict[str, Any]:
 
 
 def _number(history: History) -> int:
-    """Return a trial's number by the name of its directory, for a trial that ended before it wrote its manifest."""
+    """Return a trial's number from the name of its directory, if the trial ended before its manifest was written."""
     digits = history.recording.directory.name.rpartition("-")[2]
     return int(digits) if digits.isdigit() else 0

@@ -1,4 +1,4 @@
-"""The verdict of a trial and of a campaign, by the rules of docs/measuring.md."""
+"""Decides the verdict of a trial and of a campaign, by the rules of docs/measuring.md."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -19,16 +19,16 @@ from chaos.analysis.wording import (
 )
 
 NOT_KNOWN: Mapping[str, Any] = MappingProxyType({})
-"""The manifest where trials are looked at by themselves, so that nothing is known of a plan."""
+"""An empty manifest, for trials that are judged by themselves, without a plan."""
 
 
 def of_trial(
     targets: Mapping[str, TargetResult], paths: Mapping[str, PathResult], doubts: Sequence[Doubt]
 ) -> tuple[Verdict, tuple[str, ...]]:
-    """Return the verdict of a trial, and the sentences that it rests on.
+    """Return the verdict of a trial, and the sentences on which it rests.
 
     A trial that a doubt voids is inconclusive. Otherwise it fails if a gate failed, whatever else is undecided. It is
-    inconclusive if a gate is undecided, and passes if every gate passed.
+    inconclusive if a gate is undecided or if no path was held to a gate, and it passes if every gate passed.
     """
     void = tuple(doubt.text for doubt in doubts if doubt.voids and not doubt.path)
     if void:
@@ -46,10 +46,10 @@ def of_trial(
 
 
 def of_campaign(trials: Sequence[TrialResult], manifest: Mapping[str, Any] = NOT_KNOWN) -> tuple[Verdict, str]:
-    """The campaign's verdict, and the rule by which it is that: every trial must pass, and none is dropped.
+    """Return the verdict of a campaign, and the rule that decided it: every trial must pass, and none is dropped.
 
-    `manifest` is campaign.json. A trial that it planned and that is not there proves nothing, as if it had been
-    inconclusive. If it states a claim, the claim decides.
+    `manifest` is campaign.json. A planned trial that is missing counts as inconclusive. If the manifest states a claim,
+    the claim decides.
     """
     n, missing = len(trials), not_there(trials, manifest)
     failed, unknown = (
@@ -61,7 +61,7 @@ def of_campaign(trials: Sequence[TrialResult], manifest: Mapping[str, Any] = NOT
         return Verdict.INCONCLUSIVE, "no trial was recorded"
     if manifest.get("claim"):
         verdict, rule = _of_claim(trials, manifest)
-        if missing:  # nobody knows of which experiment it was
+        if missing:  # the experiment of a missing trial is not known
             return Verdict.FAIL if verdict is Verdict.FAIL else Verdict.INCONCLUSIVE, f"{rule}; {missing}"
         return verdict, rule
     if failed:
@@ -72,10 +72,11 @@ def of_campaign(trials: Sequence[TrialResult], manifest: Mapping[str, Any] = NOT
 
 
 def not_there(trials: Iterable[TrialResult], manifest: Mapping[str, Any]) -> str:
-    """Say which trials campaign.json planned that are not there, or else an empty string.
+    """Return which planned trials are missing, or an empty string if none are.
 
-    A campaign that was interrupted leaves them, and so does whoever removes a directory. A claim stops when it is
-    decided, and what is watched has no plan: of these only a trial is missing that has a later one.
+    Trials are missing if a campaign was interrupted, or if somebody removed a directory. A campaign with a claim stops
+    when the claim is decided, and a watched system has no plan. Of these, only a trial that comes before an existing
+    one is missing.
     """
     there = {trial.number for trial in trials}
     experiments, variants = manifest.get("experiments", []), (manifest.get("options") or {}).get("variants") or {}
@@ -91,7 +92,7 @@ def not_there(trials: Iterable[TrialResult], manifest: Mapping[str, Any]) -> str
 
 
 def _of_claim(trials: Sequence[TrialResult], manifest: Mapping[str, Any]) -> tuple[Verdict, str]:
-    """The claim holds if it holds of each experiment, and fails if it fails of one."""
+    """Judge the claim. It holds if it holds for every experiment, and fails if it fails for one."""
     claim, planned = Claim.parse(manifest["claim"]), manifest.get("trials", 0)
     verdicts, told = [], []
     for name in dict.fromkeys([*(trial.experiment for trial in trials), *manifest.get("experiments", [])]):
@@ -113,7 +114,10 @@ def _of_claim(trials: Sequence[TrialResult], manifest: Mapping[str, Any]) -> tup
 
 
 def _all(targets: Mapping[str, TargetResult], paths: Mapping[str, PathResult]) -> Iterator[tuple[str, TargetResult]]:
-    """Yield every target by its claim, and that of a path as `recovery, service/new`. The losses come first."""
+    """Yield every target with its name: the claim, or claim and path as in `recovery, service/new`.
+
+    Losses come first.
+    """
     yield from sorted(targets.items(), key=lambda item: not item[0].startswith("lost"))
     for path, result in paths.items():
         for name, target in result.targets.items():
@@ -121,7 +125,7 @@ def _all(targets: Mapping[str, TargetResult], paths: Mapping[str, PathResult]) -
 
 
 def _sentence(name: str, target: TargetResult) -> str:
-    """Say how a claim was judged, as in `recovery, service/new: 46.1 to 46.3 s, promised 15 s`."""
+    """Return how a claim was judged, as in `recovery, service/new: 46.1 to 46.3 s, promised 15 s`."""
     claim, comma, path = name.partition(", ")
     said = f"{CLAIMS[claim]}{comma}{path}"
     why = why_undecided(target) if target.verdict == "undecided" else target.why

@@ -1,9 +1,9 @@
-"""The outages of one client: where they begin and end by its own operations, in the order of their sending.
+"""Finds the outages of one client from its own operations, in the order in which they were sent.
 
-Let F be the first bad operation of an outage, and L the good one before it. Let R be the first good operation after
-which no bad one follows for `gap`, and P the bad one before it. The onset lies in (sent L, sent F], and the end in
-(sent P, done R]. A bad operation that is suspect (chaos.analysis.lateness) proves nothing. It counts as neither good
-nor bad: it opens no window, and at an edge the interval reaches to the nearest operation that is not suspect.
+F is the first bad operation of an outage, and L is the good one before F. R is the first good operation after which no
+bad one follows for `gap`, and P is the bad one before R. The onset lies in (sent L, sent F], and the end in (sent P,
+done R]. A bad operation that is suspect (see chaos.analysis.lateness) counts as neither good nor bad: it opens no
+window, and at an edge the interval reaches to the nearest operation that is not suspect.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Edge = Literal["onset", "end"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sent:
-    """A client's operations: when each was sent, when it was decided, whether it was bad, and whether it is suspect."""
+    """The operations of one client as columns. `done_s` is when each operation was decided."""
 
     sent_s: Floats
     done_s: Floats
@@ -29,7 +29,7 @@ class Sent:
     suspect: Bools
 
     def chosen(self, which: "Bools | np.ndarray") -> "Sent":
-        """Return those operations alone, in the order of `which` if it holds indices."""
+        """Return the operations that `which` selects. If `which` holds indices, they are returned in its order."""
         return Sent(
             sent_s=self.sent_s[which], done_s=self.done_s[which], bad=self.bad[which], suspect=self.suspect[which]
         )
@@ -37,7 +37,11 @@ class Sent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cuts:
-    """Where windows are cut: t = 0 is the effect, and `heal_s` is when healing was requested, if it was."""
+    """What separates and cuts windows.
+
+    A good time longer than `gap_s` separates two outages. Windows are cut at t = 0 and at `heal_s`, when healing was
+    requested. `heal_s` is None if it never was.
+    """
 
     gap_s: float
     heal_s: float | None
@@ -65,10 +69,10 @@ def windows(ops: Sent, kind: Kind, client: int, cuts: Cuts) -> tuple[Window, ...
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """An outage's first and last bad operation, by index.
+    """An outage, or one part of it, by the indices of its first and its last bad operation.
 
-    `before` says that the fault did not cause it. `cut` says that the effect cuts it: an outage `before` ends there,
-    and any other begins there.
+    `before` is true if the part began before the effect, so that the fault did not cause it. `cut` is true if the
+    outage was divided at the effect: the part `before` ends there, and the other part begins there.
     """
 
     first: int
@@ -78,7 +82,7 @@ class _Part:
 
 
 def _cut_at_the_effect(sure: Sent, first: int, last: int) -> list[_Part]:
-    """Cut an outage in two that began before t = 0, and so without the fault.
+    """Divide an outage that began before t = 0 into the part before the effect and the part after it.
 
     The fault may have caused only the bad operations that were under way at the effect or were sent after it.
     """
@@ -94,7 +98,7 @@ def _cut_at_the_effect(sure: Sent, first: int, last: int) -> list[_Part]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Outage:
-    """One outage as its four operations show it. `end_s` is None if no good operation ended it while we watched."""
+    """The times of the four operations that define an outage. `end_s` is None if the outage was not over."""
 
     before: bool
     last_good_s: float
@@ -131,7 +135,7 @@ def _outage(ops: Sent, sure: Sent, part: _Part, gap_s: float) -> _Outage:
 
 
 def _cut_at_the_heal(outage: _Outage, kind: Kind, client: int, heal_s: float | None) -> list[Window]:
-    """Cut an outage at the request to heal. It did not end while the fault lasted, and its rest is `after heal`."""
+    """Divide an outage at the request to heal. The first part has no end, and the second part is `after heal`."""
     end_s = outage.end_s
     was_back = outage.first_good_s is not None and heal_s is not None and outage.first_good_s <= heal_s
     if heal_s is None or outage.before or was_back:

@@ -1,6 +1,6 @@
-"""Says every figure, claim and judgement, so that they are said alike in every sentence and every report.
+"""Formats figures, claims and judgements, so that all sentences and reports show them alike.
 
-Errors are rounded up, and never down. What was not over when we stopped looking is said as `> x`.
+Errors are rounded up, and never down. A time that was not over when watching stopped is shown as `> x`.
 """
 
 import math
@@ -19,7 +19,7 @@ WATCHED = "watched"
 MODELLED = "MODELLED (no Kubernetes, no operator):"
 
 NBSP = "\N{NO-BREAK SPACE}"
-"""What stands between a figure, its error and its unit. `breakable` makes a space of it for plain text."""
+"""Stands between a figure, its error and its unit. `breakable` replaces it by a space for plain text."""
 
 CLAIMS = {
     "detection": "detection",
@@ -36,7 +36,7 @@ CLAIMS = {
     "lost_after": "lost writes after the fault",
     "failovers": "failovers",
 }
-"""The claims in the order in which they are promised, and what a report calls them."""
+"""Maps each claim to its name in reports, in the order in which claims are promised."""
 
 COUNTED = {
     "lost_before": ("none lost", "lost"),
@@ -45,23 +45,23 @@ COUNTED = {
     "failovers": ("as expected", "not as expected"),
     "works_at_end": ("works", "does not work"),
 }
-"""The claims that count instead of timing, and what a pass and a fail of them are called."""
+"""Maps each claim that is not a time to the words for its pass and for its fail."""
 
 RUN = 3
-"""Three numbers in a row, or more, are written as the first and the last."""
+"""This many consecutive numbers, or more, are written as the first and the last."""
 LOG_NOT_READ = "a log that cannot be read"
-"""The name of a finding that every report tells beside the cause."""
+"""The name of the finding that every report shows beside the cause."""
 NAMES = ("Sentinel", "Sentinels", "Redis", "Kubernetes", "Service", "Services")
 
 Tone = Literal["good", "bad", "open", "plain"]
 SIGNS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE: "?"}
-"""A verdict has a sign as well as a colour, for those who do not see the colour."""
+"""A verdict has a sign as well as a colour, for readers who do not see the colour."""
 TONES: dict[Verdict, Tone] = {Verdict.PASS: "good", Verdict.FAIL: "bad", Verdict.INCONCLUSIVE: "open"}
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A judgement as a reader meets it: a sign, words, and a tone that a colour may repeat."""
+    """A judgement as reports show it: a sign, words, and a tone that may be shown as a colour."""
 
     sign: str
     text: str
@@ -72,18 +72,18 @@ class Mark:
 
 
 def number(value: float, digits: int = 2) -> str:
-    """Say a number with fixed digits, thousands apart, and without a minus before a zero."""
+    """Format a number with fixed digits, a space between thousands, and no minus before a zero."""
     text = f"{value:,.{digits}f}".replace(",", NBSP)
     return text.removeprefix("-") if not any(digit in "123456789" for digit in text) else text
 
 
 def count(value: float) -> str:
-    """Say a whole number, as in `41 627`."""
+    """Format a whole number, as in `41 627`."""
     return number(value, 0)
 
 
 def brief(value: float, digits: int = 2) -> str:
-    """Say a number that was set and not measured, without zeros at its end, as in `15` and `0.25`."""
+    """Format a number that was set and not measured, without zeros at its end, as in `15` and `0.25`."""
     if abs(value) >= 1e6:
         return f"{value:g}"
     text = number(value, digits)
@@ -91,18 +91,18 @@ def brief(value: float, digits: int = 2) -> str:
 
 
 def percent(share: float) -> str:
-    """Say a share from 0 to 1, as in `88 %`."""
+    """Format a share from 0 to 1, as in `88 %`."""
     return f"{count(100 * share)} %"
 
 
 def counted(value: Interval) -> str:
-    """Say a count that may be known only as an interval, as in `3` and `3 to 5`."""
+    """Format a count that may be an interval, as in `3` and `3 to 5`."""
     least, most = count(round(value.least)), count(round(value.most))
     return least if least == most else f"{least} to {most}"
 
 
 def joined(*parts: str) -> str:
-    """Join parts that must stay on one line."""
+    """Join parts by spaces at which no line is broken."""
     return NBSP.join(parts)
 
 
@@ -111,29 +111,29 @@ def breakable(text: str) -> str:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """The lines of a text, none of them longer than that."""
+    """Break a text at its spaces into lines of at most `width` characters."""
     return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def plural(count_of: int, word: str) -> str:
-    """Say a count of things, as in `1 trial` and `3 trials`."""
+    """Format a count of things, as in `1 trial` and `3 trials`."""
     return f"{count(count_of)} {word}" if count_of == 1 else f"{count(count_of)} {word}s"
 
 
 def continued(sentence: str) -> str:
-    """Return a sentence as it stands after a colon: with a small first letter, unless it begins with a name."""
+    """Return a sentence for use after a colon: with a small first letter, unless it begins with a name."""
     first = sentence.partition(" ")[0].strip(",.:;")
     return sentence if first in NAMES or first[1:] != first[1:].lower() else sentence[:1].lower() + sentence[1:]
 
 
 def listed(names: Iterable[str]) -> str:
-    """List names, as in `redis-1`, `redis-1 and redis-2`, and `redis-0, redis-1 and redis-2`."""
+    """Join names, as in `redis-1`, `redis-1 and redis-2`, and `redis-0, redis-1 and redis-2`."""
     each = list(names)
     return f"{', '.join(each[:-1])} and {each[-1]}" if len(each) > 1 else "".join(each)
 
 
 def numbers(given: Iterable[int]) -> str:
-    """List numbers as `0, 1, 5–9`."""
+    """Format numbers as `0, 1, 5–9`."""
     runs: list[list[int]] = []
     for each in sorted(given):
         if runs and runs[-1][-1] == each - 1:
@@ -144,11 +144,11 @@ def numbers(given: Iterable[int]) -> str:
     return ", ".join(text for run in told for text in run)
 
 
-# Times. A table has a value with its error, a sentence the two edges.
+# Times. A table shows a value with its error, and a sentence the two edges of the interval.
 
 
 def seconds(value: float, digits: int = 1) -> str:
-    """Say a time in a sentence, as in `6.4 s`."""
+    """Format a time for a sentence, as in `6.4 s`."""
     return f"{number(value, digits)} s"
 
 
@@ -158,14 +158,14 @@ def error(measured: Interval) -> float:
 
 
 def time(value: float | None, none: str = "–") -> str:
-    """Say a time in a table that has no error of its own, as in `12.31 s`, or `never` if it is infinite."""
+    """Format a time without an error for a table, as in `12.31 s`, or `never` if it is infinite."""
     if value is None:
         return none
     return joined(number(value), "s") if math.isfinite(value) else "never"
 
 
 def span(measured: Interval | None, none: str = "–") -> str:
-    """Say a time in a table, as in `51.99 ± 0.04 s`, or `> 90.00 s` if it was not over."""
+    """Format a time for a table, as in `51.99 ± 0.04 s`, or `> 90.00 s` if it was not over."""
     if measured is None:
         return none
     if measured.is_open:
@@ -174,12 +174,12 @@ def span(measured: Interval | None, none: str = "–") -> str:
 
 
 def plain(measured: Interval) -> str:
-    """Say a time without its error and unit, for a row that says them once."""
+    """Format a time without its error and unit, for a row that shows them once."""
     return joined(">", number(measured.least)) if measured.is_open else number(measured.middle)
 
 
 def seconds_text(value: Interval, digits: int = 1) -> str:
-    """Say an interval in a sentence: `6.4 to 6.5 s`, `6.4 s` if both edges round to that, `> 60.0 s` if it is open."""
+    """Format an interval for a sentence: `6.4 to 6.5 s`, `6.4 s` if both edges round to it, `> 60.0 s` if open."""
     least, most = number(value.least, digits), number(value.most, digits)
     if value.is_open:
         return f"> {least} s"
@@ -187,7 +187,7 @@ def seconds_text(value: Interval, digits: int = 1) -> str:
 
 
 def spread_text(lengths: Iterable[Interval | None]) -> str:
-    """Say from which to which several times reach, by their middles, as in `50.9 to 53.1 s`. Empty without any."""
+    """Format the range of several times by their middles, as in `50.9 to 53.1 s`. Empty without any times."""
     known = [length for length in lengths if length is not None]
     if not known:
         return ""
@@ -209,14 +209,14 @@ def milestone(value: Milestone) -> str:
 
 
 def milestone_name(name: str) -> str:
-    """Say the name of a milestone: `try-failover` as Sentinel writes it, and all others as words."""
+    """Return the name of a milestone in reports: `try-failover` as Sentinel writes it, and all others as words."""
     if name == "rearmed":
         return "re-armed"
     return name.replace("_", "-") if name == "try_failover" else name.replace("_", " ")
 
 
 def longest_call(path: PathResult) -> str:
-    """Say how long the longest call of an application client took: `> 33.10 s` if it had not ended at the end."""
+    """Format the longest call of an application client, as in `> 33.10 s` if it had not ended with the trial."""
     if path.longest_blocked_s is None:
         return "–"
     over = [">"] if path.calls and path.calls.hung else []
@@ -224,7 +224,7 @@ def longest_call(path: PathResult) -> str:
 
 
 def rearmed(milestones: Mapping[str, Milestone]) -> str:
-    """Say from when on another failure would be survived. Return an empty string if nobody could tell."""
+    """Return a text that says since when another failure would be survived, or an empty string if that is not known."""
     found = milestones.get("rearmed")
     if found is None:
         return ""
@@ -236,14 +236,14 @@ def rearmed(milestones: Mapping[str, Milestone]) -> str:
 
 
 def logs_not_read(trial: TrialResult) -> str:
-    """Say of a trial with an outage which log could not be read, since its cause is told without what that says."""
+    """Return which log could not be read, for a trial whose cause was found without that log."""
     found = [one.sentence for one in trial.findings if one.name == LOG_NOT_READ] if trial.cause else []
     more = f" The same is so of {plural(len(found) - 1, 'more log')}." if len(found) > 1 else ""
     return f"{found[0]}{more}" if found else ""
 
 
 def application(path: PathResult) -> str:
-    """Say what an application client met. Return an empty string for a meter."""
+    """Return what an application client met, or an empty string for a meter."""
     if path.longest_blocked_s is None:
         return ""
     blocked = f"longest blocked call {longest_call(path)}"
@@ -251,14 +251,14 @@ def application(path: PathResult) -> str:
 
 
 def where(cluster: str, why: str) -> str:
-    """Say on which kind of cluster it was measured, and why not on kind if nobody asked for the other."""
+    """Return on which kind of cluster a campaign was measured, and why not on kind if kind could not run."""
     if cluster == WATCHED:
         return "watched from outside, as its clients see it"
     return f"on {cluster}, not on kind ({why})" if why else f"on {cluster}"
 
 
 def modelled(cluster: str, text: str) -> str:
-    """Say a verdict. That on a modelled system begins with saying so, lest the line is quoted without it."""
+    """Return a verdict's text. On a modelled system it begins by saying so, because the line may be quoted alone."""
     return f"{MODELLED} {text}" if cluster == LOCAL else text
 
 
@@ -266,7 +266,7 @@ def modelled(cluster: str, text: str) -> str:
 
 
 def limit(target: TargetResult, name: str) -> str:
-    """Say what was promised. The limit of a control is 0 s, which is said as `no outage`."""
+    """Format what was promised. The limit of a control is 0 s, which is shown as `no outage`."""
     if name == "works_at_end":
         return "works" if target.limit is None else "one master"
     if name in COUNTED:
@@ -275,9 +275,9 @@ def limit(target: TargetResult, name: str) -> str:
 
 
 def measured(target: TargetResult, name: str) -> str:
-    """Say what was measured of a claim, in its unit, or why nothing was.
+    """Format what was measured for a claim, or return why nothing was.
 
-    The judgement, and not this, says why a target is undecided.
+    Why a target is undecided is left to `judged`.
     """
     why = "–" if target.verdict == "undecided" else target.why
     if name == "works_at_end":
@@ -288,7 +288,7 @@ def measured(target: TargetResult, name: str) -> str:
 
 
 def judged(target: TargetResult, name: str = "") -> Mark:
-    """Say a target's verdict, with how early or late it is, or with the reason why it is undecided."""
+    """Return a target's verdict, with how early or late it is, or with the reason why it is undecided."""
     if target.verdict == "not-applicable":
         return Mark("–", "not applicable", "plain")
     if target.verdict == "undecided":
@@ -306,12 +306,12 @@ def judged(target: TargetResult, name: str = "") -> Mark:
 
 
 def late_or_early(late_s: float) -> str:
-    """Say by how many seconds a limit was missed or kept, as in `late 32.18` and `early 0.88`."""
+    """Format by how many seconds a limit was missed or kept, as in `late 32.18` and `early 0.88`."""
     return joined("late" if late_s > 0 else "early", number(abs(late_s)))
 
 
 def why_undecided(target: TargetResult) -> str:
-    """Say why a target is undecided: as the analysis says, or by where the limit lies."""
+    """Return why a target is undecided: the reason that the analysis gives, or else where the limit lies."""
     if target.why or target.measured is None:
         return target.why or "nothing was measured"
     if target.measured.is_open:
