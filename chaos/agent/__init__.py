@@ -1,1 +1,1 @@
-"""The agent runs clients and observers beside the system. The node helper makes faults on a node."""
+"""The agent, which runs clients and observers beside the system, and the node helper, which makes faults on a node."""

@@ -1,4 +1,4 @@
-"""`python -m chaos.agent SPEC.json RECORD_DIR`: see chaos.agent.main. Exits with 1 when the agent itself failed."""
+"""Run the agent: `python -m chaos.agent SPEC.json RECORD_DIR`. The exit code is 1 if the agent itself failed."""
 
 import argparse
 import gc
@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("spec", type=Path, metavar="SPEC.json")
     parser.add_argument("directory", type=Path, metavar="RECORD_DIR")
     options = parser.parse_args()
-    gc.freeze()  # imports stay for good, and a full collection that looked through them would hold every client up
+    gc.freeze()  # a full garbage collection would otherwise scan all imported modules and delay every client
     uvloop.run(run(AgentSpec.loads(options.spec.read_text()), options.directory))
 
 

@@ -1,6 +1,6 @@
-"""What a fault changes about a process and puts back: a setting, its share of a core, its files, its link.
+"""Changes to a process that a fault makes and later takes back: a setting, its CPU share, its file size, its link.
 
-Each kind is a class with four steps, which `KindOfChange` describes. All of them may block, for at most ANSWER_S.
+Each kind of change is a class with the four methods of `KindOfChange`. All of them may block, for at most ANSWER_S.
 """
 
 import asyncio
@@ -29,19 +29,20 @@ from chaos.until import until
 
 ANSWER_S = 2.0
 KILLED_S, LOOK_S = 5.0, 0.005
-"""How long an OOM kill is waited for, and how often it is looked whether the kernel has counted one."""
+"""How long to wait for an OOM kill, and how often to look whether the kernel has counted one."""
 PERIOD_US = 100_000
-"""The period in which a process gets its share of a core, in µs."""
+"""The period over which a process gets its share of a core, in µs."""
 SIGXFSZ_BIT = 24
-"""In the mask of signals that a process ignores. One that does not ignore it would be ended by the limit of a file."""
+"""The bit of SIGXFSZ in the mask of ignored signals. A process that does not ignore SIGXFSZ is killed by the file size
+limit."""
 LATE_S, WORK_BYTES = 0.05, 8 << 20
-"""A process that is starved of its core answers a PING of so many bytes later than this."""
+"""A process that gets too little CPU time takes longer than LATE_S to answer a PING of WORK_BYTES."""
 
 Data = dict[str, Any]
 
 
 class ChangeTarget(Protocol):
-    """Whom a change is made to."""
+    """The target of a change."""
 
     def processes(self) -> list[int]: ...
 
@@ -49,23 +50,26 @@ class ChangeTarget(Protocol):
 
 
 class KindOfChange(Protocol):
-    """One kind of change. A step raises OSError where the kernel or a server refuses, and FaultError with a reason."""
+    """One kind of change.
+
+    Its methods raise OSError if the kernel or a server refuses, and FaultError with the reason.
+    """
 
     def before(self, target: ChangeTarget, request: Data) -> Data:
-        """Return what undoes the change, as data. It is called before anything is changed."""
+        """Return the data that `undo` needs. Called before anything is changed."""
 
     def make(self, request: Data, undo: Data) -> None:
-        """Change it."""
+        """Make the change."""
 
     def proof(self, request: Data, undo: Data) -> tuple[bool, str]:
-        """Say by another way than `make` whether the change is there, and what was seen."""
+        """Return whether the change is in force, and what was seen. Look in another way than `make` does."""
 
     def undo(self, undo: Data) -> None:
-        """Put it back from that data alone: in any process, at any time, and any number of times."""
+        """Take the change back with that data. Any process may call it, at any time and repeatedly."""
 
 
 def talk(at: Mapping[str, Any], *command: str) -> Any:  # noqa: ANN401  a reply is any of RESP's types
-    """The reply of a server to one command, over a connection of its own. Raises OSError."""
+    """Return a server's reply to one command, sent over a new connection. Raises OSError."""
     access, parser = Accesses.from_environment().of(MemberKind(at["kind"])), hiredis.Reader(encoding="utf-8")
     plain = socket.create_connection((at["address"], int(at["port"])), ANSWER_S)
     tls = access.tls
@@ -85,7 +89,7 @@ def _at(request: Data) -> Data:
 
 
 class CommandChange:
-    """A server is told one command, and another one undoes it. The host proves it, by what follows from it."""
+    """One command is sent to a server, and another one undoes it. The host proves the effect, not `proof`."""
 
     def before(self, _: ChangeTarget, request: Data) -> Data:
         return {"at": _at(request), "command": request["undo"]}
@@ -99,7 +103,10 @@ class CommandChange:
         return True, "it was made"
 
     def undo(self, undo: Data) -> None:
-        """Raise OSError if the server does not take it back. A process that is gone has forgotten what it was told."""
+        """Send the command that undoes the change. Raises OSError if the server refuses it.
+
+        If the server is gone, nothing has to be undone.
+        """
         command = undo["command"]
         try:
             reply = talk(undo["at"], *command)
@@ -126,7 +133,7 @@ class SettingChange(CommandChange):
         talk(request, "CONFIG", "SET", request["name"], request["value"])
 
     def proof(self, request: Data, undo: Data) -> tuple[bool, str]:
-        """CONFIG GET shows it, and if the experiment asks a command, the reply begins as the experiment says."""
+        """Check that CONFIG GET shows the new value, and that the reply to `asked`, if any, begins with `answered`."""
         now = talk(request, "CONFIG", "GET", request["name"])
         said = f"CONFIG GET shows {request['name']} {now[1]}, before {undo['command'][-1]}"
         if not request["asked"]:
@@ -137,7 +144,10 @@ class SettingChange(CommandChange):
 
 
 def confined(name: str, pid: int) -> Data:
-    """A new cgroup for a process, which is not in it yet, and the one to bring it back to."""
+    """Make a cgroup for a process, and return its path, the path of the process's present cgroup, and the pid.
+
+    The process is not moved yet.
+    """
     top = reach.controller(name)
     if top is None:
         raise FaultError(reach.no_cgroup(name))
@@ -149,7 +159,7 @@ def confined(name: str, pid: int) -> Data:
 
 
 def released(undo: Data) -> None:
-    """Bring every process back, and remove the cgroup. What has ended is out of it already."""
+    """Move every process of the cgroup back to its former cgroup, and remove the cgroup."""
     group = Path(undo["group"])
     if not group.exists():
         return
@@ -159,7 +169,7 @@ def released(undo: Data) -> None:
 
 
 class CoreChange:
-    """A process gets only a share of one core, by a cgroup of its own."""
+    """A process gets only a share of one core, through a cgroup of its own."""
 
     def before(self, target: ChangeTarget, _: Data) -> Data:
         return confined("cpu", target.processes()[0])
@@ -174,7 +184,7 @@ class CoreChange:
         (group / "cgroup.procs").write_text(str(undo["pid"]))
 
     def proof(self, request: Data, undo: Data) -> tuple[bool, str]:
-        """The kernel counts how often the process was made to wait, and its answer takes long."""
+        """Check that the kernel has throttled the process, and that the process answers a PING late."""
         counts = dict(line.split() for line in (Path(undo["group"]) / "cpu.stat").read_text().splitlines())
         begun_ns = mono_ns()
         try:
@@ -190,7 +200,7 @@ class CoreChange:
 
 
 class FilesChange:
-    """Files of a process cannot grow beyond a limit, as on a full disk. A master cannot write its AOF then."""
+    """The files of a process cannot grow beyond a limit, as on a full disk. A master then cannot write its AOF."""
 
     def before(self, target: ChangeTarget, _: Data) -> Data:
         pid = target.processes()[0]
@@ -206,12 +216,12 @@ class FilesChange:
         resource.prlimit(undo["pid"], resource.RLIMIT_FSIZE, (int(request["most_bytes"]), undo["limits"][1]))
 
     def proof(self, request: Data, _undo: Data) -> tuple[bool, str]:
-        """A master that cannot write its AOF says so to every PING."""
+        """Check that a PING is answered with MISCONF, as a master that cannot write its AOF does."""
         reply = str(talk(request, "PING"))
         return reply.startswith("MISCONF"), f"a PING is answered {reply}"
 
     def undo(self, undo: Data) -> None:
-        """Allow files of any size again, unless the process has ended, or its number is another's by now."""
+        """Set the former limit again, unless the process has ended or another process has its pid now."""
         try:
             if _born(undo["pid"]) == undo["born"]:
                 resource.prlimit(undo["pid"], resource.RLIMIT_FSIZE, tuple(undo["limits"]))
@@ -220,12 +230,15 @@ class FilesChange:
 
 
 def _born(pid: int) -> str:
-    """When the process was started, in the kernel's ticks, which tells it from another with its number."""
+    """Return when the process was started, in clock ticks. This tells it from a later process with the same pid."""
     return (reach.PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[19]
 
 
 class LinkChange:
-    """The first link of a target is slow: it lets little out a second, or all of it later. The host proves it."""
+    """The network link of a target is slow: it has a low bandwidth or a delay.
+
+    The host proves the effect, not `proof`.
+    """
 
     def before(self, target: ChangeTarget, _: Data) -> Data:
         namespace = target.network()
@@ -244,7 +257,7 @@ class LinkChange:
         self._within(undo, unshaped)
 
     def _within(self, undo: Data, work: Callable[[LinkSocket, int], None]) -> None:
-        """Do `work` with the first link of the namespace. Do nothing if no process is in that any more."""
+        """Call `work` for the link eth0 of the namespace. Do nothing if no process is in the namespace any more."""
         namespace = reach.namespace_by_inode(undo["namespace"])
         if namespace is None:
             return
@@ -267,13 +280,14 @@ CHANGES: dict[str, KindOfChange] = {
     "disk": FilesChange(),
     "link": LinkChange(),
 }
-"""The kinds of changes, by the word `what` of a request."""
+"""Maps the word `what` of a request to its kind of change."""
 
 
 async def killed_for_memory(pid: int, own: Path | None, request: Data) -> Data:
-    """Let a process have little memory and have it need more: the kernel kills it.
+    """Limit the memory of a process and make it need more, so that the kernel kills it.
 
-    `own` is the cgroup of its container, whose limit is lowered. Without one it is put into a cgroup made for it.
+    `own` is the cgroup of the process's container, whose limit is lowered. If it is None, the process is moved to a new
+    cgroup.
     """
     most_bytes = int(request["most_bytes"])
     if own is not None:
@@ -313,12 +327,12 @@ async def _killed(pid: int, group: Path, limit_bytes: int, request: Data) -> Dat
         stamps = {"before_ns": before_ns, "after_ns": after_ns}
         return stamps | {"evidence": f"{said} in its cgroup", "seen": gone and kills > 0}
     finally:
-        with suppress(FileNotFoundError):  # a container that ended took its cgroup with it
+        with suppress(FileNotFoundError):  # the cgroup is gone if its container has ended
             limit.write_text(limited)
 
 
 def _used_bytes(group: Path) -> int:
-    """The memory of a cgroup that cannot be had back, which is all but its pages of files."""
+    """Return how many bytes a cgroup uses that the kernel cannot reclaim: everything but pages of files."""
     usage = group / "memory.usage_in_bytes"
     used = int((usage if usage.exists() else group / "memory.current").read_text())
     counts = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
@@ -326,7 +340,7 @@ def _used_bytes(group: Path) -> int:
 
 
 def _oom_kills(counted: Path) -> int:
-    """How many the kernel counts. A cgroup that went with its container counts none any more."""
+    """Return how many OOM kills the kernel has counted for the cgroup, or 0 if the cgroup is gone."""
     try:
         return int(dict(line.split() for line in counted.read_text().splitlines())["oom_kill"])
     except OSError as error:
@@ -336,7 +350,7 @@ def _oom_kills(counted: Path) -> int:
 
 
 async def _removed(undo: Data) -> bool:
-    """Remove a cgroup. A process that was killed may be in it for a moment longer."""
+    """Remove a cgroup and return whether that succeeded. A killed process may be in the cgroup for a moment longer."""
     try:
         await asyncio.to_thread(released, undo)
     except OSError:

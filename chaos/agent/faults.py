@@ -1,33 +1,34 @@
-"""The one executor of faults: it kills, pauses and cuts a target, each with stamps, a proof, a lease and an undo.
+"""The executor of faults: it kills, pauses and cuts targets. Each fault has time stamps, a proof, a lease and an undo.
 
-The node helper hosts it in a pod (`chaos.agent.node`), the nest hosts it for a local system
+The node helper runs it in a pod (`chaos.agent.node`), and the nest runs it for a local system
 (`chaos.cluster.local.nest`). The two differ only in how they find the processes and the network of a target.
-`chaos.cluster.executor` is the host's side of both. A request says what to do, to whom, and for how long; nothing is
-decided here about experiments.
+`chaos.cluster.executor` is the host's side of both. The executor knows nothing of experiments: a request says what to
+do, to which target, and for how long.
 
 Requests (`do`), each beside the fields that name its target:
 
-kill     → before_ns, after_ns, evidence, seen; it is answered once the process was seen to be gone, or else, after
-         SIGNAL_S, with `seen` false
-pause    lease_s, longest_s → before_ns, after_ns, evidence, seen; it is answered once every thread was in state T, or
-         else, after SIGNAL_S, with `seen` false: the pause is held all the same
-resume   → before_ns, after_ns, evidence; it is answered once no thread is in state T any more
-probe    probes → nothing; opens a connection from the target's network to the first of `probes` that answers a PING:
-         [address, port, kind] of peers. It is what is to prove the next cut
+kill     → before_ns, after_ns, evidence, seen; answered once the process has ended. If it has not ended after SIGNAL_S,
+         `seen` is false
+pause    lease_s, longest_s → before_ns, after_ns, evidence, seen; answered once every thread is in state T. If that
+         takes longer than SIGNAL_S, `seen` is false, and the pause stays in force
+resume   → before_ns, after_ns, evidence; answered once no thread is in state T any more
+probe    probes → evidence; opens a connection from the target's network to the first of `probes` that answers a PING.
+         `probes` are peers, each as [address, port, kind]. The next cut is proved with this connection
 cut      peers, way, reject, percent, lease_s, longest_s → before_ns, after_ns; replaces another cut of the same network
-dropped  → dropped: the packets that the target's cut has dropped so far, or null where it has no cut; took_s: how long
-         a PING took over the connection from before the cut, or null where none was answered; evidence
-tell     address, port, kind, command → before_ns, after_ns, reply; one command, from here and over a new connection
-sleep    address, port, kind, seconds → before_ns, after_ns, evidence, seen; a Redis serves nobody for so long, which
-         ends by itself. `seen` is false where it refused, and where it answered a PING meanwhile
-change   what, lease_s, longest_s, and what a kind of `chaos.agent.changes` needs → before_ns, after_ns, evidence, seen
-flow     least_s → before_ns, after_ns, evidence, seen; whether a PING over the connection of the last `probe` takes so
-         long
-keep_down up_s, lease_s, longest_s → before_ns, after_ns, evidence, seen; killed, and killed again whenever it has run
-         for `up_s`, until healed
-oom      most_bytes → before_ns, after_ns, evidence, seen; the kernel kills it, because it may have no more memory
+dropped  → dropped: how many packets the target's cut has dropped so far, or null if the target has no cut; took_s: how
+         long a PING took over the connection of `probe`, or null if none was answered; evidence
+tell     address, port, kind, command → before_ns, after_ns, reply; sends one command over a new connection
+sleep    address, port, kind, seconds → before_ns, after_ns, evidence, seen; a Redis serves nobody for so many seconds.
+         `seen` is false if it refused the command, or answered a PING while it should have slept
+change   what, lease_s, longest_s, and the fields of that kind of change (`chaos.agent.changes`) → before_ns, after_ns,
+         evidence, seen
+flow     least_s → before_ns, after_ns, evidence, seen: whether a PING over the connection of `probe` takes at least
+         `least_s`, or is not answered
+keep_down up_s, lease_s, longest_s → before_ns, after_ns, evidence, seen; kills the process, and until it is healed
+         kills every successor that has run for `up_s`
+oom      most_bytes → before_ns, after_ns, evidence, seen; limits the memory of the process, so that the kernel kills it
 renew    → held, healed, mono_ns, wall_ns; every lease begins again
-heal     → held, healed, mono_ns, wall_ns, proofs; undoes everything, and may be repeated
+heal     → held, healed, mono_ns, wall_ns, proofs; undoes every fault. It may be repeated
 status   → held, healed, mono_ns, wall_ns
 """
 
@@ -57,47 +58,50 @@ from chaos.resp import Resp
 from chaos.until import until
 
 SIGNAL_S = 2.0
-"""How long the effect of a signal is waited for."""
+"""How long to wait for the effect of a signal."""
 ANSWER_S = 2.0
-"""How long a connection for a command, and its reply, are waited for."""
+"""How long to wait for a connection, and for the reply to a command."""
 QUIET_S, HANG_S = 0.04, 1.0
-"""How long the refusal of a sleep is waited for, and how long a PING has to go unanswered as its proof."""
+"""How long to wait for an error reply to DEBUG SLEEP, and how long a PING must stay unanswered to prove the sleep."""
 PROVED_S = 5.0
-"""How long the proof of a change is waited for."""
+"""How long to wait for the proof of a change."""
 AGAIN_S = 0.005
-"""How often it is looked whether a process that is kept down was started again."""
+"""How often to look whether a process that is kept down was started again."""
 WATCH_S = 0.25
-"""How often leases are looked at."""
+"""How often to look for overdue leases."""
 
 Request = dict[str, Any]
 Answer = dict[str, Any]
 
 
 class FaultTarget(Protocol):
-    """What a fault is done to. The program that hosts the executor finds it."""
+    """The target of a fault. The program that runs the executor implements it."""
 
     @property
     def id(self) -> str:
-        """The id of the target's container, which names the target in its leases."""
+        """The id of the target's container. It names the target in its leases."""
 
     def processes(self) -> list[int]:
-        """Return the processes that it runs now, its main process first. Raises FaultError if it runs none."""
+        """Return the running processes of the target, its main process first. Raises FaultError if none runs."""
 
     def successors(self) -> list[int]:
-        """Return the main processes that its pod runs now, whenever they were started; none if it runs none."""
+        """Return the main processes that run in the target's pod now, even restarted ones. Empty if none runs."""
 
     def memory(self) -> Path | None:
-        """Return the cgroup that limits its memory and goes with it; None if it has none of its own."""
+        """Return the cgroup that limits the target's memory, or None if the target has no cgroup of its own."""
 
     def network(self) -> int:
-        """Open its network namespace. The caller closes the descriptor. Raises FaultError if it has none."""
+        """Open the target's network namespace.
+
+        The caller closes the descriptor. Raises FaultError if the target has none.
+        """
 
 
 class Faults:
-    """Makes faults and undoes them. One event loop owns it, so that no two requests change a lease at the same time.
+    """Makes and undoes faults. Use it from one event loop, so that no two requests change a lease at the same time.
 
-    `find` returns the target that a request names, and raises FaultError if that is not there. `directory` outlives
-    this process, so that the next one can undo what this one held when it was killed.
+    `find` returns the target that a request names, and raises FaultError if there is no such target. `directory` must
+    outlive this process: if the process crashes, the next one reads there which faults to undo.
     """
 
     def __init__(self, directory: Path, find: Callable[[Request], FaultTarget]) -> None:
@@ -126,11 +130,11 @@ class Faults:
         }
 
     async def kill(self, request: Request) -> Answer:
-        """Kill the target's main process. Raises FaultError if there is none."""
+        """Kill the target's main process. Raises FaultError if the target runs no process."""
         target = self._find(request)
         pid = target.processes()[0]
         with reach.pidfd(pid) as descriptor:
-            if pid not in target.processes():  # by now the number may be that of another process
+            if pid not in target.processes():  # the pid may belong to another process by now
                 raise FaultError(f"process {pid} of {target.id[:12]} ended before it was signalled")
             before_ns = mono_ns()
             signal.pidfd_send_signal(descriptor, signal.SIGKILL)
@@ -147,13 +151,16 @@ class Faults:
         return await self._status(request)
 
     def take_over(self) -> None:
-        """Undo what the executor before this one held, which may have been killed while faults were in force."""
+        """Undo the faults that the previous executor left in force when it was killed."""
         for hold in list(self.leases.left_behind()):
             self.leases.take(hold, Term(0, 0), partial(self._undo_left, hold))
         _or_say(partial(self.leases.heal, "the helper was started again"))
 
     async def watch(self) -> None:
-        """Undo overdue faults, for ever. What could not be undone stays held, and is tried again the next time."""
+        """Undo overdue faults, without end.
+
+        A fault that cannot be undone stays held and is tried again at the next look.
+        """
         while True:
             _or_say(self.leases.expire)
             await asyncio.sleep(WATCH_S)
@@ -207,7 +214,10 @@ class Faults:
             return {"before_ns": before_ns, "after_ns": mono_ns(), "reply": str(reply)}
 
     async def _sleep(self, request: Request) -> Answer:
-        """DEBUG SLEEP over one connection, and a PING over another. A refusal would come within QUIET_S."""
+        """Send DEBUG SLEEP over one connection and a PING over another.
+
+        A refusal of DEBUG would come within QUIET_S.
+        """
         async with self._connected(request) as asking, self._connected(request) as sleeping:
             before_ns = mono_ns()
             asked = [asyncio.create_task(sleeping.call("DEBUG", "SLEEP", str(request["seconds"])))]
@@ -229,7 +239,7 @@ class Faults:
                 await asyncio.gather(*asked, return_exceptions=True)
 
     async def _change(self, request: Request) -> Answer:
-        """Change something and wait for the proof. What undoes it is held as data before anything is changed."""
+        """Make a change and wait for its proof. The data that undoes it is saved before the change is made."""
         what, target = request["what"], self._find(request)
         kind = CHANGES[what]
         try:
@@ -264,7 +274,7 @@ class Faults:
         return {"before_ns": before_ns, "after_ns": mono_ns(), "seen": slow, "evidence": str(flow)}
 
     async def keep_down(self, request: Request) -> Answer:
-        """Kill the target, and from then on whatever its pod runs in its place."""
+        """Kill the target, and later also every process that its pod starts in its place."""
         target, hold = self._find(request), Hold(self._find(request).id, None, "keep_down")
         self.leases.take(hold, _term(request), lambda: None)
         answer = await self.kill(request)
@@ -287,7 +297,10 @@ class Faults:
 
     @asynccontextmanager
     async def _connected(self, request: Request) -> AsyncIterator[Resp]:
-        """A new connection to the target, if it is still there. Raises FaultError for any trouble with it."""
+        """Open a new connection to the target.
+
+        Raises FaultError if the target is gone, or if connecting or talking to it fails.
+        """
         name, address = self._find(request).id[:12], (request["address"], int(request["port"]))
         access = Accesses.from_environment().of(MemberKind(request["kind"]))
         try:
@@ -297,7 +310,7 @@ class Faults:
             raise FaultError(f"{name} at {address[0]} gave no answer: {error or type(error).__name__}") from error
 
     async def _heal(self, request: Request) -> Answer:
-        """Undo everything, and answer once whatever was paused was seen to run again."""
+        """Undo every fault, and answer once every paused process runs again."""
         paused = [self._paused[hold.container] for hold in self.leases.holds() if hold.container in self._paused]
         flows = [(namespace, flow.to) for namespace, flow in self._flows.items() if flow.to]
         self.leases.heal("asked")
@@ -319,9 +332,10 @@ class Faults:
         return {**self.leases.status(), **reading()}
 
     def _open_table(self, target: FaultTarget) -> int:
-        """Open our table in the target's network namespace, and hold it open until the cut is undone.
+        """Open our nftables table in the target's network namespace, and return the namespace's inode.
 
-        Because it stays open, a container that is restarted meanwhile is healed too. Returns the namespace's inode.
+        The table stays open until the cut is undone, so the cut can be undone even if the container is restarted
+        meanwhile.
         """
         descriptor = target.network()
         try:
@@ -344,11 +358,14 @@ class Faults:
         self._paused.pop(target.id, None)
 
     def _undo_left(self, hold: Hold) -> None:
-        """Undo one fault of the executor before. If no process is in a namespace any more, the cut is gone with it."""
+        """Undo one fault of the previous executor.
+
+        A cut is already gone if no process is left in its network namespace.
+        """
         if hold.what in CHANGES:
             CHANGES[hold.what].undo(json.loads(hold.undo))
             return
-        if hold.what == "keep_down":  # whoever killed it again is gone
+        if hold.what == "keep_down":  # the task that killed it again ended with the previous executor
             return
         if hold.namespace is None:
             self._continue(self._find({"container": hold.container}))
@@ -372,7 +389,7 @@ async def _signalled(pids: list[int], number: signal.Signals) -> Answer:
 
 
 def _running(target: FaultTarget) -> list[int]:
-    """Return the target's processes, or none if it has ended: then nothing has to be undone."""
+    """Return the processes of the target, or none if it has ended."""
     try:
         return target.processes()
     except FaultError:
@@ -384,7 +401,7 @@ def _term(request: Request) -> Term:
 
 
 def _or_say(undo: Callable[[], None]) -> None:
-    """Call `undo`, and say on standard error what could not be undone. That stays held."""
+    """Call `undo`, and write to standard error which faults could not be undone."""
     try:
         undo()
     except FaultError as error:

@@ -1,6 +1,7 @@
-"""A connection from within a target's network to a peer, from before a fault: what passes over it then is the proof.
+"""A TCP connection, opened before a fault, from a target's network to one of its peers. It proves the fault's effect.
 
-It sends nothing but PING, which every Redis and every Sentinel answers, if only by asking for a password.
+Only PING is sent over the connection. Every Redis and every Sentinel answers it, even if only with "authentication
+required".
 """
 
 import asyncio
@@ -19,15 +20,17 @@ from chaos.model import MemberKind
 from chaos.resp import pack
 
 OPEN_S, ANSWER_S = 1.0, 0.5
-"""How long a peer may take to answer before the fault, and how long an answer is waited for after it."""
+"""How many seconds a peer may take to answer before the fault, and how many we wait for an answer after it."""
 BYTES = 12_000
-"""The size of each PING. It is several packets, to meet a loss soon, and less than the 16 KiB that Redis allows."""
+"""The size of each PING. It fills several packets, so that a lossy link soon loses one, and stays below the 16 KiB that
+Redis allows."""
 
 
 class Flow:
-    """One open connection to a peer. `to` is the peer's address, port and kind.
+    """One open connection to a peer.
 
-    `before_s` is how long the peer took to answer before the fault.
+    `to` is the peer's address, port and kind, or None if no peer answered. `before_s` is how long the peer took to
+    answer before the fault.
     """
 
     def __init__(self) -> None:
@@ -40,9 +43,12 @@ class Flow:
 
     @classmethod
     async def opened(cls, namespace: int, peers: Sequence[tuple[str, int, str]]) -> "Flow":
-        """A flow to the first of `peers`, address, port and kind, that answers. Without one nothing ever passes.
+        """Return a connection to the first of `peers` that answers a PING.
 
-        `namespace` is an open file on the network namespace, which is closed here.
+        If none answers, return a Flow that is not connected.
+
+        A peer is an address, a port and a kind of member. `namespace` is an open file of the network namespace to
+        connect from. It is closed here.
         """
         try:
             for address, port, kind in peers:
@@ -62,9 +68,9 @@ class Flow:
         return cls()
 
     async def pinged(self, within_s: float = ANSWER_S) -> float | None:
-        """Return how long one PING took in all, in seconds, or None while it is not answered.
+        """Return how many seconds one PING took, or None if it was not answered within `within_s`.
 
-        A PING that was not answered is still waited for by the next call.
+        If the previous PING was not answered yet, wait for its answer instead of sending another.
         """
         if self._streams is None:
             return None
@@ -116,7 +122,10 @@ class Flow:
 
 
 def _socket_in(namespace: int, family: int) -> socket.socket:
-    """A socket that belongs to the network namespace for good. Call it in a thread that ends after it."""
+    """Return a socket that belongs to the network namespace.
+
+    Call it in a thread of its own, which changes its namespace.
+    """
     setns(namespace, CLONE_NEWNET)
     made = socket.socket(family, socket.SOCK_STREAM)
     made.setblocking(False)

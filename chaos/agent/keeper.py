@@ -1,10 +1,9 @@
-"""Copies a recording from the agent to its host while it grows: new bytes by offset, written in place.
+"""Copy a recording from the agent to its host while it grows. The host asks for new bytes by their offset in each file.
 
-`python -m chaos.agent.keeper RECORD_DIR` serves the agent's files. It reads requests as JSON lines from standard input
-and writes answers to standard output, until its input ends. It shares nothing but the files with the agent, so that the
-record can still be fetched when the agent is dead, and a broken stream costs the agent nothing. `Mirror` is the host's
-half: whoever holds the stream carries its requests to the keeper and the answers back. Every exchange may be repeated,
-so that nothing is lost when the stream breaks.
+`python -m chaos.agent.keeper RECORD_DIR` serves the agent's files: it reads requests as JSON lines from standard input
+and writes answers to standard output until its input ends. The keeper is a process of its own, so the record can be
+fetched after the agent has died, and a broken stream does not disturb the agent. `Mirror` is the host's side. Every
+request may be repeated, so nothing is lost when the stream breaks.
 
 Requests (`do`):
 
@@ -31,12 +30,12 @@ from chaos.record.layout import AUDIT, EVENTS, MAGIC, OPS, ROW
 from chaos.record.ops_files import settled
 
 PIECE_BYTES = 1 << 20
-"""The most data in one answer. It fits into one message of an exec stream, and is enough to catch up quickly."""
+"""The most data in one answer. It fits into one message of an exec stream."""
 CONTROL = "control"
 FOLDERS = (AUDIT, EVENTS, OPS)
 """The folders of a recording that are copied, in this order. The `*.log` files beside them are copied too.
 
-The audit's folder has a folder in it for each further master that was read."""
+If several masters were audited, the audit's folder has a subfolder for each further one."""
 ROWS = ".rows"
 
 
@@ -52,7 +51,10 @@ def main() -> None:
 
 
 def idle() -> None:
-    """Wait for SIGTERM. It is blocked first, since the kernel drops it for process 1 of a container by default."""
+    """Wait for SIGTERM or SIGINT.
+
+    The signals are blocked first, because the kernel drops them for process 1 of a container.
+    """
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     signal.sigwait(ends)
@@ -75,7 +77,7 @@ def handlers(directory: Path) -> dict[str, Handler]:
 
 
 def pull(directory: Path, request: Line) -> Line:
-    """Return what is new since the offsets in `have`, at most PIECE_BYTES. `more` says that there is more to fetch."""
+    """Return the bytes beyond the offsets in `have`, at most PIECE_BYTES. `more` says whether more is to fetch."""
     have: dict[str, int] = request["have"]
     files: dict[str, Line] = {}
     room = PIECE_BYTES
@@ -91,7 +93,7 @@ def pull(directory: Path, request: Line) -> Line:
 
 
 def carried(directory: Path) -> Iterator[str]:
-    """Yield the relative paths of the files that a host copies. The large ones come last."""
+    """Yield the relative paths of the files that are copied to the host. The large files come last."""
     patterns = ("*.log", f"{AUDIT}/*/*", *(f"{folder}/*" for folder in FOLDERS))
     for pattern in patterns:
         for file in sorted(directory.glob(pattern)):
@@ -100,7 +102,7 @@ def carried(directory: Path) -> Iterator[str]:
 
 
 def read(file: Path, offset: int, limit: int) -> tuple[int, bytes]:
-    """Return `offset` and the bytes from there on. If the file is shorter, return its size and no bytes."""
+    """Return `offset` and the bytes from there on, or the file's size and no bytes if the file is shorter."""
     size = file.stat().st_size
     if size < offset:
         return size, b""
@@ -113,7 +115,7 @@ def read(file: Path, offset: int, limit: int) -> tuple[int, bytes]:
 
 
 def trimmed(rows: bytes) -> bytes:
-    """Cut off the space at the end that no operation has used yet, since a file of rows grows in chunks."""
+    """Cut off the unused rows at the end. A file of operations grows in chunks, so its last rows may be empty."""
     used = len(rows.rstrip(b"\0"))
     return rows[: -(-used // ROW.size) * ROW.size]
 
@@ -129,7 +131,10 @@ def put(directory: Path, request: Line) -> Line:
 
 
 def is_carried(path: str) -> bool:
-    """Whether a relative path is one of a recording's files. An agent may write no other into a trial's directory."""
+    """Return whether a relative path is a file of a recording.
+
+    The agent may write no other file into a trial's directory.
+    """
     parts = PurePosixPath(path).parts
     if len(parts) == 1:
         return parts[0].endswith(".log")
@@ -138,10 +143,11 @@ def is_carried(path: str) -> bool:
 
 
 class Mirror:
-    """Keeps a trial's directory a copy of the agent's. Carry each `request` to the keeper, and `accept` its answer.
+    """Keeps a trial's directory a copy of the agent's.
 
-    An operation's row is written when the operation is sent, and completed in place. So rows that were still in flight
-    are asked for again in the next round, until they are settled.
+    Send each `request` to the keeper, and pass its answer to `accept`. The row of an operation is written when the
+    operation is sent, and completed in place when it ends. Rows of unfinished operations are therefore fetched again
+    until they are complete.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -149,13 +155,16 @@ class Mirror:
         self._settled: dict[str, int] = {}
         self._have: dict[str, int] = {}
         self.complete = False
-        """Whether the last answer brought all that there was."""
+        """Whether the last answer left nothing to fetch."""
 
     def request(self) -> Line:
         return {"do": "pull", "have": dict(self._have)}
 
     def accept(self, response: Line) -> int:
-        """Write what came, and return how many bytes. Raises RecordingError for an answer that is not a keeper's."""
+        """Write the bytes of an answer and return how many they are.
+
+        Raises RecordingError if the answer is an error, or if its files are no part of a recording.
+        """
         if "error" in response:
             raise RecordingError(f"the agent's files cannot be read: {response['error']}")
         written = sum(self._write(path, piece) for path, piece in response["files"].items())
@@ -186,7 +195,7 @@ class Mirror:
             raise RecordingError(f"the agent's {path} does not begin as a file of operations does")
 
     def _settle(self, path: str, offset: int, data: bytes) -> None:
-        """Note up to where this file need not be read again. A row that is not settled holds that back."""
+        """Remember how far this file is complete, so that it is fetched only from there on."""
         if not path.endswith(ROWS):
             self._settled[path] = offset + len(data)
         elif self._settled.get(path, 0) == offset:

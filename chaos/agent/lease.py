@@ -1,8 +1,8 @@
-"""Faults as leases: what is held on a node, until when, and how it is undone without anybody's help.
+"""Leases of faults: which faults are in force on a node, until when, and how each is undone if the host falls silent.
 
-A fault is undone when its lease was not renewed in time, when it has lasted its longest, when the helper is told to
-undo it, and when the helper ends. After a crash the next helper undoes it, because a state file says what was held.
-What was undone can still be read as `healed`.
+A fault is undone when its lease was not renewed in time, when it has reached its longest duration, when the helper is
+told to undo it, and when the helper ends. If the helper crashes, the next helper undoes the faults that the state file
+lists. Undone faults stay readable in `healed`.
 """
 
 import json
@@ -20,7 +20,7 @@ STATE = "held.json"
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """How long a fault may last: `lease_s` since its last renewal, and `longest_s` in all."""
+    """How long a fault may last: `lease_s` seconds since its last renewal, and `longest_s` seconds in total."""
 
     lease_s: float
     longest_s: float
@@ -28,10 +28,10 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """One fault in force, with what undoes it, as data that outlives the process that made it.
+    """One fault in force, as plain data, so that another process can undo it after a crash.
 
-    `what` is the kind of the fault. `namespace` is the inode of the network namespace that it changed, if any, and
-    `undo` what else its undoing has to know, as JSON.
+    `what` is the kind of the fault. `namespace` is the inode of the network namespace that the fault changed, or None.
+    `undo` is JSON with what else is needed to undo the fault.
     """
 
     container: str
@@ -42,7 +42,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Healed:
-    """A fault that was undone, why, and the stamps just before and after."""
+    """A fault that was undone, the reason, and the times just before and after."""
 
     what: str
     container: str
@@ -68,7 +68,7 @@ class _Held:
 
 @dataclass(slots=True)
 class Leases:
-    """The faults in force on a node. Use it from one event loop. `directory` outlives the process, but not the pod."""
+    """The faults in force on a node. Use it from one event loop. `directory` must outlive the process."""
 
     directory: Path
     clock: Callable[[], int] = mono_ns
@@ -76,10 +76,10 @@ class Leases:
     _held: dict[Hold, _Held] = field(default_factory=dict)
 
     def take(self, hold: Hold, term: Term, undo: Callable[[], object]) -> None:
-        """Take a lease before the fault is made, so that it is undone even after a crash in between.
+        """Take a lease. Call this before the fault is made, so that a crash in between leaves no fault without a lease.
 
-        `undo` must be harmless at any time. The lease replaces an equal one, and any other cut of the same network
-        namespace, because to undo that one would undo this one.
+        Calling `undo` must be harmless at any time. The new lease replaces an equal one. A new cut also replaces an
+        older cut of the same network namespace, because undoing the older cut would undo the new one too.
         """
         now_ns = self.clock()
         for other in list(self._held):
@@ -92,31 +92,31 @@ class Leases:
         return list(self._held)
 
     def release(self, hold: Hold) -> None:
-        """Forget a fault that was undone by a request of its own."""
+        """Drop the lease of a fault that was already undone."""
         if self._held.pop(hold, None):
             self._save()
 
     def renew(self) -> None:
-        """Begin every lease again, since the host is alive. No fault lasts longer than its longest for that."""
+        """Restart the `lease_s` of every fault, because the host is alive. `longest_s` is not extended."""
         now_ns = self.clock()
         for held in self._held.values():
             held.renewed_ns = now_ns
 
     def expire(self) -> None:
-        """Undo what is overdue. Raises as `heal` does."""
+        """Undo every overdue fault. Raises FaultError as `heal` does."""
         now_ns = self.clock()
         overdue = {hold: held.overdue(now_ns) for hold, held in self._held.items()}
         self._undo({hold: because for hold, because in overdue.items() if because})
 
     def heal(self, because: str) -> None:
-        """Undo everything. Raises FaultError for what cannot be undone, which stays held."""
+        """Undo every fault. Raises FaultError if some cannot be undone; these stay held."""
         self._undo(dict.fromkeys(self._held, because))
 
     def status(self) -> dict[str, Any]:
         return {"held": [asdict(hold) for hold in self._held], "healed": [asdict(healed) for healed in self.healed]}
 
     def left_behind(self) -> Iterator[Hold]:
-        """Yield what the process before this one held when it ended."""
+        """Yield the faults that the previous process held when it ended."""
         state = self.directory / STATE
         if state.exists():
             yield from (Hold(**raw) for raw in json.loads(state.read_text()))
@@ -138,5 +138,5 @@ class Leases:
             raise FaultError(f"not undone: {'; '.join(failures)}")
 
     def _save(self) -> None:
-        """Write the state file in one step, so that the next process reads all of it."""
+        """Write the state file atomically, so that the next process never reads a part of it."""
         write_whole(self.directory / STATE, json.dumps([asdict(hold) for hold in self._held]))

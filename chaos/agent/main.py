@@ -1,7 +1,7 @@
-"""The agent runs observers and clients beside the system. Files tell it what to do, and it records into its directory.
+"""The agent process: it runs observers and clients beside the system, and records what they see into its directory.
 
-It can do without the host: it ends by itself at its limit, and what it recorded until then is on disk. It judges
-nothing.
+The host controls the agent by writing files. The agent needs the host for nothing else: it ends by itself at its time
+limit, and everything recorded until then is on disk. It judges nothing.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ from chaos.record.layout import EVENTS
 LOOK_S = 0.05
 """How often the agent looks for new control files, so that it acts on a command within 100 ms."""
 FILES = (MEMBERS, START, STOP, AUDIT, QUIT)
-"""The control files, in the order in which the agent acts on them if several are new at once."""
+"""The control files. If several are new at once, the agent acts on them in this order."""
 
 
 class Clients:
-    """Starts, stops and audits the clients as the host says. A command that comes twice does nothing the second time.
+    """Starts, stops and audits the clients when the host says so. Repeating a command has no effect.
 
-    `members` are the members that are there now, which the sanity checks and the audit ask.
+    `members` are the present members of the system. The sanity checks and the audit query them.
     """
 
     def __init__(self, crew: Crew, spec: AgentSpec, directory: Path, events: EventWriter) -> None:
@@ -49,7 +49,10 @@ class Clients:
         self.members = spec.members
 
     async def start(self, deadline_s: float, most: int | None) -> None:
-        """Start the clients with this deadline, and at most `most` meters of each path and way. Stop others first."""
+        """Start the clients, and stop the ones that run with other arguments first.
+
+        `deadline_s` is the deadline of an operation. At most `most` meters are started per path and way (all if None).
+        """
         if (deadline_s, most) == (self._deadline_s, self._most):
             return
         await self.stop()
@@ -67,7 +70,7 @@ class Clients:
         self._deadline_s = None
 
     async def audit(self, addresses: list[str]) -> None:
-        """Audit once only, since an audit removes the keys that it has read."""
+        """Audit the keys once. Later calls do nothing, because an audit removes the keys that it has read."""
         if self._audited:
             return
         self._audited = True
@@ -75,17 +78,17 @@ class Clients:
 
 
 class Command(NamedTuple):
-    """A command of the host. `file` is one of FILES, and `data` is what it holds."""
+    """A command of the host. `file` is one of FILES, and `data` is the file's content."""
 
     file: str
     data: Any
 
 
 class Control:
-    """Reads what the host tells a running agent, in the files of `control/`.
+    """Reads the commands that the host writes as files into `control/`.
 
-    A file is always replaced as a whole. It is new if its inode or its time is. A host that is not sure whether a
-    command arrived may write it again, so that it must do no harm to act on a command twice.
+    The host always replaces a whole file, so the agent tells a new command by the file's inode or time. A host that is
+    not sure whether a command arrived writes it again; acting on a command twice must therefore do no harm.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -93,7 +96,7 @@ class Control:
         self._seen: dict[str, tuple[int, int]] = {}
 
     def new(self) -> list[Command]:
-        """Return the commands that are new. Raises ValueError if a file is not JSON."""
+        """Return the new commands. Raises ValueError if a file is not JSON."""
         return [
             Command(file, json.loads((self._directory / file).read_text())) for file in FILES if self._is_news(file)
         ]
@@ -117,7 +120,7 @@ class Control:
 
 
 async def run(spec: AgentSpec, directory: Path) -> None:
-    """Record until a file or a signal says to quit, or until the limit. An error is written as a gap, and raised."""
+    """Run the agent until the QUIT file, a signal or its time limit. An error is recorded as a gap and raised."""
     path = directory / EVENTS / f"{AGENT}.jsonl"
     events = RollingEvents(path, AGENT, spec.roll_s) if spec.roll_s else EventWriter(path, AGENT)
     try:
@@ -144,7 +147,7 @@ def described(error: BaseException) -> str:
 
 
 class Agent:
-    """Does what the commands say, in their order. Each is done before the agent looks for the next."""
+    """Carries out commands one after the other, in their order."""
 
     def __init__(self, observers: Observers, clients: Clients, group: asyncio.TaskGroup) -> None:
         self._observers = observers
@@ -153,7 +156,7 @@ class Agent:
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def work(self, control: Control, limit_s: float) -> str:
-        """Act on commands until the end, and return why it came. Whatever happens, the clients are stopped then."""
+        """Act on commands until the agent has to end, and return the reason. The clients are stopped in every case."""
         self._observers.follow(self._clients.members)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,17 +1,19 @@
-"""The node helper: one process on a node that signals containers and cuts their network, each fault on a lease.
+"""The node helper: one process per node that signals containers and cuts their network. Every fault has a lease.
 
-It is the main process of its pod. The host talks to its socket by running `chaos.agent.talk` through exec. The leases
-are the helper's, so that they go on when the host or that stream is gone. It decides nothing about experiments: it is
-told a container, what to do, and for how long.
+The helper is the main process of its pod. The host reaches its socket by running `chaos.agent.talk` in the pod through
+exec. The helper holds the leases itself, so they run on even if the host or the exec stream is gone. The helper knows
+nothing of experiments: a request names a container, a fault, and for how long.
 
-A request is a JSON object on a line. Requests are answered in order, each with its `id`; the answer to one that failed
-is `{"id", "error"}`. The requests of `chaos.agent.faults` name their target by `container`. The others are (`do`):
+A request is a JSON object on one line. Requests are answered in order, and each answer has the `id` of its request; the
+answer to a request that failed is `{"id", "error"}`. The requests of `chaos.agent.faults` name their target by
+`container`. The other requests are (`do`):
 
 clock      → boot_id, timens, mono_ns, wall_ns
-login      variables, files → nothing; from now on servers are connected to as `variables` say (chaos.access), with the
-           PEM texts of `files` (ca, certificate, key) in files in memory
+login      variables, files → mono_ns, wall_ns; from now on the helper logs in to servers as `variables` say
+           (chaos.access). `files` holds PEM texts (ca, certificate, key), which are written to files in memory
 processes  uid → processes: [{pid, name, cgroup}] of a pod
-renew      watch: [{name, container, all}], seen_ns → also waits: how long these members waited for a core since then
+renew      watch: [{name, container, all}], seen_ns → renews every lease, as in `chaos.agent.faults`. The answer has
+           `waits` too: how long these members have waited for a core since `seen_ns`
 """
 
 import argparse
@@ -33,15 +35,16 @@ from chaos.pipe import Handler, answered
 from chaos.until import until
 
 PRIORITY = -10
-"""The nice value that the helper gives itself: its stamps must be right to milliseconds on a node that may be busy."""
+"""The nice value that the helper gives itself, so that its time stamps are right to milliseconds even on a busy
+node."""
 MEMORY = "/dev/shm"
-"""Where files are that are on no disk."""
+"""A directory whose files are in memory and not on a disk."""
 LEAVE_S = 2.0
-"""How long it waits at its end for answers that are under way."""
+"""How long the helper waits at its end for answers that it is still writing."""
 
 
 class Container:
-    """A container as `chaos.agent.faults.FaultTarget`."""
+    """A container as the target of a fault, found through /proc of the node."""
 
     def __init__(self, request: Request) -> None:
         self.id: str = request["container"]
@@ -54,7 +57,7 @@ class Container:
         return [own, *(pid for pid in reach.processes(self.id) if pid != own)]
 
     def successors(self) -> list[int]:
-        """The processes of its pod that have the name that its own main process had."""
+        """Return the processes of the pod that have the same name as the target's main process."""
         return [int(one["pid"]) for one in reach.of_pod(self._uid) if one["name"] == self._name]
 
     def memory(self) -> Path | None:
@@ -65,7 +68,7 @@ class Container:
 
 
 class Helper:
-    """What the node helper answers: `does` has a function for each request, by its word."""
+    """The requests that the node helper answers: `does` maps each request's word to its function."""
 
     def __init__(self, directory: Path) -> None:
         self.faults = Faults(directory, Container)
@@ -78,7 +81,10 @@ class Helper:
         return {**identity(), **reading()}
 
     async def _login(self, request: Request) -> Answer:
-        """Keep what the host has read from Secrets, which are in a namespace that this pod may not read."""
+        """Store the user names, passwords and certificates from the host.
+
+        This pod may not read the system's Secrets itself.
+        """
         folder = Path(tempfile.mkdtemp(dir=MEMORY))
         for name, text in request["files"].items():
             (folder / name).write_text(text)
@@ -99,7 +105,10 @@ class Helper:
 
 
 async def serve(directory: Path) -> None:
-    """Answer until SIGTERM, then undo everything. The socket appears once the faults of a helper before are undone."""
+    """Answer requests until SIGTERM, then undo every fault.
+
+    The socket is created only after the faults that a crashed helper left behind are undone.
+    """
     helper = Helper(directory)
     helper.faults.take_over()
     ended = asyncio.Event()
@@ -118,7 +127,7 @@ async def serve(directory: Path) -> None:
 
 
 class Hosts:
-    """The connections of hosts that are open, so that they can be closed before the loop ends."""
+    """The open connections of hosts, kept so that they can be closed before the event loop ends."""
 
     def __init__(self, helper: Helper) -> None:
         self._helper = helper

@@ -1,4 +1,4 @@
-"""What the agent is told at its start. What comes later arrives as a file in `control/`."""
+"""The orders of the host to the agent: the plan that the agent reads at its start, and the control files after that."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -10,12 +10,14 @@ from chaos.model import Member
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentSpec:
-    """The plan of an agent. `limit_s` bounds its life whatever the host does.
+    """The plan of an agent, which it reads at its start.
 
-    `names` are the addresses that it resolves once a second. `hosts` has the address of every name if no resolver is to
-    be asked, and is None if one is. `settings` are settings of Redis to read beside the usual ones, each as the list of
-    names that it may have. `maps` leads from an address that Sentinel tells to the one by which it is reached. If
-    `roll_s` is given, the agent records into new files that often.
+    - `limit_s`: after this many seconds the agent ends, whether or not the host is alive.
+    - `names`: host names whose addresses the agent resolves once a second.
+    - `hosts`: maps each host name to its address. None means that the agent asks a DNS resolver.
+    - `settings`: settings of Redis to read in addition to the usual ones, each as a list of its alternative names.
+    - `maps`: maps an address that Sentinel announces to the address under which the agent reaches that server.
+    - `roll_s`: the agent begins new event files after this many seconds. 0 means that it never does.
     """
 
     trial: str
@@ -50,15 +52,15 @@ class AgentSpec:
 
 
 MEMBERS = "control/members.json"
-"""The members as they are now. The file is replaced whenever the platform says that one changed."""
+"""The present members of the system. The host replaces the file whenever the platform reports a change."""
 START = "control/start.json"
-"""Start the clients: {"deadline_s": …, "most": …}. Observers run from the agent's own start.
+"""Start the clients: {"deadline_s": …, "most": …}. Observers run from the start of the agent.
 
-`most` is how many meters of each path and way are started. It is null for all of them."""
+`most` is how many meters to start per path and way. null means all of them."""
 STOP = "control/stop.json"
-"""Stop the clients. They begin no new operation, and those that are under way end or time out."""
+"""Stop the clients: they begin no new operation, and running operations complete or time out."""
 AUDIT = "control/audit.json"
-"""Read every key back, after healing: {"addresses": ["ip:port", …]}. There is one address, the master's, or several if
-it is not known which master counts. The agent writes `audit/` and an `audit` event."""
+"""Read every key back after the fault was healed: {"addresses": ["ip:port", …]}. This is the address of the master, or
+of every server that may be the master. The agent writes `audit/` and an `audit` event."""
 QUIT = "control/quit.json"
 """Stop observing, close the files and exit."""

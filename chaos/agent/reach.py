@@ -1,8 +1,8 @@
-"""Finds the processes, cgroups and network namespaces of a container in /proc, sends signals, and sees their effect.
+"""Find the processes, cgroups and network namespaces of a container in /proc, send signals, and see their effect.
 
-It needs the right to signal any process, and on a node also the node's own pid namespace (hostPID). It knows nothing of
-Kubernetes: a container's id is a part of the cgroup path of its processes, with every runtime and in both versions of
-cgroups.
+This needs permission to signal any process, and on a node also the node's own pid namespace (hostPID). Nothing here
+depends on Kubernetes: every container runtime puts the container's id into the cgroup path of its processes, with both
+cgroup versions.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ STOPPED = "T"
 POLL_S = 0.001
 
 SEEN = {signal.SIGSTOP: "stopped", signal.SIGCONT: "running"}
-"""What a process is seen to be once the signal has taken effect."""
+"""How a process is described once the signal has taken effect."""
 
 
 def processes(word: str) -> list[int]:
@@ -32,10 +32,10 @@ def processes(word: str) -> list[int]:
 
 
 def main_process(container: str) -> int:
-    """Return the container's main process: number 1 of its pid namespace, or else the one whose parent is outside.
+    """Return the main process of a container. Raises FaultError if the container has no process.
 
-    A container may have more processes, such as exec probes and a forked child that saves. Raises FaultError if it has
-    none.
+    The main process is number 1 of its pid namespace, or else the one whose parent is outside the container. A
+    container may have more processes, such as an exec probe or the child that Redis forks to save.
     """
     if not container:
         raise FaultError("a container without an id cannot be found")
@@ -50,9 +50,10 @@ def main_process(container: str) -> int:
 
 
 def of_pod(uid: str) -> list[dict[str, str | int]]:
-    """Return the processes of a pod, each with its name and the last part of its cgroup, which has the container's id.
+    """Return the pid, name and cgroup of each process of a pod. The cgroup is the last part of its path.
 
-    The systemd driver of cgroups writes the uid with underscores, and the cgroupfs driver writes it as it is.
+    That part contains the container's id. The systemd cgroup driver writes the pod's uid with underscores, and the
+    cgroupfs driver writes it unchanged.
     """
     spelled = (uid, uid.replace("-", "_"))
     found = [(pid, _cgroup(pid, spelled)) for pid in _pids()]
@@ -60,9 +61,9 @@ def of_pod(uid: str) -> list[dict[str, str | int]]:
 
 
 def memory_cgroup(container: str) -> Path | None:
-    """Return the cgroup that limits a container's memory; None if it has none.
+    """Return the cgroup that limits a container's memory, or None if it has none.
 
-    It is looked for as the first process of the node sees it, since a pod sees its own cgroup alone.
+    The search uses the root directory of the node's process 1, because a pod sees only its own cgroup.
     """
     tops = (PROC / "1/root" / one for one in ("sys/fs/cgroup/memory", "sys/fs/cgroup"))
     top = next(top for top in (*tops, CGROUPS / "memory", CGROUPS) if os.access(top, os.R_OK))
@@ -70,7 +71,7 @@ def memory_cgroup(container: str) -> Path | None:
 
 
 def controller(name: str) -> Path | None:
-    """Where cgroups of a controller are made, in version 1 or 2; None if this kernel has it in neither."""
+    """Return the directory where cgroups of this controller are made, or None if the kernel lacks the controller."""
     if (CGROUPS / name / "cgroup.procs").exists():
         return CGROUPS / name
     enabled = CGROUPS / "cgroup.subtree_control"
@@ -78,7 +79,7 @@ def controller(name: str) -> Path | None:
 
 
 def no_cgroup(name: str) -> str:
-    """Why no cgroup with this controller can be made here; empty if one can."""
+    """Return why no cgroup with this controller can be made here, or an empty string if one can."""
     top = controller(name)
     if top is None:
         return f"this kernel has no cgroups with the controller {name}"
@@ -91,14 +92,19 @@ def no_cgroup(name: str) -> str:
 
 
 def network_namespace(pid: int) -> int:
-    """Open the network namespace of a process. The descriptor keeps it alive, and the caller closes that."""
+    """Open the network namespace of a process.
+
+    The caller closes the descriptor; the namespace exists at least until then.
+    """
     return os.open(PROC / str(pid) / "ns" / "net", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def namespace_by_inode(inode: int) -> int | None:
-    """Open the network namespace with this inode, through any process that is in it. Return None if none is.
+    """Open the network namespace with this inode, through a process that is in it.
 
-    Namespaces that we may not open are passed over, since we cannot have cut them.
+    Return None if there is no such process.
+
+    Namespaces that we may not open are skipped, because we cannot have cut them.
     """
     for pid in _pids():
         try:
@@ -112,7 +118,10 @@ def namespace_by_inode(inode: int) -> int | None:
 
 
 async def stop_or_continue(pids: list[int], number: signal.Signals, within_s: float) -> None:
-    """Send SIGSTOP or SIGCONT, and wait until every thread shows its effect. Raises FaultError after `within_s`."""
+    """Send SIGSTOP or SIGCONT, and wait until every thread shows the effect.
+
+    Raises FaultError if that takes longer than `within_s`.
+    """
     for pid in pids:
         signal_one(pid, number)
 
@@ -128,12 +137,12 @@ def name_of(pid: int) -> str:
 
 
 def is_stopped(pid: int) -> bool:
-    """Whether a process is stopped by a signal, as by a Ctrl-Z. One that has ended is not."""
+    """Return whether a signal has stopped the process, as Ctrl-Z does. A process that has ended is not stopped."""
     return _state(_read(pid, "stat")) == STOPPED
 
 
 def with_children(pid: int) -> list[int]:
-    """Return a process and its children, such as the one that a Redis forks to save."""
+    """Return a process and its children, such as the child that Redis forks to save."""
     found = _read(pid, f"task/{pid}/children").split()
     return [pid, *(int(child) for child in found)]
 
@@ -149,7 +158,7 @@ def signal_one(pid: int, number: signal.Signals) -> None:
 
 @contextmanager
 def pidfd(pid: int) -> Iterator[int]:
-    """Open a pidfd, which names this process even after its number was given to another. Raises ProcessLookupError."""
+    """Open a pidfd, which cannot be confused with a later process of the same number. Raises ProcessLookupError."""
     descriptor = os.pidfd_open(pid)
     try:
         yield descriptor
@@ -158,7 +167,7 @@ def pidfd(pid: int) -> Iterator[int]:
 
 
 async def ended_ns(descriptor: int) -> int:
-    """Wait until the process behind a pidfd has ended, and return when that was seen."""
+    """Wait until the process behind a pidfd has ended, and return the monotonic time at which we saw that."""
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[int] = loop.create_future()
 
@@ -185,7 +194,10 @@ def _stops(pid: int) -> Iterator[bool]:
 
 
 def _state(stat: str) -> str:
-    """The state in what /proc says of a process or thread: a letter such as R, S or T. Empty if it says nothing."""
+    """Return the state letter, such as R, S or T, from the text of a `stat` file.
+
+    Return an empty string for an empty file.
+    """
     return stat.rpartition(")")[2].strip()[:1]
 
 
@@ -196,7 +208,10 @@ def _pids() -> Iterator[int]:
 
 
 def _cgroup(pid: int, words: tuple[str, ...]) -> str:
-    """Return the last part of the first cgroup path with one of `words`. Version 1 has a path for each controller."""
+    """Return the last part of the first cgroup path that contains one of `words`.
+
+    Version 1 has one path per controller.
+    """
     paths = _read(pid, "cgroup").splitlines()
     return next((path.rpartition("/")[2] for path in paths if any(word in path for word in words)), "")
 
@@ -210,7 +225,7 @@ def _status(pid: int, key: str) -> str:
 
 
 def _read(pid: int, name: str) -> str:
-    """Read a file of a process. It is empty if the process has ended."""
+    """Return the text of a file in /proc/<pid>, or an empty string if the process has ended."""
     try:
         return (PROC / str(pid) / name).read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,6 +1,7 @@
-"""The host runs this in a helper's pod. It copies bytes between its standard streams and the helper's socket.
+"""Copy bytes between standard input and output and the node helper's socket. The host runs this in the helper's pod.
 
-It ends when one of them ends. It does not read what it copies: the helper answers, and outlives it.
+The program ends when one of the two ends. It does not interpret the bytes: the helper answers the requests, and keeps
+running when this program ends.
 """
 
 import os
@@ -10,7 +11,7 @@ import sys
 from pathlib import Path
 
 DIRECTORY = Path("/run/failover")
-"""The pod's emptyDir: it outlives the helper's container."""
+"""A directory in an emptyDir of the pod, so that it outlives the helper's container."""
 SOCKET = "helper.sock"
 CHUNK = 1 << 16
 

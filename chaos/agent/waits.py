@@ -1,8 +1,8 @@
-"""How long each member waited for a core while it had work to do. The machine causes that, and not the system.
+"""Record how long each member waited for a CPU core while it had work to do: a delay that the machine causes.
 
-Linux counts it in ns for every thread, as the second figure of /proc/<pid>/schedstat. We read that of the main thread,
-on which a server answers. The kernel counts a wait when it is over, so that a wait may have begun before our last look.
-One event says whether the kernel counts at all.
+Linux counts the wait of every thread in ns, as the second number of /proc/<pid>/schedstat. We read the number of the
+main thread, where a server answers its clients. The kernel adds a wait when it is over, so a wait may have begun before
+our previous look. A `waits` event says whether this kernel counts waits.
 """
 
 import asyncio
@@ -20,22 +20,23 @@ from chaos.record.events import Event, Stamped, Waited, Waits, from_json, to_jso
 PROC = Path("/proc")
 EVERY_S = 0.1
 LEAST_NS = 10_000_000
-"""A shorter wait within one look is not recorded. Two systems beside each other on two cores reached it twice in two
-trials."""
+"""A shorter wait within one look is not recorded. (Two systems side by side on two cores waited this long twice in two
+trials.)"""
 SCHEDSTAT_BYTES = 128
 """Enough for three figures of at most 20 digits."""
 KEPT = 10_000
-"""How many events a node keeps for a host that does not ask: those of one member in a quarter of an hour."""
+"""How many events a node keeps until the host fetches them: as many as one member can cause in a quarter of an hour."""
 
 Members = Callable[[], Iterable[tuple[str, int]]]
 Wanted = list[dict[str, Any]]
-"""Each member's `name` and `container`, and whether `all` processes of the container count or only its main process."""
+"""The `name` and `container` of each member to watch. `all` says whether to watch every process of the container or
+only its main process."""
 
 
 class WaitsForACore:
     """Records how long each member waits for a core.
 
-    `members` returns the name and the pid of each that runs. One member may have several pids.
+    `members` returns the name and the pid of each running process. A member may have several.
     """
 
     def __init__(self, members: Members, say: Callable[[Stamped[Event]], None], proc: Path = PROC) -> None:
@@ -46,7 +47,7 @@ class WaitsForACore:
         self._looked_ns = mono_ns()
 
     async def watch(self) -> None:
-        """Look for ever, if the kernel counts."""
+        """Record whether the kernel counts waits and, if it does, look every EVERY_S seconds. Never returns then."""
         counted = (self._proc / "self/schedstat").exists()
         self._say(Stamped(event=Waits(counted=counted), domain=HOST, at_ns=mono_ns()))
         while counted:
@@ -54,7 +55,7 @@ class WaitsForACore:
             await asyncio.sleep(EVERY_S)
 
     def look(self) -> None:
-        """Tell how long each member waited since the last look at the same process."""
+        """Record for each process how long it waited since the previous look at it."""
         since_ns, self._looked_ns = self._looked_ns, mono_ns()
         known, self._before = self._before, {}
         for who in self._members():
@@ -69,7 +70,10 @@ class WaitsForACore:
                 self._say(Stamped(event=waited, domain=HOST, at_ns=self._looked_ns, since_ns=began_ns))
 
     def _waited_ns(self, pid: int) -> int | None:
-        """Return a process's count, or None if it has ended. Ten times a second, pathlib would be most of the cost."""
+        """Return how long a process has waited since it began, or None if it has ended.
+
+        This runs ten times a second for each process, and pathlib would take most of that time.
+        """
         try:
             file = os.open(f"{self._proc}/{pid}/schedstat", os.O_RDONLY)
         except FileNotFoundError:
@@ -83,10 +87,10 @@ class WaitsForACore:
 
 
 class NodeWaits:
-    """How long the containers of one node waited for a core, kept as events until the host has fetched them.
+    """Records the waits of the containers on one node, and keeps the events until the host has fetched them.
 
-    The host names the members with every renewal. A container's processes are looked for when it is first named, and
-    again as long as there are none, because only the search through /proc costs anything.
+    The host names the members with every renewal. NodeWaits searches /proc for a container's processes when the host
+    first names it, and again while it has none, because this search is slow.
     """
 
     def __init__(
@@ -100,11 +104,10 @@ class NodeWaits:
         self._waits = WaitsForACore(self.processes, self.say)
 
     async def watch(self) -> None:
-        """Look for ever."""
         await self._waits.watch()
 
     def asked(self, wanted: Wanted, seen_ns: int) -> list[dict[str, Any]]:
-        """Watch exactly these members from now on. Return the events after `seen_ns`, which the host has not yet."""
+        """Watch these members, and no others, from now on. Return the recorded events that are later than `seen_ns`."""
         known, self._pids = self._pids, {}
         for one in wanted:
             key = one["name"], one["container"]
@@ -128,5 +131,5 @@ class NodeWaits:
 
 
 def fetched(said: list[dict[str, Any]], domain: str) -> list[Stamped[Event]]:
-    """Turn what `NodeWaits.asked` returned into events on the node's clock, as the host records them."""
+    """Turn the answer of `NodeWaits.asked` into events on the node's clock."""
     return [from_json({**fields, "domain": domain}) for fields in said]
