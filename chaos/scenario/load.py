@@ -3,6 +3,7 @@
 Not here: what a cluster can do (a trial refuses before it deploys), and anything that needs the system to be there.
 """
 
+import resource
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,9 @@ PLAIN = {
 }
 """What pydantic finds wrong, as somebody says it who thinks of a file and not of Python's types."""
 
+OWN_FILES = 32
+"""How many files Redis keeps for itself (CONFIG_MIN_RESERVED_FDS)."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Loaded:
@@ -54,6 +58,7 @@ def load(given: str, overrides: Mapping[str, str] | None = None) -> Loaded:
     scenario = _validated(source, folder.name)
     _check_manifests(scenario, path.parent, source)
     _check_clients(scenario, folder, source)
+    _check_open_files(scenario, source)
     if any(client.is_of_the_user for client in scenario.clients.values()):
         scenario = scenario.model_copy(update={"folder": str(folder)})
     return Loaded(scenario=scenario, folder=folder, warnings=tuple(_warnings(scenario, source)))
@@ -125,6 +130,16 @@ def _check_clients(scenario: Scenario, folder: Path, source: Source) -> None:
     lines = [_line(source, ("clients", name), text) for name, text in lacking.items() if text]
     if lines:
         raise ScenarioError("\n".join(lines))
+
+
+def _check_open_files(scenario: Scenario, source: Source) -> None:
+    """On local Redis lowers maxclients to what this machine lets a process open, less what it needs itself."""
+    wanted, (_, most) = scenario.system.settings.redis.get("maxclients"), resource.getrlimit(resource.RLIMIT_NOFILE)
+    here = scenario.system.kube is None and scenario.system.local is not None
+    if here and wanted is not None and most != resource.RLIM_INFINITY and int(wanted) > most - OWN_FILES:
+        what = f"{wanted} will not do: a process may open {most} files here, so that Redis lowers it"
+        place: Place = ("system", "settings", "redis", "maxclients")
+        raise ScenarioError(_line(source, place, f"{what}; write {most - OWN_FILES} at most, or raise ulimit -Hn"))
 
 
 def _warnings(scenario: Scenario, source: Source) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from chaos.scenario.clients import Client
 from chaos.scenario.places import MASTER_LABEL, KubeSystem, LocalSystem, ProxyPods, SystemAddresses
-from chaos.scenario.settings import Part, Settings
+from chaos.scenario.settings import AT_START, Part, Settings
 from chaos.scenario.units import Count, Duration, Flag, Misplaced, Name, PositiveDuration, Whole
 
 Claim = Literal[
@@ -79,6 +79,15 @@ class System(Part):
     def some_place(self) -> "System":
         if self.kube is None and self.local is None and self.addresses is None:
             raise ValueError("needs kube or local, or addresses for failover watch")
+        return self
+
+    @model_validator(mode="after")
+    def settings_can_be_set(self) -> "System":
+        """The operator that is modelled on local sets everything while Redis runs."""
+        if self.kube is None and self.local and self.local.mode == "resync":
+            for name in AT_START & self.settings.redis.keys():
+                what = "the operator sets it by CONFIG SET, and Redis takes it from its file alone; leave it out"
+                raise Misplaced(what, ("settings", "redis", name), ("local", "endpoint", "mode"))
         return self
 
     def placed(self, on_local: bool) -> "System":

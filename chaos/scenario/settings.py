@@ -12,129 +12,33 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetPydanticSchema
 from pydantic_core import core_schema
 
-from chaos.scenario.units import Misplaced, PositiveDuration, Whole, shown
+from chaos.scenario.units import Misplaced, PositiveDuration, Whole
+from chaos.scenario.values import (
+    BUFFERS,
+    COUNT,
+    EVENTS,
+    FILENAME,
+    INT_MAX,
+    LONG_MAX,
+    MILLISECONDS,
+    PERCENTILES,
+    SAVE,
+    SCORES,
+    SECONDS,
+    SHARE,
+    SHUTDOWN,
+    TEXT,
+    YES_NO,
+    memory,
+    number,
+    refused,
+    words,
+)
 
 Value = str | int
-INT_MAX, LONG_MAX = 2**31 - 1, 2**63 - 1
-_MEMORY = re.compile(r"(\d+)(b|kb?|mb?|gb?)?", re.IGNORECASE)
-_BYTES = {"": 1, "b": 1, "k": 10**3, "kb": 2**10, "m": 10**6, "mb": 2**20, "g": 10**9, "gb": 2**30}
-_UNIT = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)")
-_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600}
-
-
-def number(least: int = 0, most: int = LONG_MAX, *, unit: str = "") -> Any:  # noqa: ANN401  a type for pydantic
-    """A whole number. With a `unit` it is a time, which the server takes as a bare number of that unit."""
-
-    def check(value: Any) -> int:  # noqa: ANN401  a validator is given whatever YAML held
-        timed = _UNIT.fullmatch(value) if isinstance(value, str) else None
-        if timed and unit:
-            meant = float(timed[1]) * _SECONDS[timed[2]] * (1000 if unit == "milliseconds" else 1)
-            instead = f"write {meant:.0f}" if meant == int(meant) else "which cannot say this"
-            raise ValueError(f'"{value}" has a unit; the server takes whole {unit} without one: {instead}')
-        known = isinstance(value, int) and not isinstance(value, bool)
-        if not known and not (isinstance(value, str) and re.fullmatch(r"-?\d+", value)):
-            raise ValueError(f"{shown(value)} is not a whole number{f' of {unit}' if unit else ''}")
-        if not least <= int(value) <= most:
-            bounds = f"at least {least}" if most >= INT_MAX else f"from {least} to {most}"
-            raise ValueError(f"{value} is out of bounds; the server takes {bounds}")
-        return int(value)
-
-    return Annotated[int, BeforeValidator(check), WithJsonSchema({"type": "integer", "minimum": least})]
-
-
-def words(*known: str) -> Any:  # noqa: ANN401
-    """One of some words. YAML makes true and false of a bare `yes` and `no`; here they are words again."""
-
-    def check(value: Any) -> str:  # noqa: ANN401
-        word = _unyaml(value)
-        if str(word).lower() not in known:
-            raise ValueError(f"{shown(word)} is none of: {', '.join(known)}")
-        return str(word).lower()
-
-    both = {"yes": True, "no": False}
-    return Annotated[
-        str, BeforeValidator(check), WithJsonSchema({"enum": [*known, *(both[one] for one in known if one in both)]})
-    ]
-
-
-def memory(least: int = 0) -> Any:  # noqa: ANN401
-    """Bytes. Redis takes `512mb` and reports 536870912, and so does this."""
-
-    def check(value: Any) -> int:  # noqa: ANN401
-        match = _MEMORY.fullmatch(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
-        if match is None:
-            raise ValueError(f"{shown(value)} is no amount of memory; write 512mb, or the bytes")
-        amount = int(match[1]) * _BYTES[(match[2] or "").lower()]
-        if amount < least:
-            raise ValueError(f"{value} is too little; Redis takes at least {least} bytes")
-        return amount
-
-    return Annotated[int, BeforeValidator(check), WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})]
-
-
-def _save(value: Any) -> str:  # noqa: ANN401
-    """Pairs of seconds and changes, as in `900 1 300 10`; an empty text is no RDB at all."""
-    told = str(value).split()
-    if isinstance(value, bool) or value is None or len(told) % 2 or not all(map(str.isdigit, told)):
-        raise ValueError(f'{shown(value)} is no save; write pairs of seconds and changes, as in "900 1 300 10", or ""')
-    if any(int(seconds) < 1 for seconds in told[::2]):
-        raise ValueError(f"{shown(value)} is no save: Redis takes at least 1 second")
-    return " ".join(told)
-
-
-_BUFFERS = {"normal": "0 0 0", "slave": "268435456 67108864 60", "pubsub": "33554432 8388608 60"}
-"""The classes of clients, as Redis reports them, with its own limits of their output buffers."""
-
-
-def _buffers(value: Any) -> str:  # noqa: ANN401
-    """For each class a hard limit, a soft one, and how many seconds that may last. Redis reports all classes."""
-    told, limits = str(value).split(), dict(_BUFFERS)
-    for at in range(0, len(told), 4):
-        name, *limit = told[at : at + 4]
-        amounts = [_MEMORY.fullmatch(one) for one in limit[:2]]
-        name = "slave" if name == "replica" else name
-        if name not in limits or len(limit) != 3 or not all(amounts) or not limit[2].isdigit():
-            raise ValueError(
-                f"{shown(value)} is no limit of output buffers; write class, hard limit, soft limit and seconds, "
-                f'as in "replica 256mb 64mb 60"; the classes are normal, replica and pubsub'
-            )
-        both = [str(int(one[1]) * _BYTES[(one[2] or "").lower()]) for one in amounts if one]
-        limits[name] = " ".join((*both, limit[2]))
-    return " ".join(f"{name} {limit}" for name, limit in limits.items())
-
-
-def _written_so(check: Callable[[Any], str]) -> Any:  # noqa: ANN401
-    return Annotated[str, BeforeValidator(check), WithJsonSchema({"type": "string"})]
-
-
-def refused(because: str) -> Any:  # noqa: ANN401
-    """A setting that the server knows and that no scenario may declare. The sentence never holds the value."""
-
-    def check(_value: Any) -> str:  # noqa: ANN401
-        raise ValueError(because)
-
-    return Annotated[str, BeforeValidator(check), WithJsonSchema({"not": {}})]
-
-
-def _text(value: Any) -> str:  # noqa: ANN401
-    word = _unyaml(value)
-    if not isinstance(word, str | int):
-        raise ValueError(f"{shown(word)} is neither a word nor a number")
-    return str(word)
-
-
-def _unyaml(value: Any) -> Any:  # noqa: ANN401
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
-
-
-YES_NO, TEXT = (
-    words("yes", "no"),
-    Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": ["string", "integer"]})],
-)
-SECONDS, MILLISECONDS, COUNT = number(0, INT_MAX, unit="seconds"), number(1, INT_MAX, unit="milliseconds"), number()
 _PASSWORD = (
     "no scenario holds a password; leave this out, and write password: generated below system.local, or name a Secret "
     "below system.kube"
@@ -189,7 +93,8 @@ _REDIS: dict[str, Any] = {
     **_each("min-replicas-max-lag repl-diskless-sync-delay shutdown-timeout tcp-keepalive timeout", SECONDS),
     **_each("repl-backlog-ttl tls-auto-reload-interval tls-session-cache-timeout", SECONDS),
     **_each("repl-ping-replica-period repl-timeout", number(1, INT_MAX, unit="seconds")),
-    **_each("busy-reply-threshold latency-monitor-threshold watchdog-period", number(unit="milliseconds")),
+    **_each("busy-reply-threshold latency-monitor-threshold", number(unit="milliseconds")),
+    "watchdog-period": number(200, INT_MAX, unit="milliseconds", or_zero=True),
     **_each("key-load-delay rdb-key-save-delay", number(-INT_MAX, INT_MAX)),
     **_each(
         """acllog-max-len auto-aof-rewrite-percentage events-per-io-thread hash-max-listpack-entries lfu-decay-time
@@ -215,16 +120,24 @@ _REDIS: dict[str, Any] = {
     **_each("commandlog-execution-slower-than commandlog-reply-larger-than", number(-1)),
     **_each("commandlog-request-larger-than slowlog-log-slower-than", number(-1)),
     **_each(
-        """auto-aof-rewrite-min-size hash-max-listpack-value hll-sparse-max-bytes maxmemory stream-node-max-bytes
+        """auto-aof-rewrite-min-size hash-max-listpack-value hll-sparse-max-bytes stream-node-max-bytes
         zset-max-listpack-value""",
         memory(),
     ),
+    "maxmemory": memory(0, 2 * LONG_MAX + 1),
     "active-defrag-ignore-bytes": memory(1),
     "repl-backlog-size": memory(2**14),
     **_each("client-query-buffer-limit proto-max-bulk-len", memory(2**20)),
     "acl-pubsub-default": words("allchannels", "resetchannels"),
-    "save": _written_so(_save),
-    "client-output-buffer-limit": _written_so(_buffers),
+    "save": SAVE,
+    "client-output-buffer-limit": BUFFERS,
+    "maxmemory-clients": SHARE,
+    "notify-keyspace-events": EVENTS,
+    "latency-tracking-info-percentiles": PERCENTILES,
+    "oom-score-adj-values": SCORES,
+    **_each("shutdown-on-sigint shutdown-on-sigterm", SHUTDOWN),
+    **_each("appenddirname appendfilename dbfilename", FILENAME),
+    "tls-auth-clients-user": words("CN", "URI", "off"),
     "appendfsync": words("everysec", "always", "no"),
     **_each("enable-debug-command enable-module-command enable-protected-configs", words("no", "yes", "local")),
     "log-format": words("legacy", "logfmt"),
@@ -235,22 +148,36 @@ _REDIS: dict[str, Any] = {
         *(f"{keys}-{way}" for keys in ("allkeys", "volatile") for way in ("lru", "lfu", "random")),
         "volatile-ttl",
     ),
-    "oom-score-adj": words("no", "yes", "relative", "absolute"),
+    "oom-score-adj": words("no", "yes", "absolute", relative="yes"),
     "propagation-error-behavior": words("ignore", "panic", "panic-on-replicas"),
     "rdb-version-check": words("strict", "relaxed"),
     "repl-diskless-load": words("disabled", "on-empty-db", "swapdb", "flush-before-load"),
     "sanitize-dump-payload": words("no", "yes", "clients"),
     "tls-auth-clients": words("no", "yes", "optional"),
     **_each(
-        """aclfile aof-rewrite-cpulist appenddirname appendfilename availability-zone bgsave-cpulist bind-source-addr
-        bio-cpulist dbfilename ignore-warnings latency-tracking-info-percentiles
-        locale-collate maxmemory-clients notify-keyspace-events oom-score-adj-values proc-title-template
-        server-cpulist shutdown-on-sigint shutdown-on-sigterm tls-auth-clients-user tls-ca-cert-dir tls-ca-cert-file
-        tls-cert-file tls-ciphers
+        """aclfile aof-rewrite-cpulist availability-zone bgsave-cpulist bind-source-addr bio-cpulist ignore-warnings
+        locale-collate proc-title-template server-cpulist tls-ca-cert-dir tls-ca-cert-file tls-cert-file tls-ciphers
         tls-ciphersuites tls-client-cert-file tls-client-key-file tls-dh-params-file tls-key-file tls-protocols""",
         TEXT,
     ),
 }
+AT_START = frozenset(
+    _each(
+        """aclfile always-show-logo aof-rewrite-cpulist appenddirname appendfilename bgsave-cpulist bio-cpulist
+        databases dbfilename disable-thp enable-debug-command enable-module-command enable-protected-configs io-threads
+        io-threads-do-reads mptcp rdbchecksum repl-mptcp server-cpulist set-proc-title socket-mark-id tcp-backlog""",
+        None,
+    )
+)
+"""What a Redis takes from its file alone, and not by CONFIG SET."""
+SEVERAL_WORDS = frozenset(
+    _each(
+        """client-output-buffer-limit latency-tracking-info-percentiles oom-score-adj-values save shutdown-on-sigint
+        shutdown-on-sigterm""",
+        None,
+    )
+)
+"""Settings whose value stands in Redis's file as several words."""
 _NOT_REDIS: dict[str, Any] = {
     **_each(
         "masterauth primaryauth requirepass tls-client-key-file-pass tls-key-file-pass user",

@@ -34,6 +34,20 @@ def declared(key: str, value: str) -> dict[str, str | int]:
         ("save", '""', ""),
         ("save", "900 1", "900 1"),
         ("save", "900 1  300 10", "900 1 300 10"),
+        ("save", "0900 01", "900 1"),
+        ("client-output-buffer-limit", "replica 1kb 0 5", "normal 0 0 0 slave 1024 0 5 pubsub 33554432 8388608 60"),
+        ("notify-keyspace-events", "KEA", "AKE"),
+        ("notify-keyspace-events", "m$Eg", "g$Em"),
+        ("maxmemory-clients", "5%", "5%"),
+        ("maxmemory-clients", "1mb", "1048576"),
+        ("latency-tracking-info-percentiles", "50.0 99.90", "50 99.9"),
+        ("shutdown-on-sigterm", "NOW save", "save now"),
+        ("oom-score-adj-values", "0  200 800", "0 200 800"),
+        ("oom-score-adj", "relative", "yes"),
+        ("tls-auth-clients-user", "cn", "CN"),
+        ("watchdog-period", "0", 0),
+        ("watchdog-period", "200", 200),
+        ("maxclients", "1000", 1000),
         ("repl-timeout", "5", 5),
         ("oom-score-adj", "yes", "yes"),
     ],
@@ -76,14 +90,26 @@ def test_an_old_name_is_the_setting_that_it_is_called_today(old, new):
         (f"{REDIS}.slave-priority", "-1", "-1 is out of bounds; the server takes at least 0"),
         (f"{REDIS}.active-defrag-cycle-max", "100", "the server takes from 1 to 99"),
         (f"{REDIS}.maxclients", "", "an empty value is not a whole number"),
-        (f"{REDIS}.save", "", "an empty value is no save; write pairs of seconds and changes"),
-        (f"{REDIS}.save", "60", '"60" is no save; write pairs of seconds and changes'),
-        (f"{REDIS}.save", "0 1", '"0 1" is no save: Redis takes at least 1 second'),
-        (f"{REDIS}.dbfilename", "", "an empty value is neither a word nor a number"),
+        (f"{REDIS}.save", "", "an empty value will not do: write pairs of seconds"),
+        (f"{REDIS}.save", "60", '"60" will not do: write pairs of seconds (at least 1) and changes'),
+        (f"{REDIS}.save", "0 1", '"0 1" will not do: write pairs of seconds (at least 1)'),
+        (f"{REDIS}.save", "900 99999999999", "will not do: write pairs of seconds"),
+        (f"{REDIS}.server-cpulist", "", "an empty value is neither a word nor a number"),
+        (f"{REDIS}.dbfilename", "a/b.rdb", '"a/b.rdb" will not do: write the name of a file'),
+        (f"{REDIS}.appendfilename", '""', "write the name of a file, without a folder"),
+        (f"{REDIS}.watchdog-period", "100", "the server takes 0, or at least 200"),
+        (f"{REDIS}.maxmemory-clients", "150%", '"150%" will not do: write bytes, or per cent of maxmemory up to 100'),
+        (f"{REDIS}.notify-keyspace-events", "KEZ", '"KEZ" will not do: write letters of K, E, A, g, $'),
+        (f"{REDIS}.latency-tracking-info-percentiles", "101", "write numbers from 0 to 100"),
+        (f"{REDIS}.shutdown-on-sigint", "save nosave", "but not both save and nosave"),
+        (f"{REDIS}.oom-score-adj-values", "1 2", "write three numbers from -2000 to 2000"),
+        (f"{REDIS}.hll-sparse-max-bytes", "9000000000gb", "is too much; Redis takes at most 9223372036854775807 bytes"),
+        (f"{REDIS}.maxclients", "2000000000", "files here, so that Redis lowers it; write"),
+        (f"{REDIS}.save", "yes", '"true" will not do: write pairs of seconds'),
         (f"{REDIS}.hz", "0", "0 is out of bounds; the server takes from 1 to 500"),
         (f"{REDIS}.repl-backlog-size", "1kb", "1kb is too little; Redis takes at least 16384 bytes"),
-        (f"{REDIS}.client-output-buffer-limit", "256mb", '"256mb" is no limit of output buffers; write class, hard'),
-        (f"{REDIS}.client-output-buffer-limit", "replicas 1 1 1", "the classes are normal, replica and pubsub"),
+        (f"{REDIS}.client-output-buffer-limit", "256mb", '"256mb" will not do: write class, hard limit'),
+        (f"{REDIS}.client-output-buffer-limit", "replicas 1 1 1", "the classes are normal, replica, pubsub"),
         (f"{REDIS}.maxclient", "1", "no such key; did you mean maxclients?"),
         (f"{REDIS}.prioritty", "1", "no such key; did you mean"),
         (f"{REDIS}.port", "6380", "each member has its own"),
@@ -188,11 +214,36 @@ def test_a_real_server_reports_each_kind_of_value_as_it_is_loaded(started):
         "repl-backlog-size": "16kb",
         "client-output-buffer-limit": "replica 256mb 64mb 60 pubsub 1mb 1mb 5",
         "min-slaves-to-write": 1,
+        "notify-keyspace-events": "mxK$E",
+        "maxmemory-clients": "5%",
+        "latency-tracking-info-percentiles": "50.0 99.9",
+        "shutdown-on-sigint": "now save",
+        "oom-score-adj-values": "0 200 800",
+        "oom-score-adj": "relative",
+        "dbfilename": "mine.rdb",
         "maxmemory-policy": "allkeys-lru",
     }
     loaded = Settings.model_validate({"redis": written}).redis
     reported = started(*(f"{name} {value}" for name, value in loaded.items()))
     assert {name: reported[name] for name in loaded} == {name: str(value) for name, value in loaded.items()}
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("hz", "0"), ("hz", "501"), ("repl-backlog-size", "1kb"), ("save", "9 99999999999")],
+)
+def test_what_a_real_server_changes_without_a_word_is_refused_at_load(started, name, written):
+    assert started(f"{name} {written}")[name] != written
+    with pytest.raises(ScenarioError, match=name):
+        load("sentinel", {f"{REDIS}.{name}": written})
+
+
+def test_what_an_operator_cannot_set_while_redis_runs_is_refused_where_one_is_modelled():
+    with pytest.raises(ScenarioError, match="Redis takes it from its file alone; leave it out"):
+        load("operator-model", {f"{REDIS}.databases": "20"})
+    assert load("operator-model", {f"{REDIS}.hz": "20"}).scenario.system.settings.redis["hz"] == 20
+    assert declared("databases", "20") == {"databases": 20}
 
 
 @pytest.mark.redis

@@ -23,7 +23,7 @@ from chaos.cluster.local.servers import Server
 from chaos.model import MemberKind
 from chaos.scenario.places import PROXY_BACKEND, PROXY_STATS
 from chaos.scenario.scenario import System
-from chaos.scenario.settings import ProxySettings
+from chaos.scenario.settings import SEVERAL_WORDS, ProxySettings
 
 LOOPBACK = "127.0.0.1"
 DEBUG_REFUSED = 7
@@ -126,8 +126,9 @@ def redis_conf(system: System, *, address: str, port: int, directory: Path, mast
     if is_template(system):
         return _text([*lines, f"slaveof {itself(address)} {port}", "tcp-keepalive 60", "save 900 1", "save 300 10"])
     lines += [f"replicaof {master[0]} {master[1]}"] if master else []
-    # `save: ""` means none, and a value of several words, such as `save: 900 1`, is several words
-    return _text([*lines, *(f"{name} " + (str(value) or '""') for name, value in system.settings.redis.items())])
+    for name, value in system.settings.redis.items():
+        lines.append(f"{name} {value if name in SEVERAL_WORDS and value else _word(value)}")
+    return _text(lines)
 
 
 def sentinel_conf(system: System, *, address: str, port: int, directory: Path, master: tuple[str, int]) -> str:

@@ -305,8 +305,8 @@ async def test_a_controller_that_ends_by_itself_is_the_harnesss_failing(tmp_path
 
 
 async def test_a_member_that_cannot_start_is_an_error_with_its_last_words(tmp_path):
-    wanted = scenario(settings__redis='{"notify-keyspace-events": "nonsense!"}')
-    with pytest.raises(SetupError, match=r"redis-\d ended by itself with exit code 1: .*notify-keyspace-events"):
+    wanted = scenario(settings__redis='{"proc-title-template": "{nonsense}"}')
+    with pytest.raises(SetupError, match=r"redis-\d ended by itself with exit code 1: .*proc-title-template"):
         async with held(tmp_path, wanted):
             pass
 
