@@ -1,8 +1,8 @@
-"""Findings: what a recording shows beyond times. A rule is a function, and related rules are in one file.
+"""Findings: what a recording shows beyond times. A rule is a function, and related rules share a file.
 
 A rule reads what was measured, and yields a `Finding` with the rows that show it, or nothing. The rules here are about
-Sentinel and Redis. Rules about the systems of one operator are in its room in chaos.operators. To add a rule, write a
-function in a file here and name it in RULES; docs/architecture.md says which recordings its test needs.
+Sentinel and Redis. Rules about the systems of one operator are in chaos.operators. To add a rule, write a function in a
+file here and name it in RULES; docs/architecture.md says which recordings its test needs.
 """
 
 from collections.abc import Callable, Iterable

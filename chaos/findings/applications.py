@@ -1,4 +1,4 @@
-"""What applications met and which of their settings would have helped, and addresses whose names did not resolve."""
+"""Rules about applications that were out or late, their settings, and names that did not resolve."""
 
 import math
 from collections.abc import Iterator
@@ -14,16 +14,19 @@ from chaos.model import ErrorCode
 from chaos.record.events import Resolved
 
 LEAST_S = 1.0
-"""If a name does not resolve for a shorter time than this, its record is just being changed."""
+"""A name that does not resolve for a shorter time than this, in seconds, has a record that is just being changed."""
 HUNG_S = 10.0
-"""A call that has been under way for longer than this at the end has no time-out, since nobody sets a longer one."""
+"""A call that is still under way after this many seconds has no time-out, since nobody sets a longer one."""
 LATE_S = 1.0
-"""An application that is back so much later than its address has its settings to thank for it."""
+"""An application that is back this many seconds later than its address is late because of its own settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """How the time-outs of a library are set, and its retries, in its own words. `{n}` is how many retries it takes."""
+    """How a library's time-outs and retries are set, in the library's own words.
+
+    `{n}` stands for the number of retries.
+    """
 
     waits: str
     retries: str
@@ -47,7 +50,7 @@ WORDS = {
         'Have it try until the outage is over: task_publish_retry_policy={{"max_retries": {n}, "interval_max": 1}}.',
     ),
 }
-"""By the beginning of what a client's library is called."""
+"""Maps the beginning of a library's name to its words."""
 ANY = Words(
     "a time-out for connecting and one for replies",
     "Try again until the outage is over: {n} times, about a second apart.",
@@ -55,9 +58,10 @@ ANY = Words(
 
 
 def words_of(path: PathResult, over_s: float = 0.0) -> Words:
-    """How the library of a path says it, with as many retries as carry a call over an outage of that length.
+    """Return the words of a path's library, with enough retries to carry a call over an outage of `over_s` seconds.
 
-    With a back-off that doubles from 0.1 s up to 1 s, the first four take 1.5 s, and each of the others a second.
+    With a back-off that doubles from 0.1 s up to 1 s, the first four retries take 1.5 s, and every further one takes a
+    second.
     """
     library = path.calls.library if path.calls else path.about
     words = next((words for begin, words in WORDS.items() if library.startswith(begin)), ANY)
@@ -66,7 +70,7 @@ def words_of(path: PathResult, over_s: float = 0.0) -> Words:
 
 
 def application_stays_out(measured: Measured) -> Iterator[Finding]:
-    """Find an application that never wrote again, although meters did write to its address again."""
+    """Find an application that never wrote again although meters wrote to its address again."""
     back = {path.address for path in measured.working if path.head and path.head.end_s}
     for path in measured.paths.values():
         if not path.application or path.address not in back:
@@ -79,7 +83,7 @@ def application_stays_out(measured: Measured) -> Iterator[Finding]:
 
 
 def application_came_late(measured: Measured) -> Iterator[Finding]:
-    """Find an application that was back later than its address was, and the setting that would have brought it back."""
+    """Find an application that was back later than its address, and name the setting that would have helped."""
     for path, service_s in _beside_its_service(measured):
         back_s, blocked_s = path.recovered_s, path.longest_blocked_s or 0.0
         if back_s is None or back_s.is_open or back_s.least - service_s.most < LATE_S:
@@ -104,7 +108,7 @@ def application_came_late(measured: Measured) -> Iterator[Finding]:
 
 
 def failed_without_a_retry(measured: Measured) -> Iterator[Finding]:
-    """Find calls that failed in an outage that retries would have carried them over."""
+    """Find calls that failed during an outage and would have outlasted it with retries."""
     for path, service_s in _beside_its_service(measured):
         failed = sum(path.calls.classes.values()) if path.calls else 0
         if not failed:
@@ -177,7 +181,7 @@ def _beside_its_service(measured: Measured) -> Iterator[tuple[PathResult, Interv
 
 
 def _settings(path: PathResult) -> str:
-    """The time-outs and retries that a client told of itself."""
+    """Return the time-outs and retries that a client reported."""
     told = path.calls.settings if path.calls else {}
     return ", ".join(f"{name} {value or 'none'}" for name, value in told.items()) or "it told no time-outs"
 
@@ -215,7 +219,7 @@ def _hung(measured: Measured, path: PathResult, under_way_s: float) -> Finding:
 
 
 def name_not_found(measured: Measured) -> Iterator[Finding]:
-    """Find a name that clients were given and that did not resolve. One that never did explains no outage."""
+    """Find a name that clients were given and that did not resolve. A name that never resolved explains no outage."""
     history, end_s = measured.history, measured.history.end_s
     given = {host(path.address) for path in measured.paths.values()}
     for name in dict.fromkeys(fact.event.name for fact in history.facts(Resolved) if fact.event.name in given):

@@ -1,4 +1,4 @@
-"""Masters that were back before a failover was due, that came back empty, and that were there twice at one time."""
+"""Rules about masters: one that was back before a failover was due, one that came back empty, and two at one time."""
 
 from collections.abc import Iterator
 
@@ -17,13 +17,13 @@ from chaos.model import MemberKind, Outcome
 from chaos.record.events import Role, RoleLost
 
 NOTICED_S = 2.0
-"""A Sentinel pings once a second: it has missed a master that is away for so much longer than down-after."""
+"""A Sentinel pings once a second, so it notices a master that is away for this many seconds longer than down-after."""
 FILE_READ = r"DB loaded from (?:disk|append only file): [\d.]+ seconds"
-"""What a Redis logs when it has read its file, as in `DB loaded from append only file: 0.001 seconds`."""
+"""Matches what a Redis logs when it has read its file, as in `DB loaded from append only file: 0.001 seconds`."""
 
 
 def master_is_a_replica(measured: Measured) -> Iterator[Finding]:
-    """Find an old master that became a replica before Sentinel called it down: Sentinel then waits for longer."""
+    """Find an old master that became a replica before Sentinel reported +sdown, so that Sentinel waited longer."""
     target, origin = measured.target, measured.origin
     if target is None or origin is None or not became_a_replica(measured):
         return
@@ -58,9 +58,9 @@ def master_is_a_replica(measured: Measured) -> Iterator[Finding]:
 
 
 def not_missed(measured: Measured) -> Iterator[Finding]:
-    """Find that the hit master was back as a master before Sentinel called it down, so that no failover was due.
+    """Find a hit master that was back as a master before Sentinel reported +sdown, so that no failover was due.
 
-    One that was hit for longer than Sentinel waits, and was not missed, had never been away.
+    A master that was hit for longer than Sentinel waits, without a +sdown, was never away. It gives no finding.
     """
     history, origin, target = measured.history, measured.origin, measured.target
     down_after_s = measured.least_s("down-after-milliseconds")
@@ -113,13 +113,13 @@ def not_expected(measured: Measured) -> Iterator[Finding]:
 
 
 DATA_READ = r"DB loaded from|Done loading RDB, keys loaded: [1-9]"
-"""What a Redis logs when it has read a file that has data in it."""
+"""Matches what a Redis logs when it has read a file that has data in it."""
 COPIED = r"Full resync from (?:master|primary)"
-"""What a replica logs when it replaces its data with a copy of its master's."""
+"""Matches what a replica logs when it replaces its data with a copy of its master's."""
 
 
 def empty_master(measured: Measured) -> Iterator[Finding]:
-    """Find acknowledged writes from before the fault that a master lost which started anew at its old address."""
+    """Find a master that came back at its old address without acknowledged writes from before the fault."""
     history, back = measured.history, back_as_master(measured)
     if back is None or not hit_a_master(measured) or measured.target is None:
         return
@@ -158,7 +158,10 @@ def empty_master(measured: Measured) -> Iterator[Finding]:
 
 
 def _copied(measured: Measured, back: Fact[Role]) -> dict[str, float]:
-    """Return when each replica had copied the master that is back: by its log, or else by its role, by its name."""
+    """Return when each replica had copied the master that is back, by the replica's name.
+
+    The replicas' logs say when, or else their roles do.
+    """
     history = measured.history
     found: dict[str, float] = {}
     for line in history.lines("redis", COPIED):
@@ -179,11 +182,11 @@ def _copied(measured: Measured, back: Fact[Role]) -> dict[str, float]:
 
 
 OVERLAP_S = 0.5
-"""A shorter overlap than this comes with every promotion, while the clients change their connections."""
+"""An overlap shorter than this many seconds comes with every promotion, while clients change their connections."""
 
 
 def two_masters_acknowledge(measured: Measured) -> Iterator[Finding]:
-    """Find a node that went on acknowledging writes after another was promoted."""
+    """Find a node that still acknowledged writes after another node was promoted."""
     history, successor, promoted_s = measured.history, measured.successor, measured.middle_s("promoted")
     lasting = measured.attempt is not None and measured.attempt.completed
     if successor is None or promoted_s is None or not lasting:
@@ -253,7 +256,7 @@ def two_masters_remain(measured: Measured) -> Iterator[Finding]:
 
 
 def _acknowledged(history: History, since_s: float) -> dict[str, Bools]:
-    """Return the writes of meters that each Redis acknowledged after `since_s`, by its name."""
+    """Return which writes of meters each Redis acknowledged after `since_s`, by the name of the Redis."""
     ops = history.ops
     meters = [client.number for client in history.clients.values() if client.is_meter]
     ok = np.isin(ops.client, meters) & (ops.outcome == Outcome.OK) & (ops.done_s > since_s)
@@ -266,7 +269,7 @@ def _acknowledged(history: History, since_s: float) -> dict[str, Bools]:
 
 
 def _master_since_s(measured: Measured, name: str) -> float:
-    """Return since when that Redis says without a break that it is master."""
+    """Return since when a Redis has said without a break that it is master."""
     since_s, was = 0.0, ""
     for fact in measured.history.roles_of(name):
         if fact.event.role == "master" and was != "master":

@@ -1,4 +1,4 @@
-"""What several rules ask: whether a master was hit and when it was back, which Sentinels were gone, and settings."""
+"""Facts that several rules need: was a master hit, when was it back, which Sentinels were gone, and what was set."""
 
 from chaos.analysis.history import Fact, History
 from chaos.analysis.measured import Measured
@@ -9,11 +9,11 @@ from chaos.model import MemberKind
 from chaos.record.events import Role, RoleLost, SentinelBack, SentinelLost, SettingsRead
 
 ANY_PHASE = (*PHASES, "unattributed", "after recovery")
-"""What a finding explains that may hold up everything."""
+"""The phases that a finding explains if it may hold up everything."""
 
 
 def hit_a_master(measured: Measured) -> bool:
-    """Whether the fault whose effect is t = 0 hit a Redis whose last role before that was master."""
+    """Return whether the fault whose effect is t = 0 hit a Redis whose last role before that was master."""
     target = measured.target
     if target is None:
         return False
@@ -22,10 +22,10 @@ def hit_a_master(measured: Measured) -> bool:
 
 
 def back_as_master(measured: Measured) -> Fact[Role] | None:
-    """Return the first role that shows the hit member back as a master, at its old address.
+    """Return the first role that shows the hit member back as a master at its old address, or None.
 
-    It is back if it had stopped answering before, or if another process answers in its place. Return None if it did not
-    come back as a master, or was never gone, as when it is only cut off from the others.
+    The member is back if it had stopped answering before, or if another process answers at its address. A member that
+    is only cut off from the others was never gone.
     """
     history, target = measured.history, measured.target
     if target is None:
@@ -40,7 +40,7 @@ def back_as_master(measured: Measured) -> Fact[Role] | None:
 
 
 def first_in_sync(history: History, address: str, since_s: float) -> Fact[Role] | None:
-    """Return the first role from `since_s` on that shows a replica in sync with the master at `address`."""
+    """Return the first role from `since_s` on that shows a replica in sync with the master at `address`, or None."""
 
     def follows(role: Role) -> bool:
         return role.role == "slave" and history.same(role.master, address) and role.link == "up" and not role.syncing
@@ -49,7 +49,7 @@ def first_in_sync(history: History, address: str, since_s: float) -> Fact[Role] 
 
 
 def sentinels_gone(measured: Measured, at_s: float) -> list[str]:
-    """Return the Sentinels that at that time did not answer us, or that another Sentinel called down."""
+    """Return the Sentinels that at `at_s` did not answer us, or that another Sentinel had called down."""
     history = measured.history
     gone: dict[str, bool] = {}
     told: list[Fact[SentinelLost] | Fact[SentinelBack]]
@@ -65,7 +65,10 @@ def sentinels_gone(measured: Measured, at_s: float) -> list[str]:
 
 
 def setting_of(measured: Measured, member: str, name: str, at_s: float) -> str | None:
-    """Return a member's setting at that time. It is as read before the baseline if no change was seen."""
+    """Return the value of a member's setting at `at_s`, or None if it is not known.
+
+    It is the value from before the baseline if no change was seen.
+    """
     history = measured.history
     read = [one for one in history.facts(SettingsRead) if one.event.member == member and name in one.event.settings]
     before = [str(one.event.settings[name]) for one in read if one.latest_s <= at_s]
@@ -82,14 +85,14 @@ def setting_of(measured: Measured, member: str, name: str, at_s: float) -> str |
 
 
 def quorum(measured: Measured) -> int | None:
-    """Return the greatest quorum that any Sentinel has, since that must be reached, or None if none is known."""
+    """Return the greatest quorum that any Sentinel has, because that one must be reached, or None if none is known."""
     read = [value for value in measured.setting("sentinel", "quorum").values() if value.isdigit()]
     declared = measured.history.scenario.system.settings.sentinel.get("quorum")
     return max(map(int, read or ([str(declared)] if declared is not None else [])), default=None)
 
 
 def aborted_text(aborted: list[Said]) -> str:
-    """Say that failovers were aborted, as in `3 failovers were aborted, the first at 5.3 s`."""
+    """Return a text about aborted failovers, as in `3 failovers were aborted, the first at 5.3 s`."""
     first_s = aborted[0].at_s.middle
     if len(aborted) == 1:
         return f"A failover was aborted at {first_s:.1f} s"

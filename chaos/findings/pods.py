@@ -1,4 +1,4 @@
-"""Pods that do not run, as Kubernetes says of them (crash loops, OOMKilled, unschedulable), and logs unread."""
+"""Rules about pods that do not run (crash loops, OOMKilled, unschedulable), and about logs that could not be read."""
 
 from collections.abc import Callable, Iterator
 
@@ -41,7 +41,7 @@ def pod_does_not_run(measured: Measured) -> Iterator[Finding]:
 def killed_for_memory(measured: Measured) -> Iterator[Finding]:
     """Find a container that the kernel killed because it used more memory than its limit.
 
-    What a pod says of its last end may be older than the trial, so that it is one only with another start since then.
+    A pod also reports an end from before the trial. An end counts only if the container was restarted during the trial.
     """
     begin_s = min((fault.requested_s for fault in measured.history.faults), default=0.0)
     before = (one for one in measured.history.facts(Pod) if one.latest_s < begin_s)
@@ -69,7 +69,7 @@ def killed_for_memory(measured: Measured) -> Iterator[Finding]:
 
 
 def cannot_be_scheduled(measured: Measured) -> Iterator[Finding]:
-    """Find a pod that the scheduler finds no node for, in the scheduler's own words."""
+    """Find a pod for which the scheduler finds no node. The finding quotes the scheduler."""
     for name, facts in _by_pod(measured).items():
         first = next((one for one in facts if one.event.unschedulable), None)
         if first is None:
@@ -89,7 +89,7 @@ def cannot_be_scheduled(measured: Measured) -> Iterator[Finding]:
 
 
 def _by_pod(measured: Measured) -> dict[str, list[Fact[Pod]]]:
-    """Return each pod's states since the first fault, by its name. What was wrong before has no part in the trial."""
+    """Return each pod's states since the first fault, by the pod's name. Earlier trouble has no part in the trial."""
     begin_s = min((fault.requested_s for fault in measured.history.faults), default=0.0)
     found: dict[str, list[Fact[Pod]]] = {}
     for fact in measured.history.facts(Pod):
@@ -99,22 +99,22 @@ def _by_pod(measured: Measured) -> dict[str, list[Fact[Pod]]]:
 
 
 def _until_s(facts: list[Fact[Pod]], first: Fact[Pod], over: Callable[[Pod], bool]) -> float | None:
-    """Return when it was over after `first`, or None if it was not."""
+    """Return the time of the first state after `first` for which `over` is true, or None."""
     return next((one.latest_s for one in facts if one.latest_s > first.latest_s and over(one.event)), None)
 
 
 QUOTED, BEGUN = 160, 60
-"""How many characters of a line are quoted in a row, and how many in a sentence."""
+"""How many characters of a log line a row quotes, and how many a sentence quotes."""
 
 
 def shown(text: str, most: int = BEGUN) -> str:
-    """The beginning of a line that may hold anything, without what a terminal would obey."""
+    """Return the beginning of a line, without characters that a terminal would obey."""
     told = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text[: most + 1])
     return f"{told[:most]}…" if len(told) > most else told
 
 
 def log_not_read(measured: Measured) -> Iterator[Finding]:
-    """Find a log that has lines whose time is not known, or a server's log in a format that is not known."""
+    """Find a log that has lines without a known time, or a server's log in an unknown format."""
     for opened, path in measured.history.logs:
         server = opened.component in (MemberKind.REDIS, MemberKind.SENTINEL)
         found = unread(path, server=server)

@@ -1,4 +1,4 @@
-"""Writes that a Redis refused for longer than a moment: which Redis, why, and what ended it."""
+"""A rule about writes that a Redis refused for longer than a moment: which Redis, why, and what ended it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from chaos.findings.members import ANY_PHASE, first_in_sync, setting_of
 from chaos.model import ErrorCode
 
 LEAST_S = 1.0
-"""Shorter refusals than this come with every change of a role or of an address."""
+"""Refusals that last for less than this many seconds come with every change of a role or of an address."""
 ENDING_S = 1.5
-"""Refusals that last until this near to the end of the trial had not ended."""
+"""Refusals that last until this many seconds before the end of the trial had not ended."""
 BY_REFUSAL = {
     ErrorCode.NOREPLICAS: "too few replicas were in sync for min-replicas-to-write",
     ErrorCode.READONLY: "it was a replica",
@@ -23,12 +23,12 @@ BY_REFUSAL = {
     ErrorCode.MASTERDOWN: "it was a replica without its master, and replica-serve-stale-data is no",
 }
 SAVING = r"Background saving error|Failed opening|Error (?:writing|saving)|Can't save in background|No space left"
-"""What a Redis logs when it cannot save. The last such line before a refusal says why."""
+"""Matches what a Redis logs when it cannot save. The last such line says why."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Refusals:
-    """A time in which one node refused writes for one reason. `until_s` is None if it had not ended."""
+    """A time in which one node refused writes for one reason. `until_s` is None if the refusals had not ended."""
 
     code: ErrorCode
     node: Node | None
@@ -38,7 +38,7 @@ class Refusals:
 
 
 def writes_refused(measured: Measured) -> Iterator[Finding]:
-    """Find the times in which a node refused writes of clients on paths that worked before the fault."""
+    """Find the times in which a node refused writes on paths that worked before the fault."""
     for spell in _spells(measured):
         why, row = _why(measured, spell)
         who = spell.node.name if spell.node else "A Redis that did not say who it is"
@@ -83,7 +83,7 @@ def _spells(measured: Measured) -> Iterator[Refusals]:
 
 
 def _why(measured: Measured, spell: Refusals) -> tuple[str, tuple[str, ...]]:
-    """Say why the writes were refused and what ended it, and return the rows that show it."""
+    """Return why the writes were refused and what ended that, and the rows that show it."""
     history, why = measured.history, BY_REFUSAL[spell.code]
     if spell.node is None:
         return why, ()

@@ -1,4 +1,4 @@
-"""What hinders a replica: it is not good enough to be promoted, its promotion is undone, or it follows nobody."""
+"""Rules about replicas: none is good enough to be promoted, a promotion is undone, or a replica follows nobody."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ ABORTED = "no-good-slave"
 
 
 def no_good_replica(measured: Measured) -> Iterator[Finding]:
-    """Find attempts that ended with -failover-abort-no-good-slave, and what spoke against each replica."""
+    """Find attempts that ended with -failover-abort-no-good-slave, and say why each replica was passed over."""
     tried = [one for one in measured.attempts if one.aborted == ABORTED and one.started.at_s.most > 0]
     aborted = [said for one in tried if (said := one.said(f"-failover-abort-{ABORTED}"))]
     if not aborted:
@@ -29,7 +29,7 @@ def no_good_replica(measured: Measured) -> Iterator[Finding]:
     elif back and back.latest_s >= aborted[0].at_s.middle:
         until_s = back.latest_s
         over = f" It was over when {back.event.member} was back, at {until_s:.1f} s."
-    elif back:  # Sentinel had not noticed yet that it was
+    elif back:  # Sentinel had not noticed yet that the master was back
         until_s, over = last_s, f" {back.event.member} had been back since {back.latest_s:.1f} s."
     reasons = reasons_by_replica(measured, aborted[0])
     low = [name for name, why in reasons.items() if why == PRIORITY]
@@ -48,7 +48,7 @@ def no_good_replica(measured: Measured) -> Iterator[Finding]:
 
 PRIORITY = "has replica-priority 0"
 PLURAL = {"has": "have", "was": "were"}
-"""The verbs that reasons begin with and that are others of several replicas."""
+"""The verbs with which a reason may begin, and their plurals."""
 
 
 def reasons_by_replica(measured: Measured, aborted: Said) -> dict[str, str]:
@@ -89,7 +89,7 @@ def _against(measured: Measured, name: str, flags: str, at_s: float) -> str:
 
 
 def _told(reasons: dict[str, str]) -> str:
-    """Say the reasons, as in `redis-1 and redis-2 have replica-priority 0`."""
+    """Return the reasons in a sentence, as in `redis-1 and redis-2 have replica-priority 0`."""
     if not reasons:
         return "the Sentinel that led it knew of no replica"
     by_reason: dict[str, list[str]] = {}
@@ -103,11 +103,11 @@ def _told(reasons: dict[str, str]) -> str:
 
 
 INFO_S = 1.0
-"""How often Sentinel asks a replica for its role during a failover. It cannot see a promotion sooner."""
+"""How often, in seconds, Sentinel asks a replica for its role during a failover. It cannot see a promotion sooner."""
 
 
 def promotion_undone(measured: Measured) -> Iterator[Finding]:
-    """Find aborted attempts whose replica had become a master, so that it may have acknowledged writes."""
+    """Find aborted attempts whose replica had become a master, and so may have acknowledged writes."""
     undone = [
         (attempt, became)
         for attempt in measured.attempts
@@ -140,7 +140,7 @@ def promotion_undone(measured: Measured) -> Iterator[Finding]:
 
 
 def _became(measured: Measured, attempt: Attempt) -> tuple[str, float, str] | None:
-    """Return which replica became a master in that attempt, when, and what shows it, or None if none did."""
+    """Return which replica became a master in an attempt, when, and the row that shows it, or None if none did."""
     chosen = attempt.said("+selected-slave")
     name = measured.history.node(chosen.words[1]).name if chosen else ""
     begin_s, end_s = (chosen or attempt.started).at_s.least, attempt.ends_s
@@ -154,7 +154,10 @@ def _became(measured: Measured, attempt: Attempt) -> tuple[str, float, str] | No
 
 
 COPYING_S = 10.0
-"""A replica that began to follow the master less than this ago may copy it still: a master first waits 5 s."""
+"""A replica may still be copying the master's data this many seconds after it began to follow.
+
+A master first waits 5 s.
+"""
 
 
 def replica_astray(measured: Measured) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""What hinders Sentinels: a quorum or a majority out of reach, TILT, a RESET, a request refused, and disagreement."""
+"""Rules about Sentinels: quorum or majority out of reach, TILT, SENTINEL RESET, a refused request, and disagreement."""
 
 import math
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ from chaos.model import MemberKind
 from chaos.record.events import FailoverAsked, SentinelAddress, SentinelLost, SentinelState
 
 ASKING_S = 3.0
-"""A Sentinel that calls the master down asks the others every second, so that it has asked each twice in this time."""
+"""A Sentinel that calls the master down asks the others every second. In this many seconds it has asked each twice."""
 
 
 def quorum_out_of_reach(measured: Measured) -> Iterator[Finding]:
-    """Find a +sdown that stood for longer than the others need to answer, and that no +odown followed."""
+    """Find a +sdown of the master that no +odown followed although the other Sentinels had time to answer."""
     history, needed = measured.history, quorum(measured)
     down = called_down(measured.said, "sdown")
     if not down or needed is None or called_down(measured.said, "odown"):
@@ -51,7 +51,7 @@ def quorum_out_of_reach(measured: Measured) -> Iterator[Finding]:
 
 
 def _taken_back_s(measured: Measured, down: dict[str, Said]) -> float | None:
-    """Return when the last of them took its +sdown back, or None if one never did."""
+    """Return when the last Sentinel of `down` took its +sdown back, or None if one never did."""
     back: dict[str, float] = {}
     for said in measured.said:
         of_master = said.channel == "-sdown" and said.words[:1] == ["master"] and said.sentinel in down
@@ -90,7 +90,7 @@ def no_majority(measured: Measured) -> Iterator[Finding]:
 
 
 def election_repeated(measured: Measured) -> Iterator[Finding]:
-    """Find elections that were not won although enough Sentinels answered, and tell of the wait until the next one."""
+    """Find elections that were not won although enough Sentinels answered, and the wait until the next election."""
     failed = [one for one in _not_elected(measured) if _could_be_won(measured, one)]
     if not failed:
         return
@@ -115,7 +115,7 @@ def election_repeated(measured: Measured) -> Iterator[Finding]:
 
 
 def votes(measured: Measured, attempt: Attempt) -> list[str]:
-    """Return the Sentinels that voted for the one that began that attempt. It votes for itself, too."""
+    """Return the Sentinels that voted for the Sentinel that began an attempt. It votes for itself, too."""
     cast = [
         (one.sentinel, one.words[0])
         for one in measured.said
@@ -158,11 +158,11 @@ WHY = {
     "NOGOODSLAVE": "it had no replica that it would promote",
     "INPROG": "a failover was under way already",
 }
-"""What the first word of the reply to SENTINEL FAILOVER means."""
+"""Maps the first word of the reply to SENTINEL FAILOVER to its meaning."""
 
 
 def requested_failover_refused(measured: Measured) -> Iterator[Finding]:
-    """Find a SENTINEL FAILOVER that a member sent before it ended, and that was answered with an error."""
+    """Find a SENTINEL FAILOVER that a member sent before it ended and that was answered with an error."""
     for fact in measured.history.facts(FailoverAsked):
         asked, code = fact.event, fact.event.reply.partition(" ")[0]
         if code == "OK":
@@ -184,11 +184,14 @@ def requested_failover_refused(measured: Measured) -> Iterator[Finding]:
 
 
 TILT_S = 30
-"""How long TILT lasts at least."""
+"""How many seconds TILT lasts at least."""
 
 
 def tilt(measured: Measured) -> Iterator[Finding]:
-    """Find when Sentinels were in TILT, from +tilt to -tilt: one finding for all that were so at the same time."""
+    """Find the times in which Sentinels were in TILT, from +tilt to -tilt.
+
+    Sentinels that were in TILT at the same time share one finding.
+    """
     together: list[list[tuple[Said, Said | None]]] = []
     over_s: dict[str, float] = {}
     for entered in sorted((one for one in measured.said if one.channel == "+tilt"), key=lambda one: one.at_s.middle):
@@ -227,15 +230,15 @@ def tilt(measured: Measured) -> Iterator[Finding]:
 
 
 TOGETHER_S = 5.0
-"""Resets that are this near to each other count as one, since an operator resets every Sentinel in turn."""
+"""Resets that are at most this many seconds apart count as one, since an operator resets every Sentinel in turn."""
 
 
 def replicas_forgotten(measured: Measured) -> Iterator[Finding]:
-    """Find resets between the first fault and the end of the failover.
+    """Find resets of Sentinels between the first fault and the end of the failover.
 
     A Sentinel learns of its replicas from the master. While there is no master it learns of none, and can promote none.
-    A reset after the failover is ordinary repair: it makes Sentinel forget the address that a pod had before. So is one
-    in a trial in which no failover came and none was due.
+    A reset after the failover is ordinary repair: it makes Sentinel forget the address that a pod had before. A reset
+    in a trial without a failover that came or was due is ordinary repair, too.
     """
     if not measured.after_effect and not failover_was_due(measured.history, measured.said):
         return
@@ -277,10 +280,10 @@ def _forgotten(measured: Measured, group: list[Said]) -> Finding:
 
 
 def _known_again_s(measured: Measured, name: str, since_s: float) -> float | None:
-    """Return when that Sentinel knew a replica again, or None if it never did.
+    """Return when a Sentinel knew a replica again after a reset, or None if it never did.
 
-    It is `since_s` if the Sentinel was never seen without one. Its state is read once a second, so that
-    it may have been without one for a shorter time.
+    Return `since_s` if the Sentinel was never seen without a replica. Its state is read once a second, so it may have
+    been without one for a shorter time.
     """
     states = [one for one in measured.history.facts(SentinelState) if one.event.sentinel == name]
     after = [one for one in states if one.latest_s >= since_s]
@@ -291,11 +294,11 @@ def _known_again_s(measured: Measured, name: str, since_s: float) -> float | Non
 
 
 APART_S = 1.0
-"""The other Sentinels hear of a new master within this time, from the leader's own hello."""
+"""The other Sentinels hear of a new master within this many seconds, from the leader's own hello."""
 
 
 def sentinels_disagree(measured: Measured) -> Iterator[Finding]:
-    """Find the times in which Sentinels that answered named different masters."""
+    """Find the times in which the Sentinels that answered named different masters."""
     history = measured.history
     told: list[Fact[SentinelAddress] | Fact[SentinelLost]]
     told = sorted([*history.facts(SentinelAddress), *history.facts(SentinelLost)], key=lambda one: one.latest_s)
