@@ -1,1 +1,1 @@
-"""What is known of the kind of system that moves the master's address, a room for each kind; see `operator`."""
+"""What the analysis knows of each kind of operator. Each kind has a room, which is a folder here; see `operator`."""

@@ -1,7 +1,7 @@
-"""`python -m chaos.operators`: what moves the master label of a local system, in the mode that its task names.
+"""`python -m chaos.operators` moves the master label of a local system, in the mode that its task names.
 
-A nest starts it by this name. An operator's own way is in its room; the ways that take Sentinel's word are those of
-`chaos.cluster.local.controller`.
+The process that holds a local system (`chaos.cluster.local.nest`) starts it. The mode that plays an operator is in the
+operator's room; the modes that follow Sentinel are in `chaos.cluster.local.controller`.
 """
 
 import asyncio

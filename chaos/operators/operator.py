@@ -1,8 +1,8 @@
-"""What an operator's room is asked. The answers here are those of a system without an operator; a room overrides them.
+"""What the analysis asks about an operator, answered here for a system without one.
 
-The scenario names its room (`system.operator`). Nothing outside a room knows a word of that operator's log or what its
-reconcile loop does. To add an operator, write a room here, a word in ROOMS of chaos.analysis.trial, and its name in
-`chaos.scenario.scenario`.
+A room is a folder with a subclass of `Operator`, which overrides what it knows about one operator. The scenario names
+its room (`system.operator`). Nothing outside a room knows that operator's log or its reconcile loop. To add an
+operator, write a room here, add it to ROOMS of chaos.analysis.trial, and add its name to `chaos.scenario.scenario`.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Means:
-    """What decides how long an outage may be: the settings, the fault, and who was hit and promoted. Times in seconds.
+    """What decides how long an outage may be: the settings, the fault, and which members were hit and promoted.
 
-    `in_place` says that the killed process was back at its address, as a replica of itself, before Sentinel missed it.
-    `gone_s` is when the deleted pod was gone, from t = 0; None if that was not seen.
+    Times are in seconds. `in_place` is true if the killed process was back at its address, as a replica, before
+    Sentinel reported +sdown. `gone_s` is when the deleted pod was gone, from t = 0, or None if that was not seen.
     """
 
     down_after_s: float
@@ -37,37 +37,40 @@ class Means:
 
 
 class Operator:
-    """A system without an operator: hand-made StatefulSets, machines, compose files. It claims nothing."""
+    """A system without an operator, such as hand-made StatefulSets, machines or compose files."""
 
     name = "none"
     rules: "tuple[Callable[[Measured], Iterable[Finding]], ...]" = ()
     """The rules for findings that only this operator's systems have."""
 
     def label_lines(self, history: "History", successor: "Node") -> "list[LogLine]":
-        """The lines of the operator's log that say that it wrote the master label to the pod of `successor`."""
+        """Return the lines of the operator's log that say that the pod of `successor` got the master label."""
         del history, successor
         return []
 
     def allowed_through_service(self, means: Means) -> "Interval | None":
-        """Within how many seconds from t = 0 the settings let the Service lead to the new master; None if not known."""
+        """Return within how many seconds from t = 0 the Service may lead to the new master, by the settings.
+
+        Return None if that is not known.
+        """
         del means
         return None
 
     def group(self, target: "Node | None", successor: "Node | None") -> str:
-        """The group of a trial. Trials of different groups are never pooled. Empty if there is only one group."""
+        """Return the group of a trial, or an empty string if there is only one. Different groups are never pooled."""
         del target, successor
         return ""
 
     def covariates(self, history: "History") -> dict[str, Any]:
-        """What else about the operator may explain a trial, such as the time since its last pass."""
+        """Return what else about the operator may explain a trial, such as the time since its last reconcile."""
         del history
         return {}
 
     def ticks(self) -> "Callable[[Event], bool]":
-        """Return a function that is given every event in turn, and says if it shows another pass of the operator."""
+        """Return a function that takes every event in turn, and says whether it shows another reconcile."""
         return lambda _event: False
 
     def pointer_cause(self, measured: "Measured") -> str:
-        """Why the Service named the new master so late, as the operator's log shows; empty if it does not."""
+        """Return why the Service named the new master so late, by the operator's log, or an empty string."""
         del measured
         return ""

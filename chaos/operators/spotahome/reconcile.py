@@ -1,10 +1,11 @@
-"""One reconcile of the operator, as a list of steps: CheckAndHeal of its checker.go, with its early returns. Pure.
+"""One reconcile of the operator as a list of steps: CheckAndHeal of its checker.go, with its early returns.
 
-It follows spotahome/redis-operator v1.3.0-rc1, function by function; each docstring names the Go function. Left out is
-what no local system has: metrics, bootstrapping from another system, a single Redis, and the ages of pods.
+The code follows spotahome/redis-operator v1.3.0-rc1, function by function; each docstring names the Go function. It
+leaves out what no local system has: metrics, bootstrapping from another system, a single Redis, and the ages of pods.
 
-A step is a generator. It yields what is to be done and is sent what came of it. So the operator's order of calls and
-writes is written down once, without input or output: a test answers for a whole system, `resync` with the real one.
+A step is a generator. It yields an action and is sent the result of that action. The order of the operator's calls and
+writes is thus written down once, without input or output. A test sends results for a whole system, and `resync` carries
+the actions out on the real one.
 """
 
 import re
@@ -22,12 +23,12 @@ T = TypeVar("T")
 
 
 class Failed(Exception):
-    """An error of the operator. It ends the reconcile unless a step goes on after it. Its text is logged."""
+    """An error of the operator. It ends the reconcile unless a step catches it. Its text is logged."""
 
 
 @dataclass(frozen=True, slots=True)
 class RedisCall:
-    """Send one command to a Redis or a Sentinel. The answer is its reply, or Failed."""
+    """Send one command to a Redis or a Sentinel. The result is its reply, or Failed is raised."""
 
     address: Address
     words: tuple[str | int, ...]
@@ -49,38 +50,41 @@ Steps = Generator[Action, Any, T]
 
 
 def pods_of(component: str, *, at_work: bool = True) -> Steps[list[ListedPod]]:
-    """The pods that run and are not terminating, or else all (check.go: GetRedisesIPs, GetSentinelsIPs)."""
+    """Return the pods of a component that run and are not terminating (check.go: GetRedisesIPs, GetSentinelsIPs).
+
+    With `at_work=False`, return all pods of the component.
+    """
     pods: tuple[ListedPod, ...] = yield Look()
     return [pod for pod in pods if pod.component == component and (pod.at_work or not at_work)]
 
 
 def call(address: Address, *words: str | int) -> Steps[Any]:
-    """The reply to one command. Raises Failed."""
+    """Return the reply to one command. Raises Failed."""
     return (yield RedisCall(address, words))
 
 
 def is_master(redis: Address) -> Steps[bool]:
-    """client.go: IsMaster."""
+    """Return whether a Redis is a master (client.go: IsMaster)."""
     return info_fields((yield from call(redis, "INFO", "replication"))).get("role") == "master"
 
 
 def followed_by(redis: Address) -> Steps[Address | None]:
-    """Whom a Redis follows; None for a master (client.go: GetSlaveOf).
+    """Return the address that a Redis follows, or None for a master (client.go: GetSlaveOf).
 
-    Unlike there the port is part of it, since on a local system several Redis may have one address.
+    The Go function returns no port. Here it is needed, because on a local system several Redis may have one IP.
     """
     fields = info_fields((yield from call(redis, "INFO", "replication")))
     return (fields["master_host"], int(fields["master_port"])) if "master_host" in fields else None
 
 
 def label(pod: ListedPod, role: Role) -> Steps[None]:
-    """check.go: setMasterLabelIfNecessary, setSlaveLabelIfNecessary."""
+    """Give a pod its label unless it has it (check.go: setMasterLabelIfNecessary, setSlaveLabelIfNecessary)."""
     if pod.role != role:
         yield Label(pod.name, role)
 
 
 def reconcile(task: Task) -> Steps[None]:
-    """checker.go: CheckAndHeal. Raises Failed if it ends with an error. The next resync begins afresh."""
+    """Play one reconcile (checker.go: CheckAndHeal). Raises Failed if it ends with an error."""
     if not (yield from _all_running("redis", task.replicas + 1)):
         return
     if not (yield from _all_running("sentinel", task.sentinels)):
@@ -99,17 +103,20 @@ def reconcile(task: Task) -> Steps[None]:
 
 
 def all_running(pods: list[ListedPod], wanted: int) -> bool:
-    """check.go: IsRedisRunning, AreAllRunning. The phase counts, and not whether a pod is Ready."""
+    """Return whether at least `wanted` pods run (check.go: IsRedisRunning, AreAllRunning).
+
+    The phase of a pod counts, and not whether the pod is Ready.
+    """
     return len(pods) >= wanted and all(pod.at_work for pod in pods)
 
 
 def _all_running(component: str, wanted: int) -> Steps[bool]:
-    """The operator returns without a word at its usual level of logging."""
+    """Return whether a component's pods run. The operator logs nothing at its usual level if they do not."""
     return all_running((yield from pods_of(component, at_work=False)), wanted)
 
 
 def _masters() -> Steps[list[Address]]:
-    """check.go: GetNumberMasters. A Redis that does not answer counts as no master."""
+    """Return the masters (check.go: GetNumberMasters). A Redis that does not answer counts as no master."""
     masters = []
     for pod in (yield from pods_of("redis")):
         try:
@@ -121,7 +128,10 @@ def _masters() -> Steps[list[Address]]:
 
 
 def _the_master() -> Steps[Address]:
-    """check.go: GetMasterIP. It asks every pod once more, and waits once more for those that do not answer."""
+    """Return the one master (check.go: GetMasterIP).
+
+    Every pod is asked once more, and a pod that does not answer is waited for once more.
+    """
     masters = yield from _masters()
     if len(masters) != 1:
         raise Failed("number of redis nodes known as master is different than 1")
@@ -129,7 +139,10 @@ def _the_master() -> Steps[Address]:
 
 
 def _follow(master: Address) -> Steps[None]:
-    """checker.go: once one pod does not follow the master all are made to, and no more labels are checked."""
+    """Check all pods, and make all of them follow the master once one does not (checker.go).
+
+    No more labels are checked after that pod.
+    """
     try:
         yield from _check_all_slaves(master)
     except Failed as wrong:
@@ -138,9 +151,10 @@ def _follow(master: Address) -> Steps[None]:
 
 
 def _check_all_slaves(master: Address) -> Steps[None]:
-    """check.go: CheckAllSlavesFromMaster. In the order of names each pod gets its label and is asked *after* that.
+    """Label each pod in the order of names, and ask it *after* that whom it follows (CheckAllSlavesFromMaster).
 
-    So if a pod has just come back and still follows itself, no pod after it gets its label, not even the master.
+    This is in check.go. If a pod has just come back and still follows itself, no pod after it gets its label, not even
+    the master.
     """
     for pod in (yield from pods_of("redis", at_work=False)):
         yield from label(pod, "master" if pod.address == master else "slave")
@@ -154,7 +168,7 @@ def _check_all_slaves(master: Address) -> Steps[None]:
 
 
 def _set_master_on_all(master: Address) -> Steps[None]:
-    """heal.go: SetMasterOnAll. It skips the master, and so does not label it."""
+    """Make every other pod follow the master, and label it (heal.go: SetMasterOnAll). The master is not labelled."""
     for pod in (yield from pods_of("redis", at_work=False)):
         if not (yield from _still_master(master)):
             return
@@ -183,16 +197,16 @@ def _still_master(master: Address) -> Steps[bool]:
 
 
 def _set_redis(task: Task) -> Steps[None]:
-    """checker.go: applyRedisCustomConfig. A setting that one of them refuses ends the reconcile."""
+    """Set every Redis (checker.go: applyRedisCustomConfig). If one refuses a setting, the reconcile ends."""
     for pod in (yield from pods_of("redis")):
         for name, value in task.settings.get("redis", {}).items():
             yield from call(pod.address, "CONFIG", "SET", name, value)
 
 
 def _update_pods() -> Steps[None]:
-    """checker.go: UpdateRedisesPods. All that is left of it here is that every replica has to answer.
+    """Ask every replica for its state (checker.go: UpdateRedisesPods). If one does not answer, the reconcile ends.
 
-    It replaces pods of an old revision once all replicas are in sync, and here no pod is of an old revision.
+    The operator then replaces pods of an old revision, and here no pod is of an old revision.
     """
     master = (yield from _masters())[:1]
     for pod in (yield from pods_of("redis")):
@@ -201,9 +215,9 @@ def _update_pods() -> Steps[None]:
 
 
 def no_master(task: Task) -> Steps[bool]:
-    """checker.go: the case of 0 masters. As a rule it waits for Sentinel.
+    """Act without a master, as a rule by waiting for Sentinel (checker.go: the case of 0 masters).
 
-    True if it has made a Redis the master, so that the reconcile goes on.
+    Return True if a Redis was made the master, so that the reconcile goes on.
     """
     yield LogNote("warning", "Number of Masters running is 0")
     unhealthy = yield from _without_quorum(task)
@@ -221,9 +235,9 @@ def no_master(task: Task) -> Steps[bool]:
 
 
 def _without_quorum(task: Task) -> Steps[int]:
-    """check.go: CheckSentinelQuorum. How many Sentinels are unhealthy if that is too many, else 0.
+    """Return how many Sentinels are unhealthy if that is too many, else 0 (check.go: CheckSentinelQuorum).
 
-    The quorum is compared with those that see no quorum, and not with those that do.
+    The operator compares the quorum with the number of Sentinels that see no quorum, and not with those that do.
     """
     sentinels = yield from pods_of("sentinel")
     if len(sentinels) < task.quorum:
@@ -239,7 +253,10 @@ def _without_quorum(task: Task) -> Steps[int]:
 
 
 def _all_follow_themselves() -> Steps[bool]:
-    """check.go: CheckIfMasterLocalhost. Every Redis that has just started from the operator's file follows itself."""
+    """Return whether every Redis follows itself (check.go: CheckIfMasterLocalhost).
+
+    A Redis that has just started from the operator's file follows itself.
+    """
     themselves = []
     for pod in (yield from pods_of("redis")):
         try:
@@ -255,7 +272,7 @@ def _all_follow_themselves() -> Steps[bool]:
 
 
 def _set_oldest_as_master() -> Steps[None]:
-    """heal.go: SetOldestAsMaster. The ages of pods are not known here, so it takes the first by name."""
+    """Make the first Redis by name the master (heal.go: SetOldestAsMaster). The ages of pods are not known here."""
     master = None
     for pod in (yield from pods_of("redis", at_work=False)):
         if master is None:
@@ -280,10 +297,11 @@ def _set_oldest_as_master() -> Steps[None]:
 
 
 def monitor(task: Task, master: Address) -> Steps[None]:
-    """checker.go: CheckSentinelMonitor, NewSentinelMonitor; client.go: MonitorRedisWithPort, which sets the password.
+    """Make every Sentinel monitor the master (checker.go: CheckSentinelMonitor, NewSentinelMonitor).
 
-    A Sentinel that has not switched yet is right to name the old master, and is told to forget it all the same. MONITOR
-    resets every setting to its default; they are set again at the end of the reconcile.
+    The password is set as in client.go: MonitorRedisWithPort. A Sentinel that has not switched yet rightly names the
+    old master, and is made to forget it all the same. MONITOR resets every setting to its default. The settings are set
+    again at the end of the reconcile.
     """
     for pod in (yield from pods_of("sentinel")):
         try:
@@ -303,7 +321,7 @@ def _check_monitor(task: Task, pod: ListedPod, master: Address) -> Steps[None]:
 
 
 def _remove(task: Task, pod: ListedPod) -> Steps[None]:
-    """client.go: MonitorRedisWithPort, which goes on even if this fails."""
+    """Remove the master from a Sentinel, and go on if that fails (client.go: MonitorRedisWithPort)."""
     try:
         yield from call(pod.address, "SENTINEL", "REMOVE", task.master)
     except Failed:
@@ -311,7 +329,7 @@ def _remove(task: Task, pod: ListedPod) -> Steps[None]:
 
 
 def heal_sentinels(task: Task) -> Steps[None]:
-    """checker.go: checkAndHealSentinels. It checks what all know of Sentinels, then of replicas, and then sets all."""
+    """Check how many Sentinels and replicas each Sentinel knows, and set it (checker.go: checkAndHealSentinels)."""
     watching = yield from pods_of("sentinel")
     yield from _count(watching, "sentinels", task.sentinels, "sentinels")
     yield from _count(watching, "slaves", task.replicas, "expected slaves")
@@ -321,7 +339,7 @@ def heal_sentinels(task: Task) -> Steps[None]:
 
 
 def _count(watching: list[ListedPod], field: str, wanted: int, words: str) -> Steps[None]:
-    """Reset each Sentinel that knows another number, or cannot say. A reset one forgets all but the master."""
+    """Reset each Sentinel that does not know `wanted` others. After a reset it knows only the master."""
     for pod in watching:
         try:
             info = yield from call(pod.address, "INFO", "sentinel")
@@ -333,6 +351,6 @@ def _count(watching: list[ListedPod], field: str, wanted: int, words: str) -> St
 
 
 def known(info: str, field: str) -> int | None:
-    """The number in INFO sentinel; None if the Sentinel's first master is not ok (client.go: isSentinelReady)."""
+    """Return a number from INFO sentinel, or None if the first master is not ok (client.go: isSentinelReady)."""
     status, number = re.search(r"status=([a-z]+)", info), re.search(rf"{field}=(\d+)", info)
     return int(number[1]) if number and status and status[1] == "ok" else None

@@ -1,8 +1,8 @@
-"""The operator's loop on the local cluster: a reconcile every `every_s`, whatever happens and however long one takes.
+"""The operator's loop on the local cluster: a reconcile every `every_s`, even if the last one failed.
 
-It calls a Redis or a Sentinel as go-redis v8 does with nothing set (options.go): a connection for each call, 5 s to
-connect, 3 s for a reply, and three more attempts after either took too long or failed. So an address that swallows
-packets costs 20 s a call, and a process that hangs 12 s.
+A command is sent as go-redis v8 does with its defaults (options.go): a connection for each call, 5 s to connect, 3 s
+for a reply, and three more attempts if either fails or takes too long. An address that drops packets therefore costs 20
+s a call, and a process that hangs 12 s.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ from chaos.operators.spotahome.reconcile import Action, Failed, Look, RedisCall,
 from chaos.resp import Resp
 
 RETRIED = ("LOADING ", "READONLY ", "CLUSTERDOWN ", "TRYAGAIN ")
-"""How replies begin that are asked for again (go-redis v8, error.go)."""
+"""The beginnings of error replies after which a command is sent again (go-redis v8, error.go)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """`backoff_s` doubles with each attempt."""
+    """The time-outs and the attempts of one call. `backoff_s` doubles with each attempt."""
 
     dial_s: float = 5.0
     read_s: float = 3.0
@@ -38,7 +38,7 @@ class Caller:
         self._patience = patience
 
     async def call(self, address: Address, words: tuple[str | int, ...], access: Access = PLAIN) -> Any:  # noqa: ANN401  any of RESP's types
-        """Return the reply. Raises Failed with what the last attempt met; an error reply is one such thing."""
+        """Return the reply. Raises Failed with the error of the last attempt, which may be an error reply."""
         met = ""
         for attempt in range(self._patience.attempts):
             if attempt:
@@ -60,7 +60,7 @@ class Caller:
 
 
 async def resync(task: Task, api: ApiServer) -> None:
-    """Reconcile until cancelled: at once, and then by the clock, since it watches no pod and no Sentinel."""
+    """Reconcile at once, and then by the clock until cancelled. The operator watches no pod and no Sentinel."""
     caller, due_ns = Caller(Patience()), mono_ns()
     while True:
         await attempt(reconcile(task), caller, api)
@@ -69,15 +69,15 @@ async def resync(task: Task, api: ApiServer) -> None:
 
 
 def next_ns(due_ns: int, now_ns: int, period_ns: int) -> int:
-    """When the next reconcile is due. Ticks keep their phase: they are multiples of the period after the first one.
+    """Return when the next reconcile is due: at a multiple of the period after the first one.
 
-    All ticks that came during the last reconcile are played as one, at once, as the operator's queue merges them.
+    All multiples that passed during the last reconcile are played as one, at once, as the operator's queue merges them.
     """
     return due_ns + max(1, (now_ns - due_ns) // period_ns) * period_ns
 
 
 async def attempt(steps: Steps[None], caller: Caller, api: ApiServer) -> None:
-    """Do what the steps say, until they end or fail. A failure is logged in the operator's words."""
+    """Carry out the actions of `steps` until these end or fail. A failure is logged in the operator's words."""
     try:
         action = next(steps)
         while True:

@@ -1,4 +1,4 @@
-"""What a recording shows of the operator: its log, what its settings allow, how its trials are grouped."""
+"""Reads recordings of the operator: its log, what its settings allow, and how its trials are grouped."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -15,19 +15,19 @@ from chaos.operators.spotahome import LABEL_LINE, REPAIR_LINE
 from chaos.record.events import ConfigSet, Event
 
 LABEL_S = Interval(1.0, 2.0)
-"""From down-after to when a resync may write the label, at the earliest and at the latest."""
+"""How many seconds after down-after a resync can write the label, at the earliest and at the latest."""
 POD_BACK_S = 6.0
 """A replaced pod runs again within this many seconds of its predecessor's end."""
 MENDED_S = 2.0
-"""How long after failover-timeout Sentinel may take to make the old master a replica: until its next INFO."""
+"""How many seconds after failover-timeout Sentinel may take to make the old master a replica: until its next INFO."""
 NAMED = re.compile(r"\bnamespace[:=] ?([\w.-]+)")
-"""How a line of its log names the namespace that it is about."""
+"""Matches the namespace that a line of the operator's log is about."""
 TICK_SLACK_S = 3.0
-"""How much the time between two resyncs may differ from their period, since each takes a while."""
+"""By how many seconds the time between two resyncs may differ from their period, since each takes a while."""
 
 
 def _mine(history: History, pattern: str) -> Iterator[LogLine]:
-    """Lines of the operator's log that match, without those that name the namespace of another system of its."""
+    """Yield the matching lines of the operator's log, without those about another namespace."""
     kube = history.scenario.system.kube
     for line in history.lines("operator", pattern):
         named = NAMED.search(line.text)
@@ -36,13 +36,13 @@ def _mine(history: History, pattern: str) -> Iterator[LogLine]:
 
 
 def resyncs_s(history: History) -> list[float]:
-    """When some Redis was told CONFIG SET: its process counts more of them than at the poll before."""
+    """Return when the operator set a Redis: a process counts more CONFIG SET than at the poll before."""
     is_tick = SetsCounted()
     return [fact.at_s.middle for fact in history.facts(ConfigSet) if is_tick(fact.event)]
 
 
 class SetsCounted:
-    """Says of each event whether it shows a resync: a process that counts more CONFIG SET than when it last said so."""
+    """Returns for each event whether it shows a resync: a process counts more CONFIG SET than at its last event."""
 
     def __init__(self) -> None:
         self._counted: dict[tuple[str, str], int] = {}
@@ -62,7 +62,7 @@ class Spotahome(Operator):
         return list(_mine(history, f"{LABEL_LINE}.*{re.escape(successor.name)}"))
 
     def allowed_through_service(self, means: Means) -> Interval | None:
-        """From when the operator can act at the earliest until its resync has reached the new master's pod."""
+        """Return the interval from when the operator can act until its resync has reached the new master's pod."""
         if means.requested:
             if means.gone_s is None:
                 return None
@@ -78,18 +78,21 @@ class Spotahome(Operator):
         return Interval(first.least + more.least, first.most + means.period_s + more.most)
 
     def group(self, target: Node | None, successor: Node | None) -> str:
-        """Whether the killed pod's ordinal is lower or higher than the new master's. It decides which resync labels."""
+        """Return whether the killed pod's ordinal is `lower` or `higher` than the new master's.
+
+        This order decides which resync labels the new master.
+        """
         killed, new = (node.ordinal if node else None for node in (target, successor))
         if killed is None or new is None or killed == new:
             return ""
         return "lower" if killed < new else "higher"
 
     def covariates(self, history: History) -> dict[str, Any]:
-        """Return `since_resync_s`, the seconds from the last resync to t = 0, and `resync_seen_by`, what shows that.
+        """Return `since_resync_s`, the seconds from the last resync to t = 0, and `resync_seen_by`, what shows it.
 
         Each resync sets every Redis, as the statistics of Redis show (`commandstats`). Older recordings and a Redis
-        before 7 do not have them. Then it is counted back from the resync that wrote the label (`label`). Since that
-        resync is part of the outage, such a figure cannot be used to explain the outage.
+        before 7 do not have them. The seconds are then counted back from the resync that wrote the label (`label`).
+        Since that resync is part of the outage, such a figure cannot be used to explain the outage.
         """
         ticks = [at_s for at_s in resyncs_s(history) if at_s <= 0]
         if ticks:
