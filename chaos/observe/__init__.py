@@ -1,1 +1,1 @@
-"""The observers: what the agent sees of the system and of itself. Every observation is an event."""
+"""The observers watch the system and the agent itself, and write every observation as an event."""

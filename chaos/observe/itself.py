@@ -1,7 +1,7 @@
-"""The agent observes itself: its stalls, the pressure on its node, and its clock.
+"""Observes the agent itself: its stalls, the pressure on its node, and its clock.
 
-The hiccup meter runs on the same event loop as the clients. Whatever holds it up holds them up too, and is not the
-service's fault.
+The hiccup meter runs on the same event loop as the clients. Whatever delays the meter delays the clients too, and is
+not the service's fault.
 """
 
 import asyncio
@@ -15,16 +15,19 @@ from chaos.timers import GRID_NS, Timers, on_grid
 
 TICK_NS = GRID_NS
 HICCUP_NS = 5_000_000
-"""A tick that is this late is an event of its own. Of the others only the worst of each second is recorded."""
+"""A tick that is at least this late is an event of its own.
+
+Of the other ticks, only the worst of each second is recorded.
+"""
 SUMMARY_NS = 1_000_000_000
 SLEPT_S = 0.5
-"""The two clocks are not read at the same time, so that less than this is no sleep."""
+"""A shorter time than this, in seconds, is no sleep, since the two clocks are not read at the same moment."""
 
 
 class HiccupMeter:
-    """Ticks on the grid of the timers, and records how late the loop comes to each tick.
+    """Ticks on the grid of the timers, and records how late the event loop comes to each tick.
 
-    A hiccup says how long the loop can have been held up at most: from its last tick to the one that was late.
+    A Hiccup event says how long the loop can have been held up at most: from the last tick to the late one.
     """
 
     def __init__(self, events: EventWriter, first_ns: int | None = None) -> None:
@@ -35,7 +38,7 @@ class HiccupMeter:
         self._timers: Timers
 
     async def run(self) -> None:
-        """Tick for ever."""
+        """Tick until cancelled."""
         loop = asyncio.get_running_loop()
         self._timers = Timers(loop)
         self._timers.at(self._due_ns, self._due)
@@ -49,7 +52,10 @@ class HiccupMeter:
         self._timers.at(self._due_ns, self._due)
 
     def ticked(self, now_ns: int) -> None:
-        """Count the tick that was due, and those that were slept through. The first is as late as the loop is."""
+        """Count the tick that was due, and further ticks that are past already.
+
+        The first one shows how late the loop is.
+        """
         late_ns = now_ns - self._due_ns
         if late_ns >= HICCUP_NS:
             held_ns = now_ns - self._ticked_ns
@@ -88,9 +94,9 @@ def asleep_for(slept_s: float) -> str:
 
 
 def pressure(proc: Path = Path("/proc")) -> Pressure:
-    """Read the pressure. `some10` is the share of the last 10 s, in %, in which a task waited for a CPU.
+    """Read the load, and the share of the last 10 s, in %, in which a task waited for a CPU (`some10`).
 
-    It is None if the kernel does not tell (PSI).
+    `some10` is None if the kernel does not tell it (PSI).
     """
     load1 = float((proc / "loadavg").read_text().split()[0])
     try:

@@ -1,4 +1,4 @@
-"""All observers of one trial. They watch the members that the platform names, as these change."""
+"""Runs all observers of one trial. They watch the members that the platform names, as these change."""
 
 import asyncio
 from collections import defaultdict
@@ -20,7 +20,7 @@ GONE = "no longer a member"
 
 
 def identity(member: Member) -> Identity:
-    """Return what tells a member from others. A process that restarts in place is the same: its observer reconnects."""
+    """Return what tells a member from others. It does not change if the member's process restarts in place."""
     return member.name, member.uid, member.address, member.port
 
 
@@ -29,7 +29,7 @@ class Observer(Protocol):
         """Watch until something breaks."""
 
     def lost(self, error: str) -> None:
-        """Write that the member is not seen any more, if that is news."""
+        """Write that the member is not seen any more, unless that was written already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,10 @@ class Watch:
 
 
 class Observers:
-    """Runs observers in `group`. What they observe never breaks it, but an event that cannot be written does.
+    """Runs observers in `group`. An event that cannot be written ends the group, and nothing else about a member does.
 
-    `master` is Sentinel's name for the master, and `accesses` say how members are connected to. `settings` are read
-    beside the usual ones, each given as the names that it may have.
+    `master` is Sentinel's name for the master, and `accesses` say how to connect to members. `settings` are read beside
+    the usual ones. Each is given as the names that it may have.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Observers:
         }
 
     def follow(self, members: Iterable[Member]) -> None:
-        """Watch exactly these members from now on. Those that were watched before keep their connections."""
+        """Watch exactly these members from now on. Members that were watched before keep their connections."""
         wanted = {identity(member): member for member in members if member.kind in self._observers}
         for gone in self._watched.keys() - wanted.keys():
             watch = self._watched.pop(gone)

@@ -1,7 +1,7 @@
-"""Watches one HAProxy: every 50 ms it asks the stats socket, on a connection that is kept, which servers are up.
+"""Watches one HAProxy: every 50 ms it asks the stats socket, on one connection, which servers are up.
 
-This shows where HAProxy sends clients. Whether the service works is shown by clients, and why a server is down by
-HAProxy's own log, which is recorded too.
+This shows where HAProxy sends clients. The clients show whether the service works, and HAProxy's own log, which is
+recorded too, shows why a server is down.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from chaos.record.events import ProxyLost, ProxyServers, ServerEntry
 
 SERVERS_S = 0.05
 AGAIN_NS = 1_000_000_000
-"""Servers that did not change are written again after this time. So silence means that the observer is gone."""
+"""Servers that did not change are written again after this time, so that silence means that the observer is gone."""
 ASK, PROMPT = b"show servers state\n", b"\n> "
 RUNNING = {"1", "2"}
 """HAProxy's numbers for the states in which a server gets connections: starting, and running (management.txt 9.3)."""
@@ -22,7 +22,10 @@ COLUMNS = ("be_name", "srv_name", "srv_addr", "srv_port", "srv_op_state")
 
 
 class ProxyObserver:
-    """Observes one HAProxy. `polled` goes with its name and outlives its pods, so that a change between two is seen."""
+    """Observes one HAProxy.
+
+    `polled` belongs to its name and outlives its pods, so that a change between pods is seen.
+    """
 
     def __init__(self, observed: ObservedMember, polled: PolledFact) -> None:
         self._observed = observed
@@ -31,7 +34,10 @@ class ProxyObserver:
         self._written_ns = 0
 
     async def observe(self) -> None:
-        """Poll until the connection ends. `prompt` makes HAProxy keep it open, and mark where answers end."""
+        """Poll until the connection ends.
+
+        HAProxy keeps it open after the command `prompt`, and marks where answers end.
+        """
         self._sent_ns = mono_ns()
         member = self._observed.member
         async with asyncio.timeout(REPLY_S):
@@ -63,10 +69,10 @@ class ProxyObserver:
 
 
 def servers_in(answer: str) -> Iterator[ServerEntry]:
-    """Yield the servers of every backend, in HAProxy's order. Raises ConnectionError if `answer` is no such table.
+    """Yield the servers of every backend, in HAProxy's order. Raises ConnectionError if `answer` is not such a table.
 
-    The first line is the version of the format. The second names the columns after a `#`. The address of a server is
-    `-` if its name is not found.
+    The first line is the version of the format. The second line names the columns after a `#`. The address of a server
+    is `-` if its name is not found.
     """
     lines = answer.split("\n")
     header = lines[1].removeprefix("# ").split() if len(lines) > 1 else []
@@ -80,7 +86,7 @@ def servers_in(answer: str) -> Iterator[ServerEntry]:
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, command: bytes) -> str:
-    """Send a command and return the answer, which ends at the next prompt. Raises OSError, TimeoutError among them."""
+    """Send a command and return the answer, up to the next prompt. Raises OSError, also for a time-out."""
     writer.write(command)
     try:
         async with asyncio.timeout(REPLY_S):

@@ -1,6 +1,6 @@
-"""Watches one Redis: its role every 50 ms, who sets it every 0.5 s, and its settings every 5 s, on one connection.
+"""Watches one Redis on one connection: its role every 50 ms, its CONFIG SETs every 0.5 s, its settings every 5 s.
 
-This shows what ROLE says. Whether the service works is shown by clients.
+This shows what ROLE says. The clients show whether the service works.
 """
 
 from typing import Any
@@ -14,15 +14,15 @@ from chaos.resp import Resp, info_fields
 
 ROLE_S = 0.05
 AGAIN_NS = 1_000_000_000
-"""A role that did not change is written again after this time. So silence means that the observer is gone."""
+"""A role that did not change is written again after this time, so that silence means that the observer is gone."""
 SETTINGS_POLLS, SET_POLLS = 100, 10
-"""Settings are read at every hundredth poll of the role, and how often they were set at every tenth."""
+"""Settings are read at every hundredth poll of the role, and the count of CONFIG SET at every tenth."""
 CONFIG_SET = "cmdstat_config|set"
-"""Redis counts the parts of CONFIG apart from version 7 on; before that nothing tells a SET from our own GET."""
+"""The name of the statistics of CONFIG SET. Before Redis 7, CONFIG SET is not counted apart from our own CONFIG GET."""
 
 
 class RoleObserver:
-    """Observes one Redis. `polled` goes with its name and outlives its pods, so that a change between two is seen."""
+    """Observes one Redis. `polled` belongs to its name and outlives its pods, so that a change between pods is seen."""
 
     def __init__(self, observed: ObservedMember, polled: PolledFact, settings: SettingsLog) -> None:
         self._observed = observed
@@ -33,7 +33,7 @@ class RoleObserver:
         self._set = PolledFact()
 
     async def observe(self) -> None:
-        """Poll until the connection ends. A connection is to one process, so that the run id is asked for once."""
+        """Poll until the connection ends. It leads to one process, so the run id is asked for only once."""
         self._sent_ns = mono_ns()
         async with self._observed.connect() as redis:
             run_id = await run_id_of(redis)
@@ -55,7 +55,7 @@ class RoleObserver:
             self._observed.events.write(event, since_ns=change.since_ns)
 
     async def _witness(self, redis: Resp, run_id: str) -> None:
-        """Record how often somebody told it CONFIG SET, if that is news."""
+        """Write how often CONFIG SET was called, if the number changed."""
         sent_ns = mono_ns()
         calls = sets_in(await redis.call("INFO", "commandstats"))
         change = self._set.shown((run_id, calls), sent_ns)
@@ -76,7 +76,7 @@ class RoleObserver:
 
 
 async def run_id_of(redis: Resp) -> str:
-    """Return the run id, which tells a process from its successor. Raises ConnectionError if INFO is refused."""
+    """Return the run id, which every process has anew. Raises ConnectionError if INFO is refused."""
     reply = await redis.call("INFO", "server")
     if isinstance(reply, ReplyError):
         raise ConnectionError(f"INFO: {reply}")
@@ -84,9 +84,10 @@ async def run_id_of(redis: Resp) -> str:
 
 
 def role_in(reply: Any) -> dict[str, Any]:  # noqa: ANN401  a reply is any of RESP's types
-    """Read a reply to ROLE. A replica's `link` is `up` if it is connected to its master, or else ROLE's own word.
+    """Read a reply to ROLE. `link` of a replica is `up` if it is connected to its master, or else ROLE's own word.
 
-    ROLE says `sync` while the data of a full resynchronisation is transferred.
+    ROLE says `sync` while the data of a full resynchronisation is transferred. Raises ConnectionError for an error
+    reply.
     """
     if isinstance(reply, ReplyError):
         raise ConnectionError(f"ROLE: {reply}")
@@ -98,6 +99,6 @@ def role_in(reply: Any) -> dict[str, Any]:  # noqa: ANN401  a reply is any of RE
 
 
 def sets_in(reply: object) -> int:
-    """Read from INFO commandstats how often CONFIG SET was called; 0 if it never was, or if it is not counted."""
+    """Return from INFO commandstats how often CONFIG SET was called, or 0 if it never was or is not counted."""
     counted = info_fields(reply).get(CONFIG_SET, "") if isinstance(reply, str) else ""
     return int(dict(pair.split("=", 1) for pair in counted.split(",") if "=" in pair).get("calls", 0))

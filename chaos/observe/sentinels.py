@@ -1,6 +1,6 @@
 """Watches one Sentinel: which master it names, what it knows, and every event that it publishes.
 
-A Sentinel publishes only its own events, so that every Sentinel is watched.
+A Sentinel publishes only its own events, so every Sentinel is watched.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ STATE_POLLS = 20
 
 
 class SentinelObserver:
-    """Polls one Sentinel about the master that is named `master`: its address every 50 ms, its state every second."""
+    """Polls one Sentinel about the master called `master`: its address every 50 ms, its state every second."""
 
     def __init__(self, observed: ObservedMember, master: str, settings: SettingsLog) -> None:
         self._observed = observed
@@ -79,10 +79,10 @@ class SentinelObserver:
 
 
 class PublishedObserver:
-    """Writes every event that one Sentinel publishes, and a `gap` for each time in which nobody listened to it.
+    """Writes every event that one Sentinel publishes, and a `gap` for each time without a connection.
 
-    The connection is pinged as often as the address is polled. So an event was published between the last answered ping
-    and its arrival, and a connection that has gone silent is noticed.
+    The connection is pinged as often as the address is polled. An event was therefore published between the last
+    answered ping and the event's arrival, and a connection that has gone silent is noticed.
     """
 
     def __init__(self, observed: ObservedMember) -> None:
@@ -123,7 +123,7 @@ NOT_MONITORED: dict[str, Any] = {
     "address": None,
     "replicas": [],
 }
-"""The state of a Sentinel that knows no master of this name, as while an operator removes it and adds it anew."""
+"""The state of a Sentinel that knows no master of this name, as between an operator's SENTINEL REMOVE and MONITOR."""
 
 
 def state_in(master: dict[str, str], replicas: list[dict[str, str]]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What every observer shares: a steady pace, changes with their intervals, settings, and a supervisor.
 
-An observer is a function that ends when its connection does. Only `supervised` runs for ever: it begins each again.
-No password is ever among the settings that are written, and none is asked for.
+An observer is a function that ends when its connection ends. `supervised` starts it again, until cancelled. Passwords
+are neither asked for nor among the settings that are written.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from chaos.resp import Resp
 from chaos.timers import next_multiple
 
 REPLY_S = 1.0
-"""The longest wait for a connection or a reply. An address that drops packets holds an observer up no longer."""
+"""The longest wait for a connection or a reply, in seconds, as from an address that drops packets."""
 RETRY_NS = 100_000_000
 """The least time between two attempts to connect."""
 SENTINEL_SETTINGS = ("down-after-milliseconds", "failover-timeout", "parallel-syncs", "quorum")
@@ -53,7 +53,7 @@ only from Redis 7.0 on, and `*` would bring passwords."""
 
 @dataclass(frozen=True, slots=True)
 class ObservedMember:
-    """A member that is observed: where it is, and the file that what it shows is written to."""
+    """A member that is observed, and the file to which its events are written."""
 
     member: Member
     events: EventWriter
@@ -64,9 +64,10 @@ class ObservedMember:
 
 
 class Pace:
-    """A beat at the multiples of a period. They are the same in the whole process, so that one wake-up serves many.
+    """Beats at the multiples of a period.
 
-    A beat that was missed is left out, so that a poll that comes late is not followed by a burst.
+    They are the same in the whole process, so that one wake-up serves many observers. A beat that was missed is left
+    out, so that a late poll is not followed by a burst.
     """
 
     def __init__(self, period_s: float) -> None:
@@ -81,17 +82,17 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A value that differs from the one before, which was last seen at `since_ns`, or None at first sight."""
+    """A change of a polled value. The value before was last seen at `since_ns`, which is None if there was none."""
 
     since_ns: int | None
 
 
 class PolledFact:
-    """One value that is polled. It turns what the polls show into changes, each with its interval.
+    """A value that is polled. It turns the results of polls into changes, each with its interval.
 
-    Every stamp that is passed in is when a poll's request was *sent*, because what the answer shows may have been so
-    from then on. A poll that fails shows nothing. If the value differs after failed polls, the change reaches back to
-    the last poll that showed the old value.
+    Every stamp that is passed in is when a poll's request was *sent*, because what the answer shows may be true from
+    then on. A poll that fails shows nothing. If the value differs after failed polls, the change reaches back to the
+    last poll that showed the old value.
     """
 
     def __init__(self) -> None:
@@ -104,24 +105,24 @@ class PolledFact:
         return self._failed_ns is not None
 
     def shown(self, value: object, sent_ns: int) -> Change | None:
-        """A poll was answered. It is news if the value differs, or if it is the first answer after a failure."""
+        """Take an answer to a poll. Return a change if the value differs or if the poll before failed, else None."""
         differs = value != self._value
         change = Change(self._shown_ns if differs else self._failed_ns) if differs or self.lost else None
         self._value, self._shown_ns, self._failed_ns = value, sent_ns, None
         return change
 
     def failed(self, sent_ns: int) -> Change | None:
-        """A poll failed. It is news only if the poll before did not fail."""
+        """Take a failed poll. Return a change if the poll before did not fail, else None."""
         change = None if self.lost else Change(self._shown_ns)
         self._failed_ns = sent_ns
         return change
 
 
 async def supervised(observe: Callable[[], Awaitable[None]], lost: Callable[[str], None]) -> Never:
-    """Run an observer for ever. When it ends, tell `lost` why, and begin it again.
+    """Run an observer until cancelled. When it fails, tell `lost` why, and start it again.
 
-    An observer that had lasted for RETRY_NS begins again at once: Sentinel closes the connections of a Redis that it
-    promotes, and that is just when we want to watch it.
+    An observer that has run for RETRY_NS is started again at once. Sentinel closes the connections of a Redis that it
+    promotes, and that is just when we want to watch the Redis.
     """
     while True:
         again_ns = mono_ns() + RETRY_NS
@@ -133,7 +134,7 @@ async def supervised(observe: Callable[[], Awaitable[None]], lost: Callable[[str
 
 
 def described(error: Exception) -> str:
-    """The error in one line, in the words of the kernel or of Redis where there are any."""
+    """Return an error in one line, in the words of the kernel or of Redis where there are any."""
     if isinstance(error, TimeoutError):
         return f"no answer within {REPLY_S:g} s"
     return str(error) or type(error).__name__
@@ -145,16 +146,19 @@ def pairs(reply: list[str]) -> dict[str, Any]:
 
 
 class SettingsLog:
-    """Writes a member's settings when each of its pods is first seen, and whenever they changed."""
+    """Writes a member's settings when each of its pods is first seen, and whenever they change."""
 
     def __init__(self, observed: ObservedMember, polled: PolledFact, declared: Iterable[Sequence[str]] = ()) -> None:
-        """`declared` has, for each setting of the scenario, the names that it may have, today's name first."""
+        """`declared` holds, for each setting of the scenario, the names that it may have, today's name first."""
         self._observed = observed
         self._polled = polled
         self._asked = [*((name,) for name in REDIS_SETTINGS), *declared]
 
     async def read(self, redis: Resp) -> None:
-        """Ask a Redis and write what it says. It leaves out a name that it does not know. A refusal is an `error`."""
+        """Read the settings of a Redis and write them. A refusal is written as an `error`.
+
+        A name that the Redis does not know is left out.
+        """
         sent_ns = mono_ns()
         settings: dict[str, str] = {}
         for names in self._asked:
