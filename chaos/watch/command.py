@@ -1,4 +1,4 @@
-"""`failover watch` from its options to its exit code. The usual mistakes are named before anything heavy is loaded."""
+"""Runs `failover watch` from its options to its exit code. Usual mistakes are named before anything heavy is loaded."""
 
 import asyncio
 import shutil
@@ -17,7 +17,7 @@ from chaos.watch.guest import GuestWish, look_around, opening
 
 
 def watched(given: Mapping[str, Any], shown: str) -> int:
-    """Watch, report, and return the exit code: the verdict's if something was promised, or else 0."""
+    """Watch, make the report, and return the exit code: the verdict's if something was promised, else 0."""
     asked = asked_for(given, shown)
     terminal = Terminal(quiet=bool(given["quiet"]))
     directory = asyncio.run(_watched(asked, terminal))
@@ -31,7 +31,7 @@ def watched(given: Mapping[str, Any], shown: str) -> int:
 
 
 async def _watched(asked: GuestWish, terminal: Terminal) -> Path:
-    """Watch until it is over, and return the directory of the record. A signal ends it in order."""
+    """Watch to the end, and return the directory of the record. A signal ends the watch in order."""
     around = await look_around(asked)
 
     from chaos.watch.members import look_again, members_of
@@ -58,7 +58,7 @@ async def _watched(asked: GuestWish, terminal: Terminal) -> Path:
 
 
 def of_scenario(named: str) -> dict[str, Any]:
-    """What a scenario says, as the options of `failover watch`."""
+    """Return what a scenario says as options of `failover watch`."""
     loaded = load(named)
     scenario, addresses = loaded.scenario, loaded.scenario.system.addresses
     if addresses is None:
@@ -84,7 +84,7 @@ def of_scenario(named: str) -> dict[str, Any]:
 
 
 def asked_for(given: Mapping[str, Any], shown: str) -> GuestWish:
-    """What was asked, from the options. Raises ScenarioError if it cannot be done as asked."""
+    """Return what the user asked for, from the options. Raises ScenarioError if that cannot be done."""
     said = {name: given[name] for name in (one.name for one in fields(GuestWish)) if name in given}
     said["sentinels"] = tuple(one for each in given["sentinels"] for one in each)
     said["maps"] = {canonical(told): reached for told, reached in given["maps"]}

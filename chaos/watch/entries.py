@@ -1,9 +1,9 @@
-"""What is kept of a watch: its last seconds in memory, and each outage and each failover as a trial's directory.
+"""Keeps the last seconds of a watch in memory, and writes each outage and each failover as a trial's directory.
 
 The agent records into files that are read here and removed, so that hours in which nothing happens leave a line a
-minute. Trouble is a bad operation that no stall of ours explains, or what a Sentinel says of the master. From the first
-trouble on everything is written down, with the seconds before it, until `stable_s` passed without any. Whether it was
-an outage is decided by the analysis of what was written.
+minute. Trouble is a bad operation that no stall of ours explains, or an event of a Sentinel about the master. From the
+first trouble on everything is written, with the seconds before it, until `stable_s` passed without trouble. The
+analysis of what was written decides whether it was an outage.
 """
 
 import json
@@ -47,15 +47,15 @@ from chaos.record.ops_files import parse_header, settled, unpack_rows
 
 READ_BYTES = 1 << 16
 ROW_BEGINS = struct.Struct("<HHI")
-"""Client, connection and number of an operation, which every row begins with."""
+"""The beginning of every row: client, connection and number of an operation."""
 MINUTE_NS = 60_000_000_000
 GOOD = "good"
 
 
 class Transport:
-    """Reads what the agent has recorded since the last call, and removes each of its files once it is complete.
+    """Reads what the agent has recorded since the last call, and removes each file once it is complete.
 
-    A file of events is complete when there is a next one, and a file of rows when there is one after the next.
+    A file of events is complete when there is a later one, and a file of rows when there are two later ones.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -63,7 +63,7 @@ class Transport:
         self._tails: dict[Path, Tail] = {}
         self._at: dict[Path, int] = {}
         self.header = b""
-        """The header of the last file of rows, as it is in the file."""
+        """The header of the last file of rows, in bytes."""
 
     def events(self) -> Iterator[Stamped[Event]]:
         files = sorted((self._directory / EVENTS).glob("*.jsonl"))
@@ -74,7 +74,10 @@ class Transport:
                 del self._tails[path]
 
     def rows(self, *, to_the_end: bool = False) -> Iterator[tuple[bytes, Row]]:
-        """Yield each row whose outcome is known, as bytes and as a row; `to_the_end` those too that never had one."""
+        """Yield each row whose outcome is known, in bytes and as a row.
+
+        With `to_the_end`, also yield the rows that never had an outcome.
+        """
         files = sorted((self._directory / OPS).glob("*.rows"), key=_age)
         for path in files:
             is_whole = path in files[:-2] or to_the_end
@@ -99,7 +102,10 @@ class Transport:
 
 
 def _age(path: Path) -> tuple[int, str]:
-    """Files in the order of writing: `meters.000001.rows`, then `meters-1.000000.rows`, which is of a later start."""
+    """Return a key that sorts files in the order of writing.
+
+    `meters.000001.rows` comes before `meters-1.000000.rows`, which is of a later start of the clients.
+    """
     run = path.name.partition(".")[0].partition("-")[2]
     return int(run or 0), path.name
 
@@ -125,18 +131,21 @@ KEYS: dict[type[Event], tuple[str, ...]] = {
     ConnectionOpened: ("connection", "client"),
     ConnectionClosed: ("connection", "client"),
 }
-"""The kinds of events that say how things stay: what each is about, and which field names whom it is about."""
+"""The events that describe a lasting state: what each one is about, and the field that names whom it is about."""
 
 
 def about_whom(stamped: Stamped[Event]) -> tuple[object, ...]:
-    """What an event says that stays so, and of whom: a later event about the same replaces it. Empty for any other."""
+    """Return what lasting state an event describes, and of whom, or an empty tuple for any other event.
+
+    A later event with the same result replaces it.
+    """
     about, *fields = KEYS.get(type(stamped.event), ("",))
     whom = [getattr(stamped.event, field) for field in fields] or [stamped.domain]
     return (about, *whom) if about else ()
 
 
 class Recent:
-    """The rows and events of the last `keep_ns`, and what earlier events said that still holds."""
+    """The rows and events of the last `keep_ns`, and the states that earlier events described and that still last."""
 
     def __init__(self, keep_ns: int) -> None:
         self._keep_ns = keep_ns
@@ -144,7 +153,7 @@ class Recent:
         self._events: deque[Stamped[Event]] = deque()
         self._still: dict[tuple[object, ...], Stamped[Event]] = {}
         self.gone: dict[int, int] = {}
-        """The first operation of each client that is kept still: keys of earlier ones can be removed."""
+        """Maps each client to its first operation that is still kept. The keys of earlier operations can be removed."""
 
     def take_row(self, row: Row, data: bytes) -> None:
         self._rows.append((row.intended_ns, data))
@@ -153,7 +162,7 @@ class Recent:
         self._events.append(stamped)
 
     def forget(self, now_ns: int) -> None:
-        """Drop rows and events that are older than `keep_ns`, and remember what events say that still holds."""
+        """Drop rows and events that are older than `keep_ns`, and keep the states that still last."""
         before_ns = now_ns - self._keep_ns
         while self._rows and self._rows[0][0] < before_ns:
             client, _, seq = ROW_BEGINS.unpack_from(self._rows.popleft()[1])
@@ -164,7 +173,7 @@ class Recent:
                 self._still[about] = stamped
 
     def clear(self) -> None:
-        """Let go of all operations, because the clients were started anew."""
+        """Drop all operations, because the clients were started anew."""
         for _, data in self._rows:
             client, _, seq = ROW_BEGINS.unpack_from(data)
             self.gone[client] = seq + 1
@@ -174,7 +183,7 @@ class Recent:
         return (data for intended_ns, data in self._rows if intended_ns >= since_ns)
 
     def events(self, since_ns: int) -> Iterator[Stamped[Event]]:
-        """Yield what held at that time, stamped anew with it, and then every event since."""
+        """Yield the states that lasted at `since_ns`, as events with that stamp, and then every later event."""
         still = dict(self._still)
         later: list[Stamped[Event]] = []
         for stamped in self._events:
@@ -184,14 +193,14 @@ class Recent:
                 still[about] = stamped
         for stamped in still.values():
             event = stamped.event
-            if isinstance(event, ClockDomain):  # of this machine too, so that its clocks are read now
+            if isinstance(event, ClockDomain):  # its clocks are those of this machine, and are read now
                 clock = reading()
                 event = replace(event, mono_ns=clock["mono_ns"], wall_ns=clock["wall_ns"])
             yield Stamped(event=event, domain=stamped.domain, at_ns=since_ns)
         yield from later
 
     def state(self, kind: type[Event]) -> list[Event]:
-        """The last event of a kind about each member, name or client."""
+        """Return the last event of a kind about each member, name or client."""
         last: dict[object, Event] = {}
         for stamped in [*self._still.values(), *self._events]:
             if isinstance(stamped.event, kind):
@@ -199,7 +208,7 @@ class Recent:
         return list(last.values())
 
     def settings(self) -> dict[str, dict[str, Any]]:
-        """The effective settings, as settings.json has them."""
+        """Return the effective settings, as settings.json has them."""
         found: dict[str, dict[str, Any]] = {"sentinel": {}, "redis": {}}
         for read in self.state(SettingsRead):
             assert isinstance(read, SettingsRead)
@@ -219,12 +228,12 @@ class Entry:
     since_ns: int
     begun_ns: int = field(default_factory=mono_ns)
     waits: bool = False
-    """The entry was opened for the user's command, and clients have felt nothing of it so far."""
+    """Whether the entry was opened for the user's command and clients have felt nothing so far."""
     of_command: bool = False
     _files: dict[str, Any] = field(default_factory=dict)
 
     def begin(self, recent: Recent, header: bytes) -> None:
-        """Write the seconds before it, from `since_ns` on."""
+        """Write the seconds before the entry, from `since_ns` on."""
         (self.directory / EVENTS).mkdir(parents=True)
         (self.directory / OPS).mkdir()
         with kept(self.directory):
@@ -261,14 +270,14 @@ class Entry:
 
 
 class Minutes:
-    """A line for each minute, as JSON in a file and in words. Of a calm minute nothing else is kept."""
+    """Writes a line of JSON for each minute, and returns it in words. Nothing else is kept of a calm minute."""
 
     def __init__(self, path: Path, clients: list[ClientSpec]) -> None:
         self._path = path
         self._names = {spec.number: f"{spec.path}/{spec.connection}" for spec in clients}
         self.operations = self.late = 0
         self.fared: dict[str, Counter[str]] = {name: Counter() for name in self._names.values()}
-        """How the operations of each path fared in all: `good`, or their error."""
+        """Counts the operations of each path by how they fared: `good`, or their error."""
         self._begin()
 
     def _begin(self) -> None:
@@ -290,7 +299,7 @@ class Minutes:
             self.late += 1
 
     def unreliable(self) -> Iterator[tuple[str, str]]:
-        """Yield each path that does not work, with the errors of its operations."""
+        """Yield each path that does not work, with a text that says how its operations fared."""
         for name, fared in self.fared.items():
             met = ", ".join(f"{count} {what}" for what, count in fared.most_common() if what != GOOD)
             if not fared[GOOD]:

@@ -1,7 +1,7 @@
-"""What a guest asks before it sends anything: who is there, whether it may write, and what the user got wrong.
+"""Looks around in somebody else's system before anything is sent: who is there, may we write, and what is mistaken.
 
-Every mistake is a sentence with what helps. An address that drops packets takes `WITHIN_S` to find out, and all are
-asked at the same time.
+Every mistake is a sentence that says what helps. An address that drops packets takes `WITHIN_S` to find out, and all
+addresses are asked at the same time.
 """
 
 import asyncio
@@ -22,18 +22,18 @@ from chaos.observe.watch import pairs
 from chaos.resp import Resp, info_fields
 
 WITHIN_S = 0.8
-"""How long an address may take to connect, and to answer each question."""
+"""How many seconds an address may take to connect, and to answer each question."""
 MOST_FULL = 0.7
-"""Above this share of its maxmemory, a guest writes nothing to a Redis."""
+"""Nothing is written to a Redis that uses more than this share of its maxmemory."""
 READ_ONLY = "--read-only watches without writing: it sees outages and no losses"
 GRANT = "allow it +set, +mget and +unlink on keys that begin with failover:, or give"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GuestWish:
-    """What the user asked for. `for_s`, `until`, `expect_s` and `deadline_s` are None where nobody said.
+    """What the user asked for. `for_s`, `until`, `expect_s` and `deadline_s` are None if the user did not give them.
 
-    `maps` has for an address that Sentinel tells the one by which it is reached from here. `shown` is the command line.
+    `maps` maps an address that Sentinel tells to the one by which it is reached from here. `shown` is the command line.
     """
 
     sentinels: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class GuestWish:
     shown: str = "failover watch"
 
     def reached(self, address: str) -> str:
-        """The address by which `address` is reached from here."""
+        """Return the address by which `address` is reached from here."""
         return self.maps.get(canonical(address), address)
 
 
@@ -63,7 +63,10 @@ class MistakeError(SetupError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SentinelView:
-    """What one Sentinel knows. `replicas` and `others` are addresses; `others` by the id of each Sentinel."""
+    """What one Sentinel knows.
+
+    `replicas` are addresses, and `others` maps the id of each other Sentinel to its address.
+    """
 
     asked: str
     own_id: str
@@ -83,7 +86,7 @@ class SentinelView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RedisView:
-    """What one Redis says of itself. Where it did not answer, `error` says why and the rest is empty."""
+    """What one Redis says of itself. If it did not answer, `error` says why and the other fields are empty."""
 
     address: str
     run_id: str = ""
@@ -99,7 +102,7 @@ class RedisView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Around:
-    """What there is: what each Sentinel that answers knows, every Redis, and remarks for the user."""
+    """What there is in the system: what each answering Sentinel knows, every Redis, and remarks for the user."""
 
     views: tuple[SentinelView, ...]
     redis: tuple[RedisView, ...]
@@ -107,12 +110,12 @@ class Around:
 
     @property
     def view(self) -> SentinelView | None:
-        """What the first Sentinel knows, if there is any."""
+        """What the first Sentinel knows, or None without a Sentinel."""
         return next(iter(self.views), None)
 
 
 async def look_around(asked: GuestWish) -> Around:
-    """Look at every address that the user gave and at those that Sentinel tells. Raises MistakeError in a sentence."""
+    """Ask every address that the user gave, and those that Sentinel tells. Raises MistakeError in a sentence."""
     views, remarks = await _sentinels(asked)
     view = views[0] if views else None
     services = await asyncio.gather(*(redis_at(asked, one) for one in asked.services))
@@ -133,7 +136,10 @@ async def look_around(asked: GuestWish) -> Around:
 
 
 async def _sentinels(asked: GuestWish) -> tuple[list[SentinelView], list[str]]:
-    """The views of those that answer, in the user's order, and a remark on each other. Raises where none answers."""
+    """Return what each answering Sentinel knows, in the user's order, and a remark on each other one.
+
+    Raises MistakeError if no Sentinel answers.
+    """
     told = await asyncio.gather(*(sentinel_at(asked, one) for one in asked.sentinels), return_exceptions=True)
     views = [one for one in told if isinstance(one, SentinelView)]
     mistakes = [one for one in told if isinstance(one, MistakeError)]
@@ -146,7 +152,7 @@ async def _sentinels(asked: GuestWish) -> tuple[list[SentinelView], list[str]]:
 
 
 async def sentinel_at(asked: GuestWish, address: str) -> SentinelView:
-    """Ask one Sentinel about the master. Raises MistakeError with what is wrong about the address or the name."""
+    """Ask one Sentinel about the master. Raises MistakeError if the address or the name is wrong."""
     hint, access = "Sentinel listens on 26379 as a rule", Accesses.from_environment().sentinel
     async with _talking(asked, address, hint, access) as sentinel:
         known = await sentinel.call("SENTINEL", "MASTERS")
@@ -200,7 +206,7 @@ def _no_access(address: str, said: str, prefix: str = REDIS) -> str:
 
 @asynccontextmanager
 async def _talking(asked: GuestWish, address: str, hint: str, access: Access) -> AsyncIterator[Resp]:
-    """A connection to an address as the user or Sentinel gave it. What breaks it is raised as a MistakeError."""
+    """Connect to an address as the user or Sentinel gave it. An error of the connection is raised as a MistakeError."""
     reached = asked.reached(address)
     host, port = split_address(reached)
     shown = address if canonical(reached) == canonical(address) else f"{address} (reached by {reached})"
@@ -225,14 +231,14 @@ TROUBLES: tuple[tuple[type[OSError], str], ...] = (
     (ConnectionAbortedError, "{shown} does not speak Redis's protocol ({error}): is it the right port?"),
     (ConnectionResetError, "{shown} closes the connection at once: does it want --tls, or is it another port?"),
 )
-"""What each error of a connection means to the user."""
+"""Maps each error of a connection to what it means to the user."""
 
 
 # Redis.
 
 
 async def redis_at(asked: GuestWish, address: str) -> RedisView:
-    """Ask one Redis who it is. What goes wrong is in the view, since a Redis may be down just now."""
+    """Ask one Redis who it is. An error is part of the result, because a Redis may be down just now."""
     try:
         hint = "Redis listens on 6379 as a rule"
         async with _talking(asked, address, hint, Accesses.from_environment().redis) as redis:
@@ -262,7 +268,7 @@ def _wrong_service(one: RedisView) -> str:
 
 
 def _refuse_unreachable(asked: GuestWish, view: SentinelView, redis: Sequence[RedisView]) -> None:
-    """Refuse if no Redis that Sentinel tells can be reached from here, or if another one answers in its place."""
+    """Raise MistakeError if no Redis that Sentinel tells can be reached, or if another one answers in its place."""
     sentinel_host, _ = split_address(asked.reached(view.asked))
     master_host, _ = split_address(view.master_address)
     if (
@@ -303,7 +309,7 @@ def _map_hint(address: str) -> str:
 
 
 def _is_here(host: str) -> bool:
-    """Whether it is an address of this machine alone, or a name that leads to such addresses only."""
+    """Return whether a host is an address of this machine alone, or a name that leads to such addresses only."""
     try:
         found = [host] if is_literal(host) else [one[4][0] for one in socket.getaddrinfo(host, None)]
     except socket.gaierror:
@@ -312,7 +318,7 @@ def _is_here(host: str) -> bool:
 
 
 async def _refuse_to_write(asked: GuestWish, view: SentinelView | None, redis: Sequence[RedisView]) -> None:
-    """Refuse where a guest must not write, or may not."""
+    """Raise MistakeError if a Redis is too full to write to, or if this user may not write there."""
     for one in redis:
         if one.full > MOST_FULL:
             raise MistakeError(too_full(one))
@@ -332,14 +338,16 @@ def too_full(one: RedisView) -> str:
 
 
 async def too_full_now(asked: GuestWish, told: Sequence[str]) -> str:
-    """Say which Redis is too full to be written to any longer. Return an empty string if none is."""
+    """Return which Redis is too full to be written to any longer, or an empty string if none is."""
     redis = await asyncio.gather(*(redis_at(asked, one) for one in dict.fromkeys([*told, *asked.services])))
     return next((too_full(one) for one in redis if one.full > MOST_FULL), "")
 
 
 async def _refused(asked: GuestWish, address: str) -> str:
-    """Why this user may not write there. A Redis that refuses every write just now is the system's state and no
-    mistake of the user."""
+    """Return why this user may not write to an address, or an empty string if the user may.
+
+    A Redis that refuses every write just now is the system's state and no mistake of the user.
+    """
     try:
         async with _talking(asked, address, "", Accesses.from_environment().redis) as redis:
             if asked.database and isinstance(said := await redis.call("SELECT", asked.database), ReplyError):
@@ -357,7 +365,7 @@ PROBE = "failover:may-i-write"
 
 
 def opening(asked: GuestWish, around: Around, clients: int, members: int) -> Iterator[str]:
-    """What is watched, how, and how much load that is, in two lines."""
+    """Yield two lines that say what is watched, how, and how much load that is."""
     view = around.view
     who = (
         f"{view.master} ({view.master_address}, {_many(len(view.replicas), 'replica')}, "

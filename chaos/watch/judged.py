@@ -1,4 +1,4 @@
-"""Analyses what a watch recorded of one outage, in a process of its own, and says in a few words what it was."""
+"""Analyses one entry of a watch in a process of its own, and says in a few words what it was."""
 
 import asyncio
 import json
@@ -10,11 +10,15 @@ from typing import Any
 from chaos.errors import HarnessError
 
 JUDGED_S = 300.0
-"""How long the analysis of an entry may take. It takes some seconds, and a minute on a machine that is crowded."""
+"""How many seconds the analysis of an entry may take. It takes some seconds, and a minute on a crowded machine."""
 
 
 def judged(directory: Path) -> dict[str, Any]:
-    """Analyse one entry. `anything`: there was an outage or a failover. `failovers` counts the completed ones."""
+    """Return what an entry was.
+
+    `anything` is true if there was an outage or a failover. `failovers` counts those that were not aborted. `lines` say
+    what it was.
+    """
     from chaos.analysis import wording
     from chaos.analysis.result import State
     from chaos.analysis.trial import analyse_trial
@@ -33,7 +37,7 @@ def judged(directory: Path) -> dict[str, Any]:
 
 
 async def judged_apart(directory: Path, within_s: float = JUDGED_S) -> dict[str, Any]:
-    """What the analysis says of an entry, from a process that ends then: what it loads must not stay for days.
+    """Return what an entry was, from a process that ends then, so that what it loads does not stay for days.
 
     Raises TimeoutError if that takes longer than `within_s`, as on a machine that has no core for it, and HarnessError
     if the analysis fails.

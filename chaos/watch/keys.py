@@ -1,4 +1,4 @@
-"""Our keys in somebody else's Redis: read back when an outage is over, and removed as soon as nothing can need them."""
+"""Our keys in somebody else's Redis: read back after an outage, and removed as soon as nothing needs them."""
 
 import asyncio
 from collections import Counter
@@ -18,12 +18,12 @@ from chaos.watch.guest import GuestWish
 
 BATCH = 500
 REMOVING_S = 5.0
-"""How long the master may take to connect, and to remove a batch of keys."""
+"""How many seconds the master may take to connect, and to remove a batch of keys."""
 ONLY_READ = "only reads were sent"
 
 
 class Keys:
-    """`sent` has the last operation of each client."""
+    """Reads our keys back and removes them. `sent` maps each client to the number of its last operation."""
 
     def __init__(self, asked: GuestWish, recent: Recent, master: str) -> None:
         self._asked = asked
@@ -69,8 +69,9 @@ class Keys:
             events.close()
 
     async def remove(self, load: Load, *, all_of_them: bool = False) -> str:
-        """Remove the keys that no entry can need any more. What cannot be removed now is tried again, or goes with its
-        TTL. Returns why nothing could be removed, and an empty string if all is well.
+        """Remove the keys that no entry can need any more. Return why that failed, or an empty string if it did not.
+
+        The keys that cannot be removed now are tried again at the next call, or expire by their TTL.
         """
         upto = {client: seq + 1 for client, seq in self.sent.items()} if all_of_them else self._recent.gone
         due = {client: range(self._removed.get(client, 0), seq) for client, seq in upto.items()}
@@ -90,7 +91,10 @@ class Keys:
         return ""
 
     def _masters(self) -> list[str]:
-        """The master that a majority of the Sentinels names, or each that one names; without Sentinels, the Service."""
+        """Return the master that a majority of the Sentinels names, or else every master that one names.
+
+        Without Sentinels, return the Service.
+        """
         told = [one.address for one in self._recent.state(SentinelAddress) if isinstance(one, SentinelAddress)]
         addresses = [canonical(one) for one in told if one]
         counted = Counter(addresses).most_common()

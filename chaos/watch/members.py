@@ -1,4 +1,4 @@
-"""Which members a watch observes: all that Sentinel knows, as they come and go, each with all of its addresses."""
+"""Finds the members that a watch observes: all that Sentinel knows, each with all of its addresses."""
 
 import asyncio
 import socket
@@ -11,11 +11,11 @@ from chaos.resp import Resp
 from chaos.watch.guest import WITHIN_S, GuestWish, MistakeError, SentinelView, sentinel_at
 
 SENTINEL = "sentinel "
-"""What the name of a Sentinel begins with. Its address follows."""
+"""The beginning of a Sentinel's name. The Sentinel's address follows it."""
 
 
 async def members_of(asked: GuestWish, views: Sequence[SentinelView], redis: Sequence[str]) -> tuple[Member, ...]:
-    """Everybody to observe, under the address that Sentinel tells, with every other address that it goes by."""
+    """Return all members to observe, each named by the address that Sentinel tells, with its other addresses."""
     found = [await _member(asked, MemberKind.REDIS, one) for one in redis]
     told: dict[str, str] = {}
     for view in views:
@@ -29,9 +29,9 @@ async def members_of(asked: GuestWish, views: Sequence[SentinelView], redis: Seq
 
 
 async def _member(asked: GuestWish, kind: MemberKind, address: str, given: str | None = None) -> Member:
-    """A member by the address that Sentinel tells, connected to where that is reached from here.
+    """Return a member by the address that Sentinel tells, connected to where that is reached from here.
 
-    A Sentinel that the user `given` an address of is connected to there if it is the only way.
+    A Sentinel is connected to at the address that the user has `given` if it does not answer at the other.
     """
     reached = asked.reached(address)
     if given and canonical(reached) != canonical(asked.reached(given)) and not await _answers(reached):
@@ -62,7 +62,7 @@ async def _answers(address: str) -> bool:
 
 
 async def _resolved(host: str) -> tuple[str, ...]:
-    """The addresses of a name; none for an address, or where it is not found just now."""
+    """Return the addresses of a name, or nothing for an address or a name that is not found just now."""
     if is_literal(host):
         return ()
     try:
@@ -73,7 +73,7 @@ async def _resolved(host: str) -> tuple[str, ...]:
 
 
 async def look_again(asked: GuestWish, known: Sequence[Member]) -> tuple[Member, ...]:
-    """Ask all Sentinels that are known who is there now. It is whoever was there before if none of them answers."""
+    """Ask all known Sentinels who is there now. Return the known members if no Sentinel answers."""
     sentinels = [one.name.removeprefix(SENTINEL) for one in known if one.kind is MemberKind.SENTINEL]
     asking = dict.fromkeys([*asked.sentinels, *sentinels])
     told = await asyncio.gather(*(sentinel_at(asked, one) for one in asking), return_exceptions=True)

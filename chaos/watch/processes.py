@@ -16,12 +16,12 @@ from chaos.pipe import Child, Program
 from chaos.trial.record import write_json
 
 ENDED_S = 30.0
-"""How long the agent may take to end."""
+"""How many seconds the agent may take to end."""
 COMMAND_LOG, AGENT_LOG = "command.log", "agent.log"
 
 
 class RunningMeters:
-    """The agent. It records into a folder of its own, dies with us, and is told what to do by files."""
+    """The agent's process. It records into a folder of its own, dies with this process, and reads orders from files."""
 
     def __init__(self, directory: Path, spec: AgentSpec) -> None:
         self.folder = directory / "agent"
@@ -36,7 +36,7 @@ class RunningMeters:
         return self._child.lives
 
     def check(self) -> None:
-        """Raise HarnessError if it has ended, since nothing is measured then."""
+        """Raise HarnessError if the agent has ended, since nothing is measured then."""
         if not self._child.lives:
             raise HarnessError(f"the agent ended ({self._child.how}): {self._child.said}")
 
@@ -44,7 +44,7 @@ class RunningMeters:
         write_json(self.folder / file, data)
 
     async def end(self) -> None:
-        """Have it end, and remove what it recorded and nobody needs."""
+        """Let the agent end, and remove what it recorded and nothing needs."""
         if self._child.lives:
             self.tell(QUIT, {})
         await self._child.finish(ENDED_S)
@@ -53,17 +53,17 @@ class RunningMeters:
 
 @dataclass(kw_only=True, slots=True)
 class UserCommand:
-    """The user's command. `end_ns` is None while it runs; a command that was not started begins at 0."""
+    """The user's command. `end_ns` is None while it runs, and `begin_ns` is 0 if it was not started."""
 
     words: tuple[str, ...]
     begin_ns: int = 0
     end_ns: int | None = None
     code: int | None = None
     told: bool = False
-    """Whether an entry counts from it. What comes later counts from its own onset."""
+    """Whether t = 0 of an entry is this command. Later entries have their own onset."""
 
     async def run(self, log: Path) -> None:
-        """Run it without a shell. What it prints is kept in `log`."""
+        """Run the command without a shell. Its output is kept in `log`."""
         with log.open("wb") as out:
             self.begin_ns = mono_ns()
             process = await asyncio.create_subprocess_exec(

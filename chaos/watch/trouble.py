@@ -1,7 +1,7 @@
-"""Sees when trouble begins and when it is over, while a watch goes on.
+"""Sees when trouble begins and when it is over, during a watch.
 
-Trouble is a bad operation that no stall of ours explains, or what a Sentinel says of the master. It only decides what
-is written down, and no figure is made of it.
+Trouble is a bad operation that no stall of ours explains, or an event of a Sentinel about the master. It only decides
+what is written down. No figure is made of it.
 """
 
 from collections import deque
@@ -15,7 +15,7 @@ from chaos.record.events import Event, Gap, Hiccup, Onset, Role, RoleLost, Senti
 from chaos.record.layout import Row
 
 STILL_NS = 60_000_000_000
-"""How long what only Sentinels or roles say holds up the end of trouble, if clients are served."""
+"""Trouble that only Sentinels or roles show, while clients are served, delays its end by no more than this time."""
 BY_LATENESS = (*LATE, ErrorCode.CLOSED)
 """The errors that a stall of ours can cause, as in chaos.analysis.lateness."""
 OF_A_FAILOVER = (
@@ -27,12 +27,12 @@ OF_A_FAILOVER = (
     "+switch-master",
     "+slave-reconf",
 )
-"""How the events begin that a Sentinel publishes during a failover."""
+"""The beginnings of the events that a Sentinel publishes during a failover."""
 
 
 @dataclass(slots=True)
 class _Metered:
-    """How one client fares. Its troubles count (`counts`) once it has had a good operation."""
+    """The state of one client. Its bad operations count once it has had a good one (`counts`)."""
 
     name: str
     good_ns: int | None = None
@@ -41,7 +41,7 @@ class _Metered:
 
 
 class Trouble:
-    """Sees when trouble begins and when it is over, row by row and event by event. `since` is what came first."""
+    """Sees when trouble begins and when it is over, row by row and event by event. `since` is the first trouble."""
 
     def __init__(self, clients: list[ClientSpec], master: str, deadline_ns: int) -> None:
         self._clients = {spec.number: _Metered(f"{spec.path}/{spec.connection}") for spec in clients}
@@ -55,14 +55,14 @@ class Trouble:
         self.last_ns = 0
         self.slept = False
         self.failovers: list[str] = []
-        """The address of every master that a Sentinel switched to."""
+        """The address of every master to which a Sentinel switched."""
 
     def ignore(self, names: set[str]) -> None:
-        """Tell no troubles of these paths, since they never worked."""
+        """Ignore the trouble of these paths, since they never worked."""
         self._clients = {number: one for number, one in self._clients.items() if one.name not in names}
 
     def take_row(self, row: Row) -> str:
-        """Take a row, and return in words what is new: that a client failed first, or that it is back."""
+        """Take a row. Return a text if its client has begun to fail or is back, else an empty string."""
         client = self._clients.get(row.client)
         if client is None:
             return ""
@@ -80,7 +80,7 @@ class Trouble:
         return "" if was_out else f"failed: {client.name}, {error}"
 
     def take_event(self, stamped: Stamped[Event]) -> str:
-        """Take an event, and return in words what is new of a failover."""
+        """Take an event. Return a text if it is news of a failover, else an empty string."""
         event = stamped.event
         if isinstance(event, Hiccup):
             self._stalls.append((stamped.at_ns - event.late_ns, stamped.at_ns))
@@ -98,7 +98,7 @@ class Trouble:
         return ""
 
     def is_ours(self, event: Event) -> bool:
-        """Whether it is about our master or its members. A Sentinel may watch several masters."""
+        """Return whether an event is about our master or its members. A Sentinel may watch several masters."""
         if not isinstance(event, SentinelSaid):
             return True
         words = event.payload.split()
@@ -109,9 +109,10 @@ class Trouble:
         return words[:1] != ["master"] or words[1:2] == [self._master]
 
     def is_over(self, stable_ns: int, now_ns: int) -> bool:
-        """Whether nothing bad came for `stable_ns`, no failover is under way, and no two Redis say they are master.
+        """Return whether nothing bad came for `stable_ns`, no failover is under way, and at most one Redis says master.
 
-        What clients do not feel holds it up for a minute at most, such as a Sentinel that alone calls a master down.
+        Trouble that clients do not feel, such as a Sentinel that alone calls a master down, delays the end by a minute
+        at most.
         """
         if any(one.out for one in self._clients.values()):
             return False
@@ -126,7 +127,7 @@ class Trouble:
         self.failovers = []
 
     def _ours(self, row: Row, done_ns: int) -> bool:
-        """Whether a stall of ours may be why an operation was late."""
+        """Return whether a stall of ours may be why an operation was late."""
         late = row.outcome in (Outcome.OK, Outcome.MISSED) or row.error in BY_LATENESS
         stalls = (one for one in self._stalls if one[1] - one[0] >= self.deadline_ns // 2)
         return late and any(row.intended_ns < to_ns and done_ns > from_ns for from_ns, to_ns in stalls)

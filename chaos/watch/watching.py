@@ -1,4 +1,4 @@
-"""A watch, told as a list of steps.
+"""A watch as a list of steps.
 
 1. Write down what was asked, and start the agent, whose clients and observers run in a process of their own.
 2. Start the clients. If a calm system is late at the usual deadline, take a longer one, and say so.
@@ -47,29 +47,29 @@ from chaos.watch.trouble import Trouble
 from chaos.watch.written import Described, client_specs, origin
 
 TICK_S = 0.2
-"""How often what the agent has recorded is read."""
+"""How often, in seconds, what the agent has recorded is read."""
 ROLL_S = 10.0
-"""How often the agent begins new files."""
+"""How often, in seconds, the agent begins new files."""
 LEAD_S = 30.0
-"""How much of the time before an outage is kept with it. Its baseline, and the losses of before, are of that time."""
+"""How many seconds before an outage are kept with it: its baseline, and the time of the losses from before it."""
 TTL_S = 3600
-"""How long our keys live where nobody removes them."""
+"""How many seconds our keys live if nothing removes them."""
 DEADLINES_S = (0.1, 0.2, 0.5, 1.0)
-"""Deadlines to choose from, as of a trial; the last one is for a network between us and the system."""
+"""The deadlines to choose from, in seconds. The last one is for a network between us and the system."""
 WARM_UP_S = 4.0
-"""How long clients run at each deadline that is tried."""
+"""How many seconds clients run at each deadline that is tried."""
 LATE_SHARE = 0.005
 """If a larger share of operations is late in a calm system, the next longer deadline is tried."""
 AGAIN_S = 10.0
-"""How often the Sentinels are asked who is there."""
+"""How often, in seconds, the Sentinels are asked who is there."""
 AFTER_COMMAND_S = 10.0
-"""How long after its end, and after down-after-milliseconds, what a command did may still begin."""
+"""How many seconds after a command's end and down-after-milliseconds its consequences may still begin."""
 REACH_NS = 2_000_000_000
-"""What begins within this time after the end of a command began because of it, as far as anybody can tell."""
+"""Trouble that begins within this time after the end of a command counts as its consequence."""
 STARTED_S, STOPPED_S, ENDED_S = 60.0, 20.0, 30.0
 FOR_EVER_S = 10 * 365 * 86400.0
 RECOVERY_S = 180.0
-"""How long after its end a command's outage is waited for."""
+"""How many seconds after its end a command's outage is waited for."""
 NOT_BACK, STABLE = f"not everything is back {RECOVERY_S:g} s after the command", "the command has ended, all is stable"
 MINUTES = "minutes.jsonl"
 
@@ -78,7 +78,7 @@ Says = Callable[[str], None]
 
 
 class Watching:
-    """`run` it once. `stop` ends it in order, and may be called from a signal handler of the loop."""
+    """One watch. `run` it once. `stop` ends it in order, and may be called from a signal handler of the loop."""
 
     def __init__(self, asked: GuestWish, around: Around, members: tuple[Member, ...], say: Says) -> None:
         self._asked = asked
@@ -151,7 +151,7 @@ class Watching:
         )
 
     async def _started_with(self, agent: RunningMeters, deadline_s: float) -> None:
-        """Start the clients, or start them anew, and wait until the agent says so."""
+        """Start the clients, or start them anew, and wait until the agent reports that they run."""
         self._load = Load.from_json(asdict(self._load) | {"deadline_s": deadline_s})
         self._trouble.deadline_ns = round(deadline_s * 1e9)
         before = self._started_events
@@ -167,7 +167,7 @@ class Watching:
         self._calm_since_ns = mono_ns()
 
     async def _warm_up(self, agent: RunningMeters) -> None:
-        """Choose a deadline that a calm system keeps, and name what does not work."""
+        """Choose a deadline that a calm system keeps, and name the paths that do not work."""
         asked_s = self._asked.deadline_s
         for deadline_s in (asked_s,) if asked_s else DEADLINES_S:
             await self._started_with(agent, deadline_s)
@@ -227,7 +227,7 @@ class Watching:
         self._looking = asyncio.create_task(self._look_again(agent))
 
     def _read(self) -> None:
-        """Take what the agent has recorded. Events come first, since they say which operations are our own stalls."""
+        """Take what the agent has recorded. Events come first, because they say when we stalled."""
         for stamped in self._transport.events():
             self._take(stamped)
         for data, row in self._transport.rows():
@@ -264,7 +264,7 @@ class Watching:
         self._take(Stamped(event=event, domain=HOST, at_ns=stamp, since_ns=since_ns))
 
     async def _look_again(self, agent: RunningMeters) -> None:
-        """Follow the members as they come and go, and end before a guest's keys crowd out those of the house.
+        """Follow the members as they come and go, and stop if a Redis becomes too full for our keys.
 
         A Redis has to be too full at two looks, since a replica that is synchronised holds more for a moment.
         """
@@ -283,7 +283,7 @@ class Watching:
     # Entries.
 
     def _begin_entry(self, since: Stamped[Any]) -> None:
-        """Open an entry for trouble that has begun, or find that it is what the command did."""
+        """Open an entry for trouble that has begun, or use the command's entry if the command caused the trouble."""
         entry, first_ns = self._entry, since.since_ns or since.at_ns
         if entry is None:
             self._open(first_ns)
@@ -302,13 +302,13 @@ class Watching:
         self._write_manifest(self._entry)
 
     def _is_by_command(self, first_ns: int) -> bool:
-        """Whether what began then counts from the command: it began while that ran, or just after."""
+        """Return whether the command counts as the cause of trouble: it began while the command ran, or just after."""
         command = self._command
         assert command is not None
         return command.end_ns is None or first_ns <= command.end_ns + REACH_NS
 
     async def _close(self, why: str) -> None:
-        """Read the keys back, write what an entry counts from, close it, and say what it was."""
+        """Read the keys back, write the events that set the entry's t = 0, close the entry, and say what it was."""
         entry = self._entry
         assert entry is not None
         if why:
@@ -343,7 +343,7 @@ class Watching:
     # The end.
 
     async def _over(self, begun_ns: int) -> str:
-        """Why it is over; empty while it is not."""
+        """Return why the watch is over, or an empty string while it is not."""
         now_ns, asked, command = mono_ns(), self._asked, self._command
         if asked.for_s is not None and now_ns - begun_ns >= asked.for_s * 1e9:
             return f"after {asked.for_s:g} s, as asked"
@@ -379,7 +379,7 @@ class Watching:
             self._write_campaign()
 
     async def _stop_clients(self, agent: RunningMeters) -> None:
-        """Stop them, and take the rest of what they recorded."""
+        """Stop the clients, and take the rest of what they recorded."""
 
         before = self._stopped_events
 

@@ -1,4 +1,4 @@
-"""What a watch writes beside its record: campaign.json, and the manifest of each entry, with its scenario."""
+"""Makes what a watch writes beside its record: campaign.json, and the manifest of each entry, with its scenario."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -26,13 +26,13 @@ from chaos.watch.guest import GuestWish
 from chaos.watch.processes import UserCommand
 
 WATCHED = "watched"
-"""The kind of cluster that such a record is of."""
+"""The kind of cluster of a watch's record."""
 WAYS: tuple[Connection, ...] = ("new", "kept")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Described:
-    """What campaign.json and each manifest have in common: the directory's name, what is watched, and since when."""
+    """What campaign.json and all manifests have in common: the directory's name, what is watched, and since when."""
 
     asked: GuestWish
     campaign: str
@@ -62,7 +62,7 @@ class Described:
         }
 
     def manifest_json(self, number: int, kind: str, load: Load, members: Sequence[Member]) -> dict[str, Any]:
-        """`kind` is one of TITLES."""
+        """Return the manifest of an entry. `kind` is a key of TITLES."""
         experiment = {
             "name": kind,
             "title": TITLES[kind],
@@ -95,13 +95,13 @@ TITLES = {
     "outage": "An outage that somebody else caused",
     "calm": "Nothing happened",
 }
-"""What an entry can be, as the experiment of its trial."""
+"""Maps each kind of entry to the title of its experiment."""
 
 
 def origin(command: UserCommand | None, since: Stamped[Any] | None, begun_ns: int) -> list[Stamped[Event]]:
-    """What t = 0 of an entry is: the effect of a command, or what was seen first, or else the middle of a calm time.
+    """Return the events that set t = 0 of an entry: the command, what was seen first, or the middle of a calm time.
 
-    The effect of a command lies between its begin and its end, and not after the first that was seen of it.
+    The effect of a command lies between its begin and its end, and not after the first trouble that was seen.
     """
     if command is not None:
         name, begin_ns, end_ns = "command", command.begin_ns, command.end_ns or mono_ns()
@@ -121,7 +121,7 @@ def origin(command: UserCommand | None, since: Stamped[Any] | None, begun_ns: in
 
 
 def client_specs(asked: GuestWish) -> Iterator[ClientSpec]:
-    """One meter for each path and way of connecting: through Sentinel, and through each Service."""
+    """Yield one meter for each path and way of connecting: through Sentinel, and through each Service."""
     numbers = count()
     first, *others = asked.sentinels or ("",)
     for path, address in paths(asked).items():
@@ -140,13 +140,13 @@ def client_specs(asked: GuestWish) -> Iterator[ClientSpec]:
 
 
 def paths(asked: GuestWish) -> dict[str, str]:
-    """The address of each path: `sentinel`, `service`, `service-2` and so on."""
+    """Return the address of each path: `sentinel`, `service`, `service-2` and so on."""
     services = {f"service-{number}" if number > 1 else "service": one for number, one in enumerate(asked.services, 1)}
     return {**({"sentinel": asked.sentinels[0]} if asked.sentinels else {}), **services}
 
 
 def scenario(asked: GuestWish, load: Load, members: Sequence[Member]) -> dict[str, Any]:
-    """What is watched, as the scenario of an entry. `--expect` is its promise."""
+    """Return what is watched as the scenario of an entry. Its promise is `--expect`."""
     limit = {} if asked.expect_s is None else {"limit": f"{asked.expect_s:g}s"}
     promised = {"recovery": limit, "downtime": limit} if limit else {}
     kinds = Counter(one.kind for one in members)
