@@ -1,9 +1,9 @@
-"""Has an application client call, and records what it met. The client is a process of its own, in any language.
+"""Has an application client make calls, and records what they met. The client is a process of its own, in any language.
 
-A meter measures the service, and this measures what an application sees of it: what its library retries, and how long a
-call blocks. It works in a closed loop. docs/client-contract.md says what is written to the client and read from it.
-Run it as `python -m chaos.client.application`, with its job on the first line of standard input. It ends when standard
-input does.
+A meter measures the service. An application client shows what an application sees of it: what its library retries, and
+how long a call blocks. It works in a closed loop. docs/client-contract.md says what is written to the client and read
+from it. Run this as `python -m chaos.client.application`, with its job on the first line of standard input. It ends
+when standard input ends.
 """
 
 import json
@@ -40,7 +40,7 @@ from chaos.record.ops_files import RowWriter
 CONTRACT = 1
 """The version of docs/client-contract.md."""
 LONG_NS = 1_000_000_000
-"""A call that took longer than this is an event of its own."""
+"""A call that takes longer than this is an event of its own."""
 READY_NS = 45 * 10**9
 """How long a client may take until it is ready."""
 LONGEST_LINE, LONGEST_HOW = 1 << 16, 200
@@ -51,7 +51,7 @@ CONNECTIONS: dict[str, type[ConnectionOpened | ConnectionClosed]] = {
     "closed": ConnectionClosed,
 }
 OURS = dict.fromkeys(("celery", "celery-bounded"), "chaos.client.celery_client")
-"""The programs of libraries that are not in `chaos.client.libraries`."""
+"""Maps each library that is not in `chaos.client.libraries` to its program."""
 
 
 class ClientError(Exception):
@@ -59,14 +59,14 @@ class ClientError(Exception):
 
 
 def command_of(spec: ClientSpec) -> Sequence[str]:
-    """The client's command: the user's own, or a program of ours with the name of the library or function."""
+    """Return the client's command: the user's own, or a program of ours with the name of the library or function."""
     if spec.command:
         return spec.command
     return [sys.executable, "-m", OURS.get(spec.library, "chaos.client.libraries"), spec.client or spec.library]
 
 
 class Conversation:
-    """The lines between this process and the client's. It blocks for nothing but what it is told to wait for."""
+    """The lines that this process and the client's process exchange."""
 
     def __init__(self, spec: ClientSpec) -> None:
         """Start the client. Raises ClientError if that cannot be done."""
@@ -92,7 +92,7 @@ class Conversation:
         self._poll.register(0, select.POLLIN)
         self._poll.register(self._stdout, select.POLLIN)
         self.stopped_ns: int | None = None
-        """When our own input ended, which tells us to stop."""
+        """When our own input ended, which tells us to stop, or None."""
 
     def say(self, line: dict[str, Any]) -> None:
         try:
@@ -101,7 +101,10 @@ class Conversation:
             raise ClientError(self._ended()) from None
 
     def hear(self, until_ns: int) -> Iterator[dict[str, Any]]:
-        """What the client says until then; it may be nothing. It returns early when something was said."""
+        """Yield what the client says until `until_ns`. Stop earlier once it has said something.
+
+        Raises ClientError if the client ended, or does not keep to the contract.
+        """
         wait_ms = max(0, math.ceil((until_ns - mono_ns()) / 1e6))
         for fd, _ in self._poll.poll(wait_ms):
             if fd == 0:
@@ -122,13 +125,13 @@ class Conversation:
         self._stdin.close()
 
     def rest(self, limit_ns: int) -> Iterator[dict[str, Any]]:
-        """What the client still says until it has ended by itself."""
-        with suppress(ClientError):  # its output ends with it
+        """Yield what the client still says until it has ended by itself, or until `limit_ns`."""
+        with suppress(ClientError):  # which is raised when its output ends
             while mono_ns() < limit_ns:
                 yield from self.hear(limit_ns)
 
     def kill(self) -> None:
-        """Kill what is left of the client and of its children."""
+        """Kill the client and its children if they still run."""
         self._stdin.close()
         with suppress(ProcessLookupError):
             os.killpg(self._client.pid, signal.SIGKILL)
@@ -143,7 +146,7 @@ class Conversation:
 
 
 def parsed(line: bytes) -> dict[str, Any]:
-    """One line of the client's. Raises ClientError if it is no JSON object."""
+    """Return one line of the client. Raises ClientError if it is not a JSON object."""
     with suppress(ValueError):
         found = json.loads(line)
         if isinstance(found, dict):
@@ -152,7 +155,7 @@ def parsed(line: bytes) -> dict[str, Any]:
 
 
 class Application:
-    """One application client, and its record."""
+    """One application client, and the record of its calls."""
 
     def __init__(self, job: Job, client: Conversation, events: EventWriter) -> None:
         self._job = job
@@ -170,7 +173,7 @@ class Application:
     def begin(self) -> None:
         """Tell the client where to connect, wait until it is ready, and begin the record with what it says of itself.
 
-        Raises ClientError if it does not become ready.
+        Raises ClientError if the client does not become ready.
         """
         job, limit_ns = self._job, mono_ns() + READY_NS
         self._client.say(
@@ -194,9 +197,10 @@ class Application:
         self._answer = None
 
     def run(self) -> bool:
-        """Call at the client's rate until the stop. After a call that took longer, the next begins at once.
+        """Call at the client's rate until the stop. Return whether the last call ended.
 
-        Return whether the last call ended. One that blocks at the stop has STOP_S more; then its row stays in flight.
+        After a call that took longer than a period, the next one begins at once. A call that blocks at the stop has
+        STOP_S more. If it does not end, its row stays in flight.
         """
         period_ns = round(1e9 / self._job.spec.rate_hz)
         due_ns = mono_ns()
@@ -212,7 +216,10 @@ class Application:
         return True
 
     def call(self, begun_ns: int) -> bool:
-        """Have one key written, for as long as the client takes. Every call is a row. False if it never ended."""
+        """Have the client write one key, and wait for as long as that takes. Return False if the call never ended.
+
+        Every call is a row.
+        """
         job, seq = self._job, self._seq
         self._seq += 1
         self._opened, self._answer = False, None
@@ -236,7 +243,7 @@ class Application:
         return True
 
     def end(self) -> None:
-        """Let the client end. What it says of its tasks until then belongs to the record."""
+        """Let the client end, and record what it still says of its tasks."""
         self._client.leave()
         for line in self._client.rest(self._limit_ns()):
             self._take(line)
@@ -254,7 +261,7 @@ class Application:
         return self._record
 
     def _limit_ns(self) -> int:
-        """Until when to wait for the client: not for ever once we were told to stop, and else as long as it takes."""
+        """Return the end of the next wait for the client: a second from now, or STOP_S after the stop."""
         stopped_ns = self._client.stopped_ns
         return mono_ns() + LONG_NS if stopped_ns is None else stopped_ns + round(STOP_S * 1e9)
 
@@ -281,7 +288,10 @@ class Application:
             raise ClientError("it answered twice")
 
     def _decision(self, answer: dict[str, Any]) -> Decision:
-        """Read an answer. A failed call is of unknown outcome, since one of its attempts may have been applied."""
+        """Return what an answer decides.
+
+        The outcome of a failed call is unknown, since one of its attempts may have been applied.
+        """
         if answer.get("ok") is True:
             return OK
         if "error" not in answer:
@@ -310,12 +320,12 @@ class Application:
             self._events.write(event, at_ns=now_ns, since_ns=begun_ns)
 
     def _number(self) -> int:
-        """The number of the connection that was opened last, counted from 0."""
+        """Return the number of the connection that was opened last, counted from 0."""
         return max(0, self._connections - 1) & 0xFFFF
 
 
 def described(spec: ClientSpec, answer: dict[str, Any]) -> dict[str, Any]:
-    """What the record says of the client: as it was planned, and what it says of itself.
+    """Return what the record says of the client: its plan, and what it says of itself.
 
     `library` is as in `redis-py-pool 8.1.0, socket_timeout 5 s, retries 1`.
     """

@@ -1,10 +1,10 @@
-"""Reads every key back after the trial: a write that was acknowledged and whose key is not there was lost.
+"""Reads every key back after the trial. A write that was acknowledged and whose key is missing was lost.
 
-The audit says where it cannot tell. It judges nothing else: the analysis computes from its bits and the rows which
+The audit says where it cannot tell, and judges nothing else. From its bits and the rows, the analysis computes which
 writes were lost, and when.
 
-`sanity` asks every Redis before the load and after it what it counted and which role it has. Without that a missing key
-would prove no loss, since Redis may have evicted it.
+`sanity` asks every Redis for its role and its counts before the load and after it. Without the counts, a missing key
+would prove no loss, because Redis may have evicted it.
 """
 
 import asyncio
@@ -27,16 +27,16 @@ from chaos.record.ops_files import read_rows
 from chaos.resp import Resp, info_fields
 
 BATCH = 500
-"""Keys in one command. So many hold Redis up for less than a millisecond."""
+"""The number of keys in one command. So many hold Redis up for less than a millisecond."""
 TIMEOUT_S = 5.0
-"""How long the master may take to connect, and to answer each command of the audit."""
+"""How many seconds the master may take to connect, and to answer each command of the audit."""
 READING_S = 1.0
-"""How long a Redis may take to connect, and to answer each question of `sanity`."""
+"""How many seconds a Redis may take to connect, and to answer each question of `sanity`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """What one member says of itself. Where it did not answer, `error` says why, and the counts are None."""
+    """What one member says of itself. If it did not answer, `error` says why, and the counts are None."""
 
     member: str
     address: str
@@ -77,7 +77,10 @@ async def _read(member: Member) -> Reading:
 
 @dataclass(slots=True)
 class SentKeys:
-    """What may be in the database: by client, the operations that were sent, or whose writer died meanwhile."""
+    """The operations whose keys may be in the database, by client.
+
+    They were sent, or were in flight when their writer died.
+    """
 
     seqs: dict[int, "array[int]"] = field(default_factory=dict)
     oldest_ns: int | None = None
@@ -93,7 +96,7 @@ class SentKeys:
 
 @dataclass(slots=True)
 class Found:
-    """What one master said. `run_id` is empty if it said nothing."""
+    """What one master answered. `run_id` is empty if it did not answer."""
 
     run_id: str = ""
     bits: dict[int, bytearray] = field(default_factory=dict)
@@ -106,9 +109,9 @@ async def audit(
 ) -> None:
     """Ask each master for every key that was sent, write the bits, and remove the keys.
 
-    `addresses` (ip:port) begins with the master that counts. There are more only where nobody can say which one counts.
-    The last thing written is the `audit` event. Its `undecided` says why the bits do not prove losses, and is empty
-    where they do.
+    `addresses` (ip:port) begins with the master that counts. It has more only if nobody can say which one counts. The
+    last thing written is the `audit` event. Its `undecided` says why the bits do not prove losses, and is empty if they
+    do.
     """
     begun_ns = mono_ns()
     sent = await asyncio.to_thread(read_sent, directory)
@@ -133,7 +136,7 @@ async def audit(
 
 
 def folder_of(address: str) -> str:
-    """The folder below audit/ for the bits of another master: its address without the colon."""
+    """Return the folder below audit/ for another master's bits: the master's address with a dash for the colon."""
     return address.replace(":", "-")
 
 
@@ -154,7 +157,7 @@ def read_sent(directory: Path) -> SentKeys:
 
 
 async def read_back(load: Load, address: str, sent: SentKeys, *, remove: bool = True) -> Found:
-    """Ask one master for every key that was sent, and remove the keys then, unless somebody needs them still."""
+    """Ask one master for every key that was sent. Then remove the keys, unless `remove` is false."""
     found = Found()
     host, port = split_address(address)
     try:
@@ -185,7 +188,7 @@ async def _read_batch(redis: Resp, load: Load, client: int, seqs: "array[int]", 
 
 
 def checked(reply: Any) -> Any:  # noqa: ANN401  a reply is any of RESP's types
-    """Return the reply. Raises OSError where Redis refused the command, since the audit cannot go on then."""
+    """Return the reply. Raises OSError if Redis refused the command, since the audit cannot go on then."""
     if isinstance(reply, hiredis.ReplyError):
         raise ConnectionAbortedError(str(reply))
     return reply
@@ -201,7 +204,7 @@ def write_bits(folder: Path, bits: dict[int, bytearray]) -> None:
 
 
 def first_readings(path: Path) -> dict[str, int]:
-    """How many keys each Redis had evicted when the clients were first started, by its run id."""
+    """Return how many keys each Redis had evicted when the clients were first started, by its run id."""
     readings: dict[str, int] = {}
     for stamped in read_events(path):
         event = stamped.event
@@ -211,10 +214,10 @@ def first_readings(path: Path) -> dict[str, int]:
 
 
 def doubts(addresses: Sequence[str], before: dict[str, int], after: Sequence[Reading]) -> list[str]:
-    """Why the audit may prove nothing: an address that is asked is no master, or a Redis evicted keys.
+    """Return why the audit may prove nothing: an address that is asked is no master, or a Redis evicted keys.
 
-    A Redis that was started anew since then counts from 0. That another Redis says it is master is no doubt here: the
-    Sentinels decide which master counts.
+    A Redis that was started anew since the first reading counts from 0. Another Redis that says it is master is no
+    doubt here, because the Sentinels decide which master counts.
     """
     masters = [reading.address for reading in after if reading.role == "master"]
     found = [f"{address} does not say that it is master" for address in addresses if address not in masters]
@@ -226,6 +229,6 @@ def doubts(addresses: Sequence[str], before: dict[str, int], after: Sequence[Rea
 
 
 def expired(sent: SentKeys, load: Load) -> list[str]:
-    """Doubt the audit where it came later than the TTL of our keys: an older key may be gone because it expired."""
+    """Return a doubt if the audit came later than the TTL of our keys, because an older key may have expired."""
     age_s = (mono_ns() - (sent.oldest_ns or mono_ns())) / 1e9
     return [f"the first keys were {age_s:.0f} s old, their TTL is {load.ttl_s} s"] if age_s >= load.ttl_s else []

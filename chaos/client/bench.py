@@ -1,4 +1,4 @@
-"""What the clients of one run share: the numbers of nodes and addresses, the bytes they send, and their surroundings.
+"""What the meters of one run share: the numbers of nodes and addresses, the commands, and what they work with.
 
 A password is in the bytes that `Wire` holds and in the kernel, and nowhere else.
 """
@@ -20,9 +20,10 @@ from chaos.timers import Timers
 
 
 class Tables:
-    """Numbers whom the clients asked and who answered, so that a row needs a byte for each. Events explain the numbers.
+    """Numbers the addresses that were asked and the nodes that answered, so that a row needs a byte for each.
 
-    Numbers are given in the order of first sight. All that come after the 255th share NOBODY, which names no one.
+    Events explain the numbers, which are given in the order of first sight. All numbers after the 255th are NOBODY,
+    which names no one.
     """
 
     def __init__(self, events: EventWriter) -> None:
@@ -40,7 +41,7 @@ class Tables:
     def node(self, info: bytes, address: str) -> int:
         """Return the number of the node that answered `INFO server`, by its run id.
 
-        `address` is where that very node listens. It is empty where a Service was asked.
+        `address` is where that node listens, or empty if a Service was asked.
         """
         run_id = _field(info, b"run_id:")
         if not run_id:
@@ -59,7 +60,7 @@ def _field(info: bytes, name: bytes) -> str:
 
 
 class Wire:
-    """The commands that a meter sends. What does not change from one operation to the next is packed once."""
+    """The commands that a meter sends. What is the same in all operations is packed once."""
 
     def __init__(self, load: Load, accesses: Accesses) -> None:
         redis, sentinel = accesses.redis.login, accesses.sentinel.login
@@ -70,23 +71,26 @@ class Wire:
         command = ("GET", key) if load.read_only else ("SET", key, value, "PX", load.ttl_s * 1000)
         self._begin, self._end = pack(*command).split(b"$1\r\nk")
         self.opening = b"".join(pack(*command) for command in [*preamble, ("INFO", "server")])
-        """What every connection begins with. The last command is `INFO server`, whose reply says which node answers."""
+        """The commands with which every connection begins.
+
+        The reply to the last one, `INFO server`, says which node answers.
+        """
         self.opening_replies = len(preamble) + 1
         question = "SENTINEL", "GET-MASTER-ADDR-BY-NAME", load.master
         self.ask_master = b"".join(pack(*command) for command in (sentinel, question) if command)
-        """What a Sentinel is asked. Its last reply is the answer."""
+        """The commands that a Sentinel is asked. Its last reply is the answer."""
         self.ask_replies = 2 if sentinel else 1
         self.read_only = load.read_only
 
     def operation(self, client: int, seq: int) -> bytes:
-        """The bytes of one write, or of one read if we only read. No other operation ever writes its key."""
+        """Return the bytes of one write, or of one read if we only read. Each operation has a key of its own."""
         key = key_of(self._load, client, seq).encode()
         return b"%s$%d\r\n%s%s" % (self._begin, len(key), key, self._end)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bench:
-    """What a meter works with. All meters of a run have the same one."""
+    """What a meter works with. All meters of a run share one."""
 
     timers: Timers
     links: Links
@@ -99,5 +103,5 @@ class Bench:
 
 
 def ops_header(domain: str, clients: list[dict[str, Any]]) -> dict[str, Any]:
-    """The header of an ops file that this process writes."""
+    """Return the header of an ops file that this process writes."""
     return {"format": FORMAT, "agent": domain, **identity(), "domain": domain, "clients": clients}

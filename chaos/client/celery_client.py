@@ -1,9 +1,9 @@
 """A Celery application: each call hands a task to a worker, whose broker and result backend are the Redis under test.
 
-It speaks docs/client-contract.md, as every client does. Its worker is a process of its own. What the worker begins and
-has done it tells at once and past Redis, so that the count does not depend on what Redis forgets. That it ends is told
-too. At the end Redis itself is asked which tasks still wait in the broker and which have a result, on a connection of
-its own that is not held up by a call that hangs.
+It keeps to docs/client-contract.md, as every client does. Its worker is a process of its own. The worker reports at
+once which task it begins and has done, and does so past Redis, so that the count does not depend on what Redis forgets.
+The end of the worker is reported, too. At the end, Redis itself is asked which tasks still wait in the broker and which
+have a result. That uses a connection of its own, which is not held up by a call that hangs.
 """
 
 import json
@@ -32,31 +32,34 @@ from chaos.model import split_address
 
 WORKER = "worker"
 TO, TELLS, IS_READY = "FAILOVER_CELERY", "FAILOVER_CELERY_TELLS", "FAILOVER_CELERY_READY"
-"""What the worker finds in its environment: where it connects, and the descriptors to which it tells things."""
+"""The worker's environment variables: where it connects, and the descriptors to which it writes its reports."""
 READY_S = 40.0
 DRAIN_S, LOOK_S = 3.0, 0.1
-"""How long tasks may still be done at the end before they count as stuck, and how often that is looked at."""
+"""How many seconds tasks have at the end before they count as stuck, and how often that is checked."""
 QUEUE, UNACKED, RESULT = "celery", "unacked", "celery-task-meta-"
-"""After the prefix: where kombu keeps what waits and what was fetched, and Celery a result by its task's id."""
+"""Redis keys, after the prefix: kombu's tasks that wait and that were fetched, and Celery's results by task id."""
 SUCCESS, BATCH = "SUCCESS", 500
 NONE_WAITS = -1
-"""The number in the line that says that Redis was asked, and that all has been told that it has."""
+"""The task number in the line that says that Redis was asked, and that all of its answer was told."""
 BOUNDED = "celery-bounded"
-"""The name of Celery with what brings it back by itself; `celery` has its defaults."""
+"""The name of Celery with settings that bring it back by itself. `celery` has Celery's defaults."""
 BOUNDS: dict[str, Any] = {"socket_connect_timeout": 1, "socket_timeout": 5}
-"""Seconds. Without them a call and a worker wait for an address that is gone for as long as the kernel does."""
+"""Time-outs in seconds.
+
+Without them, a call and a worker wait for an address that is gone for as long as the kernel does.
+"""
 BOUNDED_CONF = {
     **{f"redis_{name}": seconds for name, seconds in BOUNDS.items()},
     "broker_channel_error_retry": True,
     "broker_connection_max_retries": None,
 }
-"""With `broker_channel_error_retry`, READONLY makes a worker connect again, where otherwise it ends."""
+"""With `broker_channel_error_retry`, READONLY makes a worker connect again. Otherwise READONLY ends it."""
 DIED, ERROR = b"Unrecoverable error: ", re.compile(rb"(?:\w+\.)*(\w+(?:Error|Exception): .*)")
-"""What Celery says before the error that ends its worker, and the line of its traceback that has the error."""
+"""What Celery writes before the error that ends its worker, and a pattern for the line that has the error."""
 
 
 def application(to: Connect, named: str = "celery") -> celery.Celery:
-    """Make Celery as a service's own module does: broker and backend are given, and all else is its defaults.
+    """Return Celery as a service's own module makes it: with broker and backend, and defaults for all else.
 
     Its keys begin with the client's prefix, so that several of these clients stay apart.
     """
@@ -88,7 +91,7 @@ def application(to: Connect, named: str = "celery") -> celery.Celery:
 
 
 def count(number: int) -> int:
-    """The task. It does nothing but tell, so that its begin and its end lie together."""
+    """Do the task, which only reports its begin and its end, so that these lie close together."""
     for state in ("begun", "done"):
         Says(int(os.environ[TELLS]))({"task": number, "state": state})
     return number
@@ -123,7 +126,7 @@ def celery_client(named: str, to: Connect, tell: Says) -> Ready:
 
 
 def _start_worker(to: Connect, named: str, tell: Says) -> None:
-    """Start the worker, and wait until it takes tasks. It ends with this process. Raises TimeoutError."""
+    """Start the worker, which ends with this process, and wait until it takes tasks. Raises TimeoutError."""
     heard, told = os.pipe()
     asked = json.dumps({name: getattr(to, name) for name in Connect.__slots__})
     worker = subprocess.Popen(
@@ -144,7 +147,7 @@ def _start_worker(to: Connect, named: str, tell: Says) -> None:
 
 
 def _follow(worker: "subprocess.Popen[bytes]", tell: Says) -> None:
-    """Pass on what the worker says, and tell how it ended."""
+    """Pass on what the worker writes, and report how it ended."""
     assert worker.stderr is not None
     died, why = False, ""
     for line in worker.stderr:
@@ -152,19 +155,19 @@ def _follow(worker: "subprocess.Popen[bytes]", tell: Says) -> None:
         sys.stderr.flush()
         died = died or DIED in line
         if died and (error := ERROR.match(line)):
-            why = error[1].decode(errors="replace")  # of several the last one is that which was raised
+            why = error[1].decode(errors="replace")  # the last of several errors is the one that was raised
     code = worker.wait()
     how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
     tell({"worker": why or how})
 
 
 def _look_at_the_end(to: Connect, asked: list[str], tell: Says) -> None:
-    """Once standard input has ended, tell what Redis has of the tasks, even while a call still hangs.
+    """Report what Redis has of the tasks once standard input has ended, even while a call still hangs.
 
     Redis is read past Celery: the lists of the broker, and the keys of the results.
     """
     ends = poll()
-    ends.register(0, 0)  # which hears of its end alone
+    ends.register(0, 0)  # only the end of the input is reported
     ends.poll()
     with application(to, BOUNDED).connection_for_read() as connection:
         connection.ensure_connection(max_retries=2, interval_start=LOOK_S)
@@ -180,7 +183,7 @@ def _look_at_the_end(to: Connect, asked: list[str], tell: Says) -> None:
 
 
 def _waiting(client: Any, prefix: str) -> list[int]:  # noqa: ANN401  kombu's client of Redis
-    """The tasks that the broker still has, when those that were handed over last have had time to be done."""
+    """Return the tasks that the broker still has after the last ones have had time to be done."""
     limit = monotonic() + DRAIN_S
     while found := list(_numbers(client, prefix)):
         if monotonic() > limit:
@@ -197,7 +200,10 @@ def _numbers(client: Any, prefix: str) -> Iterator[int]:  # noqa: ANN401  kombu'
 
 
 def _number(task: str) -> int:
-    """The number of the call that handed a task over, by the task's id, which is the call's key."""
+    """Return the number of the call that handed a task over.
+
+    The task's id is the call's key, which ends with the number.
+    """
     return int(task.rpartition(":")[2])
 
 

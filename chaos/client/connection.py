@@ -1,4 +1,4 @@
-"""One connection of a meter to the master, from finding the master to its end, and the operations on it."""
+"""One connection of a meter to the master, and the operations on it."""
 
 from collections import deque
 from collections.abc import Callable, Collection
@@ -21,7 +21,7 @@ from chaos.timers import Call
 
 @dataclass(slots=True, eq=False)
 class Operation:
-    """One slot that was not missed. `row` is its place in the file of rows. `timer` ends it at its deadline."""
+    """One slot that was not missed. `row` is its place in the file of rows, and `timer` ends it at its deadline."""
 
     seq: int
     row: int
@@ -32,20 +32,20 @@ class Operation:
     connection: "MeterConnection" = field(init=False)
 
     def late(self, _when_ns: int) -> None:
-        """End the operation, because its deadline has come."""
+        """End the operation at its deadline."""
         self.connection.time_out(self)
 
 
 Decide = Callable[[Operation, Decision, int], None]
-"""Called once for each operation, with the index of the node that answered."""
+"""Called once for each operation, with its decision and the index of the node that answered."""
 
 
 class MeterConnection:
     """A connection that begins with its first operation. Any error ends it, and the meter then makes another.
 
-    Operations wait until the master is found and connected to. Then they go out in one write after the opening
-    commands, and later operations are pipelined. When the connection ends, the outcome of what was sent is unknown, and
-    what was not sent has surely failed.
+    Operations wait until the master is found and connected to. Then they are sent in one write after the opening
+    commands, and later operations are pipelined. When the connection ends, an operation that was sent has an unknown
+    outcome, and one that was not sent has surely failed.
     """
 
     __slots__ = (
@@ -92,7 +92,10 @@ class MeterConnection:
         self.ended = False
 
     def submit(self, operation: Operation) -> None:
-        """Send an operation now, or as soon as the connection is open. It may be decided within this call."""
+        """Send an operation now, or as soon as the connection is open.
+
+        The operation may be decided within this call.
+        """
         operation.connection = self
         first = self._discovery is None and self._link is None
         if first:
@@ -106,7 +109,7 @@ class MeterConnection:
             self._find()
 
     def time_out(self, operation: Operation) -> None:
-        """End an operation whose deadline has come, and the connection with it."""
+        """End an operation at its deadline, and the connection with it."""
         stage = ErrorCode.CONNECT_TIMEOUT if self._link else ErrorCode.DISCOVERY_TIMEOUT
         error = ErrorCode.REPLY_TIMEOUT if operation.sent else stage
         (self._pending if operation.sent else self._waiting).remove(operation)
@@ -114,7 +117,7 @@ class MeterConnection:
         self._decide(operation, unanswered(operation.sent, error), NOBODY)
 
     def end(self, error: ErrorCode, because: str) -> None:
-        """Close the connection, and decide the operations that are not decided yet."""
+        """Close the connection, and decide its operations that are not decided yet."""
         if self.ended:
             return
         self.ended = True
@@ -221,7 +224,7 @@ class MeterConnection:
 
 
 def judge(reply: Any, *, read_only: bool = False) -> Decision:  # noqa: ANN401
-    """Decide the outcome of a write by its reply, or that of a read of a key that is not there."""
+    """Return the decision for the reply to a write, or to a read of a key that does not exist."""
     if isinstance(reply, hiredis.ReplyError):
         return of_reply(str(reply))
     return OK if reply == (None if read_only else b"OK") else OTHER_REPLY

@@ -1,6 +1,6 @@
 """The client's half of docs/client-contract.md, for clients in Python: JSON lines on standard input and output.
 
-`chaos.client.application` has the harness's half. A client in another language needs that page and nothing of this.
+`chaos.client.application` has the harness's half. A client in another language needs only that page.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ Line = dict[str, Any]
 
 
 class Says:
-    """Writes a line to the harness. `fd` is for processes of the client's own that tell something, too."""
+    """Writes a line to the harness. The client's own processes may write lines to `fd`, too."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
@@ -35,8 +35,8 @@ class Says:
 class Connect:
     """What the first request tells a client.
 
-    `address` is that of a Service, or of Sentinel if `via_sentinel`; `master` is the master's name at Sentinel. Every
-    key that this client is asked to write begins with `prefix`, and no other client's does.
+    `address` is the address of a Service, or of Sentinel if `via_sentinel`. `master` is Sentinel's name for the master.
+    Every key that this client is asked to write begins with `prefix`, and no other client's key does.
     """
 
     address: str
@@ -50,9 +50,9 @@ class Connect:
 class Ready:
     """What a client answers to the first request: what it is, how long it waits, how it retries, and how it writes.
 
-    `settings` are by the library's own names; a time-out that is None is none at all. `write` is given a key, a value
-    and how many milliseconds the key shall live. What it returns is awaited if it can be. `close` is called when no
-    more requests come.
+    `settings` maps the library's own names to time-outs and retries; None means no time-out. `write` takes a key, a
+    value and the milliseconds that the key shall live. Its result is awaited if it is awaitable. `close` is called when
+    no more requests come.
     """
 
     library: str
@@ -63,7 +63,7 @@ class Ready:
 
 
 Make = Callable[[Connect, Says], Ready | Awaitable[Ready]]
-"""Prepares a client. It may `tell` lines at any time, such as that a connection was opened."""
+"""Prepares a client. It may write lines at any time, for example when a connection was opened."""
 
 
 def run(make: Make) -> None:
@@ -87,7 +87,7 @@ async def _serve(make: Make) -> None:
 
 
 async def _answer(ready: Ready, request: Line) -> Line:
-    """Call the library, for as long as it takes. Whatever it raises is what an application would have met."""
+    """Call the library and return the answer. Whatever the library raises is what an application would have met."""
     try:
         written = ready.write(request["key"], request["value"], request["ttl_ms"])
         if isawaitable(written):
@@ -106,7 +106,7 @@ CLASSES = {
     "OutOfMemoryError": ErrorCode.OOM,
     "ClosingError": ErrorCode.CLOSED,
 }
-"""Errors of libraries that say by their class what happened: redis-py, valkey-py, which is made of it, and GLIDE."""
+"""Maps the error classes of redis-py, valkey-py and GLIDE that say what happened to the code for it."""
 
 
 def code_of(error: BaseException) -> ErrorCode:

@@ -21,16 +21,19 @@ from chaos.timers import Timers, on_grid
 from chaos.until import until
 
 LEAD_NS = 50_000_000
-"""The time from the start to the first period, so that no slot is due before all clients are set up."""
+"""The time from the start to the first period. No slot is due before all clients are set up."""
 
 
 class Crew:
-    """The clients. They may be started again after a stop. A run has its own files, and goes on counting operations."""
+    """All clients of a trial. They may be started again after a stop.
+
+    Each start has files of its own, and continues the numbers of operations.
+    """
 
     def __init__(
         self, clients: Sequence[ClientSpec], load: Load, directory: Path, events: EventWriter, names: Names
     ) -> None:
-        """Rows go to a new file as often as `events` do."""
+        """Begin a new file of rows as often as `events` begins a new file."""
         self._all = [Meter(spec) for spec in clients if spec.kind == "meter"]
         self._meters: list[Meter] = []
         self._applications = [spec for spec in clients if spec.kind == "application"]
@@ -49,7 +52,10 @@ class Crew:
         self._links: Links
 
     def start(self, deadline_s: float, most: int | None = None) -> list[int]:
-        """Start every client, or `most` meters of each path and way. Return the numbers of those that were left out."""
+        """Start every client, or only `most` meters of each path and connection.
+
+        Return the numbers of those left out.
+        """
         assert self._rows is None, "the clients run already"
         self._deadline_s = deadline_s
         self._meters = list(self._first_of_each_path(most))
@@ -75,10 +81,10 @@ class Crew:
                 yield meter
 
     async def stop(self) -> None:
-        """Begin no operation any more, wait for those that are under way, and close the files.
+        """Begin no more operations, wait for those that are under way, and close the files.
 
-        Those of meters end or time out within twice the deadline. A call of an application client that blocks has some
-        seconds more. Nothing happens if no client runs.
+        Operations of meters end or time out within twice the deadline. A call of an application client that blocks has
+        some seconds more. Nothing happens if no client runs.
         """
         if self._rows is None:
             return

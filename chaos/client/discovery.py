@@ -1,4 +1,4 @@
-"""Asks Sentinel where the master is, for one operation. The time it takes counts towards that operation's deadline."""
+"""Asks Sentinel where the master is, for one operation. The time that this takes counts towards its deadline."""
 
 from collections.abc import Callable
 
@@ -17,9 +17,9 @@ Failed = Callable[[ErrorCode], None]
 
 
 class Sentinel:
-    """The Sentinels that one client asks. It remembers the last answer, so that only a change is an event.
+    """The Sentinels that one client asks. An answer is an event only if it differs from the one before.
 
-    One that answers is asked again. If it does not, the next one is asked, as libraries do.
+    A Sentinel that answers is asked again. If it does not answer, the next one is asked, as libraries do.
     """
 
     def __init__(self, spec: ClientSpec, bench: Bench) -> None:
@@ -30,7 +30,7 @@ class Sentinel:
         self._last: tuple[str | None, str] | None = None
 
     def ask_another(self) -> None:
-        """Ask the next one from now on."""
+        """Ask the next Sentinel from now on."""
         self.address = self.addresses[(self.addresses.index(self.address) + 1) % len(self.addresses)]
 
     def say(self, began_ns: int, address: str | None, error: str) -> None:
@@ -48,7 +48,10 @@ class Sentinel:
 
 
 class Discovery:
-    """One question, on a connection of its own. It calls `found` or `failed` once, unless it is ended before."""
+    """One question to Sentinel, on a connection of its own.
+
+    It calls `found` or `failed` once, unless it is ended before.
+    """
 
     def __init__(self, sentinel: Sentinel, found: Found, failed: Failed) -> None:
         self._sentinel = sentinel
@@ -61,7 +64,10 @@ class Discovery:
         self._replies_due = sentinel.bench.wire.ask_replies
 
     def begin(self) -> None:
-        """Connect. `failed` is called within this call if the name of the last Sentinel is not found."""
+        """Connect to the Sentinel.
+
+        `failed` is called within this call if the name of the last Sentinel is not found.
+        """
         bench, name = self._sentinel.bench, self._sentinel.address
         address = bench.names.address(name)
         if address is None:

@@ -1,6 +1,6 @@
-"""Clients of the libraries that people have, and of any function of theirs, each in a process of its own.
+"""Clients of the libraries that people use, and of any function of theirs, each in a process of its own.
 
-`python -m chaos.client.libraries redis-py-pool` speaks docs/client-contract.md, and so does `mymodule:write` in place
+`python -m chaos.client.libraries redis-py-pool` keeps to docs/client-contract.md. `mymodule:write` may stand in place
 of the library's name. No other file imports these libraries. Celery has a file of its own.
 """
 
@@ -19,11 +19,11 @@ from chaos.model import split_address
 
 OPENED, CLOSED = {"connection": "opened"}, {"connection": "closed"}
 REPLACED = "FAILOVER_CLIENT_"
-"""What a user's function finds in its environment begins with this: ADDRESS, SENTINEL, MASTER, DATABASE, PREFIX."""
+"""The beginning of the environment variables for a user's function: ADDRESS, SENTINEL, MASTER, DATABASE, PREFIX."""
 
 
 class Telling:
-    """Goes before a connection class of redis-py or valkey-py, and tells when a connection is opened and closed."""
+    """Added to a connection class of redis-py or valkey-py. It reports when a connection is opened and closed."""
 
     tell: Says
     told = False
@@ -42,7 +42,7 @@ class Telling:
 
 
 class TellingAsync:
-    """The same for the asyncio form of a connection class."""
+    """The asyncio form of `Telling`."""
 
     tell: Says
     told = False
@@ -61,10 +61,10 @@ class TellingAsync:
 
 
 def pool_of(module: str, to: Connect, tell: Says) -> Ready:
-    """Make a client of redis-py, of valkey-py or of their asyncio forms, as services configure it.
+    """Return a client of redis-py, of valkey-py or of their asyncio forms, as services configure it.
 
-    All other settings are the library's defaults, retries included. If the client asks Sentinel, it is the library's
-    own client of Sentinel, which gets Sentinel's Service as the one Sentinel that it knows.
+    All other settings are the library's defaults, retries included. A client that asks Sentinel is the library's own
+    client of Sentinel, and Sentinel's Service is the one Sentinel that it knows.
     """
     library, sentinels = import_module(module), import_module(f"{module}.sentinel")
     accesses = Accesses.from_environment()
@@ -100,10 +100,10 @@ def pool_of(module: str, to: Connect, tell: Says) -> Ready:
 
 
 def login(access: Access) -> dict[str, str | bool]:
-    """The arguments of these libraries for a login and for the files of TLS.
+    """Return the arguments of these libraries for a login and for the files of TLS.
 
-    They can check a certificate for no other name than that of the host. Where another one is expected, their users
-    have the name unchecked, and so it is here. The authority is checked all the same.
+    These libraries can check a certificate for no other name than that of the host. If another name is expected, the
+    name is not checked here, as with users of these libraries. The authority is checked all the same.
     """
     said = {"username": access.user, "password": access.password}
     if (tls := access.tls) is not None:
@@ -113,7 +113,7 @@ def login(access: Access) -> dict[str, str | bool]:
 
 
 def time_outs(pool: Any) -> dict[str, str | None]:  # noqa: ANN401  of any of these libraries
-    """Say how long a pool's connections wait and how often they retry, in the library's own words.
+    """Return how long a pool's connections wait and how often they retry, in the library's own words.
 
     Versions differ in their defaults: redis-py 8 was the first to have time-outs at all.
     """
@@ -124,7 +124,7 @@ def time_outs(pool: Any) -> dict[str, str | None]:  # noqa: ANN401  of any of th
 
 
 def glide(to: Connect, _: Says) -> Ready:
-    """Make GLIDE's synchronous client, which takes the address that it is given and knows nothing of Sentinel."""
+    """Return GLIDE's synchronous client, which takes the address that it is given and knows nothing of Sentinel."""
     import glide_sync as library
 
     host, port = split_address(to.address)
@@ -155,10 +155,10 @@ def glide(to: Connect, _: Says) -> Ready:
 
 
 def function(named: str, to: Connect, _: Says) -> Ready:
-    """Take a function of the user's, `module:function`, plain or async. It is called as `function(key, value)`.
+    """Return a client that calls a user's function, `module:function`, plain or async, as `function(key, value)`.
 
-    Whatever else it needs to know is in its environment, so that the module can connect when it is imported. Its
-    attribute `settings`, if it has one, says its time-outs and retries.
+    What else the function needs to know is in its environment, so that its module can connect when it is imported. If
+    the function has an attribute `settings`, this says its time-outs and retries.
     """
     told = {"MASTER": to.master, "DATABASE": str(to.database), "PREFIX": to.prefix}
     told["SENTINEL" if to.via_sentinel else "ADDRESS"] = to.address
@@ -175,7 +175,7 @@ def function(named: str, to: Connect, _: Says) -> Ready:
 
 
 def _version_of(module: str) -> str:
-    """The version of the distribution that a module comes from; empty where it is just a file."""
+    """Return the version of the distribution that a module belongs to, or an empty string for a mere file."""
     top = module.partition(".")[0]
     try:
         return version(next(iter(packages_distributions().get(top, [])), top))
@@ -190,7 +190,7 @@ LIBRARIES: dict[str, Callable[[Connect, Says], Any]] = {
     "valkey-py-asyncio": partial(pool_of, "valkey.asyncio"),
     "valkey-glide": glide,
 }
-"""What makes a client of each library. The key is what a scenario writes as `library`."""
+"""Maps the names that a scenario writes as `library` to the functions that make such a client."""
 
 
 def main() -> None:

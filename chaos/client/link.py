@@ -1,14 +1,13 @@
 """The TCP connections of meters, on non-blocking sockets and one epoll for all of them.
 
 asyncio's transports are not used. A meter opens hundreds of connections a second and must not need a task for each. It
-needs the kernel's own error number, and it needs the bytes to be with the kernel when `write` returns, because that
-moment is recorded. The loop's readers and writers would cost as much again as the connection, so the loop watches the
-epoll and nothing else.
+needs the kernel's own error number, and the kernel must have the bytes when `write` returns, because that moment is
+recorded. The loop's readers and writers would cost as much again as the connection, so the loop watches only the epoll.
 
-Meters use their source ports in turn, so that no port comes again soon. When a pod vanishes, the node's connection
-tracking keeps its connections for 120 s, and sends a new connection from the same port to the same Service nowhere. The
-kernel would choose ports at random distances: a client that opens 200 connections a second has then used them all in
-15 s, and meets again and again what is remembered.
+Meters use their source ports in turn, so that no port is used again soon. When a pod vanishes, the node's connection
+tracking remembers its connections for 120 s, and leads a new connection from the same port to the same Service nowhere.
+The kernel would choose ports at random distances. A client that opens 200 connections a second would use all of them
+within 15 s, and meet the remembered ones again and again.
 """
 
 import asyncio
@@ -27,19 +26,22 @@ from chaos.model import ErrorCode
 
 READ_BYTES = 1 << 16
 AT_ONCE = 64
-"""How many links are served in one turn of the loop. The others are served in the next turn."""
+"""How many links are served in one turn of the loop. Further links are served in the next turn."""
 Address = tuple[str, int]
 RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 ABORT = struct.pack("ii", 1, 0)
-"""The SO_LINGER with which a socket is closed by an RST. Without it each of hundreds of connections a second keeps a
-port for 60 s in TIME_WAIT after its end, and an entry in the node's connection tracking for 120 s."""
+"""The SO_LINGER that closes a socket by an RST.
+
+Without it, each of hundreds of connections a second would keep a port for 60 s in TIME_WAIT, and an entry in the node's
+connection tracking for 120 s.
+"""
 TAKEN = (errno.EADDRINUSE, errno.EADDRNOTAVAIL)
-"""The errors of a port that somebody listens on, or that a kept connection to the same address uses."""
+"""The errors of a port on which somebody listens, or which a kept connection to the same address uses."""
 TRIES = 50
 
 
 class Ports:
-    """The ports that this host gives to clients, and for each address which of them comes next."""
+    """The ports that this host gives to clients. Each address gets them in turn."""
 
     def __init__(self, first: int, last: int) -> None:
         self.numbers = range(first, last + 1)
@@ -53,7 +55,7 @@ class Ports:
     def connecting(self, address: Address) -> tuple[socket.socket, int]:
         """Return a socket that has begun to connect, and the error number of that: 0 or EINPROGRESS if it goes well.
 
-        The error is one of TAKEN where all TRIES ports in turn were in use.
+        The error is one of TAKEN if all of the TRIES ports that were tried were in use.
         """
         for _ in range(TRIES):
             one = _socket(address)
@@ -64,9 +66,9 @@ class Ports:
         return one, error
 
     def _next(self, address: Address) -> int:
-        """Return the next port for this address, and never the address's own port.
+        """Return the next port for this address, but never the address's own port.
 
-        With the server gone, a socket of the same host that is bound to the server's port would connect to itself.
+        If the server is gone, a socket of the same host that is bound to the server's port would connect to itself.
         """
         turn = self._turn.get(address)
         if turn is None:
@@ -94,7 +96,7 @@ def _bound(one: socket.socket, port: int) -> int:
 
 
 class User(Protocol):
-    """Who is told what becomes of a link. Nothing is called any more after `lost`, or after the link was closed."""
+    """Is called with what becomes of a link. Nothing is called any more after `lost`, or after the link was closed."""
 
     def opened(self) -> None: ...
 
@@ -114,25 +116,25 @@ class Links:
         loop.add_reader(self._epoll.fileno(), self._ready)
 
     def close(self) -> None:
-        """Stop watching. Links that are still open stay open, and their users close them."""
+        """Stop watching. Links that are still open stay open until their users close them."""
         self.loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
 
     def watch(self, number: int, link: "Link") -> None:
-        """Tell this link what the kernel says of it, until its socket is closed."""
+        """Call `ready` of a link whenever the kernel reports something about its socket, until it is closed."""
         self._links[number] = link
         self._epoll.register(number, select.EPOLLIN if link.is_open else select.EPOLLOUT)
 
     def read(self, number: int) -> None:
-        """Watch this link for data from now on."""
+        """Watch a link for data from now on."""
         self._epoll.modify(number, select.EPOLLIN)
 
     def write(self, number: int) -> None:
-        """Watch this link for room to write, as its handshake asks for."""
+        """Watch a link for room to write, as its handshake asks for."""
         self._epoll.modify(number, select.EPOLLOUT)
 
     def forget(self, number: int) -> None:
-        """Stop telling this link. Its socket is about to be closed, and then the epoll forgets it by itself."""
+        """Stop calling a link whose socket is about to be closed. The epoll then forgets the socket by itself."""
         self._links.pop(number, None)
 
     def _ready(self) -> None:
@@ -142,7 +144,7 @@ class Links:
 
 
 class Link:
-    """One connection, which is begun when the link is made. `user` is told of everything in later turns of the loop."""
+    """One connection. It begins to connect when it is made, and calls `user` in later turns of the loop."""
 
     __slots__ = ("_links", "_number", "_socket", "_user", "is_open")
 
@@ -152,14 +154,17 @@ class Link:
         self._socket, error = links.ports.connecting(address)
         self._number = self._socket.fileno()
         self.is_open = error == 0
-        """It may be open from the start, as between neighbours on one machine. `opened` is not called then."""
+        """A link may be open from the start, as between neighbours on one machine. `opened` is not called then."""
         if error in (0, errno.EINPROGRESS):
             links.watch(self._number, self)
         else:
             links.loop.call_soon(self._lose, of_errno(error))
 
     def write(self, data: bytes) -> None:
-        """Hand bytes to the kernel. An error is told as `lost`, since the other side may have read some of them."""
+        """Hand bytes to the kernel.
+
+        An error is reported as `lost`, since the other side may have read some of the bytes.
+        """
         try:
             whole = self._socket.send(data) == len(data)
         except OSError as error:
@@ -175,7 +180,7 @@ class Link:
             self._socket.close()
 
     def ready(self) -> None:
-        """Act on what the kernel says of this link, unless the link was closed in the same turn."""
+        """Act on what the kernel reports about this link, unless the link was closed in the same turn."""
         if self._number < 0:
             return
         if self.is_open:
@@ -188,7 +193,7 @@ class Link:
         self._connected()
 
     def _connected(self) -> None:
-        """The kernel has connected it."""
+        """Open the link, because the kernel has connected it."""
         self.is_open = True
         self._links.read(self._number)
         self._user.opened()
@@ -216,17 +221,17 @@ class Link:
 class SecureLink(Link):
     """A link that speaks TLS. It is open once the handshake is done, which is part of connecting.
 
-    The bytes of a write are with the kernel when `write` returns, as on any other link.
+    The kernel has the bytes of a write when `write` returns, as on any other link.
     """
 
     __slots__ = ("_host", "_secure", "_tls")
 
     def __init__(self, links: Links, address: Address, user: User, tls: Tls, host: str) -> None:
-        """`host` is the name that was connected to, which the certificate has to bear unless `tls` has another."""
+        """`host` is the name that was connected to. The certificate has to bear this name, unless `tls` has another."""
         super().__init__(links, address, user)
         self._tls, self._host = tls, host
         self._secure: ssl.SSLSocket | None = None
-        if self.is_open:  # to the kernel; `ready` goes on from here, once the socket can be written to
+        if self.is_open:  # to the kernel only; `ready` begins the handshake once the socket can be written to
             self.is_open = False
             links.write(self._number)
 
@@ -247,7 +252,7 @@ class SecureLink(Link):
             super()._connected()
 
     def _readable(self) -> None:
-        """Read until nothing is left: the kernel says no more of bytes that TLS has taken from it already."""
+        """Read until nothing is left, because the kernel does not report bytes that TLS has taken from it already."""
         while self._number >= 0:
             try:
                 data = self._socket.recv(READ_BYTES)
@@ -263,5 +268,5 @@ class SecureLink(Link):
 
 
 def link_to(links: Links, address: Address, user: User, tls: Tls | None, host: str) -> Link:
-    """Begin to connect, with TLS or without."""
+    """Return a link that begins to connect, with TLS or without."""
     return Link(links, address, user) if tls is None else SecureLink(links, address, user, tls, host)

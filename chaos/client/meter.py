@@ -1,7 +1,7 @@
 """A meter: a client that measures, in an open loop.
 
-It begins one operation in every slot of its schedule, whatever became of the operations before, and every slot is a
-row. Nothing shifts the schedule, neither a slow reply nor a wake-up that comes late.
+It begins one operation in every slot of its schedule, whatever became of earlier operations, and every slot is a row.
+Neither a slow reply nor a late wake-up shifts the schedule.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ FEWEST_PHASES = 4
 
 
 def phase_ns(index: int, period_ns: int) -> int:
-    """How long after the common start client number `index` begins, so that not all clients send at the same time.
+    """Return how long after the common start client number `index` begins, so that not all send at the same time.
 
     Example: of clients with 50 operations a second (a period of 20 ms) the first begins at once, the next three 5, 10
     and 15 ms later, and the fifth at once again. Every time lies on the grid of the timers.
@@ -30,9 +30,9 @@ def phase_ns(index: int, period_ns: int) -> int:
 
 
 class Schedule:
-    """Calls `due` once for each slot, in order, with the time that the slot was meant for.
+    """Calls `due` once for each slot, in order, with the time at which the slot was due.
 
-    After a wake-up that comes late, the slots that were slept through are all called at once.
+    After a late wake-up, `due` is called at once for all slots that have passed.
     """
 
     def __init__(self, timers: Timers, first_ns: int, period_ns: int, due: Callable[[int], None]) -> None:
@@ -50,7 +50,7 @@ class Schedule:
 
 
 class Meter:
-    """Lives as long as its agent, so that a later run goes on counting its operations and connections."""
+    """One meter. It outlives a stop, so that a later start continues the numbers of its operations and connections."""
 
     def __init__(self, spec: ClientSpec) -> None:
         self.spec = spec
@@ -67,13 +67,13 @@ class Meter:
         return round(1e9 / self.spec.rate_hz)
 
     def start(self, bench: Bench, first_ns: int) -> None:
-        """The first slot is due at `first_ns`."""
+        """Begin operations. The first slot is due at `first_ns`."""
         self._bench = bench
         self._sentinel = Sentinel(self.spec, bench) if self.spec.via_sentinel else None
         self._schedule = Schedule(bench.timers, first_ns, self.period_ns, self._due)
 
     def stop(self) -> None:
-        """Begin no operation any more. Those that are under way end, or time out."""
+        """Begin no more operations. Those that are under way end, or time out."""
         if self._schedule is not None:
             self._schedule.stop()
             self._schedule = None

@@ -16,7 +16,7 @@ NOT_FOUND = (socket.EAI_NONAME, socket.EAI_NODATA)
 
 @dataclass(slots=True)
 class Answer:
-    """What the resolver said last. `asked_ns` is when it was asked, and None until it has answered once."""
+    """The resolver's last answer. `asked_ns` is when it was asked, or None if it has not answered yet."""
 
     addresses: tuple[str, ...] = ()
     error: str = ""
@@ -25,12 +25,13 @@ class Answer:
 
 
 class Names:
-    """Use as `async with Names(...)`. `names` are hosts, or host:port as clients are given them.
+    """Resolves names for clients. Use it as `async with Names(...)`.
 
-    The addresses of a name that has several are used in turn, as with a DNS server that rotates its answers. If the
-    resolver fails in any other way than "not found", the last addresses stay in use, and an event says so. If `hosts`
-    is given, it has every name with its address, and no resolver is asked. `maps` has for an address that Sentinel
-    tells the one by which it is reached from here, where that differs, as with Docker.
+    `names` are hosts, or host:port as clients are given them. The addresses of a name that has several are used in
+    turn, as with a DNS server that rotates its answers. If the resolver fails in any other way than "not found", the
+    last addresses stay in use, and an event says so. If `hosts` is given, it maps every name to its address, and no
+    resolver is asked. `maps` maps an address that Sentinel tells to the one by which it is reached from here, if that
+    differs, as with Docker.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Names:
         return answer.addresses[answer.turn % len(answer.addresses)], port
 
     def connectable(self, name: str) -> str:
-        """Return `host:port` as another process can use it: with an address in place of a name from `hosts`."""
+        """Return `host:port` as another process can use it: with an address in place of a name that is in `hosts`."""
         host, port = split_address(self.reached(name))
         return f"{(self._hosts or {}).get(host, host)}:{port}"
 
@@ -92,7 +93,7 @@ class Names:
             await asyncio.sleep(self._every_s)
 
     async def _resolve(self, host: str) -> None:
-        """Ask once. The resolver's own time-outs bound this, and the last answer stays in use until then."""
+        """Resolve a host once. The resolver's own time-outs limit this. The last answer stays in use until then."""
         last = self._answers[host]
         asked_ns = mono_ns()
         if self._hosts is None:
@@ -105,7 +106,7 @@ class Names:
 
 
 async def look_up(host: str, otherwise: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
-    """Return the addresses of `host` and the resolver's error. `otherwise` is returned if it could not say."""
+    """Return the addresses of `host` and the resolver's error. The addresses are `otherwise` if it could not say."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except socket.gaierror as error:

@@ -1,4 +1,4 @@
-"""Decides what a reply, or an error of the kernel, says of an operation. Outcomes are decided here alone."""
+"""Decides the outcome of an operation by a reply or an error of the kernel. No other file decides outcomes."""
 
 import errno
 import ssl
@@ -27,11 +27,13 @@ REPLIES = {
     "BUSY": Decision(Outcome.FAILED, ErrorCode.OTHER_REPLY),
     "UNBLOCKED": Decision(Outcome.FAILED, ErrorCode.OTHER_REPLY),
 }
-"""The decision for the first word of an error reply. Redis checks each of these before it executes a write
-(processCommand)."""
+"""Maps the first word of an error reply to its decision.
+
+Redis checks each of these before it executes a write (processCommand).
+"""
 
 OTHER_REPLY = Decision(Outcome.UNKNOWN, ErrorCode.OTHER_REPLY)
-"""The decision for any other error reply, since a proxy may have sent it after the write."""
+"""The decision for any other error reply. A proxy may have sent it after the write."""
 
 ERRNOS = {
     errno.ECONNREFUSED: ErrorCode.REFUSED,
@@ -45,7 +47,7 @@ ERRNOS = {
 
 
 def of_reply(text: str) -> Decision:
-    """Decide an operation that was answered with this error."""
+    """Return the decision for an error reply."""
     return REPLIES.get(text.partition(" ")[0], OTHER_REPLY)
 
 
@@ -54,7 +56,7 @@ def of_errno(number: int | None) -> ErrorCode:
 
 
 def of_tls(error: OSError) -> ErrorCode:
-    """Say what ended a connection with TLS. One that the other side merely closed has no trouble with TLS."""
+    """Return what ended a connection with TLS. If the other side merely closed it, that is no failure of TLS."""
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return ErrorCode.CLOSED
     if isinstance(error, ssl.SSLWantWriteError):  # the kernel took no more, as of a link without TLS
@@ -63,9 +65,10 @@ def of_tls(error: OSError) -> ErrorCode:
 
 
 def unanswered(sent: bool, error: ErrorCode) -> Decision:
-    """Decide an operation that got no reply. It may have been applied if it was sent, and surely was not otherwise.
+    """Return the decision for an operation that got no reply.
 
-    If it still waited for its connection when the meter closed that, its error is NOT_SENT and not CLOSED.
+    It may have been applied if it was sent, and surely was not otherwise. If it still waited for its connection when
+    the meter closed the connection, its error is NOT_SENT and not CLOSED.
     """
     if sent:
         return Decision(Outcome.UNKNOWN, error)

@@ -1,4 +1,4 @@
-"""An application client from the outside: its process is started, watched and ended. End of file tells it to stop."""
+"""Starts, watches and ends the process of an application client. End of file on its input tells the process to stop."""
 
 import asyncio
 import json
@@ -16,17 +16,18 @@ from chaos.record.layout import EVENTS, OPS
 from chaos.record.ops_files import read_rows
 
 STOP_S = 5.0
-"""How long a call may block after the stop. Then the process ends itself, and the row of the call stays in flight."""
+"""How many seconds a call may block after the stop. Then the process ends, and the row of the call stays in flight."""
 READY = "ready"
-"""What the process says when its client is ready."""
+"""The line that the process writes when its client is ready."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """What the process is told, as one line on its standard input. `target` is the number of its address in the rows.
+    """What the process is told, as one line on its standard input.
 
-    `connect` is the client's address, with an IP address in it if the process could not resolve the name. `run` counts
-    the starts of the clients: each run has its own files, and goes on counting operations at `first_seq`.
+    `target` is the number of its address in the rows. `connect` is the client's address, with an IP address in it if
+    the process could not resolve the name. `run` counts the starts of the clients. Each start has files of its own, and
+    numbers operations from `first_seq` on.
     """
 
     spec: ClientSpec
@@ -60,7 +61,10 @@ class Job:
 
 
 class ApplicationProcess:
-    """The process of one application client in one run. If it ends before it is told to, that is written as a gap."""
+    """The process of one application client, from a start to a stop.
+
+    If it ends before it is told to, that is written as a gap.
+    """
 
     def __init__(self, job: Job, events: EventWriter) -> None:
         self._job = job
@@ -86,7 +90,7 @@ class ApplicationProcess:
             self._events.write(Gap(source=source, text=f"its process ended by itself with {child.how}: {self._why()}"))
 
     def _why(self) -> str:
-        """What was said last on standard error, without the passwords, which a client may have written there."""
+        """Return what the process last wrote on standard error, without passwords, which a client may write there."""
         said, accesses = self._child.said, Accesses.from_environment()
         for password in filter(None, (accesses.redis.password, accesses.sentinel.password)):
             said = said.replace(password, "…")
@@ -97,12 +101,12 @@ class ApplicationProcess:
         await self._ready.wait()
 
     def ask_to_stop(self) -> None:
-        """Tell it to begin no new call."""
+        """Tell the process to begin no new call."""
         self._stopping = True
         self._child.hang_up()
 
     async def stopped(self) -> int:
-        """Wait until it has ended, and kill it if it does not. Return the number of the client's next operation."""
+        """Wait until the process has ended, or kill it. Return the number of the client's next operation."""
         await self._child.finish(STOP_S + 2)
         path = self._job.rows_path
         return self._job.first_seq + (sum(1 for _ in read_rows(path)) if path.exists() else 0)

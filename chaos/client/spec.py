@@ -1,4 +1,4 @@
-"""The plan of a client. Everything is resolved in it, so that the client needs neither the scenario nor the host."""
+"""The plan of a client. It is complete, so that the client needs neither the scenario nor the host."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -11,11 +11,12 @@ Connection = Literal["new", "kept"]
 class ClientSpec:
     """One client. Its rows carry its `number`, and clients with the same `path` are judged together.
 
-    A `meter` speaks RESP itself, in an open loop. An `application` is a process of its own, in a closed loop: of a
-    `library`, of a function of the user's (`client`, as module:function), or a `command`. The user's are looked for in
-    `folder`, that of the scenario, and in `started_in`. `address` is the host:port that the client is given: that of a
-    Service, or of Sentinel's Service if `via_sentinel`. If not `audited`, its keys prove nothing about losses. If it is
-    a `gate`, it decides the verdict. `others` are more Sentinels, which meters ask in turn if one does not answer.
+    A `meter` speaks RESP itself, in an open loop. An `application` is a process of its own, in a closed loop. It uses a
+    `library` or a function of the user's (`client`, as module:function), or is a `command`. What belongs to the user is
+    looked for in `folder`, that of the scenario, and in `started_in`. `address` is the host:port that the client is
+    given: that of a Service, or of Sentinel's Service if `via_sentinel`. If not `audited`, its keys prove nothing about
+    losses. If it is a `gate`, it decides the verdict. `others` are more Sentinels, which meters ask in turn if one does
+    not answer.
     """
 
     number: int
@@ -50,8 +51,8 @@ class Load:
     """What all clients of a trial share. An operation times out at `deadline_s`, and is good if it ended before.
 
     Every key begins with `keys`, which is `failover:<campaign>:<trial>:`, and a client adds `<number>:<seq>`. `master`
-    is Sentinel's name for the master. If `read_only`, meters read their keys, which nobody ever writes, so that outages
-    are seen and losses are not. How servers are connected to comes in the environment (chaos.access).
+    is Sentinel's name for the master. If `read_only`, meters read keys that nobody ever writes, so that outages are
+    seen and losses are not. Logins and TLS are in the environment (chaos.access).
     """
 
     deadline_s: float
@@ -68,5 +69,5 @@ class Load:
 
 
 def key_of(load: Load, client: int, seq: int) -> str:
-    """Return the key that operation `seq` of `client` writes, once, and that the audit reads back."""
+    """Return the key that operation `seq` of `client` writes, and that the audit reads back."""
     return f"{load.keys}{client}:{seq}"
