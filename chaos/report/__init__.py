@@ -1,7 +1,7 @@
-"""What people read: HTML, terminal, JUnit, Markdown and JSON, made of what the analysis judged and of the recording.
+"""What people read: HTML, terminal, JUnit, Markdown and JSON, made from the results of the analysis and the recording.
 
-No trial is judged here. Where many are told together, a row says the worst judgement of them and of how many it is.
-`files.write` makes every file of a campaign, `terminal.Terminal` tells it while it runs. Figures are phrased by
-`chaos.analysis.wording`, plots are matplotlib's in `figures.py`, and the page's bars are drawn by its template. Nothing
-is imported here: the terminal does without matplotlib.
+No trial is judged here. A row over several trials shows their worst judgement, and how many of them have it.
+`files.write` makes every file of a campaign, and `terminal.Terminal` shows the campaign while it runs.
+`chaos.analysis.wording` formats figures, `figures.py` draws plots with matplotlib, and the page's template draws its
+bars. This file imports nothing, because the terminal does without matplotlib.
 """

@@ -19,7 +19,7 @@ Row = tuple[str, ...]
 
 
 def application_rows(paths: Iterable[PathResult]) -> list[Row]:
-    """A row for each path of application clients, in the scenario's order."""
+    """Return a row for each path of application clients, in the scenario's order."""
     return [_row(path) for path in paths if path.calls]
 
 
@@ -39,7 +39,7 @@ def _row(path: PathResult) -> Row:
 
 
 def _errors(path: PathResult) -> dict[str, int]:
-    """Errors by the classes of the library, if the client told them, as ours do; otherwise by our codes."""
+    """Return the errors by the classes of the library if the client reported them, as ours do, or else by our codes."""
     return path.calls.classes if path.calls and path.calls.classes else path.errors
 
 
@@ -54,7 +54,10 @@ def _at_end(path: PathResult) -> str:
 
 
 def tasks_text(tasks: Tasks | None) -> str:
-    """As in `190 of 200 done, 10 lost, 0 twice, 0 stuck, 2 without a result; the worker was back at 12.31 s`."""
+    """Format what became of a worker's tasks.
+
+    Example: `190 of 200 done, 10 lost, 0 twice, 0 stuck, 2 without a result; the worker was back at 12.31 s`.
+    """
     if tasks is None:
         return "–"
     lost = "lost: the broker could not be asked" if tasks.lost is None else f"{wording.count(tasks.lost)} lost"
@@ -74,7 +77,7 @@ def tasks_text(tasks: Tasks | None) -> str:
 
 
 def table_lines(trial: TrialResult, width: int) -> list[str]:
-    """The table as lines of text: what was met in columns, and under it what each client told of itself."""
+    """Return the table as lines of text: what each client met in columns, and under it what it told of itself."""
     rows = application_rows(trial.paths.values())
     if not rows:
         return []

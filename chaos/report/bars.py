@@ -1,6 +1,7 @@
-"""The phase bars: one bar a trial and path, laid out in per cent so that the same bar fits a desk and a phone.
+"""The phase bars: one bar for each trial and path, in per cent so that the same bar fits a desk and a phone.
 
-Geometry only: the template draws it, as shapes with presentation attributes, patterns and a table of the same figures.
+This file has only the geometry. The template draws it, as shapes with presentation attributes and patterns, with a
+table of the same figures.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,13 +15,16 @@ from chaos.report.many import group_title, is_many
 
 UNATTRIBUTED, LATER = "unattributed", "later window"
 COLUMNS = 60
-"""Trials that a strip shows; a screen shows no more side by side."""
+"""How many trials a strip shows. A screen shows no more side by side."""
 ROOM = 1.04
-"""The axis ends this much after the longest bar, so that an open end and the target's label can be seen."""
+"""The axis is longer than the longest bar by this factor, so that an open end and the target's label can be seen."""
 
 
 class Pattern(NamedTuple):
-    """How a stretch of a bar looks: `kind` is solid, or the shape drawn over the colour. `about` is for the legend."""
+    """How a segment of a bar looks.
+
+    `kind` is solid, or the shape that is drawn over the colour. `about` is for the legend.
+    """
 
     colour: str
     kind: str
@@ -39,12 +43,12 @@ PHASES = {
     "unattributed": Pattern("#fdfdfd", "cross", "no phase explains it"),
     "later window": Pattern("#c9d1d9", "up", "another outage after the first"),
 }
-"""How the stretches of a bar look, in the order of a failover."""
+"""Maps the name of each segment to how it looks, in the order of a failover."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of a bar, in per cent of the axis; `text` is its figure with its error."""
+    """A part of a bar, in per cent of the axis. `text` is its length with its error."""
 
     name: str
     x: float
@@ -63,13 +67,13 @@ class Bar:
     end: float
 
     def text_of(self, name: str) -> str:
-        """What a phase took in this bar, as the chart's table says it."""
+        """Return how long a phase took in this bar, as the chart's table shows it."""
         return ", ".join(segment.text for segment in self.segments if segment.name == name) or "–"
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """All bars on one axis. `limits` are (per cent, text) of the promised times; `ticks` of round seconds."""
+    """All bars on one axis. `limits` are promised times, and `ticks` are round seconds, each as (per cent, text)."""
 
     bars: tuple[Bar, ...]
     phases: tuple[str, ...]
@@ -85,7 +89,10 @@ class Chart:
 
 
 def chart(result: CampaignResult, most: int = 48) -> Chart:
-    """The longest `most` bars (of many trials a third of that), grouped by experiment and path, longest first."""
+    """Return the longest `most` bars, grouped by experiment and path, the longest first.
+
+    If there are many trials, only a third as many bars are drawn.
+    """
     drawn = [
         (trial, path)
         for trial in result.trials
@@ -112,7 +119,10 @@ def chart(result: CampaignResult, most: int = 48) -> Chart:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """One path over the trials of a group, the shortest outage first: what each phase took in each of them."""
+    """One path over the trials of a group, the shortest outage first.
+
+    `phases` has what each phase took in each trial.
+    """
 
     path: str
     phases: Mapping[str, tuple[float, ...]]
@@ -123,9 +133,10 @@ class Strip:
 
 
 def strips(result: CampaignResult) -> dict[str, tuple[Strip, ...]]:
-    """The strips of each group, by its title, if there are many trials. Of too many trials every nth by rank is shown.
+    """Return the strips of each group, by the group's title, if there are many trials.
 
-    An outage that was not over is as long as it was watched, and what no phase explains is `unattributed`.
+    Of too many trials, every nth by rank is shown. An outage that was not over is as long as it was watched. Time that
+    no phase explains is `unattributed`.
     """
     found: dict[str, tuple[Strip, ...]] = {}
     for group in result.groups if is_many(result.trials) else ():
@@ -152,7 +163,7 @@ def _strip(path: str, outages: list[dict[str, float]]) -> Strip:
 
 
 def phase_rows(group: Group) -> list[tuple[str, ...]]:
-    """(path, phase, n, median, its 95 % interval, most) of each phase over the trials of a group."""
+    """Return (path, phase, n, median, its 95 % interval, most) for each phase over the trials of a group."""
     rows: list[tuple[str, ...]] = []
     for figure, spread in group.figures.items():
         path, colon, phase = figure.partition(": ")
@@ -164,7 +175,7 @@ def phase_rows(group: Group) -> list[tuple[str, ...]]:
 
 
 def first(path: PathResult) -> Window | None:
-    """The window that a path's phases are about: its first durable one, or the first that was seen."""
+    """Return the window that a path's phases are about: its first durable one, or else the first that was seen."""
     mine = [window for window in path.windows if window.when != "before"]
     durable = [window for window in mine if window.kind == "durable"]
     return next(iter(durable or mine), None)
@@ -175,19 +186,19 @@ def end_s(path: PathResult) -> float:
 
 
 def ticks(axis_s: float) -> tuple[tuple[float, str], ...]:
-    """Round seconds, five to ten of them, 0 first."""
+    """Return five to ten round seconds as (per cent, text), beginning with 0."""
     step = next(step for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600) if axis_s / step <= 9)
     return tuple((100 * n * step / axis_s, wording.brief(n * step, 1)) for n in range(int(axis_s / step) + 1))
 
 
 def limits_s(trials: Iterable[TrialResult]) -> list[float]:
-    """The gating limits that clients were promised, each once; that of a control is no time."""
+    """Return each limit of a gate that clients were promised, once. The 0 of a control is left out."""
     held = [target for trial in trials for path in trial.paths.values() for target in path.targets.values()]
     return sorted({target.limit for target in held if target.gate and target.limit})
 
 
 def _same_kind(path: PathResult) -> list[Window]:
-    """Return a path's windows of the kind of its `first`. Those of the other kind tell the same outages again."""
+    """Return a path's windows of the same kind as its `first`. Windows of the other kind show the same outages."""
     kind = next(window.kind for window in [first(path)] if window)
     return [window for window in path.windows if window.kind == kind and window.when != "before"]
 
@@ -213,7 +224,7 @@ def bar_of(trial: TrialResult, path: PathResult, axis_s: float) -> Bar:
 
 
 def _stretches(window: Window) -> list[tuple[str, float, float, str]]:
-    """(name, from, to, text) of a window's phases, and of what no phase explains between and after them."""
+    """Return (name, from, to, text) for a window's phases, and for the unattributed time between and after them."""
     onset, end = _edges(window)
     found, at = [], onset
     for phase in sorted(window.phases, key=lambda phase: phase.start_s):
@@ -231,7 +242,7 @@ def _stretches(window: Window) -> list[tuple[str, float, float, str]]:
 
 
 def _edges(window: Window) -> tuple[float, float]:
-    """A window's middle edges; one without an end is drawn as long as it was watched."""
+    """Return the middles of a window's edges. A window without an end is drawn as long as it was watched."""
     onset = max(0.0, window.onset_s.middle)
     end = onset + window.length_s.least if window.end_s is None else window.end_s.middle
     return onset, max(onset, end)

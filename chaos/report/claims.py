@@ -1,6 +1,7 @@
 """The table of claims: what was promised, what was measured over the trials of one group, and where the evidence is.
 
-The analysis has judged every trial. A row over several trials says the worst of their judgements, and of how many.
+The analysis has judged every trial. A row over several trials shows their worst judgement, and how many of them have
+it.
 """
 
 import re
@@ -16,19 +17,19 @@ from chaos.report.details import ways
 from chaos.report.many import is_many
 
 SHOWN = 5
-"""How many trials a row over many links to as its evidence."""
+"""A row over many trials links to the evidence of at most this many."""
 VERDICTS = ("fail", "undecided", "pass", "not-applicable")
-"""The worst first."""
+"""The verdicts, the worst first."""
 WORKS = "works"
-"""What is promised of an address that never worked. It stands in place of all that was promised of its paths."""
+"""The claim on an address that never worked. It stands in place of all claims on the address's paths."""
 _COUNTED_BY = {**dict.fromkeys(LOSS_CLAIMS, "audit"), "failovers": "sentinel", "works_at_end": "role"}
 _COUNTED_IN = {**dict.fromkeys(LOSS_CLAIMS, "losses"), "failovers": "failovers"}
-"""For claims without a milestone: whose counts they rest on, and which part of a trial on the page shows them."""
+"""For claims without a milestone: the source of their counts, and the part of a trial on the page that shows them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What one trial says of a claim."""
+    """The result of a claim in one trial."""
 
     trial: TrialResult
     target: TargetResult
@@ -36,7 +37,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class ClaimRow:
-    """One promise over the trials of a group. `path` is empty where the promise is the system's."""
+    """One claim over the trials of a group. `path` is empty if the claim is about the system."""
 
     name: str
     path: str
@@ -102,19 +103,19 @@ class ClaimRow:
 
     @property
     def evidence(self) -> list[tuple[str, str]]:
-        """(anchor, text) of each trial's evidence; of many trials that of the worst."""
+        """The (anchor, text) of each trial's evidence. If there are many trials, only the worst are shown."""
         about = slug(self.path or MILESTONE_OF.get(self.name, _COUNTED_IN.get(self.name, "")))
         shown = sorted(self.held, key=_worst_first)[:SHOWN] if is_many(self.held) else self.held
         return [(f"trial-{one.trial.number}-{about}", str(one.trial.number)) for one in shown]
 
     @property
     def more(self) -> int:
-        """How many trials have evidence that the row does not link to."""
+        """How many trials have evidence to which the row does not link."""
         return len(self.held) - len(self.evidence)
 
     @property
     def source(self) -> str:
-        """Which source of the record says so, such as `sentinel` or `client`."""
+        """The source of the record that shows the measured value, such as `sentinel` or `client`."""
         milestone = MILESTONE_OF.get(self.name, "")
         known = [one.trial.milestones[milestone].source for one in self.held if milestone in one.trial.milestones]
         usual = "client" if self.path else _COUNTED_BY.get(self.name, "–")
@@ -122,12 +123,12 @@ class ClaimRow:
 
 
 def slug(text: str) -> str:
-    """An anchor made of a name."""
+    """Return an anchor made from a name."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 def claims(result: CampaignResult, group: Group) -> list[ClaimRow]:
-    """The system's claims in their order, then each path's; an address that never worked has one."""
+    """Return the system's claims in their order, and then each path's. An address that never worked has only one."""
     held: dict[tuple[str, str], list[Held]] = {}
     for trial in result.trials:
         for path, name, target in _told(trial) if trial.number in group.trials else ():
@@ -138,7 +139,7 @@ def claims(result: CampaignResult, group: Group) -> list[ClaimRow]:
 
 
 def targets(trial: TrialResult) -> Iterator[tuple[str, str, TargetResult]]:
-    """(path, claim, target): the trial's own with an empty path, then those of each path."""
+    """Yield (path, claim, target): the trial's own targets with an empty path, and then the targets of each path."""
     for name, target in trial.targets.items():
         yield "", name, target
     for path in trial.paths.values():
@@ -147,7 +148,7 @@ def targets(trial: TrialResult) -> Iterator[tuple[str, str, TargetResult]]:
 
 
 def _told(trial: TrialResult) -> Iterator[tuple[str, str, TargetResult]]:
-    """Yield what `targets` does, but of an address that never worked only one target, which says just that."""
+    """Yield what `targets` yields, but only one target for an address that never worked, which says just that."""
     never = [one for one in ways(trial.paths.values()) if one.state == "never worked" and one.targets]
     for path, name, target in targets(trial):
         if not path or trial.paths[path].state != "never worked":
@@ -159,7 +160,10 @@ def _told(trial: TrialResult) -> Iterator[tuple[str, str, TargetResult]]:
 
 
 def spread(values: list[Interval]) -> str:
-    """`50.80 · 51.90 · 53.00 s ± 0.04, n 3`: least, median and most. What was not over counts as longest."""
+    """Format values as `50.80 · 51.90 · 53.00 s ± 0.04, n 3`: least, median and most.
+
+    A value that was not over counts as the longest.
+    """
     ordered = sorted(values, key=lambda value: (value.is_open, value.middle))
     ends, over = [value.middle for value in ordered], [value for value in ordered if not value.is_open]
     middle = wording.number(median(ends))

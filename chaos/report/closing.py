@@ -1,6 +1,6 @@
-"""The end of a campaign on the terminal, as lines of words and tones: each trial, then the verdict.
+"""The end of a campaign on the terminal, as lines of words and tones: first the trials, then the verdict.
 
-A trial is told in the order of time. Many trials are told by their groups, and the worst of them in full.
+A trial is shown in the order of time. Many trials are shown by their groups, and only the worst of them in full.
 """
 
 import re
@@ -34,11 +34,11 @@ SHOWN = ("effect", "first_failed", *CLAIM_OF, "healed")
 
 _KUBELETS = r"(?:\S+Z|[\d-]+[Tt ][\d:.,]+(?:[Zz]|[+-]\d\d:?\d\d))"
 _STAMPS = re.compile(rf'^{_KUBELETS} (?:\d+:\w \d+ \w+ \d+ [\d:.]+ [#*.-] |time="\S+" level=\w+ msg=)?')
-"""What the kubelet, Redis and the operator write before the words of a log line."""
+"""Matches what the kubelet, Redis and the operator write before the words of a log line."""
 
 
 def campaign_lines(result: CampaignResult) -> list[Line]:
-    """Return the lines that say what became of the trials, which stand before the verdict."""
+    """Return the lines that say what became of the trials. They stand before the verdict."""
     if not is_many(result.trials):
         return [line for trial in result.trials for line in trial_lines(result, trial)]
     spread = spreads(result)
@@ -81,7 +81,7 @@ def _outages(trial: TrialResult) -> list[str]:
     armed = [text for text in [wording.rearmed(trial.milestones)] if text]
     head = "  outage   "
     room, rest = WIDTH - len(head), " " * len(head)
-    whole = [  # no line's end parts a text that fits into a line
+    whole = [  # a text that fits into a line is not broken
         text if len(text) > room else text.replace(" ", wording.NBSP) for text in [*texts, losses_text(trial), *armed]
     ]
     return textwrap.wrap(" · ".join(whole), WIDTH, initial_indent=head, subsequent_indent=rest, break_on_hyphens=False)
@@ -94,7 +94,7 @@ def _told(trial: TrialResult) -> list[PathResult]:
 
 
 def _counted(trial: TrialResult) -> list[Line]:
-    """Say the gates that count instead of timing, and of a path that was back in time what it missed all the same."""
+    """Return lines for the gates that are counts, and for each gate that a path missed although it was back in time."""
     held = [("", name, target) for name, target in trial.targets.items() if name in wording.COUNTED and target.gate]
     for path in trial.paths.values():
         if path.state == "works" and "recovery" in path.targets and path.targets["recovery"].verdict == "pass":
@@ -115,7 +115,10 @@ def losses_text(trial: TrialResult) -> str:
 
 
 def fault_lines(result: CampaignResult) -> list[Line]:
-    """Return a line for each fault if several experiments were played, the worst first, and what kept the promise."""
+    """Return a line for each fault, the worst first, and what kept the promise.
+
+    Return nothing if only one experiment was played.
+    """
     found = hurts(result)
     if found is None:
         return []
@@ -129,7 +132,10 @@ def fault_lines(result: CampaignResult) -> list[Line]:
 
 
 def verdict_lines(result: CampaignResult, report: Path) -> list[Line]:
-    """Return verdict, why, do, expect, the report's path, and why it was not on kind. `--quiet` leaves these alone."""
+    """Return verdict, why, do, expect, the report's path, and why it was not on kind.
+
+    `--quiet` prints only these lines.
+    """
     lines: list[Line] = [
         [],
         *_paragraph(result.verdict.upper(), result.headline.get("verdict", ""), TONES[result.verdict]),
@@ -141,7 +147,7 @@ def verdict_lines(result: CampaignResult, report: Path) -> list[Line]:
 
 
 def _paragraph(word: str, text: str, tone: Tone) -> list[Line]:
-    """Return a word and its text, whose further lines stand below its first one. Without a text return nothing."""
+    """Return a word and its text, with the further lines indented. Return nothing without a text."""
     first, *rest = textwrap.wrap(text, WIDTH - INDENT, break_on_hyphens=False) or [""]
     if not first:
         return []

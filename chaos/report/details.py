@@ -1,4 +1,4 @@
-"""A trial in detail: its values as the rows of the tables that the page and the summary unfold."""
+"""A trial in detail: the rows of the tables that the page and the summary unfold."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -22,13 +22,13 @@ from chaos.analysis.result import (
 
 Row = tuple[str, ...]
 WINDOWS = 12
-"""How many outages of a path are shown. Of further ones only the number is said."""
+"""How many outages of a path are shown. Further ones are only counted."""
 
 
 def ways(paths: Iterable[PathResult]) -> list[PathResult]:
-    """The paths as a table has them: an address that never worked is one row, in however many ways it was driven.
+    """Return the paths as a table shows them: the paths of an address that never worked are one row.
 
-    Its operations are those of all ways together. Example: given/new and given/kept are `given/new and given/kept`.
+    This row counts the operations of all these paths. Example: given/new and given/kept are `given/new and given/kept`.
     """
     found: list[PathResult] = []
     never: dict[str, list[PathResult]] = {}
@@ -94,7 +94,7 @@ def failover_row(failover: FailoverResult) -> Row:
 
 
 def window_rows(trial: TrialResult) -> list[Row]:
-    """Return the rows of the outages of each path: the first WINDOWS of them, and how many more there are.
+    """Return rows for the first WINDOWS outages of each path, and for how many more there are.
 
     An outage that is the same as clients saw it and with lost writes counted as bad is one row.
     """
@@ -134,7 +134,7 @@ def losses(trial: TrialResult) -> str:
 
 
 def lost_text(known: Losses) -> str:
-    """Say how many writes are lost in all classes. It is an interval if several masters hold different keys."""
+    """Return how many writes are lost in all classes. It is an interval if several masters hold different keys."""
     if known.lost is None:
         return f"undecided: {known.undecided}"
     return wording.counted(known.lost)
@@ -151,7 +151,7 @@ def not_ok(path: PathResult) -> str:
 
 
 def covariate_rows(trials: tuple[TrialResult, ...]) -> list[Row]:
-    """Return the covariates of each trial, without settings and versions, which have a section of their own."""
+    """Return the covariates of each trial, except settings and versions, which have a section of their own."""
     beside = {
         trial.number: {name: it for name, it in trial.covariates.items() if name not in ("settings", "versions")}
         for trial in trials
@@ -160,7 +160,7 @@ def covariate_rows(trials: tuple[TrialResult, ...]) -> list[Row]:
 
 
 def doubt_rows(trials: tuple[TrialResult, ...], most: int) -> list[Row]:
-    """Return the rows of the first `most` doubts, those that void something first, and how many more there are."""
+    """Return rows for `most` doubts, and for how many more there are. Doubts that void something are preferred."""
     told = [(trial.number, doubt) for trial in trials for doubt in trial.doubts]
     shown = sorted(told, key=lambda one: not one[1].voids) if len(told) > most else told
     found: list[Row] = [
@@ -174,7 +174,7 @@ def doubt_rows(trials: tuple[TrialResult, ...], most: int) -> list[Row]:
 def short_row(trial: TrialResult) -> Row:
     """Return a trial's row: number, experiment, verdict, when its last path was back, and what was lost.
 
-    Of an inconclusive trial the row says why, in place of when its last path was back.
+    For an inconclusive trial, the reason stands in place of when its last path was back.
     """
     back = [(it.recovered_s, it.name) for it in trial.paths.values() if it.recovered_s and not it.application]
     last = max(back, key=lambda one: float("inf") if one[0].is_open else one[0].middle, default=None)
@@ -185,7 +185,7 @@ def short_row(trial: TrialResult) -> Row:
 
 
 def flat(value: object, name: str = "") -> list[tuple[str, str]]:
-    """Return a tree of values as rows of a place and a value, in the order of its keys."""
+    """Return a tree of values as rows of (place, value), in the order of its keys."""
     if isinstance(value, dict) and value:
         return [line for key in value for line in flat(value[key], f"{name} {key}".strip().replace("_", " "))]
     return [(name, _cell(value))] if name else []

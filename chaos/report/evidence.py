@@ -1,6 +1,6 @@
 """What a report takes from the recordings themselves: failed operations, raw lines, settings and versions.
 
-Many recordings are read in processes of their own, which import this module; so it draws nothing.
+Many recordings are read in processes of their own, which import this module. It therefore draws nothing.
 """
 
 import json
@@ -29,16 +29,16 @@ from chaos.report.timeline import Timeline, facts
 from chaos.report.trace import trace
 
 TRACES = "traces"
-"""The folder of the campaign that holds a trace of each trial."""
+"""The folder of a campaign that holds a trace of each trial."""
 FAULT_KINDS: tuple[type[Event], ...] = (FaultEffect, FaultConfirmed, FaultUnproved, FaultUndone)
 RAW_KINDS: tuple[type[Event], ...] = (SentinelSaid, Endpoints, Pod, *FAULT_KINDS, Gap, Note)
 RAW_MOST, LINE_MOST = 160, 400
-"""Lines of the page's raw section, and characters of each; the trial's folder has them all."""
+"""How many raw lines the page shows, and how many characters of each. The trial's folder has everything."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evidence:
-    """What the page shows of the recordings. Its pictures are SVG, empty where there is nothing to draw."""
+    """What the page shows of the recordings. Pictures are SVG, or empty if there is nothing to draw."""
 
     timeline: str = ""
     spread: str = ""
@@ -54,9 +54,9 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Taken:
-    """What the report takes from one trial. `csv` are its lines of failed-operations.csv.
+    """What the report takes from one trial.
 
-    `settings` are (who, setting, value).
+    `csv` are the trial's lines of failed-operations.csv, and `settings` are rows of (who, setting, value).
     """
 
     trial: int
@@ -69,7 +69,7 @@ class Taken:
 
 
 def taken(history: History, result: TrialResult) -> Taken:
-    """What the report takes from a trial's recording, beside its analysis."""
+    """Return what the report takes from a trial's recording, beside its analysis."""
     trial, recording = result.number, history.recording
     failed = failures(history, trial)
     cluster = recording.manifest.get("cluster", {})
@@ -91,7 +91,7 @@ def taken(history: History, result: TrialResult) -> Taken:
 
 
 def settings_rows(trials: Iterable[Taken]) -> list[Row]:
-    """The rows of settings. A setting that is the same in several trials, or for several members, is one row."""
+    """Return the rows of settings. A setting that is the same in several trials or for several members is one row."""
     told: dict[tuple[str, str, str], list[int]] = {}
     for one in trials:
         for who, name, value in one.settings:
@@ -120,7 +120,7 @@ def lane_rows(picture: Timeline) -> list[Row]:
 
 
 def raw_lines(history: History, trial: TrialResult) -> list[Row]:
-    """The worst trial's evidence and the events around it, in the order of time."""
+    """Return the trial's evidence and the events around it, in the order of time."""
     seen: list[tuple[float, float, str, str]] = []
     for milestone in trial.milestones.values():
         at = milestone.at_s
@@ -137,7 +137,7 @@ def raw_lines(history: History, trial: TrialResult) -> list[Row]:
 
 
 def command(manifest: dict[str, Any]) -> str:
-    """What was typed, with the seed that it was given or took."""
+    """Return the command that was typed, with the seed that was used."""
     typed = str(manifest.get("command") or "failover run")
     return typed if "--seed" in typed else f"{typed} --seed {manifest['seed']}"
 

@@ -1,6 +1,6 @@
-"""Every operation that was not good in time: of which kind, as a line of a file, and in groups for the page.
+"""Every operation that was not good in time: its kind, its line in a file, and its group on the page.
 
-The kinds are for pictures and tables; no verdict rests on them.
+The kinds are for pictures and tables. No verdict rests on them.
 """
 
 import csv
@@ -23,7 +23,7 @@ from chaos.report.many import is_many, some
 
 BAD = ("failed", "unknown", "late", "missed")
 ROWS = 400
-"""How many groups of failed operations the page shows at most; failed-operations.csv has every operation."""
+"""The page shows at most this many groups of failed operations. failed-operations.csv has every operation."""
 
 COLUMNS = (
     "trial",
@@ -40,8 +40,8 @@ COLUMNS = (
 )
 """The columns of failed-operations.csv. `at_s` is when an operation was due, from t = 0, to a millisecond.
 
-The two columns after it count from there, to 10 µs. They are no finer because there can be many rows. The whole
-operation is in ops/*.rows, where client and seq find it.
+The two columns after `at_s` count from there, to 10 µs. They are no finer because there can be many rows. ops/*.rows
+has the whole operation, which `client` and `seq` identify.
 """
 
 HEAD = ",".join(COLUMNS).encode() + b"\n"
@@ -50,11 +50,10 @@ Line = tuple[int, str, int, int, float, float, float, str, str, str, str]
 
 
 def kinds(history: History, promoted_s: float | None = None) -> dict[str, Bools]:
-    """Masks of the trial's operations, by kind.
+    """Return a mask of the trial's operations for each kind.
 
-    A `stray` one is good, but was answered after the promotion by another node than the final master.
-
-    An application client has no deadline of ours, and so is never late.
+    A `stray` operation is good, but was answered after the promotion by another node than the final master. An
+    application client has no deadline of ours, and so is never late.
     """
     ops = history.ops
     ok, metered = ops.outcome == Outcome.OK, sent_by(history, meters(history))
@@ -75,7 +74,7 @@ def kinds(history: History, promoted_s: float | None = None) -> dict[str, Bools]
 
 
 def sent_by(history: History, clients: Iterable[RecordedClient]) -> Bools:
-    """A mask of those clients' operations."""
+    """Return a mask of the operations of these clients."""
     return np.isin(history.ops.client, [client.number for client in clients])
 
 
@@ -85,9 +84,9 @@ def meters(history: History) -> list[RecordedClient]:
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """The failed operations of one trial, the one that was due first at the top.
+    """The failed operations of one trial, in the order in which they were due.
 
-    `columns` are of equal length, in the order of `COLUMNS`, without that of the trial.
+    `columns` are of equal length, in the order of `COLUMNS` without `trial`.
     """
 
     trial: int
@@ -127,7 +126,7 @@ def failures(history: History, trial: int) -> Failures:
 
 
 def as_csv(failures: Failures) -> bytes:
-    """A trial's part of the file: a line an operation."""
+    """Return a trial's part of failed-operations.csv, with a line for each operation."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(failures)
     return text.getvalue().encode()
@@ -148,7 +147,7 @@ class FailureGroup:
 
 
 def groups(failures: Failures) -> list[FailureGroup]:
-    """In the order of paths and first operations."""
+    """Return the groups of failed operations, ordered by path and by their first operation."""
     found: dict[tuple[str, str, str, str], list[float]] = {}
     for _, path, _, _, due_s, _, _, outcome, error, asked, _ in failures:
         found.setdefault((path, outcome, error, asked), []).append(due_s)
@@ -171,7 +170,7 @@ def groups(failures: Failures) -> list[FailureGroup]:
 def grouped(trials: Sequence[Sequence[FailureGroup]]) -> list[Row]:
     """Return the first ROWS rows of the page's table, in the order of trials.
 
-    If there are many trials, a row is of all of them together, by path, outcome and error.
+    If there are many trials, a row is about all of them together, by path, outcome and error.
     """
     told = [[group] for trial in trials for group in trial]
     if is_many(trials):
@@ -193,7 +192,7 @@ def _row(alike: Sequence[FailureGroup]) -> Row:
 
 
 def _named(codes: npt.NDArray[Any], names: dict[int, str]) -> npt.NDArray[np.object_]:
-    """Replace each code by its name."""
+    """Return the name of each code."""
     known, where = np.unique(codes, return_inverse=True)
     return np.array([names.get(code, f"#{code}") for code in known.tolist()], dtype=object)[where]
 

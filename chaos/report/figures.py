@@ -1,8 +1,8 @@
-"""The plots of a report, the time line and the spread over many trials: the only module that knows matplotlib.
+"""The plots of a report: a trial's time line, the spread over many trials, and a sweep.
 
-Draws in the light inks, as SVG for the page and as PNG for whoever cannot show SVG. The bytes depend on the values
-alone: no date, no random ids. `chaos.report.svg` makes the SVG fit for the page, whose style sheet maps each ink to its
-dark one.
+Only this module uses matplotlib. Plots are drawn in the light inks, as SVG for the page and as PNG for readers that
+cannot show SVG. The bytes depend on the values alone: there is no date and no random id. `chaos.report.svg` makes the
+SVG fit for the page, whose style sheet maps each ink to its dark one.
 """
 
 import io
@@ -41,18 +41,18 @@ RC: Any = {
     "path.simplify_threshold": 0.3,
 }
 LINES = ("ok", "stray", "unknown", "good", "missed", "replica")
-"""The colours of the paths in the spread, in their order."""
+"""The inks of the paths in the spread, in their order."""
 DASHES: Any = {"new": "solid", "kept": (0, (5, 2))}
 STEPS = 250
-"""Steps of a line in the spread; a screen shows no more."""
+"""The number of steps of a line in the spread. A screen shows no more."""
 SHAPES = {"failed": "x", "unknown": "o", "late": "^", "missed": "_"}
-"""The shapes of operations that are not good, which are never told apart by colour alone."""
+"""Maps each kind of operation that is not good to its shape. Colour alone never tells kinds apart."""
 HEIGHTS = {"failed": 0.16, "unknown": -0.16, "late": 0.0, "missed": -0.3}
-"""Where in its lane each shape stands."""
+"""Maps each kind to its height in the lane."""
 
 
 def of_timeline(timeline: Timeline) -> tuple[str, bytes]:
-    """One trial's time line, as SVG for the page and as PNG."""
+    """Return one trial's time line, as SVG for the page and as PNG."""
     with matplotlib.rc_context(RC):
         figure = draw(timeline)
         vector = _saved(figure, "svg", {"Date": None, "Creator": None}).decode()
@@ -60,7 +60,7 @@ def of_timeline(timeline: Timeline) -> tuple[str, bytes]:
 
 
 def draw(timeline: Timeline) -> Figure:
-    """Five blocks on one axis: what was done, states, operations, latency, the harness's lag."""
+    """Draw five blocks on one axis: what was done, states, operations, latency, and the harness's lag."""
     rows = (2, len(timeline.states), len(timeline.operations), 3.2, 2.0)
     figure = Figure(figsize=(WIDTH_IN, ROW_IN * sum(rows) + 1.3), facecolor=ink("paper"))
     blocks = figure.subplots(len(rows), 1, sharex=True, height_ratios=[max(each, 1) for each in rows])
@@ -84,9 +84,10 @@ def draw(timeline: Timeline) -> Figure:
 
 
 def of_spreads(groups: Mapping[str, Sequence[PathSpread]], limits_s: Sequence[float]) -> str:
-    """By when which share of the trials was back, a block a group and a stepped line a path, as SVG; empty without any.
+    """Return an SVG of the share of trials that was back by each time, or an empty string without groups.
 
-    A path has one colour in all its ways; `new` is drawn solid, `kept` dashed. One that was never back has no step.
+    Each group is a block, and each path a stepped line. A path has one colour in all its ways: `new` is solid, and
+    `kept` is dashed. A trial that was never back makes no step.
     """
     if not groups:
         return ""
@@ -120,7 +121,10 @@ def of_spreads(groups: Mapping[str, Sequence[PathSpread]], limits_s: Sequence[fl
 
 
 def of_strips(groups: Mapping[str, Sequence[Strip]], limits_s: Sequence[float]) -> str:
-    """Small multiples, a row a group and a column a path: every trial as a stack of its phases, the shortest first."""
+    """Return an SVG that shows every trial as a stack of its phases, the shortest first.
+
+    Each group is a row, and each path a column. Return an empty string without groups.
+    """
     if not groups:
         return ""
     across = max(len(each) for each in groups.values())
@@ -155,7 +159,7 @@ def of_strips(groups: Mapping[str, Sequence[Strip]], limits_s: Sequence[float]) 
 
 
 def _stack(axes: Axes, strip: Strip) -> None:
-    """Phases one upon the other, a step a trial; outlined, so that they are told apart without their colours."""
+    """Draw phases on top of each other, a step for each trial. Outlines tell them apart without their colours."""
     edges = np.arange(len(strip.totals) + 1)
     tops = np.cumsum(np.array(list(strip.phases.values())), axis=0)
     for name, top in reversed([*zip(strip.phases, tops, strict=True)]):  # each over what is behind it
@@ -165,8 +169,10 @@ def _stack(axes: Axes, strip: Strip) -> None:
 
 
 class SweepPoint(NamedTuple):
-    """One setting of a sweep: when each kill was over, with median and its interval; and by the length of a pause the
-    share of pauses that brought a failover, with its interval.
+    """One setting of a sweep, as it is drawn.
+
+    `back_s` is when each kill was over, and `median_s` and `interval_s` are their median and its interval. `shares`
+    maps the length of a pause to the share of such pauses that brought a failover, with its interval.
     """
 
     title: str
@@ -177,7 +183,7 @@ class SweepPoint(NamedTuple):
 
 
 def of_sweep(points: Sequence[SweepPoint], limit_s: float | None) -> tuple[str, bytes]:
-    """The picture of a sweep, as SVG and PNG: recovery above and false failovers below, over one axis of settings."""
+    """Return the picture of a sweep as SVG and PNG: recovery above, false failovers below, on one axis of settings."""
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(8.4, 6.2), facecolor=ink("paper"))
         above, below = figure.subplots(2, 1, sharex=True)
@@ -196,7 +202,7 @@ def of_sweep(points: Sequence[SweepPoint], limit_s: float | None) -> tuple[str, 
 
 
 def _recoveries(axes: Axes, points: Sequence[SweepPoint], limit_s: float | None) -> None:
-    """A kill is a dot, and one that was never over a triangle at the top; the line is the median, with its interval."""
+    """Draw each kill as a dot, or as a triangle at the top if it was never over, and the median with its interval."""
     axes.set_title("seconds until the last path was back after a kill", loc="left", size=9, color=ink("text"))
     known = [at_s for point in points for at_s in point.back_s if math.isfinite(at_s)]
     top_s = 1.12 * max([*known, limit_s or 0.0, 1.0])
@@ -218,7 +224,7 @@ def _recoveries(axes: Axes, points: Sequence[SweepPoint], limit_s: float | None)
 
 
 def _false_failovers(axes: Axes, points: Sequence[SweepPoint]) -> None:
-    """A line a length of pause: the share of such pauses that brought a failover, with its interval."""
+    """Draw a line for each length of pause: the share of such pauses that brought a failover, with its interval."""
     axes.set_title("pauses that brought a failover, which nobody needed", loc="left", size=9, color=ink("text"))
     for nth, length in enumerate(sorted({length for point in points for length in point.shares})):
         rows = [(at, *point.shares[length]) for at, point in enumerate(points) if length in point.shares]
@@ -232,12 +238,12 @@ def _false_failovers(axes: Axes, points: Sequence[SweepPoint]) -> None:
 
 
 def _whole(path: str) -> str:
-    """A path without the way in which it was driven, as in `service` of `service/new`."""
+    """Return a path without its way of connecting, as in `service` of `service/new`."""
     return path.rpartition("/")[0] or path
 
 
 def steps(path: PathSpread, axis_s: float) -> tuple[list[float], list[float]]:
-    """The corners of a line that rises at each trial that was back, in steps that a screen can show."""
+    """Return the corners of a line that rises at each trial that was back, in steps that a screen can show."""
     at_s, share = [0.0], [0.0]
     least_s, n = axis_s / STEPS, len(path.back_s)
     for done, back_s in enumerate(path.back_s, start=1):
@@ -251,14 +257,14 @@ def steps(path: PathSpread, axis_s: float) -> tuple[list[float], list[float]]:
 
 
 def _saved(figure: Figure, kind: str, metadata: dict[str, None]) -> bytes:
-    """The bytes of one picture; what would name its day or its maker is left out."""
+    """Return the bytes of one picture, without the metadata that names its day or its maker."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, dpi=110, metadata=metadata)
     return buffer.getvalue()
 
 
 def _frame(axes: Axes, limits_s: Sequence[float]) -> None:
-    """What every block has: the ground, the promised limits, and no more lines than it needs."""
+    """Give a block its background and the promised limits, and remove lines that it does not need."""
     axes.set_facecolor(ink("paper"))
     for limit_s in limits_s:
         axes.axvline(limit_s, color=ink("bad"), linewidth=1.2, linestyle=(0, (4, 2)))
@@ -285,7 +291,7 @@ def _events(axes: Axes, timeline: Timeline) -> None:
 
 
 def _beside(axes: Axes, at_s: float, row: float, text: str, *, left: bool = False) -> None:
-    """Words beside what they name, on a ground of their own so that a line behind does not strike them through."""
+    """Write words beside what they name, on a background of their own, so that no line strikes them through."""
     ground = {"facecolor": ink("paper"), "edgecolor": "none", "pad": 0.8}
     offset = (-6, 0) if left else (6, 0)
     side = "right" if left else "left"
@@ -303,7 +309,7 @@ def _beside(axes: Axes, at_s: float, row: float, text: str, *, left: bool = Fals
 
 
 def clusters(marks: tuple[SentinelMark, ...], near_s: float) -> Iterator[tuple[float, str]]:
-    """Marks that stand too near to be read apart, under one text at the last of them."""
+    """Yield marks that are too near to each other to be read apart, as one text at the last of them."""
     group: list[SentinelMark] = []
     for mark in sorted(marks, key=lambda mark: mark.at_s):
         if group and mark.at_s - group[-1].at_s > near_s:
@@ -320,7 +326,7 @@ def _names(group: list[SentinelMark]) -> str:
 
 
 def _bars(axes: Axes, row: int, lane: Lane, *, outside: bool = False) -> None:
-    """A lane's runs; a name that does not fit into its run is put beside it, or cut to what tells it apart."""
+    """Draw a lane's runs. A name that does not fit into its run is written beside it, or shortened."""
     start, end = axes.get_xlim()
     for run in lane.runs:
         at, until = max(run.start_s, start), min(run.end_s, end)
@@ -335,7 +341,7 @@ def _bars(axes: Axes, row: int, lane: Lane, *, outside: bool = False) -> None:
 
 
 def fitting(text: str, share: float) -> str:
-    """The text, or its last part, as far as a run of that share of the axis has room for it."""
+    """Return the text, or its last part, if a run of that share of the axis has room for it, else an empty string."""
     short = f"…-{text.rpartition('-')[2]}" if "-" in text else ""
     return next((each for each in (text, short) if share > 0.012 + 0.0062 * len(each)), "")
 

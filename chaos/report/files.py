@@ -1,4 +1,4 @@
-"""Writes what is derived from a campaign: the same bytes for the same recording, whoever asks and how often."""
+"""Writes all files that are derived from a campaign. The same recording always gives the same bytes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,15 +22,19 @@ from chaos.report.timeline import timeline
 
 
 def report(campaign_dir: Path) -> tuple[CampaignResult, Path]:
-    """Analyse a campaign and write its report. Returns the result and the HTML report's path. Raises RecordingError."""
+    """Analyse a campaign and write its report. Return the result and the HTML report's path.
+
+    Raises RecordingError if a recording cannot be read.
+    """
     result, found = analyse_beside(campaign_dir, taken)
     return result, write(campaign_dir, result, found)
 
 
 def write(campaign_dir: Path, result: CampaignResult, found: Sequence[Taken]) -> Path:
-    """Write every derived file of the campaign and return the HTML report's path. `found` is of its trials in order.
+    """Write every derived file of the campaign and return the HTML report's path.
 
-    summary.json comes first: it is there for a machine even if a recording cannot be drawn. Raises RecordingError.
+    `found` is in the order of the trials. summary.json is written first, so that a machine can read it even if a
+    recording cannot be drawn. Raises RecordingError.
     """
     page = campaign_dir / "report.html"
     with kept(campaign_dir):
@@ -51,7 +55,7 @@ def write(campaign_dir: Path, result: CampaignResult, found: Sequence[Taken]) ->
 
 @dataclass(kw_only=True)
 class Gathered:
-    """What the page shows, failed-operations.csv in parts, and timeline.png, which is empty without a time axis."""
+    """What the page shows, the parts of failed-operations.csv, and timeline.png, which is empty without a time axis."""
 
     evidence: Evidence
     csv: list[bytes]

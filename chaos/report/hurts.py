@@ -1,6 +1,7 @@
 """The first table of a campaign of several experiments: for which failures does the promise hold?
 
-One row a fault, what hurts most first. Below it stands what would have kept the promise in these same trials.
+Each fault is a row, and the fault that hurts most comes first. Below the table stands what would have kept the promise
+in these same trials.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,19 +19,20 @@ from chaos.report.many import group_title, worst_first
 
 LOSSES = ("before", "tail", "after")
 SHORTEST_DOWN_AFTER_S = 0.5
-"""A shorter down-after-milliseconds is not advised: it takes a pause of a healthy master for its end."""
+"""A shorter down-after-milliseconds is not advised: Sentinel would take a pause of a healthy master for its end."""
 NONE, UNKNOWN = "no outage", "–"
 
 
 Drawn = tuple[TrialResult, PathResult]
-"""A trial and the path of it that a bar shows."""
+"""A trial, and the path of this trial that a bar shows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hurt:
-    """A row: one fault over its trials. `outages` are (path, figure) over those trials that the harness vouches for.
+    """A row: one fault over its trials.
 
-    The bar is of the worst of these, and None if there is none. The cause is that of the trial `worst`, whatever it is.
+    `outages` are (path, figure) over the trials that are not void. `bar` shows the worst of these trials, or is None if
+    there is none. `cause` is that of the trial `worst`, even if it is void.
     """
 
     name: str
@@ -55,7 +57,7 @@ class Hurt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HurtTable:
-    """The rows, the axis that their bars share, and the sentences below."""
+    """The rows, the axis that their bars share, and the sentences below the table."""
 
     rows: tuple[Hurt, ...]
     limits: tuple[tuple[float, str], ...]
@@ -69,7 +71,7 @@ class HurtTable:
 
 
 def hurts(result: CampaignResult) -> HurtTable | None:
-    """The table, or None where only one experiment was played: then there is nothing to compare."""
+    """Return the table, or None if only one experiment was played, since there is nothing to compare then."""
     if len({group.experiment for group in result.groups}) < 2:
         return None
     tables = frames.of([result])
@@ -89,7 +91,10 @@ def hurts(result: CampaignResult) -> HurtTable | None:
 
 
 def _worst(tables: frames.Frames, result: CampaignResult, group: Group) -> tuple[TrialResult, Drawn | None]:
-    """The worst trial of a group, and what is drawn: the worst one that is not void, with its path out longest."""
+    """Return the worst trial of a group.
+
+    Also return the worst trial that is not void, with its longest path, or None.
+    """
     mine = [one for one in worst_first(result) if one.number in group.trials]
     proved = _proved(tables, group)["trial"].tolist()
     vouched = next((one for one in mine if one.number in proved), None)
@@ -102,13 +107,13 @@ def _of(table: frames.Table, group: Group) -> frames.Table:
 
 
 def _proved(tables: frames.Frames, group: Group) -> frames.Table:
-    """The trials of a group that the harness vouches for."""
+    """Return the trials of a group that are not void."""
     mine = _of(tables.trials, group)
     return mine[~mine["void"].astype(bool)]
 
 
 def _hurt(tables: frames.Frames, group: Group, drawn: Drawn | None) -> tuple[float, ...]:
-    """The sort key of a row: first lost data that every replica had, then the longest outage, then other losses."""
+    """Return the sort key of a row: lost data that every replica had, then the longest outage, then other losses."""
     losses = _of(tables.losses, group).groupby("loss")["most"].sum()
     outage_s = drawn[1].outage_s.most if drawn and drawn[1].outage_s else 0.0
     void = float(_proved(tables, group).empty)
@@ -136,7 +141,10 @@ def _row(tables: frames.Frames, group: Group, trial: TrialResult, drawn: Drawn |
 
 
 def _why(trial: TrialResult) -> str:
-    """Say why a trial came out as it did. If it proves nothing, that is said first, whatever else was seen in it."""
+    """Return why a trial came out as it did.
+
+    If it is inconclusive, the text begins by saying that it proves nothing.
+    """
     because = trial.because[0] if trial.because else ""
     if trial.verdict is Verdict.INCONCLUSIVE and because:
         return f"Trial {trial.number} proves nothing: {because}. {trial.cause}".rstrip()
@@ -144,7 +152,7 @@ def _why(trial: TrialResult) -> str:
 
 
 def _outages(tables: frames.Frames, group: Group) -> Iterator[tuple[str, str]]:
-    """Yield each path that worked, with its outage over the trials that the harness vouches for."""
+    """Yield each path that worked, with its outage over the trials that are not void."""
     proved = _proved(tables, group)["trial"]
     mine = _of(tables.paths, group)
     mine = mine[mine["trial"].isin(proved) & (mine["measure"] == "outage") & ~mine["application"].astype(bool)]
@@ -163,7 +171,7 @@ def _outages(tables: frames.Frames, group: Group) -> Iterator[tuple[str, str]]:
 
 
 def _lost(tables: frames.Frames, group: Group) -> tuple[str, str, str]:
-    """How many acknowledged writes are lost over these trials, by class; `?` where a trial cannot tell."""
+    """Return how many acknowledged writes are lost over these trials, by class, or `?` if a trial cannot tell."""
     told = {}
     for name, rows in _of(tables.losses, group).groupby("loss"):
         most = rows["most"].sum()
@@ -176,7 +184,7 @@ def _lost(tables: frames.Frames, group: Group) -> tuple[str, str, str]:
 
 
 def _mark(group: Group) -> Mark:
-    """The worst verdict of its trials, and of how many it is."""
+    """Return the worst verdict of a group's trials, and how many trials have it."""
     counts = {Verdict.FAIL: group.failed, Verdict.INCONCLUSIVE: group.inconclusive, Verdict.PASS: group.passed}
     verdict = next(one for one, count in counts.items() if count)
     n = len(group.trials)
@@ -196,7 +204,7 @@ def _anecdote(result: CampaignResult) -> str:
 
 
 def _by_path(tables: frames.Frames, result: CampaignResult) -> Iterator[str]:
-    """Of each path, in how many trials it was back in time, in which experiments it was not, and what it lost."""
+    """Yield a sentence about each path: in how many trials it was back in time, where it was not, and what it lost."""
     mine = tables.paths[tables.paths["measure"].isin(["recovered", "downtime"])]
     mine = mine[(mine["state"] == "works") & (mine["verdict"] != "") & ~mine["application"].astype(bool)]
     void = tables.trials.loc[tables.trials["void"].astype(bool), "trial"]
@@ -216,7 +224,7 @@ def _by_path(tables: frames.Frames, result: CampaignResult) -> Iterator[str]:
 
 
 def _by_variant(result: CampaignResult) -> Iterator[str]:
-    """Of each variant, with its settings, how many of its trials kept every promise."""
+    """Yield a sentence about each variant: its settings, and how many of its trials kept every promise."""
     settings = (result.manifest.get("options") or {}).get("variants") or {}
     for name in dict.fromkeys(trial.variant for trial in result.trials if trial.variant):
         mine = [trial for trial in result.trials if trial.variant == name]
@@ -226,7 +234,10 @@ def _by_variant(result: CampaignResult) -> Iterator[str]:
 
 
 def _by_setting(result: CampaignResult) -> Iterator[str]:
-    """What the phases of the late paths say of settings. It is reckoned from these trials and was not played."""
+    """Yield sentences about settings that would have kept the promise, by the phases of the late paths.
+
+    They are calculated from these trials and were not played.
+    """
     late = [
         (trial, path, limit_s)
         for trial in result.trials
@@ -267,7 +278,7 @@ def _experiments(names: Sequence[str]) -> str:
 
 
 def _late_limit_s(path: PathResult) -> float | None:
-    """Return the limit of recovery that a path missed; None if it missed none, or if it is a control's, which is 0."""
+    """Return the limit of recovery that a path missed, or None. The 0 of a control is no limit."""
     held = path.targets.get("recovery")
     if path.application or path.head is None or held is None or held.verdict != "fail" or not held.limit:
         return None
@@ -284,7 +295,7 @@ def _down_after_s(trial: TrialResult) -> float | None:
 
 
 def rows(table: HurtTable) -> list[tuple[str, ...]]:
-    """Return its rows: fault, what it stands for, outages, phases, lost, verdict, and what is allowed and why."""
+    """Return rows of fault, what it stands for, outages, phases, losses, verdict, and what is allowed and why."""
     return [
         (
             one.title,

@@ -1,7 +1,8 @@
-"""JUnit for build servers: one test case an experiment, path and gating target, over all its trials.
+"""JUnit for build servers: one test case for each experiment, path and gating target, over all its trials.
 
-Failed in one trial is a failure. Undecided in one, and failed in none, is an error: a machine that only looks at
-failures must not read "we do not know" as a pass, nor as the system's fault. Nothing is ever skipped.
+A target that failed in a trial is a failure. A target that is undecided in a trial, and failed in none, is an error: a
+machine that only looks at failures must not read "we do not know" as a pass, nor as the system's fault. Nothing is ever
+skipped.
 """
 
 import re
@@ -19,7 +20,7 @@ _ENDS = {"fail": Verdict.FAIL, "undecided": Verdict.INCONCLUSIVE}
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One test case: every trial's text, and how the case ends."""
+    """One test case: a line for each trial, and how the case ends."""
 
     experiment: str
     name: str
@@ -28,7 +29,7 @@ class Case:
 
 
 def junit(result: CampaignResult) -> bytes:
-    """The whole file; `tests`, `failures` and `errors` are counted as JUnit's readers expect."""
+    """Return the whole file. `tests`, `failures` and `errors` are counted as JUnit's readers expect."""
     root = Element("testsuites", name=result.name)
     for experiment in dict.fromkeys(trial.experiment for trial in result.trials):
         suite = [trial for trial in result.trials if trial.experiment == experiment]
@@ -42,7 +43,7 @@ def junit(result: CampaignResult) -> bytes:
 
 
 def cases(experiment: str, trials: list[TrialResult]) -> list[Case]:
-    """A case for each gating target, and one for the experiment where no such case says what its verdict does."""
+    """Return a case for each gating target, and one for the experiment if no such case has its verdict."""
     held: dict[tuple[str, str], list[tuple[TrialResult, TargetResult]]] = {}
     for trial in trials:
         for path, name, target in targets(trial):
@@ -66,7 +67,7 @@ def worst(verdicts: list[Verdict]) -> Verdict:
 
 
 def _end(trial: TrialResult, target: TargetResult) -> Verdict:
-    """The verdict of one target. If its trial is in doubt it is inconclusive, whatever was measured."""
+    """Return the verdict of one target. If its trial is inconclusive, so is the target, whatever was measured."""
     if trial.verdict is Verdict.INCONCLUSIVE:
         return Verdict.INCONCLUSIVE
     return _ENDS.get(target.verdict, Verdict.PASS)
@@ -81,7 +82,7 @@ def _line(trial: TrialResult, name: str, target: TargetResult) -> str:
 
 
 def _clean(text: str) -> str:
-    """Without what XML cannot hold: a log line may carry control characters."""
+    """Return a text without what XML cannot hold. A log line may have control characters."""
     return _NOT_XML.sub("", wording.breakable(text))
 
 

@@ -1,6 +1,7 @@
-"""summary.md: what a pull request or a step summary shows. Its first five lines are enough; the rest is tables.
+"""summary.md, for a pull request or a step summary. Its first five lines are enough. Tables follow.
 
-Kept under 64 KB, which is what an issue's body takes: what does not fit is counted, and is in the HTML report.
+It is kept under 64 KB, which is what the body of an issue takes. Sections that do not fit are counted, and are in the
+HTML report.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,11 +16,11 @@ from chaos.report.hurts import rows as hurt_rows
 from chaos.report.many import ORDERS, worst_first
 
 ROOM = 60_000
-"""Bytes; the limit is 65 536, less what a host adds around it."""
+"""The most bytes of summary.md. The limit is 65 536, less what a host adds around it."""
 
 
 def markdown(result: CampaignResult) -> str:
-    """The first five lines, then as many sections as there is room for, the most asked for first."""
+    """Return the first five lines, and then as many sections as there is room for, the most asked for first."""
     text, left_out = "\n".join(head(result)) + "\n", 0
     for section in sections(result):
         block = "\n" + "\n".join(section) + "\n"
@@ -58,7 +59,7 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def clean(text: str) -> str:
-    """Text that stays in its line and in its cell, and is no HTML."""
+    """Return a text that stays in its line and in its cell, and is no HTML."""
     one_line = " ".join(wording.breakable(text).split())
     return one_line.replace("|", "\\|").replace("<", "&lt;")
 
@@ -90,7 +91,7 @@ def _claims(result: CampaignResult, group: Group) -> list[str]:
 
 
 def _times(group: Group) -> list[str]:
-    """Every figure over the trials of a group, each with what it is worth: intervals at 95 %, and what needs more."""
+    """Return a table of every figure over the trials of a group, with its 95 % interval or the trials it needs."""
     rows = []
     for name, spread in group.figures.items():
         p95 = spread.quantiles.get("p95")
@@ -114,7 +115,7 @@ def _times(group: Group) -> list[str]:
 
 
 def _bounded(quantile: Quantile) -> str:
-    """When that share was over, and by when it is in all such trials at 95 % confidence."""
+    """Format when a share was over, and by when it is over in all such trials at 95 % confidence."""
     if quantile.value is None and quantile.most is None:
         return f"needs n ≥ {quantile.needs}"
     value, most = (None if edge is None else wording.number(edge) for edge in (quantile.value, quantile.most))

@@ -1,7 +1,7 @@
-"""All nights on one static page, and what a dashboard takes of the newest: `failover history DIR`.
+"""All nights on one static page, and the newest night for a dashboard: `failover history DIR`.
 
-A page without scripts and without anything to load. Each path has a picture and the same as a table: the range and the
-median of every night, what was kept and lost, and where a step is. No server is needed.
+The page has no scripts and loads nothing. Each path has a picture and the same as a table: the range and the median of
+every night, what was kept and lost, and where a step is. No server is needed.
 """
 
 import json
@@ -22,12 +22,16 @@ from chaos.report.page import css, environment
 
 PAGE, BENCHMARK, METRICS = "history.html", "benchmark.json", "metrics.txt"
 WIDTH, HEIGHT, LEFT = 960, 150, 60
-"""Of a picture, in its own units; the axis of seconds stands at the left."""
+"""The size of a picture in its own units, and the space at its left for the axis of seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One night in a picture. `open_end` says that something was never back; `step` that it is unlike those before."""
+    """One night in a picture.
+
+    `open_end` is true if the path was never back in some trial, and `step` if the path was slower or quicker from this
+    night on.
+    """
 
     x: float
     least: float
@@ -47,7 +51,7 @@ class Picture:
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
-        """(night, n, least, median, most, kept, lost, step) of each night, the newest first."""
+        """A row of (night, n, least, median, most, kept, lost, step) for each night, the newest first."""
         steps = set(self.series.steps)
         return [_row(night, number in steps) for number, night in reversed([*enumerate(self.series.nights)])]
 
@@ -61,7 +65,7 @@ class Picture:
 
 
 def write(directory: Path, *, openmetrics: bool = False) -> Path:
-    """Write the page, and beside it what dashboards take of the newest night. Returns the page's path."""
+    """Write the page, and beside it the newest night for dashboards. Return the page's path."""
     played = frames.load(directory)
     found = nights.with_steps(played)
     page = directory / PAGE
@@ -73,7 +77,7 @@ def write(directory: Path, *, openmetrics: bool = False) -> Path:
 
 
 def html(name: str, found: Sequence[Series], not_there: Mapping[str, str]) -> str:
-    """The page. `not_there` says of each night that lacks trials which they are."""
+    """Return the page. `not_there` maps each night that lacks trials to a text that says which trials they are."""
     newest = max(night.campaign for one in found for night in one.nights)
     template = environment().get_template("history.html")
     return template.render(
@@ -89,7 +93,7 @@ def html(name: str, found: Sequence[Series], not_there: Mapping[str, str]) -> st
 
 
 def picture(one: Series) -> Picture:
-    """Laid out in the picture's own units; what was never back reaches to the top."""
+    """Return the picture of a series, in its own units. A path that was never back reaches to the top."""
     values = [value for night in one.nights for value in night.back_s if math.isfinite(value)]
     axis_s = 1.08 * max([*values, 1.0])
 
@@ -115,7 +119,7 @@ def picture(one: Series) -> Picture:
 
 
 def benchmark(found: Sequence[Series]) -> str:
-    """The newest night as github-action-benchmark reads it, `tool: customSmallerIsBetter`."""
+    """Return the newest night as github-action-benchmark reads it, `tool: customSmallerIsBetter`."""
     rows = []
     for one, night in _newest(found):
         if math.isfinite(night.median_s):
@@ -127,7 +131,7 @@ def benchmark(found: Sequence[Series]) -> str:
 
 
 def metrics(found: Sequence[Series]) -> bytes:
-    """The newest night as OpenMetrics. Raises SetupError where prometheus_client is not installed."""
+    """Return the newest night as OpenMetrics. Raises SetupError if prometheus_client is not installed."""
     try:
         from prometheus_client import CollectorRegistry, Gauge
         from prometheus_client.openmetrics.exposition import generate_latest
@@ -152,7 +156,7 @@ def metrics(found: Sequence[Series]) -> bytes:
 
 
 def _newest(found: Sequence[Series]) -> list[tuple[Series, Night]]:
-    """Every path of the newest night."""
+    """Return every path of the newest night."""
     newest = max(one.nights[-1].campaign for one in found)
     return [(one, one.nights[-1]) for one in found if one.nights[-1].campaign == newest]
 

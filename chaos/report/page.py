@@ -1,8 +1,8 @@
-"""report.html: one file without scripts and without anything to load, complete where a page's styles are blocked.
+"""report.html: one file without scripts that loads nothing, and is complete even if a page's styles are blocked.
 
-Trials are told in full as far as there is room, the worst first; the others keep their verdict here and everything else
-in summary.json. Where even the worst one leaves no room, fewer of the failed operations' groups and of the raw lines
-are shown: both are files of their own.
+As many trials as there is room for are shown in full, the worst first. The other trials have only their verdict here,
+and everything else in summary.json. If even the worst trial leaves no room, fewer groups of failed operations and fewer
+raw lines are shown. Both are files of their own.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,9 +25,9 @@ from chaos.report.many import PathSpread, group_title, is_many, some, spreads, u
 from chaos.report.svg import INKS
 
 ROOM = 250_000
-"""How many bytes the page may have."""
+"""The most bytes of the page."""
 FULL = 8
-"""How many trials are told in full if there are many."""
+"""How many trials are shown in full if there are many."""
 FEW = 40
 """How many groups and raw lines are shown if there is no room for all."""
 DOUBTS = 60
@@ -54,12 +54,12 @@ LEAVES_OUT = {
         "All members share one kernel, one clock and one disk, and there is no real network between them.",
     ),
 }
-"""What the place of measuring leaves out, by the kind of cluster."""
+"""Maps each kind of cluster to what measuring there leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupView:
-    """A group's claims: the system's first, then a block a path."""
+    """The claims of a group: one block for the system, and then one for each path."""
 
     title: str
     strength: str
@@ -69,7 +69,7 @@ class GroupView:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A finding as it is told: in full as of `trial`, with the other trials that show one like it."""
+    """A finding as the page shows it: in full for `trial`, with the other trials that have one like it."""
 
     finding: Finding
     trial: TrialResult
@@ -78,7 +78,7 @@ class Shown:
 
     @property
     def span(self) -> str:
-        """As in `0.3 to 11.4 s`, or `11.4 s to the end`."""
+        """When the finding held, as in `0.3 to 11.4 s`, or `11.4 s to the end`."""
         since = wording.number(self.finding.since_s, 1)
         if self.finding.until_s is None:
             return f"{since} s to the end"
@@ -105,13 +105,13 @@ class Page:
 
     @property
     def phases(self) -> tuple[str, ...]:
-        """Every phase that is drawn, whose pattern is defined once for the whole page."""
+        """Every phase that is drawn. Its pattern is defined once for the whole page."""
         drawn = {*self.chart.phases, *(self.hurts.phases if self.hurts else ())}
         return tuple(name for name in PHASES if name in drawn)
 
     @property
     def anchors(self) -> frozenset[str]:
-        """What a claim can point at: the milestones, paths and losses of the trials told in full."""
+        """What a claim can link to: the milestones, paths and losses of the trials that are shown in full."""
         parts = (
             (trial, (*trial.milestones, *(path.name for path in details.ways(trial.paths.values())), "losses"))
             for trial in self.full
@@ -126,7 +126,7 @@ class Page:
 
 
 def html(result: CampaignResult, evidence: Evidence) -> str:
-    """The page with as many trials in full as there is room for."""
+    """Return the page with as many trials in full as there is room for."""
     most = FULL if is_many(result.trials) else len(result.trials)
     text = fitting(lambda most: _render(page(result, evidence, most)), most)
     if len(text.encode()) <= ROOM:
@@ -136,7 +136,7 @@ def html(result: CampaignResult, evidence: Evidence) -> str:
 
 
 def fitting(render: Callable[[int], str], most: int) -> str:
-    """Return the page with as many trials as fit into ROOM, `most` at the most.
+    """Return the page with as many trials as fit into ROOM, and at most `most`.
 
     Rendering is slow, so how many will fit is first estimated from the sizes of two pages.
     """
@@ -153,7 +153,7 @@ def fitting(render: Callable[[int], str], most: int) -> str:
 
 
 def page(result: CampaignResult, evidence: Evidence, most: int) -> Page:
-    """The page with at most `most` trials told in full, the worst of them first to stay."""
+    """Return what the page shows, with the worst `most` trials in full."""
     worst = worst_first(result)
     full = sorted(worst[:most], key=lambda trial: trial.number)
     shown = {trial.number for trial in full}
@@ -181,7 +181,10 @@ def group_view(result: CampaignResult, group: Group) -> GroupView:
 
 
 def findings(trials: Sequence[TrialResult]) -> list[Shown]:
-    """Every finding, the gravest first; those of many trials by their names, told by the one that lasted longest."""
+    """Return every finding, the gravest first. Findings with the same sentence are shown once.
+
+    If there are many trials, all findings of one name in one experiment are shown as the one that lasted longest.
+    """
     alike: dict[tuple[str, str], list[tuple[TrialResult, Finding]]] = {}
     for trial in trials:
         for one in trial.findings:
@@ -197,9 +200,9 @@ def findings(trials: Sequence[TrialResult]) -> list[Shown]:
 
 
 def css() -> str:
-    """The style sheet: every ink as a variable, light and dark, and each ink's attribute in a plot mapped to it.
+    """Return the style sheet: each ink as a variable, light and dark, and each ink's attribute in a plot mapped to it.
 
-    A rule says no ancestor: in the copies that `use` makes of a shape, it would not apply.
+    No rule names an ancestor, because it would not apply in the copies that `use` makes of a shape.
     """
     light = ";".join(f"--{name}:{ink.light}" for name, ink in INKS.items())
     dark = ";".join(f"--{name}:{ink.dark}" for name, ink in INKS.items())

@@ -1,7 +1,7 @@
 """The colours of pictures, and how matplotlib's SVG is made to fit into the page.
 
-Styles become attributes, since a page may have its styles blocked, and since the page's style sheet can map a colour
-that is an attribute to its dark counterpart. Ids are made unlike those of the page, and numbers get few digits.
+Styles become attributes, because a page may have its styles blocked, and because the page's style sheet can map a
+colour in an attribute to its dark counterpart. Ids become unlike those of the page, and numbers get few digits.
 """
 
 import re
@@ -16,12 +16,12 @@ _STEP = re.compile(r"([MLQCz])([^MLQCz]*)")
 _COMMAND = re.compile(r" ?([MLQCz]) ?")
 _DROPPED = {"stroke-linejoin", "stroke-miterlimit", "stroke-dashoffset"}
 MANY = 5
-"""Shapes of one kind in one lane, from which on they are drawn as one line."""
+"""At least this many shapes of one kind in one lane are drawn as one line."""
 _HOISTED = ("fill", "fill-opacity", "stroke", "stroke-width", "font-size")
 
 
 class Ink(NamedTuple):
-    """A colour of a report: pictures are drawn in the light one, and the page's style sheet maps it to its dark one."""
+    """A colour of a report. Pictures are drawn in `light`, and the page's style sheet maps it to `dark`."""
 
     light: str
     dark: str
@@ -53,7 +53,7 @@ def ink(name: str) -> str:
 
 
 def inline(source: str, title: str, description: str, prefix: str = "axis") -> str:
-    """Return the picture as an element of the page, with a title and a description for those who cannot see it."""
+    """Return the picture as an element of the page, with a title and a description for readers who cannot see it."""
     register_namespace("", SVG)
     root = fromstring(source)
     for parent in list(root.iter()):
@@ -70,7 +70,7 @@ def inline(source: str, title: str, description: str, prefix: str = "axis") -> s
 
 
 def _hoist(root: Element) -> None:
-    """Move to a group the attributes that all its children have alike."""
+    """Move attributes that all children of a group share to the group."""
     for group in root.iter(f"{{{SVG}}}g"):
         for name in _HOISTED if len(group) > 1 else ():
             values = {child.get(name) for child in group}
@@ -99,7 +99,10 @@ def _gather(root: Element) -> None:
 
 
 def _shaped_line(group: Element, name: str) -> list[Element]:
-    """Make that line and its shape. The shape has the inks, since a marker does not inherit those of its line."""
+    """Return the line for a row of shapes, and the marker that draws them. The marker has the inks.
+
+    A marker does not inherit the inks of its line.
+    """
     inks = {ink: group.attrib.pop(ink) for ink in _HOISTED if ink in group.attrib}
     marker = Element(f"{{{SVG}}}marker", id=name, overflow="visible", markerUnits="userSpaceOnUse")
     SubElement(marker, f"{{{SVG}}}use", inks | {"href": group[0].get("href", "")})
@@ -117,11 +120,11 @@ def _says_nothing(element: Element) -> bool:
 
 
 def _attributes(element: Element) -> None:
-    """Make attributes of `style`, shorten numbers, make href plain, and drop the source's white space."""
+    """Turn `style` into attributes, shorten numbers, make href plain, and drop the source's white space."""
     element.text, element.tail = (element.text or "").strip(), ""
     for declaration in element.attrib.pop("style", "").split(";"):
         name, colon, value = (part.strip() for part in declaration.partition(":"))
-        if name == "font":  # which is no attribute of SVG; its size is, and the family is the whole picture's
+        if name == "font":  # `font` is no attribute of SVG, but its size is; the family is set for the whole picture
             size = _FONT.search(value)
             element.set("font-size", size["size"] if size else "9")
         elif colon and name not in _DROPPED:
@@ -157,7 +160,7 @@ def _drawn(path: str) -> str:
 
 
 def _sign(at: tuple[str, ...], to: tuple[str, ...]) -> str:
-    """Say whether a step makes each of its two numbers larger or smaller. It is empty at either end of a line."""
+    """Return whether a step makes each of its two numbers larger or smaller, or an empty string at a line's ends."""
     if not at[0] or not to[0]:
         return ""
     return "".join(str((float(b) > float(a)) - (float(b) < float(a))) for a, b in zip(at, to, strict=True))

@@ -1,8 +1,7 @@
 """What a sweep over one setting shows: how long recovery takes, what is lost, and how often nobody needed a failover.
 
-A setting that makes Sentinel quick makes it hasty too: a master that only hangs for a moment is replaced, and what it
-acknowledged meanwhile is lost. Both sides stand in one table and one figure, and the best setting is named with its
-price.
+A setting that makes Sentinel quick also makes it hasty: a master that only hangs for a moment is replaced, and what it
+acknowledged meanwhile is lost. One table and one figure show both sides, and the best setting is named with its price.
 """
 
 import math
@@ -27,7 +26,7 @@ from chaos.report.markdown import table
 from chaos.scenario.lookup import shipped
 
 PAUSES_S = (0.5, 1.0, 2.0, 4.0)
-"""How long a healthy master hangs."""
+"""How many seconds a healthy master hangs in each pause."""
 ABOUT = (
     "When the last path was back after a kill, how many kills kept every promise, what all trials lost, and how many "
     "masters that hung for a moment brought a failover that nobody needed:"
@@ -37,23 +36,24 @@ _PAUSE = re.compile(r"pause-([\d.]+)s")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shaken:
-    """Pauses of one length: how many brought a failover that nobody needed, of how many."""
+    """Pauses of one length: `failovers` of `n` brought a failover that nobody needed."""
 
     failovers: int
     n: int
 
     @property
     def share(self) -> tuple[float, float]:
-        """The 95 % interval of the share of such pauses that bring one."""
+        """The 95 % interval of the share of such pauses that bring a failover."""
         return share_interval(self.failovers, self.n)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Setting:
-    """One value of the setting, in one group of trials. `back_s` are when the last path was back after each kill.
+    """One value of the setting, in one group of trials.
 
-    Of the kills `passed` of `known` kept every promise that gates; `void` ones count nowhere else. `lost` writes of
-    `acknowledged` are those of all trials, pauses too. `pauses` are by their length in seconds.
+    `back_s` is when the last path was back after each kill. `passed` of `known` kills kept every promise that is a
+    gate. `void` trials count nowhere else. `lost` of `acknowledged` writes are those of all trials, pauses included.
+    `pauses` maps the length of a pause in seconds to what such pauses brought.
     """
 
     variant: str
@@ -85,13 +85,13 @@ class Setting:
 
     @property
     def false(self) -> Shaken:
-        """All its pauses together."""
+        """All pauses of this setting together."""
         each = self.pauses.values()
         return Shaken(failovers=sum(one.failovers for one in each), n=sum(one.n for one in each))
 
 
 def experiments() -> tuple[str, ...]:
-    """What a sweep plays of each setting: a kill that needs a failover, and pauses that need none."""
+    """Return what a sweep plays for each setting: a kill that needs a failover, and pauses that need none."""
     folder = shipped() / "experiments"
     return (
         str(folder / "kill-master.yaml"),
@@ -100,7 +100,10 @@ def experiments() -> tuple[str, ...]:
 
 
 def write(directory: Path) -> list[str]:
-    """Write sweep.md, sweep.svg and sweep.png into a campaign of `failover sweep`, and return the lines to be told."""
+    """Write sweep.md, sweep.svg and sweep.png into a campaign of `failover sweep`. Return lines for the terminal.
+
+    Raises ScenarioError if the directory is no such campaign.
+    """
     played = frames.load(directory)
     settings = list(swept(played))
     if len(settings) < 2 or not any(one.pauses for one in settings):
@@ -120,7 +123,7 @@ def write(directory: Path) -> list[str]:
 
 
 def swept(played: Frames) -> Iterator[Setting]:
-    """Each setting in the order in which they were asked for, its groups apart."""
+    """Yield each setting in the order of its values, with one `Setting` for each group."""
     for variant in sorted(played.variants, key=_by_number):
         one = played.of_variant(variant)
         kills, paused = (
@@ -149,14 +152,14 @@ def swept(played: Frames) -> Iterator[Setting]:
 
 
 def promised(played: Frames) -> float | None:
-    """The limit of recovery after a kill, where one is promised."""
+    """Return the limit of recovery after a kill, or None if none is promised."""
     mine = played.paths.query("measure == 'recovered' and gate")
     limits = mine.loc[~mine["experiment"].str.fullmatch(_PAUSE.pattern), "limit_s"].dropna()
     return float(limits.max()) if len(limits) else None
 
 
 def cells(settings: Sequence[Setting]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """The titles and the rows of the table."""
+    """Return the titles and the rows of the table."""
     lengths = sorted({length for one in settings for length in one.pauses})
     pauses = [f"hung {brief(length)} s" for length in lengths]
     titles = ("setting", "back: median", "at 95 %", "worst", "kept", "lost", *pauses)
@@ -175,7 +178,7 @@ def cells(settings: Sequence[Setting]) -> tuple[tuple[str, ...], list[tuple[str,
 
 
 def best(settings: Sequence[Setting]) -> str:
-    """The setting that keeps the promise with the fewest false failovers, and what it costs beside the quickest."""
+    """Return a sentence about the setting that keeps the promise with the fewest false failovers, and its price."""
     by_variant: dict[str, list[Setting]] = {}
     for one in settings:
         by_variant.setdefault(one.variant, []).append(one)
@@ -208,7 +211,7 @@ def _point(one: Setting) -> SweepPoint:
 
 
 def _back_s(one: Frames, trials: Table) -> list[float]:
-    """When the last path that worked was back in each trial: 0 without an outage, endless if never."""
+    """Return when the last path that worked was back in each trial: 0 without an outage, infinite if never."""
     worked = one.paths.query("measure == 'recovered' and state == 'works' and not application")
     mine = worked.merge(trials[["campaign", "trial"]], on=["campaign", "trial"])
     back = mine.assign(seconds=mine["middle_s"].fillna(0.0)).groupby(["campaign", "trial"])["seconds"].max()
@@ -216,7 +219,7 @@ def _back_s(one: Frames, trials: Table) -> list[float]:
 
 
 def _between(edges: tuple[float | None, float | None]) -> str:
-    """The interval of a median. Where neither edge is bounded, say from how many trials on both are."""
+    """Format the interval of a median. If neither edge is bounded, say how many trials would bound both."""
     if edges == (None, None):
         return f"needs n ≥ {next(n for n in count(1) if ranks(n, 0.5)[0] >= 1)}"
     return " to ".join("?" if edge is None else number(edge) for edge in edges)

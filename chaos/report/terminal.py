@@ -1,8 +1,8 @@
-"""The terminal while a campaign runs: lines as they become known. `closing.py` has the block at its end.
+"""Shows a campaign on the terminal while it runs. `closing.py` makes the lines at its end.
 
-Of trials side by side each has one line, when it is over. Until then one line says how far all of them are. A note of
-a trial is said at once, but not a second time if it differs from an earlier note only in its figures. On a terminal the
-line that says what is waited for is redrawn in place. Elsewhere it is a new line every `AGAIN_S` seconds at most.
+Each of several trials side by side has one line, when it is over. Until then, one line says how far all of them are. A
+note of a trial is shown at once, but not again if it differs from an earlier note only in its figures. On a terminal,
+the line that says what is waited for is redrawn in place. Elsewhere it is a new line every `AGAIN_S` seconds at most.
 """
 
 import os
@@ -25,18 +25,18 @@ from chaos.progress import Message, Tell
 
 AGAIN_S = 30.0
 COLUMN = 82
-"""How wide the text of a step is."""
+"""The width of the text of a step."""
 CLEARED = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
 _FIGURE = re.compile(r"\d+")
 BACK = "recovered, "
-"""How the message begins which says that a path is back."""
+"""The beginning of the message that says that a path is back."""
 STYLES = {"good": "green", "bad": "red bold", "open": "yellow", "plain": "default"}
 
 
 class _Console(Console):
     """A console that ends the run in order if nobody reads its output any more, as in `failover run | head`.
 
-    rich's own raises SystemExit then, which would end our event loop.
+    rich's own console raises SystemExit then, which would end our event loop.
     """
 
     def on_broken_pipe(self) -> None:
@@ -48,7 +48,7 @@ class _Console(Console):
 
 
 class Terminal:
-    """Prints what the command line and the pytest plugin tell. If `quiet`, it prints errors and the verdict only."""
+    """Prints what the command line and the pytest plugin report. If `quiet`, it prints only errors and the verdict."""
 
     def __init__(self, *, quiet: bool = False, file: TextIO | None = None) -> None:
         self.quiet = quiet
@@ -58,7 +58,7 @@ class Terminal:
         self._board = Board()
 
     def tell(self, message: Message) -> None:
-        """Render one message now."""
+        """Show one message now."""
         if self.quiet and message.tell is not Tell.FAILED:
             return
         data = message.data
@@ -73,7 +73,7 @@ class Terminal:
             self._print(LINES[message.tell](data))
 
     def say(self, text: str) -> None:
-        """A line as it is."""
+        """Print a line as it is."""
         if not self.quiet:
             self._print([escape(text)])
 
@@ -97,7 +97,7 @@ class Terminal:
             self.console.print(line)
 
     def _wait(self, name: str, seconds: float, text: str) -> None:
-        """Redraw what is waited for in place, or say it now and then."""
+        """Redraw the line that says what is waited for, or print it now and then."""
         if self.console.is_terminal:
             self._settle()
             self.console.print(escape(text[: self.console.width - 1]), end="")
@@ -107,7 +107,7 @@ class Terminal:
             self.console.print(escape(text))
 
     def _settle(self) -> None:
-        """Take the redrawn line away before another one."""
+        """Remove the redrawn line before another line is printed."""
         if self._redrawn:
             self.console.control(CLEARED)
             self._redrawn = False
@@ -122,7 +122,7 @@ class _Trial:
 
 
 class Board:
-    """Trials side by side: it takes the messages of trials, and yields the lines that these make due."""
+    """The trials that run side by side. It takes their messages, and yields the lines that are due."""
 
     def __init__(self) -> None:
         self._trials: dict[int, _Trial] = {}
@@ -148,7 +148,7 @@ class Board:
 
 
 def far(data: dict[str, Any]) -> str:
-    """Say how far a campaign is, as in `12 of 299 done, 8 under way, 00:31`, or `1:02:10` after an hour."""
+    """Format how far a campaign is, as in `12 of 299 done, 8 under way, 00:31`, or `1:02:10` after an hour."""
     minutes, seconds = divmod(int(data["seconds"]), 60)
     hours, minutes = divmod(minutes, 60)
     clock = f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes:02d}:{seconds:02d}"
@@ -156,7 +156,7 @@ def far(data: dict[str, Any]) -> str:
 
 
 def _line(number: int, trial: _Trial) -> str:
-    """The line of a trial that is over, from what was seen meanwhile. The report has the exact figures."""
+    """Return the line of a trial that is over, from what was seen while it ran. The report has the exact figures."""
     which = "{experiment} {number}/{of}".format(**trial.heading)
     effect = f"T0 {trial.t0}" if trial.t0 else "no fault took effect"
     if trial.failed_s is None:
@@ -184,13 +184,13 @@ def _campaign(data: dict[str, Any]) -> list[str]:
 
 
 def _beside(word: str, lines: Iterable[str]) -> list[str]:
-    """Put the first line behind a word of ten columns, and the others under it."""
+    """Return the lines with a word of ten columns before the first one, and the others indented."""
     first, *rest = lines
     return [f"  {word} {first}", *(f"{'':<13}{line}" for line in rest)]
 
 
 def _step(data: dict[str, Any]) -> list[str]:
-    """Say a step of a trial. How long it took stands behind its last line."""
+    """Return the lines of a step of a trial. The last line ends with how long the step took."""
     *more, last = map(escape, wrapped(data["text"], COLUMN) or [""])
     timed = f"{last:<{COLUMN}} [dim]{seconds(data['seconds']):>8}[/]"
     return _beside(f"[cyan]{escape(data['name']):<10}[/]", [*more, timed])
@@ -206,4 +206,4 @@ LINES: dict[Tell, Callable[[dict[str, Any]], list[str]]] = {
     Tell.CLOSED: lambda it: [f"  [dim]recorded in {escape(it['directory'])}[/]"],
     Tell.FAILED: lambda it: [f"[red bold]error:[/] {escape(it['text'])}"],
 }
-"""How each message is said that is not redrawn in place; what is in brackets is rich's."""
+"""Maps each message that is not redrawn in place to the lines that show it. Text in brackets is rich's markup."""

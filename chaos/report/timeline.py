@@ -1,7 +1,7 @@
-"""One trial on one time axis: from its recording to the values that figures.py draws and the page repeats as a table.
+"""One trial on one time axis: the values that figures.py draws and the page repeats as a table.
 
-Seconds count from t = 0. Operations are gathered into cells of time, so that a picture of a million of them stays
-small; every failed one is in failed-operations.csv.
+Times are seconds from t = 0. Operations are gathered into cells of time, so that a picture of a million operations
+stays small. Every failed operation is in failed-operations.csv.
 """
 
 import itertools
@@ -22,22 +22,22 @@ from chaos.report.failures import kinds, meters, sent_by
 Floats = npt.NDArray[np.float64]
 
 CELLS = 480
-"""Cells of the axis for what is drawn as runs and curves."""
+"""The number of cells of the axis for runs and curves."""
 MARKS = 110
-"""Cells for what is drawn as single shapes."""
+"""The number of cells of the axis for single shapes."""
 Axis = tuple[float, float]
 Change = tuple[float, str, str]
 
 SHOWN = ("+sdown", "-sdown", "+odown", "-odown")
-"""The events about the master that are written at the axis. Those about other instances are among the raw lines."""
+"""The events about the master that are named at the axis. Events about other instances are among the raw lines."""
 ALWAYS = ("+try-failover", "+elected-leader", "+promoted-slave", "+switch-master", "+tilt", "-tilt", "-failover-abort")
 LEAST_S = 5.0
-"""The axis goes at least so far on both sides of t = 0, where there is that much."""
+"""The axis reaches at least this many seconds to both sides of t = 0, if the recording does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A stretch in which something held. `ink` names a colour of the palette."""
+    """A stretch of time in which something held. `ink` names a colour of the palette."""
 
     start_s: float
     end_s: float
@@ -59,9 +59,9 @@ class SentinelMark:
 
 @dataclass(frozen=True, slots=True)
 class PathOperations:
-    """One path's operations. `good` and `stray` are runs, the rest are the middles of the cells that hold some.
+    """One path's operations. `good` and `stray` are runs, and `bad` has the middles of the cells that hold some.
 
-    `stray` are good answers by another node than the one that is master in the end.
+    `stray` operations are good answers by another node than the final master.
     """
 
     title: str
@@ -73,7 +73,7 @@ class PathOperations:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """`middle` and `worst` of each cell, in ms."""
+    """The middle and the worst value of each cell, in ms."""
 
     at_s: Floats
     middle: Floats
@@ -99,7 +99,7 @@ class Timeline:
 def operations(
     title: str, at_s: Floats, kinds: dict[str, npt.NDArray[np.bool_]], axis: tuple[float, float]
 ) -> PathOperations:
-    """A path's operations by kind: good, stray, and the kinds that are drawn as single shapes."""
+    """Return a path's operations by kind: `good` and `stray` as runs, and the others as single shapes."""
     inside = (at_s >= axis[0]) & (at_s < axis[1])
     runs = {name: _runs(at_s[kinds[name] & inside], axis) for name in ("good", "stray")}
     bad = {name: _middles(at_s[mask & inside], axis) for name, mask in kinds.items() if name not in runs}
@@ -108,7 +108,7 @@ def operations(
 
 
 def curve(at_s: Floats, value: Floats, axis: tuple[float, float], cells: int = CELLS) -> Curve:
-    """Middle and worst of the values of each cell; cells without any are NaN, and break the line."""
+    """Return the middle and the worst value of each cell. Cells without values are NaN, and break the line."""
     width = (axis[1] - axis[0]) / cells
     inside = (at_s >= axis[0]) & (at_s < axis[1])
     cell = ((at_s[inside] - axis[0]) / width).astype(np.int64)
@@ -121,7 +121,7 @@ def curve(at_s: Floats, value: Floats, axis: tuple[float, float], cells: int = C
 
 
 def runs(changes: list[tuple[float, str, str]], end_s: float) -> tuple[Run, ...]:
-    """Make runs of changes (at, text, ink): each lasts until the next, and one with an empty text is a gap."""
+    """Return the runs between changes (at, text, ink). A change with an empty text begins a gap."""
     found: list[Run] = []
     for (at, text, ink), (until, *_) in zip(changes, [*changes[1:], (end_s, "", "")], strict=True):
         if found and found[-1].text == text and found[-1].end_s == at:
@@ -132,7 +132,7 @@ def runs(changes: list[tuple[float, str, str]], end_s: float) -> tuple[Run, ...]
 
 
 def _runs(at_s: Floats, axis: tuple[float, float]) -> tuple[tuple[float, float], ...]:
-    """The stretches of cells that hold any, one after the other."""
+    """Return the stretches of adjacent cells that hold at least one operation."""
     width = (axis[1] - axis[0]) / CELLS
     cells = np.unique(((at_s - axis[0]) / width).astype(np.int64))
     parts = np.split(cells, np.flatnonzero(np.diff(cells) > 1) + 1) if len(cells) else []
@@ -169,12 +169,12 @@ def timeline(history: History, trial: TrialResult) -> Timeline | None:
 
 
 def lanes(history: History, trial: TrialResult, axis: Axis) -> tuple[Lane, list[Lane]]:
-    """The faults, and what each member and each Service was when."""
+    """Return the lane of the faults, and the lanes that show what each member and each Service was at each time."""
     return Lane("fault", tuple(_faults(trial))), list(_states(history, axis))
 
 
 def extent(history: History, trial: TrialResult) -> Axis:
-    """The time axis: from a little before the fault to a little after the last thing that came of it."""
+    """Return the time axis: from a little before the fault to a little after its last consequence."""
     first, last = float(history.ops.due_s.min()), history.ops.end_s
     seen = [milestone.at_s.middle for milestone in trial.milestones.values() if milestone.at_s]
     windows = [window.end_s for path in trial.paths.values() for window in path.windows]
@@ -201,7 +201,7 @@ def _faults(trial: TrialResult) -> Iterator[Run]:
 
 
 def facts(history: History, *kinds: type[E]) -> list[Fact[E]]:
-    """Events of these kinds, each at its latest edge, in the order of time."""
+    """Return the events of these kinds, in the order of their latest edges."""
     return sorted((fact for kind in kinds for fact in history.facts(kind)), key=lambda fact: fact.latest_s)
 
 
@@ -214,7 +214,7 @@ def sentinel_marks(history: History, axis: Axis) -> Iterator[SentinelMark]:
 
 
 def _states(history: History, axis: Axis) -> Iterator[Lane]:
-    """What each pod says it is, whom the label names, and whom each Service's slices name."""
+    """Yield a lane for what each Redis says it is, for the pod that has the label, and for whom each Service names."""
     told: list[Fact[Role | RoleLost]] = [*history.facts(Role), *history.facts(RoleLost)]
     told.sort(key=lambda fact: fact.latest_s)
     for member, said in _by(told, lambda fact: fact.event.member):
@@ -229,7 +229,7 @@ def _states(history: History, axis: Axis) -> Iterator[Lane]:
 
 
 def _by(said: Iterable[Fact[E]], key: Callable[[Fact[E]], str]) -> Iterator[tuple[str, Iterator[Fact[E]]]]:
-    """Facts by whom they are about, each group in the order of time."""
+    """Yield the facts grouped by `key`, each group in the order of time."""
     return itertools.groupby(sorted(said, key=key), key=key)
 
 
@@ -255,7 +255,7 @@ def _endpoints(fact: Fact[Endpoints]) -> Change:
 
 
 def _operations(history: History, trial: TrialResult, axis: Axis) -> Iterator[PathOperations]:
-    """A lane a path: the meters' first, each in the order of its clients."""
+    """Yield a lane for each path, the meters' paths first."""
     promoted, due_s = trial.milestones.get("promoted"), history.ops.due_s
     masks = kinds(history, promoted.at_s.most if promoted and promoted.at_s else None)
     for path, clients in sorted(history.clients_by_path.items(), key=lambda path: not path[1][0].is_meter):

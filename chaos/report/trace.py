@@ -1,8 +1,8 @@
-"""One trial as a trace that https://ui.perfetto.dev and speedscope open: `traces/trial-000.json` beside the report.
+"""One trial as a trace for https://ui.perfetto.dev and speedscope: `traces/trial-000.json` beside the report.
 
-It is Chrome's JSON: a process for the faults, the paths, the members and the Sentinels, and a thread for each of them.
-Microseconds count from the first event, and a mark says where t = 0 is. Operations are counted in cells of 100 ms, by
-path; each single one is in the trial's folder.
+The format is Chrome's JSON. Faults, paths, members and Sentinels are a process each, which has a thread for each of
+them. Microseconds count from the first event, and a mark shows t = 0. Operations are counted by path in cells of 100
+ms. Every single operation is in the trial's folder.
 """
 
 import json
@@ -24,7 +24,7 @@ Row = dict[str, Any]
 
 
 def trace(history: History, trial: TrialResult) -> bytes:
-    """The trace of a trial; without events where no fault took effect, since there is no axis then."""
+    """Return the trace of a trial. It has no events if no fault took effect, since there is no axis then."""
     rows = list(_rows(history, trial)) if history.effect_s is not None and len(history.ops) else []
     first_s = min((row["ts"] for row in rows if "ts" in row), default=0.0)
     for row in rows:
@@ -60,7 +60,7 @@ def _rows(history: History, trial: TrialResult) -> Iterator[Row]:
 
 
 def _path(number: int, path: PathResult, end_s: float) -> Iterator[Row]:
-    """Its durable windows, and the phases within the first: slices of one thread that nest."""
+    """Yield a path's durable windows, and the phases within the first one, as nested slices of one thread."""
     yield _thread(PATHS, number, path.name)
     for window in path.windows:
         if window.kind == "durable":
@@ -74,7 +74,10 @@ def _path(number: int, path: PathResult, end_s: float) -> Iterator[Row]:
 
 
 def _load(history: History, axis: tuple[float, float]) -> Iterator[Row]:
-    """Good and other operations of each path in each cell, as counters; a cell like the one before is not repeated."""
+    """Yield the good and the other operations of each path in each cell, as counters.
+
+    A cell that equals the one before is left out.
+    """
     edges = np.arange(axis[0], axis[1] + CELL_S, CELL_S)
     good = kinds(history)["good"]
     for path, clients in history.clients_by_path.items():
