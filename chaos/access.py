@@ -40,7 +40,7 @@ class Tls:
         return _context(self)
 
     def name_for(self, host: str) -> str:
-        """The name that is asked for in the handshake, and that the certificate has to bear."""
+        """Return the name that is asked for in the handshake, and that the certificate has to bear."""
         return self.server_name or host
 
 
@@ -61,7 +61,10 @@ class Access:
 
     @classmethod
     def read(cls, environment: Mapping[str, str], prefix: str) -> Self:
-        """What the variables that begin with `prefix` say. Raises SetupError if the password's file cannot be read."""
+        """Return what the variables that begin with `prefix` say.
+
+        Raises SetupError if the password's file cannot be read.
+        """
         tls = {one.name: environment.get(f"{prefix}TLS_{one.name.upper()}", "") for one in fields(Tls)}
         return cls(
             user=environment.get(f"{prefix}USER", ""),
@@ -70,7 +73,7 @@ class Access:
         )
 
     def variables(self, prefix: str) -> dict[str, str]:
-        """The variables from which `read` makes the same."""
+        """Return the variables from which `read` makes the same."""
         said = {"USER": self.user, "PASSWORD": self.password}
         if self.tls is not None:
             said |= {"TLS": YES} | {f"TLS_{one.name.upper()}": getattr(self.tls, one.name) for one in fields(Tls)}
@@ -111,7 +114,7 @@ class Accesses:
         return cls.from_environment(known)
 
     def environment(self) -> dict[str, str]:
-        """The variables to give to a process of ours, which reads them by `from_environment`."""
+        """Return the variables to give to a process of ours, which reads them by `from_environment`."""
         return self.redis.variables(REDIS) | self.sentinel.variables(SENTINEL)
 
     def become_environment(self) -> None:
@@ -122,7 +125,7 @@ class Accesses:
 
 
 def password_in(environment: Mapping[str, str], variable: str) -> str:
-    """The first line of the file that a variable names; empty if it names none."""
+    """Return the first line of the file that a variable names; empty if it names none."""
     path = environment.get(variable, "")
     if not path:
         return ""
@@ -151,7 +154,7 @@ def _context(tls: Tls) -> ssl.SSLContext:
 
 
 def reason(error: Exception) -> str:
-    """Why a file or a connection cannot be used, in the words of OpenSSL or of the kernel."""
+    """Return why a file or a connection cannot be used, in the words of OpenSSL or of the kernel."""
     if isinstance(error, ssl.SSLError):
         return (error.reason or str(error)).lower().replace("_", " ")
     return (error.strerror or str(error)) if isinstance(error, OSError) else "it is no text"

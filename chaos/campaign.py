@@ -124,7 +124,7 @@ class Campaign:
         self._held.close()
 
     def plan(self) -> list[Planned]:
-        """Every trial that is not played yet. In each round all experiments are played, in an order by the seed.
+        """Return every trial that is not played yet. In each round all experiments are played, in an order by the seed.
 
         So a drift of the machine affects them alike, and none always comes after the same other one. The variants of a
         scenario follow each other in each round, in an order by the seed, and share a seed.
@@ -193,7 +193,7 @@ class Campaign:
         return self._waiting.begun(trial.run(), trial.interrupt)
 
     def result(self, planned: Planned) -> TrialResult:
-        """What the recording of a played trial says."""
+        """Return what the recording of a played trial says."""
         from chaos.analysis.trial import analyse_trial
 
         return analyse_trial(self._directory(planned))
@@ -213,7 +213,7 @@ class Campaign:
         self._waiting.interrupt(why)
 
     def spec(self, planned: Planned, nth: int = 0) -> TrialSpec:
-        """The spec of a trial on the system of that number, where several stand side by side."""
+        """Return the spec of a trial on the system of that number, where several stand side by side."""
         versions = self._platform.versions()
         return TrialSpec(
             campaign=self.directory.name,
@@ -372,7 +372,7 @@ def run(options: Options, tell: Tells) -> tuple[CampaignResult, Path]:
 
 
 def seed_of(seed: int, number: int) -> int:
-    """The seed of one trial, which follows from the campaign's."""
+    """Return the seed of one trial, which follows from the campaign's."""
     return random.Random(f"{seed}:{number}").getrandbits(31)
 
 

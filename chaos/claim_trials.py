@@ -52,7 +52,7 @@ class Wanted:
         self._played[experiment] = replace(before, **{name: getattr(before, name) + 1})
 
     def total(self) -> int:
-        """How many trials the claim takes in all, as far as that is known by now."""
+        """Return how many trials the claim takes in all, as far as that is known by now."""
         return sum(self._most(one.name) for one in self._experiments)
 
     def _most(self, name: str) -> int:
@@ -61,7 +61,10 @@ class Wanted:
 
 
 def trials_of(asked: int, claim: Claim | None) -> int:
-    """How many trials of each experiment to play. Unless a number was asked for, as few as can support the claim."""
+    """Return how many trials of each experiment to play.
+
+    Unless a number was asked for, as few as can support the claim.
+    """
     if claim is None:
         return asked
     least = claim.trials(0)

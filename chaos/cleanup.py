@@ -76,7 +76,7 @@ async def _clean(run: FoundRun, says: Says) -> list[str]:
 
 
 def cut_off(campaign: Path) -> list[Path]:
-    """The trials of a campaign that never wrote how they ended."""
+    """Return the trials of a campaign that never wrote how they ended."""
     return [trial for trial in sorted(campaign.glob("trial-*/")) if not (trial / CLOSED).exists()]
 
 
@@ -165,14 +165,14 @@ async def _remove_traces(run: FoundRun, says: Says) -> None:
 
 
 def _left(run: FoundRun) -> list[str]:
-    """What a run left as far as this machine shows it."""
+    """Return what a run left as far as this machine shows it."""
     undos = [undo.what for undo in run.undos().values()]
     there = [str(process) for process in traces.processes(run)]
     return [*undos, *there, *(trace.what for trace in traces.left(run))]
 
 
 async def _on_cluster(run: FoundRun) -> list[str]:
-    """What is left of a run on Kubernetes. It is asked for, and nothing is changed."""
+    """Return what is left of a run on Kubernetes. It is asked for, and nothing is changed."""
     if not run.about.reach.get("kubeconfig"):
         return []
     from chaos.cluster.kube import leftovers  # as above

@@ -47,7 +47,7 @@ def cli() -> None:
 
 
 def campaign_options(command: Callable[..., int], *, without: Collection[str] = ()) -> Callable[..., int]:
-    """Every option that `chaos.options` declares for `failover run`, each under the name of its field."""
+    """Return every option that `chaos.options` declares for `failover run`, each under the name of its field."""
     for name, option in reversed(options(RUN).items()):
         if name in without:
             continue
@@ -69,14 +69,17 @@ def side(name: str, which: str) -> Callable[[Callable[..., int]], Callable[..., 
 
 
 def scenario_of(named: str | None, given: Mapping[str, Any]) -> str | None:
-    """The scenario, which may be named as an argument or as an option."""
+    """Return the scenario, which may be named as an argument or as an option."""
     if named and given["scenario"] not in (None, named):
         raise click.UsageError(f"two scenarios are given, {named} and {given['scenario']}: leave one out")
     return named or given["scenario"]
 
 
 def variants_asked(named: str | None, given: Mapping[str, Any]) -> Options:
-    """What `failover ab` and `failover sweep` ask. They play on local, where each trial has a system of its own."""
+    """Return what `failover ab` and `failover sweep` ask.
+
+    They play on local, where each trial has a system of its own.
+    """
     wanted = asked({"trials": VARIANT_TRIALS, **_said(given), "scenario": scenario_of(named, given)})
     unsaid = None if wanted.suite else (KILL,)
     return replace(wanted, on=wanted.on or "local", experiments=wanted.experiments or unsaid)
@@ -186,7 +189,7 @@ def sweep(named: str | None, over: str | None, again: Path | None, quiet: bool, 
 
 
 def _over(given: str | None) -> dict[str, dict[str, str]]:
-    """The settings of each variant of a sweep, by its name, such as `down-after-milliseconds=1000`."""
+    """Return the settings of each variant of a sweep, by its name, such as `down-after-milliseconds=1000`."""
     key, equals, values = (given or "").partition("=")
     each = [value for value in values.split(",") if value]
     if not key or not equals or len(set(each)) < 2:
@@ -334,7 +337,7 @@ def newest_campaign(folder: Path) -> Path:
 
 
 def newest(folder: Path) -> Path:
-    """The report of `folder`, or of the newest campaign in it: their names begin with the time.
+    """Return the report of `folder`, or of the newest campaign in it: their names begin with the time.
 
     Raises NoCampaignError; before anything was played it says how a report comes to be.
     """
@@ -350,7 +353,7 @@ def newest(folder: Path) -> Path:
 
 
 def shown(command: Sequence[str]) -> str:
-    """The command as a user types it again."""
+    """Return the command as a user types it again."""
     return " ".join(["failover", *command[1:]])
 
 

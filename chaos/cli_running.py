@@ -12,7 +12,7 @@ from chaos.errors import PASS
 
 
 def access_options(command: Callable[..., int]) -> Callable[..., int]:
-    """How servers are connected to. A password is no option, since `ps` would show it."""
+    """Return how servers are connected to. A password is no option, since `ps` would show it."""
     file = click.Path(path_type=Path, exists=True, dir_okay=False)
     for name, named in (("sentinel", "Sentinel"), ("", "Redis")):
         of = f"--{name}-" if name else "--"

@@ -16,7 +16,7 @@ def mono_ns() -> int:
 
 
 def asleep_ns() -> int:
-    """How long this machine has slept since its boot, which the monotonic clock leaves out."""
+    """Return how long this machine has slept since its boot, which the monotonic clock leaves out."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - mono_ns()
 
 
@@ -25,7 +25,7 @@ def wall_ns() -> int:
 
 
 def kubelet_stamp() -> str:
-    """The wall clock now, as the kubelet stamps a line of a log: RFC 3339 in UTC, with nanoseconds."""
+    """Return the wall clock now, as the kubelet stamps a line of a log: RFC 3339 in UTC, with nanoseconds."""
     seconds, rest_ns = divmod(wall_ns(), 10**9)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest_ns:09}Z"
 
@@ -35,12 +35,12 @@ def node_domain(node: str) -> str:
 
 
 def identity() -> dict[str, str]:
-    """What identifies this process's monotonic clock. Processes with equal dictionaries read one clock."""
+    """Return what identifies this process's monotonic clock. Processes with equal dictionaries read one clock."""
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     offsets = Path("/proc/self/timens_offsets")
     return {"boot_id": boot_id, "timens": " ".join(offsets.read_text().split()) if offsets.exists() else ""}
 
 
 def reading() -> dict[str, int]:
-    """A (monotonic, wall) pair, taken as close together as Python can."""
+    """Return a (monotonic, wall) pair, taken as close together as Python can."""
     return {"mono_ns": mono_ns(), "wall_ns": wall_ns()}

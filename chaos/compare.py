@@ -31,7 +31,10 @@ def compare(first: Path, second: Path, *, unlike: bool = False) -> list[str]:
 
 
 def compare_variants(directory: Path) -> list[str]:
-    """The sentences about a campaign's second variant beside its first. Raises ScenarioError if there are not two."""
+    """Return the sentences about a campaign's second variant beside its first.
+
+    Raises ScenarioError if there are not two.
+    """
     played = frames.load(directory)
     if len(played.variants) != 2:
         raise ScenarioError(
@@ -54,7 +57,7 @@ TITLES = ("difference", "at 95 %", "so it is", "could be seen", "in")
 
 
 def lines(paths: Sequence[Difference], phases: Sequence[Difference]) -> list[str]:
-    """The table as aligned lines of text: each path, and its phases below it."""
+    """Return the table as aligned lines of text: each path, and its phases below it."""
     rows = [("", *TITLES)] if paths else []
     for path in paths:
         rows.append((", ".join(path.where), *path.cells))
@@ -111,7 +114,7 @@ def _values_s(mine: Table) -> Floats:
 
 
 def _pairs(first: Table, second: Table) -> tuple[Floats, Floats]:
-    """The seconds of each pair of trials that share a seed. A trial whose partner is missing is left out."""
+    """Return the seconds of each pair of trials that share a seed. A trial whose partner is missing is left out."""
     both = first.merge(second, on="seed", suffixes=("_a", "_b"))
     return both["seconds_a"].to_numpy(float), both["seconds_b"].to_numpy(float)
 

@@ -85,7 +85,7 @@ class OneTrial:
 
 
 def options(experiment: Mapping[str, Any], given: Mapping[str, Any]) -> Options:
-    """What `chaos run` was asked; raises ScenarioError for a variable that cannot be read."""
+    """Return what `chaos run` was asked; raises ScenarioError for a variable that cannot be read."""
     try:
         said = from_environment(given)
     except ValueError as error:
@@ -94,7 +94,7 @@ def options(experiment: Mapping[str, Any], given: Mapping[str, Any]) -> Options:
 
 
 def source(experiment: Mapping[str, Any]) -> Path:
-    """The experiment's file, from the command line: chaostoolkit does not say where it had it from."""
+    """Return the experiment's file, from the command line: chaostoolkit does not say where it had it from."""
     files = [Path(word) for word in sys.argv[1:] if word.endswith(SUFFIXES) and Path(word).is_file()]
     if len(files) != 1:
         raise ScenarioError(f'"{experiment.get("title")}": give its file, alone, as in `chaos run experiments/x.yaml`')

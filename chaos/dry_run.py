@@ -37,7 +37,7 @@ Lines = Iterator[tuple[str, str]]
 
 
 def text(options: Options) -> str:
-    """All of it, as lines for a terminal. Raises ScenarioError for what cannot be played as asked."""
+    """Return all of it, as lines for a terminal. Raises ScenarioError for what cannot be played as asked."""
     return "\n".join(
         textwrap.fill(
             sentence, WIDTH, initial_indent=f"{heading:<10}", subsequent_indent=" " * 12, break_long_words=False
@@ -170,7 +170,7 @@ def _activity(activity: dict[str, Any]) -> str:
 
 
 def longest_s(scenario: Scenario, experiment: Experiment) -> float:
-    """The most seconds that one trial takes, each of its steps at its limit.
+    """Return the most seconds that one trial takes, each of its steps at its limit.
 
     Activities that are not ours are not counted, since nobody knows before how long they take.
     """

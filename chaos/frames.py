@@ -84,12 +84,12 @@ class Frames:
         return list(dict.fromkeys(self.trials["variant"]))
 
     def of_variant(self, name: str) -> "Frames":
-        """The tables of one variant alone."""
+        """Return the tables of one variant alone."""
         tables = {table: getattr(self, table) for table in COLUMNS}
         return replace(self, **{table: rows[rows["variant"] == name] for table, rows in tables.items()})
 
     def operations(self, trial: int, campaign: str | None = None) -> pd.DataFrame:
-        """Every operation of one trial, in seconds from t = 0. `campaign` is needed where there are several.
+        """Return every operation of one trial, in seconds from t = 0. `campaign` is needed where there are several.
 
         Raises RecordingError where that trial was not recorded here.
         """
@@ -124,7 +124,7 @@ class Frames:
 
 
 def load(*directories: str | Path) -> Frames:
-    """The tables of the campaigns in these directories: of a campaign's own, or of one that holds campaigns.
+    """Return the tables of the campaigns in these directories: of a campaign's own, or of one that holds campaigns.
 
     Raises RecordingError where there is no campaign that was analysed, or where one is given twice.
     """
@@ -138,7 +138,7 @@ def load(*directories: str | Path) -> Frames:
 
 
 def of(results: Iterable[CampaignResult], folders: Mapping[str, Path] | None = None) -> Frames:
-    """The tables of results. Without `folders` there are no operations."""
+    """Return the tables of results. Without `folders` there are no operations."""
     each = list(results)
     found = _frames(((_campaign(result), trial) for result in each for trial in result.trials), folders or {})
     missing = {result.name: not_there(result.trials, result.manifest) for result in each}

@@ -67,7 +67,7 @@ class Gated:
 
 
 def expected(path: Path) -> tuple[Expected, ...]:
-    """What a file expects. Raises ScenarioError with the line of whatever is wrong in it."""
+    """Return what a file expects. Raises ScenarioError with the line of whatever is wrong in it."""
     source = read(path, what=path.name)
     try:
         found = _File.model_validate(source.data).expected
@@ -96,7 +96,7 @@ def known(result: CampaignResult, entries: Sequence[Expected], today: date) -> l
 
 
 def code(held: Iterable[Gated]) -> int:
-    """The exit code: red where anything changed, inconclusive where something is not known."""
+    """Return the exit code: red where anything changed, inconclusive where something is not known."""
     worst = min((WORST_FIRST.index(one.verdict) for one in held), default=WORST_FIRST.index("undecided"))
     return CODES[WORST_FIRST[worst]]
 
@@ -114,7 +114,7 @@ class Asked:
 
 
 def judge(folder: Path, asked: Asked, now: datetime) -> tuple[list[str], int]:
-    """What became of the campaign in `folder`, in lines and as an exit code."""
+    """Return what became of the campaign in `folder`, in lines and as an exit code."""
     result = summary.load(folder / SUMMARY)
     if asked.max_age is not None and (why := too_old(result.manifest, asked.max_age, now)):
         return [f"fail: {why}"], FAIL

@@ -106,7 +106,7 @@ def begin(given: Mapping[str, Any]) -> tuple[Path, list[str]]:
 
 
 def folder_of(out: Path) -> Path:
-    """The scenario's folder: `out` may name it, or the file in it."""
+    """Return the scenario's folder: `out` may name it, or the file in it."""
     return out.parent if out.suffix in (".yaml", ".yml") else out
 
 
@@ -131,7 +131,7 @@ def kubeconfig_of(given: Path | None) -> Path:
 async def from_namespace(
     kubeconfig: Path, context: str, namespace: str, *, name: str, manifests: Sequence[str]
 ) -> Draft:
-    """What runs in a namespace. Raises ScenarioError where that is no Redis with Sentinel, or more than one."""
+    """Return what runs in a namespace. Raises ScenarioError where that is no Redis with Sentinel, or more than one."""
     with Api(kubeconfig, context) as api:
         objects = await look(api, namespace)
         system = found(objects, name)
@@ -142,7 +142,7 @@ async def from_namespace(
 
 
 def drafted(system: FoundSystem, namespace: str, *, origin: str, manifests: Sequence[str] = ()) -> Draft:
-    """The scenario of what was found."""
+    """Return the scenario of what was found."""
     draft = Draft(origin=origin, remarks=system.remarks)
     about = f"Redis in namespace {namespace}, looked after by {system.by}"
     kube = [*_kube(system, namespace, manifests), *_connecting(system)]
@@ -252,7 +252,7 @@ def _promises(*, endpoint: bool) -> Iterator[DraftKey]:
 
 
 async def from_sentinel(address: str, accesses: Accesses, *, master: str | None) -> tuple[Draft, str]:
-    """What a Sentinel knows, as a scenario for `failover watch`, and its name for the master.
+    """Return what a Sentinel knows, as a scenario for `failover watch`, and its name for the master.
 
     Raises SetupError with what helps.
     """

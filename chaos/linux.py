@@ -47,7 +47,7 @@ def _checked(result: int) -> int:
 
 
 def timerfd() -> int:
-    """A non-blocking timerfd on CLOCK_MONOTONIC that `timerfd_at` sets. The caller closes it."""
+    """Return a non-blocking timerfd on CLOCK_MONOTONIC that `timerfd_at` sets. The caller closes it."""
     if sys.version_info >= (3, 13):
         return os.timerfd_create(CLOCK_MONOTONIC, flags=os.TFD_NONBLOCK | os.TFD_CLOEXEC)
     return _checked(_libc.timerfd_create(CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC))

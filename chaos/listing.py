@@ -90,7 +90,7 @@ def _faults() -> Iterator[str]:
 
 
 def _where(experiment: Experiment, at: Iterable[ListedPlace]) -> str:
-    """Where it can be played at all, and why not elsewhere."""
+    """Return where it can be played at all, and why not elsewhere."""
     refused = {place.name: refusal("it", experiment.needs, place) for place in at}
     fits = " and ".join(name for name, why in refused.items() if not why)
     whys = "".join(f"; not on {name}: {why}" for name, why in refused.items() if why)

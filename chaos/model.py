@@ -127,7 +127,7 @@ def split_address(address: str) -> tuple[str, int]:
 
 @lru_cache
 def canonical(address: str) -> str:
-    """The one way to write an address, so that two texts for the same one are equal: as Redis writes it.
+    """Return the one way to write an address, so that two texts for the same one are equal: as Redis writes it.
 
     Example: `[FD00:0::1]:6379` is `fd00::1:6379`, and `Redis-A:6379` is `redis-a:6379`.
     """
@@ -138,7 +138,7 @@ def canonical(address: str) -> str:
 
 @lru_cache
 def is_literal(host: str) -> bool:
-    """An address, and not a name that is to be resolved."""
+    """Return whether it is an address, and not a name that has to be resolved."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -147,6 +147,6 @@ def is_literal(host: str) -> bool:
 
 
 def service_in(address: str) -> str:
-    """The Service that a client's address names, as in `redis` for `redis.ours.svc:6379`, or its address."""
+    """Return the Service that a client's address names, as in `redis` for `redis.ours.svc:6379`, or its address."""
     host, _ = split_address(address)
     return host if is_literal(host) else host.partition(".")[0]

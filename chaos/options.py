@@ -208,7 +208,7 @@ class Options:
 
 
 def options(by: str) -> dict[str, Option]:
-    """The options that `RUN`, `PYTEST` or `CHAOS_RUN` has, each by the field of `Options` that it fills."""
+    """Return the options that `RUN`, `PYTEST` or `CHAOS_RUN` has, each by the field of `Options` that it fills."""
     declared = ((each.name, each.metadata.get("option")) for each in fields(Options))
     return {name: option for name, option in declared if option is not None and by in option.by}
 

@@ -148,7 +148,10 @@ class Child:
         self._loop.add_reader(self._pidfd, self._end)
 
     def _heard(self) -> list[tuple[IO[bytes], Hears]]:
-        """The pipes that are read, each with who hears its lines. The last lines of standard error are kept too."""
+        """Return the pipes that are read, each with who hears its lines.
+
+        The last lines of standard error are kept too.
+        """
         found: list[tuple[IO[bytes], Hears]] = []
         program, popen = self._program, self._popen
         if popen.stdout is not None and program.out is not None:
@@ -255,7 +258,7 @@ class Questions:
         self._asked: dict[int, asyncio.Future[Line]] = {}
 
     async def ask(self, request: Line, within_s: float) -> Line:
-        """The answer to one request. Raises TimeoutError if none comes in time, or what `fail` was given."""
+        """Return the answer to one request. Raises TimeoutError if none comes in time, or what `fail` was given."""
         number = next(self._numbers)
         answer: asyncio.Future[Line] = asyncio.get_running_loop().create_future()
         self._asked[number] = answer
@@ -280,7 +283,7 @@ class Questions:
 
 
 async def answered(does: Mapping[str, Handler], line: bytes) -> bytes:
-    """The answer to one request, `{"id", "do", …}`, as a line with the id of the request.
+    """Return the answer to one request, `{"id", "do", …}`, as a line with the id of the request.
 
     A request that cannot be done is answered with `{"id", "error"}`, and so is a line that is no request.
     """

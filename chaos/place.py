@@ -56,7 +56,7 @@ def choose(on: str | None, scenario: str | None, settings: Mapping[str, str]) ->
 
 
 def placed(loaded: Loaded, on: str) -> Loaded:
-    """A scenario without its other place, if it is for both."""
+    """Return a scenario without its other place, if it is for both."""
     if len(places_of(loaded)) < 2:
         return loaded
     system = loaded.scenario.system.placed(on == LOCAL)
@@ -79,7 +79,10 @@ def variants(place: Place, options: Options) -> dict[str, Loaded]:
 
 
 def at_once(on: str, asked: int | None, scenario: Scenario) -> int:
-    """How many trials are played side by side. Raises ScenarioError for more than one where there is one system."""
+    """Return how many trials are played side by side.
+
+    Raises ScenarioError for more than one where there is one system.
+    """
     if on in PLATFORMS and not PLATFORMS[on].own_system:
         if asked is not None and asked > 1 and not PLATFORMS[on].beside:
             raise ScenarioError(f"--parallel {asked}: on {on} all trials are on one system; leave it out")
@@ -132,7 +135,7 @@ def _not_kind() -> str:
 
 
 def first_sentence(text: str) -> str:
-    """What is missing, without what brings it."""
+    """Return what is missing, without what brings it."""
     return text.partition(". ")[0].partition(": http")[0]
 
 
@@ -143,7 +146,7 @@ def places_of(loaded: Loaded) -> list[str]:
 
 
 def _fitting(on: str) -> list[str]:
-    """The names of the scenarios that can be played at a place. One that cannot be read is left out."""
+    """Return the names of the scenarios that can be played at a place. One that cannot be read is left out."""
     found = []
     for name in scenarios():
         try:

@@ -75,7 +75,7 @@ HELD: "pytest.StashKey[Failover]" = pytest.StashKey()
 
 
 def opened(config: pytest.Config) -> "Failover":
-    """What plays trials in this test run, made when it is first asked for."""
+    """Return what plays trials in this test run, made when it is first asked for."""
     if HELD not in config.stash:
         from chaos.testing import Failover
 
@@ -128,7 +128,7 @@ def _is_given(file: Path, config: pytest.Config) -> bool:
 
 
 def asked(config: pytest.Config) -> Options:
-    """What the command line of pytest asks of a campaign; what was not given keeps its default."""
+    """Return what the command line of pytest asks of a campaign; what was not given keeps its default."""
     said = {}
     for name, option in options(PYTEST).items():
         value = config.getoption(PREFIX + name)

@@ -20,14 +20,14 @@ READ_BYTES = 1 << 16
 
 
 def pack(*command: str | bytes | int) -> bytes:
-    """A command as bytes for the wire."""
+    """Return a command as bytes for the wire."""
     words: Any = command  # hiredis's stub asks for a tuple of one
     packed: bytes = hiredis.pack_command(words)
     return packed
 
 
 def info_fields(reply: str) -> dict[str, str]:
-    """The fields of an INFO reply, all sections together."""
+    """Return the fields of an INFO reply, all sections together."""
     return dict(line.split(":", 1) for line in reply.splitlines() if ":" in line)
 
 
@@ -76,7 +76,7 @@ class Resp:
                 await writer.wait_closed()
 
     async def call(self, *command: str | bytes | int) -> Any:  # noqa: ANN401  a reply is any of RESP's types
-        """The reply to one command. Raises OSError, which is a TimeoutError if no reply came in time."""
+        """Return the reply to one command. Raises OSError, which is a TimeoutError if no reply came in time."""
         if self._parser is None:
             raise ConnectionAbortedError("a call failed before on this connection")
         try:

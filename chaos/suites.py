@@ -110,7 +110,7 @@ def suite(name: str) -> Suite:
 
 
 def asked(options: Options) -> tuple[list[Experiment], list[str]]:
-    """The experiments that are asked for, and a sentence for each of a suite that there is not.
+    """Return the experiments that are asked for, and a sentence for each of a suite that there is not.
 
     Raises ScenarioError for one that was asked for by its name and is not there, and where a suite and an experiment
     are both asked for.
@@ -128,5 +128,5 @@ def asked(options: Options) -> tuple[list[Experiment], list[str]]:
 
 
 def suited(name: str | None, loaded: Loaded) -> Loaded:
-    """The scenario as a suite plays it, or as it is if there is none. Raises ScenarioError."""
+    """Return the scenario as a suite plays it, or as it is if there is none. Raises ScenarioError."""
     return suite(name).changed(loaded) if name else loaded

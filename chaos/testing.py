@@ -29,7 +29,7 @@ class MeasuredPath:
         self.ways = ways
 
     def recovered_within(self, seconds: float) -> bool:
-        """Whether it worked before, and was surely back in time by the worst of its clients."""
+        """Return whether it worked before, and was surely back in time by the worst of its clients."""
         return all(way.state == "works" and _within(way.recovered_s, seconds) for way in self.ways)
 
     @property

@@ -23,12 +23,12 @@ Due = Callable[[int], None]
 
 
 def next_multiple(period_ns: int, after_ns: int) -> int:
-    """The first moment from `after_ns` on that is a multiple of `period_ns` from this process's origin."""
+    """Return the first moment from `after_ns` on that is a multiple of `period_ns` from this process's origin."""
     return after_ns + (ORIGIN_NS - after_ns) % period_ns
 
 
 def on_grid(after_ns: int) -> int:
-    """The first moment of the grid that is not before `after_ns`."""
+    """Return the first moment of the grid that is not before `after_ns`."""
     return next_multiple(GRID_NS, after_ns)
 
 

@@ -79,13 +79,13 @@ class RunAbout:
 
 
 def runs() -> Path:
-    """Where the runs of this user are kept, `$XDG_STATE_HOME/failover-harness/runs` or below ~/.local/state."""
+    """Return where the runs of this user are kept, `$XDG_STATE_HOME/failover-harness/runs` or below ~/.local/state."""
     home = os.environ.get(STATE)
     return (Path(home) if home else Path.home() / ".local" / "state") / "failover-harness" / "runs"
 
 
 def user() -> str:
-    """The name of this user, or the number of one who has no name."""
+    """Return the name of this user, or the number of one who has no name."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -98,12 +98,12 @@ def tag(name: str = "") -> str:
 
 
 def tagged(name: str, run: str) -> bool:
-    """Whether a name is one that `tag` gives in the run with this id."""
+    """Return whether a name is one that `tag` gives in the run with this id."""
     return name == f"{PREFIX}-{run}" or name.startswith(f"{PREFIX}-{run}-")
 
 
 def run_id() -> str:
-    """The id of the run that this process belongs to, or an empty string."""
+    """Return the id of the run that this process belongs to, or an empty string."""
     return Path(os.environ.get(RUN, "")).name
 
 
@@ -204,7 +204,10 @@ class FoundRun:
 
 
 def found_runs() -> list[FoundRun]:
-    """Every run that has a directory, the oldest first. One that is only just beginning has none of its name yet."""
+    """Return every run that has a directory, the oldest first.
+
+    One that is only just beginning has none of its name yet.
+    """
     found = []
     for directory in runs().glob("[!.]*"):
         try:
@@ -216,7 +219,7 @@ def found_runs() -> list[FoundRun]:
 
 
 def about_of(directory: Path) -> RunAbout:
-    """What the directory of a run says of it. Raises FileNotFoundError if it is gone."""
+    """Return what the directory of a run says of it. Raises FileNotFoundError if it is gone."""
     return RunAbout(**json.loads((directory / ABOUT).read_text()))
 
 
@@ -227,7 +230,10 @@ def undos_in(directory: Path) -> Iterator[tuple[Path, Undo]]:
 
 
 def is_free(path: Path) -> bool:
-    """Whether no process holds the lock on this file or directory. Looking never keeps another one from looking."""
+    """Return whether no process holds the lock on this file or directory.
+
+    Looking never keeps another one from looking.
+    """
     lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

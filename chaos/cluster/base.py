@@ -89,7 +89,7 @@ class Effect:
 
     @classmethod
     def of_request(cls, before_ns: int) -> Self:
-        """What was asked for at `before_ns` on the host's clock, and is answered now. It has no proof yet."""
+        """Return what was asked for at `before_ns` on the host's clock, and is answered now. It has no proof yet."""
         now_ns = mono_ns()
         stamps = {"earliest_ns": before_ns, "latest_ns": now_ns, "accepted_ns": now_ns}
         return cls(domain=HOST, **stamps, confirmed_ns=None, evidence="")
@@ -146,7 +146,10 @@ class Cluster(Protocol):
     async def stop(self, member: Member, how: Stop) -> Effect: ...
 
     async def api_server(self) -> tuple[str, ...]:
-        """The addresses by which pods reach the API server. On local there are none: the operator has it by pipes."""
+        """Return the addresses by which pods reach the API server.
+
+        On local there are none: the operator has it by pipes.
+        """
 
     async def resume(self, member: Member) -> None: ...
 
@@ -217,7 +220,7 @@ class Able(Protocol):
 
 
 def refusal(experiment: str, needs: frozenset[Ability], able: Able) -> str:
-    """Why an experiment cannot be played there, as a sentence; empty if it can."""
+    """Return why an experiment cannot be played there, as a sentence; empty if it can."""
     missing = needs - able.can
     if not missing:
         return ""
@@ -247,6 +250,6 @@ class Platform(Able, Protocol):
         """
 
     def ref(self) -> dict[str, str]:
-        """What a worker connects with: `module`, whose `connect(ref, scenario, directory)` gives a Cluster."""
+        """Return what a worker connects with: `module`, whose `connect(ref, scenario, directory)` gives a Cluster."""
 
     def versions(self) -> Versions: ...

@@ -74,7 +74,7 @@ class Executor(ABC):
         seen = f"no packet {between} was dropped"
 
         async def bitten() -> bool:
-            """The counter counts, and what an old connection shows: nothing passes, or of a lossy link, late."""
+            """Return whether packets were counted and an old connection shows it: silent, or late on a lossy link."""
             nonlocal seen
             said = await self.ask("dropped", **_named(cut.member))
             seen = f"{said['dropped'] or 'no'} packets {between} were dropped; {said['evidence']}"
@@ -147,5 +147,5 @@ def _named(member: Member) -> dict[str, str]:
 
 
 def _reached(member: Member) -> dict[str, object]:
-    """How a command reaches a member. Its kind decides how it is logged in to."""
+    """Return how a command reaches a member. Its kind decides how it is logged in to."""
     return {"address": member.address, "port": member.port, "kind": member.kind.value}

@@ -109,23 +109,23 @@ class Facts:
         return sorted((one for one in self.members.values() if one.kind == kind), key=lambda one: one.name)
 
     def role(self, member: Member) -> Role | None:
-        """What the member said of its role, unless it was at another address then."""
+        """Return what the member said of its role, unless it was at another address then."""
         said = self.roles.get(member.name)
         return said if said is not None and said.address == member.ip_port else None
 
     def sentinel(self, member: Member) -> SentinelState | None:
-        """What a Sentinel said last; None while it does not answer."""
+        """Return what a Sentinel said last; None while it does not answer."""
         return None if member.name in self._silent else self.sentinels.get(member.name)
 
 
 def master(facts: Facts) -> Member | None:
-    """The one Redis that says that it is master; None while none or several say so."""
+    """Return the one Redis that says that it is master; None while none or several say so."""
     found = masters(facts)
     return found[0] if len(found) == 1 else None
 
 
 def to_audit(facts: Facts) -> list[Member]:
-    """The master that counts: the one that a majority of Sentinels names. Every master, where none is named so.
+    """Return the master that counts: the one that a majority of Sentinels names. Every master, where none is named so.
 
     A Redis that they name, but that does not say itself that it is master, counts no more than the others.
     """
@@ -152,7 +152,7 @@ def _who_say(facts: Facts, role: str) -> list[Member]:
 
 
 def settings(facts: Facts) -> dict[str, dict[str, State]]:
-    """The effective settings in the shape of settings.json."""
+    """Return the effective settings in the shape of settings.json."""
     shape: dict[str, dict[str, State]] = {"sentinel": {}, "redis": {}}
     for name, said in sorted(facts.settings.items()):
         shape[said.component][name] = dict(said.settings)
@@ -189,7 +189,7 @@ def unhealthy(facts: Facts, system: System, services: Collection[str]) -> list[s
 
 
 def follows_label(facts: Facts, system: System, service: str) -> bool:
-    """Whether a Service of this name exists and selects by the master label."""
+    """Return whether a Service of this name exists and selects by the master label."""
     label = (system.master_label or "=").split("=", 1)
     known = facts.services.get(service)
     selector = known.selector if known else {}
@@ -312,7 +312,7 @@ def _settings_wrong(facts: Facts, system: System) -> Iterator[str]:
 
 
 def up(servers: list[ServerEntry], backend: str) -> list[str]:
-    """The addresses that a proxy sends the clients of a backend to."""
+    """Return the addresses that a proxy sends the clients of a backend to."""
     return sorted(one["address"] for one in servers if one["up"] and one["backend"] == backend)
 
 

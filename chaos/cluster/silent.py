@@ -24,7 +24,7 @@ _STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S* ")
 
 
 def last_words(lines: Iterable[str]) -> str:
-    """The last lines of a log, without the kubelet's stamps; one that was said again and again is counted.
+    """Return the last lines of a log, without the kubelet's stamps; one that was said again and again is counted.
 
     As in `its log ends: "getent: not found" (23 times)`.
     """
@@ -36,7 +36,7 @@ def last_words(lines: Iterable[str]) -> str:
 
 
 def tail(path: Path | None) -> list[str]:
-    """The last lines of a log file; none where there is no such file."""
+    """Return the last lines of a log file; none where there is no such file."""
     if path is None or not path.is_file():
         return []
     with path.open("rb") as file:
@@ -45,7 +45,7 @@ def tail(path: Path | None) -> list[str]:
 
 
 def state(pod: Pod | None) -> str:
-    """What the platform says of a member's container."""
+    """Return what the platform says of a member's container."""
     if pod is None:
         return "there is no such pod"
     parts = [

@@ -82,7 +82,7 @@ def mark(observed: Observed, proven: frozenset[str], gap_ns: int) -> None:
 
 
 def _back_ns(client: LiveClient) -> int:
-    """When the first good operation after the last bad one was answered, or the last one of all.
+    """Return when the first good operation after the last bad one was answered, or the last one of all.
 
     An operation of an application may be due before the last bad one, and be answered long after it.
     """
@@ -91,6 +91,6 @@ def _back_ns(client: LiveClient) -> int:
 
 
 def _error(clients: list[LiveClient], since_ns: int) -> str:
-    """The first kind of error, in words."""
+    """Return the first kind of error, in words."""
     codes = (code for client in clients for code in client.errors_since(since_ns))
     return next(codes, ErrorCode.NONE).words

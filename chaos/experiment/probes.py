@@ -14,13 +14,16 @@ BEYOND_S = 60.0
 
 
 def recording_is_live() -> bool:
-    """Whether a trial is open, the agent answers and its clients' operations arrive. Raises where no trial is open."""
+    """Return whether a trial is open, the agent answers and its clients' operations arrive.
+
+    Raises where no trial is open.
+    """
     session = current()
     return session.call(recovery.is_live(session), within_s=LOOK_S)
 
 
 def healthy() -> bool:
-    """Whether ROLE, Sentinels, label and endpoints name one master, and all replicas are in sync.
+    """Return whether ROLE, Sentinels, label and endpoints name one master, and all replicas are in sync.
 
     After a fault it waits for that until the trial has watched on.
     """

@@ -107,7 +107,7 @@ class MainThread:
 
 
 def awake(future: "Future[T]", within_s: float = math.inf) -> T:
-    """The future's result, waited for in a thread that takes signals. Raises TimeoutError after `within_s`."""
+    """Return the future's result, waited for in a thread that takes signals. Raises TimeoutError after `within_s`."""
     end_ns = mono_ns() + within_s * 1e9
     while not wait([future], min(WAKE_S, max(0.0, end_ns - mono_ns()) / 1e9)).done:
         if mono_ns() >= end_ns:

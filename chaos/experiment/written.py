@@ -133,7 +133,7 @@ class _Activity(_WrittenPart):
     dry: Any = None
 
     def calls(self, module: str) -> str:
-        """The function of that module that it calls; empty where it calls another."""
+        """Return the function of that module that it calls; empty where it calls another."""
         return self.provider.func if self.provider and self.provider.module == module else ""
 
 
@@ -278,7 +278,7 @@ class Experiment:
     stands_for: str = ""
 
     def as_json(self) -> dict[str, str]:
-        """What a manifest says of it."""
+        """Return what a manifest says of it."""
         words = {key: str(self.content[key]) for key in ("title", "description")}
         digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
         words["stands_for"] = self.stands_for

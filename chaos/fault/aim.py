@@ -19,13 +19,13 @@ PRIORITY = 100
 
 
 def understood(which: str) -> str:
-    """A target as it is called here: a primary is a master, a slave is a replica, and a name stays as it is."""
+    """Return a target as it is called here: a primary is a master, a slave is a replica, and a name stays as it is."""
     word = which.lower()
     return SYNONYMS.get(word, word if word in TARGETS or word in GROUPS else which)
 
 
 def select(which: str, facts: Facts) -> Member:
-    """Who a fault is aimed at, decided from what is known of the system at this moment and not before.
+    """Return who a fault is aimed at, decided from what is known of the system at this moment and not before.
 
     `which` is one of TARGETS, one of SYNONYMS or a member's name. Raises FaultError if there is none.
     """
@@ -37,7 +37,7 @@ def select(which: str, facts: Facts) -> Member:
 
 
 def all_of(words: Sequence[str], facts: Facts) -> list[Member]:
-    """Everybody that these words mean together, each once: targets, GROUPS, and `node-of:` a target.
+    """Return everybody that these words mean together, each once: targets, GROUPS, and `node-of:` a target.
 
     Raises FaultError if a word means nobody.
     """
@@ -66,7 +66,7 @@ class Sides:
 
 
 def sides(shape: Shape, targets: Sequence[Member], peers: Sequence[str], facts: Facts) -> Sides:
-    """The two sides of a partition.
+    """Return the two sides of a partition.
 
     isolate: the targets, and the peers; an operator is one of them only in a system that has one. halves: of the Redis
     and of the Sentinels the smaller half each, with the targets in it, and the larger half with the operator. bridge:

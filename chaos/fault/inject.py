@@ -103,7 +103,7 @@ async def _undo(scene: Scene) -> str:
 
 
 def described(target: Member, facts: Facts) -> TargetEntry:
-    """The target as events name it. Its run id tells this life of the process from the next one."""
+    """Return the target as events name it. Its run id tells this life of the process from the next one."""
     said = facts.role(target)
     return {
         "name": target.name,

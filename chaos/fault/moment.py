@@ -60,5 +60,5 @@ class Moment:
 
 
 def published(said: Counter[tuple[str, str]], event: str) -> int:
-    """How often any Sentinel has published an event."""
+    """Return how often any Sentinel has published an event."""
     return sum(count for (_, channel), count in said.items() if channel == event)

@@ -71,7 +71,7 @@ class Cut:
 
 
 def applying(cut: Cut) -> list[nlmsg]:
-    """The messages of one transaction that replaces our table, or makes it."""
+    """Return the messages of one transaction that replaces our table, or makes it."""
     sides = [side for side in SIDES if cut.way in ("both", side.way)]
     chains = [TABLE.chain(side.chain, Hook("filter", side.hook, PRIORITY)) for side in sides]
     rules = [TABLE.rule(side.chain, *_stopping(peer, side, cut)) for side in sides for peer in cut.peers]
@@ -79,7 +79,7 @@ def applying(cut: Cut) -> list[nlmsg]:
 
 
 def dropped_by(rule: bytes) -> int:
-    """How many packets one rule of a listing has dropped so far."""
+    """Return how many packets one rule of a listing has dropped so far."""
     message = nft_rule_msg(rule)
     message.decode()
     counts = [

@@ -61,7 +61,7 @@ class OwnTable:
         return self._message(nft_table_msg, NFT_MSG_NEWTABLE, [["NFTA_TABLE_NAME", self.name]])
 
     def chain(self, name: str, hook: Hook | None = None) -> nlmsg:
-        """A chain that accepts what no rule decides. Without a hook it is a chain that rules jump to."""
+        """Return a chain that accepts what no rule decides. Without a hook it is a chain that rules jump to."""
         attributes: Attributes = [["NFTA_CHAIN_TABLE", self.name], ["NFTA_CHAIN_NAME", name]]
         if hook:
             place = [["NFTA_HOOK_HOOKNUM", hook.number], ["NFTA_HOOK_PRIORITY", hook.priority]]
@@ -77,7 +77,7 @@ class OwnTable:
         return self._message(nft_rule_msg, NFT_MSG_NEWRULE, [*attributes, ["NFTA_RULE_EXPRESSIONS", list(expressions)]])
 
     def listing(self) -> bytes:
-        """A request for every rule of the table; its answer ends with NLMSG_DONE."""
+        """Return a request for every rule of the table; its answer ends with NLMSG_DONE."""
         message = self._message(nft_rule_msg, NFT_MSG_GETRULE, [["NFTA_RULE_TABLE", self.name]])
         message["header"]["flags"] = NLM_F_REQUEST | NLM_F_DUMP
         message.encode()
@@ -159,7 +159,7 @@ def verdict(code: int, chain: str | None = None) -> Expression:
 
 
 def expression(kind: str, prefix: str | None = None, **attributes: object) -> Expression:
-    """An expression of a rule. `prefix` begins the names of its attributes, if that is not the kind."""
+    """Return an expression of a rule. `prefix` begins the names of its attributes, if that is not the kind."""
     begin = f"NFTA_{prefix or kind.upper()}_"
     data = {"attrs": [[begin + key, value] for key, value in attributes.items()]}
     return {"attrs": [["NFTA_EXPR_NAME", kind], ["NFTA_EXPR_DATA", data]]}

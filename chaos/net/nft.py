@@ -89,7 +89,7 @@ class Table(_Opened):
         return self._commit(cut.TABLE.clearing())
 
     def dropped(self) -> int | None:
-        """How many packets the present cut has dropped so far; None if there is no cut."""
+        """Return how many packets the present cut has dropped so far; None if there is no cut."""
         self._socket.send(cut.TABLE.listing())
         counts = []
         for kind, _, message in self._answers():

@@ -63,7 +63,7 @@ class Service:
 
 
 def applying(services: Sequence[Service]) -> list[nlmsg]:
-    """The messages of one transaction that replaces all Services of the namespace."""
+    """Return the messages of one transaction that replaces all Services of the namespace."""
     chains = [TABLE.chain(REFUSE), *(TABLE.chain(name, hook) for name, hook in HOOKS.items())]
     rules = [rule for service in services for rule in _rules(service)]
     return [*TABLE.clearing(), TABLE.adding(), *chains, *_refusing(), *rules]

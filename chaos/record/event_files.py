@@ -105,7 +105,7 @@ def read_events(path: Path) -> Iterator[Stamped[Event]]:
 
 
 def _json(line: bytes) -> object:
-    """What a line of JSON says; the line itself if it is none."""
+    """Return what a line of JSON says; the line itself if it is none."""
     try:
         return json.loads(line.decode())
     except (ValueError, RecursionError):
@@ -113,7 +113,7 @@ def _json(line: bytes) -> object:
 
 
 def read_line(line: bytes, path: Path) -> Stamped[Event]:
-    """The event of a whole line. Raises RecordingError, which names the file, if the line is none."""
+    """Return the event of a whole line. Raises RecordingError, which names the file, if the line is none."""
     try:
         return from_line(line)
     except ValueError as error:
@@ -128,7 +128,7 @@ class Tail:
         self._offset = 0
 
     def new(self) -> list[Stamped[Event]]:
-        """The events that were appended since the last call. An unfinished line is left for the next call."""
+        """Return the events that were appended since the last call. An unfinished line is left for the next call."""
         if not self._path.exists():
             return []
         with self._path.open("rb") as file:

@@ -624,12 +624,12 @@ class Hiccups(Event):
 
 
 def to_line(stamped: Stamped[Event]) -> str:
-    """The line that a file of events holds, with its end of line."""
+    """Return the line that a file of events holds, with its end of line."""
     return json.dumps(to_json(stamped), separators=(",", ":")) + "\n"
 
 
 def to_json(stamped: Stamped[Event]) -> dict[str, Any]:
-    """The object that stands in a line."""
+    """Return the object that stands in a line."""
     stamps: dict[str, Any] = {"kind": stamped.event.kind, "domain": stamped.domain, "at_ns": stamped.at_ns}
     if stamped.since_ns is not None:
         stamps["since_ns"] = stamped.since_ns
@@ -642,7 +642,7 @@ def from_line(line: str | bytes) -> Stamped[Event]:
 
 
 def from_json(said: Any) -> Stamped[Event]:  # noqa: ANN401  whatever stands in a file
-    """The event of an object as it stands in a line; raises as `from_line` does."""
+    """Return the event of an object as it stands in a line; raises as `from_line` does."""
     if not isinstance(said, dict) or said.get("kind") not in KINDS:
         raise ValueError(f"{said.get('kind') if isinstance(said, dict) else said!r} is no kind of event")
     said = dict(said)
@@ -694,13 +694,13 @@ def domain_event(domain: str) -> Stamped[ClockDomain]:
 
 
 def pair_event(domain: str) -> Stamped[ClockPair]:
-    """The wall clock now, beside the monotonic one."""
+    """Return the wall clock now, beside the monotonic one."""
     pair = reading()
     return Stamped(event=ClockPair(wall_ns=pair["wall_ns"]), domain=domain, at_ns=pair["mono_ns"])
 
 
 def offset_event(domain: str, sent_ns: int, theirs_ns: int, received_ns: int) -> Stamped[ClockOffset]:
-    """The other clock minus ours by Cristian's method: the middle of the round trip, ± half of it."""
+    """Return the other clock minus ours by Cristian's method: the middle of the round trip, ± half of it."""
     offset_ns, error_ns = theirs_ns - (sent_ns + received_ns) // 2, (received_ns - sent_ns + 1) // 2
     event = ClockOffset(of=domain, offset_ns=offset_ns, error_ns=error_ns)
     return Stamped(event=event, domain=HOST, at_ns=received_ns, since_ns=sent_ns)

@@ -154,7 +154,7 @@ SettingsFile = dict[str, dict[str, dict[str, Any]]]
 
 
 def no_campaign(directory: Path, lacks: str) -> NoCampaignError:
-    """The error for a directory that was named and lacks a file. It advises only what would help."""
+    """Return the error for a directory that was named and lacks a file. It advises only what would help."""
     if not directory.is_dir():
         what = "is a file" if directory.exists() else "is not there"
         return NoCampaignError(f"{directory} {what}: name the directory of a campaign, such as one under reports/")

@@ -42,19 +42,19 @@ class LiveClient:
             self.errors.append(row.error)
 
     def ok(self, since_ns: int = 0) -> int:
-        """How many of the operations that were due since then were good."""
+        """Return how many of the operations that were due since then were good."""
         return len(self.good_ns) - bisect_left(self.good_ns, since_ns)
 
     def bad(self, since_ns: int = 0) -> int:
-        """How many of the operations that were due since then were bad."""
+        """Return how many of the operations that were due since then were bad."""
         return len(self.bad_ns) - bisect_left(self.bad_ns, since_ns)
 
     def errors_since(self, since_ns: int) -> Counter[ErrorCode]:
-        """Why operations were bad. A missed one counts as not sent."""
+        """Return why operations were bad. A missed one counts as not sent."""
         return Counter(ErrorCode(code) for code in self.errors[bisect_left(self.bad_ns, since_ns) :])
 
     def first_bad_ns(self, since_ns: int) -> int | None:
-        """When the first bad operation since then was due."""
+        """Return when the first bad operation since then was due."""
         at = bisect_left(self.bad_ns, since_ns)
         return self.bad_ns[at] if at < len(self.bad_ns) else None
 
@@ -62,7 +62,7 @@ class LiveClient:
         return self.bad_ns[-1] if self.bad_ns else None
 
     def recovered(self, since_ns: int, stable_ns: int, now_ns: int) -> bool:
-        """Whether no operation has been bad for `stable_ns` since `since_ns`, and the client is good now.
+        """Return whether no operation has been bad for `stable_ns` since `since_ns`, and the client is good now.
 
         It counts up to the last good operation that is recorded, so that a record that lags is not taken for calm.
         """
@@ -90,14 +90,14 @@ class LiveOps:
                 self.clients[row.client].add(row)
 
     def paths(self) -> dict[str, list[LiveClient]]:
-        """The clients of each path, such as service/new. A client without a decided operation is left out."""
+        """Return the clients of each path, such as service/new. A client without a decided operation is left out."""
         paths: dict[str, list[LiveClient]] = {}
         for client in (one for number, one in self.clients.items() if number not in self.left_out):
             paths.setdefault(client.path, []).append(client)
         return paths
 
     def recovered(self, since_ns: int, stable_ns: int, now_ns: int) -> dict[str, bool]:
-        """Whether every client of a path has recovered, for each path (see `LiveClient.recovered`)."""
+        """Return whether every client of a path has recovered, for each path (see `LiveClient.recovered`)."""
         return {
             name: all(client.recovered(since_ns, stable_ns, now_ns) for client in clients)
             for name, clients in self.paths().items()

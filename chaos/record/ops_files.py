@@ -136,7 +136,7 @@ def pack_header(header: dict[str, Any]) -> bytes:
 
 
 def parse_header(data: bytes, name: str) -> tuple[dict[str, Any], int]:
-    """The header at the start of `data`, and where the rows begin. Errors name the file `name`."""
+    """Return the header at the start of `data`, and where the rows begin. Errors name the file `name`."""
     if len(data) < HEADER_PREFIX.size:
         raise RecordingError(f"{name}: cut off in its header")
     magic, length = HEADER_PREFIX.unpack_from(data)
@@ -150,7 +150,7 @@ def parse_header(data: bytes, name: str) -> tuple[dict[str, Any], int]:
 
 
 def read_header(path: Path) -> tuple[dict[str, Any], int]:
-    """The header and the offset of the first row."""
+    """Return the header and the offset of the first row."""
     with path.open("rb") as file:
         return parse_header(file.read(HEADER_LIMIT_BYTES), str(path))
 
@@ -174,7 +174,7 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 
 def settled(data: bytes) -> int:
-    """How many bytes come before the first row that is empty or in flight. They will never change again.
+    """Return how many bytes come before the first row that is empty or in flight. They will never change again.
 
     `data` begins with a row or with the file's header, which counts as settled: where rows have their outcome it has
     text.

@@ -25,7 +25,7 @@ def export(directory: Path) -> Path:
 
 
 def operations(recording: Recording) -> pa.Table:
-    """Every operation, sorted by client and by the order of sending."""
+    """Return every operation, sorted by client and by the order of sending."""
     firsts = (file.rows["intended_ns"].min() for file in recording.ops if len(file.rows))
     first_ns = min(firsts, default=0)
     none = OpsFile(header={}, rows=np.zeros(0, ROW_TYPE))
@@ -46,7 +46,7 @@ def _columns(file: OpsFile, first_ns: int) -> pa.Table:
 
 
 def _words(codes: type[IntEnum]) -> npt.NDArray[np.str_]:
-    """The names of codes in small letters; the index is the code."""
+    """Return the names of codes in small letters; the index is the code."""
     return np.array([code.name.lower() for code in sorted(codes)])
 
 

@@ -107,7 +107,7 @@ def _audits(folder: Path) -> tuple[dict[int, Bits], ...]:
 
 
 def _client(path: Path) -> int:
-    """The number of the client whose bits a file holds, which is its name."""
+    """Return the number of the client whose bits a file holds, which is its name."""
     if not path.stem.isdecimal():
         raise RecordingError(f"{path}: the number of a client was expected as its name, as in 7.bits")
     return int(path.stem)
@@ -123,27 +123,30 @@ def read_ops(path: Path) -> OpsFile:
 
 
 def read_bits(path: Path) -> Bits:
-    """Which operations of a client left their key: bit n is operation n."""
+    """Return which operations of a client left their key: bit n is operation n."""
     return np.unpackbits(np.frombuffer(path.read_bytes(), dtype=np.uint8), bitorder="little").astype(bool)
 
 
 def trials(campaign: Path) -> list[Path]:
-    """The trials' directories of a campaign, in their order."""
+    """Return the trials' directories of a campaign, in their order."""
     return sorted(path for path in campaign.glob("trial-*") if path.is_dir())
 
 
 def manifest(trial: Path) -> dict[str, Any]:
-    """What a trial's manifest.json says; nothing if the trial ended before it was written."""
+    """Return what a trial's manifest.json says; nothing if the trial ended before it was written."""
     return read_object(trial / MANIFEST, ManifestFile) or {}
 
 
 def closed(trial: Path) -> dict[str, Any] | None:
-    """How a trial ended; None if it was cut off."""
+    """Return how a trial ended; None if it was cut off."""
     return read_object(trial / CLOSED, ClosedFile)
 
 
 def campaign_manifest(campaign: Path) -> dict[str, Any]:
-    """What the campaign was asked for. Raises RecordingError if there is no campaign, or one of another format."""
+    """Return what the campaign was asked for.
+
+    Raises RecordingError if there is no campaign, or one of another format.
+    """
     manifest = read_object(campaign / CAMPAIGN, CampaignFile)
     if manifest is None:
         raise no_campaign(campaign, CAMPAIGN)

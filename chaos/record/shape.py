@@ -33,12 +33,15 @@ _WORDS: dict[type, tuple[str, tuple[type, ...]]] = {
 
 
 def read_object(path: Path, kind: Any) -> dict[str, Any] | None:  # noqa: ANN401  # any annotation
-    """The object in a file of JSON; None if there is no such file. Raises RecordingError as `parsed` does."""
+    """Return the object in a file of JSON; None if there is no such file. Raises RecordingError as `parsed` does."""
     return parsed(path.read_bytes(), path, kind) if path.exists() else None
 
 
 def parsed(data: bytes, path: Path, kind: Any) -> dict[str, Any]:  # noqa: ANN401  # any annotation
-    """The object that the bytes of a file say. Raises RecordingError with the line if it is not of the shape `kind`."""
+    """Return the object that the bytes of a file say.
+
+    Raises RecordingError with the line if it is not of the shape `kind`.
+    """
     text = ""
     try:
         text = data.decode()
@@ -72,7 +75,7 @@ def placed(keys: Keys) -> str:
 
 
 def _line(text: str, keys: Keys) -> int:
-    """The line of the innermost of these keys: each is looked for after the one that it is in."""
+    """Return the line of the innermost of these keys: each is looked for after the one that it is in."""
     at = 0
     for key in keys:
         if isinstance(key, str) and (found := text.find(f"{json.dumps(key, ensure_ascii=False)}:", at)) >= 0:
@@ -82,7 +85,7 @@ def _line(text: str, keys: Keys) -> int:
 
 @cache
 def check(kind: Any) -> Check:  # noqa: ANN401  # any annotation
-    """The check of values that are annotated like that."""
+    """Return the check of values that are annotated like that."""
     kind = WRITTEN_AS.get(kind, kind)
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:
@@ -106,7 +109,7 @@ def check(kind: Any) -> Check:  # noqa: ANN401  # any annotation
 
 
 def _wanted(kind: Any) -> frozenset[str]:  # noqa: ANN401  # a dataclass or a TypedDict
-    """The names that must be there."""
+    """Return the names that must be there."""
     if not dataclasses.is_dataclass(kind):
         return typing.cast(frozenset[str], kind.__required_keys__)
     missing = dataclasses.MISSING
@@ -115,7 +118,7 @@ def _wanted(kind: Any) -> frozenset[str]:  # noqa: ANN401  # a dataclass or a Ty
 
 
 def called(value: object) -> str:
-    """What a value of JSON is, in a word."""
+    """Return what a value of JSON is, in a word."""
     if isinstance(value, Mapping):
         return "an object"
     if isinstance(value, list):

@@ -75,7 +75,10 @@ def _validated(source: Source, name: str) -> Scenario:
 
 
 def sentences(source: Source, error: ValidationError, known: dict[str, Any]) -> str:
-    """A line for everything that is wrong in a file. `known` is the JSON Schema with the words that it may hold."""
+    """Return a line for everything that is wrong in a file.
+
+    `known` is the JSON Schema with the words that it may hold.
+    """
     return "\n".join(_sentence(source, one, known) for one in error.errors(include_url=False))
 
 
@@ -92,7 +95,10 @@ def _sentence(source: Source, error: ErrorDetails, known: dict[str, Any]) -> str
 
 
 def _reason(error: ErrorDetails) -> str:
-    """What is wrong with a value. That of a password is not repeated, since output is kept by terminals and CI."""
+    """Return what is wrong with a value.
+
+    That of a password is not repeated, since output is kept by terminals and CI.
+    """
     if error["type"] == "value_error":
         return str(error.get("ctx", {}).get("error", error["msg"]))
     plain = PLAIN.get(error["type"], "")

@@ -14,7 +14,7 @@ SCENARIO = "scenario.yaml"
 
 
 def shipped() -> Path:
-    """The folder that holds our own scenarios/ and experiments/: the wheel's data, or the checkout."""
+    """Return the folder that holds our own scenarios/ and experiments/: the wheel's data, or the checkout."""
     package = Path(chaos.__file__).parent
     data = package / "data"
     return data if data.is_dir() else package.parent
@@ -40,7 +40,7 @@ def find_scenario(given: str) -> Path:
 
 
 def find_experiment(given: str) -> Path:
-    """The file of an experiment's name, or the path given; raises ScenarioError with the nearest name."""
+    """Return the file of an experiment's name, or the path given; raises ScenarioError with the nearest name."""
     if _is_path(given):
         return _existing(Path(given), given, "experiment")
     return _pick("experiment", given, experiments())

@@ -109,7 +109,7 @@ class System(Part):
         return ProxyPods(selector="", service=endpoint.service) if endpoint and endpoint.mode == "haproxy" else None
 
     def backend_of(self, service: str) -> str:
-        """The backend of the proxies that stand at a Service; empty where a Service leads to Redis itself."""
+        """Return the backend of the proxies that stand at a Service; empty where a Service leads to Redis itself."""
         return self.proxy.backend if self.proxy and self.proxy.service == service else ""
 
     @property
@@ -300,7 +300,7 @@ class Scenario(Part):
 
 
 def floors(down_after_s: float) -> dict[Claim, float]:
-    """The earliest that Sentinel can do each step after a master fell silent, in seconds from t = 0, by claim.
+    """Return the earliest that Sentinel can do each step after a master fell silent, in seconds from t = 0, by claim.
 
     Nothing but another down-after-milliseconds makes it sooner. Read in Redis's sentinel.c and measured on 7.0: nobody
     says +sdown before that time is over, and a replica is writable 0.2 s after it at the earliest (a vote, a timer tick

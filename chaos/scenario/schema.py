@@ -24,7 +24,7 @@ def dumps() -> str:
 
 
 def words_at(schema: dict[str, Any], place: Place) -> list[str]:
-    """The keys that a JSON Schema takes at `place`; empty where any name will do."""
+    """Return the keys that a JSON Schema takes at `place`; empty where any name will do."""
     node = schema
     for part in place:
         node = _resolve(schema, node)

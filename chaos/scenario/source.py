@@ -30,7 +30,7 @@ HELM = re.compile(
 
 
 def dotted(place: Place) -> str:
-    """A place as it is written after `--set` and in errors, such as `clients.service.rate`."""
+    """Return a place as it is written after `--set` and in errors, such as `clients.service.rate`."""
     return ".".join(str(part) for part in place)
 
 
@@ -42,7 +42,7 @@ class Source:
     where: dict[Place, str] = field(default_factory=dict)
 
     def at(self, place: Place) -> str:
-        """Where `place` is written, or the nearest place above it that is."""
+        """Return where `place` is written, or the nearest place above it that is."""
         while place not in self.where:
             place = place[:-1]
         return self.where[place]
@@ -112,7 +112,7 @@ def _compose(path: Path) -> yaml.Node | None:
 
 
 def documents(path: Path) -> list[Any]:
-    """Every document of a file of manifests. Raises ScenarioError with the line of what is no YAML."""
+    """Return every document of a file of manifests. Raises ScenarioError with the line of what is no YAML."""
     text = path.read_text(encoding="utf-8")
     try:
         return list(yaml.safe_load_all(text))
@@ -178,7 +178,7 @@ def _scalar(text: str, shown: str) -> Any:  # noqa: ANN401
 
 
 def _replaced(data: Any, place: Place, value: Any, shown: str) -> Any:  # noqa: ANN401
-    """A copy of `data` with `value` at `place`; what is not there yet is made."""
+    """Return a copy of `data` with `value` at `place`; what is not there yet is made."""
     if not place:
         return value
     if not isinstance(data, dict):

@@ -33,7 +33,7 @@ class Misplaced(ValueError):
 
 
 def shown(value: Any) -> str:  # noqa: ANN401  # whatever YAML held
-    """A value as the file says it, and not as Python does."""
+    """Return a value as the file says it, and not as Python does."""
     if value is None:
         return "an empty value"
     if isinstance(value, dict | list | tuple):
@@ -97,7 +97,7 @@ def parse_port(value: Any) -> int:  # noqa: ANN401
 
 
 def parse_name(value: Any) -> str:  # noqa: ANN401
-    """A name that Sentinel, a file and a label can hold."""
+    """Return a name that Sentinel, a file and a label can hold."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise ValueError(f"{shown(value)} is not a name; write letters, digits and the characters . - _ only")
     return value

@@ -80,7 +80,7 @@ def agent_spec(spec: TrialSpec, scenario: Scenario, members: Members) -> AgentSp
 
 
 def limits_s(scenario: Scenario) -> float:
-    """The most seconds that a trial may take by its limits, and half an hour for the waits of its experiment."""
+    """Return the most seconds that a trial may take by its limits, and half an hour for the waits of its experiment."""
     limits = scenario.limits
     waits = (limits.healthy, limits.baseline, scenario.system.period, 2 * limits.recovery, 2 * limits.watch)
     return sum(waits) + BEYOND_S
@@ -116,7 +116,7 @@ def _client(number: int, path: str, connection: Connection, client: Client, fold
 
 
 def manifest(spec: TrialSpec, scenario: Scenario, experiment: Experiment, agent: AgentSpec) -> dict[str, Any]:
-    """What is known when the trial opens. Quantities of the scenario are written as in its file."""
+    """Return what is known when the trial opens. Quantities of the scenario are written as in its file."""
     return {
         "format": FORMAT,
         "campaign": spec.campaign,

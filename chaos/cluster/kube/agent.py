@@ -49,13 +49,13 @@ Put = Callable[[Stamped[Event]], None]
 
 
 def agent_configuration(name: str, spec: AgentSpec, namespace: str) -> Object:
-    """The spec as a ConfigMap. It holds no password, and the agent reads it once."""
+    """Return the spec as a ConfigMap. It holds no password, and the agent reads it once."""
     data = {"spec.json": spec.dumps()}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(name, namespace), "data": data}
 
 
 def agent_pod(name: str, spec: AgentSpec, kube: KubeSystem, image: str) -> Object:
-    """The pod, without a node; `placed` gives it one."""
+    """Return the pod, without a node; `placed` gives it one."""
     record: Object = {"name": "record", "mountPath": RECORD}
     command = ["python", "-m", "chaos.agent", f"{SPEC}/spec.json", RECORD]
     mounts = [record, {"name": "spec", "mountPath": SPEC, "readOnly": True}]
@@ -88,7 +88,7 @@ def placed(agent: Object, node: str | None) -> Object:
 
 
 def free_node(nodes: list[Object], busy: dict[str, set[MemberKind]]) -> str | None:
-    """A node without a Redis, so that the agent is on no side of a fault; the emptiest, a control plane first.
+    """Return a node without a Redis, so that the agent is on no side of a fault; the emptiest, a control plane first.
 
     `busy` says who runs on each node. None if every node has a Redis; then the scheduler chooses.
     """
@@ -117,7 +117,10 @@ def _container(name: str, image: str, command: list[str], mounts: list[Object], 
 
 
 def _access(prefix: str, asks: KubeSystem | SentinelPods, kube: KubeSystem) -> list[Object]:
-    """The variables that say how Redis, or Sentinel, is connected to. A password stays in its Secret until then."""
+    """Return the variables that say how Redis, or Sentinel, is connected to.
+
+    A password stays in its Secret until then.
+    """
     tls = None
     if kube.tls is not None:
         files = {"ca": kube.tls.ca, "certificate": kube.tls.certificate, "key": kube.tls.key}
@@ -270,7 +273,7 @@ class KubeAgent:
         return await self._terminated() is not None
 
     async def _terminated(self) -> Object | None:
-        """How the agent's container ended; None while it runs."""
+        """Return how the agent's container ended; None while it runs."""
         found = await self._api.get(self._path)
         if found is None:
             return {"reason": "its pod is gone"}

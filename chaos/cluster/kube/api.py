@@ -128,7 +128,7 @@ class Api:
             raise
 
     async def text(self, path: str, **query: str) -> str:
-        """What a GET answers that is no JSON, as a log."""
+        """Return what a GET answers that is no JSON, as a log."""
         data = await self.run(lambda: self._request("GET", path, None, query))
         return data.decode("utf-8", "replace")
 
@@ -153,7 +153,7 @@ class Api:
         return list((await self.request("GET", path, None, **query))["items"])
 
     async def get(self, path: str) -> Object | None:
-        """The object, or None if there is none."""
+        """Return the object, or None if there is none."""
         try:
             return await self.request("GET", path)
         except ApiError as error:
@@ -180,7 +180,7 @@ class Api:
         return True
 
     async def path_of(self, manifest: Object, namespace: str | None = None) -> str:
-        """The path of an object. Raises ApiError with status 404 for a kind that the server does not serve."""
+        """Return the path of an object. Raises ApiError with status 404 for a kind that the server does not serve."""
         version, kind, meta = manifest["apiVersion"], manifest["kind"], manifest["metadata"]
         root = f"/apis/{version}" if "/" in version else f"/api/{version}"
         plural, namespaced = await self._resource(root, kind)
@@ -208,7 +208,7 @@ class Api:
 
 
 def _reason(error: ApiException) -> str:
-    """The server's own sentence, if its body has one."""
+    """Return the server's own sentence, if its body has one."""
     text = str(error.body or error.reason)
     try:
         return f"{error.status}: {json.loads(text)['message']}"

@@ -107,7 +107,7 @@ class KubeCluster:
         return await (self._pods.crash(member, helper) if how is Stop.CRASH else helper.stop(member, how))
 
     async def api_server(self) -> tuple[str, ...]:
-        """The address of its Service, which a pod's own network sees, and those behind it."""
+        """Return the address of its Service, which a pod's own network sees, and those behind it."""
         service = await self._api.get("/api/v1/namespaces/default/services/kubernetes")
         slices = await self._api.items(
             "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices",
@@ -169,7 +169,10 @@ class KubeCluster:
         return agent
 
     async def _helper(self, node: str) -> NodeHelper:
-        """The helper of a node, which is started if the node has none yet. Raises FaultError for a silent node."""
+        """Return the helper of a node, which is started if the node has none yet.
+
+        Raises FaultError for a silent node.
+        """
         if node in self._silent:
             raise FaultError(f"{node} was stopped by this run, and nothing can be done there until that is healed")
         if node not in self._helpers:

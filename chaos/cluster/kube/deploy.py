@@ -38,7 +38,10 @@ TAIL_LINES = 20
 
 
 def objects(folder: Path, manifests: Iterable[str]) -> list[Object]:
-    """Every object of the files and folders named, in their order. Raises ScenarioError for what is no object."""
+    """Return every object of the files and folders named, in their order.
+
+    Raises ScenarioError for what is no object.
+    """
     found = [one for path in _files(folder, manifests) for one in _documents(path)]
     return sorted(found, key=lambda one: FIRST.get(one["kind"], len(FIRST)))
 
@@ -73,12 +76,12 @@ def moved(found: list[Object], written: str, to: str) -> list[Object]:
 
 
 def described(found: Iterable[Object]) -> str:
-    """What a user would call them: programs with their version, custom resources with their namespace."""
+    """Return what a user would call them: programs with their version, custom resources with their namespace."""
     return ", ".join(words for one in found for words in _words(one))
 
 
 def is_custom(one: Object) -> bool:
-    """A kind that a CRD adds: its group has a domain that is not Kubernetes's own."""
+    """Return whether a CRD adds its kind, which is so if the domain of its group is not Kubernetes's own."""
     group = one["apiVersion"].rpartition("/")[0]
     return "." in group and not group.endswith(".k8s.io")
 
@@ -273,7 +276,7 @@ class Readiness:
                 raise SetupError(f"{error}; {await self._described()}") from error
 
     async def _described(self) -> str:
-        """The last lines of the pod that is not Ready, and what Kubernetes said last of it."""
+        """Return the last lines of the pod that is not Ready, and what Kubernetes said last of it."""
         if self._pod is None:
             return await last_event(self._api, self._namespace, None)
         name = self._pod["metadata"]["name"]
@@ -318,7 +321,7 @@ class Readiness:
 
 
 async def log_tail(api: Api, namespace: str, pod: Object) -> list[str]:
-    """The last lines of a pod's container, or of the one before it while it waits; none where it has no log."""
+    """Return the last lines of a pod's container, or of the one before it while it waits; none where it has no log."""
     path = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}/log"
     before = {"previous": "true"} if waiting_reasons(pod) else {}
     try:
@@ -328,7 +331,7 @@ async def log_tail(api: Api, namespace: str, pod: Object) -> list[str]:
 
 
 async def last_event(api: Api, namespace: str, pod: str | None) -> str:
-    """What Kubernetes said last of a pod, or of its namespace if there is no pod at all."""
+    """Return what Kubernetes said last of a pod, or of its namespace if there is no pod at all."""
     query = {"fieldSelector": f"involvedObject.name={pod}"} if pod else {}
     found = await api.items(f"/api/v1/namespaces/{namespace}/events", **query)
     if not found:
@@ -345,7 +348,7 @@ def is_ready(pod: Object) -> bool:
 
 
 def waiting_reasons(pod: Object) -> list[str]:
-    """Why its containers do not run, in Kubernetes's words."""
+    """Return why its containers do not run, in Kubernetes's words."""
     states = [one.get("state", {}).get("waiting") for one in pod.get("status", {}).get("containerStatuses", [])]
     return [str(one["reason"]) for one in states if one]
 

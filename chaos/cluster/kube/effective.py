@@ -48,7 +48,7 @@ def from_haproxy(system: FoundSystem, configmaps: Sequence[Object]) -> None:
 
 
 def asking(port: int, commands: Iterable[str], variable: str = "") -> list[str]:
-    """A command for a container that asks its server by redis-cli. It answers one request of a `LineStream`.
+    """Return a command for a container that asks its server by redis-cli. It answers one request of a `LineStream`.
 
     The password stays in the container's own variable. The answer goes as base64, since it is many lines.
     """

@@ -143,7 +143,7 @@ async def _optional(api: Api, path: str) -> list[Object] | None:
 
 
 def kind_of(container: Object) -> MemberKind | None:
-    """What a container runs, by its image, its name, its command and its ports."""
+    """Return what a container runs, by its image, its name, its command and its ports."""
     image = container["image"].partition("@")[0].rpartition("/")[2].partition(":")[0]
     told = " ".join([image, container["name"], *container.get("command", []), *container.get("args", [])]).lower()
     if "haproxy" in image:
@@ -157,7 +157,7 @@ def kind_of(container: Object) -> MemberKind | None:
 
 
 def kinds_of(pod: Object) -> dict[MemberKind, Object]:
-    """The kinds that a pod's containers are, with the container of each."""
+    """Return the kinds that a pod's containers are, with the container of each."""
     found = ((kind_of(container), container) for container in pod["spec"]["containers"])
     return {kind: container for kind, container in found if kind is not None}
 
@@ -167,7 +167,7 @@ def labels_of(one: Object) -> dict[str, str]:
 
 
 def owner_of(pod: Object) -> str:
-    """The name of the StatefulSet or Deployment that made it."""
+    """Return the name of the StatefulSet or Deployment that made it."""
     owners = pod["metadata"].get("ownerReferences") or [{"kind": "", "name": pod["metadata"]["name"]}]
     name = str(owners[0]["name"])
     return name.rpartition("-")[0] if owners[0]["kind"] == "ReplicaSet" else name
@@ -178,13 +178,13 @@ def runs(pod: Object) -> bool:
 
 
 def belongs(pod: Object, name: str) -> bool:
-    """Whether a pod is of the system of this name: by a label, or by who made it."""
+    """Return whether a pod is of the system of this name: by a label, or by who made it."""
     owner = owner_of(pod)
     return name in {*labels_of(pod).values(), owner} or owner.startswith(f"{name}-") or owner.endswith(f"-{name}")
 
 
 def selector_of(pods: Sequence[Object], there: Iterable[Object]) -> str:
-    """The fewest labels that all of `pods` carry and no other pod; empty if there are none."""
+    """Return the fewest labels that all of `pods` carry and no other pod; empty if there are none."""
     carried = [labels_of(pod).items() for pod in pods]
     common = set(carried[0]).intersection(*carried)
     usable = [(k, v) for k, v in sorted(common) if k not in VOLATILE and v not in (*MASTERS, *REPLICAS)]
@@ -325,7 +325,7 @@ def _services(system: FoundSystem, services: Sequence[Object], there: Sequence[O
 
 
 def _is_role(key: str, value: str, redis: PodGroup) -> bool:
-    """A label that says what a Redis does now: not all of them carry it with this value."""
+    """Return whether a label says what a Redis does now: not every Redis carries it with this value."""
     return value in (*MASTERS, *REPLICAS) and not all(labels_of(pod).get(key) == value for pod in redis.pods)
 
 
@@ -341,7 +341,7 @@ def _leads(system: FoundSystem, kind: MemberKind, way: LeadingService, role: tup
 
 
 def _way(service: Object, group: PodGroup) -> LeadingService | None:
-    """The port at which a Service leads to the group's own port; None if its ports lead elsewhere."""
+    """Return the port at which a Service leads to the group's own port; None if its ports lead elsewhere."""
     named = {port.get("name"): port["containerPort"] for port in group.container.get("ports", [])}
     for port in service["spec"].get("ports", []):
         target = port.get("targetPort", port["port"])
@@ -352,7 +352,7 @@ def _way(service: Object, group: PodGroup) -> LeadingService | None:
 
 
 def _written_label(redis: PodGroup) -> str:
-    """The label that one pod alone carries as a master; empty if nobody writes one."""
+    """Return the label that one pod alone carries as a master; empty if nobody writes one."""
     roles = [(k, v) for pod in redis.pods for k, v in labels_of(pod).items() if v in MASTERS]
     return "=".join(roles[0]) if len(roles) == 1 and len(redis.pods) > 1 else ""
 

@@ -105,7 +105,7 @@ class NodeHelper(Executor):
             return "; ".join(answer.get("proofs", []))
 
     async def _open(self) -> LineStream:
-        """The stream, or a new one if the last one broke. Raises StreamBroken."""
+        """Return the stream, or a new one if the last one broke. Raises StreamBroken."""
         async with self._opening:
             if self._stream is None or self._stream.broken:
                 if self._stream is not None:
@@ -143,7 +143,7 @@ class NodeHelper(Executor):
 
 
 async def login_of(api: Api, kube: KubeSystem) -> dict[str, Answer] | None:
-    """What the Secrets of a scenario say, for a helper, which is in another namespace; None if it names none.
+    """Return what the Secrets of a scenario say, for a helper, which is in another namespace; None if it names none.
 
     It goes over the stream into the helper's memory, and is in no file, no log and no object of ours.
     """
@@ -163,7 +163,7 @@ async def login_of(api: Api, kube: KubeSystem) -> dict[str, Answer] | None:
 
 
 async def secret(api: Api, namespace: str, name: str, key: str) -> str:
-    """The text under a key of a Secret. Raises SetupError, with what is not there."""
+    """Return the text under a key of a Secret. Raises SetupError, with what is not there."""
     found = await api.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
     if found is None or key not in found.get("data", {}):
         missing = f"it has no {key}" if found else "there is none"
@@ -172,12 +172,12 @@ async def secret(api: Api, namespace: str, name: str, key: str) -> str:
 
 
 def _watched(member: Member) -> dict[str, Any]:
-    """How a renewal names a member. Of an HAProxy all processes count, since a child of it answers."""
+    """Return how a renewal names a member. Of an HAProxy all processes count, since a child of it answers."""
     return {"name": member.name, "container": member.container, "all": member.kind is MemberKind.PROXY}
 
 
 def pod_manifest(namespace: str, node: str, image: str) -> Object:
-    """A pod that is privileged and in the node's pid namespace. Its grace lets it heal before it ends."""
+    """Return a pod that is privileged and in the node's pid namespace. Its grace lets it heal before it ends."""
     name = f"helper-{node[:50].rstrip('-.')}-{secrets.token_hex(2)}"
     labels = {MANAGED_BY: MANAGER, COMPONENT: NODE_HELPER}
     probe = {"exec": {"command": ["test", "-S", "/run/failover/helper.sock"]}, "periodSeconds": 1}

@@ -39,7 +39,7 @@ WORKDIR /app
 
 
 async def agent_image() -> str:
-    """The reference of the agent's image, which the engine holds when this returns."""
+    """Return the reference of the agent's image, which the engine holds when this returns."""
     architecture = ARCHITECTURES[await _architecture()]
     wheels = await _wheels(architecture)
     reference = f"failover-agent:{_digest(wheels)}"
@@ -59,7 +59,7 @@ async def _architecture() -> str:
 
 
 async def _wheels(architecture: str) -> Path:
-    """A folder with a wheel of each library, in the versions installed here. They are downloaded once."""
+    """Return a folder with a wheel of each library, in the versions installed here. They are downloaded once."""
     wanted = [f"{name}=={version(name)}" for name in LIBRARIES]
     key = hashlib.sha256(" ".join([architecture, PYTHON, *wanted]).encode()).hexdigest()[:12]
     folder = cache() / "wheels" / key
@@ -76,7 +76,7 @@ async def _wheels(architecture: str) -> Path:
 
 
 def _digest(wheels: Path) -> str:
-    """A hash of everything that goes into the image. It does not depend on where the package is installed."""
+    """Return a hash of everything that goes into the image. It does not depend on where the package is installed."""
     content = hashlib.sha256(DOCKERFILE.encode())
     for name in sorted(wheel.name for wheel in wheels.iterdir()):
         content.update(name.encode())

@@ -85,7 +85,7 @@ async def run(*words: str, within_s: float) -> str:
 
 
 def cache() -> Path:
-    """Where kubeconfigs, locks and wheels of ours are kept between runs."""
+    """Return where kubeconfigs, locks and wheels of ours are kept between runs."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = home / "failover-harness"
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,13 +93,13 @@ def cache() -> Path:
 
 
 def checkout(start: Path) -> Path:
-    """The folder that names the cluster: the nearest one above with a repository in it, else `start` itself."""
+    """Return the folder that names the cluster: the nearest one above with a repository in it, else `start` itself."""
     start = start.resolve()
     return next((folder for folder in (start, *start.parents) if (folder / ".git").exists()), start)
 
 
 def name_of(folder: Path) -> str:
-    """The name of a checkout's cluster. Two checkouts on one machine have two clusters."""
+    """Return the name of a checkout's cluster. Two checkouts on one machine have two clusters."""
     return f"failover-{hashlib.sha256(str(folder).encode()).hexdigest()[:4]}"
 
 
@@ -138,7 +138,7 @@ class Kind:
             yield
 
     def removal(self) -> Undo:
-        """How somebody else removes the cluster, should the run that is about to make it be gone by then."""
+        """Return how somebody else removes the cluster, should the run that is about to make it be gone by then."""
         where, command = {"cluster": self.name}, f"kind delete cluster --name {self.name}"
         return Undo(what=f"kind cluster {self.name}", executor="kind", where=where, request={}, by_hand=command)
 
@@ -199,7 +199,7 @@ class Kind:
         return list(absent)
 
     async def missing_queues(self, node: str) -> dict[Ability, str]:
-        """Why no slow links can be made, where the kernel of a node refuses the queue that makes them.
+        """Return why no slow links can be made, where the kernel of a node refuses the queue that makes them.
 
         Each is tried in a network of its own, which ends with the try. A node whose image cannot try refuses none.
         """
@@ -211,7 +211,10 @@ class Kind:
         return refused
 
     async def _images(self, node: str) -> set[str]:
-        """The images that containerd has on a node. They are asked of ctr, since not every node image has crictl."""
+        """Return the images that containerd has on a node.
+
+        They are asked of ctr, since not every node image has crictl.
+        """
         ctr = ["ctr", "--namespace", "k8s.io", "images", "list", "--quiet"]
         return set((await run("docker", "exec", node, *ctr, within_s=ASK_S)).split())
 
@@ -221,7 +224,7 @@ class Kind:
 
 
 def full_name(image: str) -> str:
-    """An image's name as containerd has it, with registry and tag."""
+    """Return an image's name as containerd has it, with registry and tag."""
     first, slash, _ = image.partition("/")
     if not slash:
         image = f"docker.io/library/{image}"

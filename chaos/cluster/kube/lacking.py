@@ -19,7 +19,10 @@ CANNOT = {
 
 
 def lacking(scenario: Scenario) -> dict[Ability, str]:
-    """What cannot be done to this scenario's system. What it declares is read back from the servers before a trial."""
+    """Return what cannot be done to this scenario's system.
+
+    What it declares is read back from the servers before a trial.
+    """
     redis, images = scenario.system.settings.redis, scenario.system.on_kube.images
     allowed = redis.get("enable-debug-command") == "yes" or any(map(_BEFORE_7.search, images))
     return {one: why for one, why in CANNOT.items() if not (allowed and one is Ability.DEBUG)}

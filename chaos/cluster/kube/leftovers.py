@@ -109,7 +109,7 @@ async def clean(api: Api, run: FoundRun, says: Says) -> None:
 
 
 async def labelled(api: Api, run: FoundRun) -> list[tuple[str, Object]]:
-    """Every object of a run by its label, each with the word of its kind in a path."""
+    """Return every object of a run by its label, each with the word of its kind in a path."""
     selector = f"{OURS},{RUN_LABEL}={run.about.id}"
     found = [(kind, await api.items(f"/api/v1/{kind}", labelSelector=selector)) for kind in ("pods", "configmaps")]
     return [(kind, {"kind": kind.removesuffix("s"), **one}) for kind, items in found for one in items]
@@ -120,7 +120,7 @@ def named(one: Object) -> str:
 
 
 def _trials(run: FoundRun) -> set[str]:
-    """The directories of the run's trials that are there."""
+    """Return the directories of the run's trials that are there."""
     return {str(path) for path in Path(run.about.campaign).glob("*/")}
 
 
@@ -145,7 +145,7 @@ async def _helpers(api: Api, run: str) -> list[Object]:
 
 
 async def _is_held(api: Api, run: str) -> bool:
-    """Whether any helper of a run holds a fault now. A helper that does not answer says nothing of its host."""
+    """Return whether any helper of a run holds a fault now. A helper that does not answer says nothing of its host."""
     for pod in await _helpers(api, run):
         try:
             if (await _asked(api, pod, {"do": "status"}))["held"]:

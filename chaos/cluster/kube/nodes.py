@@ -47,12 +47,12 @@ class NodeLimits:
 
 
 def disturbance_of(fault: str) -> Disturbance | None:
-    """The disturbance that a fault of this name is; None for a fault that the node helpers hold."""
+    """Return the disturbance that a fault of this name is; None for a fault that the node helpers hold."""
     return next((one for one in Disturbance if one.value == fault), None)
 
 
 def undo_of(how: Disturbance, target: Member, namespace: str, run_id: str, reach: Mapping[str, str]) -> Undo:
-    """How this is undone, as data that is known before anything is done. `namespace` is that of the operator."""
+    """Return how this is undone, as data that is known before anything is done. `namespace` is that of the operator."""
     kubectl = f"kubectl --kubeconfig {reach['kubeconfig']} --context {reach['context']}"
     node, deployment = target.node, target.name.rsplit("-", 2)[0]  # <deployment>-<ReplicaSet's hash>-<pod's own>
     do, by_hand = {
@@ -231,7 +231,7 @@ class Nodes:
     async def _proved(
         self, effect: Effect, shown: Shown, said: str, *, within_s: float, lacking: list[str] | None = None
     ) -> Effect:
-        """The effect with its proof, or with what is lacking where the proof does not come."""
+        """Return the effect with its proof, or with what is lacking where the proof does not come."""
 
         def because() -> str:
             return f"it was not seen that {said}" + (f"; still there: {', '.join(lacking)}" if lacking else "")
@@ -306,7 +306,7 @@ def is_evicted(pod: Object) -> bool:
 
 
 def _controller(one: Object) -> str:
-    """The name of what brings it back; empty if nothing does."""
+    """Return the name of what brings it back; empty if nothing does."""
     owners = one["metadata"].get("ownerReferences", [])
     return next((str(owner["name"]) for owner in owners if owner.get("controller")), "")
 

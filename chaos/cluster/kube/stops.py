@@ -118,5 +118,5 @@ class Pods:
 
 
 async def _containers(helper: Killer, member: Member) -> set[str]:
-    """The cgroup of every container of the pod that has a process. One that was started again has another id."""
+    """Return the cgroup of every container of the pod that has a process. One that was started again has another id."""
     return {one["cgroup"] for one in await helper.processes(member.uid)}

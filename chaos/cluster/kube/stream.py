@@ -88,7 +88,7 @@ class LineStream:
         await self._run(self._open)
 
     async def ask(self, request: dict[str, Any], within_s: float) -> Answer:
-        """The answer to one request. Raises StreamBroken when none came within `within_s` of being asked.
+        """Return the answer to one request. Raises StreamBroken when none came within `within_s` of being asked.
 
         What the program answers as an error is an answer. A caller that is cancelled leaves the stream usable: its
         answer is read and dropped before the next question is asked.
@@ -133,7 +133,7 @@ class LineStream:
             raise StreamBroken(f"{self._spoken()} broke off: {_first_line(error)}") from error
 
     def _line(self, socket: _Socket, limit_s: float) -> Answer:
-        """The next answer. Raises TimeoutError, or ConnectionError with what the program said last."""
+        """Return the next answer. Raises TimeoutError, or ConnectionError with what the program said last."""
         line = socket.readline_stdout(timeout=max(0.0, limit_s - time.monotonic()))
         if not line and not socket.is_open():
             # A program that ends with its answer sends both at once, and the library gives no line of a closed stream.
@@ -175,7 +175,7 @@ async def clock_offset(stream: LineStream, domain: str, within_s: float = 2.0) -
 
 
 def _last_words(stderr: bytes, status: bytes) -> str:
-    """What the program wrote last, or else what the kubelet says of its end (a Status object)."""
+    """Return what the program wrote last, or else what the kubelet says of its end (a Status object)."""
     said = stderr.decode(errors="replace").strip().splitlines()
     if said:
         return said[-1]
@@ -183,5 +183,5 @@ def _last_words(stderr: bytes, status: bytes) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """The first line of an error. A refused handshake has the whole response after it."""
+    """Return the first line of an error. A refused handshake has the whole response after it."""
     return str(error).partition(" -+-+- ")[0].partition("\n")[0] or type(error).__name__

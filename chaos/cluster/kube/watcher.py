@@ -76,7 +76,7 @@ class Watcher:
         self._client.rest_client.close()
 
     def members(self) -> Members:
-        """Every pod of the system that has an address and a container now."""
+        """Return every pod of the system that has an address and a container now."""
         with self._lock:
             pods = list(self._pods.values())
         found = [
@@ -170,7 +170,7 @@ Fields = dict[str, Any]
 
 
 def pod_event(pod: Object, component: str, container: str, role_key: str) -> Pod:
-    """A Pod as an event. `container` names the container that counts; empty means the pod's first."""
+    """Return a Pod as an event. `container` names the container that counts; empty means the pod's first."""
     meta, spec, status = pod["metadata"], pod["spec"], pod.get("status", {})
     own = container_status(pod, container)
     conditions = {one["type"]: one for one in status.get("conditions", [])}
@@ -202,7 +202,7 @@ def container_status(pod: Object, container: str) -> Object:
 
 
 def member_of(pod: Object, said: Pod, port: int) -> Member:
-    """The member that a pod is. Only the pods of a StatefulSet have an ordinal."""
+    """Return the member that a pod is. Only the pods of a StatefulSet have an ordinal."""
     owners = {owner["kind"] for owner in pod["metadata"].get("ownerReferences", [])}
     ordinal = ORDINAL.search(said.name) if "StatefulSet" in owners else None
     return Member(
@@ -219,13 +219,13 @@ def member_of(pod: Object, said: Pod, port: int) -> Member:
 
 
 def service_of(endpoint_slice: Object) -> str:
-    """The Service that a slice belongs to; empty if somebody made the slice by hand."""
+    """Return the Service that a slice belongs to; empty if somebody made the slice by hand."""
     name: str = endpoint_slice["metadata"].get("labels", {}).get(SERVICE_NAME, "")
     return name
 
 
 def endpoints(slices: Iterable[Object]) -> list[EndpointEntry]:
-    """All endpoints of one Service, in an order that does not depend on how they are spread over slices.
+    """Return all endpoints of one Service, in an order that does not depend on how they are spread over slices.
 
     If `ready` or `serving` is not said it counts as true, as the API defines it.
     """

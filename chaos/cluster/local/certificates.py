@@ -25,7 +25,7 @@ _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "
 
 
 def openssl() -> Path:
-    """The program. Raises SetupError if it is not installed."""
+    """Return the program. Raises SetupError if it is not installed."""
     found = shutil.which("openssl")
     if found is None:
         raise SetupError(

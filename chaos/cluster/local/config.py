@@ -90,7 +90,7 @@ class Recipes:
         return command(self._plan.server, self._conf(pod), pod.kind is MemberKind.SENTINEL)
 
     def data(self, pod: LocalPod) -> Path:
-        """The folder that its process works in."""
+        """Return the folder that its process works in."""
         return self._home / pod.name / "data"
 
     def _conf(self, pod: LocalPod) -> Path:
@@ -110,7 +110,7 @@ class Recipes:
 
 
 def itself(address: str) -> str:
-    """The address by which a member reaches itself.
+    """Return the address by which a member reaches itself.
 
     It is 127.0.0.1 if the member has a network of its own. On the machine's loopback that address would be anybody's.
     """
@@ -151,12 +151,14 @@ def sentinel_conf(system: System, *, address: str, port: int, directory: Path, m
 
 
 def both(tls: Tls) -> Path:
-    """The file with a certificate and its key together, which HAProxy wants."""
+    """Return the file with a certificate and its key together, which HAProxy wants."""
     return Path(tls.certificate).with_suffix(".pem")
 
 
 def command(server: Server, conf: Path, sentinel: bool) -> list[str]:
-    """What starts a server. It logs to standard output, in the time zone of its environment, which has to be UTC.
+    """Return what starts a server.
+
+    It logs to standard output, in the time zone of its environment, which has to be UTC.
 
     DEBUG is allowed, which Redis from version 7 on refuses by default: a fault may need it.
     """
@@ -172,22 +174,22 @@ def rebound(conf: str, address: str) -> str:
 
 
 def is_template(system: System) -> bool:
-    """Whether Redis starts from the operator's file and is told everything else afterwards."""
+    """Return whether Redis starts from the operator's file and is told everything else afterwards."""
     return system.on_local.mode == "resync"
 
 
 def quorum(system: System) -> int:
-    """The declared quorum, or else a majority, as the operator sets it."""
+    """Return the declared quorum, or else a majority, as the operator sets it."""
     return int(system.settings.sentinel.get("quorum", system.sentinels // 2 + 1))
 
 
 def sentinel_settings(system: System) -> dict[str, str | int]:
-    """What SENTINEL SET is told: the declared settings and the login. The quorum is part of MONITOR instead."""
+    """Return what SENTINEL SET is told: the declared settings and the login. The quorum is part of MONITOR instead."""
     return {name: value for name, value in system.settings.sentinel.items() if name != "quorum"} | redis_login()
 
 
 def redis_login() -> dict[str, str]:
-    """The settings by which a Sentinel logs in to Redis; none where no login is needed."""
+    """Return the settings by which a Sentinel logs in to Redis; none where no login is needed."""
     redis = Accesses.from_environment().redis
     login = {"auth-user": redis.user, "auth-pass": redis.password}
     return {name: value for name, value in login.items() if value}
@@ -234,7 +236,7 @@ def _text(lines: list[str]) -> str:
 
 
 def haproxy_conf(system: System, at: tuple[str, int], servers: Mapping[str, tuple[str, int]]) -> str:
-    """The file of an HAProxy, with the same checks as in scenarios/haproxy/proxy/config.yaml.
+    """Return the file of an HAProxy, with the same checks as in scenarios/haproxy/proxy/config.yaml.
 
     It checks every Redis itself, as people set it up: whoever answers `role:master` is up. Its stats socket is what the
     recording reads. The password stays in the environment.

@@ -106,7 +106,7 @@ class ApiServer:
         self.pods = tuple(self._as_written(pod) for pod in self.pods)
 
     def _as_written(self, pod: ListedPod) -> ListedPod:
-        """The pod with the label that was written here, unless more than its label has changed since then."""
+        """Return the pod with the label that was written here, unless more than its label has changed since then."""
         written = self._written.get(pod.name, pod)
         if replace(pod, role=written.role) == written != pod:
             return written
@@ -169,7 +169,10 @@ async def named_by(sentinel: Address, name: str) -> NamedMaster | None:
 
 
 def newest(named: Iterable[NamedMaster | None]) -> Address | None:
-    """The master with the highest epoch. A Sentinel that was cut off still names the old one, with an old epoch."""
+    """Return the master with the highest epoch.
+
+    A Sentinel that was cut off still names the old one, with an old epoch.
+    """
     known = [one for one in named if one]
     return max(known, key=lambda one: one.epoch).address if known else None
 

@@ -91,7 +91,7 @@ class LocalServices:
 
 
 def selected(local: LocalSystem, addresses: str) -> tuple[Selected, ...]:
-    """The Service of the master, or of the proxy in front, if there is one; and the Service of Sentinel."""
+    """Return the Service of the master, or of the proxy in front, if there is one; and the Service of Sentinel."""
 
     def of(kind: MemberKind) -> tuple[dict[str, str], Callable[[LocalPod], bool]]:
         return {"component": kind.value}, lambda pod: pod.kind is kind
@@ -107,7 +107,7 @@ def selected(local: LocalSystem, addresses: str) -> tuple[Selected, ...]:
 
 
 def endpoints(pods: Iterable[LocalPod]) -> list[EndpointEntry]:
-    """The entries of an EndpointSlice, with the same keys as `chaos.cluster.kube.watcher` gives them."""
+    """Return the entries of an EndpointSlice, with the same keys as `chaos.cluster.kube.watcher` gives them."""
     found: list[EndpointEntry] = [
         {
             "ip": pod.space.address,

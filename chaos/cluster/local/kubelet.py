@@ -82,12 +82,12 @@ class Kubelet:
         return [pod for pod in self.pods.values() if pod.kind is kind]
 
     def processes(self) -> list[tuple[str, int]]:
-        """The members whose process lives, each with its pid."""
+        """Return the members whose process lives, each with its pid."""
         found = [(pod.name, pod.process) for pod in self.pods.values()]
         return [(name, process.pid) for name, process in found if process is not None and process.lives]
 
     def master(self) -> LocalPod | None:
-        """The pod that has the master label, whatever it does."""
+        """Return the pod that has the master label, whatever it does."""
         return next((pod for pod in self.pods.values() if pod.role == MASTER), None)
 
     def start(self) -> None:
@@ -193,7 +193,7 @@ class Kubelet:
             yield MemberKind.PROXY, PROXY
 
     def _label(self, kind: MemberKind, role: str) -> str | None:
-        """The pod's first label; None if nobody writes labels."""
+        """Return the pod's first label; None if nobody writes labels."""
         return role if kind is MemberKind.REDIS and self._system.master_label is not None else None
 
     def _create(self, kind: MemberKind, name: str, role: str | None, address: str) -> LocalPod:
@@ -217,7 +217,10 @@ class Kubelet:
         self.changed(pod)
 
     def _program(self, pod: LocalPod) -> Program:
-        """How to start it. A server logs to standard output; the controller to standard error, beside its labels."""
+        """Return how to start it.
+
+        A server logs to standard output; the controller to standard error, beside its labels.
+        """
         assert pod.log is not None
         controls, write = pod.kind is MemberKind.OPERATOR, pod.log.write
         return Program(
@@ -268,7 +271,7 @@ class Kubelet:
             self._run(pod)
 
     def log_of(self, pod: LocalPod) -> Path:
-        """The file with what its process says."""
+        """Return the file with what its process says."""
         return self._logs / _log_name(pod)
 
     def _log_event(self, kind: type[LogOpened | LogClosed], pod: LocalPod) -> None:

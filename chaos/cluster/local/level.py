@@ -66,7 +66,7 @@ class Level:
 
 
 def lacking(level: Level, server: Server) -> dict[Ability, str]:
-    """What cannot be done at this level, with this kernel and this server, each with the reason."""
+    """Return what cannot be done at this level, with this kernel and this server, each with the reason."""
     queues = missing_queues() if level.name == NAMESPACES else {}
     there = "all members are on this machine, and nothing would be left of the system"
     found = {
@@ -84,7 +84,10 @@ def lacking(level: Level, server: Server) -> dict[Ability, str]:
 
 
 def missing_queues() -> dict[str, str]:
-    """Which kinds of slow links this kernel refuses, and how. Raises SetupError if it does not say so in TRY_S."""
+    """Return which kinds of slow links this kernel refuses, and how.
+
+    Raises SetupError if it does not say so in TRY_S.
+    """
     try:
         tried = subprocess.run([*COMMAND, "queues"], capture_output=True, text=True, timeout=TRY_S, check=True)
     except subprocess.TimeoutExpired as error:
@@ -95,7 +98,10 @@ def missing_queues() -> dict[str, str]:
 
 
 def usable_level() -> Level:
-    """The level at which a system is held here. Raises SetupError if there is none, ScenarioError for a wrong name."""
+    """Return the level at which a system is held here.
+
+    Raises SetupError if there is none, ScenarioError for a wrong name.
+    """
     found = best()
     if found.name == SAMPLE:
         raise SetupError(f"no system can be held here: {found.why}; {REMEDY}; or look at failover report --sample")
@@ -103,7 +109,7 @@ def usable_level() -> Level:
 
 
 def best() -> Level:
-    """The first level that this machine allows, among those that may be tried."""
+    """Return the first level that this machine allows, among those that may be tried."""
     asked = os.environ.get(VARIABLE, "")
     if asked not in ("", *TRIES):
         raise ScenarioError(f'{VARIABLE}: "{asked}" is no level; write {" or ".join(TRIES)}, or unset it')
@@ -117,7 +123,7 @@ def best() -> Level:
 
 
 def no_namespaces() -> str:
-    """Why this machine gives no network namespaces; empty if it does."""
+    """Return why this machine gives no network namespaces; empty if it does."""
     try:
         tried = subprocess.run(COMMAND, capture_output=True, text=True, timeout=TRY_S, check=False)
     except subprocess.TimeoutExpired:
@@ -127,7 +133,7 @@ def no_namespaces() -> str:
 
 
 def no_loopback() -> str:
-    """Why this machine gives no address of 127.0.0.0/8 but the first; empty if it does."""
+    """Return why this machine gives no address of 127.0.0.0/8 but the first; empty if it does."""
     try:
         with socket.create_server((LOOPBACK_ADDRESS, 0)) as one:
             socket.create_connection(one.getsockname(), TRY_S).close()

@@ -69,7 +69,7 @@ class Forwarding:
         self._process.tell(f"{line}\n".encode())
 
     def processes(self) -> list[tuple[str, int]]:
-        """The forwarder and its pid, once it has started."""
+        """Return the forwarder and its pid, once it has started."""
         return [("forwarder", self._process.pid)] if self._process is not None and self._process.lives else []
 
     async def end(self) -> None:
@@ -95,7 +95,7 @@ class Forwarding:
 
 
 def _claimed(ports: list[int]) -> tuple[int, ExitStack]:
-    """A range in which nobody is. It is drawn at random, so that two who look at the same time seldom meet."""
+    """Return a range in which nobody is. It is drawn at random, so that two who look at the same time seldom meet."""
     listening = (IPv4Address(bytes.fromhex(word)[::-1]).packed for word in _LISTENS.findall(SOCKETS.read_text()))
     taken = {packed[1] for packed in listening if packed[0] == 127}
     refused = "each is in use"

@@ -98,7 +98,7 @@ class Nest:
             self._ended.set_exception(error)
 
     def _processes(self) -> list[tuple[str, int]]:
-        """Every process that a client may wait for: the members, and what forwards the Services."""
+        """Return every process that a client may wait for: the members, and what forwards the Services."""
         return [*self._kubelet.processes(), *self._services.processes()]
 
     def _end(self) -> None:
@@ -124,7 +124,7 @@ class Nest:
         say(packed({"up": True}))
 
     def _described(self, at: tuple[str, int]) -> str:
-        """The member at that address, with its process and the last lines of its log."""
+        """Return the member at that address, with its process and the last lines of its log."""
         pod = next(pod for pod in self._kubelet.pods.values() if pod.ip_port == at)
         return f"{pod.name}: {state(pod.event())}; {last_words(tail(self._kubelet.log_of(pod)))}"
 
@@ -177,7 +177,7 @@ class Launch:
 
 
 def accesses(local: LocalSystem, home: Path) -> Accesses:
-    """How this system is connected to. Passwords and certificates that are to be generated are made here."""
+    """Return how this system is connected to. Passwords and certificates that are to be generated are made here."""
     given = Accesses.from_environment()
     names = [local.sentinel.service, *([local.endpoint.service] if local.endpoint else [])]
     tls = made(home / "tls", names) if local.tls == "generated" else None

@@ -74,7 +74,7 @@ class Network:
         self._port = PORTS
 
     def space(self, address: str) -> Space:
-        """A new namespace with this address on the bridge, and a route to everywhere through the bridge."""
+        """Return a new namespace with this address on the bridge, and a route to everywhere through the bridge."""
         self._port += 1
         file, inside = _new_namespace()
         with inside:
@@ -89,7 +89,7 @@ class Network:
         os.close(self.file(space))
 
     def file(self, space: Space) -> int:
-        """The open file of a space of this network, which always has one."""
+        """Return the open file of a space of this network, which always has one."""
         assert space.file is not None
         return space.file
 
@@ -147,12 +147,12 @@ def attempt() -> None:
 
 
 def hardware(address: str) -> str:
-    """The hardware address that belongs to an address: peers that knew a member reach its successor at once."""
+    """Return the hardware address that belongs to an address: peers that knew a member reach its successor at once."""
     return "02:00:" + ":".join(f"{byte:02x}" for byte in IPv4Address(address).packed)
 
 
 def _new_namespace() -> tuple[int, LinkSocket]:
-    """An open file on a new network namespace, and a socket in it."""
+    """Return an open file on a new network namespace, and a socket in it."""
 
     def leave_and_open() -> tuple[int, LinkSocket]:
         unshare(CLONE_NEWNET)
@@ -162,7 +162,7 @@ def _new_namespace() -> tuple[int, LinkSocket]:
 
 
 def _bridge(index: int, hardware: str) -> nlmsg:
-    """A bridge that is up, without spanning tree, so that its ports forward at once.
+    """Return a bridge that is up, without spanning tree, so that its ports forward at once.
 
     It has a hardware address of its own. Otherwise it would take that of a port, and another one when that port goes.
     """
@@ -220,7 +220,7 @@ def _link(index: int, attributes: Attributes) -> nlmsg:
 
 
 def refused_queues() -> dict[str, str]:
-    """Which kinds of slow links the kernel refuses, and how."""
+    """Return which kinds of slow links the kernel refuses, and how."""
     isolate()
     file, _ = _new_namespace()
     refused = {}

@@ -51,7 +51,10 @@ class Plan:
 
 
 def planned(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> Plan:
-    """The plan of one trial. `directory` becomes absolute, since the nest's processes work in other directories."""
+    """Return the plan of one trial.
+
+    `directory` becomes absolute, since the nest's processes work in other directories.
+    """
     server = Server(Path(ref["program"]), "valkey" if ref["server"] == "valkey" else "redis", ref["version"])
     first = int(ref.get("turn", turn(directory))) % (scenario.system.replicas + 1)
     return Plan(
@@ -65,7 +68,9 @@ def planned(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> Plan
 
 
 def turn(directory: Path) -> int:
-    """The trial's number, by its directory. Each trial begins with another master, as on a system that is re-used.
+    """Return the trial's number, by its directory.
+
+    Each trial begins with another master, as on a system that is re-used.
 
     An operator may act in the order of names: a master that is always the first would show half of what can happen.
     """

@@ -65,7 +65,7 @@ class Log:
         self._file: BinaryIO | None = None
 
     def open(self) -> BinaryIO:
-        """The open file, which is made if it is not there yet."""
+        """Return the open file, which is made if it is not there yet."""
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("ab", buffering=0)
@@ -143,7 +143,7 @@ class LocalPod:
         self.started_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
     def event(self) -> Pod:
-        """The pod as an event, as the watch of Kubernetes would say it."""
+        """Return the pod as an event, as the watch of Kubernetes would say it."""
         return Pod(
             name=self.name,
             uid=self.uid,
@@ -162,7 +162,7 @@ class LocalPod:
 
 
 def member_of(said: Pod, port: int) -> Member:
-    """The member that a `pod` event speaks of. Only a Redis is numbered as a StatefulSet's pods are."""
+    """Return the member that a `pod` event speaks of. Only a Redis is numbered as a StatefulSet's pods are."""
     kind = MemberKind(said.component)
     return Member(
         name=said.name,

@@ -36,7 +36,7 @@ def private_directory() -> Iterator[Path]:
 
 
 def private_directories() -> list[Path]:
-    """The directories of all nests, of those that run and of those that were killed."""
+    """Return the directories of all nests, of those that run and of those that were killed."""
     return list(Path(tempfile.gettempdir()).glob(f"{PREFIX}*"))
 
 
@@ -52,6 +52,6 @@ def sweep(directories: Iterable[Path]) -> None:
 
 
 def is_ours(found: Path) -> bool:
-    """Whether it is a directory of this user, and no link to one."""
+    """Return whether it is a directory of this user, and no link to one."""
     status = found.lstat()
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()

@@ -53,7 +53,7 @@ class Server:
 
 
 def find(wanted: LocalServer, *, tls: bool = False) -> Server:
-    """The first program that the scenario can use. Raises SetupError, with why each was passed over."""
+    """Return the first program that the scenario can use. Raises SetupError, with why each was passed over."""
     refused: list[str] = []
     for program in programs():
         try:
@@ -82,7 +82,9 @@ def asked(program: Path) -> Server:
 
 
 def speaks_tls(program: Path) -> bool:
-    """Whether it was built with TLS. Told to speak it without a certificate, every server ends at once and says why.
+    """Return whether it was built with TLS.
+
+    Told to speak it without a certificate, every server ends at once and says why.
 
     One with TLS misses the certificate. One without does not know the setting, or says that TLS is not there.
     """
@@ -105,7 +107,7 @@ def programs() -> Iterator[Path]:
 
 
 def find_haproxy(system: System) -> Path | None:
-    """The program, if the system has an HAProxy in front; raises SetupError if it is not installed."""
+    """Return the program, if the system has an HAProxy in front; raises SetupError if it is not installed."""
     if system.proxy is None:
         return None
     found = shutil.which("haproxy")

@@ -63,7 +63,7 @@ class MemberFaults:
         await self._executor.watch()
 
     def _expected(self, do: FaultHandler) -> FaultHandler:
-        """A request that ends a member's process, which is no failing of the nest."""
+        """Return a handler that expects the member's process to end, so that its end is not the nest's failing."""
 
         async def done(request: Request) -> Answer:
             self._named(request).killed = True
@@ -184,7 +184,7 @@ class MemberFaults:
         return ""
 
     def _named(self, request: Request) -> LocalPod:
-        """The pod that a request names. Raises FaultError if its process is not the one that was aimed at."""
+        """Return the pod that a request names. Raises FaultError if its process is not the one that was aimed at."""
         pod = self._kubelet.pods.get(request["member"])
         if pod is None or (pod.uid, pod.container) != (request["uid"], request["container"]):
             raise FaultError(f"{request['member']} is no longer the one that was aimed at: it was started again")

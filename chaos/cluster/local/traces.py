@@ -47,7 +47,7 @@ class TracedProcess:
 
 
 def processes(run: FoundRun) -> list[TracedProcess]:
-    """The processes of a run that are there now."""
+    """Return the processes of a run that are there now."""
     found = []
     for entry in reach.PROC.glob("[0-9]*"):
         if belongs(entry, run):
@@ -59,7 +59,7 @@ def processes(run: FoundRun) -> list[TracedProcess]:
 
 
 def belongs(entry: Path, run: FoundRun) -> bool:
-    """Whether a process, by its directory in /proc, is of this run."""
+    """Return whether a process, by its directory in /proc, is of this run."""
     try:
         if f"{RUN}={run.directory}".encode() in (entry / "environ").read_bytes().split(b"\0"):
             return True
@@ -77,13 +77,13 @@ def send(process: TracedProcess, run: FoundRun, number: signal.Signals) -> None:
 
 
 def left(run: FoundRun) -> list[LocalTrace]:
-    """What the run left beside processes, in the order in which it can be removed."""
+    """Return what the run left beside processes, in the order in which it can be removed."""
     folders = (LocalTrace(f"directory {it}", f"rm -r {it}", partial(_remove, it)) for it in directories(run))
     return [*_mounts(run), *_cgroups(run), *folders]
 
 
 def directories(run: FoundRun) -> list[Path]:
-    """The directories of local systems of this run. One that is only being made has a dot before its name."""
+    """Return the directories of local systems of this run. One that is only being made has a dot before its name."""
     place = Path(run.about.temporary)
     found = (path for prefix in (PREFIX, MAKING) for path in place.glob(f"{prefix}{run.about.id}-*"))
     return [path for path in found if is_ours(path)]
