@@ -29,7 +29,7 @@ from chaos.record.reader import campaign_manifest, trials
 from chaos.record.reader import manifest as trial_manifest
 
 FEW = 12
-"""A process is not worth the second that it takes to start if it would read fewer recordings than this."""
+"""A process is started for at least this many recordings, because starting it takes a second."""
 T = TypeVar("T")
 R = TypeVar("R")
 

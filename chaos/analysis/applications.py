@@ -164,10 +164,7 @@ def _with_pause(history: History, client: RecordedClient, tasks: Tasks, done: li
 
 
 def longest_blocked_s(history: History, clients: tuple[RecordedClient, ...]) -> float | None:
-    """Return how many seconds the longest call that was under way after the effect took, or None without such a call.
-
-    A call that never ended counts as long as the trial watched it.
-    """
+    """Return how long the longest call that was under way after the effect took, even if it never ended."""
     ops, took = history.ops, list[float]()
     for client in clients:
         mine = ops.of(client.number)
@@ -180,10 +177,9 @@ def longest_blocked_s(history: History, clients: tuple[RecordedClient, ...]) -> 
 
 
 def first_good_s(history: History, clients: tuple[RecordedClient, ...]) -> Interval | None:
-    """Return when the worst client had its first good durable call after its first trouble.
+    """Return when the worst client had its first good durable call after its first trouble, or after t = 0 without any.
 
-    Without any trouble, it is the first good durable call after t = 0. Return None if a client never had a good call
-    again.
+    Return None if a client never had a good call again.
     """
     spans = [_first_good(history, client) for client in clients]
     return None if None in spans else max(span for span in spans if span)

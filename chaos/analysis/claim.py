@@ -40,7 +40,7 @@ def at_most(k: int, n: int, share: float) -> float:
 def supported_share(passed: int, n: int, doubt: float = 1 - CONFIDENCE) -> float:
     """Return the lower bound of the pass rate if `passed` of `n` trials passed.
 
-    With any lower pass rate, `passed` or more passes would be seen in less than the share `doubt` of all campaigns.
+    With a lower rate, so many passes would be seen in less than the share `doubt` of all campaigns.
     """
     least, most = 0.0, 1.0
     for _ in range(HALVINGS if passed else 0):

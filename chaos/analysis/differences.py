@@ -122,7 +122,7 @@ def holm(found: Sequence[Difference]) -> list[Difference]:
 def unpaired(m: int, n: int) -> Floats:
     """Return, for each number, the probability that at most so many of m × n pairs are in the wrong order.
 
-    This is the test of Mann and Whitney. The number of ways to each is the coefficient of a Gaussian binomial.
+    This is the test of Mann and Whitney. The ways to each number are coefficients of a Gaussian binomial.
     """
     ways = np.zeros(m * n + 1)
     ways[0] = 1.0
@@ -137,9 +137,9 @@ def unpaired(m: int, n: int) -> Floats:
 
 @cache
 def signed(n: int) -> Floats:
-    """Return, for each number, the probability that at most so many means of two pairs have the wrong sign.
+    """Return, for each number, the probability that at most so many means of two pairs have the wrong sign (Wilcoxon).
 
-    This is Wilcoxon's test of signed ranks. There are n (n + 1) / 2 means.
+    There are n (n + 1) / 2 means.
     """
     ways = np.zeros(n * (n + 1) // 2 + 1)
     ways[0] = 1.0
@@ -153,7 +153,7 @@ def signed(n: int) -> Floats:
 def fisher(first: tuple[int, int], second: tuple[int, int]) -> float:
     """Return the probability of pass rates at least so different if they are equal, by Fisher's exact test.
 
-    `first` and `second` are the number of passes and the number of trials of each sample.
+    Each sample is given as (passed, n).
     """
     (a, m), (b, n) = first, second
     ways, least = math.comb(m + n, a + b), max(0, a + b - n)

@@ -41,10 +41,7 @@ SILENCE_S = 3.0
 LATE_S = 0.05
 """How many seconds late a process may wake up on a machine that has a core for it."""
 TOGETHER_S = 1.5
-"""Two records of a role that are further apart than this many seconds say nothing about the time between them.
-
-A role is recorded at least once a second.
-"""
+"""Two records of a role, which come every second, say nothing of the time between them if it is longer than this."""
 
 
 def doubts(measured: Measured) -> tuple[Doubt, ...]:
@@ -261,8 +258,8 @@ def no_consequence(measured: Measured) -> Iterator[Doubt]:
 def known_outage(measured: Measured) -> Iterator[Doubt]:
     """Doubt a path's measurement if a master slept for a known time and no outage of that length was measured.
 
-    DEBUG SLEEP lasts as long as the fault asked, and longer only by what members waited for a core. The check is silent
-    if the master was replaced.
+    DEBUG SLEEP lasts as long as the fault asked, and longer only by what members waited for a core. A master that was
+    replaced is not checked.
     """
     history = measured.history
     slept = [fault for fault in history.faults if fault.name == "slow" and fault.confirmed_s is not None]
@@ -307,9 +304,7 @@ STEADY: tuple[tuple[type[Event], Callable[..., str], Callable[..., object]], ...
     (Endpoints, lambda slices: slices.service, lambda slices: sorted(map(str, slices.endpoints))),
     (ProxyServers, lambda said: said.proxy, lambda said: sorted(map(str, said.servers))),
 )
-"""The events that must not change in a control, with functions that return whom the event is about and what must not
-change.
-"""
+"""For each class of events that must not change in a control: whom an event is about, and the values that must stay."""
 
 CHECKS: tuple[Callable[[Measured], Iterable[Doubt]], ...] = (
     unfinished,

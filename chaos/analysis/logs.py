@@ -16,7 +16,7 @@ from chaos.analysis.interval import Interval
 
 _RFC_3339 = r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?:[Zz]|([+-])(\d\d):?(\d\d))"
 _KUBELET = re.compile(rf"({_RFC_3339})(?: (.*))?")
-"""A kubelet stamps in the time zone of its node: with `Z`, or with an offset such as `+09:00`."""
+"""Matches a kubelet's line. Its stamp has the node's time zone: `Z`, or an offset such as `+09:00`."""
 _OWN = re.compile(
     r"""\d+:[A-Z]\ (?P<stamp>.+?)\ [.\-*#]\ (?P<message>.*)
     |pid=\d+\ role=\S+\ timestamp="(?P<stamp_fmt>[^"]*)"\ level=\S+\ message="(?P<message_fmt>.*)\"""",
@@ -31,9 +31,9 @@ _MILLISECOND_NS = 1_000_000
 _TRUSTED_NS = 2 * 10**9
 """A line's own stamp is used if it is this near to the kubelet's. In a container with another time zone it is not."""
 _CRI = re.compile(rb"^(\S+) (?:stdout|stderr) [FP](?::\S*)? ?", re.MULTILINE)
-"""As containerd and CRI-O keep a line on the node's disk: stamp, stream, and whether the line is full or partial."""
+"""Matches what containerd and CRI-O write before a line on the node's disk: stamp, stream, and full or partial."""
 _DOCKER = re.compile(rb'^\{"log":.*\}$', re.MULTILINE)
-"""As Docker's json-file driver keeps a line."""
+"""Matches a line of Docker's json-file driver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +111,9 @@ def parse(text: str, pod: str) -> RawLine | None:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """The lines of a log that could not be read.
+    """The lines of a log that could not be read: `lines` of all its lines (`of`).
 
-    They are `lines` of the log's `of` lines. The first of them has the number `number` and the text `text`. `because`
-    says what is not known of them: their time, or their format.
+    The first of them is line `number`, `text`. `because` says what is not known of them: their time, or their format.
     """
 
     lines: int

@@ -140,8 +140,8 @@ def following(history: History, who: Node | None, attempt: Attempt | None) -> di
 def switching(history: History, attempt: Attempt | None) -> dict[str, Milestone]:
     """Return when each Sentinel switched to the new master, by the name of the Sentinel.
 
-    The Sentinel's own +switch-master says when. If nobody listened to the Sentinel then, the address that it named when
-    it was asked says so.
+    This is the time of the Sentinel's own +switch-master. If nobody listened then, it is when the Sentinel named the
+    new address.
     """
     switches = attempt.switches() if attempt else {}
     found: dict[str, Milestone] = {}
@@ -248,9 +248,9 @@ def ready(endpoints: Endpoints) -> list[str]:
 
 
 def answering(history: History, who: Node | None) -> list[int]:
-    """Return the numbers by which the rows of operations name the process of this node.
+    """Return the numbers by which the rows of operations name this process of the node.
 
-    A process is known by its run id, which differs from that of the node's next process.
+    The node's next process has another run id, and so another number.
     """
     return [fact.event.index for fact in history.facts(NodeSeen) if who and fact.event.run_id == who.run_id]
 

@@ -42,8 +42,8 @@ PLATFORM = ("kubernetes", "kind", "docker", "podman", "node image", "container r
 class Night:
     """What one campaign measured of a path.
 
-    `back_s` is when the path was back in each trial, and 0 without an outage. `known` counts the trials that were not
-    inconclusive, and `passed` those that passed.
+    `back_s` is when the path was back in each trial, 0 without an outage. `passed` of the `known` conclusive trials
+    passed.
     """
 
     campaign: str

@@ -250,7 +250,7 @@ def _while_nobody_succeeded(each: list[ClientWindows]) -> Interval | None:
 def _while_somebody_did_not(each: list[ClientWindows]) -> Interval | None:
     """Return how long at least one client failed, or None if none did.
 
-    The time begins with the first onset, and lasts as long as the first windows of the clients overlap.
+    This is the time from the first onset for as long as the clients' first windows overlap.
     """
     heads = sorted((one.first for one in each if one.first), key=lambda head: head.onset_s)
     if not heads:

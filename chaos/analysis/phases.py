@@ -83,10 +83,9 @@ def _with_phases(history: History, path: PathResult, paths: dict[str, PathResult
 def _own_milestones(
     history: History, path: PathResult, paths: dict[str, PathResult], way: Way
 ) -> tuple[Milestone, Milestone]:
-    """Return the two milestones that are the path's own, `pointer` and `routable`.
+    """Return the path's own milestones.
 
-    `pointer` is when the path's address led to the new master, and `routable` is when a new connection there reached
-    it.
+    They are `pointer`, when its address led to the new master, and `routable`, when a new connection there reached it.
     """
     if not path.via_sentinel:
         service = service_of(path)

@@ -110,9 +110,9 @@ class Standing:
 
 
 def rearmed(history: History, said: tuple[Said, ...]) -> Milestone | None:
-    """Return since when the system was re-armed to the end, or None if no Sentinel was asked for its state.
+    """Return when the system became re-armed for good, or None if no Sentinel was asked for its state.
 
-    The evidence tells of earlier times in which the system was re-armed for a while, as between two resyncs of an
+    The evidence names earlier times in which the system was re-armed for a while, as between two resyncs of an
     operator. The milestone does not apply if the system was re-armed all along after t = 0.
     """
     if not history.facts(SentinelState) or history.effect_s is None:
@@ -134,7 +134,7 @@ def rearmed(history: History, said: tuple[Said, ...]) -> Milestone | None:
 
 
 def lacked(history: History, said: tuple[Said, ...]) -> tuple[tuple[Interval, str], ...]:
-    """Return what kept the system from being re-armed, with the time from which each text is true, in order.
+    """Return, in order, what kept the system from being re-armed, each text with when it became true.
 
     The text is empty while the system is re-armed.
     """

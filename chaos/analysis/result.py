@@ -82,7 +82,7 @@ class FaultRecord:
     """One fault, with the time of each of its steps, or None if a step was not recorded.
 
     `is_origin` is true for the fault whose effect is t = 0. `arguments` are those of the experiment's action. `others`
-    are the members that the fault hit together with `target`. `healed_by` is the evidence that the fault was undone.
+    were hit together with `target`. `healed_by` is the evidence that the fault was undone.
     """
 
     name: str
@@ -133,7 +133,7 @@ class FailoverResult:
 class Phase:
     """One part of a window, such as `election`. It ends with the milestone `to`.
 
-    `start_s` and `end_s` are the middles of the intervals at its two ends. `seconds` lies between `least` and `most`.
+    `start_s` and `end_s` are the middles of the intervals at its two ends.
     """
 
     name: str
@@ -339,9 +339,9 @@ class Losses:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Doubt:
-    """Something that the harness did wrong or could not see. It says nothing about the system.
+    """Something that the harness did wrong or could not see.
 
-    A doubt that `voids` makes the trial inconclusive, or only `path` if a path is given.
+    If it `voids`, the trial is inconclusive, or only `path` if a path is given.
     """
 
     name: str

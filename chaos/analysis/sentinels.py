@@ -41,8 +41,8 @@ class Said:
 class Attempt:
     """One failover that Sentinel tried: an epoch with +try-failover.
 
-    `during` holds the leader's events and the +switch-master of every Sentinel, until the next attempt at `ends_s`.
-    `sdown` and `odown` are the events of the master that preceded the attempt, or None.
+    `during` holds the leader's events and every +switch-master until the next attempt at `ends_s`. `sdown` and `odown`
+    came before the attempt.
     """
 
     epoch: int
@@ -151,7 +151,7 @@ def everything_said(history: History) -> list[Said]:
 
 
 def attempts(said: list[Said]) -> list[Attempt]:
-    """Return every failover that was tried, in order. Tries of several Sentinels in one epoch are one failover."""
+    """Return every failover that was tried, in order. Attempts of several Sentinels in one epoch are one failover."""
     tried: dict[int, Said] = {}
     for one in said:
         if one.channel == "+try-failover":
@@ -204,8 +204,7 @@ def standing(said: Iterable[Said], state: str) -> dict[str, Said]:
 def _epoch(said: list[Said], tried: Said) -> int:
     """Return the epoch of a +try-failover, or 0 if it is not known.
 
-    The epoch stands in the vote of the same Sentinel just after the +try-failover, or else in its last +new-epoch
-    before.
+    The Sentinel's next +vote-for-leader has it, or else its last +new-epoch.
     """
     mine = [one for one in said if one.sentinel == tried.sentinel]
     at = mine.index(tried)
@@ -217,9 +216,9 @@ def _epoch(said: list[Said], tried: Said) -> int:
 
 
 def _watched(history: History) -> Callable[[Said], bool]:
-    """Return a function that says whether an event is about a master of this system, or about no master.
+    """Return a function that is true for events about this system's master, and for events about no master.
 
-    Such a master is at a member's address, or at an address that most Sentinels named.
+    This system's master is at a member's address, or at an address that most Sentinels named.
     """
     named: dict[str, set[str]] = {}
     for fact in history.facts(SentinelAddress):

@@ -75,7 +75,7 @@ def ranks(n: int, share: float, below: float = TAIL, above: float = TAIL) -> tup
 def kaplan_meier(seen: Floats, censored: Floats) -> tuple[Floats, Floats]:
     """Return times, and the share of trials that are still out after each time.
 
-    `seen` are the times that ended, and `censored` is how long the other trials were watched.
+    `censored` is how long the trials that did not come back were watched.
     """
     times, ended = np.unique(seen, return_counts=True)
     out = np.array([(seen >= time).sum() + (censored >= time).sum() for time in times])

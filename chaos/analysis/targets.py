@@ -26,7 +26,7 @@ from chaos.model import ErrorCode
 from chaos.scenario.scenario import Target, floors
 
 BEFORE_S = 1.0
-"""The outage of a planned failover may begin this many seconds before Sentinel's +try-failover."""
+"""+try-failover may come at most this many seconds before the outage that its failover causes."""
 PATH_CLAIMS = ("recovery", "downtime", "works_at_end")
 APPLICATION_CLAIMS = ("recovery", "works_at_end")
 """The claims on an application client that is a gate.
@@ -66,7 +66,6 @@ def since_effect(at_s: Interval, history: History) -> Interval:
 
 
 def _of_failover(measured: Measured, promises: Mapping[str, Target]) -> dict[str, TargetResult]:
-    """Return the results of the claims about the milestones of a failover."""
     history, found = measured.history, dict[str, TargetResult]()
     at_best = _floors(measured)
     milestones = dict(measured.milestones)
@@ -228,7 +227,7 @@ def _of_each_failover(measured: Measured, path: PathResult, first: TargetResult)
 def _later_outages(measured: Measured, path: PathResult) -> Iterator[tuple[Window, FailoverResult]]:
     """Yield each outage after the first one in which another failover began and completed, with that failover.
 
-    A planned failover may disturb clients up to BEFORE_S before Sentinel's +try-failover.
+    The failover may also have begun up to BEFORE_S before the outage.
     """
     pairs = [(one, of) for one, of in zip(measured.attempts, measured.failovers, strict=True) if one.completed]
     head = path.head

@@ -39,8 +39,8 @@ class Sent:
 class Cuts:
     """What separates and cuts windows.
 
-    A good time longer than `gap_s` separates two outages. Windows are cut at t = 0 and at `heal_s`, when healing was
-    requested. `heal_s` is None if it never was.
+    A good time longer than `gap_s` separates two outages. Windows are cut at t = 0, and at `heal_s` if healing was
+    requested.
     """
 
     gap_s: float
@@ -71,8 +71,7 @@ def windows(ops: Sent, kind: Kind, client: int, cuts: Cuts) -> tuple[Window, ...
 class _Part:
     """An outage, or one part of it, by the indices of its first and its last bad operation.
 
-    `before` is true if the part began before the effect, so that the fault did not cause it. `cut` is true if the
-    outage was divided at the effect: the part `before` ends there, and the other part begins there.
+    `before` is true if the part began before the effect. `cut` is true if the outage was divided at the effect.
     """
 
     first: int

@@ -216,7 +216,7 @@ class Application:
         return True
 
     def call(self, begun_ns: int) -> bool:
-        """Have the client write one key, and wait for as long as that takes. Return False if the call never ended.
+        """Let the client write one key, for as long as that takes. Return False if the call never ended.
 
         Every call is a row.
         """

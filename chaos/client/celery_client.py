@@ -208,7 +208,7 @@ def _number(task: str) -> int:
 
 
 def work() -> None:
-    """Be the worker, as Celery's own command line starts one, with one process for its tasks."""
+    """Run the worker, as Celery's own command line does, with one process for its tasks."""
 
     def ready(**_: object) -> None:
         os.write(int(os.environ[IS_READY]), b"+")

@@ -56,7 +56,7 @@ def of_errno(number: int | None) -> ErrorCode:
 
 
 def of_tls(error: OSError) -> ErrorCode:
-    """Return what ended a connection with TLS. If the other side merely closed it, that is no failure of TLS."""
+    """Return what ended a connection with TLS. If the other side merely closed it, TLS did not fail."""
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return ErrorCode.CLOSED
     if isinstance(error, ssl.SSLWantWriteError):  # the kernel took no more, as of a link without TLS

@@ -181,7 +181,6 @@ def _beside_its_service(measured: Measured) -> Iterator[tuple[PathResult, Interv
 
 
 def _settings(path: PathResult) -> str:
-    """Return the time-outs and retries that a client reported."""
     told = path.calls.settings if path.calls else {}
     return ", ".join(f"{name} {value or 'none'}" for name, value in told.items()) or "it told no time-outs"
 

@@ -65,9 +65,9 @@ def sentinels_gone(measured: Measured, at_s: float) -> list[str]:
 
 
 def setting_of(measured: Measured, member: str, name: str, at_s: float) -> str | None:
-    """Return the value of a member's setting at `at_s`, or None if it is not known.
+    """Return the value of a member's setting at `at_s`, or None.
 
-    It is the value from before the baseline if no change was seen.
+    Without a recorded change it is the baseline's value.
     """
     history = measured.history
     read = [one for one in history.facts(SettingsRead) if one.event.member == member and name in one.event.settings]

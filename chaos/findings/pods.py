@@ -41,7 +41,8 @@ def pod_does_not_run(measured: Measured) -> Iterator[Finding]:
 def killed_for_memory(measured: Measured) -> Iterator[Finding]:
     """Find a container that the kernel killed because it used more memory than its limit.
 
-    A pod also reports an end from before the trial. An end counts only if the container was restarted during the trial.
+    A pod also reports an end from before the trial. An end counts only if the container was restarted since the first
+    fault.
     """
     begin_s = min((fault.requested_s for fault in measured.history.faults), default=0.0)
     before = (one for one in measured.history.facts(Pod) if one.latest_s < begin_s)

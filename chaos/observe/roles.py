@@ -76,7 +76,7 @@ class RoleObserver:
 
 
 async def run_id_of(redis: Resp) -> str:
-    """Return the run id, which every process has anew. Raises ConnectionError if INFO is refused."""
+    """Return the run id of a Redis, which changes with its process. Raises ConnectionError if INFO is refused."""
     reply = await redis.call("INFO", "server")
     if isinstance(reply, ReplyError):
         raise ConnectionError(f"INFO: {reply}")

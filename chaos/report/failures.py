@@ -192,7 +192,6 @@ def _row(alike: Sequence[FailureGroup]) -> Row:
 
 
 def _named(codes: npt.NDArray[Any], names: dict[int, str]) -> npt.NDArray[np.object_]:
-    """Return the name of each code."""
     known, where = np.unique(codes, return_inverse=True)
     return np.array([names.get(code, f"#{code}") for code in known.tolist()], dtype=object)[where]
 

@@ -171,8 +171,8 @@ def _stack(axes: Axes, strip: Strip) -> None:
 class SweepPoint(NamedTuple):
     """One setting of a sweep, as it is drawn.
 
-    `back_s` is when each kill was over, and `median_s` and `interval_s` are their median and its interval. `shares`
-    maps the length of a pause to the share of such pauses that brought a failover, with its interval.
+    `back_s` is when each kill was over. `shares` maps the length of a pause to the share of such pauses that brought a
+    failover, with its interval.
     """
 
     title: str

@@ -29,8 +29,7 @@ WIDTH, HEIGHT, LEFT = 960, 150, 60
 class Column:
     """One night in a picture.
 
-    `open_end` is true if the path was never back in some trial, and `step` if the path was slower or quicker from this
-    night on.
+    `open_end` is true if the path was never back in some trial, and `step` if times are different from this night on.
     """
 
     x: float
@@ -156,7 +155,6 @@ def metrics(found: Sequence[Series]) -> bytes:
 
 
 def _newest(found: Sequence[Series]) -> list[tuple[Series, Night]]:
-    """Return every path of the newest night."""
     newest = max(one.nights[-1].campaign for one in found)
     return [(one, one.nights[-1]) for one in found if one.nights[-1].campaign == newest]
 

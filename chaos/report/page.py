@@ -181,7 +181,7 @@ def group_view(result: CampaignResult, group: Group) -> GroupView:
 
 
 def findings(trials: Sequence[TrialResult]) -> list[Shown]:
-    """Return every finding, the gravest first. Findings with the same sentence are shown once.
+    """Return every finding, the gravest first, and equal ones once.
 
     If there are many trials, all findings of one name in one experiment are shown as the one that lasted longest.
     """

@@ -123,7 +123,7 @@ def write(directory: Path) -> list[str]:
 
 
 def swept(played: Frames) -> Iterator[Setting]:
-    """Yield each setting in the order of its values, with one `Setting` for each group."""
+    """Yield each setting, ordered by its value, with one `Setting` for each group."""
     for variant in sorted(played.variants, key=_by_number):
         one = played.of_variant(variant)
         kills, paused = (

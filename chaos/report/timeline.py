@@ -169,7 +169,7 @@ def timeline(history: History, trial: TrialResult) -> Timeline | None:
 
 
 def lanes(history: History, trial: TrialResult, axis: Axis) -> tuple[Lane, list[Lane]]:
-    """Return the lane of the faults, and the lanes that show what each member and each Service was at each time."""
+    """Return the lane of the faults, and a lane for what each member and each Service was at each time."""
     return Lane("fault", tuple(_faults(trial))), list(_states(history, axis))
 
 

@@ -344,7 +344,7 @@ async def too_full_now(asked: GuestWish, told: Sequence[str]) -> str:
 
 
 async def _refused(asked: GuestWish, address: str) -> str:
-    """Return why this user may not write to an address, or an empty string if the user may.
+    """Return why this user may not write to an address, or an empty string.
 
     A Redis that refuses every write just now is the system's state and no mistake of the user.
     """

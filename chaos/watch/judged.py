@@ -16,8 +16,7 @@ JUDGED_S = 300.0
 def judged(directory: Path) -> dict[str, Any]:
     """Return what an entry was.
 
-    `anything` is true if there was an outage or a failover. `failovers` counts those that were not aborted. `lines` say
-    what it was.
+    `anything` is true if there was an outage or a failover. `failovers` counts those that were not aborted.
     """
     from chaos.analysis import wording
     from chaos.analysis.result import State

@@ -15,7 +15,7 @@ from chaos.record.events import Event, Gap, Hiccup, Onset, Role, RoleLost, Senti
 from chaos.record.layout import Row
 
 STILL_NS = 60_000_000_000
-"""Trouble that only Sentinels or roles show, while clients are served, delays its end by no more than this time."""
+"""Trouble that only Sentinels or roles show is over after this time if clients are served."""
 BY_LATENESS = (*LATE, ErrorCode.CLOSED)
 """The errors that a stall of ours can cause, as in chaos.analysis.lateness."""
 OF_A_FAILOVER = (

@@ -272,7 +272,10 @@ def _all_follow_themselves() -> Steps[bool]:
 
 
 def _set_oldest_as_master() -> Steps[None]:
-    """Make the first Redis by name the master (heal.go: SetOldestAsMaster). The ages of pods are not known here."""
+    """Make the first Redis by name the master, and the others its replicas (heal.go: SetOldestAsMaster).
+
+    The operator takes the oldest pod, but the ages of pods are not known here.
+    """
     master = None
     for pod in (yield from pods_of("redis", at_work=False)):
         if master is None:
