@@ -26,7 +26,7 @@ from chaos.claim_trials import Wanted, refuse_other_promises, trials_of
 from chaos.cleanup import left_behind
 from chaos.cluster.base import SHARED, Platform, PlatformOptions, refusal
 from chaos.errors import InterruptedTrial, ScenarioError, SetupError
-from chaos.experiment.written import Experiment, refuse_unknown_members
+from chaos.experiment.written import Experiment
 from chaos.experiment.written import load as load_experiment
 from chaos.linux import machine
 from chaos.options import PLATFORMS, Options
@@ -84,7 +84,8 @@ class Campaign:
         each = variants(self.place, options)
         self.variants = {name: suites.suited(options.suite, one) for name, one in each.items()}
         for one in self.variants.values():
-            refuse_unknown_members(self.experiments, one.scenario.system)
+            self.experiments, unfit = suites.fitting(self.experiments, one, options)
+            self.left_out = [*self.left_out, *unfit]
         self.loaded = self.variants.get("") or suites.suited(options.suite, self.place.loaded)
         self.seed = random.SystemRandom().getrandbits(31) if options.seed is None else options.seed
         self._platform = self._make_platform()
@@ -146,6 +147,7 @@ class Campaign:
         """Plan one more trial of an experiment, by name or path. pytest learns only by and by what to play."""
         [path] = find_experiments([experiment])
         loaded = load_experiment(path)
+        suites.fitting([loaded], self.loaded, self.options)
         self._refuse(loaded)
         nth = sum(one.name == loaded.name for one in self.experiments)
         self.experiments.append(loaded)

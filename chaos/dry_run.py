@@ -19,7 +19,7 @@ from chaos.cluster.base import refusal
 from chaos.cluster.executor import LEASE_S
 from chaos.cluster.kube.deploy import NAMESPACE, described, objects
 from chaos.errors import SetupError
-from chaos.experiment.written import Experiment, refuse_unknown_members
+from chaos.experiment.written import Experiment
 from chaos.listing import kind_with, local
 from chaos.options import Options
 from chaos.place import LOCAL, at_once, choose
@@ -55,7 +55,8 @@ def told(options: Options) -> Lines:
     loaded = suites.suited(options.suite, place.loaded)
     scenario = loaded.scenario
     experiments, left_out = suites.asked(options)
-    refuse_unknown_members(experiments, scenario.system)
+    experiments, unfit = suites.fitting(experiments, loaded, options)
+    left_out = [*left_out, *unfit]
     trials = trials_of(options.trials, claim)
     side_by_side = at_once(place.on, options.parallel, scenario)
     here = local() if place.on == LOCAL else kind_with(scenario)

@@ -5,18 +5,21 @@ there is not, or that cannot be played at the place, is left out with a sentence
 than was played.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chaos.errors import ScenarioError
 from chaos.experiment.written import Experiment
 from chaos.experiment.written import load as load_experiment
+from chaos.fault.aim import GROUPS, TARGETS
 from chaos.options import EXPERIMENTS, SUITE_NAMES, Options
 from chaos.scenario import Loaded
 from chaos.scenario.clients import CELERY, MODULES, WITHOUT_SENTINEL, Client, missing, not_in_pods
 from chaos.scenario.lookup import experiments as every_experiment
 from chaos.scenario.lookup import find_experiments, instead
+from chaos.scenario.places import CONTROLLER, PROXY
+from chaos.scenario.scenario import System
 
 CALLS_HZ, TASKS_HZ = 20.0, 5.0
 """How often each client of the suite `clients` calls, and how often Celery is handed a task."""
@@ -125,6 +128,44 @@ def asked(options: Options) -> tuple[list[Experiment], list[str]]:
         missing = [name for name in wanted if name not in there]
     left_out = [f"there is no experiment {name}, which the suite {options.suite} asks for" for name in missing]
     return [load_experiment(path) for path in find_experiments(names)], left_out
+
+
+def _unfit(experiment: Experiment, system: System) -> str:
+    """Say why an experiment cannot be played on a local system, as far as files tell; empty if it can.
+
+    How an operator or a manifest names its pods is known on Kubernetes only once they are there.
+    """
+    if "tick" in experiment.moments and system.operator == "none":
+        return f"{experiment.moments['tick']}: there is no tick without an operator, as system.operator says"
+    local = system.local
+    if local is None or system.kube is not None:
+        return ""
+    there = [f"{local.redis}-{n}" for n in range(system.replicas + 1)]
+    there += [f"{local.sentinel.name}-{n}" for n in range(system.sentinels)]
+    there += [CONTROLLER] if system.master_label is not None else []
+    there += [PROXY] if system.proxy is not None else []
+    lacking = {"operator": CONTROLLER not in there, "proxies": PROXY not in there}
+    for name, where in sorted(experiment.aims.items()):
+        is_word = name in {**TARGETS, **GROUPS}
+        if lacking.get(name) or not (is_word or name in there):
+            are = "are" if name == "proxies" else "is"
+            return f"{where}: there {are} no {name} in this system; it has {', '.join(there)}"
+    return ""
+
+
+def fitting(experiments: Iterable[Experiment], loaded: Loaded, options: Options) -> tuple[list[Experiment], list[str]]:
+    """Those that this system has members for, and a sentence for each of the others, which a suite leaves out.
+
+    Raises ScenarioError instead where no suite asks for them.
+    """
+    found, left_out = list[Experiment](), list[str]()
+    for one in experiments:
+        because = _unfit(one, loaded.scenario.system)
+        if because and not options.suite:
+            raise ScenarioError(because)
+        left_out += [because] if because else []
+        found += [] if because else [one]
+    return found, left_out
 
 
 def suited(name: str | None, loaded: Loaded) -> Loaded:

@@ -7,10 +7,11 @@ in which nothing happens. Here these are errors of loading.
 import difflib
 import hashlib
 import inspect
+import math
 import re
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -22,14 +23,19 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from chaos.cluster.base import Ability
 from chaos.errors import ScenarioError
 from chaos.fault.aim import GROUPS, NODE_OF, TARGETS, understood
-from chaos.fault.catalogue import FAULTS
+from chaos.fault.catalogue import API_SERVER, FAULTS
 from chaos.fault.moment import Moment
 from chaos.scenario.load import sentences
 from chaos.scenario.lookup import instead
-from chaos.scenario.scenario import System
 from chaos.scenario.source import read
+from chaos.scenario.units import Flag, Misplaced, shown
 
-ACTIONS = "chaos.experiment.actions"
+ACTIONS, PROBES = "chaos.experiment.actions", "chaos.experiment.probes"
+CONTROL = "chaos.control"
+PUT_IN_BY = ("configuration", "secrets")
+"""The arguments that chaostoolkit gives a function by itself."""
+VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+BAD_LINKS = ("lossy_percent", "kbit", "delay_ms")
 PUT_IN = re.compile(r"\$\{(\w+)\}")
 """Where chaostoolkit puts in a value of `configuration` or `secrets`."""
 SLIP = 0.85
@@ -54,6 +60,9 @@ class _Provider(_WrittenPart):
     @model_validator(mode="after")
     def can_be_called(self) -> "_Provider":
         """The function is there, is no coroutine (which chaostoolkit would never run), and takes these arguments."""
+        needed = {"process": "path", "http": "url"}.get(self.type)
+        if needed and needed not in (self.model_extra or {}):
+            raise ValueError(f"a provider of type {self.type} needs {needed}")
         if self.type != "python":
             return self
         if not self.module or not self.func:
@@ -73,28 +82,48 @@ class _Provider(_WrittenPart):
 
     def _check_arguments(self, function: Callable[..., Any]) -> None:
         known, hints = inspect.signature(function).parameters, get_type_hints(function)
-        if not isinstance(self.arguments or {}, dict):
-            raise ValueError("arguments are names and values")
-        for name, value in (self.arguments or {}).items():
-            if name not in known and not any(one.kind is one.VAR_KEYWORD for one in known.values()):
-                raise ValueError(f"{self.func} has no argument {name}; {instead(name, known)}")
-            if self.module != ACTIONS or (isinstance(value, str) and value.startswith("${")):
+        given = self.arguments or {}
+        if not isinstance(given, dict):
+            raise Misplaced("arguments are names and values", ("arguments",))
+        any_name = any(one.kind is one.VAR_KEYWORD for one in known.values())
+        unknown = next((name for name in given if name not in known and not any_name), None)
+        if unknown is not None:
+            raise Misplaced(f"{self.func} has no argument {unknown}; {instead(unknown, known)}", ("arguments", unknown))
+        required = [name for name, one in known.items() if one.default is one.empty and one.kind not in VARIABLE]
+        lacking = next((name for name in required if name not in (*given, *PUT_IN_BY)), None)
+        if lacking is not None:
+            raise Misplaced(f"{self.func} needs {lacking}", ("arguments",))
+        for name, value in given.items():
+            if self.module not in (ACTIONS, PROBES) or (isinstance(value, str) and value.startswith("${")):
                 continue  # chaostoolkit puts in what `configuration` says
             try:
-                TypeAdapter(hints[name]).validate_python(value, strict=True)
-            except ValidationError:
-                raise ValueError(f'{self.func}: "{value}" is no {name}; write {_plain(hints[name])}') from None
-            _check_word(name, value)
+                self._check_argument(known[name], hints[name], value)
+            except ValueError as error:
+                raise Misplaced(str(error), ("arguments", name)) from None
+        if self.module == ACTIONS and self.func == "link" and sum(bool(given.get(one)) for one in BAD_LINKS) != 1:
+            raise Misplaced(f"link takes one of {', '.join(BAD_LINKS)}", ("arguments",))
 
-
-def _check_word(name: str, value: Any) -> None:  # noqa: ANN401  # whatever the argument takes
-    if name in ("target", "peers"):
-        for one in [value] if isinstance(value, str) else value or []:
-            _check_target(one)
-    if name in ("target", "peers") and value == []:
-        raise ValueError(f"{name} is an empty list; write a word for a target, or the name of a member")
-    if name == "when":
-        Moment.parse(value)
+    def _check_argument(self, known: inspect.Parameter, kind: Any, value: Any) -> None:  # noqa: ANN401
+        """A number is more than 0, unless 0 is what it is by default: then it means that there is none of it."""
+        name = known.name
+        if name == "when":
+            Moment.parse(value if isinstance(value, str) else shown(value).strip('"'))
+            return
+        if value == [] and name in ("target", "peers"):
+            raise ValueError(f"{name} is an empty list; write a word for a target, or the name of a member")
+        try:
+            TypeAdapter(kind).validate_python(value, strict=True)
+        except ValidationError:
+            raise ValueError(f"{self.func} takes {_plain(kind)} as {name}, and {shown(value)} is none") from None
+        if kind in (int, float):
+            most = 100 if name in ("percent", "lossy_percent") else math.inf
+            if not 0 <= value <= most or (value == 0 and known.default != 0):
+                bounds = "0 or more" if known.default == 0 else "more than 0"
+                bounds += "" if most == math.inf else f", and at most {most}"
+                raise ValueError(f"{value} will not do: {name} is {bounds}")
+        if name in ("target", "peers"):
+            for one in [value] if isinstance(value, str) else value or []:
+                _check_target(one)
 
 
 def _check_target(target: str) -> None:
@@ -115,8 +144,33 @@ def _check_target(target: str) -> None:
 class _Pauses(_WrittenPart):
     """Seconds that chaostoolkit waits before and after an activity."""
 
-    before: float = Field(default=0.0, ge=0)
-    after: float = Field(default=0.0, ge=0)
+    before: float = Field(default=0.0, ge=0, strict=True)
+    after: float = Field(default=0.0, ge=0, strict=True)
+
+
+class _ControlProvider(_WrittenPart):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    module: str = ""
+
+    @model_validator(mode="after")
+    def is_there(self) -> "_ControlProvider":
+        """Chaostoolkit would say that it cannot load a control, and would go on without it."""
+        if not self.module:
+            raise ValueError("a control needs a module")
+        try:
+            import_module(self.module)
+        except (ImportError, ValueError) as error:
+            what = f"the control's module {self.module} cannot be imported: {error}"
+            raise Misplaced(what, ("module",)) from None
+        return self
+
+
+class _Control(_WrittenPart):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+    provider: _ControlProvider
 
 
 class _Activity(_WrittenPart):
@@ -127,8 +181,8 @@ class _Activity(_WrittenPart):
     tolerance: Any = None
     secrets: Any = None
     configuration: Any = None
-    controls: Any = None
-    background: bool = False
+    controls: tuple[_Control, ...] = ()
+    background: Flag = False
     pauses: _Pauses | None = None
     dry: Any = None
 
@@ -140,36 +194,15 @@ class _Activity(_WrittenPart):
 class _Hypothesis(_WrittenPart):
     title: str
     probes: tuple[_Activity, ...]
-    controls: Any = None
+    controls: tuple[_Control, ...] = ()
 
     @model_validator(mode="after")
     def says_what_its_probes_return(self) -> "_Hypothesis":
-        for probe in self.probes:
+        for nth, probe in enumerate(self.probes):
             if probe.tolerance is None and not probe.ref:
-                raise ValueError(f'the probe "{probe.name}" has no tolerance, which says what it has to return')
+                what = f'the probe "{probe.name}" has no tolerance, which says what it has to return'
+                raise Misplaced(what, ("probes", nth, "tolerance"))
         return self
-
-
-class _ControlProvider(_WrittenPart):
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    module: str = ""
-
-    @model_validator(mode="after")
-    def is_there(self) -> "_ControlProvider":
-        """Chaostoolkit would say that it cannot load a control, and would go on without it."""
-        try:
-            import_module(self.module)
-        except (ImportError, ValueError) as error:
-            raise ValueError(f"the control's module {self.module} cannot be imported: {error}") from None
-        return self
-
-
-class _Control(_WrittenPart):
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    name: str
-    provider: _ControlProvider
 
 
 class _Rollbacks(_WrittenPart):
@@ -238,26 +271,45 @@ class _Written(_WrittenPart):
         actions = [one for one in self.method if one.type == "action" or one.ref]
         if not any(one.ref or (one.provider and one.provider.type == "python") for one in actions):
             why = "a trial counts from the effect of its fault, and only an action of ours stamps that"
-            raise ValueError(f"method has no action of type python: {why}; take one of {', '.join(FAULTS)}")
+            what = f"method has no action of type python: {why}; take one of {', '.join(FAULTS)}"
+            raise Misplaced(what, ("method",))
         lasting = [name for one in self.method if (name := one.calls(ACTIONS)) in FAULTS and FAULTS[name].lasting]
-        if lasting and not any(one.calls(ACTIONS) == "heal" for one in self.rollbacks):
-            raise ValueError(f"rollbacks do not heal, so that {lasting[0]} would last: add heal of {ACTIONS}")
-        if lasting and self.runtime.rollbacks.strategy != "always":
-            raise ValueError(
-                f"{lasting[0]} would last if this is interrupted, since chaostoolkit then skips rollbacks: add "
-                "runtime: {rollbacks: {strategy: always}}"
+        if not any(one.calls(ACTIONS) == "heal" for one in self.rollbacks):
+            would = f"{lasting[0]} would last" if lasting else "what is held would last"
+            raise Misplaced(f"rollbacks do not heal, so that {would}: add heal of {ACTIONS}", ("rollbacks",))
+        return self
+
+    @model_validator(mode="after")
+    def has_what_every_file_needs(self) -> "_Written":
+        if CONTROL not in [one.provider.module for one in self.controls]:
+            control = f"{{name: failover, provider: {{type: python, module: {CONTROL}}}}}"
+            raise Misplaced(
+                f"there is no {CONTROL}, by which `chaos run` makes a campaign: add {control}", ("controls",)
             )
+        if self.runtime.rollbacks.strategy != "always":
+            what = "chaostoolkit skips rollbacks when it is interrupted: write rollbacks: {strategy: always}"
+            raise Misplaced(what, ("runtime",))
+        probes = [one.calls(PROBES) for one in self.hypothesis.probes] if self.hypothesis else []
+        place = ("steady-state-hypothesis",)
+        if probes[:1] != ["recording_is_live"]:
+            why = "without it nothing says that anything is measured"
+            raise Misplaced(f"the first probe has to be recording_is_live of {PROBES}: {why}", place)
+        if "healthy" not in probes:
+            why = "without it a system that was broken before would be measured"
+            raise Misplaced(f"there is no probe healthy of {PROBES}: {why}", place)
         return self
 
     @model_validator(mode="after")
     def knows_what_is_put_in(self) -> "_Written":
         secrets = (one for one in (self.secrets or {}).values() if isinstance(one, dict))
         known = ChainMap(self.configuration or {}, *secrets)
-        for one in (*self.method, *self.rollbacks):
-            text = str(one.provider.arguments) if one.calls(ACTIONS) and one.provider else ""
-            for name in PUT_IN.findall(text):
-                if name not in known:
-                    raise ValueError(f'"{one.name}": ${{{name}}} stands for nothing: `configuration` has no {name}')
+        for key, several in (("method", self.method), ("rollbacks", self.rollbacks)):
+            for nth, one in enumerate(several):
+                text = str(one.provider.arguments) if one.provider and one.provider.type == "python" else ""
+                for name in PUT_IN.findall(text):
+                    if name not in known:
+                        what = f"${{{name}}} stands for nothing: `configuration` has no {name}"
+                        raise Misplaced(what, (key, nth, "provider", "arguments"))
         return self
 
 
@@ -265,7 +317,8 @@ class _Written(_WrittenPart):
 class Experiment:
     """A valid file. `expects` is what its fault should bring, `needs` what a cluster must be able to do.
 
-    `members` are those that it names, as in redis-0, where others say a word such as master.
+    `aims` has whom it aims at and whom it cuts off, each with where that is written: words for targets, and names of
+    members, without `node-of:`. `moments` has the events that it waits for, likewise.
     `stands_for` says in a sentence what it is in real life; empty if the file does not say it.
     """
 
@@ -274,7 +327,8 @@ class Experiment:
     content: dict[str, Any]
     expects: str
     needs: frozenset[Ability]
-    members: frozenset[str] = frozenset()
+    aims: Mapping[str, str] = field(default_factory=dict)
+    moments: Mapping[str, str] = field(default_factory=dict)
     stands_for: str = ""
 
     def as_json(self) -> dict[str, str]:
@@ -295,7 +349,7 @@ def load(path: Path) -> Experiment:
     try:
         ensure_experiment_is_valid(source.data)
     except (ChaosException, ValueError) as error:
-        raise ScenarioError(f"{path}: {error}") from error
+        raise ScenarioError(f"{path}:1: chaostoolkit would refuse this: {error}") from error
     faults = [(one.calls(ACTIONS), one.provider) for one in written.method]
     ours = next((one for one in written.extensions if one.name == "failover"), _Extension(name="failover"))
     return Experiment(
@@ -304,41 +358,34 @@ def load(path: Path) -> Experiment:
         content=source.data,
         expects=ours.expects,
         stands_for=" ".join(ours.stands_for.split()),
-        members=frozenset(
-            target.removeprefix(NODE_OF)
-            for name, by in faults
+        aims={
+            understood(word.removeprefix(NODE_OF)): source.at(("method", nth, "provider", "arguments", key))
+            for nth, (name, by) in enumerate(faults)
             if by and name
-            for target in _targets(by.arguments or {})
-            if understood(target.removeprefix(NODE_OF)) not in {**TARGETS, **GROUPS} and not target.startswith("${")
-        ),
+            for key, word in _aims(by.arguments or {})
+            if not word.startswith("${")
+        },
+        moments={
+            Moment.parse(when).event: source.at(("method", nth, "provider", "arguments", "when"))
+            for nth, (name, by) in enumerate(faults)
+            if by and name and (when := (by.arguments or {}).get("when", "")) and not when.startswith("${")
+        },
         needs=frozenset().union(*(_needed(name, by.arguments or {}) for name, by in faults if by and name in FAULTS)),
     )
 
 
-def _targets(arguments: dict[str, Any]) -> Iterator[str]:
-    """Whom a fault is aimed at, and from whom it is cut off, as the file says it."""
-    for words in (arguments.get("target", ()), arguments.get("peers", ())):
-        yield from [words] if isinstance(words, str) else words
-
-
-def refuse_unknown_members(experiments: Iterable[Experiment], system: System) -> None:
-    """Raise ScenarioError for a member that an experiment names and that a local system will not have.
-
-    How an operator or a manifest names its pods is known on Kubernetes only once they are there.
-    """
-    local = system.local
-    if local is None or system.kube is not None:
-        return
-    there = [f"{local.redis}-{n}" for n in range(system.replicas + 1)]
-    there += [f"{local.sentinel.name}-{n}" for n in range(system.sentinels)]
-    for experiment in experiments:
-        for name in sorted(experiment.members.difference(there)):
-            if name.rpartition("-")[0] in (local.redis, local.sentinel.name):
-                raise ScenarioError(f"{experiment.path}: there is no {name} in this system; it has {', '.join(there)}")
+def _aims(arguments: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Whom a fault is aimed at, and from whom it is cut off, each with its argument."""
+    for key in ("target", "peers"):
+        words = arguments.get(key) or ()
+        # an operator among the peers is one only in a system that has one
+        for word in [words] if isinstance(words, str) else words:
+            if key == "target" or word not in ("operator", API_SERVER):
+                yield key, word
 
 
 def _needed(fault: str, arguments: dict[str, Any]) -> frozenset[Ability]:
-    machines = {Ability.MACHINES} if any(word.startswith(NODE_OF) for word in _targets(arguments)) else set()
+    machines = {Ability.MACHINES} if any(word.startswith(NODE_OF) for _, word in _aims(arguments)) else set()
     return FAULTS[fault].needed(arguments) | machines
 
 
@@ -346,4 +393,4 @@ def _plain(kind: Any) -> str:  # noqa: ANN401  a type hint
     if get_origin(kind) is Literal:
         return f"one of {', '.join(get_args(kind))}"
     words = {bool: "true or false", float: "a number", int: "a whole number", str: "text in quotes"}
-    return words.get(kind, "a word, or a list of words")
+    return words.get(kind, "a word or a list of words")

@@ -99,7 +99,7 @@ def _compose(path: Path) -> yaml.Node | None:
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".json":
             text = text.replace("\t", " ")  # JSON is YAML but for its tabs
-        return yaml.compose(text, Loader=yaml.SafeLoader)
+        found: list[yaml.Node | None] = [*yaml.compose_all(text, Loader=yaml.SafeLoader)]
     except yaml.MarkedYAMLError as error:
         raise ScenarioError(f"{path}:{problem(error, text)}") from error
     except UnicodeDecodeError as error:
@@ -109,6 +109,13 @@ def _compose(path: Path) -> yaml.Node | None:
         raise ScenarioError(f"{path} cannot be read: {error.strerror}") from error
     except yaml.YAMLError as error:
         raise ScenarioError(f"{path}: this is no YAML: {error}") from error
+    first, *more = found or [None]
+    keys = [key.value for key, _ in first.value] if isinstance(first, yaml.MappingNode) else []
+    written = [one for one in more if one and one.value]
+    if written and "apiVersion" not in keys:
+        line = written[0].start_mark.line + 1
+        raise ScenarioError(f"{path}:{line}: this is a second document, and a file has to be one; give it its own file")
+    return first
 
 
 def documents(path: Path) -> list[Any]:
@@ -125,15 +132,13 @@ def problem(error: yaml.MarkedYAMLError, text: str) -> str:
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 1
     near = text.splitlines()[max(0, line - 2) : line]
-    if error.problem == "but found another document":
-        return (
-            f"{line}: here begins a second document, and the file has to be one; write the second to a file of its own"
-        )
     return f"{line}: {TEMPLATE if any('{{' in one for one in near) else f'this is no YAML: {error.problem}'}"
 
 
 def _plain(node: yaml.Node, place: Place, where: dict[Place, str], path: Path) -> Any:  # noqa: ANN401  # it is YAML
     where.setdefault(place, f"{path}:{node.start_mark.line + 1}")
+    if node.tag.startswith("!"):
+        raise ScenarioError(f"{where[place]}: the tag {node.tag} means nothing here; write the value itself")
     if isinstance(node, yaml.MappingNode):
         keys = dict(_keys(node, place, path))
         where.update({(*place, key): f"{path}:{line}" for key, (line, _) in keys.items()})
@@ -164,8 +169,7 @@ def _value(node: yaml.Node, path: Path) -> Any:  # noqa: ANN401
     try:
         return constructor.construct_object(node)
     except (yaml.YAMLError, ValueError) as error:
-        why = f"the tag {node.tag} means nothing here" if node.tag.startswith("!") else "cannot be read as YAML"
-        raise ScenarioError(f'{path}:{node.start_mark.line + 1}: "{node.value}": {why}') from error
+        raise ScenarioError(f'{path}:{node.start_mark.line + 1}: "{node.value}" cannot be read as YAML') from error
 
 
 def _scalar(text: str, shown: str) -> Any:  # noqa: ANN401

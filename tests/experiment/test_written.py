@@ -6,9 +6,12 @@ import pytest
 
 from chaos.cluster.base import Ability
 from chaos.errors import ScenarioError
-from chaos.experiment.written import load, refuse_unknown_members
+from chaos.experiment.written import load
 from chaos.fault.catalogue import FAULTS
+from chaos.options import Options
+from chaos.place import placed
 from chaos.scenario import load as load_scenario
+from chaos.suites import fitting
 from tests.fakes import HERE
 
 TEXT = (HERE / "experiments" / "partition-master.yaml").read_text()
@@ -41,16 +44,28 @@ def said_of(folder: Path, text: str) -> str:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("target: master", "target: leader", '15: method.0.provider: a target "leader" is called master or sentinel-'),
+        (
+            "target: master",
+            "target: leader",
+            '15: method.0.provider.arguments.target: a target "leader" is called master or sentinel-',
+        ),
         ("target: master", "target: best-replca", 'there is no target "best-replca"; write master, replica, best-rep'),
         (
             "target: master",
             "target: mastr",
             'there is no target "mastr"; write master, replica, best-replica, ',
         ),
-        ("target: master", "target: 5", '15: method.0.provider: partition: "5" is no target; write a word'),
-        ("longest_s: 120", "longest_s: 2m", 'partition: "2m" is no longest_s; write a number'),
-        ("longest_s", "longest", "15: method.0.provider: partition has no argument longest; did you mean longest_s?"),
+        (
+            "target: master",
+            "target: 5",
+            '15: method.0.provider.arguments.target: partition takes a word or a list of words as target, and "5" is',
+        ),
+        ("longest_s: 120", "longest_s: 2m", 'partition takes a number as longest_s, and "2m" is none'),
+        (
+            "longest_s",
+            "longest",
+            "15: method.0.provider.arguments.longest: partition has no argument longest; did you mean longest_s?",
+        ),
         ("func: partition", "func: partitoin", "has no function partitoin; did you mean partition?"),
         ("actions, func: partition", "act, func: partition", "module chaos.experiment.act cannot be imported"),
         ("func: partition, arg", "arg", "15: method.0.provider: a python provider needs module and func"),
@@ -60,17 +75,54 @@ def said_of(folder: Path, text: str) -> str:
         ("title: The master", "title: One\ntitle: The master", "2: title: stands here twice"),
         ("func: heal}}\n- {name: wait", "func: heal}}\n- {name: {{ .Values.name }}, wait", "template and not YAML"),
         ("longest_s: 120", "longest_s: {{ .Values.longest }}", "15: this is a template and not YAML; render it first"),
-        ("strategy: always", "strategy: deviated", "partition would last if this is interrupted, since chaostoolkit"),
+        ("strategy: always", "strategy: deviated", "7: runtime: chaostoolkit skips rollbacks when it is interrupted"),
         (
             "module: chaos.control",
             "module: chaos.contrl",
-            "6: controls.0.provider: the control's module chaos.contrl can",
+            "6: controls.0.provider.module: the control's module chaos.contrl can",
         ),
         ("tolerance: true, ", "", 'the probe "the recording is live" has no tolerance, which says what it has to'),
         ("name: cut the", "pauses: {before: soon}, name: cut the", '14: method.0.pauses.before: "soon" will not do: '),
-        ("target: master", "target: []", "15: method.0.provider: target is an empty list; write a word for a target"),
-        ("longest_s: 120", "when: +odwn", "15: method.0.provider: Sentinel publishes no +odwn; did you mean +odown?"),
+        (
+            "target: master",
+            "target: []",
+            "15: method.0.provider.arguments.target: target is an empty list; write a word for a target",
+        ),
+        (
+            "longest_s: 120",
+            "when: +odwn",
+            "15: method.0.provider.arguments.when: Sentinel publishes no +odwn; did you mean +odown?",
+        ),
         ("target: master", 'target: "${who}"', "${who} stands for nothing: `configuration` has no who"),
+        (
+            "target: master",
+            "target: null",
+            "partition takes a word or a list of words as target, and an empty value is",
+        ),
+        ("target: master", "target: [[a]]", "partition takes a word or a list of words as target, and a list is none"),
+        ("longest_s: 120", "reject: 1", 'partition takes true or false as reject, and "1" is none'),
+        ("longest_s: 120", "longest_s: true", 'takes a number as longest_s, and "true" is none'),
+        ("longest_s: 120", "longest_s: 0", "0 will not do: longest_s is more than 0"),
+        ("longest_s: 120", "longest_s: -1", "-1 will not do: longest_s is more than 0"),
+        ("longest_s: 120", "when: 5", '"5" is no moment; write +odown, 2 s after +odown, promotion'),
+        ("seconds: 90", "seconds: soon", "17: method.1.provider.arguments.seconds: hold takes a number as"),
+        (", arguments: {seconds: 90}", "", "17: method.1.provider.arguments: hold needs seconds"),
+        (
+            "func: partition, arguments: {target: master, longest_s: 120}",
+            "func: link",
+            "link takes one of lossy_percent",
+        ),
+        ("module: chaos.control", "module: json", "5: controls: there is no chaos.control, by which `chaos run` makes"),
+        ("type: action,", "type: action, controls: [{name: x, provider: {module: nix}}],", "module nix cannot be imp"),
+        ("type: action,", "type: action, background: 1,", '"1" will not do: true or false is needed'),
+        (
+            "func: recording_is_live",
+            "func: healthy",
+            "8: steady-state-hypothesis: the first probe has to be recording_",
+        ),
+        ("func: healthy", "func: recording_is_live", "8: steady-state-hypothesis: there is no probe healthy of chaos."),
+        ("runtime: {rollbacks: {strategy: always}}\n", "", "1: runtime: chaostoolkit skips rollbacks when it is"),
+        ("name: cut the", "pauses: {before: true}, name: cut the", '"true" will not do: a number is needed'),
         ("description: No", 'description: "{{ .Values.what }}" #', "2: this is a template and not YAML"),
     ],
 )
@@ -84,9 +136,14 @@ def test_a_slip_is_said_with_its_line(tmp_path, old, new, says):
     [
         ("- a\n- b\n", "1: an experiment is a mapping of keys to values, and this is a list"),
         ("", "1: an experiment is a mapping of keys to values, and this is an empty file"),
-        (f"{LITMUS}---\nkind: Secret\n", "6: here begins a second document, and the file has to be one"),
-        ("title: !Ref mine\n", '1: "mine": the tag !Ref means nothing here'),
+        (
+            f"{LITMUS}---\nkind: Secret\n",
+            "3: this is a ChaosEngine of LitmusChaos, a Kubernetes object, and not an experiment",
+        ),
+        ("title: !Ref mine\n", "1: the tag !Ref means nothing here; write the value itself"),
         ("system: {}\nclients: {}\n", "1: this is a scenario, and an experiment is needed here"),
+        ("title: x\nmethod: !Ref {a: 1}\n", "2: the tag !Ref means nothing here"),
+        (f"{TEXT}---\ntitle: x\n", "25: this is a second document, and a file has to be one; give it its own file"),
         ("hello\n", "1: an experiment is a mapping of keys to values, and this is text"),
         (TEXT[:METHOD] + "method: []\n" + TEXT[ROLLBACKS:], "13: method is empty: an"),
         (TEXT[:METHOD] + "method:\n" + TEXT[ROLLBACKS:], "13: method is empty: an"),
@@ -145,9 +202,9 @@ def test_a_machine_is_refused_where_all_members_are_on_one(tmp_path, arguments, 
     ("arguments", "says"),
     [
         ("{when: odown}", '"odown" is no moment; write +odown, 2 s after +odown, promotion, 12 s after tick'),
-        ("{shape: thirds}", 'partition: "thirds" is no shape; write one of isolate, halves, bridge'),
+        ("{shape: thirds}", 'partition takes one of isolate, halves, bridge as shape, and "thirds" is none'),
         ("{peers: [sentinls]}", 'there is no target "sentinls"'),
-        ("{way: up}", 'partition: "up" is no way; write one of both, in, out'),
+        ("{way: up}", 'partition takes one of both, in, out as way, and "up" is none'),
     ],
 )
 def test_the_words_of_a_fault_are_checked(tmp_path, arguments, says):
@@ -162,6 +219,23 @@ def test_the_words_of_another_tools_templates_and_of_chaostoolkits_variables_are
     assert load(path).content["method"][0]["provider"]["arguments"]["longest_s"] == "${longest}"
 
 
+def test_a_file_may_mark_where_its_document_begins_and_ends(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"---\n{TEXT}---\n")
+    assert load(path).expects == "failover"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["{sleep_s: 0}", "{when: 5 s}", "{target: [master, sentinel-0]}", '{target: primary, when: "2 s after +odown"}'],
+)
+def test_a_number_that_is_0_by_default_may_be_0(tmp_path, arguments):
+    path = tmp_path / "mine.yaml"
+    method = "partition, arguments: {target: master, longest_s: 120}"
+    path.write_text(TEXT.replace(method, f"delete, arguments: {arguments}"))
+    assert load(path).needs
+
+
 def test_json_is_read_too(tmp_path):
     path = tmp_path / "mine.json"
     path.write_text('{\n\t"title": "x",\n\t"description": "y",\n\t"method": []\n}')
@@ -170,31 +244,44 @@ def test_json_is_read_too(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "is_there"),
+    ("scenario", "target", "says"),
     [
-        ("redis-2", True),
-        ("sentinel-0", True),
-        ("redis-3", False),
-        ("sentinel-9", False),
-        ("node-of:redis-7", False),
-        ("rfr-mine-9", True),
+        ("sentinel", "redis-2", ""),
+        ("sentinel", "sentinel-0", ""),
+        ("sentinel", "operator", ""),
+        ("sentinel", "redis-3", "15: there is no redis-3 in this system; it has redis-0, redis-1, redis-2, sentinel-0"),
+        ("sentinel", "sentinel-9", "15: there is no sentinel-9 in this system"),
+        ("sentinel", "node-of:redis-7", "15: there is no redis-7 in this system"),
+        ("sentinel", "rfr-mine-9", "15: there is no rfr-mine-9 in this system"),
+        ("sentinel", "proxies", "15: there are no proxies in this system"),
+        ("haproxy", "proxies", ""),
+        ("haproxy", "haproxy-0", ""),
+        ("haproxy", "operator", "15: there is no operator in this system"),
     ],
 )
-def test_a_member_that_a_local_system_will_not_have_is_refused(tmp_path: Path, name: str, is_there: bool):
+def test_a_target_that_a_local_system_will_not_have_is_refused(tmp_path: Path, scenario: str, target: str, says: str):
     path = tmp_path / "mine.yaml"
-    path.write_text(TEXT.replace("target: master", f'target: "{name}"'))
-    system = load_scenario("sentinel").scenario.system.placed(on_local=True)
-    if is_there:
-        refuse_unknown_members([load(path)], system)
-    else:
-        with pytest.raises(
-            ScenarioError, match=r"mine\.yaml: there is no .* in this system; it has redis-0, redis-1, "
-        ):
-            refuse_unknown_members([load(path)], system)
-    refuse_unknown_members([load(path)], load_scenario("haproxy").scenario.system.placed(on_local=False))
+    path.write_text(TEXT.replace("target: master", f'target: "{target}"'))
+    loaded = placed(load_scenario(scenario), "local")
+    if not says:
+        assert fitting([load(path)], loaded, Options()) == ([load(path)], [])
+        return
+    with pytest.raises(ScenarioError) as error:
+        fitting([load(path)], loaded, Options())
+    assert f"{path}:{says}" in str(error.value)
+    assert fitting([load(path)], loaded, Options(suite="slo")) == ([], [str(error.value)])
+    assert fitting([load(path)], placed(load_scenario("haproxy"), "kind"), Options()) == ([load(path)], [])
+
+
+def test_the_operators_tick_is_refused_where_there_is_no_operator(tmp_path: Path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(TEXT.replace("longest_s: 120", "when: 2 s after tick"))
+    with pytest.raises(ScenarioError, match=r"mine\.yaml:15: there is no tick without an operator"):
+        fitting([load(path)], load_scenario("sentinel"), Options())
+    assert fitting([load(path)], load_scenario("operator-model"), Options())[1] == []
 
 
 def test_what_the_configuration_has_is_put_in(tmp_path: Path):
     path = tmp_path / "mine.yaml"
     path.write_text(TEXT.replace("target: master", 'target: "${who}"') + "configuration: {who: master}\n")
-    assert load(path).members == frozenset()
+    assert load(path).aims == {}
