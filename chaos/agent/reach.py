@@ -27,7 +27,7 @@ SEEN = {signal.SIGSTOP: "stopped", signal.SIGCONT: "running"}
 
 
 def processes(word: str) -> list[int]:
-    """Return every process whose cgroup path has `word` in it: a container's id, or a pod's uid, as spelled there."""
+    """Return every process whose cgroup path contains `word`: a container's id, or a pod's uid as the path has it."""
     return sorted(pid for pid in _pids() if word in _read(pid, "cgroup"))
 
 

@@ -1,4 +1,4 @@
-"""What every kind of cluster can be asked, as protocols. The fake cluster of the tests keeps them too."""
+"""The protocols that every kind of cluster implements. The fake cluster of the tests implements them too."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,11 +15,14 @@ from chaos.record.events import Event, Stamped
 from chaos.undo import Undo
 
 Members = dict[str, Member]
-"""The members that are there now, by name."""
+"""Maps the name of each present member to the member."""
 
 
 class Ability(StrEnum):
-    """What a cluster can do; a scenario or an experiment that needs more is refused before anything is deployed."""
+    """An ability of a cluster.
+
+    If an experiment needs one that the cluster lacks, it is refused before anything is deployed.
+    """
 
     KILL = "kill"
     PAUSE = "pause"
@@ -41,43 +44,48 @@ class Ability(StrEnum):
 
 
 SHARED = frozenset({Ability.NODE, Ability.ENGINE, Ability.SCALE})
-"""What cannot be done to one system alone, where several stand side by side on one cluster."""
+"""Abilities that a campaign does not have while several systems run side by side on one cluster, since they affect all
+of them."""
 
 
 class Stop(StrEnum):
-    """How a member is stopped. The effect of a delete is the request itself, that of a signal the process's end."""
+    """How a member is stopped.
+
+    The effect of DELETE is the request itself; the effect of a signal is seen at the process.
+    """
 
     KILL = "kill"
-    """SIGKILL to the process, the pod kept: what an OOM kill does."""
+    """SIGKILL to the process. The pod stays, as after an OOM kill."""
     CRASH = "crash"
-    """SIGKILL, and the pod deleted with grace 0 within 200 ms, so that it comes back as a new pod."""
+    """SIGKILL to the process, and within 200 ms a delete of the pod with grace 0, so that a new pod replaces it."""
     DELETE = "delete"
-    """A graceful delete, as a drain or a rollout does it."""
+    """A graceful delete of the pod, as a drain or a rollout does it."""
     PAUSE = "pause"
-    """SIGSTOP, until resumed."""
+    """SIGSTOP, until the process is resumed."""
 
 
 class Disturbance(StrEnum):
-    """What is done to the node of a member, or to the Deployment that keeps it, until it is healed."""
+    """What is done to a member's node or Deployment until it is healed."""
 
     CORDON = "cordon"
-    """Nothing is scheduled on the node any more; what runs there goes on."""
+    """Nothing new is scheduled on the node. The pods on it keep running."""
     DRAIN = "drain"
-    """The node is cordoned, and every pod on it is evicted, as `kubectl drain` does it."""
+    """The node is cordoned and every pod on it is evicted, as by `kubectl drain`."""
     STOP_NODE = "stop_node"
-    """The node ends at once, and everything on it."""
+    """The node is killed, with every process on it."""
     STOP_KUBELET = "stop_kubelet"
-    """Nobody looks after the pods of the node, or says anything of them; they go on."""
+    """The node's kubelet is stopped, so that it neither manages the node's pods nor reports on them. The pods keep
+    running."""
     SCALE_AWAY = "scale_away"
-    """Its Deployment is scaled to 0."""
+    """The member's Deployment is scaled to 0."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Effect:
-    """When a fault took effect: an interval on the clock of `domain`, and its proof.
+    """When a fault took effect, as an interval on the clock of `domain`, and the proof that it did.
 
-    `accepted_ns` and `confirmed_ns` are the host's stamps, taken when its answer and its proof had arrived: only the
-    effect itself is stamped where it happens. Without a proof `confirmed_ns` is None, and `evidence` says why.
+    `accepted_ns` and `confirmed_ns` are on the host's clock: when the answer and the proof arrived at the host. Without
+    a proof `confirmed_ns` is None, and `evidence` says why.
     """
 
     domain: str
@@ -89,7 +97,7 @@ class Effect:
 
     @classmethod
     def of_request(cls, before_ns: int) -> Self:
-        """Return what was asked for at `before_ns` on the host's clock, and is answered now. It has no proof yet."""
+        """Return the unproved effect of a request that was sent at `before_ns` on the host clock and answered now."""
         now_ns = mono_ns()
         stamps = {"earliest_ns": before_ns, "latest_ns": now_ns, "accepted_ns": now_ns}
         return cls(domain=HOST, **stamps, confirmed_ns=None, evidence="")
@@ -97,11 +105,11 @@ class Effect:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Partition:
-    """The part of a partition in one member's network: what it exchanges no packet with, by `peers`, their addresses.
+    """One member's part of a network partition: the addresses (`peers`) that it can exchange no packets with.
 
-    `way` says which packets are stopped, as the member sees them: those that come in, those that go out, or both.
-    `reject` resets connections instead of falling silent. With less than 100 `percent` the link is lossy and not cut.
-    A connection from before the cut to one of `probes`, who are peers, is to prove it.
+    `way` says whether incoming packets, outgoing packets or both are dropped, as the member sees them. With `reject`,
+    connections are reset instead. With `percent` below 100 only that share of the packets is dropped. `probes` are
+    peers; the cut is proved over a connection that was opened to one of them before.
     """
 
     member: Member
@@ -114,9 +122,9 @@ class Partition:
 
 
 class RunningAgent(Protocol):
-    """The agent as its host sees it. Files that it writes appear under the trial's directory within a second.
+    """The agent as its host sees it. What it records appears in the trial's directory within a second.
 
-    `address` is that of the clients, and of those who observe.
+    `address` is the agent's own IP address, which its clients and observers connect from.
     """
 
     domain: str
@@ -126,78 +134,92 @@ class RunningAgent(Protocol):
         """Write one of the control files of `chaos.agent.orders`, atomically."""
 
     async def pull(self) -> None:
-        """Bring everything that is new to the trial's directory now; raises SetupError when the agent is gone."""
+        """Copy everything new to the trial's directory now. Raises SetupError if the agent is gone."""
 
     async def close(self) -> None:
-        """Pull the rest, and remove the agent."""
+        """Copy the rest of the recording, and remove the agent."""
 
 
 class Cluster(Protocol):
-    """One running system. Any method may be called at any time within the context that made it."""
+    """One running system. Its methods may be called at any time within the context that made it."""
 
     name: str
     kind: str
     can: frozenset[Ability]
     cannot: Mapping[Ability, str]
-    """Why it cannot do the rest."""
+    """Why each ability that is not in `can` is missing."""
 
     async def members(self) -> Members: ...
 
     async def stop(self, member: Member, how: Stop) -> Effect: ...
 
     async def api_server(self) -> tuple[str, ...]:
-        """Return the addresses by which pods reach the API server.
+        """Return the addresses at which pods reach the Kubernetes API server.
 
-        On local there are none: the operator has it by pipes.
+        On local there are none, because the operator talks to the API over pipes.
         """
 
     async def resume(self, member: Member) -> None: ...
 
     async def probe(self, cut: Partition) -> None:
-        """Open the connection that is to prove this cut. Of a partition in several parts all are opened first."""
+        """Open the connection that will prove this cut.
+
+        If a partition has several cuts, call this for all before the first cut.
+        """
 
     async def cut(self, cut: Partition) -> Effect:
-        """Make a cut in one member's network, in place of the one that is there."""
+        """Cut one member's network. The new cut replaces an earlier one of that member."""
 
     async def afflict(self, member: Member, do: str, **how: object) -> Effect:
-        """Have the executor make a fault; `do` is its word in `chaos.agent.faults`. If it lasts, `heal` ends it."""
+        """Make a fault that has the name `do` in `chaos.agent.faults`. If the fault lasts, `heal` ends it."""
 
     async def disturb(self, member: Member, how: Disturbance) -> Effect:
-        """Do this to the node of a member, or to the Deployment that keeps it, until `heal`."""
+        """Disturb the member's node or Deployment until `heal` is called."""
 
     async def tell(self, member: Member, *command: str) -> Effect:
-        """Send one command. `evidence` is the reply, also where it is an error; what proves the effect is not asked."""
+        """Send one command. `evidence` is the reply, even an error. The effect of the command is not checked."""
 
     async def heal(self) -> str:
-        """Undo every fault of ours, and say what proves it. It may be called at any time, and again and again."""
+        """Undo every fault of this harness, and return the proof in words.
+
+        It may be called at any time and repeatedly.
+        """
 
     def undoing(self, fault: str, target: Member | None) -> Undo:
-        """How somebody else undoes a fault that lasts until it is healed, should this process be gone by then."""
+        """Return how another process can undo this fault, in case this process dies before it heals."""
 
     async def keep(self, undos: Sequence[Undo]) -> None:
-        """Write this list of undos down where the system is, in place of the one before. On local it does nothing."""
+        """Store these undos on the cluster, in place of the earlier list. On local nothing is stored."""
 
     def events(self) -> AsyncIterator[Stamped[Event]]:
-        """What the platform says of pods, endpoints and logs, with its gaps. Raw logs go to the trial's `logs/`."""
+        """Yield the platform's events about pods, endpoints and logs, and its gaps.
+
+        Log lines go to files in the trial's `logs/`.
+        """
 
     async def launch(self, spec: AgentSpec) -> RunningAgent: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Versions:
-    """What the campaign's manifest says of the platform."""
+    """The versions of the platform and the image ids, for the campaign's manifest."""
 
     platform: dict[str, str] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
 
 
 Made = Callable[[Undo], Path]
-"""Writes down how to remove something that a platform is about to make. Whoever has removed it deletes the file."""
+"""Writes down how to remove something that a platform is about to make, and returns the file. Whoever removes the thing
+deletes the file."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlatformOptions:
-    """What a campaign asks of its platform. `keep` leaves what it makes; `tell` shows a message."""
+    """A campaign's options for its platform.
+
+    If `keep` is set, the platform leaves what it made in place. `tell` shows a message. `made` records how to remove
+    what the platform makes.
+    """
 
     keep: bool
     tell: Tells
@@ -206,7 +228,7 @@ class PlatformOptions:
 
 
 class Able(Protocol):
-    """A cluster, or a platform that is up: it says which experiments it can play."""
+    """A cluster, or a platform that is up, with its abilities."""
 
     @property
     def name(self) -> str: ...
@@ -216,11 +238,11 @@ class Able(Protocol):
 
     @property
     def cannot(self) -> Mapping[Ability, str]:
-        """Why it cannot do the rest."""
+        """Return why each ability that is not in `can` is missing."""
 
 
 def refusal(experiment: str, needs: frozenset[Ability], able: Able) -> str:
-    """Return why an experiment cannot be played there, as a sentence; empty if it can."""
+    """Return a sentence on why an experiment cannot be played there, or an empty string if it can."""
     missing = needs - able.can
     if not missing:
         return ""
@@ -230,9 +252,10 @@ def refusal(experiment: str, needs: frozenset[Ability], able: Able) -> str:
 
 
 class Platform(Able, Protocol):
-    """The platform under the system, which a campaign holds for all its trials. An async context manager.
+    """The platform that systems run on, held for all trials of a campaign.
 
-    Entering it makes the platform or reuses one. Leaving it removes what this run made, unless that is to be kept.
+    It is an async context manager. Entering makes or reuses the platform. Leaving removes what this run made, unless
+    `keep` is set.
     """
 
     kind: str
@@ -244,12 +267,17 @@ class Platform(Able, Protocol):
     ) -> None: ...
 
     async def deploy(self, *, fresh: bool = False, nth: int = 0) -> None:
-        """Bring the scenario's system up; `fresh` removes what is there first. It need not be healthy yet.
+        """Deploy the scenario's system; with `fresh`, remove the present one first.
 
-        Where systems stand side by side, it is the one of `scenario.beside(nth)`.
+        The system need not be healthy on return.
+
+        If several systems run side by side, `nth` chooses the system of `scenario.beside(nth)`.
         """
 
     def ref(self) -> dict[str, str]:
-        """Return what a worker connects with: `module`, whose `connect(ref, scenario, directory)` gives a Cluster."""
+        """Return what a worker needs to connect:
+
+        `module`, whose `connect(ref, scenario, directory)` yields a Cluster, and more.
+        """
 
     def versions(self) -> Versions: ...

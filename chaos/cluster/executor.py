@@ -1,7 +1,7 @@
-"""The host's side of an executor of faults (`chaos.agent.faults`), in a node helper or in the nest of a local system.
+"""The host's side of an executor of faults (`chaos.agent.faults`) in a node helper or in the nest of a local system.
 
-It sends requests and turns the answers into effects. No fault is tried again: if an answer does not come, it is not
-known whether the fault was made.
+It sends requests and turns the answers into effects. No fault is requested twice: if an answer does not arrive, we do
+not know whether the fault was made.
 """
 
 import os
@@ -20,19 +20,19 @@ from chaos.until import until
 Answer = dict[str, Any]
 
 LEASE_S = 30.0
-"""How long a fault may last after the host has fallen silent."""
+"""How long a fault lasts after the host has stopped renewing its lease."""
 RENEW_S = 1.0
-"""How often leases are renewed."""
+"""How often the leases are renewed."""
 PAUSE_S = 300.0
-"""The longest pause. The executor ends it by itself after that."""
+"""The longest pause. The executor ends a pause by itself after that."""
 PROOF_S, LOOK_S = 5.0, 0.05
-"""How long the proof of a cut is waited for, and how often it is asked for."""
+"""How long to wait for the proof of a cut, and how often to look for it."""
 SENT_AGAIN_S = 0.2
-"""TCP sends a lost packet again after this time at the earliest, so that an answer that took as long has lost one."""
+"""TCP resends a lost packet after at least this time. An answer that took this long has lost a packet."""
 
 
 class Unproved(FaultError):
-    """The proof of a fault did not come in time. That makes the trial inconclusive, and is no failing of ours."""
+    """The proof of a fault did not come in time. This makes the trial inconclusive."""
 
 
 class Executor(ABC):
@@ -45,10 +45,10 @@ class Executor(ABC):
 
     @abstractmethod
     async def ask(self, do: str, **fields: object) -> Answer:
-        """One request. Raises FaultError for a refusal, and where the answer did not come."""
+        """Send one request and return the answer. Raises FaultError if it is refused, or if no answer comes."""
 
     async def stop(self, member: Member, how: Stop) -> Effect:
-        """Stop a member. The answer is the proof, unless it says that the effect was not seen."""
+        """Stop a member. The answer proves the effect unless its `seen` is false."""
         term = {"lease_s": LEASE_S, "longest_s": PAUSE_S} if how is Stop.PAUSE else {}
         answer = await self.ask(how.value, **_named(member), **term)
         now_ns = mono_ns()
@@ -56,16 +56,19 @@ class Executor(ABC):
         return self._effect(answer, accepted_ns=now_ns, confirmed_ns=confirmed_ns, evidence=answer["evidence"])
 
     async def resume(self, member: Member) -> None:
-        """Let a paused member go on. Returns once none of its threads is stopped any more."""
+        """Resume a paused member. Returns once none of its threads is stopped."""
         await self.ask("resume", **_named(member))
 
     async def probe(self, cut: Partition) -> None:
-        """Open the connection that is to prove this cut."""
+        """Open the connection that will prove this cut."""
         probes = [(one.address, one.port, one.kind.value) for one in cut.probes]
         await self.ask("probe", **_named(cut.member), probes=probes)
 
     async def cut(self, cut: Partition) -> Effect:
-        """Make a cut in place of the executor's present one. It is confirmed once it has dropped a packet."""
+        """Make a cut in place of the member's present one.
+
+        `confirmed_ns` is set once the cut has provably dropped packets.
+        """
         term = {"lease_s": LEASE_S, "longest_s": cut.longest_s}
         how = {"way": cut.way, "reject": cut.reject, "percent": cut.percent}
         answer = await self.ask("cut", **_named(cut.member), peers=list(cut.peers), **how, **term)
@@ -74,7 +77,10 @@ class Executor(ABC):
         seen = f"no packet {between} was dropped"
 
         async def bitten() -> bool:
-            """Return whether packets were counted and an old connection shows it: silent, or late on a lossy link."""
+            """Return whether the cut has dropped a packet and, if it has `probes`, the probe shows it.
+
+            The probe shows a cut if its PING is not answered, and a lossy link if its PING is answered late.
+            """
             nonlocal seen
             said = await self.ask("dropped", **_named(cut.member))
             seen = f"{said['dropped'] or 'no'} packets {between} were dropped; {said['evidence']}"
@@ -93,7 +99,7 @@ class Executor(ABC):
         return self._effect(answer, accepted_ns=accepted_ns, confirmed_ns=confirmed_ns, evidence=seen)
 
     async def afflict(self, member: Member, do: str, **how: object) -> Effect:
-        """Do to a member what the executor calls so. Its answer says whether the effect was seen, and how."""
+        """Make the fault that the executor calls `do`. The answer says whether its effect was seen."""
         term = {"lease_s": LEASE_S, **({"longest_s": PAUSE_S} if "longest_s" not in how else {})}
         answer = await self.ask(do, **_named(member), **_reached(member), **term, **how)
         now_ns = mono_ns()
@@ -101,27 +107,29 @@ class Executor(ABC):
         return self._effect(answer, accepted_ns=now_ns, confirmed_ns=confirmed_ns, evidence=answer["evidence"])
 
     async def tell(self, member: Member, *command: str) -> Effect:
-        """Send one command. `evidence` is its reply, and nothing is confirmed."""
+        """Send one command. `evidence` is the reply, and `confirmed_ns` is None."""
         answer = await self.ask("tell", **_named(member), **_reached(member), command=list(command))
         return self._effect(answer, accepted_ns=mono_ns(), confirmed_ns=None, evidence=answer["reply"])
 
     async def heal(self) -> str:
-        """Undo all that this executor holds, and say what proves it. It may be repeated. Raises FaultError."""
+        """Undo every fault of this executor, and return the proof in words. It may be repeated. Raises FaultError."""
         answer = await self.ask("heal")
         self.heard(answer)
         return "; ".join(answer.get("proofs", []))
 
     @property
     def renewal(self) -> str:
-        """What is asked once a second: `renew`, or only `status` while our parent, the campaign, is stopped.
+        """Return the request to send every second:
 
-        A terminal stops the process group of the command, which is the campaign without its workers. A harness that is
-        stopped so has fallen silent, though its worker goes on, and whatever it holds has to be undone.
+        `renew`, or `status` while the campaign, our parent process, is stopped.
+
+        Ctrl-Z in a terminal stops the campaign but not its workers. If the worker went on renewing, faults would last
+        as long as the campaign is stopped.
         """
         return "status" if reach.is_stopped(os.getppid()) else "renew"
 
     def heard(self, answer: Answer) -> None:
-        """Record once what the executor undid by itself: from then on the fault was not in force."""
+        """Record once each fault that the executor undid by itself."""
         for one in answer["healed"]:
             if one["because"] == "asked" or one["after_ns"] in self._told:
                 continue
@@ -142,10 +150,10 @@ class Executor(ABC):
 
 
 def _named(member: Member) -> dict[str, str]:
-    """How a request names a member: a node finds it by container, a nest by name. Its successor has another uid."""
+    """Return the fields that name a member. A node helper finds it by `container`, a nest by `member`."""
     return {"member": member.name, "uid": member.uid, "container": member.container}
 
 
 def _reached(member: Member) -> dict[str, object]:
-    """Return how a command reaches a member. Its kind decides how it is logged in to."""
+    """Return the fields that say how to connect to a member. `kind` decides which login is used."""
     return {"address": member.address, "port": member.port, "kind": member.kind.value}

@@ -1,7 +1,7 @@
-"""What is known of the system now, summed up from its events, and whether that is a healthy start for a trial.
+"""What each source last said of the system, and whether the system is healthy enough to begin a trial.
 
-Both kinds of cluster share this gate, since it reads nothing but events. It is no verdict on the system: after the
-fault it is only asked to choose a target or to say who is master.
+All clusters use it, because it reads nothing but events. It is no verdict: after the fault it only serves to choose a
+target and to tell which Redis is master.
 """
 
 from collections import Counter
@@ -35,11 +35,11 @@ from chaos.scenario.settings import names_of
 State = dict[str, Any]
 DOWN = {"s_down", "o_down", "disconnected"}
 IN_SYNC = "up"
-"""The `link` of a `role` event if the replica receives the replication stream."""
+"""The `link` of a `role` event of a replica that receives the replication stream."""
 
 
 class Facts:
-    """What each source said last. If a source falls silent, what it said before counts no more."""
+    """What each source said last. What a source said is dropped once it falls silent."""
 
     def __init__(self) -> None:
         self.members: Members = {}
@@ -53,13 +53,13 @@ class Facts:
         self.settings: dict[str, SettingsRead] = {}
         self.logs: dict[str, str] = {}
         self.said: Counter[tuple[str, str]] = Counter()
-        """How often each Sentinel has published each of its events, by the names of both."""
+        """How often each Sentinel published each event, by the names of both."""
         self.leader = ""
-        """The Sentinel that was elected last; empty before the first election."""
+        """The Sentinel that was elected last. Empty before the first election."""
         self._silent: set[str] = set()
 
     def apply(self, event: Event) -> None:
-        """Take one event. A kind that says nothing of the system's state is ignored."""
+        """Update the facts from one event. Events that say nothing of the system's state are ignored."""
         match event:
             case MembersKnown():
                 self.members = {one["name"]: Member.from_json(one) for one in event.members}
@@ -79,7 +79,7 @@ class Facts:
                 self._apply_more(event)
 
     def _apply_more(self, event: Event) -> None:
-        """Take an event about Services, settings, logs or Sentinels."""
+        """Update from an event about Services, settings, logs or Sentinels."""
         match event:
             case Endpoints():
                 self.endpoints[event.service] = event
@@ -109,25 +109,25 @@ class Facts:
         return sorted((one for one in self.members.values() if one.kind == kind), key=lambda one: one.name)
 
     def role(self, member: Member) -> Role | None:
-        """Return what the member said of its role, unless it was at another address then."""
+        """Return the member's last answer to ROLE, or None if it has none at its present address."""
         said = self.roles.get(member.name)
         return said if said is not None and said.address == member.ip_port else None
 
     def sentinel(self, member: Member) -> SentinelState | None:
-        """Return what a Sentinel said last; None while it does not answer."""
+        """Return a Sentinel's last state, or None while the Sentinel does not answer."""
         return None if member.name in self._silent else self.sentinels.get(member.name)
 
 
 def master(facts: Facts) -> Member | None:
-    """Return the one Redis that says that it is master; None while none or several say so."""
+    """Return the only Redis that says that it is master, or None if none or several say so."""
     found = masters(facts)
     return found[0] if len(found) == 1 else None
 
 
 def to_audit(facts: Facts) -> list[Member]:
-    """Return the master that counts: the one that a majority of Sentinels names. Every master, where none is named so.
+    """Return the master that a majority of all Sentinels names, or every master if there is no such one.
 
-    A Redis that they name, but that does not say itself that it is master, counts no more than the others.
+    A Redis that Sentinels name counts only if it says itself that it is master.
     """
     found, sentinels = masters(facts), facts.of(MemberKind.SENTINEL)
     for one in found:
@@ -152,7 +152,7 @@ def _who_say(facts: Facts, role: str) -> list[Member]:
 
 
 def settings(facts: Facts) -> dict[str, dict[str, State]]:
-    """Return the effective settings in the shape of settings.json."""
+    """Return the settings that are in effect, in the shape of settings.json."""
     shape: dict[str, dict[str, State]] = {"sentinel": {}, "redis": {}}
     for name, said in sorted(facts.settings.items()):
         shape[said.component][name] = dict(said.settings)
@@ -160,7 +160,7 @@ def settings(facts: Facts) -> dict[str, dict[str, State]]:
 
 
 def summary(facts: Facts) -> str:
-    """One line for the user, once the system is healthy."""
+    """Return a line for the user that sums up a healthy system."""
     chosen = master(facts)
     if chosen is None:
         return f"{len(masters(facts))} masters"
@@ -173,10 +173,10 @@ def summary(facts: Facts) -> str:
 
 
 def unhealthy(facts: Facts, system: System, services: Collection[str]) -> list[str]:
-    """Sentences on what is still wrong; the system is healthy if there are none.
+    """Return a sentence on each thing that is still wrong. The list is empty if the system is healthy.
 
-    `services` are names that clients use. Those that exist and select by the master label have to lead to the master.
-    One that does not exist is a finding of the trial, and no reason to wait.
+    `services` are the Services that clients use. One that exists and selects by the master label must lead to the
+    master. One that does not exist is a finding of the trial, and the trial does not wait for it.
     """
     return [
         *_pods_wrong(facts, system),
@@ -245,10 +245,10 @@ def _sentinels_wrong(facts: Facts, system: System) -> Iterator[str]:
 
 
 def _known_wrong(name: str, state: SentinelState, system: System, addresses: set[str]) -> Iterator[str]:
-    """Sentences on what a Sentinel knows wrongly.
+    """Yield a sentence on each thing that a Sentinel has wrong.
 
-    Sentinel never forgets a replica by itself: a pod that came back at another address leaves its old one behind, which
-    is down for good. If nobody sends SENTINEL RESET that will not change, so such a replica is no reason to wait.
+    Sentinel never forgets a replica by itself. A pod that comes back at another address leaves its old address behind,
+    marked as down, until somebody sends SENTINEL RESET. In a system where nobody does, such an entry is ignored.
     """
     replicas = [one for one in state.replicas if system.forgets_the_gone or one["address"] in addresses]
     known = state.num_slaves if system.forgets_the_gone else len(replicas)
@@ -275,7 +275,7 @@ def _label_wrong(facts: Facts, system: System) -> Iterator[str]:
 
 
 def endpoints_wrong(facts: Facts, system: System, services: Collection[str]) -> Iterator[str]:
-    """Sentences on Services that select by the master label, and on proxies, that do not lead to the master alone."""
+    """Yield a sentence on each proxy and each Service with the master label that does not lead to the master alone."""
     chosen = master(facts)
     if chosen is None:
         return
@@ -312,7 +312,7 @@ def _settings_wrong(facts: Facts, system: System) -> Iterator[str]:
 
 
 def up(servers: list[ServerEntry], backend: str) -> list[str]:
-    """Return the addresses that a proxy sends the clients of a backend to."""
+    """Return the addresses to which a proxy sends the clients of a backend."""
     return sorted(one["address"] for one in servers if one["up"] and one["backend"] == backend)
 
 

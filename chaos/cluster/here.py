@@ -1,9 +1,9 @@
-"""Can a system run here? The checks of each place, for everybody who asks.
+"""The checks of whether a system can run on this machine, for each place.
 
-`failover doctor` prints every answer, `chaos.place` takes kind where it lacks nothing, and the platform of kind asks
-before it begins; the platform of local asks `usable_level` and `servers.find` itself, since it needs what they
-found. A check changes nothing, has a time limit, answers with what it found, and raises SetupError with what brings
-what is missing.
+`failover doctor` prints the result of every check, `chaos.place` chooses kind if all its checks pass, and the platform
+of kind makes them before it starts. (The platform of local calls `usable_level` and `servers.find` itself, because it
+needs their results.) A check changes nothing, has a time limit, and returns a sentence. If something is missing, it
+raises SetupError with how to install it.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ MEMINFO = Path("/proc/meminfo")
 
 
 async def engine() -> str:
-    """A container engine that answers, and kind."""
+    """Check that a container engine answers and that kind is installed."""
     if shutil.which("docker") is None:
         raise SetupError(f"no container engine: there is no docker command. {ENGINE}")
     asked = await ran("docker", "version", "--format", "{{.Server.Version}}", within_s=ASK_S)
@@ -38,7 +38,10 @@ async def engine() -> str:
 
 
 async def memory(meminfo: Path = MEMINFO) -> str:
-    """Enough free memory for the nodes; a cluster of this checkout that is up already has what it needs."""
+    """Check that there is enough free memory for the nodes.
+
+    A cluster of this checkout that is up has its memory already.
+    """
     ours = Kind(name_of(checkout(Path.cwd())))
     if shutil.which("kind") and await ours.exists():
         return f"memory: cluster {ours.name} is up and has what it needs"
@@ -49,29 +52,32 @@ async def memory(meminfo: Path = MEMINFO) -> str:
 
 
 async def level() -> str:
-    """Namespaces, or else loopback addresses, for processes of our own."""
+    """Check that local systems can run here: in network namespaces, or else at loopback addresses."""
     return f"local: {await asyncio.to_thread(usable_level)}"
 
 
 async def server() -> str:
-    """A redis-server or valkey-server."""
+    """Check that there is a redis-server or valkey-server."""
     return f"local: {await asyncio.to_thread(servers.find, LocalServer())}"
 
 
 async def local_faults() -> str:
-    """Which faults cannot be made on local, and why not."""
+    """Return which faults cannot be made on local, and why."""
     found = await asyncio.to_thread(usable_level)
     cannot = await asyncio.to_thread(lacking, found, servers.find(LocalServer()))
     return _not_here("local", cannot)
 
 
 async def kind_faults() -> str:
-    """Which faults cannot be made on kind, and why not."""
+    """Return which faults cannot be made on kind, and why."""
     return _not_here("kind", await kind_cannot())
 
 
 async def kind_cannot() -> dict[Ability, str]:
-    """What cannot be done on kind; the kernel is asked through a node, where the cluster of this checkout is up."""
+    """Return the abilities that kind lacks, with the reasons.
+
+    The kernel's reasons are known only if the cluster of this checkout is up, since a node is asked.
+    """
     ours = Kind(name_of(checkout(Path.cwd())))
     up = shutil.which("kind") and await ours.exists()
     return CANNOT | (await ours.missing_queues((await ours.nodes())[0]) if up else {})
@@ -83,16 +89,16 @@ def _not_here(place: str, cannot: Mapping[Ability, str]) -> str:
 
 Check = Callable[[], Coroutine[Any, Any, str]]
 CHECKS: dict[str, tuple[Check, ...]] = {"kind": (engine, memory, kind_faults), "local": (level, server, local_faults)}
-"""What has to be there, by the place where a system would run."""
+"""Maps each place to its checks."""
 
 
 async def require(place: str) -> None:
-    """Raises SetupError for the first thing that is missing, with what brings it."""
+    """Raise SetupError for the first check of the place that fails."""
     for check in CHECKS[place]:
         await check()
 
 
 def available_gib(meminfo: str) -> float:
-    """What the kernel says can be had without swapping."""
+    """Return how much memory is available without swapping, from the text of /proc/meminfo."""
     fields = dict(line.split(":", 1) for line in meminfo.splitlines() if ":" in line)
     return int(fields["MemAvailable"].split()[0]) / 2**20

@@ -1,6 +1,6 @@
-"""A member that does not answer while a system starts: the state of its container, its last words, and what is final.
+"""Describe the members that do not answer while a system starts: the container's state, and the last lines of its log.
 
-Whoever waits for it says so after `DESCRIBED_S`, so that nobody has to wait for the limit to read what went wrong.
+Whoever waits for such a member prints the description after `DESCRIBED_S`, before the time limit of the wait.
 """
 
 import re
@@ -18,15 +18,17 @@ from chaos.scenario.settings import names_of
 DESCRIBED_S = 8.0
 """A member that has not answered for this long is described to the user."""
 FINAL = frozenset({"ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError"})
-"""Why a container waits, as Kubernetes names it, where no waiting changes anything: its manifest has to be mended."""
+"""Kubernetes's reasons for a waiting container that no waiting resolves: its manifest is wrong."""
 TAIL_BYTES, LINES = 1 << 14, 3
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S* ")
 
 
 def last_words(lines: Iterable[str]) -> str:
-    """Return the last lines of a log, without the kubelet's stamps; one that was said again and again is counted.
+    """Return the last lines of a log in one sentence, without time stamps.
 
-    As in `its log ends: "getent: not found" (23 times)`.
+    A line that repeats is given once, with a count.
+
+    For example: `its log ends: "getent: not found" (23 times)`.
     """
     said = [(text, len(list(same))) for text, same in groupby(_STAMP.sub("", line).strip() for line in lines) if text]
     if not said:
@@ -36,7 +38,7 @@ def last_words(lines: Iterable[str]) -> str:
 
 
 def tail(path: Path | None) -> list[str]:
-    """Return the last lines of a log file; none where there is no such file."""
+    """Return the last lines of a log file, or none if there is no such file."""
     if path is None or not path.is_file():
         return []
     with path.open("rb") as file:
@@ -45,7 +47,7 @@ def tail(path: Path | None) -> list[str]:
 
 
 def state(pod: Pod | None) -> str:
-    """Return what the platform says of a member's container."""
+    """Return the state of a member's container in words, from the platform's last event about its pod."""
     if pod is None:
         return "there is no such pod"
     parts = [
@@ -59,7 +61,7 @@ def state(pod: Pod | None) -> str:
 
 
 def silent(facts: Facts, directory: Path) -> Iterator[str]:
-    """A sentence for each member that does not answer, or whose pod is not Ready. `directory` is the trial's."""
+    """Yield a sentence for each member that does not answer, or whose pod is not Ready. `directory` is the trial's."""
     asked = ((one, facts.role(one)) for one in facts.of(MemberKind.REDIS))
     mute = {one.name for one, said in asked if said is None}
     mute |= {one.name for one in facts.of(MemberKind.SENTINEL) if facts.sentinel(one) is None}
@@ -70,7 +72,7 @@ def silent(facts: Facts, directory: Path) -> Iterator[str]:
 
 
 def final(facts: Facts, system: System) -> Iterator[str]:
-    """Return what is wrong with the system and cannot get better by waiting."""
+    """Yield what is wrong with the system and will not change by waiting."""
     for name, pod in sorted(facts.pods.items()):
         if pod.waiting in FINAL:
             yield f"{name} cannot start: {state(pod)}"

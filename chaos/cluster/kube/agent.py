@@ -1,9 +1,9 @@
-"""The agent in its pod: its manifests, and the agent as its host sees it.
+"""The agent in its pod: the pod's manifests, and the host's side of the agent.
 
-The pod has two containers of one image on one directory: the agent, and a keeper that serves its files. It needs
-nothing of the host but its spec, and ends by itself: the agent at its limit, the pod a little later. The host tells the
-agent by files and mirrors its record into the trial's directory. If the stream between them breaks it is opened again,
-and the gap is an event; the agent goes on recording meanwhile.
+The pod has two containers of one image that share a directory: the agent, and a keeper that serves its files. The agent
+needs nothing from the host but its spec. It ends by itself at its time limit, and the pod a little later. The host
+controls the agent by files, and copies its recording into the trial's directory. If the stream between them breaks it
+is opened again, and the gap becomes an event; the agent keeps recording meanwhile.
 """
 
 import asyncio
@@ -29,17 +29,19 @@ from chaos.until import until
 RECORD, SPEC, TLS = "/record", "/spec", "/tls"
 AGENT, KEEPER = "agent", "keeper"
 AGENT_CPU, KEEPER_CPU = "500m", "50m"
-"""Their shares of a busy node. With less than the control plane asks for, the agent's timer would starve."""
+"""The CPU requests of the containers. If they were less than the control plane's, the agent's timer would be late on a
+busy node."""
 PORTS = {"name": "net.ipv4.ip_local_port_range", "value": "1024 65535"}
-"""The ports that clients use in turn (chaos.client.link). None may come again while connection tracking still knows
-it, which is for 120 s. The usual range is too small for 200 connections a second, and as many retries in an outage."""
+"""The local ports that clients use in turn (chaos.client.link). A port must not be reused while connection tracking
+still knows it, which is for 120 s. The usual range is too small for 200 connections a second and as many retries in an
+outage."""
 USER = 1000
 _NOBODY = {"runAsUser": USER, "runAsGroup": USER, "fsGroup": USER, "runAsNonRoot": True}
 BEYOND_S = 60
-"""How much longer than the agent its pod may live, so that the record can still be fetched from it."""
+"""How many seconds longer than the agent its pod may live, so that the recording can still be fetched."""
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 PULL_S = 0.5
-"""How often what is new is fetched: half of what a record may lag behind, so that one slow round is in time."""
+"""How often new data is fetched. A recording may lag 1 s behind, so one slow round is no problem."""
 STATUS_S = 2.0
 ANSWER_S, BACK_S, END_S = 10.0, 30.0, 15.0
 """How long one answer may take, how long the stream may be broken, and how long the agent may take to end."""
@@ -49,13 +51,13 @@ Put = Callable[[Stamped[Event]], None]
 
 
 def agent_configuration(name: str, spec: AgentSpec, namespace: str) -> Object:
-    """Return the spec as a ConfigMap. It holds no password, and the agent reads it once."""
+    """Return a ConfigMap with the spec. It contains no password. The agent reads it once."""
     data = {"spec.json": spec.dumps()}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(name, namespace), "data": data}
 
 
 def agent_pod(name: str, spec: AgentSpec, kube: KubeSystem, image: str) -> Object:
-    """Return the pod, without a node; `placed` gives it one."""
+    """Return the agent's pod. `placed` chooses its node."""
     record: Object = {"name": "record", "mountPath": RECORD}
     command = ["python", "-m", "chaos.agent", f"{SPEC}/spec.json", RECORD]
     mounts = [record, {"name": "spec", "mountPath": SPEC, "readOnly": True}]
@@ -88,9 +90,10 @@ def placed(agent: Object, node: str | None) -> Object:
 
 
 def free_node(nodes: list[Object], busy: dict[str, set[MemberKind]]) -> str | None:
-    """Return a node without a Redis, so that the agent is on no side of a fault; the emptiest, a control plane first.
+    """Return a node without a Redis, so that the agent is on no side of a fault, or None if there is none.
 
-    `busy` says who runs on each node. None if every node has a Redis; then the scheduler chooses.
+    A control plane is preferred, and then the node with the fewest kinds of members. `busy` maps nodes to these kinds.
+    Without such a node the scheduler chooses.
     """
     free = [one for one in nodes if MemberKind.REDIS not in busy.get(one["metadata"]["name"], set())]
     free.sort(
@@ -104,7 +107,7 @@ def _metadata(name: str, namespace: str) -> Object:
 
 
 def _container(name: str, image: str, command: list[str], mounts: list[Object], cpu: str) -> Object:
-    """One container. It has no CPU limit, since throttling would look like lateness of the system."""
+    """Return one container. It has no CPU limit, because throttling would look like a slow system."""
     return {
         "name": name,
         "image": image,
@@ -117,10 +120,7 @@ def _container(name: str, image: str, command: list[str], mounts: list[Object], 
 
 
 def _access(prefix: str, asks: KubeSystem | SentinelPods, kube: KubeSystem) -> list[Object]:
-    """Return the variables that say how Redis, or Sentinel, is connected to.
-
-    A password stays in its Secret until then.
-    """
+    """Return the variables that say how to connect to Redis or Sentinel. A password is referenced, not copied."""
     tls = None
     if kube.tls is not None:
         files = {"ca": kube.tls.ca, "certificate": kube.tls.certificate, "key": kube.tls.key}
@@ -135,7 +135,7 @@ def _access(prefix: str, asks: KubeSystem | SentinelPods, kube: KubeSystem) -> l
 
 
 class KubeAgent:
-    """The `chaos.cluster.base.RunningAgent` of a pod. `put` takes the events that only the host can write about it."""
+    """The `chaos.cluster.base.RunningAgent` in a pod. `put` takes the events that the host writes about it."""
 
     domain = AGENT_DOMAIN
     address = ""
@@ -155,12 +155,12 @@ class KubeAgent:
         self._removed = False
 
     async def start(self) -> None:
-        """Compare the clocks and begin to mirror the record. Call it once the pod runs."""
+        """Compare the clocks and begin to copy the recording. Call it once the pod runs."""
         await self._compare_clocks()
         self._following = asyncio.create_task(self._follow())
 
     async def put(self, path: str, text: str) -> None:
-        """Write a control file. If the stream breaks meanwhile it is written again, which does no harm."""
+        """Write a control file. If the stream breaks meanwhile, the file is written again, which is harmless."""
         answer = await self._ask({"do": "put", "path": path, "data": text})
         if "error" in answer:
             raise SetupError(f"the agent did not take {path}: {answer['error']}")
@@ -171,7 +171,7 @@ class KubeAgent:
         await self._pull()
 
     async def close(self) -> None:
-        """Let the agent end, fetch the rest, and remove the pod even if either of these fails."""
+        """Let the agent end, fetch the rest, and remove the pod even if one of these fails."""
         if self._following is not None:
             self._following.cancel()
         try:
@@ -184,7 +184,7 @@ class KubeAgent:
             await self.remove()
 
     async def remove(self) -> None:
-        """Remove the pod at once, and keep its log. If that was done already, nothing happens."""
+        """Save the agent's log and remove the pod at once. Do nothing if that was done already."""
         if self._removed:
             return
         await self._close_stream()
@@ -196,7 +196,7 @@ class KubeAgent:
             self._removed = True
 
     async def _follow(self) -> None:
-        """Pull until closed. An error is written as a gap, and the next call of `pull` raises it."""
+        """Pull until closed. An error is recorded as a gap, and raised by the next call of `pull`."""
         looked_ns = mono_ns()
         try:
             while True:
@@ -210,7 +210,7 @@ class KubeAgent:
             self._gap(AGENT_DOMAIN, str(error))
 
     async def _pull(self) -> None:
-        """Fetch all that is new. That may take many answers, and no other question may come between them."""
+        """Fetch everything new. This may take many exchanges, and no other request may come between them."""
         async with self._turn:
             while True:
                 self._mirror.accept(await self._exchange(self._mirror.request()))
@@ -222,7 +222,7 @@ class KubeAgent:
             return await self._exchange(request)
 
     async def _exchange(self, request: Answer) -> Answer:
-        """Ask one question. If the stream breaks it is opened and asked again, for at most `BACK_S`."""
+        """Send one request. If the stream breaks, open it again and repeat the request, for at most `BACK_S`."""
         broke: list[StreamBroken] = []
 
         async def answered() -> Answer | None:
@@ -252,7 +252,7 @@ class KubeAgent:
             await stream.close()
 
     async def _compare_clocks(self) -> None:
-        """Measure the clock offset. It is done at both ends of a trial, since clocks drift."""
+        """Measure the clock offset. This is done at both ends of a trial, because clocks drift."""
         async with self._turn:
             if self._stream is None:
                 self._stream = await self._opened()
@@ -260,7 +260,10 @@ class KubeAgent:
                 self._put(event)
 
     async def _look(self) -> None:
-        """Raise SetupError if the agent's process or its pod is gone. An API server that is away proves nothing."""
+        """Raise SetupError if the agent's process or pod is gone.
+
+        If the API server does not answer, nothing is known.
+        """
         try:
             ended = await self._terminated()
         except ApiError:
@@ -273,7 +276,7 @@ class KubeAgent:
         return await self._terminated() is not None
 
     async def _terminated(self) -> Object | None:
-        """Return how the agent's container ended; None while it runs."""
+        """Return how the agent's container ended, or None while it runs."""
         found = await self._api.get(self._path)
         if found is None:
             return {"reason": "its pod is gone"}
@@ -282,7 +285,7 @@ class KubeAgent:
         return ended
 
     async def _keep_log(self) -> None:
-        """Keep what its processes said on standard error, which is nothing unless something went wrong."""
+        """Save the standard error of the agent, which is empty unless something went wrong."""
         read = partial(self._api.core.read_namespaced_pod_log, self._name, self._namespace, container=AGENT)
         try:
             said = await self._api.run(read)
@@ -296,13 +299,13 @@ class KubeAgent:
         return f"/api/v1/namespaces/{self._namespace}/pods/{self._name}"
 
     def _gap(self, source: str, text: str) -> None:
-        """Write a gap, from the last answer until now, on the host's clock."""
+        """Write a gap from the last answer until now, on the host's clock."""
         gap = Gap(source=source, text=text)
         self._put(Stamped(event=gap, domain=HOST, at_ns=mono_ns(), since_ns=self._answered_ns))
 
 
 async def launch(api: Api, manifests: tuple[Object, Object], directory: Path, put: Put) -> KubeAgent:
-    """Bring up the agent that `manifests` (its ConfigMap, its pod) describe; what was made goes again if it fails."""
+    """Start the agent that `manifests` describe: its ConfigMap and its pod. If that fails, both are removed."""
     configuration, pod = manifests
     agent = KubeAgent(api, pod, directory, put)
     try:

@@ -1,8 +1,7 @@
-"""The Kubernetes API as the harness uses it: one cluster, named explicitly, every request with a time-out.
+"""The Kubernetes API as the harness uses it: one cluster, named explicitly, and a timeout for every request.
 
-No other module makes a Kubernetes client. It reads the kubeconfig that it is given and never ~/.kube or the
-environment, so that no command can reach a cluster that nobody named. What is applied, and what that means, is in
-`deploy`.
+Only this module makes Kubernetes clients. It reads the kubeconfig that it is given, and never ~/.kube or the
+environment, so that no command can reach a cluster that the user did not name.
 """
 
 import asyncio
@@ -23,21 +22,21 @@ from chaos.undo import RUN
 
 CONNECT_S, REQUEST_S = 5.0, 30.0
 CONNECTIONS = 32
-"""How many connections one client keeps open: every watch and every followed log takes one for as long as it runs."""
+"""How many connections a client keeps open. Each watch and each followed log takes one."""
 MANAGER = "failover-harness"
-"""Our field manager, and the value of the label that marks every object of ours."""
+"""Our field manager, and the value of the label that marks all our objects."""
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OURS = f"{MANAGED_BY}={MANAGER}"
 RUN_LABEL = "failover-harness/run"
-SYSTEM_LABEL = "failover-harness/system"
-"""On what is in the namespace of the node helpers: which system it is for, by its namespace."""
 """The label with the id of the run that made an object."""
+SYSTEM_LABEL = "failover-harness/system"
+"""The label, on our objects in the node helpers' namespace, with the namespace of the system that they are for."""
 Object = dict[str, Any]
 T = TypeVar("T")
 
 
 def carried(manifest: Object, run: str, **annotations: str) -> Object:
-    """A manifest of ours that says which run made it: as a label, and in a pod in the environment of its processes."""
+    """Return a manifest that names the run: in a label and, for a pod, in the environment of its containers."""
     metadata = manifest["metadata"]
     labels = metadata.get("labels", {}) | {MANAGED_BY: MANAGER, RUN_LABEL: run}
     made = {**manifest, "metadata": {**metadata, "labels": labels}}
@@ -51,7 +50,7 @@ def carried(manifest: Object, run: str, **annotations: str) -> Object:
 
 
 class ApiError(SetupError):
-    """The API server refused or did not answer. `status` is its HTTP status, or 0 if there was no answer."""
+    """The API server refused or did not answer. `status` is the HTTP status, or 0 if there was no answer."""
 
     def __init__(self, text: str, status: int = 0) -> None:
         super().__init__(text)
@@ -59,7 +58,7 @@ class ApiError(SetupError):
 
 
 class _TimedClient(client.ApiClient):
-    """A client with a time-out for every request; the library waits for ever by default."""
+    """A client with a timeout for every request. The library's default has none."""
 
     request_s = REQUEST_S
 
@@ -77,7 +76,7 @@ class _TimedClient(client.ApiClient):
 
 
 class Api:
-    """One cluster. Blocking calls run in threads, so that a server that hangs does not hold up unrelated work."""
+    """One cluster. Blocking calls run in threads, so that a slow server does not delay unrelated work."""
 
     def __init__(self, kubeconfig: Path, context: str | None = None, request_s: float = REQUEST_S) -> None:
         self.kubeconfig = kubeconfig
@@ -89,11 +88,11 @@ class Api:
         self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}
 
     def new_client(self) -> client.ApiClient:
-        """A client that shares nothing with the others: an exec stream alters the one it runs on while it opens."""
+        """Return a separate client. An exec stream needs its own, because it alters its client while it opens."""
         settings = client.Configuration()
         settings.retries = False
         settings.connection_pool_maxsize = CONNECTIONS
-        settings.proxy = None  # of the environment; a proxy that the kubeconfig names is used
+        settings.proxy = None  # ignores a proxy of the environment; one that the kubeconfig names is used
         try:
             new_client_from_config(str(self.kubeconfig), self.context, False, settings)  # type: ignore[no-untyped-call]
         except (ConfigException, OSError) as error:
@@ -103,7 +102,7 @@ class Api:
         return timed
 
     async def run(self, call: Callable[[], T]) -> T:
-        """Run a blocking call in a thread, and turn the library's errors into an `ApiError`."""
+        """Run a blocking call in a thread. Raises ApiError for the library's errors."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, call)
         except ApiException as error:
@@ -113,10 +112,10 @@ class Api:
             raise ApiError(f"the API server at {host} did not answer: {error}") from error
 
     async def request(self, method: str, path: str, body: Object | None = None, **query: str) -> Object:
-        """One request, and its answer as plain JSON. A PATCH is a server-side apply, a MERGE a JSON merge patch.
+        """Send a request and return its JSON. PATCH is a server-side apply, and MERGE a JSON merge patch.
 
-        If the caller is cancelled, a request that changes something is still waited for: otherwise what undoes it might
-        reach the server first.
+        If the caller is cancelled, a request that changes something is still waited for. Otherwise its undo might reach
+        the server first.
         """
         request = asyncio.create_task(self.run(lambda: dict(json.loads(self._request(method, path, body, query)))))
         try:
@@ -128,7 +127,7 @@ class Api:
             raise
 
     async def text(self, path: str, **query: str) -> str:
-        """Return what a GET answers that is no JSON, as a log."""
+        """Return the answer to a GET that is not JSON, such as a log."""
         data = await self.run(lambda: self._request("GET", path, None, query))
         return data.decode("utf-8", "replace")
 
@@ -162,12 +161,12 @@ class Api:
             raise
 
     async def apply(self, manifest: Object, namespace: str | None = None) -> Object:
-        """Apply an object on the server's side; `namespace` is for one that names none."""
+        """Apply an object on the server's side. `namespace` is used if the object names none."""
         path = await self.path_of(manifest, namespace)
         return await self.request("PATCH", path, manifest, fieldManager=MANAGER, force="true")
 
     async def delete(self, path: str, grace_s: int | None = None) -> bool:
-        """Ask for deletion; dependents follow in the background. False if there was nothing to delete."""
+        """Request deletion; dependents follow in the background. Return False if there was nothing to delete."""
         options: Object = {"propagationPolicy": "Background"}
         if grace_s is not None:
             options["gracePeriodSeconds"] = grace_s
@@ -180,7 +179,7 @@ class Api:
         return True
 
     async def path_of(self, manifest: Object, namespace: str | None = None) -> str:
-        """Return the path of an object. Raises ApiError with status 404 for a kind that the server does not serve."""
+        """Return the path of an object. Raises ApiError with status 404 if the server does not serve its kind."""
         version, kind, meta = manifest["apiVersion"], manifest["kind"], manifest["metadata"]
         root = f"/apis/{version}" if "/" in version else f"/api/{version}"
         plural, namespaced = await self._resource(root, kind)
@@ -208,7 +207,7 @@ class Api:
 
 
 def _reason(error: ApiException) -> str:
-    """Return the server's own sentence, if its body has one."""
+    """Return the message in the body of the error, if there is one."""
     text = str(error.body or error.reason)
     try:
         return f"{error.status}: {json.loads(text)['message']}"

@@ -1,7 +1,7 @@
-"""A system on Kubernetes, as a trial's worker reaches it: `connect` gives a `chaos.cluster.base.Cluster`.
+"""A system on Kubernetes, as the worker of a trial uses it. `connect` yields a `chaos.cluster.base.Cluster`.
 
-Faults go through the node helpers and the API server. Whoever causes an effect stamps it, on its own node; that a pod
-is gone or being deleted is told by the watch. Nothing is tried again: a fault that broke half-way is an error.
+Faults are made by the node helpers and the API server. A helper stamps the effect of a fault on its own node; that a
+pod is being deleted or is gone is seen by the watch. Nothing is retried: a fault that fails half-way is an error.
 """
 
 import asyncio
@@ -35,9 +35,9 @@ MEMBERS_S = 10.0
 
 
 class KubeCluster:
-    """One system on Kubernetes, as the worker of a trial reaches it.
+    """One system on Kubernetes, as the worker of a trial uses it.
 
-    It must be used from one event loop. What the threads of the watches say is handed over to that loop.
+    Use it from one event loop. Events from the watch threads are handed over to that loop.
     """
 
     kind = "kube"
@@ -61,7 +61,8 @@ class KubeCluster:
         self._helpers: dict[str, NodeHelper] = {}
         self._nodes = Nodes(api, self._run.name)
         self._silent: dict[str, int] = {}
-        """The nodes whose helper was taken away, since they were to be stopped, each with when that was."""
+        """Maps each node whose helper was removed, because the node or its kubelet was to be stopped, to when that
+        was."""
         self._starting: dict[str, asyncio.Task[None]] = {}
         self._late: set[asyncio.Task[None]] = set()
         self._opened = False
@@ -70,7 +71,7 @@ class KubeCluster:
         self._watcher = Watcher(api, scenario, directory, self._put)
 
     async def open(self) -> None:
-        """Remove what a killed run left, begin to watch, and start a helper on every node that has a member."""
+        """Remove what a killed run left, start the watches, and start a helper on every node that has a member."""
         await self._api.apply(namespace_object())
         await remove_ours(self._api, (NAMESPACE,), self._ours)
         await remove_ours(self._api, (self._kube.namespace,))
@@ -83,7 +84,7 @@ class KubeCluster:
         self._share_out()
 
     async def close(self) -> None:
-        """Remove everything of ours. Every part is tried, and the failures are raised together at the end."""
+        """Remove everything of ours. Try every part, and raise all failures together at the end."""
         self._opened = False
         await asyncio.gather(*self._late)
         ending: list[Awaitable[object]] = [agent.remove() for agent in self._agents]
@@ -107,7 +108,7 @@ class KubeCluster:
         return await (self._pods.crash(member, helper) if how is Stop.CRASH else helper.stop(member, how))
 
     async def api_server(self) -> tuple[str, ...]:
-        """Return the address of its Service, which a pod's own network sees, and those behind it."""
+        """Return the cluster IPs of the API server's Service, as pods see them, and the addresses behind it."""
         service = await self._api.get("/api/v1/namespaces/default/services/kubernetes")
         slices = await self._api.items(
             "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices",
@@ -132,7 +133,10 @@ class KubeCluster:
         return await helper.afflict(member, do, **how)
 
     async def disturb(self, member: Member, how: Disturbance) -> Effect:
-        """A node that is to fall silent loses its helper first, which could not say any more that it heals."""
+        """Disturb a node.
+
+        If it will fall silent, its helper is removed first, since it could not be reached to heal later.
+        """
         if how in (Disturbance.STOP_NODE, Disturbance.STOP_KUBELET):
             helper, self._silent[member.node] = self._helpers.pop(member.node), mono_ns()
             await helper.close()
@@ -169,9 +173,9 @@ class KubeCluster:
         return agent
 
     async def _helper(self, node: str) -> NodeHelper:
-        """Return the helper of a node, which is started if the node has none yet.
+        """Return the helper of a node.
 
-        Raises FaultError for a silent node.
+        Start one if the node has none. Raises FaultError for a node that this run stopped.
         """
         if node in self._silent:
             raise FaultError(f"{node} was stopped by this run, and nothing can be done there until that is healed")
@@ -184,7 +188,7 @@ class KubeCluster:
         return self._helpers[node]
 
     def _share_out(self) -> None:
-        """Tell each helper the members of its node. If a member came to a node without a helper, start one there."""
+        """Tell each helper the members on its node. Start a helper on a node that a member has moved to."""
         members = self._watcher.members().values()
         for node in {member.node for member in members} - self._helpers.keys() - self._silent.keys():
             self._late.add(asyncio.create_task(self._start_late(node, mono_ns())))
@@ -192,7 +196,10 @@ class KubeCluster:
             helper.watched = [member for member in members if member.node == node]
 
     async def _start_late(self, node: str, since_ns: int) -> None:
-        """Start the helper of a node that has had none since then. Until it runs waits there are not seen: a gap."""
+        """Start the helper of a node that has had none since `since_ns`.
+
+        Waits there were not seen meanwhile, which is a gap.
+        """
         try:
             await self._helper(node)
             text = "its helper was started when a member had come to it"
@@ -209,7 +216,7 @@ class KubeCluster:
         return free_node(nodes, busy)
 
     def _put(self, stamped: Stamped[Event]) -> None:
-        """Take an event from any thread."""
+        """Take an event, from any thread."""
         self._loop.call_soon_threadsafe(self._take, stamped)
 
     def _take(self, stamped: Stamped[Event]) -> None:
@@ -221,7 +228,7 @@ class KubeCluster:
 
 
 async def _all(steps: Sequence[Awaitable[object]], failed: str) -> list[object]:
-    """Do all steps side by side. If some fail, raise one FaultError with all their sentences."""
+    """Run all steps concurrently. If some fail, raise one FaultError with all their messages."""
     results = await asyncio.gather(*steps, return_exceptions=True)
     errors = [result for result in results if isinstance(result, Exception)]
     if errors:
@@ -232,7 +239,10 @@ async def _all(steps: Sequence[Awaitable[object]], failed: str) -> list[object]:
 
 @asynccontextmanager
 async def connect(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> AsyncIterator[KubeCluster]:
-    """The cluster that `ref` names; `directory` is the trial's. Leaving removes everything of ours but the system."""
+    """Yield the cluster that `ref` names.
+
+    `directory` is the trial's. On leaving, everything of ours but the system is removed.
+    """
     with Api(Path(ref["kubeconfig"]), ref["context"]) as api:
         cluster = KubeCluster(api, scenario, directory, ref)
         try:

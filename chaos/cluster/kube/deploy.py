@@ -1,8 +1,8 @@
-"""Bring a scenario's system up on Kubernetes, take it away, and say of a pod that is not Ready what Kubernetes says.
+"""Deploy a scenario's system on Kubernetes, remove it, and describe a pod that is not Ready.
 
-Manifests are read and applied in an order that works; then the pods are waited for. Ready pods are not a healthy
-system: that is judged by `chaos.cluster.health`, once the agent can look. Pods of our own beside the system are waited
-for and removed here too. Whatever we create carries one label, so that a later run finds what a killed one left.
+Manifests are applied in an order that works; then the pods are waited for. A system whose pods are Ready need not be
+healthy: `chaos.cluster.health` judges that later. Our own pods are waited for and removed here too. Everything we
+create has one label, so that a later run finds what a killed run left.
 """
 
 import asyncio
@@ -24,34 +24,34 @@ from chaos.undo import run_id
 from chaos.until import until
 
 FIRST = {"Namespace": 0, "CustomResourceDefinition": 1}
-"""The kinds that other objects need. They are applied first; the rest keep the order of the files."""
+"""The kinds that other objects need. They are applied first. All other objects keep the order of the files."""
 ESTABLISHED_S, GONE_S, EMPTY_S = 30.0, 90.0, 60.0
 PODS = "/api/v1/namespaces/{}/pods"
 CLAIMS = "/api/v1/namespaces/{}/persistentvolumeclaims"
 VOLUMES = "/api/v1/persistentvolumes"
 READY_S, POLL_S, SAY_S = 180.0, 0.5, 5.0
 NAMESPACE = "failover-harness"
-"""The namespace of the node helpers. They are privileged, which a namespace has to allow."""
+"""The namespace of the node helpers. It has to allow them, because they are privileged."""
 KINDS = ("pods", "configmaps")
 RUNNING_S, OURS_GONE_S = 60.0, 40.0
 TAIL_LINES = 20
 
 
 def objects(folder: Path, manifests: Iterable[str]) -> list[Object]:
-    """Return every object of the files and folders named, in their order.
+    """Return every object in these files and folders, in their order.
 
-    Raises ScenarioError for what is no object.
+    Raises ScenarioError for a document that is no object.
     """
     found = [one for path in _files(folder, manifests) for one in _documents(path)]
     return sorted(found, key=lambda one: FIRST.get(one["kind"], len(FIRST)))
 
 
 def moved(found: list[Object], written: str, to: str) -> list[Object]:
-    """Return the objects in the namespace `to`, wherever they name the `written` one.
+    """Return the objects with the namespace `written` replaced by `to`.
 
-    They name it as the Namespace itself, as a value of `namespace`, and in names of DNS, as the configuration of a
-    proxy has them: `redis.written.svc`, and `redis.written` if one of the objects is a Service `redis`. Without that
-    the second of two systems would lead its clients to the first.
+    It is replaced where it is the name of a Namespace, a value of `namespace`, or part of a DNS name, as in the
+    configuration of a proxy: `redis.written.svc`, and `redis.written` if one of the objects is a Service `redis`.
+    Otherwise the second of two systems would send its clients to the first.
     """
     services = "|".join(re.escape(one["metadata"]["name"]) for one in found if one["kind"] == "Service")
     name = re.compile(rf"(?<=\.){re.escape(written)}(?=\.svc\b)")
@@ -76,12 +76,12 @@ def moved(found: list[Object], written: str, to: str) -> list[Object]:
 
 
 def described(found: Iterable[Object]) -> str:
-    """Return what a user would call them: programs with their version, custom resources with their namespace."""
+    """Return a description for the user: programs with their version, and custom resources with their namespace."""
     return ", ".join(words for one in found for words in _words(one))
 
 
 def is_custom(one: Object) -> bool:
-    """Return whether a CRD adds its kind, which is so if the domain of its group is not Kubernetes's own."""
+    """Return whether a CRD defines the object's kind: its API group has a domain that is not Kubernetes's own."""
     group = one["apiVersion"].rpartition("/")[0]
     return "." in group and not group.endswith(".k8s.io")
 
@@ -113,10 +113,10 @@ def _words(one: Object) -> Iterator[str]:
 
 
 class Deployment:
-    """One scenario's system in one cluster. `written` is the namespace that its manifests name.
+    """One scenario's system in one cluster. `written` is the namespace in its manifests.
 
-    A system beside others is in another one. Whatever is in no namespace, or in that of the operator, is shared.
-    `image` is one with a shell, for a pod that empties volumes.
+    If several systems run side by side, this one is in another namespace. Objects without a namespace, or in the
+    operator's, are shared. `image` must contain a shell; a pod with it empties volumes.
     """
 
     def __init__(self, api: Api, scenario: Scenario, folder: Path, written: str, image: str) -> None:
@@ -127,11 +127,11 @@ class Deployment:
 
     @property
     def text(self) -> str:
-        """What is deployed, as a user would call it."""
+        """A short description of the deployed objects."""
         return described(self._objects)
 
     async def apply(self) -> None:
-        """Apply every object. One that is there as wanted stays as it is."""
+        """Apply every object. An object that is already as wanted does not change."""
         for one in self._objects:
             await until(partial(self._served, one), within_s=ESTABLISHED_S, because=f"{one['kind']} is not served")
             try:
@@ -141,7 +141,7 @@ class Deployment:
                 raise SetupError(f"{name} could not be applied: {error}") from error
 
     async def remove(self) -> None:
-        """Remove what the manifests put into the system's namespace, its pods, and the claims of its volumes."""
+        """Remove the manifests' objects in the system's namespace, the system's pods, and the claims of its volumes."""
         if not self._objects:
             raise SetupError(
                 "the system cannot be deployed afresh, since the scenario names no manifests: "
@@ -159,7 +159,10 @@ class Deployment:
         await self._release_volumes()
 
     async def _served(self, one: Object) -> str | None:
-        """The path of an object; None if its kind is not served yet, as for a moment after its CRD was applied."""
+        """Return the path of an object, or None if its kind is not served yet.
+
+        A kind is not served until a moment after its CRD was applied.
+        """
         try:
             return await self._api.path_of(one, self._kube.namespace)
         except ApiError as error:
@@ -176,9 +179,9 @@ class Deployment:
     async def _release_volumes(self) -> None:
         """Empty released volumes and make them available again.
 
-        Otherwise a storage class without a provisioner runs out of them, and a system would begin with the data of one
-        that is gone: Redis does not start on files of another user, and a new master would have old keys. One that is
-        not retained is left to its provisioner, and any other may have been taken away meanwhile.
+        Otherwise a storage class without a provisioner runs out of volumes, and a new system would start with old data:
+        Redis does not start on files of another user, and a new master would have old keys. A volume that is not
+        retained is left to its provisioner. Another process may have taken a volume meanwhile.
         """
         for volume in await self._api.items(VOLUMES):
             claim = volume["spec"].get("claimRef", {})
@@ -195,9 +198,11 @@ class Deployment:
                     raise
 
     async def _empty(self, volume: Object) -> None:
-        """Remove what is in a volume that is a folder of a node, by a pod there. Others are the matter of their driver.
+        """Delete the content of a volume that is a folder of a node, with a pod there.
 
-        Raises SetupError if that could not be done: what would be deployed then would not be fresh.
+        Other volumes are left to their driver.
+
+        Raises SetupError if that fails, because the deployed system would not be fresh.
         """
         name, spec = volume["metadata"]["name"], volume["spec"]
         folder = (spec.get("hostPath") or spec.get("local") or {}).get("path")
@@ -245,7 +250,7 @@ class Deployment:
 
 
 class Readiness:
-    """The pods that a scenario's selectors name, and how many of each there have to be."""
+    """The pods that a scenario's selectors name, and how many of each must be Ready."""
 
     def __init__(self, api: Api, system: System, tell: Tells) -> None:
         self._api = api
@@ -264,10 +269,12 @@ class Readiness:
         self._pod: Object | None = None
 
     async def wait(self, within_s: float = READY_S, *, say_s: float = SAY_S, described_s: float = DESCRIBED_S) -> None:
-        """Wait, and say what is waited for every `say_s` seconds; describe it once, after `described_s`.
+        """Wait until all pods are Ready.
 
-        The SetupError names a pod that is not Ready, what it waits for, its last lines and its last event. A pod whose
-        container cannot start as its manifest is written ends the wait at once.
+        Tell what is waited for every `say_s` seconds, and describe it once after `described_s`.
+
+        Raises SetupError with the pod that is not Ready, what it waits for, its last log lines and its last event. If a
+        pod cannot start because its manifest is wrong, the wait ends at once.
         """
         async with self._telling(say_s, described_s):
             try:
@@ -276,7 +283,7 @@ class Readiness:
                 raise SetupError(f"{error}; {await self._described()}") from error
 
     async def _described(self) -> str:
-        """Return the last lines of the pod that is not Ready, and what Kubernetes said last of it."""
+        """Return the last log lines and the last event of the pod that is not Ready."""
         if self._pod is None:
             return await last_event(self._api, self._namespace, None)
         name = self._pod["metadata"]["name"]
@@ -300,7 +307,7 @@ class Readiness:
 
     @asynccontextmanager
     async def _telling(self, say_s: float, described_s: float) -> AsyncIterator[None]:
-        """Tell now and then what is waited for, and for how long."""
+        """While in the context, tell every `say_s` seconds what is waited for, and for how long."""
         begun_ns = mono_ns()
 
         async def tell() -> None:
@@ -321,7 +328,10 @@ class Readiness:
 
 
 async def log_tail(api: Api, namespace: str, pod: Object) -> list[str]:
-    """Return the last lines of a pod's container, or of the one before it while it waits; none where it has no log."""
+    """Return the last log lines of a pod's container, or of its previous one while it waits.
+
+    Empty if there is no log.
+    """
     path = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}/log"
     before = {"previous": "true"} if waiting_reasons(pod) else {}
     try:
@@ -331,7 +341,7 @@ async def log_tail(api: Api, namespace: str, pod: Object) -> list[str]:
 
 
 async def last_event(api: Api, namespace: str, pod: str | None) -> str:
-    """Return what Kubernetes said last of a pod, or of its namespace if there is no pod at all."""
+    """Return the last event about a pod, or about its namespace if `pod` is None."""
     query = {"fieldSelector": f"involvedObject.name={pod}"} if pod else {}
     found = await api.items(f"/api/v1/namespaces/{namespace}/events", **query)
     if not found:
@@ -348,13 +358,13 @@ def is_ready(pod: Object) -> bool:
 
 
 def waiting_reasons(pod: Object) -> list[str]:
-    """Return why its containers do not run, in Kubernetes's words."""
+    """Return Kubernetes's reasons why the pod's containers wait."""
     states = [one.get("state", {}).get("waiting") for one in pod.get("status", {}).get("containerStatuses", [])]
     return [str(one["reason"]) for one in states if one]
 
 
 def state_of(pod: Object) -> str:
-    """The most telling word of a pod that is not Ready: why a container waits, else which condition is not met."""
+    """Return why a pod is not Ready: the reason why a container waits, or else the condition that is not met."""
     status = pod.get("status", {})
     for container in status.get("containerStatuses", []):
         waiting = container.get("state", {}).get("waiting")
@@ -370,10 +380,10 @@ def namespace_object() -> Object:
 
 
 async def remove_ours(api: Api, namespaces: Iterable[str], selector: str = OURS) -> int:
-    """Delete every pod and configuration of ours, wait until all are gone, and return how many there were.
+    """Delete our pods and ConfigMaps, wait until they are gone, and return how many there were.
 
-    With a `selector` only those of one system, where others are played beside it. Node helpers keep their grace, in
-    which they undo the faults that they hold.
+    `selector` can limit this to one system, where several run side by side. Node helpers keep their grace period, in
+    which they undo their faults.
     """
     paths = [f"/api/v1/namespaces/{namespace}/{kind}" for namespace in namespaces for kind in KINDS]
     count = 0
@@ -390,7 +400,10 @@ async def remove_ours(api: Api, namespaces: Iterable[str], selector: str = OURS)
 
 
 async def wait_running(api: Api, namespace: str, name: str) -> Object:
-    """Wait until all containers of a pod are Ready, and return the pod. A SetupError says why one is not."""
+    """Wait until all containers of a pod are Ready, and return the pod.
+
+    Raises SetupError with the reason if they are not.
+    """
     path = f"/api/v1/namespaces/{namespace}/pods/{name}"
     seen: Object = {}
 

@@ -1,7 +1,7 @@
-"""What servers and HAProxy say of their own settings, for `failover init`: asked in their own pods, or read in a file.
+"""Read the settings of Redis, Sentinel and HAProxy for `failover init`.
 
-A server is asked by the redis-cli of its own container. So no port has to be open from here, and the password stays in
-the container's own variable.
+Redis and Sentinel are asked with the redis-cli of their own containers. So no port has to be reachable from here, and
+the password stays in the container's environment. HAProxy's settings are read from its configuration file.
 """
 
 import base64
@@ -24,7 +24,7 @@ _CHECKS = re.compile(r"^\s*(?:default-server|server)\b.*\binter (\S+).*?\bfall (
 
 
 def from_haproxy(system: FoundSystem, configmaps: Sequence[Object]) -> None:
-    """Take its stats socket, its backend and its checks from the file that its pods mount."""
+    """Take the stats socket, the backend and the checks from the configuration that HAProxy's pods mount."""
     if system.proxy is None:
         return
     mounted = {
@@ -48,9 +48,9 @@ def from_haproxy(system: FoundSystem, configmaps: Sequence[Object]) -> None:
 
 
 def asking(port: int, commands: Iterable[str], variable: str = "") -> list[str]:
-    """Return a command for a container that asks its server by redis-cli. It answers one request of a `LineStream`.
+    """Return a command that asks a container's own server by redis-cli, and answers one request of a `LineStream`.
 
-    The password stays in the container's own variable. The answer goes as base64, since it is many lines.
+    The password stays in the container's variable. The answer is in base64, because it has several lines.
     """
     login = f'REDISCLI_AUTH="${variable}" ' if variable else ""
     words = "\\n".join(commands)
@@ -59,7 +59,7 @@ def asking(port: int, commands: Iterable[str], variable: str = "") -> list[str]:
 
 
 async def read_settings(api: Api, system: FoundSystem) -> None:
-    """Ask the first Redis and the first Sentinel for their settings, in their own pods, and keep what they say."""
+    """Ask the first Redis and the first Sentinel for their settings, in their pods, and store them in `system`."""
     variable = system.password.variable if system.password else ""
     config = [f"CONFIG GET {name}" for name in ASKED]
     for group, commands, login in ((system.redis, config, variable), (system.sentinel, ["SENTINEL MASTERS"], "")):
@@ -87,7 +87,7 @@ async def _said(api: Api, program: PodProgram) -> str:
 
 
 def from_redis(system: FoundSystem, said: str) -> None:
-    """Take the answers to CONFIG GET: a line with the name, and one with the value."""
+    """Take the reply to CONFIG GET: each name is on one line, and its value on the next."""
     lines = said.splitlines()
     values = {name: number(value) for name, value in pairwise(lines) if name in ASKED}
     if values:
@@ -98,7 +98,7 @@ def from_redis(system: FoundSystem, said: str) -> None:
 
 
 def from_sentinel(system: FoundSystem, said: str) -> None:
-    """Take the answer to SENTINEL MASTERS: a line with each name, and one with its value."""
+    """Take the reply to SENTINEL MASTERS: each name is on one line, and its value on the next."""
     lines = said.splitlines()
     masters: list[dict[str, str]] = []
     for name, value in _pairs(lines):

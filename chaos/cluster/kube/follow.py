@@ -1,9 +1,9 @@
-"""What the API server sends without end: the lines of one answer, and one kind of object kept up to date by a watch.
+"""Read unending answers of the API server: single lines, and a collection of objects that a watch keeps current.
 
-An object is listed, watched, and listed again, for ever. A fact of a watch is an interval: from the last time that the
-old state was seen to its arrival. A watch is silent while nothing changes, so a list every `relist_s`, from the
-server's own cache, says that nothing did. Each list and each arrival is compared with what is kept, since what comes
-late through one way has come through the other before.
+A collection is listed, watched until the server ends the watch, and listed again. A change is known as an interval,
+from when the old state was last confirmed to when the change arrived. A watch is silent while nothing changes, so a
+list every `relist_s` seconds, served from the server's cache, confirms the present state. Lists and watch events may
+overtake each other, so each is compared with the present state.
 """
 
 import json
@@ -33,9 +33,9 @@ class Silent(ApiError):
 
 
 class StreamedLines:
-    """An answer of the API server that goes on: a watch, a followed log. One thread reads it, another may end it.
+    """An unending answer of the API server: a watch or a followed log. One thread reads it; another may end it.
 
-    Raises ApiError if the server refuses or breaks off, and Silent if it says nothing for `silent_s`.
+    Raises ApiError if the server refuses or breaks off, and Silent if nothing comes for `silent_s` seconds.
     """
 
     def __init__(self, api: client.ApiClient, path: str, silent_s: float, **query: str) -> None:
@@ -57,7 +57,10 @@ class StreamedLines:
             raise ApiError(f"{path}: {answer.status}: {text[:200]}", answer.status)
 
     def __iter__(self) -> Iterator[bytes]:
-        """Whole lines without their ends, as they arrive. If the answer breaks off, an unfinished line is dropped."""
+        """Yield whole lines as they arrive, without line ends.
+
+        If the answer breaks off, an unfinished line is dropped.
+        """
         rest = b""
         try:
             for chunk in self._response.stream(CHUNK, decode_content=False):
@@ -73,7 +76,7 @@ class StreamedLines:
             yield rest
 
     def end(self) -> None:
-        """End the answer, from another thread. Whoever reads sees the end."""
+        """End the answer, from another thread. The reader sees a normal end."""
         self._ended = True
         with suppress(RuntimeError, ValueError, OSError):  # it has ended by itself
             self._response.shutdown()
@@ -87,7 +90,7 @@ class StreamedLines:
 
 @dataclass(frozen=True, slots=True)
 class ObjectChange:
-    """An object that is new, changed or gone. `since_ns` is None if it was there when we first looked."""
+    """An object that is new, changed or gone. `since_ns` is None if the object existed when we first looked."""
 
     object: Object
     gone: bool
@@ -97,7 +100,7 @@ class ObjectChange:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """What is followed: a path, a selector, and how often it is listed beside its watch (0: never)."""
+    """The path and the selector of a collection to follow, and how often to list it besides its watch (0: never)."""
 
     name: str
     path: str
@@ -106,7 +109,7 @@ class Collection:
 
 
 class Followed:
-    """Follows a collection in two threads: one watches, one lists. `see` is called for every change, in order."""
+    """Follows a collection in two threads: one watches, one lists. Calls `see` for every change, in order."""
 
     def __init__(
         self,
@@ -134,7 +137,7 @@ class Followed:
             self._threads.append(relisting)
 
     def start(self) -> None:
-        """Begin. Raises ApiError if the first list fails; then nothing was begun."""
+        """Start following. Raises ApiError if the first list fails; then no thread was started."""
         self.list()
         for thread in self._threads:
             thread.start()
@@ -149,7 +152,7 @@ class Followed:
                 thread.join(LIST_S)
 
     def list(self) -> None:
-        """Ask for everything, from the server's cache. An answer that is older than what is known is ignored."""
+        """List everything, from the server's cache. An answer that is older than the known state is ignored."""
         asked_ns = mono_ns()
         with StreamedLines(self._api, self._source.path, LIST_S, resourceVersion="0", **self._query) as lines:
             found = json.loads(b"\n".join(lines))
@@ -166,11 +169,11 @@ class Followed:
             self._mended()
 
     def follow(self) -> None:
-        """One watch, from the last list until the server ends it. Raises ApiError if it breaks off."""
+        """Watch from the last list until the server ends the watch. Raises ApiError if the watch breaks off."""
         query = {"watch": "true", "resourceVersion": str(self._version), "timeoutSeconds": str(WATCH_S)}
         with StreamedLines(self._api, self._source.path, SILENT_S, **query, **self._query) as lines:
             self._watch = lines
-            if not self._ended.is_set():  # else nobody was told to end this one
+            if not self._ended.is_set():  # otherwise `stop` did not see this watch and cannot end it
                 for line in lines:
                     self._arrived(json.loads(line))
 
@@ -186,7 +189,7 @@ class Followed:
                 self._version = version
 
     def _change(self, one: Object, *, gone: bool) -> None:
-        """Tell of an object, unless it is known as it is."""
+        """Report a change of an object, unless its version is known already."""
         uid, version = one["metadata"]["uid"], one["metadata"]["resourceVersion"]
         known = self._objects.get(uid)
         if gone:
@@ -208,7 +211,10 @@ class Followed:
                 self._listed_again()
 
     def _listed_again(self) -> None:
-        """List again after a break: no watch tells what happened meanwhile. If that fails, the next round tries."""
+        """List again after a break, because no watch reports what happened meanwhile.
+
+        A failure is left to the next round.
+        """
         try:
             if not self._ended.is_set():
                 self.list()
@@ -228,7 +234,10 @@ class Followed:
                 self._broken, self._gap_ns = str(error), self._heard_ns
 
     def _mended(self) -> None:
-        """Write the gap that the first good list after a break ends. It began when the server was last heard."""
+        """Write the gap that the first successful list after a break ends.
+
+        The gap begins when the server was last heard.
+        """
         if self._broken and not self._ended.is_set():
             gap = Gap(source=f"watch {self._source.name}", text=self._broken)
             self._put(Stamped(event=gap, domain=HOST, at_ns=mono_ns(), since_ns=self._gap_ns))

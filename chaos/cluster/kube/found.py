@@ -1,8 +1,9 @@
-"""What runs in a namespace, for `failover init`: Redis, Sentinel and HAProxy, the Services that lead to them, and who
-looks after them.
+"""Find the system that runs in a namespace, for `failover init`:
 
-It reads objects as the API serves them and changes nothing. What cannot be known from them is a sentence in `remarks`,
-and never a guess. How the text of a scenario is made of it is in `chaos.init`.
+Redis, Sentinel, HAProxy, their Services, the operator.
+
+Objects are read as the API serves them, and nothing is changed. What they do not tell becomes a sentence in `remarks`,
+not a guess. `chaos.init` turns the result into a scenario.
 """
 
 import asyncio
@@ -23,19 +24,22 @@ VOLATILE = {
     "statefulset.kubernetes.io/pod-name",
     "apps.kubernetes.io/pod-index",
 }
-"""Labels that Kubernetes gives by itself, and which a new pod does not have."""
+"""Labels that Kubernetes adds itself and that differ between pods."""
 USUAL = ("app.kubernetes.io/component", "component", "app", "app.kubernetes.io/name", "role")
-"""The labels by which people tell pods apart, the best first."""
+"""The labels that usually distinguish kinds of pods, the best first."""
 MASTERS, REPLICAS = ("master", "primary", "leader"), ("slave", "replica", "secondary", "follower")
 FAILOVERS = "/apis/databases.spotahome.com/v1/namespaces/{}/redisfailovers"
 ASKED = ("maxmemory", "maxmemory-policy", "appendonly", "min-replicas-to-write", "replica-priority")
-"""The settings of Redis that are read. Every server since Redis 5 knows them."""
+"""The settings of Redis that are read. Every server since Redis 5 has them."""
 OF_SENTINEL = ("down-after-milliseconds", "failover-timeout", "parallel-syncs", "quorum")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NamespaceObjects:
-    """What the API served. `elsewhere` are the pods of the whole cluster; None if they may not be listed."""
+    """The objects that the API served.
+
+    `elsewhere` has the pods of the whole cluster, or is None if listing them is forbidden.
+    """
 
     namespace: str
     pods: Sequence[Object]
@@ -47,7 +51,7 @@ class NamespaceObjects:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PodGroup:
-    """The pods of one kind. `selector` has labels that all of them carry and no other pod there."""
+    """The pods of one kind. `selector` has labels that all of them have and no other pod in the namespace has."""
 
     pods: tuple[Object, ...]
     container: Object
@@ -61,7 +65,7 @@ class PodGroup:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LeadingService:
-    """A Service, and the port at which it leads to the pods that it selects."""
+    """A Service, and its port that leads to the pods of a group."""
 
     service: str
     port: int
@@ -73,7 +77,7 @@ class LeadingService:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Password:
-    """Where a password is. `variable` holds it in the container of Redis."""
+    """The Secret of a password. `variable` is the environment variable of Redis's container that holds it."""
 
     secret: str
     key: str
@@ -82,7 +86,7 @@ class Password:
 
 @dataclass(kw_only=True, slots=True)
 class FoundSystem:
-    """What runs. `operator` is the name that a scenario gives it, `by` how a person calls who looks after it."""
+    """The system that was found. `operator` is its name in a scenario, and `by` describes the operator for people."""
 
     redis: PodGroup
     sentinel: PodGroup
@@ -100,19 +104,19 @@ class FoundSystem:
     """Services that lead to any Redis."""
     password: Password | None = None
     tls: str = ""
-    """The Secret with the files of TLS; empty if it speaks none."""
+    """The Secret with the TLS files, or empty if the system uses no TLS."""
     images: list[str] = field(default_factory=list)
     master_name: str = "mymaster"
     settings: dict[str, dict[str, str | int]] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
-    """Where the settings of each part are from."""
+    """Where the settings of each part come from."""
     stats: tuple[int, str] = (0, "")
-    """The port of HAProxy's stats socket and its backend; 0 if it has none."""
+    """The port of HAProxy's stats socket, or 0 if it has none, and its backend."""
     remarks: list[str] = field(default_factory=list)
 
 
 async def look(api: Api, namespace: str) -> NamespaceObjects:
-    """List what is there. What may not be listed is left out, except pods and Services."""
+    """List the objects of the namespace. Those that may not be listed are left out, except pods and Services."""
     within = f"/api/v1/namespaces/{namespace}"
     pods, services = await asyncio.gather(api.items(f"{within}/pods"), api.items(f"{within}/services"))
     failovers, elsewhere, configmaps = await asyncio.gather(
@@ -139,11 +143,11 @@ async def _optional(api: Api, path: str) -> list[Object] | None:
         raise
 
 
-# Which pod is what.
+# The kinds of pods.
 
 
 def kind_of(container: Object) -> MemberKind | None:
-    """Return what a container runs, by its image, its name, its command and its ports."""
+    """Return which kind of member a container runs, by its image, name, command and ports, or None."""
     image = container["image"].partition("@")[0].rpartition("/")[2].partition(":")[0]
     told = " ".join([image, container["name"], *container.get("command", []), *container.get("args", [])]).lower()
     if "haproxy" in image:
@@ -157,7 +161,7 @@ def kind_of(container: Object) -> MemberKind | None:
 
 
 def kinds_of(pod: Object) -> dict[MemberKind, Object]:
-    """Return the kinds that a pod's containers are, with the container of each."""
+    """Map each kind of member that the pod contains to its container."""
     found = ((kind_of(container), container) for container in pod["spec"]["containers"])
     return {kind: container for kind, container in found if kind is not None}
 
@@ -167,7 +171,7 @@ def labels_of(one: Object) -> dict[str, str]:
 
 
 def owner_of(pod: Object) -> str:
-    """Return the name of the StatefulSet or Deployment that made it."""
+    """Return the name of the StatefulSet or Deployment that made the pod."""
     owners = pod["metadata"].get("ownerReferences") or [{"kind": "", "name": pod["metadata"]["name"]}]
     name = str(owners[0]["name"])
     return name.rpartition("-")[0] if owners[0]["kind"] == "ReplicaSet" else name
@@ -178,13 +182,13 @@ def runs(pod: Object) -> bool:
 
 
 def belongs(pod: Object, name: str) -> bool:
-    """Return whether a pod is of the system of this name: by a label, or by who made it."""
+    """Return whether a pod belongs to the system of this name, by a label or by its owner's name."""
     owner = owner_of(pod)
     return name in {*labels_of(pod).values(), owner} or owner.startswith(f"{name}-") or owner.endswith(f"-{name}")
 
 
 def selector_of(pods: Sequence[Object], there: Iterable[Object]) -> str:
-    """Return the fewest labels that all of `pods` carry and no other pod; empty if there are none."""
+    """Return the fewest labels that all of `pods` have and no other pod has, or an empty string."""
     carried = [labels_of(pod).items() for pod in pods]
     common = set(carried[0]).intersection(*carried)
     usable = [(k, v) for k, v in sorted(common) if k not in VOLATILE and v not in (*MASTERS, *REPLICAS)]
@@ -210,7 +214,7 @@ def _group(kind: MemberKind, pods: Sequence[Object], there: Sequence[Object]) ->
 
 
 def found(objects: NamespaceObjects, name: str = "") -> FoundSystem:
-    """Raises ScenarioError in a sentence where there is no Redis with Sentinel, or more than one."""
+    """Return the system. Raises ScenarioError if there is no Redis with Sentinel, or more than one system."""
     there = [pod for pod in objects.pods if runs(pod)]
     pods = [pod for pod in there if not name or belongs(pod, name)]
     where = f"namespace {objects.namespace}" + (f", of the name {name}" if name else "")
@@ -238,7 +242,7 @@ def found(objects: NamespaceObjects, name: str = "") -> FoundSystem:
     return system
 
 
-# Who looks after it.
+# The operator.
 
 
 def _operator(system: FoundSystem, objects: NamespaceObjects, there: Sequence[Object]) -> None:
@@ -266,7 +270,7 @@ def _owner_kinds(pod: Object) -> list[str]:
 
 
 def _spotahome(system: FoundSystem, objects: NamespaceObjects, name: str) -> None:
-    """What the RedisFailover asks for, which counts where pods are still missing."""
+    """Take what the RedisFailover asks for. It counts if pods are still missing."""
     for one in objects.failovers:
         if one["metadata"]["name"] != name:
             continue
@@ -306,7 +310,7 @@ def _operator_pods(system: FoundSystem, objects: NamespaceObjects, there: Sequen
         system.by += f" ({system.operator_pods.container['image'].rpartition(':')[2]})"
 
 
-# Which Service leads where.
+# The Services.
 
 
 def _services(system: FoundSystem, services: Sequence[Object], there: Sequence[Object]) -> None:
@@ -325,7 +329,7 @@ def _services(system: FoundSystem, services: Sequence[Object], there: Sequence[O
 
 
 def _is_role(key: str, value: str, redis: PodGroup) -> bool:
-    """Return whether a label says what a Redis does now: not every Redis carries it with this value."""
+    """Return whether a label tells the present role of a Redis: not all of them have it with this value."""
     return value in (*MASTERS, *REPLICAS) and not all(labels_of(pod).get(key) == value for pod in redis.pods)
 
 
@@ -341,7 +345,7 @@ def _leads(system: FoundSystem, kind: MemberKind, way: LeadingService, role: tup
 
 
 def _way(service: Object, group: PodGroup) -> LeadingService | None:
-    """Return the port at which a Service leads to the group's own port; None if its ports lead elsewhere."""
+    """Return the Service with its port that leads to the group's port, or None if no port does."""
     named = {port.get("name"): port["containerPort"] for port in group.container.get("ports", [])}
     for port in service["spec"].get("ports", []):
         target = port.get("targetPort", port["port"])
@@ -352,12 +356,12 @@ def _way(service: Object, group: PodGroup) -> LeadingService | None:
 
 
 def _written_label(redis: PodGroup) -> str:
-    """Return the label that one pod alone carries as a master; empty if nobody writes one."""
+    """Return the label that one pod alone has as master, or an empty string if there is none."""
     roles = [(k, v) for pod in redis.pods for k, v in labels_of(pod).items() if v in MASTERS]
     return "=".join(roles[0]) if len(roles) == 1 and len(redis.pods) > 1 else ""
 
 
-# What is asked of those who connect.
+# Passwords and TLS.
 
 
 def _secrets(system: FoundSystem) -> None:

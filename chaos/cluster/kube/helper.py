@@ -1,4 +1,4 @@
-"""A node helper as its host sees it: its pod, its stream, and the renewals of its leases. A node has one helper."""
+"""The host's side of a node helper: its pod, its stream, and the renewal of its leases. Each node has one helper."""
 
 import asyncio
 import base64
@@ -19,21 +19,21 @@ from chaos.record.events import ClockPair, Event, Gap, Stamped
 from chaos.scenario.places import KubeSystem
 
 ASK_S, HEAL_S, START_S = 6.0, 5.0, 60.0
-"""How long an answer is waited for, which is longer than the executor waits for a proof; a heal; the start."""
+"""How long to wait for an answer (longer than the executor waits for a proof), for a heal, and for the start."""
 LIFE_S = 4 * 3600
-"""The pod ends by itself after this many seconds, and heals before it ends."""
+"""The pod ends after this many seconds. The helper undoes every fault before that."""
 GRACE_S = 10
 CONTAINER, TALK = "helper", ("python", "-m", "chaos.agent.talk")
 COMPONENT, NODE_HELPER = "app.kubernetes.io/component", "node-helper"
 
 
 class NodeHelper(Executor):
-    """The executor of faults of one node. It belongs to one event loop. Effects are on the clock of the node."""
+    """The executor of faults on one node. Use it from one event loop. Effects are on the node's clock."""
 
     def __init__(
         self, api: Api, pod: Object, put: Callable[[Stamped[Event]], None], login: Mapping[str, Answer] | None = None
     ) -> None:
-        """`pod` is what `pod_manifest` gives. `login` is how the helper connects to servers, from `login_of`."""
+        """`pod` is from `pod_manifest`. `login` is from `login_of`, and is how the helper logs in to servers."""
         node, namespace = pod["spec"]["nodeName"], pod["metadata"]["namespace"]
         super().__init__(node_domain(node), put)
         self.node = node
@@ -48,10 +48,10 @@ class NodeHelper(Executor):
         self._heard_ns, self._silent = mono_ns(), ""
         self._waits_ns = 0
         self.watched: list[Member] = []
-        """The members on this node. Their waits for a core are recorded from the next renewal on."""
+        """The members on this node. From the next renewal on, their waits for a core are recorded."""
 
     async def start(self) -> None:
-        """Start the pod and compare the clocks. The SetupError names what its pod waits for."""
+        """Start the pod and compare the clocks. Raises SetupError with what the pod waits for."""
         await self._api.request("POST", self._path, self._pod)
         await wait_running(self._api, self._program.namespace, self._program.pod)
         for event in await clock_offset(await self._open(), self.domain):
@@ -69,12 +69,15 @@ class NodeHelper(Executor):
         return answer
 
     async def processes(self, uid: str) -> list[dict[str, Any]]:
-        """The processes that a pod has on this node now: {pid, name, cgroup}; the cgroup holds the container's id."""
+        """Return the processes of a pod on this node: {pid, name, cgroup}. The cgroup contains the container's id."""
         found: list[dict[str, Any]] = (await self.ask("processes", uid=uid))["processes"]
         return found
 
     async def heal(self) -> str:
-        """Undo every cut and pause on this node within 5 s; may be repeated. Raises FaultError if that is not known."""
+        """Undo every fault on this node.
+
+        It may be repeated. Raises FaultError if the helper does not confirm within 5 s.
+        """
         try:
             async with asyncio.timeout(HEAL_S):
                 return await self._healed()
@@ -83,7 +86,7 @@ class NodeHelper(Executor):
             raise FaultError(f"{text}; its leases end by themselves within {LEASE_S:g} s") from None
 
     async def close(self) -> None:
-        """Remove the pod, which heals before it ends. Safe after a start that failed."""
+        """Remove the pod. The helper undoes every fault before it ends. Safe after a failed start."""
         if self._renewing is not None:
             self._renewing.cancel()
             await asyncio.gather(self._renewing, return_exceptions=True)
@@ -92,7 +95,7 @@ class NodeHelper(Executor):
         await self._api.delete(f"{self._path}/{self._program.pod}", GRACE_S)
 
     async def _healed(self) -> str:
-        """Heal. A broken stream is opened again, since healing twice does no harm."""
+        """Heal. A broken stream is opened again, because healing twice is harmless."""
         while True:
             try:
                 answer = await (await self._open()).ask({"do": "heal"}, ASK_S)
@@ -105,20 +108,20 @@ class NodeHelper(Executor):
             return "; ".join(answer.get("proofs", []))
 
     async def _open(self) -> LineStream:
-        """Return the stream, or a new one if the last one broke. Raises StreamBroken."""
+        """Return the stream, or a new one if it broke. Raises StreamBroken."""
         async with self._opening:
             if self._stream is None or self._stream.broken:
                 if self._stream is not None:
                     await self._stream.close()
                     self._silent = self._silent or "its stream broke and was opened again"
-                self._stream = LineStream(self._api, self._program)  # held first, so that `close` finds it half-open
+                self._stream = LineStream(self._api, self._program)  # set before `open`, for `close` to find it
                 await self._stream.open()
-                if self._login is not None:  # a helper that was started again has forgotten it
+                if self._login is not None:  # a restarted helper has lost it
                     await self._stream.ask({"do": "login", **self._login}, ASK_S)
             return self._stream
 
     async def _renew(self) -> None:
-        """Renew the leases for as long as the host lives. A stream that broke is opened again at the next renewal."""
+        """Renew the leases every second. A broken stream is opened again at the next renewal."""
         while True:
             try:
                 watch = [_watched(member) for member in self.watched]
@@ -143,9 +146,10 @@ class NodeHelper(Executor):
 
 
 async def login_of(api: Api, kube: KubeSystem) -> dict[str, Answer] | None:
-    """Return what the Secrets of a scenario say, for a helper, which is in another namespace; None if it names none.
+    """Read the scenario's Secrets for a helper, which is in another namespace. Return None if the scenario names none.
 
-    It goes over the stream into the helper's memory, and is in no file, no log and no object of ours.
+    The content is sent over the stream and kept in the helper's memory. It is in no file, log or Kubernetes object of
+    ours.
     """
     if kube.tls is None and kube.password is None and kube.sentinel.password is None:
         return None
@@ -163,7 +167,7 @@ async def login_of(api: Api, kube: KubeSystem) -> dict[str, Answer] | None:
 
 
 async def secret(api: Api, namespace: str, name: str, key: str) -> str:
-    """Return the text under a key of a Secret. Raises SetupError, with what is not there."""
+    """Return the text under a key of a Secret. Raises SetupError if the Secret or the key is missing."""
     found = await api.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
     if found is None or key not in found.get("data", {}):
         missing = f"it has no {key}" if found else "there is none"
@@ -172,12 +176,15 @@ async def secret(api: Api, namespace: str, name: str, key: str) -> str:
 
 
 def _watched(member: Member) -> dict[str, Any]:
-    """Return how a renewal names a member. Of an HAProxy all processes count, since a child of it answers."""
+    """Return how a renewal names a member.
+
+    All processes of an HAProxy count, because a child of its main process answers.
+    """
     return {"name": member.name, "container": member.container, "all": member.kind is MemberKind.PROXY}
 
 
 def pod_manifest(namespace: str, node: str, image: str) -> Object:
-    """Return a pod that is privileged and in the node's pid namespace. Its grace lets it heal before it ends."""
+    """Return a privileged pod in the node's pid namespace. Its grace period gives it time to heal before it ends."""
     name = f"helper-{node[:50].rstrip('-.')}-{secrets.token_hex(2)}"
     labels = {MANAGED_BY: MANAGER, COMPONENT: NODE_HELPER}
     probe = {"exec": {"command": ["test", "-S", "/run/failover/helper.sock"]}, "periodSeconds": 1}

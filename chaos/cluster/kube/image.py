@@ -1,7 +1,7 @@
-"""The image of the agent and the node helper, built from the installed package without a registry or a network.
+"""Build the image of the agent and the node helper from the installed package, without a registry or a network.
 
-Its tag is a hash of everything that goes into it, so that an image that is there is the right one, and changed code is
-never measured with an old image. On a cluster whose nodes we cannot load, `--agent-image` names another image.
+The tag is a hash of the image's content, so an image that exists need not be built again, and changed code never runs
+in an old image. `--agent-image` names another image, for clusters whose nodes we cannot load images onto.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from chaos.errors import SetupError
 BASE = "python:3.13-slim-bookworm"
 PYTHON = "3.13"
 GLIBC = 36
-"""The minor version of the base's glibc (Debian 12): wheels built for a newer one would not load."""
+"""The minor version of glibc in the base image (Debian 12). Wheels built for a newer one would not load."""
 LIBRARIES = ("hiredis", "pyroute2", "redis", "uvloop")
 MODULES = ("__init__", "access", "clock", "errors", "linux", "model", "pipe", "resp", "timers", "undo", "until")
 ROOMS = ("agent", "client", "net", "observe", "record")
@@ -39,7 +39,7 @@ WORKDIR /app
 
 
 async def agent_image() -> str:
-    """Return the reference of the agent's image, which the engine holds when this returns."""
+    """Return the name of the agent's image. The container engine has the image when this returns."""
     architecture = ARCHITECTURES[await _architecture()]
     wheels = await _wheels(architecture)
     reference = f"failover-agent:{_digest(wheels)}"
@@ -59,7 +59,7 @@ async def _architecture() -> str:
 
 
 async def _wheels(architecture: str) -> Path:
-    """Return a folder with a wheel of each library, in the versions installed here. They are downloaded once."""
+    """Return a folder with a wheel of each library, in the versions installed here. Wheels are downloaded once."""
     wanted = [f"{name}=={version(name)}" for name in LIBRARIES]
     key = hashlib.sha256(" ".join([architecture, PYTHON, *wanted]).encode()).hexdigest()[:12]
     folder = cache() / "wheels" / key
@@ -76,7 +76,7 @@ async def _wheels(architecture: str) -> Path:
 
 
 def _digest(wheels: Path) -> str:
-    """Return a hash of everything that goes into the image. It does not depend on where the package is installed."""
+    """Return a hash of the image's content. It does not depend on where the package is installed."""
     content = hashlib.sha256(DOCKERFILE.encode())
     for name in sorted(wheel.name for wheel in wheels.iterdir()):
         content.update(name.encode())
@@ -86,7 +86,7 @@ def _digest(wheels: Path) -> str:
 
 
 def code() -> Iterator[tuple[str, Path]]:
-    """Every file of the package that the pods need: its name below `chaos/`, and where it is."""
+    """Yield the name below `chaos/` and the path of every file of the package that the pods need."""
     root = Path(chaos.__file__).parent
     for part in (*MODULES, *ROOMS):
         single = root / f"{part}.py"

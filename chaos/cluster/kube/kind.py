@@ -1,7 +1,6 @@
-"""A kind cluster that belongs to this checkout: made if there is none, reused if there is one.
+"""The kind cluster of this checkout: made if there is none, and otherwise reused.
 
-kind is the only program needed beside the container engine, and no command of it ever sees the user's own kubeconfig.
-What runs in the cluster is not decided here.
+Only kind and a container engine are needed. No command reads or writes the user's own kubeconfig.
 """
 
 import asyncio
@@ -27,7 +26,8 @@ nodes: [{role: control-plane}, {role: worker}, {role: worker}, {role: worker}]
 NEEDS_GIB = 2
 TRY_QUEUE = ("unshare", "--net", "tc", "qdisc", "add", "dev", "lo", "root")
 TC_REFUSES = ("Error: ", "RTNETLINK answers: ")
-"""How tc begins what the kernel said. What begins otherwise was said by somebody else, such as the engine."""
+"""How a message of tc begins that reports an error of the kernel. Other messages come from elsewhere, such as the
+engine."""
 QUEUES = {
     Ability.LINK: ("tbf", "rate", "64kbit", "burst", "4096", "limit", "65536"),
     Ability.DELAY: ("netem", "delay", "1ms"),
@@ -46,16 +46,16 @@ class Ran:
 
     @property
     def last_line(self) -> str:
-        """The last line that it said, which nearly always is why it gave up."""
+        """The last line of its output, which usually says why it failed."""
         lines = (self.err.strip() or self.out.strip()).splitlines()
         return lines[-1] if lines else f"exit code {self.code}, and nothing said"
 
 
 async def ran(*words: str, within_s: float) -> Ran:
-    """Run a program of the host to its end, whatever its exit code.
+    """Run a program of the host to its end and return the result, whatever its exit code.
 
-    Raises SetupError if it is missing or takes longer than `within_s`; then it is killed. It has a session of its own,
-    so that a Ctrl-C comes to us alone and we end things in our order.
+    Raises SetupError if the program is missing, or if it takes longer than `within_s` and is killed. It runs in a
+    session of its own, so that Ctrl-C reaches only us.
     """
     pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     try:
@@ -77,7 +77,7 @@ async def ran(*words: str, within_s: float) -> Ran:
 
 
 async def run(*words: str, within_s: float) -> str:
-    """Run a program and return its output. If it fails, its last line is in the SetupError."""
+    """Run a program and return its output. Raises SetupError with its last line if it fails."""
     done = await ran(*words, within_s=within_s)
     if not done.ok:
         raise SetupError(f"`{' '.join(words)}` failed: {done.last_line}")
@@ -85,7 +85,7 @@ async def run(*words: str, within_s: float) -> str:
 
 
 def cache() -> Path:
-    """Return where kubeconfigs, locks and wheels of ours are kept between runs."""
+    """Return the directory where kubeconfigs, locks and wheels are kept between runs."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = home / "failover-harness"
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def cache() -> Path:
 
 
 def checkout(start: Path) -> Path:
-    """Return the folder that names the cluster: the nearest one above with a repository in it, else `start` itself."""
+    """Return the nearest folder with a git repository, or `start` itself. The cluster is named after it."""
     start = start.resolve()
     return next((folder for folder in (start, *start.parents) if (folder / ".git").exists()), start)
 
@@ -105,7 +105,7 @@ def name_of(folder: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind cluster by name. `kubeconfig` is a file of ours that holds this cluster alone."""
+    """One kind cluster, by name. `kubeconfig` is our own file for this cluster alone."""
 
     name: str
 
@@ -115,7 +115,7 @@ class Kind:
 
     @property
     def make_room(self) -> str:
-        """What helps if an earlier run left a broken cluster."""
+        """Advice for when an earlier run left a broken cluster."""
         return f"`kind delete cluster --name {self.name}` makes room for a new one"
 
     @property
@@ -124,7 +124,10 @@ class Kind:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the cluster for a campaign. Raises SetupError if another run has it: two would measure each other."""
+        """Hold the cluster for a campaign.
+
+        Raises SetupError if another run holds it, since the two would disturb each other.
+        """
         with (cache() / f"{self.name}.lock").open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -138,7 +141,7 @@ class Kind:
             yield
 
     def removal(self) -> Undo:
-        """Return how somebody else removes the cluster, should the run that is about to make it be gone by then."""
+        """Return how to remove the cluster, for another process to do if this run dies."""
         where, command = {"cluster": self.name}, f"kind delete cluster --name {self.name}"
         return Undo(what=f"kind cluster {self.name}", executor="kind", where=where, request={}, by_hand=command)
 
@@ -146,7 +149,7 @@ class Kind:
         return self.name in (await run("kind", "get", "clusters", within_s=ASK_S)).split()
 
     async def create(self, node_image: str | None) -> None:
-        """Bring four nodes up. If that fails kind removes what it made, and the SetupError says why."""
+        """Make a cluster of four nodes. On failure kind removes it, and the SetupError says why."""
         config = cache() / f"{self.name}.kind.yaml"
         config.write_text(CONFIG)
         image = os.environ.get(NODE_IMAGE) or node_image
@@ -160,7 +163,7 @@ class Kind:
             raise SetupError(f"kind could not make cluster {self.name}: {_why(done)}")
 
     async def refresh(self) -> None:
-        """Write the kubeconfig again: after a restart of the engine the API server may listen on another port."""
+        """Write the kubeconfig again, because the API server may have another port after a restart of the engine."""
         done = await ran("kind", "export", "kubeconfig", "--name", self.name, *self._file, within_s=ASK_S)
         if not done.ok:
             raise SetupError(f"cluster {self.name} is broken ({_why(done)}); {self.make_room}")
@@ -170,7 +173,7 @@ class Kind:
         self.kubeconfig.unlink(missing_ok=True)
 
     async def removed(self) -> bool:
-        """Remove the cluster unless another run has it, which raises SetupError. Whether it was there."""
+        """Remove the cluster, and return whether it existed. Raises SetupError if another run holds it."""
         with self.lock():
             there = await self.exists()
             if there:
@@ -181,9 +184,9 @@ class Kind:
         return sorted((await run("kind", "get", "nodes", "--name", self.name, within_s=ASK_S)).split())
 
     async def load(self, images: Iterable[str], nodes: Iterable[str]) -> list[str]:
-        """Bring images of the engine to the nodes that lack them; returns the images that had to be brought.
+        """Load images onto the nodes that lack them, and return the images that were loaded.
 
-        The engine pulls what it lacks itself. An image that cannot be had is a SetupError that names it.
+        The engine first pulls the images that it lacks. Raises SetupError if one cannot be pulled.
         """
         absent: dict[str, list[str]] = {}
         for node in nodes:
@@ -199,9 +202,10 @@ class Kind:
         return list(absent)
 
     async def missing_queues(self, node: str) -> dict[Ability, str]:
-        """Return why no slow links can be made, where the kernel of a node refuses the queue that makes them.
+        """Return why slow links cannot be made, by ability, if the kernel of a node refuses a queueing discipline.
 
-        Each is tried in a network of its own, which ends with the try. A node whose image cannot try refuses none.
+        Each is tried in a temporary network namespace. If a node's image lacks the tools, nothing is reported as
+        missing.
         """
         refused = {}
         for ability, queue in QUEUES.items():
@@ -211,10 +215,7 @@ class Kind:
         return refused
 
     async def _images(self, node: str) -> set[str]:
-        """Return the images that containerd has on a node.
-
-        They are asked of ctr, since not every node image has crictl.
-        """
+        """Return the images that containerd has on a node. ctr is asked, because not every node image has crictl."""
         ctr = ["ctr", "--namespace", "k8s.io", "images", "list", "--quiet"]
         return set((await run("docker", "exec", node, *ctr, within_s=ASK_S)).split())
 
@@ -224,7 +225,7 @@ class Kind:
 
 
 def full_name(image: str) -> str:
-    """Return an image's name as containerd has it, with registry and tag."""
+    """Return an image's name as containerd spells it, with registry and tag."""
     first, slash, _ = image.partition("/")
     if not slash:
         image = f"docker.io/library/{image}"

@@ -1,4 +1,4 @@
-"""What is not done to a system on Kubernetes, each with the reason. It loads no Kubernetes client."""
+"""The abilities that systems on Kubernetes lack, with the reasons. This module loads no Kubernetes client."""
 
 import re
 
@@ -19,9 +19,9 @@ CANNOT = {
 
 
 def lacking(scenario: Scenario) -> dict[Ability, str]:
-    """Return what cannot be done to this scenario's system.
+    """Return the abilities that this scenario's system lacks, with the reasons.
 
-    What it declares is read back from the servers before a trial.
+    A declared setting is believed here, because it is read back from the servers before a trial.
     """
     redis, images = scenario.system.settings.redis, scenario.system.on_kube.images
     allowed = redis.get("enable-debug-command") == "yes" or any(map(_BEFORE_7.search, images))

@@ -1,7 +1,7 @@
-"""What a run left on Kubernetes: faults that its node helpers hold, agents with their recordings, pods, configurations.
+"""Find and remove what a run left on Kubernetes: its faults, its agents with their recordings, and other objects.
 
-All of it is found by the label with the run's id. How its faults are undone is in a ConfigMap too, so that a run of
-another machine is told whose fault is held on this cluster, and does not begin.
+All of it is found by the label with the run's id. A ConfigMap says how to undo the run's faults, so that a run of
+another machine learns which run holds a fault on this cluster, and does not start.
 """
 
 import json
@@ -26,13 +26,13 @@ CONFIGMAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
 HELPERS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 UNDO = "undo"
 TRIAL = "failover-harness/trial"
-"""The annotation of an agent's pod with the directory that its recording goes to."""
+"""The annotation of an agent's pod with the directory for its recording."""
 ASK_S, PULL_S, GONE_S = 5.0, 30.0, 60.0
 Says = Callable[[str], object]
 
 
 def undo_of(what: str, target: Member | None, run: str, reach: dict[str, str]) -> Undo:
-    """How the fault of a helper is undone: by the helpers of the run, on the target's node if there is a target."""
+    """Return how to undo a helper's fault: the run's helpers heal, on the target's node only if there is a target."""
     kubectl = f"kubectl --kubeconfig {reach['kubeconfig']} --context {reach['context']} --namespace {NAMESPACE}"
     return Undo(
         what=f"{what} of {target.name}" if target else what,
@@ -44,7 +44,7 @@ def undo_of(what: str, target: Member | None, run: str, reach: dict[str, str]) -
 
 
 async def keep(api: Api, name: str, about: RunAbout, undos: Sequence[Undo]) -> None:
-    """Keep how faults are undone in a ConfigMap, or remove it where there are none."""
+    """Store the undos in a ConfigMap, or remove the ConfigMap if there are none."""
     full = f"{UNDO}-{about.id}-{name}"
     if not undos:
         await api.delete(f"{CONFIGMAPS}/{full}")
@@ -56,10 +56,10 @@ async def keep(api: Api, name: str, about: RunAbout, undos: Sequence[Undo]) -> N
 
 
 async def refuse_held(api: Api) -> None:
-    """Raise SetupError if a run holds a fault on this cluster, with whose it is. Call it before this run holds any.
+    """Raise SetupError, with the run's name, if another run holds a fault on this cluster.
 
-    Whether a run of this machine lives is known by its lock. One of another machine lives as long as its helpers hold a
-    fault, since they undo it by themselves when their host falls silent.
+    Call it before this run makes any fault. A run of this machine is alive if its lock is held. A run of another
+    machine is alive as long as its helpers hold a fault, because they undo it when their host falls silent.
     """
     here = {run.about.id: run.lives for run in found_runs()}
     for kept in await api.items(CONFIGMAPS, labelSelector=f"{OURS},{COMPONENT}={UNDO}"):
@@ -72,9 +72,9 @@ async def refuse_held(api: Api) -> None:
 
 
 async def heal(api: Api, undo: Undo) -> str:
-    """Undo this, by the helpers of the run or by whoever undoes it to nodes, and say what proves it.
+    """Carry out an undo and return its proof in words. It may be repeated.
 
-    Asking again does no harm.
+    The helpers of the run do it, or `chaos.cluster.kube.nodes` for a disturbed node.
     """
     if undo.executor == "nodes":
         return await undone(api, undo)
@@ -87,7 +87,7 @@ async def heal(api: Api, undo: Undo) -> str:
 
 
 async def clean(api: Api, run: FoundRun, says: Says) -> None:
-    """Fetch the recordings of a run's agents, and remove everything of it that is labelled. The system stays."""
+    """Fetch the recordings of a run's agents, and remove every object with the run's label. The system stays."""
     selector = f"{OURS},{RUN_LABEL}={run.about.id}"
     there, trials = await labelled(api, run), _trials(run)
     for pod in (one for kind, one in there if kind == "pods"):
@@ -109,7 +109,7 @@ async def clean(api: Api, run: FoundRun, says: Says) -> None:
 
 
 async def labelled(api: Api, run: FoundRun) -> list[tuple[str, Object]]:
-    """Return every object of a run by its label, each with the word of its kind in a path."""
+    """Return every object with the run's label, each with the word for its kind in an API path."""
     selector = f"{OURS},{RUN_LABEL}={run.about.id}"
     found = [(kind, await api.items(f"/api/v1/{kind}", labelSelector=selector)) for kind in ("pods", "configmaps")]
     return [(kind, {"kind": kind.removesuffix("s"), **one}) for kind, items in found for one in items]
@@ -120,12 +120,15 @@ def named(one: Object) -> str:
 
 
 def _trials(run: FoundRun) -> set[str]:
-    """Return the directories of the run's trials that are there."""
+    """Return the directories of the run's trials that exist."""
     return {str(path) for path in Path(run.about.campaign).glob("*/")}
 
 
 async def reached(run: FoundRun) -> Api | None:
-    """The cluster of a run; None if that is gone, and everything on it too. Raises SetupError if it does not answer."""
+    """Connect to the cluster of a run.
+
+    Return None if the cluster no longer exists. Raises SetupError if it does not answer.
+    """
     reach = run.about.reach
     if run.about.place == "kind" and not await Kind(run.about.cluster).exists():
         return None
@@ -145,7 +148,7 @@ async def _helpers(api: Api, run: str) -> list[Object]:
 
 
 async def _is_held(api: Api, run: str) -> bool:
-    """Return whether any helper of a run holds a fault now. A helper that does not answer says nothing of its host."""
+    """Return whether a helper of a run holds a fault. A helper that does not answer counts as holding one."""
     for pod in await _helpers(api, run):
         try:
             if (await _asked(api, pod, {"do": "status"}))["held"]:
@@ -168,7 +171,7 @@ async def _asked(api: Api, helper: Object, request: Object) -> Object:
 
 
 async def _fetched(api: Api, agent: Object, trial: Path) -> str:
-    """Fetch all that an agent has recorded, into the directory of its trial."""
+    """Fetch everything that an agent has recorded into the directory of its trial."""
     name, namespace = agent["metadata"]["name"], agent["metadata"]["namespace"]
     stream, mirror, count = LineStream(api, PodProgram(namespace, name, KEEPER, KEEPER_COMMAND)), Mirror(trial), 0
     try:

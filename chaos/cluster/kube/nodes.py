@@ -1,9 +1,9 @@
-"""What is done to nodes, and to the Deployment of the operator: cordon, drain, a node or a kubelet that stops, scaling.
+"""Disturb nodes and the operator's Deployment: cordon, drain, stop a node or a kubelet, and scale to 0.
 
-The API server does it, or the container engine, of which the nodes of kind are containers. Nobody on the cluster ends
-it when the harness falls silent, so it is no lease: what undoes it is in the journal (`chaos.undo`), and `failover
-cleanup` plays that. What was changed by way of the API server carries the id of its run as an annotation, and nothing
-without that is changed back.
+The API server does it or, where a node is a container of kind, the container engine. Nothing on the cluster ends it
+when the harness falls silent, so there is no lease: the undo is in the journal (`chaos.undo`), and `failover cleanup`
+carries it out. What was changed through the API server is annotated with the run's id, and only what has the annotation
+is changed back.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ from chaos.until import until
 
 NODES = "/api/v1/nodes"
 REPLICAS = "failover-harness/replicas"
-"""The annotation of a Deployment of ours to say how many there were."""
+"""The annotation on a Deployment that stores its former number of replicas."""
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
-"""The taint that the node lifecycle controller writes once a node is unschedulable."""
+"""The taint that the node lifecycle controller adds to an unschedulable node."""
 AGAIN_S = 5.0
-"""As long as kubectl drain waits until it asks again for an eviction that a PodDisruptionBudget refused."""
+"""How long `kubectl drain` waits before it repeats an eviction that a PodDisruptionBudget has refused."""
 LOOK_S = 0.2
 Shown = Callable[[], Awaitable[bool]]
 STOP = "kill -STOP $(pidof kubelet)"
@@ -36,7 +36,7 @@ GO_ON = "kill -CONT $(pidof kubelet)"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NodeLimits:
-    """How long each thing may take, in seconds."""
+    """How many seconds each step may take."""
 
     taint: float = 15.0
     evict: float = 60.0
@@ -47,12 +47,12 @@ class NodeLimits:
 
 
 def disturbance_of(fault: str) -> Disturbance | None:
-    """Return the disturbance that a fault of this name is; None for a fault that the node helpers hold."""
+    """Return the disturbance of this name, or None if the fault is one that the node helpers make."""
     return next((one for one in Disturbance if one.value == fault), None)
 
 
 def undo_of(how: Disturbance, target: Member, namespace: str, run_id: str, reach: Mapping[str, str]) -> Undo:
-    """Return how this is undone, as data that is known before anything is done. `namespace` is that of the operator."""
+    """Return how to undo a disturbance. `namespace` is the operator's."""
     kubectl = f"kubectl --kubeconfig {reach['kubeconfig']} --context {reach['context']}"
     node, deployment = target.node, target.name.rsplit("-", 2)[0]  # <deployment>-<ReplicaSet's hash>-<pod's own>
     do, by_hand = {
@@ -73,7 +73,7 @@ def undo_of(how: Disturbance, target: Member, namespace: str, run_id: str, reach
 
 @dataclass(slots=True)
 class Nodes:
-    """The nodes of a cluster as one run disturbs them. `held` is what it has not undone yet, the latest last."""
+    """The nodes that one run disturbs. `held` are the disturbances that it has not undone yet, the latest last."""
 
     api: Api
     run_id: str
@@ -81,7 +81,10 @@ class Nodes:
     held: list[Undo] = field(default_factory=list)
 
     async def disturb(self, member: Member, how: Disturbance, undo: Undo) -> Effect:
-        """Do it, and wait for its proof. Raises FaultError for what may not be done there, before anything is done."""
+        """Make the disturbance and wait for its proof.
+
+        Raises FaultError, before anything is changed, if it is not allowed.
+        """
         does = {
             Disturbance.CORDON: self._cordon,
             Disturbance.DRAIN: self._drain,
@@ -92,7 +95,7 @@ class Nodes:
         return await does[how](member, undo)
 
     async def heal(self) -> str:
-        """Undo all of it, the latest first. What cannot be undone stays held, and is in the FaultError."""
+        """Undo all disturbances, the latest first. Raises FaultError if some cannot be undone; these stay held."""
         said, failed = [], []
         for undo in reversed(self.held):
             try:
@@ -105,7 +108,7 @@ class Nodes:
         return "; ".join(said)
 
     async def _cordon(self, member: Member, undo: Undo) -> Effect:
-        """Mark the node as unschedulable. That the node lifecycle controller taints it then is the proof."""
+        """Mark the node as unschedulable. The proof is the taint that the node lifecycle controller adds."""
         node = await _node(self.api, member.node)
         if node["spec"].get("unschedulable"):
             raise FaultError(f"{member.node} is unschedulable already, and that was not this run")
@@ -121,11 +124,11 @@ class Nodes:
         )
 
     async def _drain(self, member: Member, undo: Undo) -> Effect:
-        """As `kubectl drain --ignore-daemonsets --delete-emptydir-data` does it.
+        """Drain a node as `kubectl drain --ignore-daemonsets --delete-emptydir-data` does.
 
-        The node is cordoned, and then every pod on it is evicted at once, but those of DaemonSets, those that the
-        kubelet keeps from a file, and our own. The effect is the eviction of the target, which a PodDisruptionBudget
-        may refuse for a while. The proof is that each of the pods is gone, or is another one of that name.
+        The node is cordoned, and then every pod on it is evicted at once, except pods of DaemonSets, static pods and
+        our own. The effect is the eviction of the target, which a PodDisruptionBudget may refuse for a while. The proof
+        is that each of the pods is gone, or replaced by another pod of its name.
         """
         there = await self.api.items("/api/v1/pods", fieldSelector=f"spec.nodeName={member.node}")
         leaving = [pod for pod in there if pod["spec"].get("nodeName") == member.node and is_evicted(pod)]
@@ -156,7 +159,7 @@ class Nodes:
         return await self._proved(effect, left, said, within_s=self.limits.leave, lacking=lacking)
 
     async def _evicted(self, pod: Object) -> Effect:
-        """Ask for the eviction of this very pod until it is accepted, as kubectl does."""
+        """Request the eviction of this pod until it is accepted, as kubectl does. The uid protects a successor."""
         meta, before_ns, refused = pod["metadata"], mono_ns(), ""
         body = {
             "apiVersion": "policy/v1",
@@ -174,7 +177,7 @@ class Nodes:
                 refused = f"the eviction of {_name(pod)} is refused: {error}"
                 if error.status == 404:
                     return True
-                if error.status != 429:  # a PodDisruptionBudget's word for not now
+                if error.status != 429:  # 429: a PodDisruptionBudget refuses the eviction for now
                     raise FaultError(refused) from error
                 return False
             return True
@@ -183,11 +186,11 @@ class Nodes:
         return Effect.of_request(before_ns)
 
     async def _stop_node(self, member: Member, undo: Undo) -> Effect:
-        """Kill the container that is the node. It is proved once the node is not Ready."""
+        """Kill the container that is the node. The proof is that the node is not Ready."""
         return await self._silenced(member, undo, "kill", member.node)
 
     async def _stop_kubelet(self, member: Member, undo: Undo) -> Effect:
-        """Stop the kubelet by SIGSTOP: what runs on the node goes on. It is proved once the node is not Ready."""
+        """Stop the kubelet with SIGSTOP. The node's pods keep running. The proof is that the node is not Ready."""
         return await self._silenced(member, undo, "exec", member.node, "sh", "-c", STOP)
 
     async def _silenced(self, member: Member, undo: Undo, *words: str) -> Effect:
@@ -207,7 +210,7 @@ class Nodes:
         return await self._proved(effect, not_ready, why, within_s=self.limits.not_ready)
 
     async def _scale_away(self, member: Member, undo: Undo) -> Effect:
-        """Scale the Deployment of a pod to 0. It is proved once the pod is gone."""
+        """Scale the Deployment of a pod to 0. The proof is that the pod is gone."""
         namespace = undo.request["namespace"]
         pod = await self.api.get(f"/api/v1/namespaces/{namespace}/pods/{member.name}")
         of_set = _controller(pod or {"metadata": {}})
@@ -231,7 +234,7 @@ class Nodes:
     async def _proved(
         self, effect: Effect, shown: Shown, said: str, *, within_s: float, lacking: list[str] | None = None
     ) -> Effect:
-        """Return the effect with its proof, or with what is lacking where the proof does not come."""
+        """Return the effect with its proof or, if the proof does not come, with what is missing."""
 
         def because() -> str:
             return f"it was not seen that {said}" + (f"; still there: {', '.join(lacking)}" if lacking else "")
@@ -245,7 +248,7 @@ class Nodes:
 
 
 async def undone(api: Api, undo: Undo, limits: NodeLimits = NodeLimits()) -> str:
-    """Undo what one of these undos says, and what proves it. Asking again, or for what was never done, does no harm."""
+    """Carry out an undo and return its proof in words. Repeating it, or undoing what was never done, is harmless."""
     asked, run_id = undo.request, undo.where["run"]
     if asked["do"] == "scale_back":
         return await _scaled_back(api, asked["namespace"], run_id, limits)
@@ -298,7 +301,7 @@ async def _scaled_back(api: Api, namespace: str, run_id: str, limits: NodeLimits
 
 
 def is_evicted(pod: Object) -> bool:
-    """Whether a drain evicts it: not if a DaemonSet made it, if the kubelet has it from a file, or if it is ours."""
+    """Return whether a drain evicts the pod: unless a DaemonSet made it, it is a static pod, or it is ours."""
     meta = pod["metadata"]
     kinds = [one["kind"] for one in meta.get("ownerReferences", []) if one.get("controller")]
     mirrored = "kubernetes.io/config.mirror" in meta.get("annotations", {})
@@ -306,7 +309,7 @@ def is_evicted(pod: Object) -> bool:
 
 
 def _controller(one: Object) -> str:
-    """Return the name of what brings it back; empty if nothing does."""
+    """Return the name of the controller that would replace the object, or an empty string."""
     owners = one["metadata"].get("ownerReferences", [])
     return next((str(owner["name"]) for owner in owners if owner.get("controller")), "")
 

@@ -1,7 +1,7 @@
-"""`--on kind`: the platform that a campaign holds, from an empty machine to nodes with every image on them.
+"""`--on kind`: bring up the platform of a campaign, a kind cluster with every image on its nodes.
 
-What takes long is done side by side: the agent's image is built while kind makes its nodes, and is brought to them
-while the system's pods start.
+Slow steps run concurrently: the agent's image is built while kind makes the nodes, and is loaded while the system's
+pods start.
 """
 
 import asyncio
@@ -31,9 +31,9 @@ NODES_S = 60.0
 
 
 class KindPlatform:
-    """A kind cluster of this checkout. Entering brings it up. Leaving removes it if this run made it, unless `keep`.
+    """The kind cluster of this checkout. Leaving removes it if this run made it, unless `keep` is set.
 
-    `folder` is the scenario's, with its manifests.
+    `folder` is the scenario's, which the manifests' paths are relative to.
     """
 
     kind = "kind"
@@ -85,7 +85,7 @@ class KindPlatform:
         await self._leave()
 
     async def deploy(self, *, fresh: bool = False, nth: int = 0) -> None:
-        """Apply the system and wait until its pods are Ready; meanwhile the agent's image is brought to the nodes."""
+        """Apply the system and wait until its pods are Ready. Meanwhile the agent's image is loaded onto the nodes."""
         begun_ns = mono_ns()
         scenario = self._scenario.beside(nth)
         written = self._scenario.system.on_kube.namespace
@@ -135,7 +135,7 @@ class KindPlatform:
         self._versions = await self._read_versions()
 
     async def _cluster(self) -> None:
-        """Reuse the cluster, or make it. If that fails or is interrupted, half a cluster does not stay."""
+        """Reuse the cluster, or make it. If making it fails or is interrupted, remove what was made."""
         if await self._kind.exists():
             await self._kind.refresh()
             return
@@ -153,7 +153,7 @@ class KindPlatform:
             self._made = made
 
     async def _agent_image(self) -> str:
-        """The agent's image: ours, or the one that the user named, which then has to be pulled like any other."""
+        """Return the agent's image: our own, or the one that the user named, which is pulled."""
         if self._agent is None:
             return await agent_image()
         await ensure_image(self._agent)
@@ -191,7 +191,7 @@ class KindPlatform:
         return (await run("docker", "inspect", "--format", "{{.Config.Image}}", self._names[0], within_s=ASK_S)).strip()
 
     async def _leave(self) -> None:
-        """Remove what this run made. The lock is given back last."""
+        """Remove the cluster if this run made it, and then release the lock."""
         try:
             if self._made is not None:
                 await self._kind.delete()

@@ -1,7 +1,6 @@
-"""Writes the logs of the system's containers to files, as the kubelet gives them: each line begins with its stamp.
+"""Write the logs of the system's containers to files. The kubelet's time stamp stays at the start of each line.
 
-A pod has one file. A container that is restarted in place goes on in the same file. Lines are neither parsed nor
-stamped here; their own stamps are on the node's clock.
+A pod has one file, even if its container is restarted. Lines are not parsed. Their stamps are on the node's clock.
 """
 
 import threading
@@ -17,18 +16,18 @@ from chaos.cluster.kube.follow import Silent, StreamedLines
 from chaos.record.events import Event, Gap, LogClosed, LogOpened, Stamped
 
 SILENT_S = 60.0
-"""After this many silent seconds a log is opened again where it stopped. Many logs are silent for longer."""
+"""After this many seconds without a line, the log is opened again where it stopped. Many logs are silent for longer."""
 REST_S = 5.0
 RETRY_S = 0.5
 BEFORE_S = 1
-"""How many seconds of the past are read of a container that ran before we came."""
+"""How many seconds of the past are read from a container that ran before we came."""
 NOT_THERE = frozenset({400, 404})
-"""The API's answers for a container that has not started, or whose log is gone with its pod."""
+"""The API's status codes for a container that has not started, or whose log is gone with its pod."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Whose log it is."""
+    """The container that a log comes from."""
 
     namespace: str
     pod: str
@@ -43,7 +42,7 @@ class Origin:
 
 
 class PodLog:
-    """Follows one pod's log in a thread, over restarts and breaks, until the pod is gone or it is told to stop."""
+    """Follows one pod's log in a thread, over restarts and breaks, until the pod is gone or `stop` is called."""
 
     def __init__(
         self, api: client.ApiClient, origin: Origin, directory: Path, put: Callable[[Stamped[Event]], None]
@@ -68,13 +67,13 @@ class PodLog:
         self._thread.start()
 
     def restarted(self, restarts: int) -> None:
-        """Take how often the watch says that the container was restarted. A greater number means another container."""
+        """Note the restart count that the watch reports. If it has grown, the pod has a new container."""
         if restarts > self._restarts:
             self._restarts = restarts
             self._changed.set()
 
     def gone(self) -> None:
-        """The pod's object is gone. Its last container may still be writing, so the stream is left to end by itself."""
+        """Note that the pod was deleted. Its container may still be writing, so the stream is left to end by itself."""
         self._last = True
         self._changed.set()
 
@@ -97,7 +96,7 @@ class PodLog:
         self._say(LogClosed)
 
     def _round(self, write: Callable[[bytes], object]) -> bool:
-        """Follow until the stream ends. True if the log may go on although the pod is gone."""
+        """Follow the log until the stream ends. Return whether lines may still come although the pod is gone."""
         try:
             self._follow(write)
         except Silent:
@@ -111,7 +110,7 @@ class PodLog:
         return False
 
     def _follow(self, write: Callable[[bytes], object]) -> None:
-        """Read the end of the container before this one, if it was replaced, and then this one's lines."""
+        """Read the rest of the previous container's log, if the container was restarted, and then the present one's."""
         if self._followed < self._restarts:
             self._followed, self._since = self._restarts, {}
             try:
@@ -122,7 +121,7 @@ class PodLog:
         self._copy(write, SILENT_S, {"follow": "true"})
 
     def _copy(self, write: Callable[[bytes], object], silent_s: float, how: dict[str, str]) -> None:
-        """Append the lines that are younger than the last one that we have."""
+        """Append the lines that are later than the last one in the file."""
         origin, known = self._origin, self._stamp
         since = {"sinceTime": known.decode()} if known else self._since
         path = f"/api/v1/namespaces/{origin.namespace}/pods/{origin.pod}/log"
@@ -151,7 +150,7 @@ class PodLog:
         self._put(Stamped(event=event, domain=node_domain(origin.node), at_ns=mono_ns()))
 
     def _mended(self) -> None:
-        """Write the gap that ends now. What the pod wrote meanwhile has been read, unless its log went with it."""
+        """Write the gap that ends now. Lines written meanwhile have been read, unless the log is gone with its pod."""
         gap = Gap(source=f"log {self._origin.file}", text=self._broken)
         self._put(Stamped(event=gap, domain=HOST, at_ns=mono_ns(), since_ns=self._broken_ns))
         self._broken = ""

@@ -1,6 +1,6 @@
-"""How a pod is stopped by a crash, by a graceful delete or for want of memory, and the proof that it was.
+"""Stop a pod by a crash, a graceful delete or an OOM kill, and prove it.
 
-Each names its pod by uid, so that a successor of the same name is never hit. Nothing is tried again.
+Each function names its pod by uid, so that a successor of the same name is never hit. Nothing is retried.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,12 +16,12 @@ from chaos.record.events import Pod
 from chaos.until import until
 
 PROOF_S, REASON_S = 5.0, 15.0
-"""How long the end of a pod is waited for, and that the kubelet says why a container ended."""
+"""How long to wait for the end of a pod, and for the kubelet to report why a container ended."""
 KILLED_FOR_MEMORY = "OOMKilled"
 
 
 class Killer(Protocol):
-    """What is needed of the helper on the member's node."""
+    """The methods of the node helper that are used."""
 
     async def stop(self, member: Member, how: Stop) -> Effect: ...
 
@@ -32,16 +32,16 @@ class Killer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pods:
-    """The pods of a namespace. `latest` gives what the watch said last of the pod with a uid, or None."""
+    """The pods of a namespace. `latest` returns what the watch last reported of the pod with a uid, or None."""
 
     api: Api
     namespace: str
     latest: Callable[[str], Pod | None]
 
     async def crash(self, member: Member, helper: Killer, within_s: float = PROOF_S) -> Effect:
-        """SIGKILL the process, and delete the pod before the kubelet restarts the process in place.
+        """Send SIGKILL to the process, and delete the pod before the kubelet restarts the process in place.
 
-        It is proved if the process and the pod's object are gone, and no container of the pod was started again.
+        The proof is that the process and the pod are gone and no container of the pod was started again.
         """
         before, restarts = await _containers(helper, member), self._restarts(member)
         await self._open_connection(member)
@@ -61,7 +61,7 @@ class Pods:
         return replace(effect, confirmed_ns=mono_ns(), evidence=f"{said} and gone, no container of it started again")
 
     async def delete(self, member: Member) -> Effect:
-        """Delete a pod gracefully. The effect is the request; the proof is the deletion stamp in the answer."""
+        """Delete a pod gracefully. The effect is the request, and the proof is the answer's deletionTimestamp."""
         await self._open_connection(member)
         before_ns = mono_ns()
         answer = await self._request_deletion(member)
@@ -74,7 +74,10 @@ class Pods:
     async def run_out_of_memory(
         self, member: Member, helper: Killer, how: Mapping[str, object], within_s: float = REASON_S
     ) -> Effect:
-        """Prove an OOM kill by the kernel's count, or else, where that went with the container, by why it ended."""
+        """Cause an OOM kill.
+
+        The proof is the kernel's count or, if it is gone with the container, the container's reason.
+        """
         restarts = self._restarts(member)
         effect = await helper.afflict(member, "oom", **how)
         if effect.confirmed_ns is not None:
@@ -93,7 +96,10 @@ class Pods:
         return replace(effect, confirmed_ns=mono_ns(), evidence=evidence)
 
     async def _open_connection(self, member: Member) -> None:
-        """Have a connection ready, so that no handshake widens the effect or gives the kubelet time to restart."""
+        """Open a connection beforehand.
+
+        A handshake would widen the effect, or give the kubelet time to restart the process.
+        """
         await self.api.get(self._path(member))
 
     async def _request_deletion(self, member: Member, grace_s: int | None = None) -> Object:
@@ -118,5 +124,5 @@ class Pods:
 
 
 async def _containers(helper: Killer, member: Member) -> set[str]:
-    """Return the cgroup of every container of the pod that has a process. One that was started again has another id."""
+    """Return the cgroup of every running container of the pod. A container that was started again has another one."""
     return {one["cgroup"] for one in await helper.processes(member.uid)}

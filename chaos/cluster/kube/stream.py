@@ -1,8 +1,7 @@
-"""A program in a pod that answers JSON lines. One exec is kept open for a whole trial, instead of one for each
-question.
+"""Talk to a program in a pod by JSON lines. One exec stays open for a whole trial.
 
-Questions are asked one after the other. If the stream breaks the caller opens another one, since only the caller knows
-whether a question may be asked twice.
+Requests are sent one after the other. If the stream breaks, the caller opens another one, because only the caller knows
+whether a request may be repeated.
 """
 
 import asyncio
@@ -26,13 +25,13 @@ from chaos.record.events import ClockDomain, ClockOffset, Event, Stamped, offset
 Answer = dict[str, Any]
 T = TypeVar("T")
 SOCKET_S = 10.0
-"""How long one read or write of the socket may stall. The library waits for ever by default."""
+"""How long one read or write of the socket may take. The library's default has no limit."""
 CLOSE_S = 0.5
 CLOCK_ROUNDS = 8
 
 
 class _Socket(Protocol):
-    """The part of the library's WSClient that is used. It has no annotations of its own. Time-outs are in seconds."""
+    """The methods of the library's WSClient that are used, which is not annotated itself. Timeouts are in seconds."""
 
     sock: websocket.WebSocket
 
@@ -54,12 +53,12 @@ _websocket_url: Callable[[str], str] = get_websocket_url
 
 
 class StreamBroken(SetupError):
-    """The stream ended or did not answer in time, and is closed. Whether the question arrived is not known."""
+    """The stream broke or an answer was late. The stream is closed. The request may or may not have arrived."""
 
 
 @dataclass(frozen=True, slots=True)
 class PodProgram:
-    """A command in a container of a pod."""
+    """A command to run in a container of a pod."""
 
     namespace: str
     pod: str
@@ -68,7 +67,7 @@ class PodProgram:
 
 
 class LineStream:
-    """One exec. Its blocking calls run in one thread of its own, so that questions wait for one another."""
+    """One exec stream. Its blocking calls run in a thread of its own, one after the other."""
 
     def __init__(self, api: Api, program: PodProgram) -> None:
         self._api = api
@@ -77,21 +76,21 @@ class LineStream:
         self._numbers = count(1)
         self._socket: _Socket | None = None
         self._last: list[bytes] = []
-        """Lines that a program wrote just before it ended, and that were not read yet."""
+        """Lines that the program wrote just before it ended and that are not read yet."""
 
     @property
     def broken(self) -> bool:
-        """Whether nothing can be asked, because it was not opened or has broken."""
+        """Whether the stream is closed: it was not opened yet, or it broke."""
         return self._socket is None
 
     async def open(self) -> None:
         await self._run(self._open)
 
     async def ask(self, request: dict[str, Any], within_s: float) -> Answer:
-        """Return the answer to one request. Raises StreamBroken when none came within `within_s` of being asked.
+        """Return the answer to one request. Raises StreamBroken if none came within `within_s`.
 
-        What the program answers as an error is an answer. A caller that is cancelled leaves the stream usable: its
-        answer is read and dropped before the next question is asked.
+        An error that the program reports is an answer. If the caller is cancelled the stream stays usable: the late
+        answer is dropped when the next request is sent.
         """
         return await self._run(partial(self._ask, request, within_s))
 
@@ -133,10 +132,13 @@ class LineStream:
             raise StreamBroken(f"{self._spoken()} broke off: {_first_line(error)}") from error
 
     def _line(self, socket: _Socket, limit_s: float) -> Answer:
-        """Return the next answer. Raises TimeoutError, or ConnectionError with what the program said last."""
+        """Return the next answer.
+
+        Raises TimeoutError, or ConnectionError with the last words of a program that has ended.
+        """
         line = socket.readline_stdout(timeout=max(0.0, limit_s - time.monotonic()))
         if not line and not socket.is_open():
-            # A program that ends with its answer sends both at once, and the library gives no line of a closed stream.
+            # If a program ends right after its answer, the library does not return that line from the closed stream.
             self._last += socket.read_channel(STDOUT_CHANNEL).rpartition(b"\n")[0].splitlines()
             line = self._last.pop(0) if self._last else b""
         if line:
@@ -158,9 +160,9 @@ class LineStream:
 
 
 async def clock_offset(stream: LineStream, domain: str, within_s: float = 2.0) -> list[Stamped[Event]]:
-    """Events on whose clock the program reads, and how far it is from the host's, by the best of a few round trips.
+    """Compare the program's clock with the host's. Return an event on the clock, and one on its offset.
 
-    If both clocks are one, `clock.domain` says so, and the offset only confirms it.
+    The offset is the most precise one of a few round trips. If both programs share one clock, the first event says so.
     """
     best: Stamped[ClockOffset] | None = None
     for _ in range(CLOCK_ROUNDS):
@@ -175,7 +177,7 @@ async def clock_offset(stream: LineStream, domain: str, within_s: float = 2.0) -
 
 
 def _last_words(stderr: bytes, status: bytes) -> str:
-    """Return what the program wrote last, or else what the kubelet says of its end (a Status object)."""
+    """Return the last line that the program wrote to standard error, or else the kubelet's message on its end."""
     said = stderr.decode(errors="replace").strip().splitlines()
     if said:
         return said[-1]
@@ -183,5 +185,5 @@ def _last_words(stderr: bytes, status: bytes) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """Return the first line of an error. A refused handshake has the whole response after it."""
+    """Return the first line of an error. After a refused handshake, the whole response follows it."""
     return str(error).partition(" -+-+- ")[0].partition("\n")[0] or type(error).__name__

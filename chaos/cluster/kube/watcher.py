@@ -1,6 +1,6 @@
-"""What Kubernetes says of the system, as events: pods, EndpointSlices, Services and logs; and who its members are.
+"""Turn what Kubernetes reports of the system into events (pods, EndpointSlices, Services, logs), and list its members.
 
-It only tells what it sees. The analysis says which of it matters, and `chaos.cluster.health` whether it is healthy.
+Nothing is judged here. The analysis decides what matters, and `chaos.cluster.health` whether the system is healthy.
 """
 
 import re
@@ -24,12 +24,12 @@ from chaos.scenario.scenario import Scenario
 ORDINAL = re.compile(r"-(\d+)$")
 SERVICE_NAME = "kubernetes.io/service-name"
 SLICES_S, PODS_S = 0.25, 0.5
-"""How often a list confirms that nothing changed. So precisely is known when a Service or a label moved."""
+"""How often a list confirms that nothing changed. This bounds the error of when a Service or a label moved."""
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """The pods of one part of the system. An empty `container` means a pod's first; the operator has no port."""
+    """The pods of one part of the system. An empty `container` means a pod's first one. The operator has port 0."""
 
     kind: MemberKind
     namespace: str
@@ -39,7 +39,7 @@ class Component:
 
 
 class Watcher:
-    """Watches in threads. They call `put`, one call at a time, from `start` until `stop` returns."""
+    """Watches the system in threads. They call `put`, one call at a time, from `start` until `stop` returns."""
 
     def __init__(self, api: Api, scenario: Scenario, directory: Path, put: Callable[[Stamped[Event]], None]) -> None:
         kube = scenario.system.on_kube
@@ -61,14 +61,14 @@ class Watcher:
         self._kept.append(Followed(self._client, services, self._service, self._put))
 
     def start(self) -> None:
-        """Begin, and return once everything was listed. Raises ApiError if that failed."""
+        """Start watching. Returns once everything was listed. Raises ApiError if that failed."""
         self._directory.mkdir(parents=True, exist_ok=True)
         for kept in self._kept:
             kept.start()
         self._began = True
 
     def stop(self) -> None:
-        """End every thread, the logs last."""
+        """Stop every thread, the logs last."""
         for kept in self._kept:
             kept.stop()
         for log in list(self._logs.values()):
@@ -76,7 +76,7 @@ class Watcher:
         self._client.rest_client.close()
 
     def members(self) -> Members:
-        """Return every pod of the system that has an address and a container now."""
+        """Return the system's pods that have an address, a container and a node now."""
         with self._lock:
             pods = list(self._pods.values())
         found = [
@@ -104,7 +104,10 @@ class Watcher:
         self._log(component, seen, pod)
 
     def _log(self, component: Component, seen: ObjectChange, pod: Pod) -> None:
-        """Follow a pod's log from its first container on. A log that began after we came is read from its beginning."""
+        """Follow a pod's log from its first container on.
+
+        The log of a pod that started later is read from its beginning.
+        """
         log = self._logs.get(pod.uid)
         if seen.gone:
             if log is not None:
@@ -141,7 +144,10 @@ class Watcher:
             self._changed(service.service, service, seen)
 
     def _changed(self, name: str, event: Event, seen: ObjectChange) -> None:
-        """Write an event, unless it says what was said already: an object changes more often than our event of it."""
+        """Write an event unless it equals the last one.
+
+        An object changes more often than the part of it that we record.
+        """
         key = f"{event.kind} {name}"
         if self._said.get(key) != event:
             self._said[key] = event
@@ -170,7 +176,7 @@ Fields = dict[str, Any]
 
 
 def pod_event(pod: Object, component: str, container: str, role_key: str) -> Pod:
-    """Return a Pod as an event. `container` names the container that counts; empty means the pod's first."""
+    """Return a Pod as an event. `container` names the container to describe. Empty means the pod's first one."""
     meta, spec, status = pod["metadata"], pod["spec"], pod.get("status", {})
     own = container_status(pod, container)
     conditions = {one["type"]: one for one in status.get("conditions", [])}
@@ -202,7 +208,7 @@ def container_status(pod: Object, container: str) -> Object:
 
 
 def member_of(pod: Object, said: Pod, port: int) -> Member:
-    """Return the member that a pod is. Only the pods of a StatefulSet have an ordinal."""
+    """Return the member that a pod is. Only pods of a StatefulSet have an ordinal."""
     owners = {owner["kind"] for owner in pod["metadata"].get("ownerReferences", [])}
     ordinal = ORDINAL.search(said.name) if "StatefulSet" in owners else None
     return Member(
@@ -219,15 +225,15 @@ def member_of(pod: Object, said: Pod, port: int) -> Member:
 
 
 def service_of(endpoint_slice: Object) -> str:
-    """Return the Service that a slice belongs to; empty if somebody made the slice by hand."""
+    """Return the Service that a slice belongs to. Empty if the slice was not made for a Service."""
     name: str = endpoint_slice["metadata"].get("labels", {}).get(SERVICE_NAME, "")
     return name
 
 
 def endpoints(slices: Iterable[Object]) -> list[EndpointEntry]:
-    """Return all endpoints of one Service, in an order that does not depend on how they are spread over slices.
+    """Return all endpoints of one Service, sorted, so that their spread over slices does not matter.
 
-    If `ready` or `serving` is not said it counts as true, as the API defines it.
+    A missing `ready` or `serving` counts as true, as the API defines it.
     """
     found = [
         _endpoint(one, address)

@@ -1,1 +1,1 @@
-"""Redis and Sentinel as processes of this machine, each in a network namespace of its own: no root, no Docker."""
+"""Redis and Sentinel as processes of this machine, each in its own network namespace. Needs neither root nor Docker."""

@@ -1,9 +1,9 @@
-"""Makes one system of members that have just started: who is master, who follows, who watches.
+"""Turn members that have just started into one system: a master, its replicas, and the Sentinels that monitor them.
 
-Sentinels that are left alone hear of one another by the hello that each publishes every two seconds, and of replicas by
-an INFO every ten. To be faster, they are told here of a master whose replicas are in sync already, so that their first
-INFO names these. And each is given the others' hello at once, as Sentinels hand it on themselves. None of Sentinel's
-periods is changed.
+By themselves Sentinels learn of one another from the hello that each publishes every two seconds, and of replicas from
+an INFO every ten. To be faster, they are told to monitor the master only when its replicas are in sync, so that their
+first INFO lists the replicas. Each Sentinel is then given the hellos of the others at once. None of Sentinel's periods
+is changed.
 """
 
 import asyncio
@@ -27,17 +27,18 @@ Address = tuple[str, int]
 
 REPLY_S = 5.0
 ANSWER_S, COMPLETE_S = 8.0, 20.0
-"""How long a member may take to answer, and how long Redis, and then the Sentinels, may take to be complete."""
+"""How long a member may take to answer, and how long the Redis, and after them the Sentinels, may take to be
+complete."""
 LOOK_S = 0.02
 DELAY = "repl-diskless-sync-delay"
-"""How long a master waits for more replicas before it begins a transfer, 5 s unless set."""
+"""The setting for how long a master waits for more replicas before it begins a transfer. The default is 5 s."""
 HELLO = "__sentinel__:hello"
 PING_S = 1.0
-"""Sentinel pings what it monitors once in this period, counted from when it began to monitor."""
+"""How often a Sentinel pings what it monitors, counted from when it began to monitor."""
 
 
 Described = Callable[[Address], str]
-"""Says what is known of the process at an address, for the sentence about a member that does not answer."""
+"""Returns what is known of the process at an address, for the error about a member that does not answer."""
 
 
 def _see_its_log(_at: Address) -> str:
@@ -45,7 +46,10 @@ def _see_its_log(_at: Address) -> str:
 
 
 class Told:
-    """A member that is told what to be. `call` raises SetupError if it refuses, and if it does not answer."""
+    """A connection to a member, to send it commands.
+
+    `call` raises SetupError if the member refuses or does not answer.
+    """
 
     def __init__(self, at: Address, connection: Resp) -> None:
         self.address, self.port = at
@@ -74,10 +78,10 @@ async def assemble(
     member: type[Told] = Told,
     described: Described = _see_its_log,
 ) -> None:
-    """Make the first of `redis` the master of the others, and let all `sentinels` watch them, set as declared.
+    """Make the first of `redis` the master of the others, and let all `sentinels` monitor it.
 
-    Every member has just been started, from the files of `config`. Raises SetupError if one refuses what it is told, or
-    if the system is not complete in time.
+    Every member has just been started with its file from `config`, and gets the declared settings. Raises SetupError if
+    one refuses a command, or if the system is not complete in time.
     """
     accesses = Accesses.from_environment()
     async with AsyncExitStack() as opened:
@@ -86,7 +90,7 @@ async def assemble(
             await opened.enter_async_context(told(at, accesses.sentinel, member, described)) for at in sentinels
         ]
         await _replicate(data)
-        for one in data:  # to come back after a restart as what it is now, unless from the operator's file
+        for one in data:  # CONFIG REWRITE makes a role survive a restart; the operator's file is not rewritten
             await (configure(one, system) if is_template(system) else one.call("CONFIG", "REWRITE"))
         await asyncio.gather(*(_begin(one, system, redis[0]) for one in watchers))
         await _introduce(watchers, system, redis[0])
@@ -97,9 +101,9 @@ async def assemble(
 async def told(
     at: Address, access: Access = PLAIN, member: type[Told] = Told, described: Described = _see_its_log
 ) -> AsyncIterator[Told]:
-    """A connection to a member. One that is still starting is waited for until it has loaded its data.
+    """Connect to a member. Wait until it has loaded its data.
 
-    `described` says of a member that does not answer what is known of its process.
+    `described` returns what is known of the process of a member that does not answer.
     """
     met = ""
 
@@ -123,13 +127,16 @@ async def told(
 
 
 async def configure(one: Told, system: System) -> None:
-    """Give a Redis the declared settings. They last until its process ends."""
+    """Set the declared settings of a Redis by CONFIG SET. They last until its process ends."""
     for name, value in system.settings.redis.items():
         await one.call("CONFIG", "SET", name, value)
 
 
 async def monitor(one: Told, system: System, master: Address) -> None:
-    """Let a Sentinel forget what it knows and watch this master. MONITOR resets every setting, so all are set again."""
+    """Let a Sentinel forget its present master and monitor this one.
+
+    MONITOR resets every setting, so all are set again.
+    """
     name = system.on_local.sentinel.master
     known = await one.call("SENTINEL", "MASTERS")
     if name in (pairs(each)["name"] for each in known):
@@ -140,7 +147,7 @@ async def monitor(one: Told, system: System, master: Address) -> None:
 
 
 async def _replicate(data: list[Told]) -> None:
-    """Make the first the master of the others. It must not delay the transfers to wait for more replicas."""
+    """Make the first Redis the master of the others. Meanwhile it does not wait for more replicas before a transfer."""
     master, *replicas = data
     await master.call("REPLICAOF", "NO", "ONE")
     usual = await master.call("CONFIG", "GET", DELAY)
@@ -153,7 +160,7 @@ async def _replicate(data: list[Told]) -> None:
 
 
 async def _follow(one: Told, master: Told) -> None:
-    """Follow the master, anew if not in sync: a replica that tried too early waits a second before it tries again."""
+    """Follow the master. Start anew if not in sync, because a replica waits a second before it retries."""
     if await _replicas_wrong([one], master):
         await one.call("REPLICAOF", "NO", "ONE")
         await one.call("REPLICAOF", master.address, master.port)
@@ -166,13 +173,16 @@ async def _replicas_wrong(replicas: list[Told], master: Told) -> list[str]:
 
 
 async def _begin(one: Told, system: System, master: Address) -> None:
-    """Let a Sentinel begin to watch, at a random moment. Otherwise all would ping, and miss the master, in step."""
+    """Let a Sentinel begin to monitor at a random moment.
+
+    Otherwise all Sentinels would ping, and miss the master, in step.
+    """
     await asyncio.sleep(random.uniform(0, PING_S))
     await monitor(one, system, master)
 
 
 async def _introduce(watchers: list[Told], system: System, master: Address) -> None:
-    """Give every Sentinel the hellos of all others, which say who and where they are and which master they watch."""
+    """Publish to every Sentinel the hellos of all others: their address, their id, and the master that they monitor."""
     watched = f"{system.on_local.sentinel.master},{master[0]},{master[1]},0"
     hellos = [(one, f"{one.address},{one.port},{await one.call('SENTINEL', 'MYID')},0,{watched}") for one in watchers]
     for one in watchers:
@@ -182,7 +192,10 @@ async def _introduce(watchers: list[Told], system: System, master: Address) -> N
 
 
 async def _watchers_wrong(watchers: list[Told], system: System) -> list[str]:
-    """Sentences on what a Sentinel lacks. An instance with other flags than its kind is down, or not connected."""
+    """Return sentences on what each Sentinel lacks.
+
+    An instance with flags besides its kind is down or not connected.
+    """
     name, wrong = system.on_local.sentinel.master, []
     others = (("slave", "REPLICAS", system.replicas), ("sentinel", "SENTINELS", system.sentinels - 1))
     for one in watchers:
@@ -198,7 +211,7 @@ async def _watchers_wrong(watchers: list[Told], system: System) -> list[str]:
 
 
 async def _until_right(look: Callable[[], Awaitable[list[str]]]) -> None:
-    """Wait until `look` finds nothing wrong. If it still does at the limit, that is the reason in the error."""
+    """Wait until `look` finds nothing wrong. On timeout, the error says what is wrong."""
     wrong: list[str] = []
 
     async def right() -> bool:

@@ -1,7 +1,7 @@
-"""The certificates of a local system that speaks TLS: an authority for it alone, and one certificate that it signs.
+"""Make the certificates of a local system with TLS: its own authority, and one certificate signed by it.
 
-The openssl program makes them, since it is on nearly every machine and a library for this would be a heavy dependency.
-All members and clients share the certificate, as they do where people mount one Secret everywhere.
+The openssl program makes them, because it is on nearly every machine. All members and clients share the certificate, as
+with one Secret that every pod mounts.
 """
 
 import shutil
@@ -14,18 +14,18 @@ from chaos.cluster.local.config import both
 from chaos.errors import SetupError
 
 DAYS = "2"
-"""How long they are valid: longer than any trial."""
+"""How long the certificates are valid: longer than any trial."""
 MAKE_S = 20.0
 _SIGNS = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
-"""What the key of the authority is for. Without it Python from 3.13 on refuses the authority, as it refuses a
-certificate that does not name its authority's key.
-"""
+"""The key usage of the authority. Python from 3.13 on refuses an authority without it, and a certificate that does not
+name its authority's key."""
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout")
-"""A key on P-256: a handshake with an RSA key costs the server ten times as much, and meters make hundreds a second."""
+"""A P-256 key. A TLS handshake with an RSA key costs the server ten times as much CPU, and meters make hundreds a
+second."""
 
 
 def openssl() -> Path:
-    """Return the program. Raises SetupError if it is not installed."""
+    """Return the path of openssl. Raises SetupError if it is not installed."""
     found = shutil.which("openssl")
     if found is None:
         raise SetupError(
@@ -35,7 +35,10 @@ def openssl() -> Path:
 
 
 def made(folder: Path, names: Sequence[str]) -> Tls:
-    """Make the files of one system in a new folder. Its members' certificate bears `names`, the first for everybody."""
+    """Make a system's certificate files in a new folder.
+
+    The certificate is valid for `names`; clients verify the first.
+    """
     folder.mkdir(mode=0o700)
     alternatives = ",".join(f"DNS:{name}" for name in names)
     (folder / "extensions").write_text(f"subjectAltName={alternatives}\nauthorityKeyIdentifier=keyid\n")

@@ -1,6 +1,6 @@
-"""A system of processes, as a trial's worker reaches it: `connect` keeps `chaos.cluster.base.Cluster`.
+"""A system of local processes, as the worker of a trial uses it. `connect` yields a `chaos.cluster.base.Cluster`.
 
-The system itself is held by another process, the nest (`chaos.cluster.local.nest`), which ends when this one does.
+The system runs in another process, the nest (`chaos.cluster.local.nest`), which ends when this process does.
 """
 
 import asyncio
@@ -28,15 +28,15 @@ from chaos.scenario.places import PROXY_STATS
 from chaos.undo import RUN, Undo
 
 UP_S, ASK_S, LEAVE_S = 60.0, 10.0, 60.0
-"""How long the nest may take to have a system, to answer, and to go."""
+"""How long the nest may take to bring the system up, to answer a request, and to end."""
 END_S = 45.0
 """How long the agent may take to end after it was told to."""
 
 
 class LocalCluster(Executor):
-    """One local system, as the worker of its trial reaches it. It must be used from one event loop.
+    """One local system, as the worker of its trial uses it. Use it from one event loop.
 
-    The system is held by a child process, the nest, which also makes the faults.
+    A child process, the nest, runs the system and makes the faults.
     """
 
     kind = "local"
@@ -64,7 +64,7 @@ class LocalCluster(Executor):
         self._renewing: asyncio.Task[None] | None = None
 
     async def open(self, plan: Plan) -> None:
-        """Have the nest make the system. Raises the error that the nest tells of."""
+        """Have the nest bring the system up. Raises the error that the nest reports."""
         self._nest.tell(plan.line())
         try:
             async with asyncio.timeout(UP_S):
@@ -74,7 +74,7 @@ class LocalCluster(Executor):
         self._renewing = asyncio.create_task(self._renew())
 
     async def close(self) -> None:
-        """End the nest, and everything with it, by the end of its input. Raises SetupError if it does not end well."""
+        """End the nest by closing its input. Everything it runs ends too. Raises SetupError if the nest fails."""
         if self._renewing is not None:
             self._renewing.cancel()
             await asyncio.gather(self._renewing, return_exceptions=True)
@@ -94,13 +94,13 @@ class LocalCluster(Executor):
         raise FaultError(f"{how.value} of {member.name}: a local system has no node and no Deployment")
 
     def undoing(self, fault: str, target: Member | None) -> Undo:
-        """Whatever is done to a local system ends with the process that holds it."""
+        """Return how to kill the nest. Every fault of a local system ends with it."""
         pid = str(self._nest.pid)
         what = f"{fault} of {target.name}" if target else fault
         return Undo(what=what, executor="nest", where={"pid": pid}, request={"do": "heal"}, by_hand=f"kill {pid}")
 
     async def keep(self, undos: Sequence[Undo]) -> None:
-        """A local system is where the harness is: the journal of the run is enough."""
+        """Do nothing. The run's journal is on this machine too."""
 
     def events(self) -> AsyncIterator[Stamped[Event]]:
         return self._said()
@@ -111,7 +111,10 @@ class LocalCluster(Executor):
         return self._agent
 
     async def ask(self, do: str, **fields: object) -> Line:
-        """One request to the nest. Raises FaultError for a refusal or no answer, and SetupError if the nest is gone."""
+        """Send one request to the nest.
+
+        Raises FaultError if the nest refuses or does not answer, and SetupError if the nest has ended.
+        """
         if self._failure is not None:
             raise self._failure
         try:
@@ -123,7 +126,7 @@ class LocalCluster(Executor):
         return line
 
     async def _renew(self) -> None:
-        """Renew the leases until the nest is gone. A renewal that fails becomes a gap event."""
+        """Renew the leases until the nest has ended. A renewal that fails becomes a gap event."""
         while self._failure is None:
             since_ns = mono_ns()
             try:
@@ -134,7 +137,10 @@ class LocalCluster(Executor):
             await asyncio.sleep(RENEW_S)
 
     async def _hear(self, said: Lines) -> None:
-        """Take every line of the nest. When it has ended, whoever waits for it is told why."""
+        """Take every line that the nest writes.
+
+        Once the nest has ended, raise the reason in everyone who waits for it.
+        """
         async for line in said:
             self._take(json.loads(line))
         self._failure = self._failure or SetupError(f"the local system ended ({self._nest.how}); see {self._log}")
@@ -142,7 +148,7 @@ class LocalCluster(Executor):
         self._questions.fail(self._failure)
         if not self._up.done():
             self._up.set_exception(self._failure)
-            self._up.exception()  # nobody may wait for it
+            self._up.exception()  # marks it as retrieved: possibly nothing awaits it
 
     def _take(self, line: Line) -> None:
         if "event" in line:
@@ -150,7 +156,7 @@ class LocalCluster(Executor):
         elif "id" in line:
             self._questions.take(line)
         elif "up" in line:
-            if not self._up.done():  # whoever waited for it may have given up by now
+            if not self._up.done():  # it is done if `open` has timed out
                 self._up.set_result(None)
         elif "agent" in line and self._agent is not None:
             self._agent.ended(line["agent"])
@@ -158,7 +164,7 @@ class LocalCluster(Executor):
             self._failure = error_named(line["failed"]["error"])(line["failed"]["text"])
 
     def _fold(self, stamped: Stamped[Event]) -> None:
-        """Keep who is there, which is every pod that has a container, and pass the event on."""
+        """Update the pods, which are those with a container, and pass the event on."""
         pod = stamped.event
         if isinstance(pod, Pod):
             self._pods.pop(pod.uid, None)
@@ -177,15 +183,15 @@ class LocalCluster(Executor):
 
     @property
     def _log(self) -> Path:
-        """The file that the standard error of the worker and of the nest go to."""
+        """The file with the standard error of the worker and of the nest."""
         return self._directory / "worker.log"
 
 
 class LocalAgent:
-    """The agent as its host sees it: a process that records straight into the trial's directory, told by files there.
+    """The agent as its host sees it: a process that writes its recording straight into the trial's directory.
 
-    It implements `chaos.cluster.base.RunningAgent`. `kill` ends the process at once; `ended` is called when it has
-    ended.
+    It implements `chaos.cluster.base.RunningAgent`. `kill` ends the process at once. `ended` must be called when the
+    process has ended.
     """
 
     domain = AGENT
@@ -207,12 +213,12 @@ class LocalAgent:
         write_whole(file, text)
 
     async def pull(self) -> None:
-        """Check that the agent is there. Nothing has to be fetched, since it writes into the trial's directory."""
+        """Check that the agent still runs. There is nothing to fetch, because it writes into the trial's directory."""
         if self._over.is_set():
             raise SetupError(f"the agent ended by itself: {self._how}")
 
     async def close(self) -> None:
-        """Ask it to end, and kill it if it does not. The files that it was told by are removed from the record."""
+        """Tell the agent to end, kill it if it does not, and remove its control files."""
         try:
             await self.put(QUIT, "{}")
             async with asyncio.timeout(END_S):
@@ -226,7 +232,7 @@ class LocalAgent:
 
 @asynccontextmanager
 async def connect(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> AsyncIterator[LocalCluster]:
-    """A system for this trial alone, whose directory is `directory`. Leaving the context ends the system."""
+    """Yield a new system for this trial. `directory` is the trial's. The system ends with the context."""
     plan = planned(ref, scenario, directory)
     cluster = LocalCluster(plan, ref)
     try:

@@ -1,9 +1,9 @@
-"""What each member's process is started with: its configuration file, its data folder and its command.
+"""Write each member's configuration file, and tell its data folder and its command.
 
-A file says what its process comes back as. In most endpoint modes it is written once, before the first start, and
-belongs to the server from then on: CONFIG REWRITE keeps in it whom a Redis follows. In mode `resync` a Redis has the
-operator's template instead: it follows itself and has no declared settings, which come later by CONFIG SET and are lost
-with the process. The operator mounts that file read-only, so it is written again before every start.
+In most endpoint modes a file is written once, before the first start. From then on the server owns it: CONFIG REWRITE
+stores in it which master a Redis follows. In mode `resync` a Redis gets the operator's file instead: it follows itself
+and has none of the declared settings, which the operator sets by CONFIG SET and which are lost with the process. The
+operator mounts that file read-only, so it is written anew before every start.
 """
 
 import json
@@ -27,22 +27,19 @@ from chaos.scenario.settings import SEVERAL_WORDS, ProxySettings
 
 LOOPBACK = "127.0.0.1"
 DEBUG_REFUSED = 7
-"""The first version of Redis that refuses DEBUG unless its settings allow it."""
+"""The first major version of Redis that refuses DEBUG unless its settings allow it."""
 CONTROLLER = "chaos.operators"
-"""The controller's program. It is started by its name, since what an operator does is known above this layer."""
+"""The controller's module, as a string because this layer must not import it."""
 _TEMPLATE = {"down-after-milliseconds": 1000, "failover-timeout": 3000, "parallel-syncs": 2}
-"""The settings in the operator's file for Sentinel, which hold until the operator's first reconcile."""
+"""The settings in the operator's file for Sentinel. They hold until the operator first reconciles."""
 _OWN = re.compile(r"^(bind|replica-announce-ip|sentinel announce-ip) .*$", re.MULTILINE)
 
 
 class Recipes:
     """Writes the configuration files of each member.
 
-    A member's folder in `home` outlives its process and its replacement, as a volume does.
-
-    From its first start on, a configuration belongs to its member, which may change it by CONFIG REWRITE. Where the
-    operator is modelled (mode `resync`) that is different: a Redis gets the operator's file again at every start, and a
-    Sentinel when it is new.
+    A member's folder in `home` outlives its process and its replacement, as a volume does. When each file is written,
+    the module's docstring says.
     """
 
     def __init__(self, plan: Plan, home: Path) -> None:
@@ -52,21 +49,21 @@ class Recipes:
         self._redis: dict[str, tuple[str, int]] = {}
 
     def first(self, pod: LocalPod, master: tuple[str, int] | None) -> None:
-        """Prepare the first start of all. `master` is whom to follow or to watch; if it is None, be the master."""
+        """Prepare the first start. `master` is the master to follow or to monitor, or None for the master itself."""
         self.data(pod).mkdir(parents=True)
         if pod.kind is MemberKind.REDIS:
             self._redis[pod.name] = pod.ip_port
         self._write(pod, master)
 
     def restarted(self, pod: LocalPod) -> None:
-        """Prepare another start in place."""
+        """Prepare a restart in place."""
         if is_template(self._plan.system) and pod.kind is MemberKind.REDIS:
             self._write(pod, None)
 
     def replaced(self, pod: LocalPod, master: tuple[str, int]) -> None:
-        """Prepare the start of a member that replaces one that was taken away.
+        """Prepare the start of a member that replaces a removed one.
 
-        `master` is whom it watches if its own file does not say so.
+        `master` is the master that a Sentinel monitors if its file is new.
         """
         lost = self._local.replace.data == "lost"
         if lost:
@@ -78,7 +75,10 @@ class Recipes:
             self._conf(pod).write_text(rebound(self._conf(pod).read_text(), pod.space.address))
 
     def told(self, pod: LocalPod, master: tuple[str, int] | None) -> None:
-        """Prepare another start of a Redis that has asked Sentinel: follow `master`, or be the master if it is None."""
+        """Prepare the restart of a Redis that has asked Sentinel.
+
+        It follows `master`, or is the master if that is None.
+        """
         self._write(pod, master)
 
     def command(self, pod: LocalPod) -> list[str]:
@@ -90,7 +90,7 @@ class Recipes:
         return command(self._plan.server, self._conf(pod), pod.kind is MemberKind.SENTINEL)
 
     def data(self, pod: LocalPod) -> Path:
-        """Return the folder that its process works in."""
+        """Return the working directory of the member's process."""
         return self._home / pod.name / "data"
 
     def _conf(self, pod: LocalPod) -> Path:
@@ -110,15 +110,19 @@ class Recipes:
 
 
 def itself(address: str) -> str:
-    """Return the address by which a member reaches itself.
+    """Return the address at which a member reaches itself.
 
-    It is 127.0.0.1 if the member has a network of its own. On the machine's loopback that address would be anybody's.
+    This is 127.0.0.1 if the member has a network of its own. A member at a loopback address shares 127.0.0.1 with
+    others.
     """
     return address if IPv4Address(address).is_loopback else LOOPBACK
 
 
 def redis_conf(system: System, *, address: str, port: int, directory: Path, master: tuple[str, int] | None) -> str:
-    """The file of a Redis that follows `master`, or is a master if that is None; in mode `resync` the operator's."""
+    """Return the file of a Redis that follows `master`, or of a master if `master` is None.
+
+    In mode `resync` this is the operator's file.
+    """
     access = Accesses.from_environment().redis
     lines = [*_common(address, port, directory, access), *_announced("replica-announce-ip", address)]
     lines += [f"masteruser {access.user}"] if access.user else []
@@ -132,7 +136,10 @@ def redis_conf(system: System, *, address: str, port: int, directory: Path, mast
 
 
 def sentinel_conf(system: System, *, address: str, port: int, directory: Path, master: tuple[str, int]) -> str:
-    """The file of a Sentinel that monitors `master`; in mode `resync` the operator's file. Sentinel rewrites it."""
+    """Return the file of a Sentinel that monitors `master`; in mode `resync` the operator's file.
+
+    Sentinel rewrites it.
+    """
     name, access = system.on_local.sentinel.master, Accesses.from_environment().sentinel
     if is_template(system):
         host, redis_port, settings = itself(address), system.on_local.port, dict[str, str | int](_TEMPLATE)
@@ -151,16 +158,14 @@ def sentinel_conf(system: System, *, address: str, port: int, directory: Path, m
 
 
 def both(tls: Tls) -> Path:
-    """Return the file with a certificate and its key together, which HAProxy wants."""
+    """Return the path of the file with a certificate and its key together, as HAProxy needs it."""
     return Path(tls.certificate).with_suffix(".pem")
 
 
 def command(server: Server, conf: Path, sentinel: bool) -> list[str]:
-    """Return what starts a server.
+    """Return the command that starts a server. The server logs to standard output.
 
-    It logs to standard output, in the time zone of its environment, which has to be UTC.
-
-    DEBUG is allowed, which Redis from version 7 on refuses by default: a fault may need it.
+    DEBUG is enabled, because a fault may need it and Redis from version 7 on refuses it by default.
     """
     if sentinel:
         return [str(server.program), str(conf), "--sentinel"]
@@ -169,27 +174,30 @@ def command(server: Server, conf: Path, sentinel: bool) -> list[str]:
 
 
 def rebound(conf: str, address: str) -> str:
-    """The same file for a member that came back at another address: these are the only lines with its own address."""
+    """Return the same file for a member with another address. Only these lines contain the member's own address."""
     return _OWN.sub(lambda found: _bind(address) if found[1] == "bind" else f"{found[1]} {address}", conf)
 
 
 def is_template(system: System) -> bool:
-    """Return whether Redis starts from the operator's file and is told everything else afterwards."""
+    """Return whether Redis starts from the operator's file, and gets its settings later."""
     return system.on_local.mode == "resync"
 
 
 def quorum(system: System) -> int:
-    """Return the declared quorum, or else a majority, as the operator sets it."""
+    """Return the declared quorum, or else a majority, as the operator chooses it."""
     return int(system.settings.sentinel.get("quorum", system.sentinels // 2 + 1))
 
 
 def sentinel_settings(system: System) -> dict[str, str | int]:
-    """Return what SENTINEL SET is told: the declared settings and the login. The quorum is part of MONITOR instead."""
+    """Return the options for SENTINEL SET: the declared settings and the login.
+
+    The quorum is given to MONITOR instead.
+    """
     return {name: value for name, value in system.settings.sentinel.items() if name != "quorum"} | redis_login()
 
 
 def redis_login() -> dict[str, str]:
-    """Return the settings by which a Sentinel logs in to Redis; none where no login is needed."""
+    """Return the settings with which a Sentinel logs in to Redis. Empty if no login is needed."""
     redis = Accesses.from_environment().redis
     login = {"auth-user": redis.user, "auth-pass": redis.password}
     return {name: value for name, value in login.items() if value}
@@ -197,7 +205,7 @@ def redis_login() -> dict[str, str]:
 
 def _common(address: str, port: int, directory: Path, access: Access) -> list[str]:
     lines = [_bind(address), f'dir "{directory}"', "protected-mode no", "daemonize no", 'logfile ""']
-    if access.user:  # whoever does not log in may do nothing
+    if access.user:  # the default user, who needs no login, is switched off
         password = _word(f">{access.password}")
         lines += [f"user {access.user} on {password} ~* &* +@all", "user default off"]
     elif access.password:
@@ -206,7 +214,7 @@ def _common(address: str, port: int, directory: Path, access: Access) -> list[st
 
 
 def _tls(port: int, tls: Tls) -> list[str]:
-    """TLS and nothing else, on the links between members too. Everybody has to show a certificate, as is usual."""
+    """Return the lines for TLS on every link. Plain connections are off, and every client must have a certificate."""
     return [
         "port 0",
         f"tls-port {port}",
@@ -222,12 +230,12 @@ def _bind(address: str) -> str:
 
 
 def _announced(option: str, address: str) -> list[str]:
-    """On the machine's loopback every peer appears as 127.0.0.1, so that a member has to announce its address."""
+    """Return the line that announces the address. At a loopback address every peer appears as 127.0.0.1 otherwise."""
     return [f"{option} {address}"] if itself(address) == address else []
 
 
 def _word(value: str | int) -> str:
-    """One word of a file, whatever is in it."""
+    """Return the value as one word of a configuration file, quoted if needed."""
     return str(value) if str(value).isalnum() else json.dumps(value, ensure_ascii=False)
 
 
@@ -236,10 +244,10 @@ def _text(lines: list[str]) -> str:
 
 
 def haproxy_conf(system: System, at: tuple[str, int], servers: Mapping[str, tuple[str, int]]) -> str:
-    """Return the file of an HAProxy, with the same checks as in scenarios/haproxy/proxy/config.yaml.
+    """Return the file of an HAProxy with the same checks as in scenarios/haproxy/proxy/config.yaml.
 
-    It checks every Redis itself, as people set it up: whoever answers `role:master` is up. Its stats socket is what the
-    recording reads. The password stays in the environment.
+    HAProxy checks every Redis, and one that answers `role:master` is up. The recording reads HAProxy's stats socket.
+    The file names the environment variable with the password, not the password.
     """
     checks, access = system.settings.proxy or ProxySettings(), Accesses.from_environment().redis
     asked = [("INFO replication", "role:master"), ("QUIT", "+OK")]
@@ -247,7 +255,7 @@ def haproxy_conf(system: System, at: tuple[str, int], servers: Mapping[str, tupl
         user = f"{access.user} " if access.user else ""
         asked.insert(0, (f"AUTH {user}${{{REDIS}PASSWORD}}", "+OK"))
     every = f"inter {checks.inter * 1000:.0f}ms fall {checks.fall} rise {checks.rise}"
-    if access.tls is not None:  # clients' TLS goes through to Redis, and only the checks are HAProxy's own
+    if access.tls is not None:  # HAProxy passes the clients' TLS through to Redis; only its checks speak TLS themselves
         every += f" check-ssl verify required ca-file {access.tls.ca} crt {both(access.tls)}"
     lines = [
         "global",

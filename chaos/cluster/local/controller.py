@@ -1,7 +1,7 @@
-"""Whatever moves the master label of a local system: what it sees, what it writes, and the two kinds that ask Sentinel.
+"""The controller of a local system: the process that moves the master label, as an operator does.
 
-It is a process of its own, so that it can be killed and cut off as an operator can. `python -m chaos.operators` runs
-it: what one operator does is known to its room there, and only what any of them needs is here.
+It is a separate process, so that it can be killed and cut off. `python -m chaos.operators` runs it. This module has
+what every operator needs, and the two modes that only ask Sentinel.
 """
 
 import asyncio
@@ -26,14 +26,15 @@ LINE_BYTES = 1 << 20
 REPLY_S = 1.0
 RETRY_S = 0.1
 SWITCH, MONITOR = "+switch-master", "+monitor"
-"""MONITOR is published once a Sentinel is told of a master, as it may be after it was asked for one."""
+"""MONITOR is published when a Sentinel is told of a master, which may be after it was asked for one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
-    """The first line of its input. `replicas` follow the master, so that there is one Redis more than that.
+    """The task of the controller, which it reads as the first line of its input.
 
-    `login` are the settings by which a Sentinel logs in to Redis. They come over the pipe and are in no file.
+    `replicas` does not count the master. `login` holds the settings with which a Sentinel logs in to Redis; they are
+    sent over the pipe and are never in a file.
     """
 
     mode: str
@@ -52,7 +53,7 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListedPod:
-    """A member as the API server lists it. `role` is its label, which need not be what it does."""
+    """A member as the API server lists it. `role` is its label, which may differ from its role in Redis."""
 
     name: str
     component: Literal["redis", "sentinel"]
@@ -78,35 +79,35 @@ class Label:
 
 
 class ApiServer:
-    """The API server as the controller sees it: pods come by one pipe, labels go by another. It keeps the log too."""
+    """The API server as the controller sees it: pods arrive over one pipe, and labels are written to another."""
 
     def __init__(self, out: TextIO, log: TextIO) -> None:
         self.pods: tuple[ListedPod, ...] = ()
-        """In the order of their names, as an API server lists them."""
+        """The pods, in the order of their names, as an API server lists them."""
         self._written: dict[str, ListedPod] = {}
         self._out = out
         self._log = log
         self._change = asyncio.Event()
 
     def shown(self, line: bytes) -> None:
-        """Take a line of the input: all pods as they are now."""
+        """Take a line of input, which lists all pods as they are now."""
         pods = [self._as_written(ListedPod(**pod)) for pod in json.loads(line)["pods"]]
         self.pods = tuple(sorted(pods, key=lambda pod: pod.name))
         self._change.set()
 
     async def changed(self) -> None:
-        """Return after the next line of pods, or at once if one has come since the last call."""
+        """Wait for the next list of pods. Return at once if one has arrived since the last call."""
         await self._change.wait()
         self._change.clear()
 
     def label(self, label: Label) -> None:
-        """Write a label. It shows in `pods` at once, before the API server has told of it."""
+        """Write a label. `pods` has it at once, before the API server confirms it."""
         print(json.dumps({"label": {"pod": label.pod, "role": label.role}}), file=self._out, flush=True)
         self._written.update({pod.name: replace(pod, role=label.role) for pod in self.pods if pod.name == label.pod})
         self.pods = tuple(self._as_written(pod) for pod in self.pods)
 
     def _as_written(self, pod: ListedPod) -> ListedPod:
-        """Return the pod with the label that was written here, unless more than its label has changed since then."""
+        """Return the pod with the label that was written here, unless the pod has changed otherwise since then."""
         written = self._written.get(pod.name, pod)
         if replace(pod, role=written.role) == written != pod:
             return written
@@ -114,18 +115,19 @@ class ApiServer:
         return pod
 
     def note(self, level: str, text: str) -> None:
-        """Write a line of the log."""
+        """Write a line to the log."""
         print(f"{kubelet_stamp()} level={level} msg={json.dumps(text)}", file=self._log, flush=True)
 
 
 Mode = Callable[[Task, ApiServer], Awaitable[None]]
-"""A way to move the label. It works until it is cancelled."""
+"""A way to decide where the label belongs. It runs until it is cancelled."""
 
 
 async def serve(modes: Mapping[str, Mode]) -> None:
-    """The whole process: its task is the first line of stdin, all pods are another line at each change.
+    """Run the controller until the end of its input.
 
-    It answers on stdout with a line for each label that it writes, logs on stderr, and ends at the end of its input.
+    The first line of standard input is the task, and each later line lists all pods. The controller writes a line to
+    standard output for each label that it sets, and logs to standard error.
     """
     lines = asyncio.StreamReader(limit=LINE_BYTES)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
@@ -145,17 +147,17 @@ async def serve(modes: Mapping[str, Mode]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class NamedMaster:
-    """The master that a Sentinel names. `epoch` is that of its configuration: a higher one is newer."""
+    """The master that a Sentinel names. `epoch` is the configuration epoch; a higher one is newer."""
 
     epoch: int
     address: Address
 
 
 async def named_by(sentinel: Address, name: str) -> NamedMaster | None:
-    """None if this Sentinel does not answer, or knows no master of this name.
+    """Return the master that this Sentinel names, or None if it does not answer or knows no master of this name.
 
-    It is asked twice. SENTINEL MASTER has the epoch, but the leader of a failover names the new master there only
-    seconds after SENTINEL GET-MASTER-ADDR-BY-NAME does.
+    Two commands are needed. Only SENTINEL MASTER has the epoch, but the leader of a failover names the new master there
+    seconds later than in SENTINEL GET-MASTER-ADDR-BY-NAME.
     """
     try:
         async with Resp.connect(*sentinel, REPLY_S, Accesses.from_environment().sentinel) as connection:
@@ -169,18 +171,18 @@ async def named_by(sentinel: Address, name: str) -> NamedMaster | None:
 
 
 def newest(named: Iterable[NamedMaster | None]) -> Address | None:
-    """Return the master with the highest epoch.
+    """Return the master with the highest epoch, or None.
 
-    A Sentinel that was cut off still names the old one, with an old epoch.
+    A Sentinel that was cut off names the old master with a lower epoch.
     """
     known = [one for one in named if one]
     return max(known, key=lambda one: one.epoch).address if known else None
 
 
 def moving(master: Address, pods: Sequence[ListedPod]) -> Iterator[Label]:
-    """The labels that bring the master label to the pod at `master`.
+    """Yield the labels to write so that only the pod at `master` has the master label.
 
-    If no pod is at that address nothing is written, since an old endpoint is better than none.
+    If no pod has that address nothing is written, because an old endpoint is better than none.
     """
     redis = [pod for pod in pods if pod.component == "redis"]
     if all(pod.address != master for pod in redis):
@@ -200,7 +202,7 @@ def _sentinels(api: ApiServer) -> list[Address]:
 
 
 async def poll(task: Task, api: ApiServer) -> None:
-    """Every `every_s`, believe the first Sentinel that answers, however old its word is: as a script in a loop does."""
+    """Ask every `every_s` seconds, and believe the first Sentinel that answers, as a script in a loop does."""
     pace = Pace(task.every_s)
     while True:
         for sentinel in _sentinels(api):
@@ -213,10 +215,10 @@ async def poll(task: Task, api: ApiServer) -> None:
 
 
 async def follow_sentinels(task: Task, api: ApiServer) -> None:
-    """Move the label as soon as any Sentinel publishes that it has switched.
+    """Move the label as soon as any Sentinel publishes a switch of the master.
 
-    A Sentinel publishes only its own events, and only to those who are subscribed. So all Sentinels are listened to,
-    and after every subscription all are asked: one that was cut off then answers with an old epoch and is outvoted.
+    A Sentinel publishes its own events only, and only to present subscribers. So this subscribes to all Sentinels, and
+    asks all of them after every subscription. If one of them was cut off, its answer has an old epoch and is ignored.
     """
     async with asyncio.TaskGroup() as group:
         listener = SwitchListener(task, api, group)
@@ -232,7 +234,7 @@ async def follow_sentinels(task: Task, api: ApiServer) -> None:
 
 
 class SwitchListener:
-    """Remembers which master the Sentinels named last, and brings the label there."""
+    """Remembers the master that the Sentinels named last, and moves the label to it."""
 
     def __init__(self, task: Task, api: ApiServer, group: asyncio.TaskGroup) -> None:
         self._task = task
@@ -242,15 +244,18 @@ class SwitchListener:
         self._switches = 0
 
     async def listen(self, sentinel: Address) -> None:
-        """Listen to one Sentinel until cancelled; a lost connection is made again."""
+        """Listen to one Sentinel until cancelled. Reconnect after a lost connection."""
         pace = Pace(RETRY_S)
         while True:
-            with suppress(OSError):  # if it was subscribed, it has logged the loss
+            with suppress(OSError):  # the loss of a subscription is in the log already
                 await self._hear(sentinel)
             await pace.beat()
 
     def move(self) -> None:
-        """Bring the label to the master. Call it at every change, since a pod may be listed later than the switch."""
+        """Move the label to the master.
+
+        Call it at every change of the pods, because a pod may be listed after the switch.
+        """
         if self._master:
             _move(self._master, self._api)
 
@@ -272,7 +277,7 @@ class SwitchListener:
                 raise
 
     def _switched(self, payload: str) -> None:
-        """`NAME OLD-ADDRESS OLD-PORT NEW-ADDRESS NEW-PORT`."""
+        """Handle the payload `NAME OLD-ADDRESS OLD-PORT NEW-ADDRESS NEW-PORT`."""
         name, _, _, address, port = payload.split()
         if name == self._task.master:
             self._switches += 1
@@ -280,7 +285,10 @@ class SwitchListener:
             self.move()
 
     async def _ask(self) -> None:
-        """Ask all Sentinels. Their answers do not count if a switch was heard of meanwhile, since that is newer."""
+        """Ask all Sentinels for the master.
+
+        Ignore the answers if a switch was published meanwhile, because the switch is newer.
+        """
         switches = self._switches
         asked = [named_by(sentinel, self._task.master) for sentinel in _sentinels(self._api)]
         master = newest(await asyncio.gather(*asked))

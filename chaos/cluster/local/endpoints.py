@@ -1,7 +1,7 @@
-"""The Services of a local system: who is behind each, said as events and programmed, as kube-proxy does it.
+"""The Services of a local system: their endpoints as events, and as forwarding rules, as kube-proxy makes them.
 
-The nest is the API server of whatever moves the master label (`chaos.cluster.local.controller`): it tells the
-controller who is there, and hears from it which labels it writes.
+For the controller (`chaos.cluster.local.controller`) the nest is the API server: it sends the controller the list of
+pods, and receives the labels that the controller writes.
 """
 
 import json
@@ -26,18 +26,18 @@ MASTER_HOST, SENTINEL_HOST = 10, 11
 
 
 class Programs(Protocol):
-    """Makes the address of a Service lead to its endpoints. All addresses of Services begin with `addresses`."""
+    """Makes the addresses of Services lead to their endpoints. All these addresses begin with `addresses`."""
 
     @property
     def addresses(self) -> str: ...
 
     def apply(self, wanted: Sequence[Service], done: Callable[[], object]) -> None:
-        """Replace all Services by `wanted`, and call `done` once that holds."""
+        """Replace all Services by `wanted`, and call `done` once they are in force."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """A Service. `chosen` says of a pod whether it belongs to the Service, ready or not."""
+    """A Service. `chosen` says whether a pod belongs to the Service, ready or not."""
 
     name: str
     address: str
@@ -47,7 +47,7 @@ class Selected:
 
 
 class LocalServices:
-    """Follows the pods and keeps the Services up to date. `pods` are all pods that there are, by name."""
+    """Keeps the Services up to date with the pods. `pods` maps names to all present pods."""
 
     def __init__(
         self, local: LocalSystem, pods: dict[str, LocalPod], services: Programs, say: Callable[[Stamped[Event]], None]
@@ -60,7 +60,7 @@ class LocalServices:
 
     @property
     def hosts(self) -> dict[str, str]:
-        """The address of every Service, by its name."""
+        """Maps the name of each Service to its address."""
         return {one.name: one.address for one in self._selected}
 
     def announce(self) -> None:
@@ -69,7 +69,10 @@ class LocalServices:
             self._say(Stamped(event=known, domain=HOST, at_ns=mono_ns()))
 
     def follow(self, _changed: LocalPod | None = None) -> None:
-        """Take the pods as they are now. Services are programmed first and then said, so that what is said holds."""
+        """Update the Services from the present pods.
+
+        The event of a change is written after the change is in force, so that it is never too early.
+        """
         now = {one.name: endpoints(filter(one.chosen, self._pods.values())) for one in self._selected}
         if now == self._said:
             return
@@ -83,7 +86,10 @@ class LocalServices:
             self._say(Stamped(event=Endpoints(service=name, endpoints=found), domain=HOST, at_ns=mono_ns()))
 
     def _service(self, one: Selected, found: list[EndpointEntry]) -> Service:
-        """If no endpoint is ready, those that are terminating and still serve are taken, as kube-proxy does."""
+        """Return a Service with its ready endpoints.
+
+        If none is ready, take the terminating ones that still serve, as kube-proxy does.
+        """
         taken = [each for each in found if each["ready"]] or [each for each in found if each["serving"]]
         ports = {pod.space.address: pod.port for pod in self._pods.values()}
         to = tuple((each["ip"], ports[each["ip"]]) for each in taken)
@@ -91,7 +97,7 @@ class LocalServices:
 
 
 def selected(local: LocalSystem, addresses: str) -> tuple[Selected, ...]:
-    """Return the Service of the master, or of the proxy in front, if there is one; and the Service of Sentinel."""
+    """Return the Service of the master or of the proxy, if there is one, and the Service of Sentinel."""
 
     def of(kind: MemberKind) -> tuple[dict[str, str], Callable[[LocalPod], bool]]:
         return {"component": kind.value}, lambda pod: pod.kind is kind
@@ -107,7 +113,7 @@ def selected(local: LocalSystem, addresses: str) -> tuple[Selected, ...]:
 
 
 def endpoints(pods: Iterable[LocalPod]) -> list[EndpointEntry]:
-    """Return the entries of an EndpointSlice, with the same keys as `chaos.cluster.kube.watcher` gives them."""
+    """Return the entries of an EndpointSlice, with the same keys as those of `chaos.cluster.kube.watcher`."""
     found: list[EndpointEntry] = [
         {
             "ip": pod.space.address,
@@ -122,7 +128,7 @@ def endpoints(pods: Iterable[LocalPod]) -> list[EndpointEntry]:
 
 
 class Labels:
-    """Tells the controller who is there, and takes the labels that it writes."""
+    """Sends the pods to the controller, and applies the labels that it writes."""
 
     def __init__(self, system: System, kubelet: Kubelet) -> None:
         self._system = system
@@ -136,7 +142,7 @@ class Labels:
         self._kubelet.label(label["pod"], label["role"])
 
     def _follow(self, _changed: LocalPod) -> None:
-        """Tell the controller of a change. A controller that was started again is told its task first."""
+        """Send the pods to the controller. A controller that was started again is sent its task first."""
         controller = self._kubelet.pods.get(CONTROLLER)
         if controller is None or controller.process is None or not controller.lives:
             return

@@ -1,12 +1,12 @@
-"""`python -m chaos.cluster.local.forwarder`: stands at the addresses of Services where the kernel's rules cannot.
+"""Forward connections to the endpoints of Services. It takes the place of kube-proxy where packet rules are impossible.
 
-A line on stdin is all Services as they are from now on: `[[address, port, [[address, port], …]], …]`. It is answered
-with an empty line on stdout once that holds. It ends at the end of its input.
+`python -m chaos.cluster.local.forwarder` reads lines of JSON, each of which lists all Services as they are from now on:
+`[[address, port, [[address, port], …]], …]`. It answers each line with an empty line once the line is in force, and
+ends at the end of its input.
 
-As with kube-proxy, a new connection goes to one of the endpoints at random, and an established one stays where it is.
-If there is no endpoint nobody listens, so that the kernel refuses. When one side closes, the other side is given what
-came before and is closed then; a reset is passed on at once. Unlike with kube-proxy there are two connections: a client
-is accepted before its endpoint is reached.
+As with kube-proxy, a new connection goes to a random endpoint, and an established one stays where it is. Without
+endpoints nobody listens, so the kernel refuses. When one side closes, the other side first receives what was sent
+before; a reset is passed on at once. Unlike with kube-proxy, a client is accepted before its endpoint is reached.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ from contextlib import suppress
 LINE_BYTES = 1 << 20
 BACKLOG = 1024
 RESET = struct.pack("ii", 1, 0)
-"""A value of SO_LINGER that makes close() reset the connection."""
+"""The value of SO_LINGER with which close() resets the connection."""
 
 Address = tuple[str, int]
 
 
 class ForwardedConnection(asyncio.Protocol):
-    """One of the two halves of a forwarded connection. What comes in here goes out at `other`."""
+    """One half of a forwarded connection. What it receives is sent to its `other` half."""
 
     def __init__(self) -> None:
         self.other: ForwardedConnection | None = None
@@ -55,7 +55,7 @@ class ForwardedConnection(asyncio.Protocol):
             self.other.end(reset=exc is not None)
 
     def end(self, *, reset: bool) -> None:
-        """Close this half. What was not sent yet is sent first, unless `reset`."""
+        """Close this half. Send what is still in its buffer first, unless `reset`."""
         if self.transport is None:
             return
         if not reset:
@@ -67,7 +67,7 @@ class ForwardedConnection(asyncio.Protocol):
 
 
 class ClientConnection(ForwardedConnection):
-    """The half that leads to the client. What the client sends waits until the other half has reached the endpoint."""
+    """The half to the client. Data of the client waits until the other half has reached the endpoint."""
 
     def __init__(self, endpoint: Address) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class ClientConnection(ForwardedConnection):
 
 
 class ServiceListener:
-    """The listener at one Service's address. It listens only while there are endpoints."""
+    """The listener at the address of one Service. It listens only while the Service has endpoints."""
 
     def __init__(self, at: Address) -> None:
         self._at = at
@@ -111,7 +111,7 @@ class ServiceListener:
         self._server: asyncio.Server | None = None
 
     async def apply(self, endpoints: list[Address]) -> None:
-        """Replace the endpoints. Raises OSError if its address cannot be had."""
+        """Replace the endpoints. Raises OSError if the Service's address cannot be bound."""
         self._endpoints = endpoints
         if endpoints and self._server is None:
             self._server = await asyncio.get_running_loop().create_server(
@@ -135,7 +135,7 @@ async def main() -> None:
 
 
 def allow_files() -> None:
-    """Allow as many open files as this user may have, since every forwarded connection takes two."""
+    """Raise the limit of open files as far as allowed, because every forwarded connection needs two."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 

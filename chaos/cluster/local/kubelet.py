@@ -1,7 +1,7 @@
-"""Runs the members: starts them, restarts them in place, takes them away, replaces them, and says each change.
+"""Start, restart, remove and replace the members of a local system, as a kubelet and a StatefulSet do.
 
-Every change becomes a `pod` event. No fault is decided here: whoever ends a member's process says beforehand, by the
-flags of the pod, whether it is to come back.
+Every change becomes a `pod` event. Faults are decided elsewhere: whoever ends a member's process first sets the flags
+of its pod, which say whether the process is started again.
 """
 
 import asyncio
@@ -26,26 +26,26 @@ from chaos.resp import Resp
 from chaos.scenario.places import CONTROLLER, PROXY
 
 AGAIN_S, REPLY_S = 0.5, 1.0
-"""How often a Redis that asks Sentinel before it starts asks again, and how long it waits for an answer."""
+"""How often a Redis that asks Sentinel before it starts repeats the question, and how long it waits for an answer."""
 THIRD = {MemberKind.REDIS: 1, MemberKind.SENTINEL: 2, MemberKind.OPERATOR: 3, MemberKind.PROXY: 5}
-"""The third byte of the addresses of each kind of member: in namespaces the first Redis has 10.93.1.1."""
+"""The third byte of the addresses of each kind of member. In network namespaces, the first Redis has 10.93.1.1."""
 MASTER, SLAVE = "master", "slave"
 """The values of the master label."""
 
 
 class Holder(Protocol):
-    """What the kubelet needs of the nest, the process that holds it."""
+    """What the kubelet needs of the nest, the process that runs the system."""
 
     def say(self, stamped: Stamped[Event]) -> None: ...
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> object:
-        """Have work done beside everything else. If it fails, the nest fails."""
+        """Run a coroutine as a task. If it fails, the nest fails."""
 
     def fail(self, error: BaseException) -> None: ...
 
 
 class Net(Protocol):
-    """Gives members addresses of their own. All of them begin with `members`."""
+    """The network of a system. It gives each member an address that begins with `members`."""
 
     @property
     def members(self) -> str: ...
@@ -56,10 +56,12 @@ class Net(Protocol):
 
 
 class Kubelet:
-    """`pods` are the members by name. One whose process is down is among them, one that was taken away is not.
+    """The kubelet of a local system.
 
-    `listeners` are called after each change of a pod. `hears` takes each line of the controller. While that is
-    `cut_off` from the API server it is shown nothing, and what it writes comes late; `held_back` counts both.
+    `pods` maps names to pods. A pod whose process is down is in it; a removed one is not. `listeners` are called after
+    each change of a pod. `hears` is called with each line that the controller writes. While the controller is `cut_off`
+    from the API server it is told nothing, and its lines are kept until later; `held_back` counts the messages of both
+    directions.
     """
 
     def __init__(self, plan: Plan, network: Net, recipes: Recipes, nest: Holder) -> None:
@@ -82,16 +84,16 @@ class Kubelet:
         return [pod for pod in self.pods.values() if pod.kind is kind]
 
     def processes(self) -> list[tuple[str, int]]:
-        """Return the members whose process lives, each with its pid."""
+        """Return the name and pid of every running member."""
         found = [(pod.name, pod.process) for pod in self.pods.values()]
         return [(name, process.pid) for name, process in found if process is not None and process.lives]
 
     def master(self) -> LocalPod | None:
-        """Return the pod that has the master label, whatever it does."""
+        """Return the pod with the master label, or None. The label may be out of date."""
         return next((pod for pod in self.pods.values() if pod.role == MASTER), None)
 
     def start(self) -> None:
-        """Start every server. The first one is the master and has the label, as if an operator had been there."""
+        """Start every server. The first Redis is the master and has the master label."""
         first: tuple[str, int] | None = None
         for kind, name in self._names():
             role = self._label(kind, MASTER if first is None else SLAVE)
@@ -101,19 +103,19 @@ class Kubelet:
             self._run(pod)
 
     def start_controller(self) -> None:
-        """Start the controller. Call it once there is something to control."""
+        """Start the controller. Call it once the members run."""
         kind = MemberKind.OPERATOR
         pod = self._create(kind, CONTROLLER, None, self._addresses[kind].next())
         self._recipes.first(pod, None)
         self._run(pod)
 
     def cut_controller_off(self) -> None:
-        """Hold back what goes between the controller and the API server, beginning with a listing of all pods."""
+        """Hold back all messages between the controller and the API server. The first is a list of all pods."""
         self.cut_off, self.held_back = True, 0
         self._show()
 
     def join_controller(self) -> None:
-        """Let everything through again. What the controller wrote meanwhile is written now: it has tried again."""
+        """End the cut. The lines that the controller wrote meanwhile take effect now, as if it had tried again."""
         if self.cut_off:
             self.cut_off, late = False, self._late
             self._late = []
@@ -134,7 +136,7 @@ class Kubelet:
             self.hears(line)
 
     def all_ready(self) -> None:
-        """End the system's first start: all pods are ready now, without the wait of `ready` seconds."""
+        """Make every pod ready. This ends the first start of the system, in which pods do not wait `ready` seconds."""
         self.up = True
         for pod in self.pods.values():
             pod.ready = True
@@ -142,7 +144,7 @@ class Kubelet:
             self.changed(pod)
 
     def label(self, name: str, role: str) -> None:
-        """Write the label of a pod. If the pod is gone, nothing happens."""
+        """Set the label of a pod. Do nothing if the pod is gone."""
         pod = self.pods.get(name)
         if pod is not None and pod.role != role:
             pod.role = role
@@ -154,7 +156,7 @@ class Kubelet:
             listener(pod)
 
     def take_away(self, pod: LocalPod) -> None:
-        """Remove a pod whose process has ended or is about to. It comes back as another pod under its name."""
+        """Remove a pod whose process has ended or is about to end. A new pod of the same name replaces it later."""
         pod.gone, pod.leaving, pod.ready, pod.started_at = True, True, False, None
         del self.pods[pod.name]
         self.changed(pod)
@@ -165,7 +167,7 @@ class Kubelet:
         asyncio.get_running_loop().call_later(self._local.replace.after, self._replace, pod)
 
     async def leave(self) -> None:
-        """End every process for good."""
+        """End every process. None is started again."""
         self._leaving = True
         processes = [pod.process for pod in self.pods.values() if pod.process is not None]
         for pod in self.pods.values():
@@ -193,7 +195,7 @@ class Kubelet:
             yield MemberKind.PROXY, PROXY
 
     def _label(self, kind: MemberKind, role: str) -> str | None:
-        """Return the pod's first label; None if nobody writes labels."""
+        """Return the label of a new pod, or None if the system has no master label."""
         return role if kind is MemberKind.REDIS and self._system.master_label is not None else None
 
     def _create(self, kind: MemberKind, name: str, role: str | None, address: str) -> LocalPod:
@@ -217,9 +219,10 @@ class Kubelet:
         self.changed(pod)
 
     def _program(self, pod: LocalPod) -> Program:
-        """Return how to start it.
+        """Return how to start the pod's process.
 
-        A server logs to standard output; the controller to standard error, beside its labels.
+        A server logs to standard output. The controller logs to standard error, since it writes labels to standard
+        output.
         """
         assert pod.log is not None
         controls, write = pod.kind is MemberKind.OPERATOR, pod.log.write
@@ -233,7 +236,7 @@ class Kubelet:
         )
 
     def _ready(self, pod: LocalPod, container: str) -> None:
-        """Make a pod ready, unless its process has been started again since the wait began."""
+        """Make a pod ready, unless its process was started again meanwhile."""
         if pod.container == container and pod.lives and not pod.leaving:
             pod.ready = True
             self.changed(pod)
@@ -262,7 +265,7 @@ class Kubelet:
             self._run(pod)
 
     async def _run_once_told(self, pod: LocalPod) -> None:
-        """Start a Redis once Sentinel has told it whom to follow. Until then its pod has an address and no process."""
+        """Start a Redis once Sentinel has named its master. Until then its pod has an address and no process."""
         self.changed(pod)
         sentinels = [one.ip_port for one in self.of(MemberKind.SENTINEL)]
         master = await master_for(pod.ip_port, sentinels, self._local.sentinel.master)
@@ -271,7 +274,7 @@ class Kubelet:
             self._run(pod)
 
     def log_of(self, pod: LocalPod) -> Path:
-        """Return the file with what its process says."""
+        """Return the log file of a pod's process."""
         return self._logs / _log_name(pod)
 
     def _log_event(self, kind: type[LogOpened | LogClosed], pod: LocalPod) -> None:
@@ -284,12 +287,12 @@ def _log_name(pod: LocalPod) -> str:
 
 
 async def master_for(own: tuple[str, int], sentinels: Sequence[tuple[str, int]], name: str) -> tuple[str, int]:
-    """Whom a Redis follows that asks Sentinel before it starts, as the scripts of scenarios/statefulset do.
+    """Return the master that a Redis at address `own` should follow, as the scripts of scenarios/statefulset choose it.
 
-    It is the master that Sentinel names, once that one answers as a master; or `own`, if Sentinel has not missed it
-    yet. What its own file said last would be wrong: a former master would be one again, beside the new one, until
-    Sentinel turns it into a replica, and at another address Sentinel would never know it. This waits as long as it
-    takes, as the scripts do, because a Redis that follows an address where nobody is stays wrong for good.
+    This is the master that Sentinel names, once it answers ROLE as a master; or `own`, if Sentinel still names that.
+    The Redis's own file may be out of date: a former master would start as a second master until Sentinel makes it a
+    replica, and at a new address Sentinel would never find it. There is no time limit, as in those scripts, because a
+    Redis that follows an address without a server would stay wrong.
     """
     while True:
         master = newest([await named_by(one, name) for one in sentinels])

@@ -1,7 +1,7 @@
-"""How well this machine can hold a system: the levels, what can be done at each, and which one is possible here.
+"""The levels at which this machine can run a system: what each level can do, and which one is possible here.
 
-That is found out by a try, in a process that ends at once. No setting of the kernel is read: a container engine's
-filter, a security module or a limit may forbid what the kernel allows.
+A subprocess tries it out. The kernel's settings are not read, because a container engine's filter, a security module or
+a limit may forbid what they allow.
 """
 
 import json
@@ -31,7 +31,7 @@ CAN = {
 }
 
 VARIABLE = "FAILOVER_LEVEL"
-"""Names the only level that is tried: `namespaces`, or `loopback` also if the machine could do more."""
+"""The environment variable that names the only level to try: `namespaces` or `loopback`."""
 TRY_S = 60.0
 LOOPBACK_ADDRESS = "127.93.255.1"
 COMMAND = [sys.executable, "-m", "chaos.cluster.local.network"]
@@ -43,7 +43,7 @@ REMEDY = (
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A level that was found. `why` is a clause that says what keeps the machine from the level above it, if any."""
+    """A level that is possible here. `why` is a clause on why the machine cannot do the better level, or empty."""
 
     name: str
     why: str = ""
@@ -54,19 +54,19 @@ class Level:
 
     @property
     def cannot(self) -> dict[Ability, str]:
-        """Why the level cannot do the rest."""
+        """Return why each ability that the level lacks is missing."""
         network = f"at the level {self.name} no member has a network of its own that could be cut ({self.why})"
         return {one: network for one in Ability if one not in self.can}
 
     def __str__(self) -> str:
-        """For people: how a system is held, what cannot be done, and why."""
+        """Return for the user how a system runs at this level, which abilities are missing, and why."""
         missing = ", ".join(sorted(CAN[NAMESPACES] - self.can))
         lost = f" (level {self.name}: {self.why}; lost: {missing})" if missing else ""
         return HOW[self.name] + lost
 
 
 def lacking(level: Level, server: Server) -> dict[Ability, str]:
-    """Return what cannot be done at this level, with this kernel and this server, each with the reason."""
+    """Return the abilities that are missing with this level, this kernel and this server, each with the reason."""
     queues = missing_queues() if level.name == NAMESPACES else {}
     there = "all members are on this machine, and nothing would be left of the system"
     found = {
@@ -84,9 +84,9 @@ def lacking(level: Level, server: Server) -> dict[Ability, str]:
 
 
 def missing_queues() -> dict[str, str]:
-    """Return which kinds of slow links this kernel refuses, and how.
+    """Return the queueing disciplines for slow links that this kernel refuses, with its error.
 
-    Raises SetupError if it does not say so in TRY_S.
+    Raises SetupError if the test takes longer than TRY_S.
     """
     try:
         tried = subprocess.run([*COMMAND, "queues"], capture_output=True, text=True, timeout=TRY_S, check=True)
@@ -98,9 +98,9 @@ def missing_queues() -> dict[str, str]:
 
 
 def usable_level() -> Level:
-    """Return the level at which a system is held here.
+    """Return the best possible level.
 
-    Raises SetupError if there is none, ScenarioError for a wrong name.
+    Raises SetupError if there is none, and ScenarioError for a wrong FAILOVER_LEVEL.
     """
     found = best()
     if found.name == SAMPLE:
@@ -109,7 +109,7 @@ def usable_level() -> Level:
 
 
 def best() -> Level:
-    """Return the first level that this machine allows, among those that may be tried."""
+    """Return the first possible level of those that may be tried."""
     asked = os.environ.get(VARIABLE, "")
     if asked not in ("", *TRIES):
         raise ScenarioError(f'{VARIABLE}: "{asked}" is no level; write {" or ".join(TRIES)}, or unset it')
@@ -123,7 +123,7 @@ def best() -> Level:
 
 
 def no_namespaces() -> str:
-    """Return why this machine gives no network namespaces; empty if it does."""
+    """Return why no network namespace can be made here, or an empty string if one can."""
     try:
         tried = subprocess.run(COMMAND, capture_output=True, text=True, timeout=TRY_S, check=False)
     except subprocess.TimeoutExpired:
@@ -133,7 +133,7 @@ def no_namespaces() -> str:
 
 
 def no_loopback() -> str:
-    """Return why this machine gives no address of 127.0.0.0/8 but the first; empty if it does."""
+    """Return why 127.0.0.1 is the only loopback address here, or an empty string if others can be used."""
     try:
         with socket.create_server((LOOPBACK_ADDRESS, 0)) as one:
             socket.create_connection(one.getsockname(), TRY_S).close()
@@ -143,4 +143,4 @@ def no_loopback() -> str:
 
 
 TRIES: dict[str, Callable[[], str]] = {NAMESPACES: no_namespaces, LOOPBACK: no_loopback}
-"""The levels that can hold a system, the preferred one first, each with what says why not."""
+"""The levels that can run a system, the best first, each with the function that returns why it is impossible."""

@@ -1,8 +1,8 @@
-"""The network of a system where the kernel gives none: addresses of 127.0.0.0/8, all of which are this machine's.
+"""The network of a system on a machine that allows no network namespaces: addresses of 127.0.0.0/8.
 
-Each system has a range of its own, 127.N.0.0/16, held by sockets that are bound in it: they go with the nest. In place
-of packet rules a forwarder (`chaos.cluster.local.forwarder`) stands at the addresses of the Services. It is a process
-of its own, so that no client waits for the nest, and the nest is not late for what it stamps.
+Each system has its own range 127.N.0.0/16, which sockets bound in it reserve until the nest ends. At the addresses of
+the Services a forwarder (`chaos.cluster.local.forwarder`) takes the place of packet rules. The forwarder is a separate
+process, so that clients do not wait for the nest and the nest's time stamps are not late.
 """
 
 import json
@@ -25,12 +25,15 @@ from chaos.pipe import Child, Program
 SOCKETS = Path("/proc/self/net/tcp")
 RANGES = range(1, 255)
 HELD = "127.{}.0.1"
-"""The address that holds the range. No member gets it."""
+"""The address whose bound sockets reserve the range. No member gets it."""
 _LISTENS = re.compile(r"^ *\d+: ([0-9A-F]{8}):\w+ \w+:\w+ 0A ", re.MULTILINE)
 
 
 class Loopback:
-    """A range of addresses, as `chaos.cluster.local.kubelet.Net`. Raises SetupError if no range is free."""
+    """A range of loopback addresses.
+
+    It implements `chaos.cluster.local.kubelet.Net`. Raises SetupError if no range is free.
+    """
 
     def __init__(self, ports: Iterable[int]) -> None:
         ports = sorted(set(ports))
@@ -41,14 +44,14 @@ class Loopback:
         return Space(None, address, 0)
 
     def remove(self, space: Space) -> None:
-        """Nothing has to be done: an address at which nobody listens refuses."""
+        """Do nothing. Connections to an address without a listener are refused anyway."""
 
     def services(self, agent: Space, log: Path, fail: Callable[[BaseException], None]) -> "Forwarding":
         return Forwarding(f"{self.members}.9", agent, log, fail)
 
 
 class Forwarding:
-    """The nest's side of the forwarder, as `chaos.cluster.local.endpoints.Programs`. It logs to the file `log`."""
+    """Runs the forwarder. It implements `chaos.cluster.local.endpoints.Programs`. `log` is the forwarder's log file."""
 
     def __init__(self, addresses: str, space: Space, log: Path, fail: Callable[[BaseException], None]) -> None:
         self.addresses = addresses
@@ -61,7 +64,10 @@ class Forwarding:
         self._waiting: deque[Callable[[], object]] = deque()
 
     def apply(self, wanted: Sequence[Service], done: Callable[[], object]) -> None:
-        """Tell the forwarder, which the first call starts. Each `done` is called in the order of the calls."""
+        """Send the Services to the forwarder, and call `done` once it has taken them.
+
+        The first call starts the forwarder.
+        """
         if self._process is None:
             self._process = self._start()
         self._waiting.append(done)
@@ -69,7 +75,7 @@ class Forwarding:
         self._process.tell(f"{line}\n".encode())
 
     def processes(self) -> list[tuple[str, int]]:
-        """Return the forwarder and its pid, once it has started."""
+        """Return the forwarder and its pid, or nothing before it has started."""
         return [("forwarder", self._process.pid)] if self._process is not None and self._process.lives else []
 
     async def end(self) -> None:
@@ -95,7 +101,10 @@ class Forwarding:
 
 
 def _claimed(ports: list[int]) -> tuple[int, ExitStack]:
-    """Return a range in which nobody is. It is drawn at random, so that two who look at the same time seldom meet."""
+    """Reserve a free range, and return its number and the sockets that reserve it.
+
+    The range is chosen at random, so that two systems that start at the same time rarely choose the same.
+    """
     listening = (IPv4Address(bytes.fromhex(word)[::-1]).packed for word in _LISTENS.findall(SOCKETS.read_text()))
     taken = {packed[1] for packed in listening if packed[0] == 127}
     refused = "each is in use"
@@ -114,7 +123,7 @@ def _claimed(ports: list[int]) -> tuple[int, ExitStack]:
 
 
 def _bound(address: str, ports: list[int]) -> ExitStack:
-    """Bind every port without listening. If one cannot be bound none is, and OSError is raised."""
+    """Bind every port without listening. If one cannot be bound, close all and raise OSError."""
     with ExitStack() as held:
         for port in ports:
             one = held.enter_context(socket.socket())

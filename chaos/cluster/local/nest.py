@@ -1,11 +1,12 @@
-"""`python -m chaos.cluster.local.nest`: one process that holds a whole system, which ends when the process ends.
+"""`python -m chaos.cluster.local.nest`: the nest, a process that runs the whole local system of one trial.
 
-It is node, kubelet, API server and kube-proxy of one trial's system. JSON lines on its standard streams: the first one
-in is the plan; then requests `{"id", "do", ...}` are answered with their id, or with `{"id", "error"}`. Unasked it says
-`{"event"}` (docs/file-formats.md), once `{"up"}`, `{"agent"}` when the agent has ended, and `{"failed"}` as its last.
-It ends, and all with it, at the end of its input. Beside the requests of `chaos.cluster.local.stops` it answers:
+It plays the parts of node, kubelet, API server and kube-proxy. It speaks JSON lines. The first line of input is the
+plan. Each later one is a request `{"id", "do", ...}`, answered with the same id, or with `{"id", "error"}`. Other lines
+of output are `{"event"}` (docs/file-formats.md), `{"up"}` once the system is up, `{"agent"}` when the agent has ended,
+and `{"failed"}` as the last. At the end of its input the nest ends, and with it the system. It answers the requests of
+`chaos.cluster.local.stops`, and these:
 
-launch  spec                             → address; starts the agent there, where it reaches every Service by its name
+launch  spec → address; starts the agent there. The agent can resolve the names of all Services
 end     → nothing; kills the agent
 """
 
@@ -46,7 +47,7 @@ REDIS, SENTINEL = MemberKind.REDIS, MemberKind.SENTINEL
 
 
 class Nest:
-    """One system. `run` it once. It is the `chaos.cluster.local.kubelet.Holder` of the members."""
+    """One local system. Call `run` once. It implements `chaos.cluster.local.kubelet.Holder`."""
 
     def __init__(self, plan: Plan, home: Path) -> None:
         self._plan = plan
@@ -68,7 +69,7 @@ class Nest:
         }
 
     async def run(self) -> None:
-        """Hold the system until the end of the input, or SIGTERM, or until any part of it fails."""
+        """Run the system until the end of the input, until SIGTERM, or until a part of it fails."""
         loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[None] = loop.create_future()
         loop.set_exception_handler(self._broke)
@@ -98,7 +99,7 @@ class Nest:
             self._ended.set_exception(error)
 
     def _processes(self) -> list[tuple[str, int]]:
-        """Return every process that a client may wait for: the members, and what forwards the Services."""
+        """Return every process that a client may wait for: the members, and the forwarder of the Services."""
         return [*self._kubelet.processes(), *self._services.processes()]
 
     def _end(self) -> None:
@@ -106,7 +107,7 @@ class Nest:
             self._ended.set_result(None)
 
     def _broke(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Fail with an error that nobody waits for, such as one that was raised in a timer."""
+        """Fail with an error that was raised outside any awaited task, for example in a timer."""
         loop.default_exception_handler(context)
         self.fail(context.get("exception") or RuntimeError(context["message"]))
 
@@ -124,7 +125,7 @@ class Nest:
         say(packed({"up": True}))
 
     def _described(self, at: tuple[str, int]) -> str:
-        """Return the member at that address, with its process and the last lines of its log."""
+        """Return a description of the member at that address: its process, and the last lines of its log."""
         pod = next(pod for pod in self._kubelet.pods.values() if pod.ip_port == at)
         return f"{pod.name}: {state(pod.event())}; {last_words(tail(self._kubelet.log_of(pod)))}"
 
@@ -137,12 +138,12 @@ class Nest:
         self._end()
 
     async def _answer(self, request: bytes) -> None:
-        """Answer a request at once, whatever else is under way: a heal does not wait for the proof of a cut."""
+        """Answer one request in a task of its own, so that a heal does not wait for the proof of a cut."""
         say(await answered(self._does, request))
 
 
 class Launch:
-    """The agent as the nest holds it. What it says on standard error is in `agent.log`."""
+    """Starts and ends the agent. The agent's standard error goes to `agent.log`."""
 
     def __init__(self, directory: Path, home: Path, space: Space, hosts: dict[str, str]) -> None:
         self._directory = directory
@@ -153,7 +154,7 @@ class Launch:
         self._process: Child | None = None
 
     async def start(self, request: Line) -> Line:
-        """Start the agent. It knows the names of the Services, and no others."""
+        """Start the agent. It knows the names of the Services and no other names."""
         if self._process is not None:
             raise SetupError("there is an agent already; a trial has one")
         self._spec.write_text(json.dumps(request["spec"] | {"hosts": self._hosts}))
@@ -165,7 +166,7 @@ class Launch:
         return {"address": self._space.address}
 
     async def end(self, _: Line) -> Line:
-        """Kill the agent. If there is none, nothing happens."""
+        """Kill the agent. Do nothing if there is none."""
         if self._process is not None:
             self._process.send(signal.SIGKILL)
             await self._process.over.wait()
@@ -177,7 +178,7 @@ class Launch:
 
 
 def accesses(local: LocalSystem, home: Path) -> Accesses:
-    """Return how this system is connected to. Passwords and certificates that are to be generated are made here."""
+    """Return the logins and certificates of this system. Those that are declared as `generated` are made here."""
     given = Accesses.from_environment()
     names = [local.sentinel.service, *([local.endpoint.service] if local.endpoint else [])]
     tls = made(home / "tls", names) if local.tls == "generated" else None
@@ -191,13 +192,13 @@ def accesses(local: LocalSystem, home: Path) -> Accesses:
 
 def main() -> None:
     plan = Plan.parse(sys.stdin.buffer.readline())
-    os.environ["TZ"] = "UTC"  # servers stamp their logs in the time zone of their environment
+    os.environ["TZ"] = "UTC"  # servers write the times of their logs in this zone
     try:
         sweep(private_directories())
         if plan.level == NAMESPACES:
             isolate()
         with private_directory() as home:
-            accesses(plan.system.on_local, home).become_environment()  # of whoever the nest starts
+            accesses(plan.system.on_local, home).become_environment()  # children of the nest inherit it
             asyncio.run(Nest(plan, home).run())
     except (HarnessError, ExceptionGroup) as error:
         if not (found := in_time(error)):

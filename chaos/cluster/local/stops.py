@@ -1,15 +1,15 @@
-"""How a member of a local system is stopped: by a signal, by a crash that takes it away, by a graceful delete.
+"""Stop a member of a local system: by a signal, by a crash that removes it, or by a graceful delete.
 
-The executor (`chaos.agent.faults`) sends signals and makes cuts. What kubelet and API server do on Kubernetes is done
-here: a member that has crashed is taken away, so that nothing starts it again in place, and another one is deleted
-gracefully. Beside the requests of the executor, which name their target by `member`, `uid` and `container`, it answers
+The executor (`chaos.agent.faults`) sends signals and makes cuts. This module does what the kubelet and the API server
+do on Kubernetes: it removes a member that has crashed, so that it is not restarted in place, and deletes a member
+gracefully. It answers the executor's requests, whose target is named by `member`, `uid` and `container`, and these
 (`do`):
 
-crash   → before_ns, after_ns, evidence: killed and taken away; it comes back as another
+crash   → before_ns, after_ns, evidence: the member is killed and removed. A new one replaces it
 cut_api lease_s, longest_s → before_ns, after_ns, evidence, seen: the controller is cut off from the API server
-delete  hook, sleep_s → before_ns, after_ns, evidence, seen: the delete was begun, and goes on by itself. Without `hook`
-        the scenario's preStop hook is run. With it, this one is run, and the answer waits until it has done its work
-        and says whether it did; then the hook sleeps for `sleep_s`
+delete  hook, sleep_s → before_ns, after_ns, evidence, seen: the delete has begun, and continues by itself. Without
+        `hook` the scenario's preStop hook runs. Otherwise this hook runs, and the answer waits for its work and says
+        whether it was done; the hook then sleeps for `sleep_s`
 """
 
 import asyncio
@@ -32,18 +32,19 @@ from chaos.resp import Resp
 from chaos.scenario.places import LocalSystem
 
 ASK_S = 5.0
-"""How long a hook waits for an answer of a Sentinel. One that runs redis-cli waits for the whole grace of its pod."""
+"""How long a hook waits for an answer of Sentinel. (A hook with redis-cli waits for the whole grace period of its
+pod.)"""
 GRACE_S = 2.0
-"""From SIGTERM to SIGKILL: what the kubelet still gives a container whose hook has used up the grace of its pod."""
+"""The time from SIGTERM to SIGKILL. The kubelet still grants it after a hook has used up the pod's grace period."""
 WORKED_S = 8.0
-"""How long a hook's work is waited for, which is less than the host waits for an answer."""
+"""How long to wait for a hook's work. It is less than the host waits for an answer."""
 RUNS_ON_S = 0.5
-"""A process that still runs so long after its delete was sent no SIGTERM: Redis ends within some ms of one."""
+"""If a process still runs this long after its delete, it was sent no SIGTERM. Redis ends some ms after one."""
 FaultHandler = Callable[[Request], Awaitable[Answer]]
 
 
 class MemberFaults:
-    """Answers requests for faults. They name a member by uid and container, so that none ever hits its successor."""
+    """Answers requests for faults. They name a member by uid and container, so that its successor is never hit."""
 
     def __init__(self, local: LocalSystem, kubelet: Kubelet, nest: Holder, home: Path) -> None:
         self._local = local
@@ -63,7 +64,7 @@ class MemberFaults:
         await self._executor.watch()
 
     def _expected(self, do: FaultHandler) -> FaultHandler:
-        """Return a handler that expects the member's process to end, so that its end is not the nest's failing."""
+        """Wrap a request that ends a member's process, so that the nest does not fail because of that."""
 
         async def done(request: Request) -> Answer:
             self._named(request).killed = True
@@ -73,7 +74,7 @@ class MemberFaults:
 
     async def _crash(self, request: Request) -> Answer:
         pod = self._named(request)
-        pod.processes()  # one that runs nothing cannot crash
+        pod.processes()  # raises FaultError if nothing runs
         process, pod.leaving = pod.process, True
         answer = await self._executor.kill(request)
         if not answer["seen"]:
@@ -87,7 +88,7 @@ class MemberFaults:
         return answer | {"evidence": said}
 
     async def _cut_api(self, request: Request) -> Answer:
-        """Cut the controller off from the API server, which it has by pipes, on a lease as every cut."""
+        """Cut the controller off from the API server, with a lease as for every cut."""
         pod, kubelet = self._named(request), self._kubelet
         if pod.kind is not MemberKind.OPERATOR:
             raise FaultError(f"{pod.name} has no connection to the API server: only the operator has")
@@ -132,11 +133,11 @@ class MemberFaults:
     async def _run_hook(
         self, pod: LocalPod, process: Child, hook: str, sleep_s: float, worked: "asyncio.Future[tuple[bool, str]]"
     ) -> None:
-        """Do the work of a preStop hook, say in `worked` whether it was done and what was seen, and sleep.
+        """Do the work of a preStop hook, set `worked` to whether it was done and what was seen, and sleep.
 
-        Without `hook` it is the scenario's: a Redis asks for a failover if the scenario `hands_over`, and else there is
-        no hook. A hook that had nothing to do, as on a replica, does not sleep. The operator's own hook also asks for
-        SAVE after its sleep. That is left out, since the grace of the pod is over by then.
+        Without `hook` the scenario's hook runs: a Redis asks for a failover if the scenario `hands_over`; otherwise
+        there is none. A hook that had nothing to do, as on a replica, does not sleep. (The operator's own hook also
+        sends SAVE after its sleep. That is left out, because the pod's grace period is over by then.)
         """
         hands_over = self._local.hands_over and pod.kind is MemberKind.REDIS
         match hook or ("failover" if hands_over else "none"):
@@ -166,9 +167,9 @@ class MemberFaults:
             await _over(process, sleep_s)
 
     async def _handed_over(self, pod: LocalPod) -> str:
-        """Ask the first Sentinel that answers who is master, and if it is this pod, ask it for a failover.
+        """Ask the first Sentinel that answers for the master and, if it is this pod, for a failover.
 
-        Returns its reply. It is empty if nobody was asked.
+        Return the reply, or an empty string if no failover was asked for.
         """
         name = self._local.sentinel.master
         for sentinel in self._kubelet.of(MemberKind.SENTINEL):
@@ -184,7 +185,10 @@ class MemberFaults:
         return ""
 
     def _named(self, request: Request) -> LocalPod:
-        """Return the pod that a request names. Raises FaultError if its process is not the one that was aimed at."""
+        """Return the pod that a request names.
+
+        Raises FaultError if the pod or its process was replaced since it was chosen.
+        """
         pod = self._kubelet.pods.get(request["member"])
         if pod is None or (pod.uid, pod.container) != (request["uid"], request["container"]):
             raise FaultError(f"{request['member']} is no longer the one that was aimed at: it was started again")

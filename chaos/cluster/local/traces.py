@@ -1,8 +1,8 @@
-"""Finds what a dead run left on this machine, by the run's id and by nothing else, and removes it.
+"""Find and remove what a dead run left on this machine. The run's id identifies it.
 
-Network namespaces have no names here, and nftables' tables are in them: both go with the processes. A process whose
-variable RUN cannot be read, because a server wrote over it or because it is another user's, is known by the directory
-that it works in.
+Network namespaces have no names here, and the nftables tables are inside them, so both vanish with the processes. If a
+process's variable RUN cannot be read, because a server overwrote it or another user owns the process, the process is
+identified by its working directory.
 """
 
 import os
@@ -27,7 +27,7 @@ OCTAL = re.compile(r"\\([0-7]{3})")
 
 @dataclass(frozen=True, slots=True)
 class LocalTrace:
-    """One thing that a run left. `by_hand` is the command that removes it. `remove` raises OSError if it cannot."""
+    """One thing that a run left. `by_hand` is the command that removes it. `remove` raises OSError if that fails."""
 
     what: str
     by_hand: str
@@ -36,7 +36,7 @@ class LocalTrace:
 
 @dataclass(frozen=True, slots=True)
 class TracedProcess:
-    """A process of a run. `stopped` says whether it was stopped by a signal."""
+    """A process of a run. `stopped` says whether a signal has stopped it."""
 
     pid: int
     command: str
@@ -47,7 +47,7 @@ class TracedProcess:
 
 
 def processes(run: FoundRun) -> list[TracedProcess]:
-    """Return the processes of a run that are there now."""
+    """Return the processes of a run that are alive."""
     found = []
     for entry in reach.PROC.glob("[0-9]*"):
         if belongs(entry, run):
@@ -59,7 +59,7 @@ def processes(run: FoundRun) -> list[TracedProcess]:
 
 
 def belongs(entry: Path, run: FoundRun) -> bool:
-    """Return whether a process, by its directory in /proc, is of this run."""
+    """Return whether a process belongs to this run. `entry` is its directory in /proc."""
     try:
         if f"{RUN}={run.directory}".encode() in (entry / "environ").read_bytes().split(b"\0"):
             return True
@@ -70,27 +70,27 @@ def belongs(entry: Path, run: FoundRun) -> bool:
 
 
 def send(process: TracedProcess, run: FoundRun, number: signal.Signals) -> None:
-    """Send a signal, if the number is still that of a process of this run."""
+    """Send a signal, if the pid still belongs to a process of this run."""
     with suppress(ProcessLookupError), reach.pidfd(process.pid) as descriptor:
         if belongs(reach.PROC / str(process.pid), run):
             signal.pidfd_send_signal(descriptor, number)
 
 
 def left(run: FoundRun) -> list[LocalTrace]:
-    """Return what the run left beside processes, in the order in which it can be removed."""
+    """Return what the run left besides processes, in the order in which it can be removed."""
     folders = (LocalTrace(f"directory {it}", f"rm -r {it}", partial(_remove, it)) for it in directories(run))
     return [*_mounts(run), *_cgroups(run), *folders]
 
 
 def directories(run: FoundRun) -> list[Path]:
-    """Return the directories of local systems of this run. One that is only being made has a dot before its name."""
+    """Return the nests' private directories of this run, even ones that are not locked yet."""
     place = Path(run.about.temporary)
     found = (path for prefix in (PREFIX, MAKING) for path in place.glob(f"{prefix}{run.about.id}-*"))
     return [path for path in found if is_ours(path)]
 
 
 def _mounts(run: FoundRun) -> Iterator[LocalTrace]:
-    """Mounts within the run's directories, or with its tag in their path, the innermost first."""
+    """Yield the mounts in the run's directories or with the run's tag in their path, the innermost first."""
     points = [OCTAL.sub(lambda code: chr(int(code[1], 8)), line.split()[4]) for line in MOUNTS.read_text().splitlines()]
     ours = directories(run)
     for point in sorted(map(Path, points), key=lambda path: len(path.parts), reverse=True):
@@ -99,7 +99,7 @@ def _mounts(run: FoundRun) -> Iterator[LocalTrace]:
 
 
 def _cgroups(run: FoundRun) -> Iterator[LocalTrace]:
-    """Cgroups with the run's tag as the beginning of their name, and those in them, the innermost first."""
+    """Yield the cgroups with the run's tag in their path, the innermost first."""
     found = []
     for folder, _, _ in os.walk(CGROUPS):
         if any(tagged(part, run.about.id) for part in Path(folder).parts):
@@ -109,7 +109,7 @@ def _cgroups(run: FoundRun) -> Iterator[LocalTrace]:
 
 
 def _remove(path: Path) -> None:
-    with suppress(FileNotFoundError):  # its nest ended meanwhile, or another sweeps too
+    with suppress(FileNotFoundError):  # another process has removed it meanwhile
         shutil.rmtree(path)
 
 
