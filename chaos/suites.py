@@ -13,13 +13,13 @@ from chaos.errors import ScenarioError
 from chaos.experiment.written import Experiment
 from chaos.experiment.written import load as load_experiment
 from chaos.fault.aim import GROUPS, TARGETS
+from chaos.fault.moment import TICK
 from chaos.options import EXPERIMENTS, SUITE_NAMES, Options
-from chaos.scenario import Loaded
+from chaos.scenario import Loaded, Scenario
 from chaos.scenario.clients import CELERY, MODULES, WITHOUT_SENTINEL, Client, missing, not_in_pods
 from chaos.scenario.lookup import experiments as every_experiment
 from chaos.scenario.lookup import find_experiments, instead
 from chaos.scenario.places import CONTROLLER, PROXY
-from chaos.scenario.scenario import System
 
 CALLS_HZ, TASKS_HZ = 20.0, 5.0
 """How often each client of the suite `clients` calls, and how often Celery is handed a task."""
@@ -130,37 +130,43 @@ def asked(options: Options) -> tuple[list[Experiment], list[str]]:
     return [load_experiment(path) for path in find_experiments(names)], left_out
 
 
-def _unfit(experiment: Experiment, system: System) -> str:
-    """Say why an experiment cannot be played on a local system, as far as files tell; empty if it can.
+def _unfit(experiment: Experiment, scenario: Scenario) -> str:
+    """Say why an experiment cannot be played on a system, as far as files tell; empty if it can.
 
     How an operator or a manifest names its pods is known on Kubernetes only once they are there.
     """
-    if "tick" in experiment.moments and system.operator == "none":
-        return f"{experiment.moments['tick']}: there is no tick without an operator, as system.operator says"
-    local = system.local
-    if local is None or system.kube is not None:
-        return ""
-    there = [f"{local.redis}-{n}" for n in range(system.replicas + 1)]
-    there += [f"{local.sentinel.name}-{n}" for n in range(system.sentinels)]
-    there += [CONTROLLER] if system.master_label is not None else []
-    there += [PROXY] if system.proxy is not None else []
-    lacking = {"operator": CONTROLLER not in there, "proxies": PROXY not in there}
+    system, longest_s = scenario.system, scenario.limits.recovery
+    for moment, where in experiment.moments.items():
+        if moment.event == TICK and system.operator == "none":
+            return f"{where}: there is no tick without an operator, and system.operator is none"
+        if max(moment.after_s, moment.within_s) > longest_s:
+            return f"{where}: this moment comes later than limits.recovery, which is {longest_s:g} s"
+    local = system.local if system.kube is None else None
+    operated = local is not None and system.master_label is not None
+    lacking = {
+        "operator": not (operated or (system.kube and system.kube.operator)),
+        "proxies": system.proxy is None,
+        "other-replicas": system.replicas < 2,
+    }
+    there = [f"{local.redis}-{n}" for n in range(system.replicas + 1)] if local else []
+    there += [f"{local.sentinel.name}-{n}" for n in range(system.sentinels)] if local else []
+    there += [CONTROLLER] if operated else [PROXY] if system.proxy else []
     for name, where in sorted(experiment.aims.items()):
-        is_word = name in {**TARGETS, **GROUPS}
-        if lacking.get(name) or not (is_word or name in there):
-            are = "are" if name == "proxies" else "is"
-            return f"{where}: there {are} no {name} in this system; it has {', '.join(there)}"
+        if lacking.get(name):
+            return f"{where}: this system has no {name}"
+        if local and name not in {*TARGETS, *GROUPS, *there}:
+            return f"{where}: there is no {name} in this system; it has {', '.join(there)}"
     return ""
 
 
 def fitting(experiments: Iterable[Experiment], loaded: Loaded, options: Options) -> tuple[list[Experiment], list[str]]:
-    """Those that this system has members for, and a sentence for each of the others, which a suite leaves out.
+    """Those that fit this system, and a sentence for each of the others, which a suite leaves out.
 
     Raises ScenarioError instead where no suite asks for them.
     """
     found, left_out = list[Experiment](), list[str]()
     for one in experiments:
-        because = _unfit(one, loaded.scenario.system)
+        because = _unfit(one, loaded.scenario)
         if because and not options.suite:
             raise ScenarioError(because)
         left_out += [because] if because else []

@@ -318,7 +318,7 @@ class Experiment:
     """A valid file. `expects` is what its fault should bring, `needs` what a cluster must be able to do.
 
     `aims` has whom it aims at and whom it cuts off, each with where that is written: words for targets, and names of
-    members, without `node-of:`. `moments` has the events that it waits for, likewise.
+    members, without `node-of:`. `moments` has what it waits for, likewise.
     `stands_for` says in a sentence what it is in real life; empty if the file does not say it.
     """
 
@@ -328,7 +328,7 @@ class Experiment:
     expects: str
     needs: frozenset[Ability]
     aims: Mapping[str, str] = field(default_factory=dict)
-    moments: Mapping[str, str] = field(default_factory=dict)
+    moments: Mapping[Moment, str] = field(default_factory=dict)
     stands_for: str = ""
 
     def as_json(self) -> dict[str, str]:
@@ -366,7 +366,7 @@ def load(path: Path) -> Experiment:
             if not word.startswith("${")
         },
         moments={
-            Moment.parse(when).event: source.at(("method", nth, "provider", "arguments", "when"))
+            Moment.parse(when): source.at(("method", nth, "provider", "arguments", "when"))
             for nth, (name, by) in enumerate(faults)
             if by and name and (when := (by.arguments or {}).get("when", "")) and not when.startswith("${")
         },

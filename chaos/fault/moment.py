@@ -49,6 +49,8 @@ class Moment:
         if found is None:
             known = "+odown, 2 s after +odown, promotion, 12 s after tick, 5 s, or within 10 s"
             raise ValueError(f'"{text}" is no moment; write {known}')
+        if found["within"] and not float(found["within"]):
+            raise ValueError(f'"{text}" is no wait; leave it out, or write within 10 s')
         event = found["event"] or ""
         if event[:1] in ("+", "-") and event not in EVENTS:
             near = difflib.get_close_matches(event, EVENTS, n=1)

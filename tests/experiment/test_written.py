@@ -104,6 +104,7 @@ def said_of(folder: Path, text: str) -> str:
         ("longest_s: 120", "longest_s: true", 'takes a number as longest_s, and "true" is none'),
         ("longest_s: 120", "longest_s: 0", "0 will not do: longest_s is more than 0"),
         ("longest_s: 120", "longest_s: -1", "-1 will not do: longest_s is more than 0"),
+        ("longest_s: 120", "when: within 0 s", '"within 0 s" is no wait; leave it out, or write within 10 s'),
         ("longest_s: 120", "when: 5", '"5" is no moment; write +odown, 2 s after +odown, promotion'),
         ("seconds: 90", "seconds: soon", "17: method.1.provider.arguments.seconds: hold takes a number as"),
         (", arguments: {seconds: 90}", "", "17: method.1.provider.arguments: hold needs seconds"),
@@ -253,10 +254,10 @@ def test_json_is_read_too(tmp_path):
         ("sentinel", "sentinel-9", "15: there is no sentinel-9 in this system"),
         ("sentinel", "node-of:redis-7", "15: there is no redis-7 in this system"),
         ("sentinel", "rfr-mine-9", "15: there is no rfr-mine-9 in this system"),
-        ("sentinel", "proxies", "15: there are no proxies in this system"),
+        ("sentinel", "proxies", "15: this system has no proxies"),
         ("haproxy", "proxies", ""),
         ("haproxy", "haproxy-0", ""),
-        ("haproxy", "operator", "15: there is no operator in this system"),
+        ("haproxy", "operator", "15: this system has no operator"),
     ],
 )
 def test_a_target_that_a_local_system_will_not_have_is_refused(tmp_path: Path, scenario: str, target: str, says: str):
@@ -270,7 +271,27 @@ def test_a_target_that_a_local_system_will_not_have_is_refused(tmp_path: Path, s
         fitting([load(path)], loaded, Options())
     assert f"{path}:{says}" in str(error.value)
     assert fitting([load(path)], loaded, Options(suite="slo")) == ([], [str(error.value)])
-    assert fitting([load(path)], placed(load_scenario("haproxy"), "kind"), Options()) == ([load(path)], [])
+    if target not in ("operator", "proxies"):  # pods have names of their own
+        assert fitting([load(path)], placed(load_scenario("haproxy"), "kind"), Options()) == ([load(path)], [])
+
+
+def test_other_replicas_need_more_than_one_replica(tmp_path: Path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(TEXT.replace("target: master", "target: other-replicas"))
+    assert fitting([load(path)], load_scenario("sentinel"), Options())[1] == []
+    with pytest.raises(ScenarioError, match=r"mine\.yaml:15: this system has no other-replicas"):
+        fitting([load(path)], load_scenario("sentinel", {"system.replicas": "1"}), Options())
+
+
+@pytest.mark.parametrize(("when", "fits"), [("60 s", True), ("within 60 s", True), ("61 s after +odown", False)])
+def test_a_moment_after_the_limit_of_recovery_is_refused(tmp_path: Path, when: str, fits: bool):
+    path = tmp_path / "mine.yaml"
+    path.write_text(TEXT.replace("longest_s: 120", f"when: {when}"))
+    if fits:
+        assert fitting([load(path)], load_scenario("sentinel"), Options())[1] == []
+    else:
+        with pytest.raises(ScenarioError, match=r":15: this moment comes later than limits\.recovery, which is 60 s"):
+            fitting([load(path)], load_scenario("sentinel"), Options())
 
 
 def test_the_operators_tick_is_refused_where_there_is_no_operator(tmp_path: Path):
