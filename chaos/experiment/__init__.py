@@ -1,4 +1,4 @@
-"""The only door to chaostoolkit: the open trial, the activities that experiments name, and the playing of one.
+"""Everything that depends on chaostoolkit: the open trial, the functions that experiments call, and the playing of one.
 
-Only `play` imports chaoslib; activities are plain functions, so that `chaos run` finds them too.
+Only `play` and `written` import chaoslib. The activities are plain functions, so that `chaos run` can call them too.
 """

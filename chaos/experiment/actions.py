@@ -1,7 +1,7 @@
-"""The actions that an experiment's file names. Each returns what the journal should say of it.
+"""The actions that an experiment's file can call. Each returns what chaostoolkit's journal records.
 
-`target` is a word of `chaos.fault.aim`, a member's name, or several of them, resolved when the action is played.
-`when` is the moment of a fault as `chaos.fault.moment` reads it; without it the fault is made at once.
+`target` is a word of `chaos.fault.aim`, a member's name, or a list of these. It is resolved when the action is played.
+`when` is the moment of the fault, as `chaos.fault.moment` reads it. Without it the fault is made at once.
 """
 
 from typing import Any, Literal
@@ -12,28 +12,32 @@ from chaos.fault.catalogue import ClientsSide, Hook
 from chaos.model import Way
 
 PROOF_S = 150.0
-"""How long applying a fault and proving it may take; a proof that does not come is written and raises nothing."""
+"""How long applying and proving a fault may take. A missing proof is recorded and raises nothing."""
 ROLLOUT_S = 900.0
-"""The same for a rollout, which takes as long as all its members, and for a drain, which takes as long as all pods."""
+"""The same for a rollout, which takes as long as all its members, and for a drain, which takes as long as all its
+pods."""
 PEERS = ("redis", "sentinels", "operator")
-"""Whom a partition cuts its target off from, unless it is said."""
+"""The default peers that a partition cuts its target off from."""
 
 Target = str | list[str]
 Failure = Literal["crash-after-election", "crash-after-promotion"]
 
 
 def crash(target: Target = "master", replace: bool = True, when: str = "") -> dict[str, Any]:
-    """SIGKILL; with `replace` its pod comes back as a new one, without it the process is restarted in place."""
+    """Send SIGKILL. With `replace` a new pod replaces the old one. Without it the process is restarted in place."""
     return _apply("crash", target, when, replace=replace)
 
 
 def delete(target: Target = "master", hook: Hook = "", sleep_s: float = 0.0, when: str = "") -> dict[str, Any]:
-    """A graceful delete; `hook` is run before SIGTERM in place of the scenario's preStop hook, and sleeps `sleep_s`."""
+    """Delete the pod gracefully.
+
+    If `hook` is given, it runs instead of the scenario's preStop hook, and sleeps `sleep_s`.
+    """
     return _apply("delete", target, when, **({"hook": hook, "sleep_s": sleep_s} if hook else {}))
 
 
 def pause(target: Target = "master", when: str = "") -> dict[str, Any]:
-    """SIGSTOP until healed, or for 300 s at most: a process that hangs, and whose connections stay open."""
+    """Send SIGSTOP, until healed or for 300 s. The process hangs, and its connections stay open."""
     return _apply("pause", target, when)
 
 
@@ -47,33 +51,34 @@ def partition(  # noqa: PLR0913  # as an experiment says it
     longest_s: float = 120.0,
     when: str = "",
 ) -> dict[str, Any]:
-    """Cut one side off from the other until healed, or for `longest_s` at most.
+    """Cut one side of the system off from the other, until healed or for `longest_s`.
 
-    `shape`: the target alone, the system in `halves`, or halves with one Sentinel between them, a `bridge`. `peers`:
-    whom an isolated target is cut off from. `way`: what the target's side is not able to do, to hear (`in`), to speak
-    (`out`), or both. `reject` resets connections instead of dropping packets in silence.
+    `shape` chooses the sides: `isolate` cuts off the target alone, `halves` splits the system in two, and `bridge`
+    leaves one Sentinel between the halves that reaches both. `peers` are the members that an isolated target is cut off
+    from. `way` is what the target's side cannot do: receive (`in`), send (`out`), or both. `reject` resets connections
+    instead of dropping packets.
     """
     how = {"shape": shape, "clients": clients, "way": way, "reject": reject, "longest_s": longest_s}
     return _apply("partition", target, when, peers=list(PEERS if peers is None else peers), **how)
 
 
 def keep_down(target: Target = "master", up_s: float = 0.0, longest_s: float = 120.0, when: str = "") -> dict[str, Any]:
-    """SIGKILL, and again whenever it has run for `up_s`, until healed: kept down, or crashing again and again."""
+    """Send SIGKILL, and again whenever the process has run for `up_s`, until healed. 0 keeps the process down."""
     return _apply("keep_down", target, when, up_s=up_s, longest_s=longest_s)
 
 
 def oom(target: Target = "master", most_bytes: int = 4 << 20, when: str = "") -> dict[str, Any]:
-    """An OOM kill by the kernel, by a cgroup with so little memory."""
+    """Let the kernel kill the process for lack of memory, by a cgroup with a limit of `most_bytes`."""
     return _apply("oom", target, when, most_bytes=most_bytes)
 
 
 def starve(target: Target = "master", percent: float = 1.0, longest_s: float = 120.0, when: str = "") -> dict[str, Any]:
-    """So little of one core until healed."""
+    """Limit the process to `percent` of one core until healed."""
     return _apply("starve", target, when, percent=percent, longest_s=longest_s)
 
 
 def disk(target: Target = "master", most_bytes: int = 1, longest_s: float = 120.0, when: str = "") -> dict[str, Any]:
-    """Files of the process cannot grow beyond so many bytes until healed: the AOF cannot be written."""
+    """Limit the size of the process's files to `most_bytes` until healed, so that the AOF cannot be written."""
     return _apply("disk", target, when, most_bytes=most_bytes, longest_s=longest_s)
 
 
@@ -85,7 +90,11 @@ def link(  # noqa: PLR0913  # as an experiment says it
     longest_s: float = 120.0,
     when: str = "",
 ) -> dict[str, Any]:
-    """One of: some packets of the system are lost, so little is let out a second, or all later. Until healed."""
+    """Slow the target's link down until healed. Give one argument.
+
+    `lossy_percent` of the packets to and from the system are dropped, or at most `kbit` per second are sent, or every
+    packet is sent `delay_ms` later.
+    """
     how = {"lossy_percent": lossy_percent, "kbit": kbit, "delay_ms": delay_ms}
     return _apply("link", target, when, longest_s=longest_s, **how)
 
@@ -99,77 +108,80 @@ def setting(  # noqa: PLR0913  # as an experiment says it
     longest_s: float = 120.0,
     when: str = "",
 ) -> dict[str, Any]:
-    """CONFIG SET until healed. A command that is `asked` then has to be answered by what begins so."""
+    """Set `name` to `value` by CONFIG SET until healed.
+
+    If `asked` is a command, its reply must then begin with `answered`.
+    """
     how = {"name": name, "value": value, "asked": asked or [], "answered": answered}
     return _apply("setting", target, when, longest_s=longest_s, **how)
 
 
 def cordon(target: Target = "master", when: str = "") -> dict[str, Any]:
-    """Nothing is scheduled on the target's node until healed."""
+    """Schedule nothing on the target's node until healed."""
     return _apply("cordon", target, when)
 
 
 def drain(target: Target = "master", when: str = "") -> dict[str, Any]:
-    """The target's node is drained, and takes pods again once healed."""
+    """Drain the target's node. Once healed it takes pods again."""
     return _apply("drain", target, when)
 
 
 def stop_node(target: Target = "master", when: str = "") -> dict[str, Any]:
-    """The target's node ends at once, and is started again once healed."""
+    """Kill the target's node. Once healed it is started again."""
     return _apply("stop_node", target, when)
 
 
 def stop_kubelet(target: Target = "master", when: str = "") -> dict[str, Any]:
-    """The kubelet of the target's node is stopped until healed."""
+    """Stop the kubelet of the target's node until healed."""
     return _apply("stop_kubelet", target, when)
 
 
 def scale_away(target: Target = "operator", when: str = "") -> dict[str, Any]:
-    """The target's Deployment is scaled to 0 until healed."""
+    """Scale the target's Deployment to 0 until healed."""
     return _apply("scale_away", target, when)
 
 
 def simulate(failure: Failure, target: Target = "sentinels", when: str = "") -> dict[str, Any]:
-    """SENTINEL SIMULATE-FAILURE: whoever leads the next failover ends at this point of it."""
+    """Send SENTINEL SIMULATE-FAILURE: the Sentinel that leads the next failover crashes at this point of it."""
     return _apply("simulate", target, when, failure=failure)
 
 
 def failover(
     target: Target = "master", to: str = "", pause_ms: int = 0, timeout_ms: int = 10_000, when: str = ""
 ) -> dict[str, Any]:
-    """FAILOVER, told to the master; `to` names the replica, and `pause_ms` stops writes before it for so long."""
+    """Send FAILOVER to the master. `to` names the replica. `pause_ms` first stops writes for that long."""
     return _apply("failover", target, when, to=to, pause_ms=pause_ms, timeout_ms=timeout_ms)
 
 
 def rollout(target: Target = "redis", ready_s: float = 180.0, when: str = "") -> dict[str, Any]:
-    """One after the other is deleted gracefully, the next once the one before is back and Ready."""
+    """Delete the targets gracefully one after the other, each once the one before is back and Ready."""
     return _apply("rollout", target, when, ready_s=ready_s)
 
 
 def slow(target: Target = "master", seconds: float = 30.0, when: str = "") -> dict[str, Any]:
-    """DEBUG SLEEP: the Redis serves nobody for so long, which nothing ends before."""
+    """Send DEBUG SLEEP: the Redis serves nobody for `seconds`. Nothing can end this early."""
     return _apply("slow", target, when, seconds=seconds)
 
 
 def handover(
     target: Target = "any-sentinel", master: str = "mymaster", coordinated: bool = False, when: str = ""
 ) -> dict[str, Any]:
-    """SENTINEL FAILOVER, asked of a Sentinel; `master` is the name by which the Sentinels know their master."""
+    """Send SENTINEL FAILOVER to a Sentinel. `master` is the name by which the Sentinels know their master."""
     return _apply("handover", target, when, master=master, coordinated=coordinated)
 
 
 def reset(target: Target = "any-sentinel", pattern: str = "*", when: str = "") -> dict[str, Any]:
-    """SENTINEL RESET, told to one Sentinel: it forgets replicas and other Sentinels, and finds them again."""
+    """Send SENTINEL RESET to one Sentinel, which then forgets and rediscovers its replicas and the other Sentinels."""
     return _apply("reset", target, when, pattern=pattern)
 
 
 def nothing() -> dict[str, Any]:
-    """No fault: the control."""
+    """Make no fault. This is the control."""
     return _apply("nothing", [], "")
 
 
 def heal() -> str:
-    """Undo everything that is held. Safe at any time, and played even when the trial is interrupted."""
+    """Undo every fault. Safe at any time, and run even if the trial is interrupted."""
     session: Session = current()
     session.call(session.heal(), within_s=HEAL_S, healing=True)
     return "nothing of ours is in effect"

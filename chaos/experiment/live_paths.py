@@ -1,6 +1,6 @@
-"""How each path fares while a trial runs: what it did in the baseline, when it failed first, and when it is back.
+"""How each path fares while a trial runs: in the baseline, at its first failure, and when it is back.
 
-It steers the trial and tells whoever watches. The verdict's own states and stamps are computed later, from the files.
+This steers the trial and informs the user. The verdict is computed later, from the files.
 """
 
 from bisect import bisect_right
@@ -17,9 +17,9 @@ LATE = (
     ErrorCode.DISCOVERY_TIMEOUT,
     ErrorCode.NOT_SENT,
 )
-"""The errors of an operation that got no answer in time."""
+"""The errors of an operation that had no answer in time."""
 LATE_SHARE = 0.002
-"""If more operations than this share are late in a calm system, the machine needs a longer deadline."""
+"""If a larger share of operations than this is late before any fault, the deadline is too short for the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,14 @@ class Baseline:
 
     @property
     def is_late(self) -> bool:
-        """Whether the path answers, but too often not in time. Only that can be mended by a longer deadline."""
+        """Whether the path works but for late answers, so that a longer deadline would help."""
         count = self.good + self.bad
         answered = self.good > 0 and self.good + self.late >= WORKS_SHARE * count
         return answered and self.late > LATE_SHARE * count
 
     @property
     def sentence(self) -> str:
-        """What the user should know of a path that does not work, or not always; the path's name goes before it."""
+        """A sentence on a path that works never or not always. It follows the path's name."""
         if self.good == 0:
             return f"never worked: {self.error}"
         share = self.good / (self.good + self.bad)
@@ -56,7 +56,7 @@ class Baseline:
 
 
 def baselines(observed: Observed, since_ns: int) -> dict[str, Baseline]:
-    """Return the baseline of each path: of all operations that were due from `since_ns` on, on the agent's clock."""
+    """Return the baseline of each path, from the operations due at or after `since_ns` on the agent's clock."""
     found = {}
     for path, clients in sorted(observed.ops.paths().items()):
         errors: Counter[ErrorCode] = sum((client.errors_since(since_ns) for client in clients), Counter())
@@ -82,9 +82,11 @@ def mark(observed: Observed, proven: frozenset[str], gap_ns: int) -> None:
 
 
 def _back_ns(client: LiveClient) -> int:
-    """Return when the first good operation after the last bad one was answered, or the last one of all.
+    """Return when the first good operation after the last bad one was answered.
 
-    An operation of an application may be due before the last bad one, and be answered long after it.
+    If there is none, take the last good one.
+
+    An application's operation may be due before the last bad one and be answered long after it.
     """
     after = bisect_right(client.good_ns, client.last_bad_ns() or 0)
     return client.answered_ns[min(after, len(client.answered_ns) - 1)]

@@ -1,6 +1,6 @@
-"""What the worker has seen of the trial so far, summed up as it arrives. It steers the trial and makes no figure.
+"""What the worker has seen of the trial so far. It steers the trial; no figure of a report comes from here.
 
-Platform events come by `take`, the agent's by following the file that is mirrored here.
+Platform events are passed to `take`. The agent's are read from its copied file.
 """
 
 from collections import Counter, deque
@@ -18,22 +18,24 @@ from chaos.record.layout import EVENTS
 from chaos.record.live import LiveOps
 
 KEPT = 10_000
-"""How many stalls, and how many waits, are remembered: the newest ones."""
+"""How many of the newest stalls, and of the newest waits, are remembered."""
 CROWDED_SHARE = 0.1
-"""A machine is crowded if the agent was held up, or members waited for a core, for more than this share of the time."""
+"""A machine is crowded if stalls of the agent, or waits for a core, take up more than this share of the time."""
 
 
 class Observed:
-    """`facts` is who is who now, `ops` how operations fare, `seen` what became known after t = 0, `crowding` how the
-    machine fares. `ticked_ns` is when the operator made its last pass, on the host's clock: half a second off at most.
+    """What is known of the running trial.
 
-    `counts` says how many events of each kind came, `identities` what each clock domain said of itself.
+    `facts` is the present state of the system, `ops` how the operations go, `seen` the steps of a failover, and
+    `crowding` how busy the machine is. `ticked_ns` is when the operator last reconciled, on the host's clock, to half a
+    second. `counts` maps each kind of event to how many came. `identities` maps each clock domain to the boot_id and
+    timens of its clock.
     """
 
     def __init__(self, directory: Path, facts: Facts, tell: Tells) -> None:
         self.facts = facts
         self.is_tick: Callable[[Event], bool] = lambda _event: False
-        """Is shown every event, and says whether the operator has made another pass by then."""
+        """Called with every event. Returns whether the event shows that the operator has reconciled again."""
         self.ticked_ns = 0
         self.ops = LiveOps(directory)
         self.seen = Seen(tell)
@@ -61,13 +63,13 @@ class Observed:
         self.crowding.apply(event, at_ns)
 
     def follow(self) -> None:
-        """Take what the agent has written since the last call, events and operations."""
+        """Read the events and operations that the agent has recorded since the last call."""
         for stamped in self._agent.new():
             self.take(stamped)
         self.ops.poll()
 
     def arm(self) -> None:
-        """Tell what is seen from now on. It is called just before a fault."""
+        """Note the steps of a failover from now on. Call it just before a fault."""
         now = master(self.facts)
         self.seen.arm(now.ip_port if now else "")
 
@@ -75,11 +77,14 @@ class Observed:
         self.seen.begin(effect_ns)
 
     def at_host(self, domain: str, at_ns: int) -> int:
-        """Move a stamp of another clock domain to the host's clock. A domain without an offset reads the same clock."""
+        """Convert a time stamp from another clock domain to the host's clock.
+
+        A domain without an offset has the same clock.
+        """
         return at_ns - self._offsets.get(domain, 0)
 
     def at_agent(self, host_ns: int) -> int:
-        """Move a stamp of the host to the agent's clock, which is that of the operations."""
+        """Convert a time stamp from the host's clock to the agent's, which operations are stamped with."""
         return host_ns + self._offsets.get(AGENT, 0)
 
     def agent_at_host(self, agent_ns: int) -> int:
@@ -95,7 +100,7 @@ class Stall(NamedTuple):
 
 
 class Crowded(NamedTuple):
-    """How long the agent stalled and members waited for a core, added up over a time of `span_s`."""
+    """How long the agent stalled and members waited for a core, in total, within `span_s` seconds."""
 
     span_s: float
     stalls: int
@@ -120,9 +125,9 @@ class Crowded(NamedTuple):
 
 
 class Crowding:
-    """Whether operations are bad because the machine is too busy: the agent's stalls and the members' waits, added up.
+    """Sums up the agent's stalls and the members' waits for a core, which show whether the machine is too busy.
 
-    Stamps are on the host's clock.
+    Time stamps are on the host's clock.
     """
 
     def __init__(self) -> None:
@@ -136,7 +141,7 @@ class Crowding:
             self._waits.append(Stall(at_ns, event.waited_ns))
 
     def since(self, since_ns: int, now_ns: int, least_ns: int) -> Crowded:
-        """Of the agent's stalls only those of at least `least_ns` count; of the waits all."""
+        """Return the sums from `since_ns` to `now_ns`. Stalls shorter than `least_ns` do not count. All waits do."""
         late = [one.long_ns / 1e9 for one in self._stalls if one.at_ns >= since_ns and one.long_ns >= least_ns]
         waited = [one.long_ns / 1e9 for one in self._waits if one.at_ns >= since_ns]
         return Crowded((now_ns - since_ns) / 1e9, len(late), sum(late), max(late, default=0.0), sum(waited))

@@ -1,8 +1,8 @@
-"""Plays an experiment by chaostoolkit, and reads its journal as what happened rather than as how it is summed up.
+"""Play an experiment with chaostoolkit, and check in its journal that everything was played.
 
-chaostoolkit calls an experiment completed when an action raised, when the method was skipped because the steady state
-was not met, and when an activity returned without having run. Every entry is read here. Journal times are wall-clock
-and taken around our calls: no figure is computed from them.
+chaostoolkit calls an experiment completed even if an action raised, if the method was skipped because the steady state
+was not met, or if an activity returned without having run. So every entry of the journal is checked. The journal's
+times are from the wall clock, and no figure is computed from them.
 """
 
 import inspect
@@ -18,17 +18,20 @@ from chaos.experiment.written import Experiment
 Journal = dict[str, Any]
 
 SETTINGS = {"runtime": {"rollbacks": {"strategy": "always"}}}
-"""By default rollbacks are skipped when an experiment is interrupted."""
+"""By default chaostoolkit skips the rollbacks of an interrupted experiment."""
 
 
 def play(experiment: Experiment, started: Callable[[], None]) -> Journal:
-    """Play in this thread, the main one. `started` is called when chaoslib has set its signal handlers."""
+    """Play in this thread, which must be the main one.
+
+    `started` is called once chaoslib has set its signal handlers.
+    """
     journal: Journal = run_experiment(experiment.content, settings=SETTINGS, event_handlers=[_Started(started)])
     return journal
 
 
 def unmet(journal: Journal, experiment: Experiment) -> str:
-    """Say which probe of the steady state kept the method from being played; empty if none did."""
+    """Return a sentence on the probe of the steady state that prevented the method, or an empty string if none did."""
     before = journal["steady_states"]["before"]
     if "steady-state-hypothesis" not in experiment.content or (before and before["steady_state_met"]):
         return ""
@@ -40,7 +43,7 @@ def unmet(journal: Journal, experiment: Experiment) -> str:
 
 
 def check(journal: Journal, experiment: Experiment) -> None:
-    """Raise ExperimentError unless the experiment was played as it is written. The system's deviating is no error."""
+    """Raise ExperimentError unless the whole experiment was played. A deviation of the system is no error."""
     if sentence := unmet(journal, experiment):
         raise ExperimentError(sentence)
     for entry in journal["run"] + journal["rollbacks"]:

@@ -1,22 +1,22 @@
-"""The probes that an experiment's file names.
+"""The probes that an experiment's file can call.
 
-chaostoolkit looks at a probe's value only in the steady-state hypothesis; in a method it merely notes it. A probe that
-waits therefore raises when the harness fails, and returns what it saw when the system does.
+chaostoolkit checks a probe's value only in the steady-state hypothesis; in a method it merely records it. A probe that
+waits therefore raises if the harness fails, and returns what it saw if the system does.
 """
 
 from chaos.experiment import recovery
 from chaos.experiment.session import current
 
 LOOK_S = 30.0
-"""How long one look at what was recorded may take."""
+"""How long one look at the recording may take."""
 BEYOND_S = 60.0
-"""What a waiting probe may take beyond the limit that it keeps by itself."""
+"""How much longer than its own time limit a waiting probe may take."""
 
 
 def recording_is_live() -> bool:
-    """Return whether a trial is open, the agent answers and its clients' operations arrive.
+    """Return whether the agent answers and its clients' operations arrive.
 
-    Raises where no trial is open.
+    Raises ExperimentError if no trial is open.
     """
     session = current()
     return session.call(recovery.is_live(session), within_s=LOOK_S)
@@ -25,7 +25,7 @@ def recording_is_live() -> bool:
 def healthy() -> bool:
     """Return whether ROLE, Sentinels, label and endpoints name one master, and all replicas are in sync.
 
-    After a fault it waits for that until the trial has watched on.
+    After a fault the probe waits for this, for as long as the trial watches on after recovery.
     """
     session = current()
     wrong = session.call(recovery.healthy(session), within_s=session.scenario.limits.watch + BEYOND_S)
@@ -35,16 +35,16 @@ def healthy() -> bool:
 
 
 def wait_until_recovered() -> str:
-    """Wait until every path is back and stable and the failover is over, and say so.
+    """Wait until every path is back and stable and the failover is over, and return a sentence.
 
-    If that does not come within the limit it is the system's failing: what is missing is returned, and nothing raised.
+    If this takes longer than the limit, the sentence says what is missing; that is a result, and raises nothing.
     """
     session = current()
     return session.call(recovery.recovered(session), within_s=session.scenario.limits.recovery + BEYOND_S)
 
 
 def hold(seconds: float) -> str:
-    """Do nothing until `seconds` after t = 0."""
+    """Wait until `seconds` after t = 0."""
     session = current()
     session.call(recovery.hold(session, seconds), within_s=seconds + BEYOND_S)
     return f"held until {seconds:g} s after t = 0"

@@ -1,6 +1,6 @@
-"""Waiting in a trial: until it is healthy, until it has recovered, for a time; watching the recording all the while.
+"""Wait in a trial until it is healthy, until it has recovered, or for some time, and follow the recording meanwhile.
 
-Not recovering within the limit is a result and raises nothing. Losing the agent is our own failing and raises.
+A system that does not recover within the limit is a result and raises nothing. A lost agent raises SetupError.
 """
 
 import asyncio
@@ -13,16 +13,17 @@ from chaos.model import service_in
 from chaos.progress import Message, Tell
 
 LOOK_S = 0.25
-"""How often what came is looked at; the operations' own stamps say when a path was back, not this."""
+"""How often to look at the recording. Recovery times do not depend on this, because each operation has its own time
+stamps."""
 PULL_NS = 1_000_000_000
 FRESH_NS = 3_000_000_000
-"""A recording to which nothing was added for this long is not live: the agent's files arrive every second."""
+"""A recording that has not grown for this long is not live. The agent's files arrive every second."""
 
 
 async def look(session: Session) -> None:
-    """Take what the agent has recorded, and tell what is new in it; raises SetupError when the agent is gone.
+    """Read what is new in the recording, and tell it. Raises SetupError if the agent is gone.
 
-    What it records comes by itself; asking for it once a second is how its end is noticed.
+    The files arrive by themselves. `pull` is called once a second only to notice that the agent has ended.
     """
     if mono_ns() - session.pulled_ns >= PULL_NS:
         await session.agent.pull()
@@ -32,7 +33,10 @@ async def look(session: Session) -> None:
 
 
 async def is_live(session: Session) -> bool:
-    """Whether each client of a path that worked has just had a good operation; after a fault a bad one will do too."""
+    """Return whether each client of a path that worked has had a good operation lately.
+
+    After a fault, a bad operation counts too.
+    """
     await look(session)
     observed = session.observed
     since_ns = observed.now_at_agent() - FRESH_NS
@@ -42,7 +46,7 @@ async def is_live(session: Session) -> bool:
 
 
 async def wait(session: Session, seconds: float) -> None:
-    """Wait so long from now, and go on looking at the record."""
+    """Wait this many seconds, and follow the recording."""
     end_ns = mono_ns() + int(seconds * 1e9)
     while (left_ns := end_ns - mono_ns()) > 0:
         await look(session)
@@ -57,7 +61,10 @@ async def hold(session: Session, seconds: float) -> None:
 
 
 async def recovered(session: Session) -> str:
-    """Wait until every path that worked is good and stable and the failover is over, or until the limit."""
+    """Wait until every path that worked is good and stable and the failover is over, or until the limit.
+
+    Return a sentence.
+    """
     since_ns, limit_s = session.effect_ns or mono_ns(), session.scenario.limits.recovery
     while missing := outstanding(session, since_ns):
         waited_s = (mono_ns() - since_ns) / 1e9
@@ -72,7 +79,7 @@ async def recovered(session: Session) -> str:
 
 
 async def healthy(session: Session) -> list[str]:
-    """Return what is not as it should be. After a fault the system has until the end of watching to become healthy."""
+    """Return what is wrong with the system. After a fault, first wait for at most `limits.watch` until nothing is."""
     seconds = session.scenario.limits.watch if session.effect_ns is not None else 0.0
     end_ns = (session.recovered_ns or mono_ns()) + int(seconds * 1e9)
     while wrong := sick(session):
@@ -88,17 +95,17 @@ def sick(session: Session) -> list[str]:
 
 
 def services(session: Session) -> tuple[str, ...]:
-    """Names of the Services that the scenario's clients write through."""
+    """Return the names of the Services that the scenario's clients write through."""
     addresses = (client.address for client in session.scenario.clients.values() if client.address)
     return tuple(sorted({service_in(address) for address in addresses}))
 
 
 def outstanding(session: Session, since_ns: int) -> list[str]:
-    """Return what is still missing for the system to have recovered, as sentences.
+    """Return sentences on what is still missing until the system has recovered.
 
-    A master that is to be demoted and still answers makes a path look well, so that there has to be one alone, and a
-    Service has to name it. A failover that nobody needs is not waited for: where no fault is held and the system is
-    healthy in every Sentinel's eyes, the master was back before it was missed.
+    Working paths alone do not prove recovery: a former master may still answer that will be demoted. So exactly one
+    Redis must be master, and the Services must lead to it. A failover is waited for only if one is needed: if no fault
+    is held and all Sentinels see a healthy system, the master came back before they noticed.
     """
     observed, stable_ns = session.observed, int(session.scenario.limits.stable * 1e9)
     good = observed.ops.recovered(observed.at_agent(since_ns), stable_ns, observed.now_at_agent())

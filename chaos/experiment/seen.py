@@ -1,6 +1,6 @@
-"""Tells what becomes known after t = 0, as it arrives, for whoever watches. No figure of a report comes from here.
+"""Tell the user what happens after t = 0, as soon as it is known. No figure of a report comes from here.
 
-It also answers the one question that the trial itself asks of the Sentinels: is the failover over?
+The trial itself asks this module only whether the failover is over.
 """
 
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ from chaos.record.events import Endpoints, Event, ProxyServers, Role, SentinelSa
 
 _OVER = ("+failover-end", "+failover-end-for-timeout")
 _FORGOTTEN = "+reset-master"
-"""The operator had a Sentinel forget its state, a failover under way included: its end will not be told."""
+"""The operator made a Sentinel forget its state. If a failover was running, its end will not be published."""
 
 
 @dataclass
 class Seen:
-    """What was seen of a failover: a mark for each step, which is told once.
+    """The steps of a failover that were seen. Each step is told once, as a mark.
 
-    It is armed just before a fault, so that nothing is missed that comes before the fault is proved.
+    Call `arm` just before a fault, so that steps are noted that come before the fault is proved.
     """
 
     tell: Tells
@@ -31,30 +31,33 @@ class Seen:
     _promoted: set[str] = field(default_factory=set)
 
     def arm(self, master: str) -> None:
-        """From now on marks count. `master` is the address (ip:port) that a failover would move away from."""
+        """Note marks from now on. `master` is the address (ip:port) of the master before the fault."""
         self._armed = True
         self._master = master
         self._following = frozenset(name for name, ips in self._endpoints.items() if ips == {_ip(master)})
 
     def begin(self, effect_ns: int) -> None:
-        """Take the stamp of t = 0, and tell what was seen before it was known."""
+        """Set the time of t = 0, and tell the marks that were noted before it was known."""
         self.effect_ns = effect_ns
         for (name, _), (at_ns, text) in sorted(self._marks.items(), key=lambda item: item[1]):
             self._say(name, at_ns, text)
 
     @property
     def promoted(self) -> bool:
-        """Another Redis than the master before the fault said that it is master."""
+        """Whether another Redis than the former master has said that it is master."""
         return ("promotion", "") in self._marks
 
     @property
     def over(self) -> bool:
-        """A failover was seen to its end: switched, and the leader has had every replica reconfigured; or forgotten."""
+        """Whether a failover has ended, or its end cannot be seen.
+
+        It has ended when the master was switched and every replica reconfigured.
+        """
         marked = {name for name, _ in self._marks}
         return {"switched", "reconfiguration"} <= marked or "forgotten" in marked
 
     def mark(self, name: str, at_ns: int, text: str, of: str = "") -> None:
-        """Note a step, once for each member that it is `of`, and tell it if t = 0 is known already."""
+        """Note a step, once for each member `of` that takes it. Tell it if t = 0 is known already."""
         if not self._armed or (name, of) in self._marks:
             return
         self._marks[name, of] = (at_ns, text)
@@ -62,7 +65,7 @@ class Seen:
             self._say(name, at_ns, text)
 
     def apply(self, event: Event, at_ns: int) -> None:
-        """Take an event whose stamp on the host's clock is `at_ns`."""
+        """Take an event. `at_ns` is its time on the host's clock."""
         if isinstance(event, SentinelSaid):
             self._sentinel(event, at_ns)
         elif isinstance(event, Role):
@@ -92,7 +95,10 @@ class Seen:
             self.mark("forgotten", at_ns, f"{channel} by {by}: the failover's end will not be told")
 
     def _proxy(self, event: ProxyServers, at_ns: int) -> None:
-        """HAProxy may call a server up for a while whose name leads to a new pod: only one that was promoted counts."""
+        """Note where HAProxy leads.
+
+        Only promoted servers count: HAProxy may keep a server up whose name leads to a new pod.
+        """
         backends: dict[str, dict[str, str]] = {}
         for server in event.servers:
             up = {_ip(server["address"]): server["server"]} if server["up"] else {}
@@ -102,9 +108,9 @@ class Seen:
                 self._leads(f"{event.proxy}, {backend}", up, at_ns)
 
     def _leads(self, who: str, to: dict[str, str], at_ns: int) -> None:
-        """Note to which addresses a Service or a proxy's backend leads now.
+        """Note the addresses that a Service or a proxy's backend leads to.
 
-        That is a mark if it led to the master alone before the fault, and leads to one other Redis alone now.
+        This is a mark if it led to the master alone before the fault, and leads to one other Redis alone now.
         """
         ips = frozenset(to)
         self._endpoints[who] = ips

@@ -1,8 +1,8 @@
-"""The trial that is open in this process, as chaostoolkit's activities see it.
+"""The trial that is open in this process, for chaostoolkit's activities.
 
-An activity is a plain function in chaoslib's thread; the trial lives in the event loop of another. `Session.call` is
-the way between them, always bounded. When a trial is interrupted, the fault is undone first, the activity under way
-ends with `Interrupted`, and later ones do not start.
+An activity is a plain function in chaoslib's thread. The trial runs in the event loop of another thread. `Session.call`
+connects the two, with a time limit. When a trial is interrupted, its fault is undone first, the running activity ends
+with `Interrupted`, and no other starts.
 """
 
 import asyncio
@@ -34,20 +34,20 @@ from chaos.until import until
 T = TypeVar("T")
 
 MOMENT_S = 0.01
-"""How often we look whether the moment of a fault has come."""
+"""How often to look whether the moment of a fault has come."""
 HEAL_S = 60.0
-"""How long undoing every fault may take."""
+"""How long undoing all faults may take."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ends an activity when its trial was interrupted. chaoslib takes a KeyboardInterrupt so, and still rolls back."""
+    """Ends an activity when its trial is interrupted. After a KeyboardInterrupt, chaoslib still runs the rollbacks."""
 
 
 @dataclass
 class Session:
     """An open trial. `proven` are the paths that worked in the baseline.
 
-    `effect_ns` is t = 0 on the host's clock, and None before it. `failure` is the first error of an activity.
+    `effect_ns` is t = 0 on the host's clock, or None before it. `failure` is the first error of an activity.
     """
 
     scenario: Scenario
@@ -70,10 +70,10 @@ class Session:
     _said_before: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def call(self, coroutine: Coroutine[Any, Any, T], *, within_s: float, healing: bool = False) -> T:
-        """Run `coroutine` in the trial's loop and wait for it in this thread.
+        """Run `coroutine` in the trial's loop, and wait for its result in this thread.
 
-        Raises Interrupted when the trial was or is interrupted (not for `healing`), and ExperimentError after
-        `within_s`. An error of the harness is kept as `failure`: chaoslib passes on only its text.
+        Raises Interrupted if the trial is interrupted, except when `healing`, and ExperimentError after `within_s`. A
+        HarnessError is kept as `failure`, because chaoslib passes on only its text.
         """
         if self.interrupted and not healing:
             coroutine.close()
@@ -83,14 +83,17 @@ class Session:
             return self._result(future, within_s)
         self._calls.add(future)
         if self.interrupted:
-            future.cancel()  # it came between the first look and `add`: whoever interrupted did not see this call
+            future.cancel()  # `interrupt` was called before `add` above, and did not see this call
         try:
             return self._result(future, within_s)
         finally:
             self._calls.discard(future)
 
     def interrupt(self, why: str) -> None:
-        """From a signal handler, or any thread. What is held is undone first; a second call changes nothing."""
+        """Undo all faults, and then end the running activity. May be called from a signal handler and from any thread.
+
+        A second call changes nothing.
+        """
         if not self.interrupted:
             self.interrupted = why
             asyncio.run_coroutine_threadsafe(self.heal(), self.loop)
@@ -98,22 +101,22 @@ class Session:
                 call.cancel()
 
     def note(self, text: str) -> None:
-        """A sentence for the record and for whoever watches."""
+        """Write a sentence to the record, and show it to the user."""
         self.events.write(Note(text=text))
         self.tell(Message(Tell.NOTE, {"text": text}))
 
     async def apply(self, name: str, which: Sequence[str], when: str, arguments: dict[str, Any]) -> Effect | None:
-        """Apply a fault at its moment. The first one's effect is t = 0.
+        """Apply a fault at its moment. The effect of the first one is t = 0.
 
-        None if it was not made, because its moment did not come or there was nobody to aim at: that is the system's
-        doing, and recorded as a fault without proof.
+        Return None if its moment did not come or there was no such target. That is the system's doing, and is recorded
+        as a fault without proof.
         """
         if self.effect_ns is None:
             self.observed.arm()
             self._said_before = Counter(self.scene.facts.said)
         try:
             late = await self._come(Moment.parse(when)) if when else ""
-            self.observed.follow()  # while a time passed nobody looked, and another may be master by now
+            self.observed.follow()  # another Redis may have become master during the wait
             aimed = all_of(which, self.scene.facts) if FAULTS[name].aimed else []
         except FaultError as error:
             gave_up(self.scene, name, arguments, str(error))
@@ -132,13 +135,14 @@ class Session:
         return effect
 
     async def _come(self, moment: Moment) -> str:
-        """Wait for the moment of a fault, and say what it was. Events count from the first fault on, ticks from now on.
+        """Wait for the moment of a fault, and return a sentence on it.
 
-        Raises FaultError if it does not come within the limit of the trial's recovery.
+        Sentinel's events count from the first fault on, and ticks of the operator from now on. Raises FaultError if the
+        moment does not come within the limit for recovery.
         """
         asked_ns, limit_s = mono_ns(), self.scenario.limits.recovery
         begun_ns = self.effect_ns or asked_ns
-        if moment.event == TICK:  # only then, since the operators' rooms load all that an analysis needs
+        if moment.event == TICK:  # imported only if needed, because it loads the whole analysis
             rooms = import_module("chaos.analysis.trial").ROOMS
             self.observed.is_tick = rooms[self.scenario.system.operator]().ticks()
         if moment.within_s:
@@ -166,7 +170,7 @@ class Session:
         return said
 
     async def heal(self) -> None:
-        """Undo everything, one heal at a time; a second one finds nothing left to do."""
+        """Undo all faults, one heal at a time. A second heal finds nothing left to undo."""
         async with self._healing:
             await heal(self.scene)
 
@@ -184,12 +188,12 @@ class Session:
 
 
 _open: list[Session] = []
-"""The one trial that is open here. chaoslib calls activities by name and has no place for an object of ours."""
+"""The trial that is open in this process. It is global, because chaoslib calls activities by name."""
 
 
 @contextmanager
 def opened(session: Session) -> Iterator[Session]:
-    """Make `session` the one that activities get."""
+    """Make `session` the open trial while in the context."""
     _open.append(session)
     try:
         yield session
@@ -202,7 +206,10 @@ def is_open() -> bool:
 
 
 def current() -> Session:
-    """Return the open trial. Raises ExperimentError if none is, as when an experiment's file lacks our control."""
+    """Return the open trial.
+
+    Raises ExperimentError if there is none, as when an experiment's file lacks our control.
+    """
     if not _open:
         raise ExperimentError(
             "no trial is open here: play experiments by `failover run`, or keep the control in the file"

@@ -1,6 +1,6 @@
-"""Two threads of a worker: chaoslib needs the main one (it installs signal handlers), the event loop gets the other.
+"""The two threads of a worker: the main one, where chaoslib installs signal handlers, and one with an event loop.
 
-The main thread calls `MainThread.serve` and does what a coroutine of the loop asks for by `MainThread.call`.
+The main thread calls `MainThread.serve`, which runs the functions that coroutines pass to `MainThread.call`.
 """
 
 import asyncio
@@ -16,18 +16,18 @@ from chaos.clock import mono_ns
 from chaos.errors import HarnessError
 
 WAKE_S = 0.1
-"""How often a thread that takes signals wakes while it waits. Python acts on a signal in the main thread's own time:
-one that comes just before that thread falls asleep on a lock is acted on only when it wakes."""
+"""How often a waiting main thread wakes up. Python runs signal handlers only when the main thread executes Python code:
+a signal that arrives just before it blocks on a lock is handled at the next wake-up."""
 
 T = TypeVar("T")
 Job = Callable[[], None]
 
 
 class LoopThread:
-    """An event loop in a background thread, made on entering the context and ended on leaving it.
+    """An event loop in a background thread. Entering the context starts it, and leaving ends it.
 
-    A SystemExit or a KeyboardInterrupt that is raised in the loop ends it. Whatever was submitted then has that as the
-    cause of a HarnessError, because nobody would ever answer who waits for it.
+    If a SystemExit or KeyboardInterrupt is raised in the loop, the loop ends. Every submitted future then raises
+    HarnessError with that as its cause, because nothing would ever complete it.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -49,13 +49,13 @@ class LoopThread:
         self._thread.join(10)
         if self._died is not None:
             tasks = asyncio.all_tasks(self.loop)
-            for task in tasks:  # in this thread, so that each undoes what it holds
+            for task in tasks:  # the loop is run in this thread now, so that each task can clean up
                 task.cancel()
             self.loop.run_until_complete(asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 10))
         self.loop.close()
 
     def call(self, function: Callable[[], object]) -> None:
-        """Have a plain function called in the loop, soon; from any thread, and from a signal handler."""
+        """Have a function called in the loop soon. May be called from any thread and from a signal handler."""
         self.loop.call_soon_threadsafe(function)
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
@@ -82,13 +82,16 @@ class LoopThread:
 
 
 class MainThread:
-    """The main thread as a coroutine of the loop sees it: somewhere to have a blocking function called."""
+    """Lets a coroutine of the loop call a blocking function in the main thread."""
 
     def __init__(self) -> None:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
 
     def serve(self, until: "Future[Any]") -> None:
-        """Call in the main thread: does what is asked for until the future is done. Signal handlers run meanwhile."""
+        """Run the requested functions until the future is done.
+
+        Call it in the main thread; signal handlers can run meanwhile.
+        """
         until.add_done_callback(lambda _: self._jobs.put(None))
         while True:
             try:
@@ -100,14 +103,14 @@ class MainThread:
             job()
 
     async def call(self, function: Callable[[], T]) -> T:
-        """Have `function` called in the main thread; its result, or its exception. It is never cut short."""
+        """Call `function` in the main thread, and return its result or raise its exception. It is never cancelled."""
         answer: Future[T] = Future()
         self._jobs.put(lambda: _answer(answer, function))
         return await asyncio.shield(asyncio.wrap_future(answer))
 
 
 def awake(future: "Future[T]", within_s: float = math.inf) -> T:
-    """Return the future's result, waited for in a thread that takes signals. Raises TimeoutError after `within_s`."""
+    """Return the future's result. Signals are handled while waiting. Raises TimeoutError after `within_s`."""
     end_ns = mono_ns() + within_s * 1e9
     while not wait([future], min(WAKE_S, max(0.0, end_ns - mono_ns()) / 1e9)).done:
         if mono_ns() >= end_ns:

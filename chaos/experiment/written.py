@@ -1,7 +1,7 @@
-"""An experiment's file: checked before anything is deployed, with the line of what is wrong in every sentence.
+"""Load an experiment's file, and check it before anything is deployed. Each error names the line.
 
-chaostoolkit looks at a file too, but finds out much of it only when it plays: a fault's target, an argument, a method
-in which nothing happens. Here these are errors of loading.
+chaostoolkit finds some mistakes only while it plays, such as a wrong target, a wrong argument, or a method without an
+action. Here they are errors of loading.
 """
 
 import difflib
@@ -33,13 +33,13 @@ from chaos.scenario.units import Flag, Misplaced, shown
 ACTIONS, PROBES = "chaos.experiment.actions", "chaos.experiment.probes"
 CONTROL = "chaos.control"
 PUT_IN_BY = ("configuration", "secrets")
-"""The arguments that chaostoolkit gives a function by itself."""
+"""The arguments that chaostoolkit passes to a function by itself."""
 VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 BAD_LINKS = ("lossy_percent", "kbit", "delay_ms")
 PUT_IN = re.compile(r"\$\{(\w+)\}")
-"""Where chaostoolkit puts in a value of `configuration` or `secrets`."""
+"""Where chaostoolkit substitutes a value of `configuration` or `secrets`."""
 SLIP = 0.85
-"""How alike a target and a word for targets are, from 0 to 1, where one was meant for the other."""
+"""If a target is at least this similar to a word for targets (0 to 1), it is taken for a misspelling of it."""
 EXPECTS = ("failover", "no-failover", "nothing", "any")
 
 
@@ -48,7 +48,7 @@ class _WrittenPart(BaseModel):
 
 
 class _Provider(_WrittenPart):
-    """What an activity calls. Of `process` and `http` chaostoolkit checks the rest."""
+    """What an activity calls. chaostoolkit checks the other keys of `process` and `http`."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -59,7 +59,10 @@ class _Provider(_WrittenPart):
 
     @model_validator(mode="after")
     def can_be_called(self) -> "_Provider":
-        """The function is there, is no coroutine (which chaostoolkit would never run), and takes these arguments."""
+        """Check that the function exists and takes these arguments, and that it is no coroutine.
+
+        chaostoolkit would never run a coroutine.
+        """
         needed = {"process": "path", "http": "url"}.get(self.type)
         if needed and needed not in (self.model_extra or {}):
             raise ValueError(f"a provider of type {self.type} needs {needed}")
@@ -95,7 +98,7 @@ class _Provider(_WrittenPart):
             raise Misplaced(f"{self.func} needs {lacking}", ("arguments",))
         for name, value in given.items():
             if self.module not in (ACTIONS, PROBES) or (isinstance(value, str) and value.startswith("${")):
-                continue  # chaostoolkit puts in what `configuration` says
+                continue  # chaostoolkit substitutes a value of `configuration`
             try:
                 self._check_argument(known[name], hints[name], value)
             except ValueError as error:
@@ -104,7 +107,7 @@ class _Provider(_WrittenPart):
             raise Misplaced(f"link takes one of {', '.join(BAD_LINKS)}", ("arguments",))
 
     def _check_argument(self, known: inspect.Parameter, kind: Any, value: Any) -> None:  # noqa: ANN401
-        """A number is more than 0, unless 0 is what it is by default: then it means that there is none of it."""
+        """Check one argument. A number must be above 0, unless its default is 0, which then means "none"."""
         name = known.name
         if name == "when":
             Moment.parse(value if isinstance(value, str) else shown(value).strip('"'))
@@ -127,7 +130,10 @@ class _Provider(_WrittenPart):
 
 
 def _check_target(target: str) -> None:
-    """Members are named by the system, and so with a number or a hyphen; what is neither a word nor that is a slip."""
+    """Raise ValueError for a misspelt word.
+
+    A member's name contains a digit or a hyphen; any other word must be known.
+    """
     target = target.removeprefix(NODE_OF)
     words = {**TARGETS, **GROUPS}
     if understood(target) in words:
@@ -155,7 +161,7 @@ class _ControlProvider(_WrittenPart):
 
     @model_validator(mode="after")
     def is_there(self) -> "_ControlProvider":
-        """Chaostoolkit would say that it cannot load a control, and would go on without it."""
+        """Check that the module can be imported. chaostoolkit would only log this, and go on without the control."""
         if not self.module:
             raise ValueError("a control needs a module")
         try:
@@ -187,7 +193,7 @@ class _Activity(_WrittenPart):
     dry: Any = None
 
     def calls(self, module: str) -> str:
-        """Return the function of that module that it calls; empty where it calls another."""
+        """Return the function of this module that the activity calls, or an empty string if it calls none of it."""
         return self.provider.func if self.provider and self.provider.module == module else ""
 
 
@@ -218,7 +224,7 @@ class _Runtime(_WrittenPart):
 
 
 class _Extension(BaseModel):
-    """Those of others are left alone."""
+    """An extension. Those of other tools are not checked."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -245,7 +251,7 @@ def _some(what: str) -> BeforeValidator:
 
 
 class _Written(_WrittenPart):
-    """The keys that chaostoolkit knows."""
+    """The keys of an experiment that chaostoolkit knows."""
 
     title: str
     description: str
@@ -315,11 +321,11 @@ class _Written(_WrittenPart):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Experiment:
-    """A valid file. `expects` is what its fault should bring, `needs` what a cluster must be able to do.
+    """A valid experiment. `expects` is what its fault should cause, and `needs` the abilities that a cluster must have.
 
-    `aims` has whom it aims at and whom it cuts off, each with where that is written: words for targets, and names of
-    members, without `node-of:`. `moments` has what it waits for, likewise.
-    `stands_for` says in a sentence what it is in real life; empty if the file does not say it.
+    `aims` maps each target and peer, a word or a member's name without `node-of:`, to where the file has it. `moments`
+    maps each moment of a fault to where the file has it. `stands_for` says in a sentence what happens in real life, and
+    is empty if the file does not say.
     """
 
     name: str
@@ -332,7 +338,7 @@ class Experiment:
     stands_for: str = ""
 
     def as_json(self) -> dict[str, str]:
-        """Return what a manifest says of it."""
+        """Return what a manifest says of the experiment."""
         words = {key: str(self.content[key]) for key in ("title", "description")}
         digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
         words["stands_for"] = self.stands_for
@@ -340,7 +346,7 @@ class Experiment:
 
 
 def load(path: Path) -> Experiment:
-    """Load and check an experiment; raises ScenarioError with file, line and what is wrong."""
+    """Load and check an experiment. Raises ScenarioError with the file, the line and what is wrong."""
     source = read(path, "an experiment")
     try:
         written = _Written.model_validate(source.data)
@@ -375,10 +381,10 @@ def load(path: Path) -> Experiment:
 
 
 def _aims(arguments: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Whom a fault is aimed at, and from whom it is cut off, each with its argument."""
+    """Yield the targets of a fault and the peers that it is cut off from, each with the name of the argument."""
     for key in ("target", "peers"):
         words = arguments.get(key) or ()
-        # an operator among the peers is one only in a system that has one
+        # `operator` among the peers is ignored in a system without an operator
         for word in [words] if isinstance(words, str) else words:
             if key == "target" or word not in ("operator", API_SERVER):
                 yield key, word
