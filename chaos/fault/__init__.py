@@ -1,1 +1,1 @@
-"""What is done to the system: the kinds of faults, the choice of a target, and a fault's effect and proof as events."""
+"""Faults: their kinds, the choice of a target, and the recording of each fault's effect and proof."""

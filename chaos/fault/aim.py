@@ -1,4 +1,4 @@
-"""Who a fault is aimed at: the words for targets, and how each is resolved from what is known at that moment."""
+"""The words for the targets of faults, and how each is resolved from the present state of the system."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,24 +10,24 @@ from chaos.model import Member, MemberKind
 
 SYNONYMS = {"primary": "master", "slave": "replica", "secondary": "replica"}
 NODE_OF = "node-of:"
-"""Before a target: everybody on the machine of that one."""
+"""The prefix that turns a target into every member on the target's node."""
 Shape = Literal["isolate", "halves", "bridge"]
 REACHED = (MemberKind.REDIS, MemberKind.SENTINEL, MemberKind.OPERATOR)
-"""Who is on a side of a partition unless it is said otherwise. A proxy is on the clients' side."""
+"""The kinds of members on the sides of a partition. A proxy is on the clients' side."""
 PRIORITY = 100
-"""What replica-priority is where nothing else was read."""
+"""The default of replica-priority."""
 
 
 def understood(which: str) -> str:
-    """Return a target as it is called here: a primary is a master, a slave is a replica, and a name stays as it is."""
+    """Return a target in the project's words, such as master for primary. A member's name stays as it is."""
     word = which.lower()
     return SYNONYMS.get(word, word if word in TARGETS or word in GROUPS else which)
 
 
 def select(which: str, facts: Facts) -> Member:
-    """Return who a fault is aimed at, decided from what is known of the system at this moment and not before.
+    """Return the member that is the target now.
 
-    `which` is one of TARGETS, one of SYNONYMS or a member's name. Raises FaultError if there is none.
+    `which` is one of TARGETS, one of SYNONYMS or a member's name. Raises FaultError if there is no such member.
     """
     word = understood(which)
     found = TARGETS[word](facts) if word in TARGETS else facts.members.get(which)
@@ -37,9 +37,11 @@ def select(which: str, facts: Facts) -> Member:
 
 
 def all_of(words: Sequence[str], facts: Facts) -> list[Member]:
-    """Return everybody that these words mean together, each once: targets, GROUPS, and `node-of:` a target.
+    """Return every member that these words name, each once.
 
-    Raises FaultError if a word means nobody.
+    A word is a target, one of GROUPS, or `node-of:` and a target.
+
+    Raises FaultError if a word names no member.
     """
     found: dict[str, Member] = {}
     for word in words:
@@ -59,7 +61,7 @@ def all_of(words: Sequence[str], facts: Facts) -> list[Member]:
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Who is cut off from whom. `near` is the side of the target; who is on neither side reaches both."""
+    """The two sides of a partition. `near` is the target's side. A member on neither side reaches both."""
 
     near: list[Member]
     far: list[Member]
@@ -68,9 +70,9 @@ class Sides:
 def sides(shape: Shape, targets: Sequence[Member], peers: Sequence[str], facts: Facts) -> Sides:
     """Return the two sides of a partition.
 
-    isolate: the targets, and the peers; an operator is one of them only in a system that has one. halves: of the Redis
-    and of the Sentinels the smaller half each, with the targets in it, and the larger half with the operator. bridge:
-    the same, but one Sentinel of the larger half is on neither side.
+    - isolate: the targets, and the peers. `operator` is ignored in a system without one.
+    - halves: the smaller half of the Redis and of the Sentinels, with the targets; the larger half, with the operator.
+    - bridge: as halves, but one Sentinel of the larger half is on neither side.
     """
     near = {one.name: one for one in targets}
     if shape == "isolate":
@@ -87,7 +89,10 @@ def sides(shape: Shape, targets: Sequence[Member], peers: Sequence[str], facts: 
 
 
 def _best_replica(facts: Facts) -> Member | None:
-    """Sentinel's order (sentinelSelectSlave): the lowest priority but 0, the highest offset, the lowest run id."""
+    """Return the replica that Sentinel would promote, or None.
+
+    Sentinel's order (sentinelSelectSlave) is the lowest priority except 0, the highest offset, and the lowest run id.
+    """
     order: dict[tuple[int, int, str], Member] = {}
     for one in replicas(facts):
         said, read = facts.roles[one.name], facts.settings.get(one.name)
@@ -109,12 +114,11 @@ TARGETS: dict[str, Callable[[Facts], Member | None]] = {
     "any-sentinel": lambda facts: next((one for one in facts.of(MemberKind.SENTINEL) if facts.sentinel(one)), None),
     "operator": _operator,
 }
-"""The words for targets, each with who that is now, or None.
+"""Maps each word for a target to the function that returns the member now, or None.
 
 `replica` is the one with the lowest ordinal, and `best-replica` the one that Sentinel would promote. `sentinel-leader`
-is the Sentinel that was elected last; there is none before the first election. `any-sentinel` is the first by name that
-answers.
-"""
+is the Sentinel that was elected last; before the first election there is none. `any-sentinel` is the first, by name,
+that answers."""
 
 GROUPS: dict[str, Callable[[Facts], list[Member]]] = {
     "other-replicas": lambda facts: [one for one in replicas(facts) if one != _best_replica(facts)],
@@ -123,4 +127,5 @@ GROUPS: dict[str, Callable[[Facts], list[Member]]] = {
     "two-sentinels": lambda facts: facts.of(MemberKind.SENTINEL)[:2],
     "proxies": lambda facts: facts.of(MemberKind.PROXY),
 }
-"""The words for several, which a fault hits at once. `other-replicas` are all but the `best-replica`."""
+"""Maps each word for several members to the function that returns them. `other-replicas` are all but the
+`best-replica`."""

@@ -1,7 +1,7 @@
-"""Every kind of fault: what it does, on what, and what a cluster must be able to do for it.
+"""Every kind of fault: what it does, to which target, and which abilities it needs of a cluster.
 
-To add one, write a function that takes the scene, the target and the experiment's arguments, does one thing to the
-cluster and returns its effect; then name it in `FAULTS`.
+To add one, write a function that takes the scene, the target and the experiment's arguments, makes the fault and
+returns its effect. Then add it to `FAULTS`. `failover run --list` shows the first line of the function's docstring.
 """
 
 import asyncio
@@ -19,28 +19,29 @@ from chaos.record.events import Pod
 from chaos.until import until
 
 API_SERVER = "api-server"
-"""The peer of an operator that is no member."""
+"""The word, in `peers` of a partition, for the API server, which is no member."""
 ClientsSide = Literal["both", "with-target", "with-peers"]
-"""On which side of a partition the clients are. Whoever observes the system is where they are."""
+"""On which side of a partition the clients and observers are."""
 Hook = Literal["", "none", "failover", "sleep", "save", "shutdown"]
-"""What a pod's preStop hook does, as people write them: it asks Sentinel for a failover, only sleeps, or runs redis-cli
-SAVE or SHUTDOWN. Empty is that of the scenario."""
+"""What a pod's preStop hook does: ask Sentinel for a failover, only sleep, or run SAVE or SHUTDOWN by redis-cli. Empty
+means the scenario's own hook."""
 SIMULATED_S = 60.0
-"""How long a Sentinel may take to come to the point at which it was told to end."""
+"""How long a Sentinel may take to reach the point at which it was told to crash."""
 SLOW_S = 0.2
-"""What takes so long over a connection that answered at once before shows that its link is slow."""
+"""If a PING takes this long over a connection that answered at once before, the link is slow."""
 LOOK_S, PUBLISHED_S = 0.05, 5.0
-"""How long a Sentinel's own event is waited for, which comes by way of the agent and its files."""
+"""How often to look for an event that a Sentinel publishes, and how long to wait. The agent records it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """One kind of fault. `apply` takes the scene, the target and the arguments of its experiment.
+    """One kind of fault.
 
-    `needs` is what a cluster must be able to do. A `lasting` fault holds until it is healed. One that is not `aimed`
-    has no target. It is applied to each of several targets at the same time, or to all at once if it takes them
-    `together`. `more` is what a cluster must be able to do as well where the experiment gives that argument. `proof` is
-    what proves it and `undo` what undoes it, for people who choose one.
+    `apply` makes the fault: it takes the scene, the target and the experiment's arguments. `needs` are the abilities
+    that a cluster must have, and `more` maps an argument to an ability that is needed only with it. A `lasting` fault
+    holds until it is healed. A fault that is not `aimed` has no target. With several targets, `apply` is called for
+    each at the same time or, if `together`, once for all. `proof` and `undo` describe its proof and its undoing for the
+    user.
     """
 
     apply: Callable[..., Awaitable[Effect]]
@@ -53,15 +54,16 @@ class Fault:
     undo: str = "nothing has to be undone"
 
     def needed(self, arguments: Mapping[str, Any]) -> frozenset[Ability]:
-        """What a cluster must be able to do for these arguments."""
+        """Return the abilities that the fault needs with these arguments."""
         return self.needs | {ability for name, ability in self.more.items() if arguments.get(name)}
 
 
 async def crash(scene: Scene, target: Member, *, replace: bool) -> Effect:
     """SIGKILL: the process ends with no last word, and its peers see connections reset.
 
-    With `replace` the pod is deleted with grace 0 right after, before the kubelet restarts the process, so that it
-    comes back under its name with a new address. Without `replace` it is restarted in place, as after an OOM kill.
+    With `replace` the pod is deleted with grace 0 right after, before the kubelet restarts the process. A new pod of
+    the same name, with a new address, replaces it. Without `replace` the process is restarted in place, as after an OOM
+    kill.
     """
     return await scene.cluster.stop(target, Stop.CRASH if replace else Stop.KILL)
 
@@ -69,7 +71,8 @@ async def crash(scene: Scene, target: Member, *, replace: bool) -> Effect:
 async def delete(scene: Scene, target: Member, *, hook: Hook = "", sleep_s: float = 0.0) -> Effect:
     """A graceful delete, as a drain or a rollout does it: the pod's preStop hook runs, and a master hands over.
 
-    With `hook` it is this one instead of the scenario's, and has to have done its work; then it sleeps for `sleep_s`.
+    If `hook` is given, it runs instead of the scenario's hook. The fault is proved if it has done its work. It then
+    sleeps for `sleep_s`.
     """
     if hook:
         return await scene.cluster.afflict(target, "delete", hook=hook, sleep_s=sleep_s)
@@ -79,7 +82,8 @@ async def delete(scene: Scene, target: Member, *, hook: Hook = "", sleep_s: floa
 async def pause(scene: Scene, target: Member) -> Effect:
     """SIGSTOP until it is healed: the process hangs, and its connections stay open and are not answered.
 
-    Once it goes on it acts as it did before, until it is told otherwise: a master answers what waits in its sockets.
+    After SIGCONT the process continues as before: a master answers the requests that wait in its sockets, until
+    Sentinel makes it a replica.
     """
     return await scene.cluster.stop(target, Stop.PAUSE)
 
@@ -98,9 +102,9 @@ async def partition(  # noqa: PLR0913  # as an experiment says it
 ) -> Effect:
     """Cut one side of the system off from the other; `chaos.fault.aim.sides` says who is on which.
 
-    Clients, and a proxy that they go through, reach both sides unless they are put on one, because the point of a
-    partition is what clients are told by a master that was replaced. Established connections fall silent, unless
-    packets are rejected. The cut is a lease of `longest_s` seconds, whatever becomes of the harness.
+    Clients and proxies reach both sides unless `clients` puts them on one, because a partition is meant to show what a
+    replaced master answers to clients. Established connections fall silent, unless packets are rejected. The cut ends
+    after `longest_s` seconds, even if the harness has died.
     """
     if list(peers) == [API_SERVER]:
         return await _from_api(scene, targets, longest_s)
@@ -123,7 +127,7 @@ async def partition(  # noqa: PLR0913  # as an experiment says it
 async def _from_api(scene: Scene, targets: Sequence[Member], longest_s: float) -> Effect:
     """Cut the targets off from the API server alone.
 
-    The count of dropped packets proves it, since a connection of ours to that server would need a certificate.
+    Dropped packets are the only proof, because a connection to that server would need a certificate.
     """
     known = await scene.cluster.api_server()
     if not known:
@@ -134,14 +138,14 @@ async def _from_api(scene: Scene, targets: Sequence[Member], longest_s: float) -
 
 
 def _known(addresses: Sequence[str]) -> tuple[str, ...]:
-    """Each address once; a member without one has none yet."""
+    """Return the addresses, each once. A member without an address has an empty one, which is left out."""
     return tuple(sorted({one for one in addresses if one}))
 
 
 async def slow(scene: Scene, target: Member, *, seconds: float) -> Effect:
     """DEBUG SLEEP: a Redis that is busy with one long command. No signal shows it, and nothing ends it before its time.
 
-    Redis from version 7 refuses it unless it was started with `enable-debug-command`; then there was no fault.
+    Redis from version 7 on refuses DEBUG unless it was started with `enable-debug-command`. There is no fault then.
     """
     return await scene.cluster.afflict(target, "sleep", seconds=seconds)
 
@@ -149,8 +153,8 @@ async def slow(scene: Scene, target: Member, *, seconds: float) -> Effect:
 async def keep_down(scene: Scene, target: Member, *, up_s: float, longest_s: float) -> Effect:
     """SIGKILL, and again whenever it was started again and has run for `up_s`, until it is healed.
 
-    With 0 it is kept down: it is looked for every 5 ms. On Kubernetes the kubelet waits longer before each next start,
-    and so it may come back minutes after the heal.
+    With an `up_s` of 0 the process is looked for every 5 ms, and so kept down. On Kubernetes the kubelet waits longer
+    before each further start, so the process may come back minutes after the heal.
     """
     return await scene.cluster.afflict(target, "keep_down", up_s=up_s, longest_s=longest_s)
 
@@ -158,7 +162,7 @@ async def keep_down(scene: Scene, target: Member, *, up_s: float, longest_s: flo
 async def oom(scene: Scene, target: Member, *, most_bytes: int) -> Effect:
     """An OOM kill by the kernel: the process may have little memory in its cgroup, and needs more.
 
-    A container's own limit is lowered. On local, where a process has no cgroup, one is made for it.
+    The limit of the container's own cgroup is lowered. On local a cgroup is made for the process.
     """
     return await scene.cluster.afflict(target, "oom", most_bytes=most_bytes)
 
@@ -181,7 +185,7 @@ async def cordon(scene: Scene, target: Member) -> Effect:
 async def drain(scene: Scene, target: Member) -> Effect:
     """The target's node is drained as by kubectl: cordoned, every pod on it evicted. Healed, it takes pods again.
 
-    PodDisruptionBudgets are respected. Pods of DaemonSets and those of the harness stay.
+    PodDisruptionBudgets are respected. Pods of DaemonSets and of the harness stay.
     """
     return await scene.cluster.disturb(target, Disturbance.DRAIN)
 
@@ -214,7 +218,8 @@ async def link(  # noqa: PLR0913  # as an experiment says it
 ) -> Effect:
     """A bad link until it is healed: it loses some packets of the system, or lets little or late out.
 
-    A PING over a connection from before has to take as long as TCP waits until it sends a packet again.
+    The proof is that a PING, over a connection from before the fault, takes at least 0.2 s, after which TCP resends a
+    lost packet, or `delay_ms` if that is shorter.
     """
     if lossy_percent:
         how: dict[str, Any] = {"shape": "isolate", "clients": "both", "way": "both", "reject": False}
@@ -232,12 +237,12 @@ async def link(  # noqa: PLR0913  # as an experiment says it
 async def simulate(scene: Scene, targets: Sequence[Member], *, failure: str) -> Effect:
     """SENTINEL SIMULATE-FAILURE: a Sentinel ends at this point of the next failover that it leads.
 
-    All targets are told, and one that ended is the proof. Then the others are told to forget it, as they are when it is
-    healed.
+    All targets get the command. The proof is that one of them ends. All others then get a command that cancels the
+    simulation, as they do when the fault is healed.
     """
     before = {one.name: one.container for one in targets}
     begun_ns = mono_ns()
-    forget = ["SENTINEL", "SIMULATE-FAILURE", "help"]  # which also sets none
+    forget = ["SENTINEL", "SIMULATE-FAILURE", "help"]  # `help` also cancels the simulation
     how: dict[str, Any] = {"command": [*forget[:2], failure], "undo": forget, "longest_s": 10 * SIMULATED_S}
     told = [scene.cluster.afflict(one, "change", what="told", **how) for one in targets]
     accepted_ns = max(one.accepted_ns for one in await asyncio.gather(*told))
@@ -259,7 +264,7 @@ async def simulate(scene: Scene, targets: Sequence[Member], *, failure: str) -> 
         confirmed_ns, evidence = None, str(error)
     now_ns = mono_ns()
     for one in targets:
-        if one.name not in ended.split(", "):  # or the next leader would end as well
+        if one.name not in ended.split(", "):  # otherwise the next leader would end too
             await scene.cluster.tell(one, *forget)
     return Effect(
         domain=HOST,
@@ -274,7 +279,7 @@ async def simulate(scene: Scene, targets: Sequence[Member], *, failure: str) -> 
 async def failover(scene: Scene, target: Member, *, to: str, pause_ms: int, timeout_ms: int) -> Effect:
     """FAILOVER, told to the master itself: it stops writes, waits until a replica has all, and becomes its replica.
 
-    `pause_ms` has it stop writes for so long before, by CLIENT PAUSE, which ends by itself. No Sentinel is asked.
+    If `pause_ms` is given, CLIENT PAUSE stops writes for that long beforehand. No Sentinel is involved.
     """
     scene.look()
     words = ["TO", *select(to, scene.facts).ip_port.rsplit(":", 1)] if to else []
@@ -300,8 +305,8 @@ async def failover(scene: Scene, target: Member, *, to: str, pause_ms: int, time
 async def rollout(scene: Scene, targets: Sequence[Member], *, ready_s: float) -> Effect:
     """Delete the targets gracefully one after the other, as a StatefulSet is updated: the highest ordinal first.
 
-    The next one is deleted once the successor of the one before is Ready. The rollout is proved once each target that
-    was deleted has a successor. One that is not Ready within `ready_s` ends the rollout: that is the system's failing.
+    The next one is deleted once the successor of the one before is Ready. The proof is that each deleted target has a
+    successor. A successor that is not Ready within `ready_s` ends the rollout, and is a failure of the system.
     """
     effects: list[Effect] = []
     replaced: list[str] = []
@@ -334,8 +339,8 @@ async def rollout(scene: Scene, targets: Sequence[Member], *, ready_s: float) ->
 async def handover(scene: Scene, target: Member, *, master: str, coordinated: bool) -> Effect:
     """SENTINEL FAILOVER, by which people move the master on purpose: the failover begins at once, without a detection.
 
-    A Sentinel that has no replica to promote, or a failover under way, refuses; then there was no fault. `coordinated`
-    has the Sentinel use FAILOVER of the master, as Valkey does from version 9 on.
+    A Sentinel refuses if it has no replica to promote, or if a failover is already running. There is no fault then.
+    With `coordinated`, the Sentinel uses the master's FAILOVER command, as Valkey can from version 9 on.
     """
     words = ["COORDINATED"] if coordinated else []
     return await _published(scene, target, "+try-failover", "SENTINEL", "FAILOVER", master, *words)
@@ -347,7 +352,7 @@ async def reset(scene: Scene, target: Member, *, pattern: str) -> Effect:
 
 
 async def _published(scene: Scene, sentinel: Member, channel: str, *command: str) -> Effect:
-    """Send a command to a Sentinel. The proof is the event that it publishes then, which the agent hears."""
+    """Send a command to a Sentinel. The proof is the event that the Sentinel then publishes."""
     scene.look()
     of, before = (sentinel.name, channel), scene.facts.said[sentinel.name, channel]
     effect = await scene.cluster.tell(sentinel, *command)
@@ -493,4 +498,4 @@ FAULTS: dict[str, Fault] = {
     ),
     "nothing": Fault(apply=nothing, needs=frozenset(), aimed=False, proof="none is needed"),
 }
-"""The faults by the names that experiments use."""
+"""The faults, by the names that experiments use."""

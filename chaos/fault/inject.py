@@ -1,7 +1,7 @@
-"""Applies a fault and writes what became of it: requested, accepted, effect, confirmed or unproved; and heals.
+"""Apply a fault and record its course: requested, accepted, effect, confirmed or unproved. Also heal.
 
-The system's reaction is not looked at here. A fault whose proof does not come is written as unproved and raises
-nothing: the analysis calls that trial inconclusive. Only the harness's own failing is raised.
+The system's reaction is not looked at here. A fault whose proof does not come is recorded as unproved, and raises
+nothing: the analysis calls that trial inconclusive. Only failures of the harness are raised.
 """
 
 import asyncio
@@ -28,9 +28,11 @@ from chaos.record.events import (
 
 
 async def inject(scene: Scene, name: str, targets: Sequence[Member], arguments: dict[str, Any]) -> Effect:
-    """Apply the fault `name`, and return its effect once it is proved or the proof is given up on.
+    """Apply the fault `name`, and return its effect.
 
-    How a lasting fault is undone is written down before it is requested.
+    Returns once the effect is proved, or the wait for its proof is over.
+
+    How to undo a lasting fault is written down before it is requested.
     """
     write, fault = scene.events.write, FAULTS[name]
     if fault.lasting:
@@ -56,7 +58,7 @@ async def inject(scene: Scene, name: str, targets: Sequence[Member], arguments: 
 
 
 def request(scene: Scene, name: str, targets: Sequence[Member], arguments: dict[str, Any]) -> None:
-    """Write that a fault is asked for, and of whom."""
+    """Record the request for a fault, with its targets."""
     named = [described(one, scene.facts) for one in targets]
     said = {key: value for key, value in arguments.items() if key != "origin"}
     scene.events.write(
@@ -71,15 +73,15 @@ def request(scene: Scene, name: str, targets: Sequence[Member], arguments: dict[
 
 
 def gave_up(scene: Scene, name: str, arguments: dict[str, Any], why: str) -> None:
-    """Write a fault that was never made, because of the system: its target or its moment did not come."""
+    """Record a fault that was never made, because its target or its moment did not come."""
     request(scene, name, [], arguments)
     scene.events.write(FaultUnproved(fault=name, evidence=why), domain=HOST)
 
 
 async def heal(scene: Scene) -> None:
-    """Undo every fault that is held. Safe at any time: the cluster is asked even if we know of nothing to undo.
+    """Undo every fault that is held. Safe at any time: the cluster is asked even if `held` is empty.
 
-    If the request to heal cannot be recorded, the faults are undone all the same, and the error is raised after that.
+    If the request cannot be recorded, the faults are undone all the same, and then the error is raised.
     """
     healed = tuple(scene.held)
     try:
@@ -93,7 +95,10 @@ async def heal(scene: Scene) -> None:
 
 
 async def _undo(scene: Scene) -> str:
-    """Have the cluster undo everything, and say what proves it. Raises FaultError with the commands for it by hand."""
+    """Have the cluster undo everything, and return the proof.
+
+    Raises FaultError with the commands to undo it by hand.
+    """
     try:
         evidence = await scene.cluster.heal()
     except HarnessError as error:
@@ -103,7 +108,7 @@ async def _undo(scene: Scene) -> str:
 
 
 def described(target: Member, facts: Facts) -> TargetEntry:
-    """Return the target as events name it. Its run id tells this life of the process from the next one."""
+    """Return a target as events name it. The run id distinguishes its process from a later one."""
     said = facts.role(target)
     return {
         "name": target.name,

@@ -1,7 +1,7 @@
-"""When a fault is made: at once, at an event, some seconds after one, or at a random moment by the trial's seed.
+"""The moment of a fault: at once, at an event, some seconds after an event, or random by the trial's seed.
 
-It is written as `when` of an action: `+odown`, `2 s after +odown`, `12 s after tick`, `5 s` (after t = 0),
-`within 10 s` (random).
+It is written as `when` of an action: `+odown`, `2 s after +odown`, `12 s after tick`, `5 s` (after t = 0), `within 10
+s` (random).
 """
 
 import difflib
@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Self
 
 PROMOTION = "promotion"
-"""The word for the moment when another Redis first says that it is master; the others are a Sentinel's own events."""
+"""The word for the moment when another Redis first says that it is master. Most other words are Sentinel's events."""
 TICK = "tick"
-"""The word for the operator's next pass: Redis was told CONFIG SET, by its own count, which is polled every 0.5 s."""
+"""The word for the operator's next reconcile, known from Redis's count of CONFIG SET calls, which is polled every 0.5
+s."""
 EVENTS = (
     *("+monitor", "+set", "+reset-master", "+reboot", "+slave", "+sentinel", "+sentinel-address-switch"),
     *("+sentinel-address-update", "+sentinel-invalid-addr", "+sdown", "-sdown", "+odown", "-odown", "+tilt", "-tilt"),
@@ -27,7 +28,7 @@ EVENTS = (
     *("+fix-slave-config", "+role-change", "-role-change", "-cmd-link-reconnection", "-pubsub-link-reconnection"),
     *("+script-child", "-script-child", "-script-error", "-script-timeout"),
 )
-"""What a Sentinel publishes, by the source of Redis 6.2 and 7.0 and of Valkey 9.1 (sentinel.c)."""
+"""The events that a Sentinel publishes, from sentinel.c of Redis 6.2, Redis 7.0 and Valkey 9.1."""
 _SECONDS = r"\d+(?:\.\d+)?"
 _WRITTEN = re.compile(
     rf"within (?P<within>{_SECONDS}) s|(?:(?P<after>{_SECONDS}) s(?: after |$))?(?P<event>[+-]\S+|{PROMOTION}|{TICK})?"
@@ -36,7 +37,10 @@ _WRITTEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """`after_s` seconds after `event`, or after t = 0 where there is none; `within_s` is the most of a random wait."""
+    """`after_s` seconds after `event`, or after t = 0 if `event` is empty.
+
+    `within_s` is the longest random wait, 0 for none.
+    """
 
     event: str = ""
     after_s: float = 0.0
@@ -44,7 +48,7 @@ class Moment:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises ValueError with what can be written."""
+        """Parse the `when` of an action. Raises ValueError with examples of what can be written."""
         found = _WRITTEN.fullmatch(text)
         if found is None:
             known = "+odown, 2 s after +odown, promotion, 12 s after tick, 5 s, or within 10 s"
@@ -62,5 +66,5 @@ class Moment:
 
 
 def published(said: Counter[tuple[str, str]], event: str) -> int:
-    """Return how often any Sentinel has published an event."""
+    """Return how often the Sentinels have published an event."""
     return sum(count for (_, channel), count in said.items() if channel == event)

@@ -1,4 +1,4 @@
-"""What a fault acts on and where it writes, and how the effects on several targets become one effect."""
+"""The scene of a fault, which is what it needs to act and to record, and the joining of several effects into one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,11 +12,11 @@ from chaos.undo import UndoJournal
 
 @dataclass
 class Scene:
-    """What a fault acts on and where it writes: the cluster, what is known of it now, and the events file of faults.
+    """What a fault needs to act and to record: the cluster, the present facts, and the events file of faults.
 
-    `held` names the faults that last until they are healed, in the order in which they were applied. `journal` has how
-    each of them is undone. `look` takes what has been recorded since the last look, so that `facts` are of now.
-    `clients` is the address of the clients, and `at_host` places a stamp of another clock on the host's.
+    `held` names the faults in force that last until they are healed, in the order of their application. `journal` says
+    how to undo each of them. `look` reads the new part of the recording, which updates `facts`. `clients` is the IP
+    address of the clients. `at_host` converts a time stamp of another clock to the host's.
     """
 
     cluster: Cluster
@@ -30,7 +30,7 @@ class Scene:
 
 
 def joined(scene: Scene, effects: Sequence[Effect]) -> Effect:
-    """Several effects as one: it began with the first, was whole with the last, and is proved if all are."""
+    """Return several effects as one, from the start of the first to the end of the last. It is proved if all are."""
     first, *more = effects
     if not more:
         return first
