@@ -1,1 +1,1 @@
-"""One trial: one experiment on one healthy system, once, in a process of its own (`python -m chaos.trial`)."""
+"""One trial: one experiment, played once on one healthy system, in its own process (`python -m chaos.trial`)."""

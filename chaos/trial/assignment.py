@@ -1,4 +1,4 @@
-"""What a worker is told of its trial, and what follows from that: the clients, the agent's spec, the manifest."""
+"""The spec of a trial that its worker gets, and what follows from it: the clients, the agent's spec, the manifest."""
 
 import json
 from collections.abc import Iterator
@@ -23,17 +23,17 @@ from chaos.scenario.settings import names_of
 
 LIBRARIES = {"chaostoolkit-lib": "chaostoolkit-lib", "redis-py": "redis", "hiredis": "hiredis"}
 BEYOND_S = 1800.0
-"""How much longer than all the limits of its trial the agent lives, if its host is gone and nobody ends it."""
+"""If its host is gone, the agent lives this much longer than all the time limits of its trial."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialSpec:
-    """One trial to play. It goes to the worker as a line of JSON.
+    """One trial to play. The worker gets it as a line of JSON.
 
-    `number` counts the trials of the campaign, `nth` of `of` those of this experiment. `scenario` is the scenario's
-    JSON, `ref` what is needed to connect to the platform, `cluster` what the manifest says of the platform. `run` is
-    the directory of the run that plays it. `variant` names the variant of the scenario; it is empty where there is only
-    one.
+    `number` counts the trials of the campaign. `nth` of `of` counts those of this experiment. `scenario` is the
+    scenario as JSON. `ref` is what the worker needs to connect to the platform, and `cluster` is the manifest's
+    description of the platform. `run` is the directory of the run that plays the trial. `variant` names the variant of
+    the scenario, and is empty if there is only one.
     """
 
     campaign: str
@@ -80,14 +80,17 @@ def agent_spec(spec: TrialSpec, scenario: Scenario, members: Members) -> AgentSp
 
 
 def limits_s(scenario: Scenario) -> float:
-    """Return the most seconds that a trial may take by its limits, and half an hour for the waits of its experiment."""
+    """Return the longest duration of a trial: its time limits, and half an hour for the waits of its experiment."""
     limits = scenario.limits
     waits = (limits.healthy, limits.baseline, scenario.system.period, 2 * limits.recovery, 2 * limits.watch)
     return sum(waits) + BEYOND_S
 
 
 def client_specs(scenario: Scenario) -> Iterator[ClientSpec]:
-    """The clients, in the scenario's order. Meters drive a path in both ways, an application as its library does."""
+    """Yield the clients, in the scenario's order.
+
+    Meters use each path both with new connections and with a kept one. An application connects as its library does.
+    """
     numbers = count()
     for path, client in scenario.clients.items():
         ways: tuple[Connection, ...] = ("kept",) if client.is_application else ("new", "kept")
@@ -116,7 +119,10 @@ def _client(number: int, path: str, connection: Connection, client: Client, fold
 
 
 def manifest(spec: TrialSpec, scenario: Scenario, experiment: Experiment, agent: AgentSpec) -> dict[str, Any]:
-    """Return what is known when the trial opens. Quantities of the scenario are written as in its file."""
+    """Return the trial's manifest as it is known at the start.
+
+    Quantities of the scenario are written as in its file.
+    """
     return {
         "format": FORMAT,
         "campaign": spec.campaign,

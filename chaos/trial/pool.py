@@ -1,8 +1,8 @@
-"""The trials of a campaign in worker processes, as many side by side as it wants, in the order of the plan.
+"""Play the trials of a campaign in worker processes, several at once if wanted, in the order of the plan.
 
-The first failure of the harness lets no more begin: those under way are played to their end, and then it is raised. A
-machine that was too crowded to measure one trial is no such failure unless it was so for all. A worker is started with
-a spec, heard line by line, interrupted, and never left behind.
+After the first failure of the harness no more trials begin: the running ones are played to their end, and then it is
+raised. If the machine was too crowded to measure a trial, the others are still played, and this is raised only if it
+was so for all of them.
 """
 
 import asyncio
@@ -24,21 +24,21 @@ from chaos.undo import RUN
 
 LOG = "worker.log"
 UNDO_S = 150.0
-"""How long an interrupted worker may take to undo everything; after that it is killed, and leases undo the fault."""
+"""How long an interrupted worker may take to undo everything. After that it is killed, and leases end its faults."""
 GATE = 3
 """The step of a trial that waits until the system is healthy."""
 TICK_S = 1.0
-"""How often the campaign is told how far it is."""
+"""How often the progress of the campaign is reported."""
 
 Specs = Callable[[int], TrialSpec]
-"""Makes the spec of a trial for the system with a number. It is called when the trial begins and not before, because a
-system that was deployed anew may have to be connected to differently."""
+"""Returns the spec of a trial for the system of this number. It is called only when the trial begins, because a system
+that was deployed anew may need another connection."""
 Closed = Callable[[TrialSpec], Coroutine[Any, Any, None]]
-"""Is awaited with the spec of a trial that was played to its end."""
+"""Awaited with the spec of each trial that was played to its end."""
 
 
 class Worker:
-    """The worker process of one trial. `run` it once; `interrupt` may be called at any time while it runs."""
+    """The worker process of one trial. Call `run` once. `interrupt` may be called at any time meanwhile."""
 
     def __init__(self, tell: Tells) -> None:
         self._tell = tell
@@ -47,10 +47,10 @@ class Worker:
         self._process: Child | None = None
 
     async def run(self, spec: TrialSpec, limit_s: float) -> None:
-        """Play the trial in a process of its own. Raises the error that the worker tells of.
+        """Play the trial in a worker process. Raises the error that the worker reports.
 
-        The worker gets one signal at the most. Its standard input stays open for as long as we live, so that it also
-        ends if we are killed.
+        The worker gets one signal at most. Its standard input stays open while this process lives, so the worker also
+        ends if this process is killed.
         """
         log = Path(spec.directory) / LOG
         log.parent.mkdir(parents=True)
@@ -79,7 +79,7 @@ class Worker:
             raise HarnessError(f"the trial's worker died ({process.how}); {process.said}; {log}")
 
     def interrupt(self) -> None:
-        """Have the worker undo everything and end. One that is only starting ends before it does anything."""
+        """Have the worker undo everything and end. If it has not begun yet, it ends without doing anything."""
         self._interrupted = True
         if self._process is not None and self._process.lives:
             self._process.send(signal.SIGTERM)
@@ -88,12 +88,12 @@ class Worker:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlayOptions:
-    """How trials are played: `at_once` of them, each for at most `limit_s`. `redeploy` brings a fresh system
-    in place of the one of that number: each of those under way has one to itself.
+    """How trials are played: `at_once` of them at the same time, each for at most `limit_s`.
 
-    `closed` is awaited for each trial that was played to its end, before another one begins. `of` is how many trials
-    it takes, as far as is known by now. One begins at least `stagger_s` after another: systems that start together
-    would be short of a core together, and tick together.
+    `redeploy` replaces the system of this number by a fresh one; each running trial has a system to itself. `of`
+    returns how many trials there will be, as far as known. `closed` is awaited after each trial that was played to its
+    end. Trials begin at least `stagger_s` apart, because systems that start together would all need the CPU at once,
+    and act in step.
     """
 
     at_once: int
@@ -106,7 +106,10 @@ class PlayOptions:
 
 
 class Play:
-    """One trial until it is over. If the system never becomes healthy, it is deployed anew once and tried again."""
+    """One trial, until it is over.
+
+    If its system does not become healthy, it is deployed anew once, and the trial repeated.
+    """
 
     def __init__(self, specs: Specs, options: PlayOptions, nth: int) -> None:
         self._specs = specs
@@ -117,7 +120,7 @@ class Play:
         self._task: asyncio.Task[TrialSpec] | None = None
 
     async def run(self) -> TrialSpec:
-        """Play it, and return the spec that it was played by."""
+        """Play the trial, and return the spec that it was played by."""
         self._task = asyncio.current_task()
         spec = self._specs(self.nth)
         try:
@@ -135,7 +138,7 @@ class Play:
         return spec
 
     def interrupt(self) -> None:
-        """End the trial: a worker undoes its fault first, a deployment is cancelled."""
+        """End the trial. A worker first undoes its fault. A deployment is cancelled."""
         self._interrupted = True
         if self._worker is not None:
             self._worker.interrupt()
@@ -143,7 +146,7 @@ class Play:
             self._task.cancel()
 
     async def _work(self, spec: TrialSpec) -> None:
-        """Play the trial. If several are played at once, its messages carry its number."""
+        """Play the trial. Its messages carry its number if several trials are played at once."""
         tell = self._options.tell
         several = self._options.at_once > 1
         self._worker = Worker((lambda message: tell(replace(message, trial=spec.number))) if several else tell)
@@ -154,10 +157,10 @@ class Play:
 
 
 class Pool:
-    """All trials of a campaign. `play` it once; `interrupt` may be called at any time meanwhile, in the loop."""
+    """All trials of a campaign. Call `play` once. `interrupt` may be called in the loop at any time meanwhile."""
 
     def __init__(self, trials: Iterable[Specs], options: PlayOptions) -> None:
-        """`trials` may be a generator, which is asked for another one when there is room for it."""
+        """`trials` may be a generator. It is asked for the next trial when one can begin."""
         self._options = options
         self._to_come = iter(trials)
         self._free = list(range(options.at_once))
@@ -168,7 +171,7 @@ class Pool:
         self._begun_ns = mono_ns()
 
     async def play(self) -> None:
-        """Play all. When nothing is under way any more, raise the gravest failure, or InterruptedTrial."""
+        """Play all trials. When none runs any more, raise the gravest failure, or InterruptedTrial."""
         self._begin()
         while self._playing:
             until_next_s = (self._next_ns - mono_ns()) / 1e9
@@ -184,13 +187,13 @@ class Pool:
             raise self._failed[0] if len(self._failed) == 1 else worst(BaseExceptionGroup("trials", self._failed))
 
     def interrupt(self) -> None:
-        """Let no more trials begin, and have those under way undo what they did. A second call changes nothing."""
+        """Begin no more trials, and have the running ones undo what they did. A second call changes nothing."""
         self._to_come = iter(())
         for play in self._playing.values():
             play.interrupt()
 
     def _begin(self) -> None:
-        """Let trials begin for which there is room, one and then, `stagger_s` later, another."""
+        """Begin as many trials as fit, `stagger_s` apart."""
         while len(self._playing) < self._options.at_once:
             if self._playing and mono_ns() < self._next_ns:
                 return
@@ -233,5 +236,5 @@ class Pool:
 
 
 def _set_aside(directory: Path, number: int) -> None:
-    """Keep what a trial recorded that never began beside the trials, since it is none of them."""
+    """Rename the directory of a trial that never began, so that it does not count as a trial."""
     directory.rename(directory.with_name(f"unhealthy-{number:03d}"))

@@ -1,7 +1,6 @@
-"""The host's own files of a trial: events of host, platform and faults, the documents, and the last word.
+"""The files of a trial that the host writes: events of host, platform and faults, JSON documents, and how it ended.
 
-While the trial goes on, an attendant writes down what the platform says, follows the members, and notes clocks and
-load.
+While the trial runs, an Attendant records the platform's events, the members, the clocks and the load.
 """
 
 import asyncio
@@ -25,7 +24,7 @@ from chaos.trial.assignment import utc_now
 
 
 class Record:
-    """The files of one trial. `step` is the step that the trial is at, which the file `closed` will say."""
+    """The host's files of one trial. `step` is the present step, which the file `closed` records."""
 
     def __init__(self, directory: Path, tell: Tells) -> None:
         self.directory = directory
@@ -37,13 +36,16 @@ class Record:
         )
 
     def subscribe(self, take: Callable[[Stamped[Event]], None]) -> None:
-        """Call `take` with every event of these files from now on."""
+        """Call `take` with every later event of these files."""
         for writer in (self.host, self.platform, self.faults):
             writer.subscribe(take)
 
     @contextmanager
     def at(self, number: int, name: str) -> Iterator[list[str]]:
-        """One step of the trial. What is appended to the list is told when the step ends."""
+        """Record one step of the trial while in the context.
+
+        What is appended to the list is shown when the step ends.
+        """
         self.step, begun_ns, said = number, mono_ns(), list[str]()
         self.host.write(Step(number=number, name=name, state="begun", text=""))
         state = "failed"
@@ -67,7 +69,7 @@ class Record:
         self.host.write(pressure())
 
     def manifest(self, **content: Any) -> None:  # noqa: ANN401  # the keys of docs/file-formats.md
-        """Write the manifest when the trial opens, or complete it, once, before the fault."""
+        """Write the manifest when the trial opens. A second call, before the fault, completes it."""
         self._manifest |= content
         write_json(self.directory / MANIFEST, self._manifest)
 
@@ -78,14 +80,14 @@ class Record:
         write_json(self.directory / JOURNAL, content)
 
     def close(self, ended: str, error: str) -> None:
-        """Write how the trial ended, which is complete, interrupted or failed, and at which step."""
+        """Write how the trial ended (complete, interrupted or failed), and at which step."""
         for writer in (self.host, self.platform, self.faults):
             writer.close()
         write_json(self.directory / CLOSED, {"ended": ended, "step": self.step, "error": error, "at": utc_now()})
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a file as a whole or not at all. What JSON cannot say, as in a journal, is written as text."""
+    """Write a JSON file atomically. Values that JSON does not know, as in a journal, are written as text."""
     with kept(path):
         write_whole(path, json.dumps(content, indent=1, default=str) + "\n")
 
@@ -94,10 +96,10 @@ BEAT_S = 1.0
 
 
 class Attendant:
-    """Does what goes on beside the steps of a trial. It is an async context.
+    """Records what happens beside the steps of a trial. It is an async context manager.
 
-    `failed` is called with whatever ends one of its tasks early, since a trial that nobody attends is no trial.
-    `agent`, once it is set, is told who the members are whenever that changes.
+    `failed` is called if one of its tasks fails, because the trial is then worthless. `agent`, once set, is told the
+    members whenever they change.
     """
 
     def __init__(self, cluster: Cluster, record: Record, failed: Callable[[BaseException], None]) -> None:
@@ -122,7 +124,7 @@ class Attendant:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def follow_members(self) -> None:
-        """If the members have changed, write them down and tell the agent."""
+        """If the members have changed, record them and tell the agent."""
         members = await self._cluster.members()
         if members != self.members:
             self.members = members

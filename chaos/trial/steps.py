@@ -1,16 +1,16 @@
-"""One trial, told as a numbered list of steps.
+"""One trial, as a list of numbered steps.
 
 1. Check the experiment against what the cluster can do.
 2. Write the manifest and launch the agent, which observes from its start.
-3. Wait until healthy; write the effective settings.
-4. Start the clients, warm up, and measure the baseline path by path.
-5. Wait a seeded random time.
+3. Wait until the system is healthy, and write its effective settings.
+4. Start the clients, warm up, and measure the baseline of each path.
+5. Wait a random time, by the trial's seed.
 6. Play the experiment: steady state, fault and its proof, waits, rollback.
 7. Watch on, then stop the clients.
 8. Heal everything, and audit the data.
 
-Whatever step it ends at, everything is healed, what is ours is removed, and the directory says where it ended.
-The analysis is the campaign's: from the files only.
+At whichever step the trial ends, every fault is undone, our own objects are removed, and the directory records the
+step. The campaign analyses the trial later, from its files only.
 """
 
 import asyncio
@@ -56,18 +56,18 @@ from chaos.until import until
 STARTED_S, STOPPED_S, AUDIT_S, CLOSE_S = 60.0, 20.0, 60.0, 60.0
 """How long the agent may take to start its clients, to stop them, to read every key back, and to end."""
 MASTER_S = 60.0
-"""How long after the last heal an audit waits for a single master."""
+"""How long an audit waits, after healing, for a single master."""
 WARM_UP_SHARE = 0.2
-"""How long clients run before the baseline begins, as a share of it: 2 s of 10 s."""
+"""How long clients run before the baseline, as a share of its length: 2 s for 10 s."""
 DEADLINES_S = (0.1, 0.2, 0.5)
-"""Deadlines to choose from. If a calm system is late at the scenario's own, the next longer one is taken."""
+"""If operations of a calm system are late with the scenario's deadline, the next longer one of these is used."""
 
 Player = Callable[[Experiment, Session], Awaitable[Journal]]
-"""Plays an experiment in chaoslib's thread, wherever that is, and returns its journal."""
+"""Plays an experiment in chaoslib's thread, and returns its journal."""
 
 
 class Trial:
-    """`run` it once. `interrupt` may be called at any time and from any thread."""
+    """One trial. Call `run` once. `interrupt` may be called at any time and from any thread."""
 
     def __init__(self, spec: TrialSpec, player: Player, tell: Tells) -> None:
         self._spec = spec
@@ -82,7 +82,10 @@ class Trial:
         self._shielded = False
 
     async def run(self) -> None:
-        """Play it. Raises what the harness failed at, or InterruptedTrial. The system's failing is in the record."""
+        """Play the trial.
+
+        Raises the harness's failure, or InterruptedTrial. A failure of the system is recorded and not raised.
+        """
         self._task = asyncio.current_task()
         spec = self._spec
         heading = {"experiment": self._experiment.name, "number": spec.nth, "of": spec.of, "seed": spec.seed}
@@ -104,7 +107,10 @@ class Trial:
             self._tell(Message(Tell.CLOSED, {"directory": spec.directory}))
 
     def interrupt(self, why: str) -> None:
-        """End the trial early: the fault is undone at once, the rest in order. A second call changes nothing."""
+        """End the trial early: the fault is undone at once, and everything else in order.
+
+        A second call changes nothing.
+        """
         if self._interrupted:
             return
         self._interrupted = why
@@ -118,7 +124,10 @@ class Trial:
         self.interrupt(str(problem))
 
     def _cancel(self) -> None:
-        """Cancel the trial, unless chaostoolkit plays, whose activities end by themselves, or unless we undo things."""
+        """Cancel the trial, but not while chaostoolkit plays or while faults are undone.
+
+        chaostoolkit's activities end by themselves.
+        """
         if self._task is not None and not self._shielded:
             self._task.cancel()
 
@@ -175,8 +184,8 @@ class Trial:
     async def _play(self, session: Session, record: Record) -> None:
         """Play the experiment. An interruption ends its activities, and the journal is kept all the same.
 
-        Raises CrowdedError where the steady state was not met on a crowded machine: its clients are late there, and
-        the next trial may find it calm.
+        Raises CrowdedError if the steady state was not met on a crowded machine: clients are late there, and a later
+        trial may find the machine calm.
         """
         self._shielded = True
         begun_ns = mono_ns()
@@ -197,10 +206,9 @@ class Trial:
 
 
 async def healthy(session: Session, record: Record, said: list[str]) -> None:
-    """Wait until the system is healthy.
+    """Wait until the system is healthy. Describe each member that does not answer for DESCRIBED_S.
 
-    A member that does not answer for DESCRIBED_S is described. Raises SetupError at the limit, with what is still
-    wrong, and NeverHealthyError as soon as waiting cannot change it.
+    Raises SetupError with what is still wrong at the limit, and NeverHealthyError as soon as waiting cannot help.
     """
     begun_ns, told = mono_ns(), False
     facts, directory = session.scene.facts, record.directory
@@ -229,11 +237,11 @@ async def healthy(session: Session, record: Record, said: list[str]) -> None:
 
 
 async def baseline(session: Session, record: Record, said: list[str]) -> None:
-    """Start the clients and judge each path.
+    """Start the clients, and measure the baseline of each path.
 
-    Raises SetupError if no path works, since there is nothing to measure then, and CrowdedError if the machine was the
-    cause. A load that is too heavy for the machine is halved first, meter by meter of each path, since a longer
-    deadline would make every figure less exact.
+    If the load is too heavy for the machine, the number of meters per path is halved first, because a longer deadline
+    makes every figure less exact. Raises SetupError if no path works, since nothing can be measured then, or
+    CrowdedError if the machine is the cause.
     """
     deadline_s, most = session.scenario.deadline, None
     driven = await _driven(session, deadline_s, most)
@@ -250,7 +258,7 @@ async def baseline(session: Session, record: Record, said: list[str]) -> None:
         deadline_s = longer_s
         driven = await _driven(session, deadline_s, most)
     found = driven.paths
-    poor = set()  # a path that never worked is told once for both ways of driving it
+    poor = set()  # a path that never worked is named once, not for new and kept connections each
     for path, one in found.items():
         name = path.partition("/")[0]
         client = session.scenario.clients[name]
@@ -267,20 +275,20 @@ async def baseline(session: Session, record: Record, said: list[str]) -> None:
 
 
 class Driven(NamedTuple):
-    """How the paths fared in a baseline, and how the machine did meanwhile."""
+    """How the paths and the machine fared during a baseline."""
 
     paths: dict[str, live_paths.Baseline]
     crowded: Crowded
 
 
 def _halved(session: Session, most: int | None) -> int | None:
-    """Half as many meters of each path and way; None where there is one of each already."""
+    """Return half as many meters per path, or None if there is only one already."""
     now = most or max((one.count for one in session.scenario.clients.values() if not one.is_application), default=1)
     return (now + 1) // 2 if now > 1 else None
 
 
 def _none_works(driven: Driven) -> SetupError:
-    """Say with figures what the operations met, and whether that was the machine's doing or the system's."""
+    """Return the error for a system in which no path works, with figures, and with the cause: machine or system."""
     met: Counter[ErrorCode] = sum((one.errors for one in driven.paths.values()), Counter())
     good, bad = sum(one.good for one in driven.paths.values()), met.total()
     each = ", ".join(f"{count} {code.words}" for code, count in met.most_common())
@@ -297,9 +305,9 @@ def _none_works(driven: Driven) -> SetupError:
 
 
 async def _driven(session: Session, deadline_s: float, most: int | None) -> Driven:
-    """Have the clients run with this deadline, `most` meters of each path, and say how all fared once they were warm.
+    """Run the clients with this deadline and at most `most` meters per path, and return how a baseline went.
 
-    Of the agent's stalls those count that make an operation suspect: half the deadline and more.
+    Only stalls of the agent of at least half the deadline count, because shorter ones do not make an operation late.
     """
     await _ask(session, START, {"deadline_s": deadline_s, "most": most}, ExpectedAnswer(ClientsStarted, STARTED_S))
     seconds = session.scenario.limits.baseline
@@ -311,7 +319,10 @@ async def _driven(session: Session, deadline_s: float, most: int | None) -> Driv
 
 
 async def random_wait(session: Session, seed: int, said: list[str]) -> None:
-    """Wait a random time, uniform over the longest period: the gate tends to open just after an operator's tick."""
+    """Wait a random part of the operator's period.
+
+    Systems tend to become healthy just after an operator's reconcile.
+    """
     period_s = session.scenario.system.period
     seconds = random.Random(seed).uniform(0.0, period_s)
     session.events.write(RandomWait(seconds=seconds, period_s=period_s))
@@ -320,7 +331,7 @@ async def random_wait(session: Session, seed: int, said: list[str]) -> None:
 
 
 async def watch(session: Session) -> None:
-    """Watch on after recovery, so that a second outage is seen to its end; then stop the clients."""
+    """Watch on after recovery, so that a second outage is recorded to its end. Then stop the clients."""
     begun_ns = session.recovered_ns or mono_ns()
     session.events.write(WatchBegin(), at_ns=begun_ns)
     await recovery.wait(session, session.scenario.limits.watch - (mono_ns() - begun_ns) / 1e9)
@@ -330,7 +341,7 @@ async def watch(session: Session) -> None:
 
 
 async def stop_clients(session: Session) -> None:
-    """Ask the agent to stop its clients. Operations under way end or time out."""
+    """Tell the agent to stop its clients. Running operations complete or time out."""
     counts = session.observed.counts
     if counts[ClientsStarted] > counts[ClientsStopped]:
         await _ask(session, STOP, {}, ExpectedAnswer(ClientsStopped, STOPPED_S))
@@ -339,8 +350,8 @@ async def stop_clients(session: Session) -> None:
 async def audit(session: Session) -> None:
     """Heal, and read every key back from the master that a majority of Sentinels names.
 
-    There should be one master alone soon; where there are several to the end, and the Sentinels do not agree either,
-    all are read. Where there is none, the losses are undecided.
+    There should soon be a single master. If several remain, and no majority of Sentinels names one, all are read. If
+    there is none, losses stay undecided.
     """
     await session.heal()
 
@@ -349,7 +360,7 @@ async def audit(session: Session) -> None:
         return master(session.scene.facts) is not None
 
     within_s = min(MASTER_S, session.scenario.limits.recovery)
-    with suppress(SetupError):  # what there is by then is read
+    with suppress(SetupError):  # without a single master, several or none are audited
         await until(one_master, within_s=within_s, because="no single master", every_s=recovery.LOOK_S)
     chosen = to_audit(session.scene.facts)
     if not chosen:
@@ -365,7 +376,7 @@ async def audit(session: Session) -> None:
 
 
 async def undo(session: Session) -> None:
-    """Undo the fault, stop the clients, fetch the rest of the record, remove the agent. Each is tried, in turn."""
+    """Undo the faults, stop the clients, fetch the rest of the recording, and remove the agent. Each step is tried."""
     problems: list[Exception] = []
     parts = (
         (session.heal, HEAL_S, FaultError, "a fault could not be undone"),
@@ -385,14 +396,14 @@ async def undo(session: Session) -> None:
 
 
 class ExpectedAnswer(NamedTuple):
-    """The event by which the agent says that it has done what it was asked, and how long that may take."""
+    """The event by which the agent confirms a request, and how long that may take."""
 
     kind: type[Event]
     within_s: float
 
 
 async def _ask(session: Session, file: str, data: dict[str, Any], answer: ExpectedAnswer) -> None:
-    """Ask the agent by a control file. Raises SetupError if it is gone or does not answer in time."""
+    """Write a control file for the agent. Raises SetupError if the agent is gone or does not confirm in time."""
     before = session.observed.counts[answer.kind]
     await session.agent.put(file, json.dumps(data))
 

@@ -1,7 +1,6 @@
-"""The main thread waits for work in an event loop and takes signals. The first signal ends the work in order.
+"""Wait in the main thread for work in an event loop, and handle signals. The first signal ends the work in order.
 
-Nothing is cut short: whoever waits goes on only when what was begun has been undone. What the work is does not matter
-here.
+Nothing is cut short: the wait ends only after the work has undone what it began.
 """
 
 import asyncio
@@ -15,11 +14,14 @@ from chaos.trial.worker import signals
 
 Work = Coroutine[Any, Any, object]
 Ending = Callable[[str], None]
-"""Ends the work, and is told why. It is called in the main thread."""
+"""Ends the work, and gets the reason. Called in the main thread."""
 
 
 class Waiting:
-    """A context in which the loop runs. `interrupted` says why the work was interrupted, and is empty until then."""
+    """Runs an event loop while in the context.
+
+    `interrupted` is the reason of an interruption, and empty without one.
+    """
 
     def __init__(self) -> None:
         self.interrupted = ""
@@ -34,7 +36,7 @@ class Waiting:
         self._loop.__exit__()
 
     def until_done(self, work: Work, ending: Ending | None = None) -> None:
-        """Wait for work. If it is interrupted, or was before, it is ended by `ending`; raises InterruptedTrial then."""
+        """Wait for work. An interruption ends it by `ending`, or by cancelling it, and raises InterruptedTrial."""
         try:
             with signals(self.interrupt):
                 awake(self._loop.submit(self._interruptible(work, ending)))
@@ -42,28 +44,28 @@ class Waiting:
             raise InterruptedTrial(self.interrupted) from None
 
     def whatever_comes(self, work: Work, within_s: float) -> None:
-        """Wait for work that cannot be interrupted: signals are taken and do nothing."""
+        """Wait for work that must not be interrupted. Signals are ignored."""
         self._ending = _nothing
         with signals(self.interrupt):
             self._loop.submit(work).result(within_s)
 
     def begun(self, work: Coroutine[Any, Any, None], ending: Ending) -> "Future[None]":
-        """Begin work without waiting for it. Whoever waits takes the signals."""
+        """Start work without waiting for it. Signals are handled by a later wait."""
         self._ending = ending
         return self._loop.submit(work)
 
     def call(self, function: Callable[[], object]) -> None:
-        """Have a plain function called in the loop, soon."""
+        """Have a function called in the loop soon."""
         self._loop.call(function)
 
     def interrupt(self, why: str) -> None:
-        """End the work. It may be called from a signal handler. A second call changes nothing."""
+        """End the work. May be called from a signal handler. A second call changes nothing."""
         if not self.interrupted:
             self.interrupted = why
             self._ending(why)
 
     async def _interruptible(self, work: Work, ending: Ending | None) -> None:
-        """Do the work so that it is cancelled inside the loop, and is over only when all of it has been undone."""
+        """Await the work in a task. Cancelling the task does not end this before the task has cleaned up."""
         task = asyncio.ensure_future(work)
         self._ending = ending or (lambda _why: self.call(task.cancel))
         if self.interrupted:
@@ -72,4 +74,4 @@ class Waiting:
 
 
 def _nothing(_why: str) -> None:
-    """Nothing is under way that could be ended."""
+    """Do nothing, as long as no work can be ended."""

@@ -1,7 +1,7 @@
-"""The worker process of a trial: chaostoolkit in the main thread, the trial in the event loop of another.
+"""The worker process of a trial: chaostoolkit runs in the main thread, and the trial in the event loop of another.
 
-It reads its spec as the first line of standard input and writes messages to standard output. A signal interrupts the
-trial, and so does the end of its input, which comes when the campaign is gone. A second one changes nothing.
+It reads its spec from the first line of standard input, and writes messages to standard output. A signal interrupts the
+trial, and so does the end of its input, which means that the campaign has ended. A second interruption changes nothing.
 """
 
 import fcntl
@@ -25,7 +25,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Out(Protocol):
-    """Where messages go, a line each."""
+    """A stream that takes messages, one per line."""
 
     def write(self, line: str, /) -> object: ...
 
@@ -33,7 +33,7 @@ class Out(Protocol):
 
 
 def work(given: TextIO, out: Out) -> int:
-    """Play the trial of the first line, and return the exit code."""
+    """Play the trial whose spec is the first line of input, and return the exit code."""
     spec = TrialSpec.parse(given.readline())
 
     def tell(message: Message) -> None:
@@ -52,7 +52,10 @@ def work(given: TextIO, out: Out) -> int:
 
 @contextmanager
 def signals(interrupt: Callable[[str], None]) -> Iterator[Callable[[], None]]:
-    """Have signals interrupt the trial. Yields a function that installs the handlers again after chaoslib's own."""
+    """Let signals interrupt the trial while in the context.
+
+    Yields a function that installs the handlers again after chaoslib has installed its own.
+    """
 
     def handle(number: int, _frame: object) -> None:
         interrupt(f"interrupted by {signal.Signals(number).name}")
@@ -85,14 +88,16 @@ def _played(spec: TrialSpec, tell: Tells, given: TextIO) -> None:
 
 
 def _orphaned(given: TextIO, interrupt: Callable[[str], None]) -> None:
-    """Wait for the end of the input, which comes when the campaign is gone, whatever ended it."""
+    """Interrupt the trial at the end of the input, which comes when the campaign has ended for any reason."""
     given.read()
     interrupt("interrupted: the campaign is gone")
 
 
 def main() -> None:
-    """Play the trial. The lock on its log is held until the last process that it started is gone, so that whoever goes
-    on with the campaign can wait for that.
+    """Play the trial, with its log locked.
+
+    The lock is held until the last process that the worker started has ended, so that a resumed campaign can wait for
+    that.
     """
     fcntl.flock(sys.stderr.fileno(), fcntl.LOCK_EX)
     sys.exit(work(sys.stdin, sys.stdout))
