@@ -1,1 +1,1 @@
-"""The only code that knows the file format. All but `reader` and `parquet` need the standard library only."""
+"""The only code that knows the format of the files. Only `reader` and `parquet` need more than the standard library."""

@@ -1,4 +1,4 @@
-"""Writing, reading and following events/*.jsonl. Placing events on one clock is the task of chaos.analysis."""
+"""Write, read and follow events/*.jsonl. chaos.analysis converts the events to one clock."""
 
 import json
 import threading
@@ -14,10 +14,10 @@ Listener = Callable[[Stamped[Event]], None]
 
 
 class EventWriter:
-    """One file of events. Each line is in the kernel before `put` returns. Several threads may use it.
+    """Writes one file of events. Each line is in the kernel before `put` returns. Several threads may use it.
 
-    Raises RecordingError if a line cannot be written, and if the file is there already: a record is written once.
-    `every_s` is how often a new file is begun, and 0 if there is one.
+    Raises RecordingError if a line cannot be written, or if the file exists. `every_s` is how often a new file is
+    begun, or 0 if there is only one.
     """
 
     every_s = 0.0
@@ -35,18 +35,18 @@ class EventWriter:
         self.put(domain_event(domain))
 
     def subscribe(self, listener: Listener) -> None:
-        """Call `listener` with every event from now on, in the order of the file, in the thread of whoever writes."""
+        """Call `listener` with every later event, in the order of the file, in the thread of the writer."""
         self._listeners.append(listener)
 
     def write(
         self, event: Event, *, at_ns: int | None = None, since_ns: int | None = None, domain: str | None = None
     ) -> None:
-        """Write an event that happened now, or at `at_ns`, on this writer's clock or on that of `domain`."""
+        """Write an event that happened now, or at `at_ns`, on this writer's clock, or on that of `domain`."""
         stamp = mono_ns() if at_ns is None else at_ns
         self.put(Stamped(event=event, domain=domain or self.domain, at_ns=stamp, since_ns=since_ns))
 
     def put(self, stamped: Stamped[Event]) -> None:
-        """Write an event with the stamps that it has."""
+        """Write an event with its own time stamps."""
         line = to_line(stamped)
         with self._lock:
             with kept(self.path):
@@ -60,7 +60,7 @@ class EventWriter:
 
 
 class RollingEvents(EventWriter):
-    """Writes into a new file every `every_s` seconds: `agent.000000.jsonl`, `agent.000001.jsonl`, …"""
+    """An EventWriter that begins a new file every `every_s` seconds: `agent.000000.jsonl`, `agent.000001.jsonl`, …"""
 
     def __init__(self, path: Path, domain: str, every_s: float) -> None:
         self._path = path
@@ -86,9 +86,9 @@ class RollingEvents(EventWriter):
 
 
 def read_events(path: Path) -> Iterator[Stamped[Event]]:
-    """Every event of a file, in the order of writing. A last line that was cut off is left out.
+    """Yield every event of a file, in the order of writing. A last line that was cut off is left out.
 
-    Raises RecordingError for any other line that is not an event, with what was expected in it.
+    Raises RecordingError, with what was expected, for any other line that is not an event.
     """
     lines = path.read_bytes().split(b"\n")
     last = len(lines)
@@ -105,7 +105,7 @@ def read_events(path: Path) -> Iterator[Stamped[Event]]:
 
 
 def _json(line: bytes) -> object:
-    """Return what a line of JSON says; the line itself if it is none."""
+    """Parse a line of JSON. If it is none, return the line itself."""
     try:
         return json.loads(line.decode())
     except (ValueError, RecursionError):
@@ -113,7 +113,7 @@ def _json(line: bytes) -> object:
 
 
 def read_line(line: bytes, path: Path) -> Stamped[Event]:
-    """Return the event of a whole line. Raises RecordingError, which names the file, if the line is none."""
+    """Return the event in a whole line. Raises RecordingError, which names the file, if the line is no event."""
     try:
         return from_line(line)
     except ValueError as error:
@@ -121,14 +121,14 @@ def read_line(line: bytes, path: Path) -> Stamped[Event]:
 
 
 class Tail:
-    """Follows a file of events that somebody else appends to, or that is not there yet."""
+    """Follows a file of events that another process writes, and that need not exist yet."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset = 0
 
     def new(self) -> list[Stamped[Event]]:
-        """Return the events that were appended since the last call. An unfinished line is left for the next call."""
+        """Return the events since the last call. An unfinished line is left for the next call."""
         if not self._path.exists():
             return []
         with self._path.open("rb") as file:

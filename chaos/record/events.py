@@ -1,8 +1,8 @@
-"""Every kind of event, one frozen dataclass each: what writers say, what is in a file, and what the analysis reads.
+"""Every kind of event, each a frozen dataclass, for writers, files and readers.
 
-Standard library only, since this ships into pods. docs/file-formats.md shows the same kinds as a table; that table is
-made from these classes by `nox -s formats`. A line whose kind or whose fields are not declared here is refused: a
-misspelt name must never read as "nothing happened".
+This module ships into pods and uses the standard library only. docs/file-formats.md has a table of these classes, made
+by `nox -s formats`. A line with an undeclared kind or field is refused, so that a misspelt name never reads as "nothing
+happened".
 """
 
 import json
@@ -15,7 +15,7 @@ from chaos.record.shape import check, placed
 
 
 class Event:
-    """What one observation says. Each kind is a subclass; its stamps stand beside it, in `Stamped`."""
+    """What an observer reports. Each kind is a subclass. Its time stamps are in `Stamped`."""
 
     kind: ClassVar[str]
     by: ClassVar[str]
@@ -27,10 +27,10 @@ E_co = TypeVar("E_co", bound=Event, covariant=True)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stamped(Generic[E_co]):
-    """An event and when it happened, on the monotonic clock of `domain`.
+    """An event and its time, on the monotonic clock of `domain`.
 
-    `at_ns` is the latest edge of what it says. `since_ns` is the earliest edge: when the fact was last seen not to
-    hold. Without it the fact is known to the stamp itself, or was there at first sight.
+    The fact became true between `since_ns`, when it was last seen not to hold, and `at_ns`. If `since_ns` is None, the
+    time is exact, or the fact held when it was first looked at.
     """
 
     event: E_co
@@ -40,12 +40,12 @@ class Stamped(Generic[E_co]):
 
 
 KINDS: dict[str, type[Event]] = {}
-"""The class of each kind, by its name in a file."""
+"""Maps each kind's name in a file to its class."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def _kind(name: str, *, by: str) -> Callable[[type[Any]], type[Any]]:
-    """Make a class a kind of event: a frozen dataclass that is called `name` in a file and is written by `by`."""
+    """Make a class a kind of event: a frozen dataclass with the name `name` in files, written by `by`."""
 
     def declare(cls: type[Any]) -> type[Any]:
         made: type[Event] = dataclass(frozen=True, kw_only=True, slots=True)(cls)
@@ -57,7 +57,7 @@ def _kind(name: str, *, by: str) -> Callable[[type[Any]], type[Any]]:
 
 
 class EndpointEntry(TypedDict, total=False):
-    """One address of a Service's EndpointSlices."""
+    """One address in a Service's EndpointSlices."""
 
     ip: str
     pod: str | None
@@ -67,7 +67,7 @@ class EndpointEntry(TypedDict, total=False):
 
 
 class ReplicaEntry(TypedDict, total=False):
-    """One replica as a Sentinel knows it; `master` is whom the replica says that it follows, as ip:port."""
+    """A replica as a Sentinel knows it. `master` is the address (ip:port) that the replica says it follows."""
 
     address: str
     flags: str
@@ -75,7 +75,7 @@ class ReplicaEntry(TypedDict, total=False):
 
 
 class ServerEntry(TypedDict, total=False):
-    """One server of an HAProxy's backend: `address` is ip:port, and `up` whether it gets connections."""
+    """A server in an HAProxy's backend. `address` is ip:port. `up` says whether it gets connections."""
 
     backend: str
     server: str
@@ -84,7 +84,7 @@ class ServerEntry(TypedDict, total=False):
 
 
 class TargetEntry(TypedDict, total=False):
-    """Who a fault hit: `address` is ip:port, `run_id` the id of the process, empty where it was not known."""
+    """The target of a fault. `address` is ip:port. `run_id` is the id of the process, or empty if it was not known."""
 
     name: str
     ordinal: int | None
@@ -97,7 +97,7 @@ class TargetEntry(TypedDict, total=False):
 
 @_kind("clock.domain", by="every writer, as its first line; the host repeats those of the agent and the nodes")
 class ClockDomain(Event):
-    """Whose clock stamps this file. Equal boot_id and timens are one clock."""
+    """The clock that stamps this file. Files with equal boot_id and timens have the same clock."""
 
     boot_id: str
     timens: str
@@ -107,14 +107,14 @@ class ClockDomain(Event):
 
 @_kind("clock.pair", by="every writer, once a second")
 class ClockPair(Event):
-    """The wall clock at this stamp, so that log lines can be placed."""
+    """The wall clock at the time of the stamp, from which log lines are placed on the monotonic clock."""
 
     wall_ns: int
 
 
 @_kind("clock.offset", by="the host")
 class ClockOffset(Event):
-    """The clock of the domain `of` minus the host's, ± error_ns: half the round trip of the exchange."""
+    """The clock of the domain `of` minus the host's clock, ± error_ns: half the round trip of the exchange."""
 
     of: str
     offset_ns: int
@@ -123,7 +123,7 @@ class ClockOffset(Event):
 
 @_kind("step", by="the host")
 class Step(Event):
-    """A step of the trial; `state` is begun, ended or failed."""
+    """A step of the trial. `state` is begun, ended or failed."""
 
     number: int
     name: str
@@ -133,7 +133,7 @@ class Step(Event):
 
 @_kind("random-wait", by="the host")
 class RandomWait(Event):
-    """How long the trial waits before the fault: uniform over the system's longest period, by seed."""
+    """How long the trial waits before the fault: random, by the seed, and uniform up to the system's longest period."""
 
     seconds: float
     period_s: float
@@ -141,15 +141,18 @@ class RandomWait(Event):
 
 @_kind("members", by="the host, when it changed")
 class MembersKnown(Event):
-    """The members as the platform knows them; each is a `chaos.model.Member`."""
+    """The members as the platform knows them. Each is a `chaos.model.Member`."""
 
     members: list[dict[str, Any]]
 
 
 @_kind("pressure", by="the host and the agent, once a second")
 class Pressure(Event):
-    """How busy the machine is. `some10` is the share in % of the last 10 s in which some task waited for a core; it is
-    null where the kernel has no pressure stall information. `load1` is the load average of one minute."""
+    """How busy the machine is.
+
+    `some10` is the share of the last 10 s, in %, in which a task waited for a core; it is null if the kernel has no
+    pressure stall information. `load1` is the load average of one minute.
+    """
 
     some10: float | None
     load1: float
@@ -164,25 +167,28 @@ class Note(Event):
 
 @_kind("watch.begin", by="the host")
 class WatchBegin(Event):
-    """From now on the trial watches whether what recovered stays recovered."""
+    """The trial begins to watch whether what recovered stays recovered."""
 
 
 @_kind("watch.end", by="the host")
 class WatchEnd(Event):
-    """The trial watched on until now."""
+    """The trial ends that watch."""
 
 
 @_kind("onset", by="the host, for what was watched and not caused by us")
 class Onset(Event):
-    """t = 0 of what nobody here caused lies between since_ns and at_ns: `what` came first. It is a bad operation of a
-    client, a word of a Sentinel, or the begin of what was watched where nothing happened."""
+    """t = 0 of an outage that this harness did not cause is between since_ns and at_ns.
+
+    `what` was its first sign: a client's bad operation or a Sentinel's event; or, if nothing happened, the start of the
+    observation.
+    """
 
     what: str
 
 
 @_kind("gap", by="whoever was silent, or whoever noticed it")
 class Gap(Event):
-    """The source said nothing from since_ns to at_ns, so what it would have shown is not known."""
+    """The source reported nothing from since_ns to at_ns. What happened meanwhile is not known from it."""
 
     source: str
     text: str
@@ -193,8 +199,11 @@ class Gap(Event):
 
 @_kind("fault.requested", by="the host")
 class FaultRequested(Event):
-    """A fault is asked for. `origin` is true for the fault whose effect is t = 0, and null where the experiment does
-    not say; then it is the first fault on a master. `others` are hit at the same time as the target."""
+    """A fault is requested.
+
+    `origin` is true for the fault whose effect is t = 0, and null if the experiment does not say; then it is the first
+    fault on a master. `others` are hit at the same time as the target.
+    """
 
     fault: str
     target: TargetEntry | None
@@ -219,7 +228,7 @@ class FaultEffect(Event):
 
 @_kind("fault.confirmed", by="the host, when the proof has come")
 class FaultConfirmed(Event):
-    """The fault is in effect; `evidence` is what proves it."""
+    """The fault is in effect. `evidence` is the proof."""
 
     fault: str
     evidence: str
@@ -227,7 +236,7 @@ class FaultConfirmed(Event):
 
 @_kind("fault.unproved", by="the host, when the proof did not come in time")
 class FaultUnproved(Event):
-    """The fault is not known to be in effect; `evidence` is what was seen instead."""
+    """The fault is not known to be in effect. `evidence` is what was seen instead."""
 
     fault: str
     evidence: str
@@ -242,7 +251,7 @@ class HealRequested(Event):
 
 @_kind("fault.heal_confirmed", by="the host")
 class HealConfirmed(Event):
-    """The fault is undone; `evidence` is what proves that, where something does."""
+    """The fault is undone. `evidence` is the proof, or empty if there is none."""
 
     fault: str
     evidence: str = ""
@@ -250,8 +259,10 @@ class HealConfirmed(Event):
 
 @_kind("fault.undone", by="the host, for the helper on the node")
 class FaultUndone(Event):
-    """A fault ended though nobody asked for its end, between since_ns and at_ns on the node's clock. `what` is the
-    executor's word for it, as in cut or pause."""
+    """A fault ended by itself, between since_ns and at_ns on the node's clock, before it was healed.
+
+    `what` is the executor's word for it, such as cut or pause.
+    """
 
     what: str
     because: str
@@ -265,7 +276,7 @@ class Pod(Event):
     """A pod of the system.
 
     `role` is the value of the master label. `waiting` is why its container does not run (CrashLoopBackOff …), `ended`
-    why the container before this one ended (OOMKilled, Error …), `unschedulable` the scheduler's sentence.
+    why its previous container ended (OOMKilled, Error …), `unschedulable` the scheduler's message.
     """
 
     name: str
@@ -288,7 +299,7 @@ class Pod(Event):
 
 @_kind("failover.asked", by="the nest, for a master that is being deleted")
 class FailoverAsked(Event):
-    """A member asked a Sentinel for a failover before it ended; `reply` is OK, or why it was refused."""
+    """A member asked a Sentinel for a failover before it ended. `reply` is OK, or the reason of a refusal."""
 
     member: str
     sentinel: str
@@ -297,7 +308,7 @@ class FailoverAsked(Event):
 
 @_kind("endpoints", by="the platform, on every change of the Service's EndpointSlices")
 class Endpoints(Event):
-    """Where a Service sends to."""
+    """The endpoints of a Service."""
 
     service: str
     endpoints: list[EndpointEntry]
@@ -314,7 +325,10 @@ class ServiceKnown(Event):
 
 @_kind("log.opened", by="the platform")
 class LogOpened(Event):
-    """A container's log is followed into `file`; the domain is that of the log's own clock, the node's."""
+    """A container's log is being copied into `file`.
+
+    The domain is the clock of the log's own stamps, which is the node's.
+    """
 
     file: str
     component: str
@@ -325,7 +339,7 @@ class LogOpened(Event):
 
 @_kind("log.closed", by="the platform")
 class LogClosed(Event):
-    """The container's log is no longer followed."""
+    """The container's log is no longer copied."""
 
     file: str
     component: str
@@ -343,7 +357,7 @@ class Waits(Event):
 
 @_kind("waited", by="the host, as `waits`, for waits of 10 ms or more")
 class Waited(Event):
-    """How long a member's main thread waited for a core from since_ns to at_ns; looked at ten times a second."""
+    """How long a member's main thread waited for a core from since_ns to at_ns. It is looked up ten times a second."""
 
     member: str
     waited_ns: int
@@ -354,7 +368,7 @@ class Waited(Event):
 
 @_kind("resolved", by="the agent, when it changed")
 class Resolved(Event):
-    """What a name resolves to; no address where it was not found."""
+    """The addresses that a name resolves to. Empty if it was not found."""
 
     name: str
     addresses: list[str]
@@ -363,7 +377,7 @@ class Resolved(Event):
 
 @_kind("node", by="the agent, when a run id is first seen")
 class NodeSeen(Event):
-    """Who answers under an operation's `node` index; the address is there where it is known who that is."""
+    """The server behind an operation's `node` index. The address is null if it is not known."""
 
     index: int
     run_id: str
@@ -373,7 +387,7 @@ class NodeSeen(Event):
 
 @_kind("target", by="the agent, when an address is first asked")
 class TargetAsked(Event):
-    """Who is asked under an operation's `target` index; an application client's is host:port as it was told it."""
+    """The server behind an operation's `target` index. For an application client it is host:port as configured."""
 
     index: int
     address: str
@@ -381,7 +395,7 @@ class TargetAsked(Event):
 
 @_kind("connection.opened", by="the agent: `kept` connections and application clients only")
 class ConnectionOpened(Event):
-    """A client opened its connection of that number; since_ns is when it began to connect."""
+    """A client opened the connection with this number. since_ns is when it began to connect."""
 
     client: int
     connection: int
@@ -392,7 +406,7 @@ class ConnectionOpened(Event):
 
 @_kind("connection.closed", by="the agent: `kept` connections and application clients only")
 class ConnectionClosed(Event):
-    """A client's connection ended, and because of what."""
+    """A client's connection ended, for the reason in `because`."""
 
     client: int
     connection: int
@@ -403,7 +417,7 @@ class ConnectionClosed(Event):
 
 @_kind("discovery", by="the agent, when the answer differs from the client's last")
 class DiscoveryAnswered(Event):
-    """Whom a Sentinel named to a client; no address where it named nobody."""
+    """The master that a Sentinel named to a client. The address is null if it named none."""
 
     client: int
     sentinel: str
@@ -414,7 +428,7 @@ class DiscoveryAnswered(Event):
 
 @_kind("clients.started", by="the agent")
 class ClientsStarted(Event):
-    """The clients send from now on, with this deadline. `left_out` are the numbers of those that do not, if any."""
+    """The clients begin to send, with this deadline. `left_out` are the numbers of clients that do not."""
 
     deadline_s: float
     left_out: list[int] = field(default_factory=list)
@@ -422,7 +436,7 @@ class ClientsStarted(Event):
 
 @_kind("clients.stopped", by="the agent")
 class ClientsStopped(Event):
-    """The clients send no more."""
+    """The clients have stopped sending."""
 
     deadline_s: float
 
@@ -438,7 +452,7 @@ class ApplicationCall(Event):
 
 @_kind("application.errors", by="the agent, at the first error of a class, then once a second, and at the end")
 class ApplicationErrors(Event):
-    """How many calls of an application client failed so far, by the class of the error that its library raised."""
+    """How many calls of an application client have failed so far, by the class of the error that its library raised."""
 
     client: int
     counts: dict[str, int]
@@ -446,9 +460,9 @@ class ApplicationErrors(Event):
 
 @_kind("application.task", by="the agent, as an application client with a worker tells it")
 class ApplicationTask(Event):
-    """What became of a task that call number `task` handed to a worker: begun, done, and at the end waiting or result.
+    """The state of a task that call number `task` handed to a worker: begun, done, and at the end waiting or result.
 
-    `looked`, with -1 as the task, says that all has been told of the end.
+    The state `looked`, with -1 as the task, says that the last states were all reported.
     """
 
     client: int
@@ -458,7 +472,7 @@ class ApplicationTask(Event):
 
 @_kind("application.worker", by="the agent, as an application client with a worker tells it")
 class ApplicationWorker(Event):
-    """An application client's worker ended by itself; `how` is its error, or its exit code if it said none."""
+    """An application client's worker ended by itself. `how` is its error, or its exit code if it reported none."""
 
     client: int
     how: str
@@ -466,7 +480,10 @@ class ApplicationWorker(Event):
 
 @_kind("sanity", by="the agent, at each start of the clients and at the audit, a member each")
 class Sanity(Event):
-    """What a Redis says of itself; its counts are null where it did not answer. `masters` are all that say master."""
+    """What a Redis says of itself.
+
+    Its counts are null if it did not answer. `masters` are all members that say they are master.
+    """
 
     member: str
     address: str
@@ -480,9 +497,11 @@ class Sanity(Event):
 
 @_kind("audit", by="the agent")
 class Audit(Event):
-    """The keys were read back from the master at `address`; `undecided` says why that proves no loss, if so.
+    """The keys were read back from the master at `address`.
 
-    `others` are the masters that were read too, because no majority of Sentinels named one.
+    `undecided` says why this does not prove a loss, or is empty.
+
+    `others` are further masters that were read, because no majority of Sentinels named one.
     """
 
     address: str
@@ -499,7 +518,10 @@ class Audit(Event):
 
 @_kind("role", by="the agent: polled every 50 ms, written when anything but the offset changed, or once a second")
 class Role(Event):
-    """What ROLE says. `role` is master or slave; `link` is up, or ROLE's own word where a replica is not connected."""
+    """A member's reply to ROLE.
+
+    `role` is master or slave. `link` is up, or ROLE's own word if the replica is not connected.
+    """
 
     member: str
     address: str
@@ -513,7 +535,7 @@ class Role(Event):
 
 @_kind("role.lost", by="the agent")
 class RoleLost(Event):
-    """The member no longer answers ROLE, or is a member no longer."""
+    """The member no longer answers ROLE, or is no longer a member."""
 
     member: str
     address: str
@@ -522,9 +544,9 @@ class RoleLost(Event):
 
 @_kind("config.set", by="the agent: polled every 0.5 s, written when it changed; from Redis 7 on")
 class ConfigSet(Event):
-    """How often a process of Redis was told CONFIG SET since it began, by INFO commandstats.
+    """How many CONFIG SET calls a Redis process has received since it started, by INFO commandstats.
 
-    Neither Sentinel nor we do that. An operator does, in each of its passes.
+    Neither Sentinel nor this harness makes such calls. An operator does each time it reconciles.
     """
 
     member: str
@@ -534,7 +556,7 @@ class ConfigSet(Event):
 
 @_kind("sentinel.address", by="the agent: polled every 50 ms, written when it changed")
 class SentinelAddress(Event):
-    """Whom a Sentinel names as master; no address where it knows no such master."""
+    """The master that a Sentinel names. The address is null if it knows no such master."""
 
     sentinel: str
     address: str | None
@@ -542,8 +564,10 @@ class SentinelAddress(Event):
 
 @_kind("sentinel.state", by="the agent: polled once a second, written when it changed")
 class SentinelState(Event):
-    """What a Sentinel knows of the master, its replicas and the other Sentinels; without a master its flags are
-    `not-monitored`."""
+    """What a Sentinel knows of the master, its replicas and the other Sentinels.
+
+    If it knows no master, its flags are `not-monitored`.
+    """
 
     sentinel: str
     flags: str
@@ -556,7 +580,7 @@ class SentinelState(Event):
 
 @_kind("sentinel.event", by="the agent: pub/sub, every event")
 class SentinelSaid(Event):
-    """What a Sentinel published; since_ns is when the last answered ping of this subscription was sent."""
+    """An event that a Sentinel published. since_ns is when the last answered ping of this subscription was sent."""
 
     sentinel: str
     channel: str
@@ -581,7 +605,7 @@ class SentinelBack(Event):
 
 @_kind("proxy.servers", by="the agent: polled every 50 ms, written when it changed, or once a second")
 class ProxyServers(Event):
-    """Where an HAProxy sends clients, as its stats socket says."""
+    """The servers to which an HAProxy sends clients, from its stats socket."""
 
     proxy: str
     servers: list[ServerEntry]
@@ -589,7 +613,7 @@ class ProxyServers(Event):
 
 @_kind("proxy.lost", by="the agent")
 class ProxyLost(Event):
-    """The HAProxy's stats socket no longer answers, or the HAProxy is a member no longer."""
+    """The HAProxy's stats socket no longer answers, or the HAProxy is no longer a member."""
 
     proxy: str
     error: str
@@ -597,7 +621,7 @@ class ProxyLost(Event):
 
 @_kind("settings", by="the agent: read at first sight and every 5 s (a Sentinel's: every second), written when changed")
 class SettingsRead(Event):
-    """A member's effective settings; `error` is why they were refused, null where they were not."""
+    """A member's effective settings. `error` is why they could not be read, or null."""
 
     member: str
     component: str
@@ -607,14 +631,14 @@ class SettingsRead(Event):
 
 @_kind("hiccup", by="the agent, for 5 ms or more")
 class Hiccup(Event):
-    """The agent may have been held up this long: its timer, which comes every 5 ms, was late and had not come since."""
+    """The agent may have been held up this long: its timer, which fires every 5 ms, was this late."""
 
     late_ns: int
 
 
 @_kind("hiccups", by="the agent, once a second, so that silence is not taken for punctuality")
 class Hiccups(Event):
-    """The worst lateness of the last second, and how often the timer ticked."""
+    """The longest delay of the timer in the last second, and how often it fired."""
 
     worst_ns: int
     ticks: int
@@ -624,12 +648,12 @@ class Hiccups(Event):
 
 
 def to_line(stamped: Stamped[Event]) -> str:
-    """Return the line that a file of events holds, with its end of line."""
+    """Return the line of a file for an event, with its line end."""
     return json.dumps(to_json(stamped), separators=(",", ":")) + "\n"
 
 
 def to_json(stamped: Stamped[Event]) -> dict[str, Any]:
-    """Return the object that stands in a line."""
+    """Return the object of a line for an event."""
     stamps: dict[str, Any] = {"kind": stamped.event.kind, "domain": stamped.domain, "at_ns": stamped.at_ns}
     if stamped.since_ns is not None:
         stamps["since_ns"] = stamped.since_ns
@@ -637,12 +661,12 @@ def to_json(stamped: Stamped[Event]) -> dict[str, Any]:
 
 
 def from_line(line: str | bytes) -> Stamped[Event]:
-    """The event of a line; raises ValueError, with what is wrong, on anything but a declared kind with its fields."""
+    """Return the event in a line. Raises ValueError with the reason if the line is no declared kind with its fields."""
     return from_json(json.loads(line))
 
 
 def from_json(said: Any) -> Stamped[Event]:  # noqa: ANN401  whatever stands in a file
-    """Return the event of an object as it stands in a line; raises as `from_line` does."""
+    """Return the event in the object of a line. Raises ValueError as `from_line` does."""
     if not isinstance(said, dict) or said.get("kind") not in KINDS:
         raise ValueError(f"{said.get('kind') if isinstance(said, dict) else said!r} is no kind of event")
     said = dict(said)
@@ -655,9 +679,9 @@ def from_json(said: Any) -> Stamped[Event]:  # noqa: ANN401  whatever stands in 
 
 
 def wrong_with(said: object) -> str:
-    """Say what was expected of an object that stands in a line. Return an empty string if it is an event.
+    """Return what is wrong with the object of a line, or an empty string if it is an event.
 
-    Files are held to this, which may have been edited. What a writer says meanwhile is not, since that takes time.
+    This checks types too, for files that may have been edited. `from_json` does not, because that takes time.
     """
     if not isinstance(said, dict):
         return "an object of JSON was expected, as every event is"
@@ -676,7 +700,7 @@ class _Kind(TypedDict):
 
 
 class Stamps(_Kind, total=False):
-    """What stands in every line, beside the fields of its event."""
+    """The keys of every line besides the fields of its event."""
 
     since_ns: int | None
 
@@ -688,19 +712,19 @@ STAMPS = frozenset(get_type_hints(Stamps))
 
 
 def domain_event(domain: str) -> Stamped[ClockDomain]:
-    """This process's clock, under the name `domain`."""
+    """Return an event that describes this process's clock, under the name `domain`."""
     clock: dict[str, Any] = {**identity(), **reading()}
     return Stamped(event=ClockDomain(**clock), domain=domain, at_ns=mono_ns())
 
 
 def pair_event(domain: str) -> Stamped[ClockPair]:
-    """Return the wall clock now, beside the monotonic one."""
+    """Return an event with the wall clock and the monotonic clock of now."""
     pair = reading()
     return Stamped(event=ClockPair(wall_ns=pair["wall_ns"]), domain=domain, at_ns=pair["mono_ns"])
 
 
 def offset_event(domain: str, sent_ns: int, theirs_ns: int, received_ns: int) -> Stamped[ClockOffset]:
-    """Return the other clock minus ours by Cristian's method: the middle of the round trip, ± half of it."""
+    """Return the offset of another clock from ours by Cristian's method: the middle of the round trip, ± half of it."""
     offset_ns, error_ns = theirs_ns - (sent_ns + received_ns) // 2, (received_ns - sent_ns + 1) // 2
     event = ClockOffset(of=domain, offset_ns=offset_ns, error_ns=error_ns)
     return Stamped(event=event, domain=HOST, at_ns=received_ns, since_ns=sent_ns)

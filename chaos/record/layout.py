@@ -1,6 +1,6 @@
-"""Names and shapes of what a trial's directory holds, and the error if it cannot be written.
+"""The names and types of the files in a trial's directory, and the error if one cannot be written.
 
-docs/file-formats.md says the same to readers.
+docs/file-formats.md describes the same for readers.
 """
 
 import struct
@@ -13,20 +13,20 @@ from chaos.errors import NoCampaignError, RecordingError
 
 FORMAT = 2
 MAGIC = b"FHOPS\x00\x00\x02"
-"""Eight bytes at the start of an ops file; the last is the format's version."""
+"""The first eight bytes of an ops file. The last one is the version of the format."""
 
 ROW = struct.Struct("<HHIqIIBBBBI")
 """client · connection · seq · intended ns · sent µs after · done µs after · outcome · error · node · target · flags"""
 
 HEADER_PREFIX = struct.Struct("<8sI")
-"""Magic, and the length of the whole header, a multiple of the row's size. JSON follows, padded with spaces."""
+"""The magic, and the length of the whole header, a multiple of the row's size. JSON follows, padded with spaces."""
 
 NOBODY = 255
-"""The `node` of an operation that no server answered, and the `target` of one that had nobody to ask."""
+"""The `node` of an operation that no server answered, and the `target` of one that asked no server."""
 
 
 class Row(NamedTuple):
-    """One operation. `sent_us` and `done_us` count from `intended_ns`; both are 0 while there is nothing to say."""
+    """One operation. `sent_us` and `done_us` count from `intended_ns`, and are 0 until they are known."""
 
     client: int
     connection: int
@@ -53,7 +53,7 @@ AUDIT = "audit"
 
 
 class OptionsPart(TypedDict, total=False):
-    """What campaign.json says of the options; of what else a campaign was asked only `--resume` makes use."""
+    """The options in campaign.json. Other options that may be there are used by `--resume` only."""
 
     variants: dict[str, Any] | None
     experiments: list[str] | None
@@ -61,7 +61,7 @@ class OptionsPart(TypedDict, total=False):
 
 
 class CampaignFile(TypedDict, total=False):
-    """campaign.json. Nothing of it has to be there: a report says what it can."""
+    """campaign.json. Every key is optional: a report shows what there is."""
 
     format: Any
     name: str
@@ -81,7 +81,7 @@ class CampaignFile(TypedDict, total=False):
 
 
 class ExperimentPart(TypedDict, total=False):
-    """What manifest.json says of the experiment."""
+    """The experiment in manifest.json."""
 
     name: str
     description: str
@@ -90,7 +90,7 @@ class ExperimentPart(TypedDict, total=False):
 
 
 class ClusterPart(TypedDict, total=False):
-    """What manifest.json says of the cluster."""
+    """The cluster in manifest.json."""
 
     kind: str
     platform: dict[str, Any]
@@ -102,7 +102,7 @@ class _Numbered(TypedDict):
 
 
 class ClientPart(_Numbered, total=False):
-    """A client, as manifest.json and every file of operations say it."""
+    """A client in manifest.json, and in the header of a file of operations."""
 
     kind: str
     path: str
@@ -150,11 +150,11 @@ class OpsHeader(TypedDict, total=False):
 
 
 SettingsFile = dict[str, dict[str, dict[str, Any]]]
-"""settings.json of a trial: the settings of each member of each component."""
+"""settings.json of a trial: maps a component to its members, and each member to its settings."""
 
 
 def no_campaign(directory: Path, lacks: str) -> NoCampaignError:
-    """Return the error for a directory that was named and lacks a file. It advises only what would help."""
+    """Return the error for a directory that lacks the file `lacks`, with advice that fits."""
     if not directory.is_dir():
         what = "is a file" if directory.exists() else "is not there"
         return NoCampaignError(f"{directory} {what}: name the directory of a campaign, such as one under reports/")
@@ -168,7 +168,7 @@ def no_campaign(directory: Path, lacks: str) -> NoCampaignError:
 
 @contextmanager
 def kept(path: Path) -> Iterator[None]:
-    """Turn an OSError of writing to `path`, most often a full disk, into a RecordingError."""
+    """Turn an OSError while `path` is written, most often a full disk, into a RecordingError."""
     try:
         yield
     except OSError as error:

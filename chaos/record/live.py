@@ -1,7 +1,7 @@
-"""What the operations say while a trial still runs. The baseline and the wait for recovery read it.
+"""The operations of a running trial, which the baseline and the wait for recovery need.
 
-It only steers a trial. Every figure that counts is computed later, from the closed files, by chaos.analysis. It needs
-the standard library only, since trials run in processes that do not load numpy. All stamps are on the agent's clock.
+They only steer the trial. Every figure of a report is computed later by chaos.analysis, from the closed files. Only the
+standard library is used, because workers do not load numpy. All time stamps are on the agent's clock.
 """
 
 from array import array
@@ -21,9 +21,11 @@ FRESH_NS = 3_000_000_000
 
 @dataclass(slots=True)
 class LiveClient:
-    """One client so far. `good_ns` and `bad_ns` are when its decided operations were due, in rising order.
+    """The operations of one client so far.
 
-    `answered_ns` is when each of the good ones was answered, which for a call of an application may be long after.
+    `good_ns` and `bad_ns` are the due times of its completed operations, ascending.
+
+    `answered_ns` are the answer times of the good ones. An application's call may be answered long after it was due.
     """
 
     number: int
@@ -42,19 +44,22 @@ class LiveClient:
             self.errors.append(row.error)
 
     def ok(self, since_ns: int = 0) -> int:
-        """Return how many of the operations that were due since then were good."""
+        """Return how many operations that were due at or after `since_ns` were good."""
         return len(self.good_ns) - bisect_left(self.good_ns, since_ns)
 
     def bad(self, since_ns: int = 0) -> int:
-        """Return how many of the operations that were due since then were bad."""
+        """Return how many operations that were due at or after `since_ns` were bad."""
         return len(self.bad_ns) - bisect_left(self.bad_ns, since_ns)
 
     def errors_since(self, since_ns: int) -> Counter[ErrorCode]:
-        """Return why operations were bad. A missed one counts as not sent."""
+        """Count the errors of operations that were due at or after `since_ns`.
+
+        A missed operation counts as not sent.
+        """
         return Counter(ErrorCode(code) for code in self.errors[bisect_left(self.bad_ns, since_ns) :])
 
     def first_bad_ns(self, since_ns: int) -> int | None:
-        """Return when the first bad operation since then was due."""
+        """Return when the first bad operation at or after `since_ns` was due, or None."""
         at = bisect_left(self.bad_ns, since_ns)
         return self.bad_ns[at] if at < len(self.bad_ns) else None
 
@@ -62,9 +67,10 @@ class LiveClient:
         return self.bad_ns[-1] if self.bad_ns else None
 
     def recovered(self, since_ns: int, stable_ns: int, now_ns: int) -> bool:
-        """Return whether no operation has been bad for `stable_ns` since `since_ns`, and the client is good now.
+        """Return whether the client is good now, and no operation since `since_ns` has been bad for `stable_ns`.
 
-        It counts up to the last good operation that is recorded, so that a record that lags is not taken for calm.
+        Time counts only up to the last recorded good operation, so that a late recording is not taken for a stable
+        system.
         """
         if not self.answered_ns or now_ns - self.answered_ns[-1] > FRESH_NS:
             return False
@@ -72,17 +78,17 @@ class LiveClient:
 
 
 class LiveOps:
-    """Follows ops/*.rows of a trial. A row is taken once it and all rows before it in its file are decided."""
+    """Follows ops/*.rows of a trial. A row is read once it and all rows before it in its file are complete."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory / OPS
         self._files: dict[Path, _Growing] = {}
         self.clients: dict[int, LiveClient] = {}
         self.left_out: frozenset[int] = frozenset()
-        """Clients that do not run any more, since the load was too heavy: no path counts them."""
+        """Clients that were stopped because the load was too heavy. They belong to no path."""
 
     def poll(self) -> None:
-        """Read what is new. Raises RecordingError if a file is not one of operations."""
+        """Read the new rows. Raises RecordingError if a file is not one of operations."""
         for path in sorted(self._directory.glob("*.rows")):
             for row, client in self._files.setdefault(path, _Growing(path)).new():
                 if row.client not in self.clients:
@@ -90,14 +96,14 @@ class LiveOps:
                 self.clients[row.client].add(row)
 
     def paths(self) -> dict[str, list[LiveClient]]:
-        """Return the clients of each path, such as service/new. A client without a decided operation is left out."""
+        """Return the clients of each path, such as service/new. Clients without a completed operation are left out."""
         paths: dict[str, list[LiveClient]] = {}
         for client in (one for number, one in self.clients.items() if number not in self.left_out):
             paths.setdefault(client.path, []).append(client)
         return paths
 
     def recovered(self, since_ns: int, stable_ns: int, now_ns: int) -> dict[str, bool]:
-        """Return whether every client of a path has recovered, for each path (see `LiveClient.recovered`)."""
+        """Return for each path whether all its clients have recovered (see `LiveClient.recovered`)."""
         return {
             name: all(client.recovered(since_ns, stable_ns, now_ns) for client in clients)
             for name, clients in self.paths().items()
@@ -105,7 +111,7 @@ class LiveOps:
 
 
 class _Growing:
-    """One file that grows, and whose rows are completed in place."""
+    """One growing file, whose rows are completed in place."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -123,7 +129,7 @@ class _Growing:
         return [(row, self._clients[row.client]) for row in unpack_rows(decided)]
 
     def _read_header(self, start: bytes) -> bool:
-        """Read the header. False if it is not complete yet."""
+        """Read the header. Return whether it was complete."""
         if len(start) < ROW.size:
             return False
         header, self._offset = parse_header(start, str(self._path))

@@ -1,4 +1,4 @@
-"""Writing and reading ops/*.rows row by row, with the standard library only. The analysis loads whole columns."""
+"""Write and read ops/*.rows, row by row, with the standard library only. The analysis loads columns with numpy."""
 
 import json
 import mmap
@@ -28,11 +28,11 @@ _CONNECTION_AT, _SENT_AT, _DONE_AT, _OUTCOME_AT, _TARGET_AT = 2, 16, 20, 24, 27
 
 
 class RowWriter:
-    """One growing file of rows in shared memory, so that rows survive the death of their writer.
+    """A growing file of rows in shared memory, so that rows survive the death of their writer.
 
-    A slot is a row's place in the file. The outcome of a row is written last, so that whoever reads the growing file
-    sees either the whole row or nothing of it. The space ahead is reserved, so that a full disk is an OSError here and
-    never a SIGBUS. Raises RecordingError if the file is there already.
+    A slot is a row's number in the file. The outcome of a row is written last, so that a reader of the growing file
+    sees a whole row or none. Space is reserved in advance, so that a full disk raises OSError and not SIGBUS. Raises
+    RecordingError if the file exists.
     """
 
     def __init__(self, path: Path, header: dict[str, Any]) -> None:
@@ -54,7 +54,7 @@ class RowWriter:
         self._size += CHUNK_BYTES
 
     def put(self, row: Row) -> int:
-        """Write a row, in flight or decided, and return its slot."""
+        """Write a row, complete or in flight, and return its slot."""
         at = self._end
         if at + ROW.size > self._size:
             self._reserve()
@@ -65,7 +65,7 @@ class RowWriter:
         return (at - self._first) // ROW.size
 
     def ask(self, slot: int, connection: int, target: int, flags: int) -> None:
-        """Write over which connection an operation goes, and whom it asks."""
+        """Write the connection of an operation, and the server that it asks."""
         at = self._first + slot * ROW.size
         struct.pack_into("<H", self._map, at + _CONNECTION_AT, connection)
         _ASKED.pack_into(self._map, at + _TARGET_AT, target, flags)
@@ -79,18 +79,18 @@ class RowWriter:
         self._map[at + _OUTCOME_AT] = outcome
 
     def close(self) -> None:
-        """Cut the file to what was used. Rows that are in flight stay so."""
+        """Truncate the file to the used rows. Rows in flight stay so."""
         self._map.close()
         self._file.truncate(self._end)
         self._file.close()
 
 
 class RollingRows:
-    """Writes as RowWriter does, into a new file every `every_s` seconds: `meters.000000.rows`, `meters.000001.rows`, …
+    """Like RowWriter, but begins a new file every `every_s` seconds: `meters.000000.rows`, `meters.000001.rows`, …
 
-    So whoever watches for days can take what is written and remove it. A file is closed when the one after the next is
-    begun, since operations may still be under way in it: `every_s` must be longer than any operation. A slot names the
-    file too.
+    Old files can be moved away while the recording goes on. A file is closed when the second file after it is begun,
+    because operations may still be running in it; so `every_s` must be longer than any operation. A slot also contains
+    the number of its file.
     """
 
     def __init__(self, path: Path, header: dict[str, Any], every_s: float) -> None:
@@ -136,7 +136,7 @@ def pack_header(header: dict[str, Any]) -> bytes:
 
 
 def parse_header(data: bytes, name: str) -> tuple[dict[str, Any], int]:
-    """Return the header at the start of `data`, and where the rows begin. Errors name the file `name`."""
+    """Return the header at the start of `data`, and the offset of the first row. Errors name the file as `name`."""
     if len(data) < HEADER_PREFIX.size:
         raise RecordingError(f"{name}: cut off in its header")
     magic, length = HEADER_PREFIX.unpack_from(data)
@@ -150,13 +150,13 @@ def parse_header(data: bytes, name: str) -> tuple[dict[str, Any], int]:
 
 
 def read_header(path: Path) -> tuple[dict[str, Any], int]:
-    """Return the header and the offset of the first row."""
+    """Return the header of a file, and the offset of the first row."""
     with path.open("rb") as file:
         return parse_header(file.read(HEADER_LIMIT_BYTES), str(path))
 
 
 def unpack_rows(data: bytes) -> Iterator[Row]:
-    """The rows in `data`, which begins with a row, up to the first one that is empty or cut off."""
+    """Yield the rows in `data`, which begins with a row, up to the first one that is empty or cut off."""
     whole = len(data) - len(data) % ROW.size
     for fields in ROW.iter_unpack(data[:whole]):
         row = Row._make(fields)
@@ -166,7 +166,7 @@ def unpack_rows(data: bytes) -> Iterator[Row]:
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """Every row, in the order of writing, including those in flight."""
+    """Yield every row of a file, in the order of writing, including those in flight."""
     _, first = read_header(path)
     with path.open("rb") as file:
         file.seek(first)
@@ -174,10 +174,10 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 
 def settled(data: bytes) -> int:
-    """Return how many bytes come before the first row that is empty or in flight. They will never change again.
+    """Return how many bytes come before the first row that is empty or in flight. These bytes never change again.
 
-    `data` begins with a row or with the file's header, which counts as settled: where rows have their outcome it has
-    text.
+    `data` begins with a row or with the file's header. The header counts as complete, because it has text where a row
+    has its outcome.
     """
     outcomes = data[_OUTCOME_AT :: ROW.size]
     stops = [outcomes.find(Outcome.EMPTY), outcomes.find(Outcome.IN_FLIGHT), len(data) // ROW.size]

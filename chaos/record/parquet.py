@@ -1,4 +1,4 @@
-"""A trial's operations as Parquet, for whoever reads them with SQL or pandas. Nothing of ours reads it."""
+"""Export a trial's operations as Parquet, for SQL or pandas. Nothing in this project reads it."""
 
 from enum import IntEnum
 from pathlib import Path
@@ -13,9 +13,9 @@ from chaos.record.reader import ROW_TYPE, OpsFile, Recording
 
 
 def export(directory: Path) -> Path:
-    """Write `<trial>.parquet` beside the trial's directory, which holds only what is raw, and return its path.
+    """Write `<trial>.parquet` beside the trial's directory, and return its path.
 
-    Times are in µs: `due_us` counts from the first operation of the trial, `sent_us` and `done_us` from `due_us`.
+    Times are in µs. `due_us` counts from the first operation of the trial, `sent_us` and `done_us` from `due_us`.
     """
     path = directory.with_suffix(".parquet")
     table = operations(Recording.load(directory))
@@ -46,7 +46,7 @@ def _columns(file: OpsFile, first_ns: int) -> pa.Table:
 
 
 def _words(codes: type[IntEnum]) -> npt.NDArray[np.str_]:
-    """Return the names of codes in small letters; the index is the code."""
+    """Return the names of codes in lower case. The index is the code."""
     return np.array([code.name.lower() for code in sorted(codes)])
 
 

@@ -1,8 +1,8 @@
-"""A trial's directory as values: what the analysis and the reports read, and nothing else.
+"""Read a trial's directory, for the analysis and the reports.
 
-It reads what is there and says what is missing. A trial that was cut off anywhere is read all the same: rows up to the
-last one written, events up to the last whole line. It judges nothing, and places nothing on a common clock, which is
-done by `chaos.analysis.clocks`. Raises RecordingError if a file is not what its name says.
+A trial that was cut off can be read too: rows up to the last one written, and events up to the last whole line. Nothing
+is judged here, and time stamps are not converted; `chaos.analysis.clocks` does that. Raises RecordingError if a file is
+not what its name says.
 """
 
 from dataclasses import dataclass
@@ -55,12 +55,12 @@ ROW_TYPE = np.dtype(
         ("flags", "<u4"),
     ]
 )
-"""`layout.ROW` as numpy sees it."""
+"""`layout.ROW` as a numpy type."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OpsFile:
-    """One writer's operations, in the order in which they were sent. `header` names the clock and the clients."""
+    """One file of operations, in the order in which they were sent. `header` names the clock and the clients."""
 
     header: dict[str, Any]
     rows: Rows
@@ -68,9 +68,9 @@ class OpsFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """One trial as it was written. `closed` is None if the trial was cut off.
+    """One recorded trial. `closed` is None if the trial was cut off.
 
-    `audits` are the bits of every master whose keys were read. The master that the Sentinels name comes first.
+    `audits` has the bits of every master whose keys were read. The master that the Sentinels name comes first.
     """
 
     directory: Path
@@ -95,26 +95,29 @@ class Recording:
 
     @cached_property
     def logs(self) -> dict[str, Path]:
-        """The container logs by file name, to be searched and not loaded as a whole."""
+        """Maps file names to the paths of container logs, which are not loaded."""
         return {path.name: path for path in _files(self.directory / LOGS, "*.log")}
 
 
 def _audits(folder: Path) -> tuple[dict[int, Bits], ...]:
-    """The bits of the first master lie in the folder itself, those of every other in a folder of its own."""
+    """Return the bits of each audited master.
+
+    The first master's are in the folder itself, each other's in a subfolder.
+    """
     each = [folder, *sorted(path for path in folder.glob("*") if path.is_dir())]
     found = ({_client(path): read_bits(path) for path in _files(one, "*.bits")} for one in each)
     return tuple(bits for bits in found if bits)
 
 
 def _client(path: Path) -> int:
-    """Return the number of the client whose bits a file holds, which is its name."""
+    """Return the number of the client whose bits a file holds. It is the file's name."""
     if not path.stem.isdecimal():
         raise RecordingError(f"{path}: the number of a client was expected as its name, as in 7.bits")
     return int(path.stem)
 
 
 def read_ops(path: Path) -> OpsFile:
-    """One ops file. Rows that were never begun, and a row that was cut off, are left out."""
+    """Read one file of operations. Rows that were never begun, or were cut off, are left out."""
     header, offset = read_header(path)
     data = path.read_bytes()
     whole = (len(data) - offset) // ROW.size
@@ -123,7 +126,7 @@ def read_ops(path: Path) -> OpsFile:
 
 
 def read_bits(path: Path) -> Bits:
-    """Return which operations of a client left their key: bit n is operation n."""
+    """Return which operations of a client left their key: bit n stands for operation n."""
     return np.unpackbits(np.frombuffer(path.read_bytes(), dtype=np.uint8), bitorder="little").astype(bool)
 
 
@@ -133,20 +136,17 @@ def trials(campaign: Path) -> list[Path]:
 
 
 def manifest(trial: Path) -> dict[str, Any]:
-    """Return what a trial's manifest.json says; nothing if the trial ended before it was written."""
+    """Return a trial's manifest. It is empty if the trial ended before it was written."""
     return read_object(trial / MANIFEST, ManifestFile) or {}
 
 
 def closed(trial: Path) -> dict[str, Any] | None:
-    """Return how a trial ended; None if it was cut off."""
+    """Return how a trial ended, or None if it was cut off."""
     return read_object(trial / CLOSED, ClosedFile)
 
 
 def campaign_manifest(campaign: Path) -> dict[str, Any]:
-    """Return what the campaign was asked for.
-
-    Raises RecordingError if there is no campaign, or one of another format.
-    """
+    """Return a campaign's manifest. Raises RecordingError if there is none, or if it has another format."""
     manifest = read_object(campaign / CAMPAIGN, CampaignFile)
     if manifest is None:
         raise no_campaign(campaign, CAMPAIGN)

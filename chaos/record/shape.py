@@ -1,7 +1,7 @@
-"""Whether what a file says has the shape that its reader needs, in the words of whoever wrote the file by hand.
+"""Check that the content of a file has the shape that its reader needs.
 
-A file may be cut off, overwritten or edited. What is wrong with it is said with the file, the line, and what was
-expected there. Standard library only, since it ships into pods with the rest of this package.
+A file may be cut off, overwritten or edited by hand. An error has the file, the line, and what was expected there, in
+words of JSON. This module ships into pods and uses the standard library only.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ Misfit = tuple[Keys, str]
 Check = Callable[[Any], Misfit | None]
 
 WRITTEN_AS: dict[type, Any] = {}
-"""How a class is written that is not written as an object of its fields."""
+"""Maps a class to the type that it is written as, if it is not written as an object of its fields."""
 _WORDS: dict[type, tuple[str, tuple[type, ...]]] = {
     str: ("text", (str,)),
     int: ("a whole number", (int,)),
@@ -33,14 +33,14 @@ _WORDS: dict[type, tuple[str, tuple[type, ...]]] = {
 
 
 def read_object(path: Path, kind: Any) -> dict[str, Any] | None:  # noqa: ANN401  # any annotation
-    """Return the object in a file of JSON; None if there is no such file. Raises RecordingError as `parsed` does."""
+    """Return the object in a JSON file, or None if there is no such file. Raises RecordingError as `parsed` does."""
     return parsed(path.read_bytes(), path, kind) if path.exists() else None
 
 
 def parsed(data: bytes, path: Path, kind: Any) -> dict[str, Any]:  # noqa: ANN401  # any annotation
-    """Return the object that the bytes of a file say.
+    """Return the object in the bytes of a file.
 
-    Raises RecordingError with the line if it is not of the shape `kind`.
+    Raises RecordingError with the line if it does not have the shape `kind`.
     """
     text = ""
     try:
@@ -62,7 +62,7 @@ def parsed(data: bytes, path: Path, kind: Any) -> dict[str, Any]:  # noqa: ANN40
 
 
 def must_fit(value: object, kind: Any, text: str, path: Path) -> None:  # noqa: ANN401  # any annotation
-    """Raise RecordingError with the line if what `text` says is not of the shape `kind`."""
+    """Raise RecordingError with the line if `value`, parsed from `text`, does not have the shape `kind`."""
     misfit = check(kind)(value)
     if misfit:
         keys, expected = misfit
@@ -70,12 +70,12 @@ def must_fit(value: object, kind: Any, text: str, path: Path) -> None:  # noqa: 
 
 
 def placed(keys: Keys) -> str:
-    """Say where in a value, as in `trials, 0, paths: `; an empty string for the whole of it."""
+    """Return a place in a value, as in `trials, 0, paths: `. Empty for the whole value."""
     return f"{', '.join(map(str, keys))}: " if keys else ""
 
 
 def _line(text: str, keys: Keys) -> int:
-    """Return the line of the innermost of these keys: each is looked for after the one that it is in."""
+    """Return the line of the innermost of these keys. Each key is searched after the one that contains it."""
     at = 0
     for key in keys:
         if isinstance(key, str) and (found := text.find(f"{json.dumps(key, ensure_ascii=False)}:", at)) >= 0:
@@ -85,7 +85,7 @@ def _line(text: str, keys: Keys) -> int:
 
 @cache
 def check(kind: Any) -> Check:  # noqa: ANN401  # any annotation
-    """Return the check of values that are annotated like that."""
+    """Return the function that checks values of this type."""
     kind = WRITTEN_AS.get(kind, kind)
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:
@@ -109,7 +109,7 @@ def check(kind: Any) -> Check:  # noqa: ANN401  # any annotation
 
 
 def _wanted(kind: Any) -> frozenset[str]:  # noqa: ANN401  # a dataclass or a TypedDict
-    """Return the names that must be there."""
+    """Return the names of the required keys."""
     if not dataclasses.is_dataclass(kind):
         return typing.cast(frozenset[str], kind.__required_keys__)
     missing = dataclasses.MISSING
@@ -118,7 +118,7 @@ def _wanted(kind: Any) -> frozenset[str]:  # noqa: ANN401  # a dataclass or a Ty
 
 
 def called(value: object) -> str:
-    """Return what a value of JSON is, in a word."""
+    """Return the JSON word for a value, such as "a list"."""
     if isinstance(value, Mapping):
         return "an object"
     if isinstance(value, list):
