@@ -1,1 +1,1 @@
-"""Cuts and Services as data, and the nftables rules that make them, put into a network namespace by netlink."""
+"""Cuts and Services as data, the nftables rules for them, and netlink to put these into a network namespace."""

@@ -1,6 +1,6 @@
-"""The netlink messages of an nftables table, and the expressions that rules are made of. Nothing touches the kernel.
+"""The netlink messages of an nftables table, and the expressions that its rules consist of. Nothing touches the kernel.
 
-Tables of ours are removed by their name, so that nobody else's rules are ever touched.
+Our tables are removed by name, so that the rules of others are never touched.
 """
 
 import struct
@@ -31,7 +31,7 @@ NETWORK_HEADER, TRANSPORT_HEADER = 1, 2
 FIRST, SECOND = Regs.NFT_REG_1, Regs.NFT_REG_2
 
 HEADER, ERROR = struct.Struct("=IHHII"), struct.Struct("=i")
-"""Of every netlink message, and of an answer after that."""
+"""The header of every netlink message, and the error number that follows it in an answer."""
 
 Attributes = list[list[Any]]
 Expression = dict[str, Any]
@@ -39,7 +39,7 @@ Expression = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """Where the packets of a chain come from. `kind` is filter or nat."""
+    """The hook of a chain, which decides which packets pass the chain. `kind` is filter or nat."""
 
     kind: str
     number: int
@@ -48,20 +48,20 @@ class Hook:
 
 @dataclass(frozen=True, slots=True)
 class OwnTable:
-    """A table of ours. `family` is one of NFPROTO_*."""
+    """One of our tables. `family` is one of NFPROTO_*."""
 
     name: str
     family: int
 
     def clearing(self) -> list[nlmsg]:
-        """Remove the table. It is added first, so that the removal does not fail if there is none."""
+        """Return the messages that remove the table. It is added first, so that the removal cannot fail."""
         return [self.adding(), self._message(nft_table_msg, NFT_MSG_DELTABLE, [["NFTA_TABLE_NAME", self.name]])]
 
     def adding(self) -> nlmsg:
         return self._message(nft_table_msg, NFT_MSG_NEWTABLE, [["NFTA_TABLE_NAME", self.name]])
 
     def chain(self, name: str, hook: Hook | None = None) -> nlmsg:
-        """Return a chain that accepts what no rule decides. Without a hook it is a chain that rules jump to."""
+        """Return the message that adds a chain with the policy accept. Without a hook, rules can jump to the chain."""
         attributes: Attributes = [["NFTA_CHAIN_TABLE", self.name], ["NFTA_CHAIN_NAME", name]]
         if hook:
             place = [["NFTA_HOOK_HOOKNUM", hook.number], ["NFTA_HOOK_PRIORITY", hook.priority]]
@@ -77,7 +77,7 @@ class OwnTable:
         return self._message(nft_rule_msg, NFT_MSG_NEWRULE, [*attributes, ["NFTA_RULE_EXPRESSIONS", list(expressions)]])
 
     def listing(self) -> bytes:
-        """Return a request for every rule of the table; its answer ends with NLMSG_DONE."""
+        """Return a request for every rule of the table. The answer ends with NLMSG_DONE."""
         message = self._message(nft_rule_msg, NFT_MSG_GETRULE, [["NFTA_RULE_TABLE", self.name]])
         message["header"]["flags"] = NLM_F_REQUEST | NLM_F_DUMP
         message.encode()
@@ -96,10 +96,9 @@ BATCH_BEGIN, BATCH_END = 0x10, 0x11
 
 
 def batch(messages: Sequence[nlmsg]) -> bytes:
-    """One atomic transaction: the kernel commits all of `messages` or none, and acknowledges the last one.
+    """Return one transaction as bytes. The kernel commits all of `messages` or none, and acknowledges the last one.
 
-    They are numbered from 1, so that the last one has the number `len(messages)`. An error is answered with the number
-    of the message that failed.
+    The messages are numbered from 1. An error is answered with the number of the message that failed.
     """
     framed = [_border(BATCH_BEGIN), *messages, _border(BATCH_END)]
     messages[-1]["header"]["flags"] |= NLM_F_ACK
@@ -110,7 +109,7 @@ def batch(messages: Sequence[nlmsg]) -> bytes:
 
 
 def split(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """(type, sequence number, bytes) of each netlink message that was received."""
+    """Yield the type, the sequence number and the bytes of each netlink message in `data`."""
     offset = 0
     while offset < len(data):
         length, kind, _, number, _ = HEADER.unpack_from(data, offset)
@@ -119,7 +118,7 @@ def split(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def failure_in(kind: int, message: bytes) -> int:
-    """The error number that the kernel answered with; 0 for an acknowledgement, and for a message of another kind."""
+    """Return the error number in an answer. It is 0 in an acknowledgement, and for a message of another kind."""
     return -int(ERROR.unpack_from(message, HEADER.size)[0]) if kind == NLMSG_ERROR else 0
 
 
@@ -132,17 +131,17 @@ def _border(number: int) -> nlmsg:
 
 
 def meta(key: Meta) -> Expression:
-    """Load what the kernel knows of a packet into the first register."""
+    """Return an expression that loads metadata of a packet into the first register."""
     return expression("meta", DREG=FIRST, KEY=key)
 
 
 def payload(header: int, offset: int, length: int) -> Expression:
-    """Load bytes of a packet into the first register."""
+    """Return an expression that loads bytes of a packet into the first register."""
     return expression("payload", DREG=FIRST, BASE=header, OFFSET=offset, LEN=length)
 
 
 def equals(value: bytes) -> Expression:
-    """Go on with the rule only if the first register holds `value`."""
+    """Return an expression that ends the rule unless the first register holds `value`."""
     return expression("cmp", SREG=FIRST, OP=Cmp.NFT_CMP_EQ, DATA={"attrs": [["NFTA_DATA_VALUE", value]]})
 
 
@@ -159,7 +158,7 @@ def verdict(code: int, chain: str | None = None) -> Expression:
 
 
 def expression(kind: str, prefix: str | None = None, **attributes: object) -> Expression:
-    """Return an expression of a rule. `prefix` begins the names of its attributes, if that is not the kind."""
+    """Return an expression of a rule. `prefix` begins the names of its attributes, if it differs from the kind."""
     begin = f"NFTA_{prefix or kind.upper()}_"
     data = {"attrs": [[begin + key, value] for key, value in attributes.items()]}
     return {"attrs": [["NFTA_EXPR_NAME", kind], ["NFTA_EXPR_DATA", data]]}

@@ -1,6 +1,6 @@
-"""Has the kernel change network links, by netlink: a socket for its messages, and the queues that make a link slow.
+"""Change network links through netlink: a socket for its messages, and the queueing disciplines that slow a link down.
 
-pyroute2's IPRoute would bring an event loop and a thread, so its messages go over a socket of our own.
+pyroute2's IPRoute would bring an event loop and a thread, so our own socket sends its messages.
 """
 
 import errno
@@ -16,17 +16,17 @@ from chaos.net.messages import failure_in, split
 
 NEW = NLM_F_CREATE | NLM_F_EXCL
 ANSWER_S = 2.0
-"""The kernel answers before `send` returns; this only keeps a wait from being endless."""
+"""A limit for the wait for an answer. It is never reached, because the kernel answers before `send` returns."""
 HANDLE = 0xFA170000
-"""The name of our queue on a link: no other has it."""
+"""The handle of our queueing discipline on a link. No other one has it."""
 BURST_BYTES, QUEUE_BYTES = 4_096, 65_536
-"""How much passes a slow link at once, and how much waits for it; what comes beyond that is dropped."""
+"""How much may pass a slow link at once, and how much may wait. Any more is dropped."""
 NOT_OURS = (errno.ENOENT, errno.EINVAL)
-"""There is no queue of this name: none at all, or one that the kernel made itself."""
+"""The errors if no queueing discipline has our handle: there is none, or only the kernel's default one."""
 
 
 class LinkSocket:
-    """A netlink socket in the network namespace of the thread that made it. Any thread may use it after that."""
+    """A netlink socket in the network namespace of the thread that made it. Afterwards any thread may use it."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
@@ -40,7 +40,7 @@ class LinkSocket:
         self._socket.close()
 
     def do(self, *messages: nlmsg) -> None:
-        """Have the kernel act on messages in their order. Raises OSError for the first one that it refuses."""
+        """Have the kernel process messages in their order. Raises OSError for the first one that it refuses."""
         for number, message in enumerate(messages, 1):
             message["header"]["sequence_number"] = number
             message.encode()
@@ -62,7 +62,7 @@ def link_message(form: type[nlmsg], kind: int, flags: int = 0) -> nlmsg:
 
 
 def shaped(links: LinkSocket, index: int, *, kbit: int = 0, delay_ms: int = 0) -> None:
-    """Let no more than `kbit` a second out of a link (tbf), or all of it `delay_ms` later (netem). Raises OSError."""
+    """Limit what a link sends to `kbit` per second (tbf), or delay all of it by `delay_ms` (netem). Raises OSError."""
     kind = "netem" if delay_ms else "tbf"
     rate = {"rate": f"{kbit}kbit", "burst": BURST_BYTES, "limit": QUEUE_BYTES}
     how = {"delay": delay_ms * 1000, "limit": 1000} if delay_ms else rate
@@ -72,7 +72,7 @@ def shaped(links: LinkSocket, index: int, *, kbit: int = 0, delay_ms: int = 0) -
 
 
 def unshaped(links: LinkSocket, index: int) -> None:
-    """Remove our queue. If the link has none, nothing happens."""
+    """Remove our queueing discipline. Do nothing if the link has none."""
     try:
         links.do(_queue(RTM_DELQDISC, index))
     except OSError as error:

@@ -1,8 +1,7 @@
-"""Puts our nftables tables into a network namespace by netlink, counts what they drop, and removes them.
+"""Put our nftables tables into a network namespace through netlink, count what they drop, and remove them.
 
-A netlink socket always belongs to the namespace that it was opened in, and keeps that namespace alive. So a table is
-opened once inside the namespace, by a thread that ends at once, and used from anywhere after that: no thread of ours
-stays in another namespace.
+A netlink socket belongs to the namespace in which it was opened, and keeps that namespace alive. A short-lived thread
+opens it inside the namespace, and then any thread can use it. So no thread of ours stays in another namespace.
 """
 
 import os
@@ -22,21 +21,24 @@ from chaos.net.messages import batch, failure_in, split
 from chaos.net.service import Service
 
 BATCH_REFUSED = 0
-"""The number of the message that begins a batch. An answer to it says that the whole batch was refused."""
+"""The number of the message that begins a batch. An answer with this number means that the whole batch was refused."""
 ANSWER_S = 2.0
-"""The longest wait for an answer. The kernel answers before `send` returns, so it is never needed."""
+"""A limit for the wait for an answer. It is never reached, because the kernel answers before `send` returns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """When one transaction took effect: monotonic stamps before and after the system call that committed it."""
+    """When a transaction took effect: the monotonic times before and after the system call that committed it."""
 
     before_ns: int
     after_ns: int
 
 
 class _Opened:
-    """An open socket. Raises OSError of the kernel: EPERM without CAP_NET_ADMIN, EOPNOTSUPP without nf_tables."""
+    """A socket to the tables of a namespace.
+
+    Raises OSError: EPERM without CAP_NET_ADMIN, EOPNOTSUPP without nf_tables.
+    """
 
     def __init__(self) -> None:
         """Open the tables of the calling thread's network namespace."""
@@ -46,7 +48,7 @@ class _Opened:
 
     @classmethod
     def within(cls, namespace: int) -> Self:
-        """Open the tables of the network namespace behind the descriptor `namespace` (an open /proc/<pid>/ns/net)."""
+        """Open the tables of the network namespace behind a descriptor of an open /proc/<pid>/ns/net."""
         return apart(partial(cls._entered, namespace))
 
     @classmethod
@@ -72,7 +74,7 @@ class _Opened:
         return Commit(before_ns, after_ns)
 
     def _answers(self) -> Iterator[tuple[int, int, bytes]]:
-        """(type, number, bytes) of each answer, without end: the caller knows which one is the last."""
+        """Yield type, number and bytes of each answer, without end. The caller knows which answer is the last."""
         while True:
             yield from split(self._socket.recv(1 << 20))
 
@@ -81,15 +83,15 @@ class Table(_Opened):
     """The table of a cut."""
 
     def apply(self, wanted: Cut) -> Commit:
-        """Replace our table by that of `wanted` in one transaction, so that there is no moment without a table."""
+        """Replace our table in one transaction, so that there is no moment without a table."""
         return self._commit(cut.applying(wanted))
 
     def clear(self) -> Commit:
-        """Remove our table. If there is none, nothing happens."""
+        """Remove our table. Do nothing if there is none."""
         return self._commit(cut.TABLE.clearing())
 
     def dropped(self) -> int | None:
-        """Return how many packets the present cut has dropped so far; None if there is no cut."""
+        """Return how many packets the present cut has dropped, or None if there is no cut."""
         self._socket.send(cut.TABLE.listing())
         counts = []
         for kind, _, message in self._answers():
@@ -101,15 +103,15 @@ class Table(_Opened):
 
 
 class Services(_Opened):
-    """The table of the Services whose addresses the namespace's own connections go to."""
+    """The table of the Services that connections from the namespace can use."""
 
     def apply(self, wanted: Sequence[Service]) -> Commit:
-        """Replace all Services by `wanted` in one transaction. Established connections stay where they are."""
+        """Replace all Services in one transaction. Established connections stay where they are."""
         return self._commit(service.applying(wanted))
 
 
 def _refuse(kind: int, message: bytes) -> None:
-    """Raise the error that the kernel answered with, if it is one."""
+    """Raise OSError if the kernel's answer is an error."""
     failure = failure_in(kind, message)
     if failure:
         raise OSError(failure, f"nftables: {os.strerror(failure)}")

@@ -1,15 +1,15 @@
-"""The address of a Kubernetes Service as data, and the nftables messages that stand in for kube-proxy.
+"""A Kubernetes Service as data, and the nftables messages that take the place of kube-proxy.
 
-The rules are for one network namespace and for connections that begin there. As with kube-proxy, a new connection goes
-to one of the endpoints at random, and an established one stays where it is, whatever becomes of its endpoint;
-connection tracking does both. The namespace needs some route for the address of a Service. Without one a client is
-told at once that the network is unreachable. A cut of an endpoint's address in this namespace drops only its answers,
-since packets to it still have the Service's address where a cut looks. To cut both directions, cut at the endpoint's
-side, or cut the Service's address.
+The rules apply to one network namespace and to connections that begin there. As with kube-proxy, a new connection goes
+to a random endpoint, and an established one stays there; connection tracking does this. The namespace needs a route for
+the Service's address. Without one, a client is told at once that the network is unreachable. A cut of an endpoint's
+address in this namespace drops only answers, because at that point packets to the endpoint still have the Service's
+address. To cut both directions, cut at the endpoint, or cut the Service's address.
 
-A Service without endpoints refuses as on a real node. The kernel of a node answers a client with an ICMP error, at most
-six at once and then one a second (inet_peer_xrlim_allow), and drops the rest, which a client sees as a time-out. The
-kernel does not apply this limit within a namespace, so a rule applies it. Its count begins anew at each replacement.
+A Service without endpoints refuses connections as on a real node: the kernel sends ICMP errors to a client, at most six
+at once and then one a second (inet_peer_xrlim_allow), and drops all other packets, which the client sees as a timeout.
+The kernel does not apply this limit within a namespace, so a rule does. The count restarts when the Services are
+replaced.
 """
 
 import socket
@@ -43,10 +43,11 @@ TABLE = OwnTable("failover_services", NFPROTO_IPV4)
 
 FORWARD, LACKING, REFUSE = "forward", "lacking", "refuse"
 HOOKS = {FORWARD: Hook("nat", OUTPUT, -100), LACKING: Hook("filter", OUTPUT, 0)}
-"""The priorities of dstnat and filter: what was forwarded no longer has the address that is refused after it."""
+"""The hooks with the priorities of dstnat and filter. A forwarded packet no longer has the Service's address in the
+second, so it is not refused."""
 
 REFUSALS_A_SECOND, REFUSALS_AT_ONCE = 1, 6
-"""The limit of ICMP errors to one peer: net.ipv4.icmp_ratelimit by default, and XRLIM_BURST_FACTOR in icmp.c."""
+"""The limit of ICMP errors to one peer: the default of net.ipv4.icmp_ratelimit, and XRLIM_BURST_FACTOR in icmp.c."""
 
 DESTINATION_ADDRESS, DESTINATION_PORT = (NETWORK_HEADER, 16, 4), (TRANSPORT_HEADER, 2, 2)
 RANDOM, DNAT = 1, 1
@@ -55,7 +56,7 @@ ICMP_UNREACHABLE, PORT_UNREACHABLE = 0, 3
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """An IPv4 address and a TCP port that stand for any of `endpoints`, which are (address, port)."""
+    """An IPv4 address and TCP port that lead to any of `endpoints`, each an (address, port)."""
 
     address: str
     port: int
@@ -70,7 +71,11 @@ def applying(services: Sequence[Service]) -> list[nlmsg]:
 
 
 def _rules(service: Service) -> Iterator[nlmsg]:
-    """Of n endpoints the first takes 1/n of the connections, the second 1/(n-1) of what is left, the last the rest."""
+    """Yield the rules of a Service.
+
+    Of n endpoints the first takes 1/n of the connections, the second 1/(n-1) of the others, and the last all that are
+    left.
+    """
     if not service.endpoints:
         yield TABLE.rule(LACKING, *_to(service), verdict(NFT_JUMP, REFUSE))
     for left, endpoint in zip(range(len(service.endpoints), 0, -1), service.endpoints, strict=True):
