@@ -1,4 +1,4 @@
-"""A system under test and what is promised of it, loaded strictly."""
+"""Scenarios: a system under test and the promises about it, loaded from a strict file format."""
 
 from chaos.scenario.load import Loaded, load
 from chaos.scenario.scenario import Scenario

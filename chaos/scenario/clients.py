@@ -1,4 +1,4 @@
-"""The clients of a scenario: what each drives, with which library, and whether that library is here."""
+"""The clients of a scenario: the address that each writes to, its library, and whether the library is installed."""
 
 import ast
 import os
@@ -17,7 +17,7 @@ from chaos.scenario.settings import Part
 from chaos.scenario.units import Address, Flag, Misplaced, Rate, Whole, shown
 
 EXTRA = "pip install 'failover-harness[clients]'"
-"""What brings every library that a client may use and that a plain installation has not."""
+"""The command that installs every library that a client may use."""
 MODULES = {
     "redis-py-pool": "redis",
     "redis-py-asyncio": "redis",
@@ -27,17 +27,18 @@ MODULES = {
     "celery": "celery",
     "celery-bounded": "celery",
 }
-"""The module that each `library` needs."""
+"""Maps each `library` to the module that it needs."""
 CELERY = ("celery", "celery-bounded")
-"""The libraries that hand over tasks. The second has what brings Celery back by itself after a failover."""
+"""The libraries that hand tasks to a worker. `celery-bounded` has the settings that make Celery reconnect by itself
+after a failover."""
 WITHOUT_SENTINEL = ("valkey-glide",)
-"""The libraries that have no client of Sentinel."""
+"""The libraries that cannot ask Sentinel for the master."""
 NAMES_ITS_HOST = "valkey-glide"
-"""The library that either checks a certificate for the name of its host, or checks nothing of it."""
+"""The library that verifies either a certificate for its host's name or none at all."""
 MOST_CLIENTS = 100
-"""More of one kind than one process can keep on time."""
+"""The highest `count` of a client. One process cannot run more of a kind on time."""
 IN_PODS = ("redis-py-pool", "redis-py-asyncio")
-"""The libraries that the agent's image has."""
+"""The libraries that the agent's image contains."""
 
 
 def _named(value: Any) -> Any:  # noqa: ANN401  # a validator is given whatever YAML held
@@ -64,11 +65,13 @@ Library = Literal[
 
 
 class Client(Part):
-    """Exactly one way to the master: a Service's `address`, or `sentinel`, the address of Sentinel's Service.
+    """A kind of client.
 
-    With a `library`, a function of yours as `client: module:function`, or a `command`, it is an application client, a
-    process of its own. An application client decides no verdict unless it says `gate: true`. With `audit: false` it
-    does not write the keys that it is given, so that they are not read back.
+    It needs exactly one of `address`, of a Service, and `sentinel`, the address of Sentinel's Service.
+
+    With a `library`, with a function of yours as `client: module:function`, or with a `command`, it is an application
+    client, which is a process of its own. It does not decide the verdict unless it has `gate: true`. With `audit:
+    false` the keys that it is given are not read back, because it does not write them.
     """
 
     address: Address | None = None
@@ -85,7 +88,7 @@ class Client(Part):
     @model_validator(mode="before")
     @classmethod
     def informs_by_default(cls, written: Any) -> Any:  # noqa: ANN401
-        """An application client does not gate unless it says so. Tasks of Celery are no keys that could be read."""
+        """Set the defaults of `gate` and `audit`. Celery's tasks are not keys, so they cannot be audited."""
         if not isinstance(written, dict):
             return written
         usual: dict[str, bool] = {}
@@ -118,12 +121,12 @@ class Client(Part):
 
     @property
     def is_of_the_user(self) -> bool:
-        """Whether it is code of the user's, which is looked for beside the scenario."""
+        """Whether it runs code of the user's, which is looked for in the scenario's folder."""
         return bool(self.client or self.command)
 
 
 def not_in_pods(client: Client) -> str:
-    """Say why a client cannot be played on Kubernetes. Return an empty string if it can."""
+    """Return why a client cannot run on Kubernetes, or an empty string if it can."""
     if not client.is_application or client.library in IN_PODS:
         return ""
     what = client.library or client.client or " ".join(client.command or ())
@@ -131,9 +134,9 @@ def not_in_pods(client: Client) -> str:
 
 
 def missing(client: Client, folder: Path, *, tls: str | None = None) -> str:
-    """Say what a client needs and what is not here, and what brings it. Return an empty string if nothing is missing.
+    """Return what a client needs that is missing here, and how to get it, or an empty string if nothing is missing.
 
-    `tls` is the setting of a local system. Nothing of the user's is imported or run for that.
+    `tls` is the setting of a local system. The user's code is neither imported nor run.
     """
     if tls and client.library == NAMES_ITS_HOST:
         return f"{client.library} takes no certificate that names another than its host, as those of a local system do"
@@ -164,7 +167,7 @@ def _without_function(named: str, folder: Path) -> str:
 
 
 def _bound(tree: ast.AST) -> Iterator[str]:
-    """Every name that a module binds, wherever it does."""
+    """Yield every name that a module binds anywhere."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name

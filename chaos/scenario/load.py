@@ -1,6 +1,8 @@
-"""Loads a scenario strictly: every error names file, line and path, says what is wrong and which word would be right.
+"""Load a scenario strictly.
 
-Not here: what a cluster can do (a trial refuses before it deploys), and anything that needs the system to be there.
+Every error has the file, the line, the key, what is wrong, and the word that would be right.
+
+Abilities of a cluster are not checked here, nor anything that needs a running system.
 """
 
 import resource
@@ -32,15 +34,15 @@ PLAIN = {
     "literal_error": "write {expected}",
     "string_type": "text is needed; put it in quotes",
 }
-"""What pydantic finds wrong, as somebody says it who thinks of a file and not of Python's types."""
+"""The messages for pydantic's errors, in words of a file and not of Python's types."""
 
 OWN_FILES = 32
-"""How many files Redis keeps for itself (CONFIG_MIN_RESERVED_FDS)."""
+"""How many open files Redis reserves for itself (CONFIG_MIN_RESERVED_FDS)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Loaded:
-    """A scenario as it was loaded, the folder that its manifests are in, and warnings for its user."""
+    """A loaded scenario, the folder that its manifests are in, and warnings for the user."""
 
     scenario: Scenario
     folder: Path
@@ -48,9 +50,11 @@ class Loaded:
 
 
 def load(given: str, overrides: Mapping[str, str] | None = None) -> Loaded:
-    """Load a scenario by name or path. `overrides` are `--set key=value`, dotted, checked like the file itself.
+    """Load a scenario by name or path.
 
-    Raises ScenarioError with one line an error.
+    `overrides` are the `--set key=value`, with dotted keys, and are checked as the file is.
+
+    Raises ScenarioError with one line per error.
     """
     path = find_scenario(given)
     source = override(read(path), overrides or {})
@@ -75,10 +79,7 @@ def _validated(source: Source, name: str) -> Scenario:
 
 
 def sentences(source: Source, error: ValidationError, known: dict[str, Any]) -> str:
-    """Return a line for everything that is wrong in a file.
-
-    `known` is the JSON Schema with the words that it may hold.
-    """
+    """Return one line for each error in a file. `known` is the JSON Schema of the file."""
     return "\n".join(_sentence(source, one, known) for one in error.errors(include_url=False))
 
 
@@ -97,7 +98,7 @@ def _sentence(source: Source, error: ErrorDetails, known: dict[str, Any]) -> str
 def _reason(error: ErrorDetails) -> str:
     """Return what is wrong with a value.
 
-    That of a password is not repeated, since output is kept by terminals and CI.
+    A password's value is not shown, because terminals and CI keep their output.
     """
     if error["type"] == "value_error":
         return str(error.get("ctx", {}).get("error", error["msg"]))
@@ -111,7 +112,10 @@ def _reason(error: ErrorDetails) -> str:
 
 
 def _line(source: Source, place: Place, text: str) -> str:
-    """As in `mine.yaml:3: limits.watch: "5" is not a duration` and `mine.yaml:9: method is empty`."""
+    """Return the line of an error, as in `mine.yaml:3: limits.watch:
+
+    "5" is not a duration` or `mine.yaml:9: method is empty`.
+    """
     between = " " if text.startswith("is ") else ": "
     return f"{source.at(place)}: {dotted(place)}{between}{text}" if place else f"{source.at(place)}: {text}"
 
@@ -128,7 +132,7 @@ def _check_manifests(scenario: Scenario, folder: Path, source: Source) -> None:
 
 
 def _check_clients(scenario: Scenario, folder: Path, source: Source) -> None:
-    """Refuse a client whose library or program is not here, before anything is started, and a scenario without any."""
+    """Refuse a scenario without clients, and a client whose library or program is missing here."""
     if not scenario.clients:
         raise ScenarioError(_line(source, ("clients",), "is empty: without a client nothing would be measured"))
     tls = scenario.system.local.tls if scenario.system.local else None
@@ -139,7 +143,7 @@ def _check_clients(scenario: Scenario, folder: Path, source: Source) -> None:
 
 
 def _check_open_files(scenario: Scenario, source: Source) -> None:
-    """On local Redis lowers maxclients to what this machine lets a process open, less what it needs itself."""
+    """Refuse a `maxclients` that Redis would lower on local, because a process may not open so many files here."""
     wanted, (_, most) = scenario.system.settings.redis.get("maxclients"), resource.getrlimit(resource.RLIMIT_NOFILE)
     here = scenario.system.kube is None and scenario.system.local is not None
     if here and wanted is not None and most != resource.RLIM_INFINITY and int(wanted) > most - OWN_FILES:
@@ -161,7 +165,7 @@ def _warnings(scenario: Scenario, source: Source) -> Iterator[str]:
 
 
 def _out_of_reach(scenario: Scenario, source: Source) -> Iterator[str]:
-    """Warn of settings with which no failover can be completed. They can be played all the same."""
+    """Warn of settings that prevent every failover. They can be played all the same."""
     quorum, sentinels = scenario.system.settings.sentinel.get("quorum"), scenario.system.sentinels
     if quorum is not None and int(quorum) > sentinels:
         what = f"{quorum} cannot be reached: there are {sentinels} Sentinels, so that no failover will ever begin"
@@ -183,7 +187,7 @@ def _hasty(scenario: Scenario, source: Source) -> Iterator[str]:
 def _below_the_floor(
     scenario: Scenario, source: Source, place: Place, targets: Mapping[Claim, Target]
 ) -> Iterator[str]:
-    """Warn of limits that cannot be kept, since Sentinel's settings do not let it come so soon."""
+    """Warn of limits that cannot be kept, because Sentinel's settings do not allow the step so soon."""
     silence_s = down_after_s(scenario)
     if silence_s is None:
         return

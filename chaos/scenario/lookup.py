@@ -1,6 +1,6 @@
-"""Where scenarios and experiments are found: a path given, then the working directory, then what ships with us.
+"""Find scenarios and experiments: at a given path, in the working directory, or among those that this package ships.
 
-An error about an unknown name tells the nearest name that is known.
+An error about an unknown name suggests the most similar known name.
 """
 
 import difflib
@@ -14,24 +14,27 @@ SCENARIO = "scenario.yaml"
 
 
 def shipped() -> Path:
-    """Return the folder that holds our own scenarios/ and experiments/: the wheel's data, or the checkout."""
+    """Return the folder with our own scenarios/ and experiments/: the wheel's data folder, or the checkout."""
     package = Path(chaos.__file__).parent
     data = package / "data"
     return data if data.is_dir() else package.parent
 
 
 def scenarios() -> dict[str, Path]:
-    """Return the file of every scenario by its name. One of the working directory hides ours of the same name."""
+    """Map the name of each scenario to its file. One in the working directory hides a shipped one of the same name."""
     return _named("scenarios", f"*/{SCENARIO}", lambda path: path.parent.name)
 
 
 def experiments() -> dict[str, Path]:
-    """Return the file of every experiment by its name. One of the working directory hides ours of the same name."""
+    """Map the name of each experiment to its file.
+
+    One in the working directory hides a shipped one of the same name.
+    """
     return _named("experiments", "*.yaml", lambda path: path.stem)
 
 
 def find_scenario(given: str) -> Path:
-    """The scenario.yaml of a name, of a folder or of the file itself; raises ScenarioError with the nearest name."""
+    """Return the scenario.yaml of a name, a folder or a file. Raises ScenarioError with the most similar name."""
     path = Path(given)
     file = path / SCENARIO if path.is_dir() else path
     if _is_path(given):
@@ -40,21 +43,21 @@ def find_scenario(given: str) -> Path:
 
 
 def find_experiment(given: str) -> Path:
-    """Return the file of an experiment's name, or the path given; raises ScenarioError with the nearest name."""
+    """Return the file of an experiment's name, or the given path. Raises ScenarioError with the most similar name."""
     if _is_path(given):
         return _existing(Path(given), given, "experiment")
     return _pick("experiment", given, experiments())
 
 
 def find_experiments(given: Iterable[str]) -> list[Path]:
-    """The files of several experiments, in their order and each once; `all` stands for every one that has a name."""
+    """Return the files of several experiments, in their order, each once. `all` means every one that has a name."""
     known = experiments()
     named = [name for item in given for name in (known if item == "all" else [item])]
     return [find_experiment(name) for name in dict.fromkeys(named)]
 
 
 def instead(word: str, known: Iterable[str]) -> str:
-    """Say which known word is nearest to an unknown one, or else all known words."""
+    """Return the question whether the most similar known word was meant, or else all known words."""
     words = list(known)
     near = difflib.get_close_matches(word.lower(), words, n=1)
     if near:

@@ -1,4 +1,4 @@
-"""Where a system runs: its pods on Kubernetes, the processes that make it up on this machine, or addresses alone."""
+"""Where a system runs: in pods on Kubernetes, as processes of this machine, or at given addresses."""
 
 from typing import Literal
 
@@ -8,24 +8,24 @@ from chaos.scenario.settings import Part
 from chaos.scenario.units import Address, Duration, Flag, Misplaced, Name, Port, PositiveDuration, Versions
 
 MASTER_LABEL = "role=master"
-"""On local, where a label is what the endpoint controller last said of a member."""
+"""The master label on local, where labels are what the controller last wrote."""
 CONTROLLER, PROXY = "controller", "haproxy-0"
-"""On local, the members that move the master's address."""
+"""The names, on local, of the members that move the master's address."""
 PROXY_STATS, PROXY_BACKEND = 9999, "redis"
-"""Where HAProxy's stats socket is, and what its backend is called, unless a scenario says otherwise."""
+"""The default port of HAProxy's stats socket, and the default name of its backend."""
 
 
 class SecretKey(Part):
-    """A password by reference: no file of ours, and no log or report, ever holds it."""
+    """A reference to a password in a Secret. No file, log or report of ours contains the password."""
 
     secret: str
     key: str = "password"
 
 
 class TlsSecret(Part):
-    """The Secret with the files of TLS, under these keys; the usual ones are those of a Secret by cert-manager.
+    """The Secret with the TLS files, and the keys of these. The defaults are those of a Secret by cert-manager.
 
-    `server_name` is what the certificate of every member names, where it does not name the host that clients are given.
+    `server_name` is the name in every member's certificate, if it differs from the host that clients connect to.
     """
 
     secret: str
@@ -57,9 +57,10 @@ class OperatorPods(Part):
 
 
 class ProxyPods(Part):
-    """HAProxy in front of the Redis pods. `service` is the name by which clients reach it.
+    """HAProxy in front of Redis. `service` is the name by which clients reach it.
 
-    `port` is that of its stats socket (`stats socket ipv4@*:9999 level user`), `backend` the one that clients get.
+    `port` is the port of its stats socket (`stats socket ipv4@*:9999 level user`), and `backend` is the backend of its
+    clients.
     """
 
     selector: str
@@ -70,10 +71,9 @@ class ProxyPods(Part):
 
 
 class KubeSystem(Part):
-    """Where the system is on Kubernetes. `manifests` are folders or files beside the scenario, in their order.
+    """The system on Kubernetes. `manifests` are folders or files in the scenario's folder, in the order of application.
 
-    `user`, `password` and `tls` are how Redis is connected to. Sentinel has a login of its own, and TLS where Redis has
-    it.
+    `user`, `password` and `tls` say how to connect to Redis. Sentinel has its own user and password, and the same TLS.
     """
 
     manifests: tuple[str, ...]
@@ -98,19 +98,19 @@ class KubeSystem(Part):
 
 
 LocalPassword = Literal["generated", "environment"]
-"""A password that is made for one system alone, or the one in FAILOVER_REDIS_PASSWORD or FAILOVER_SENTINEL_PASSWORD, or
-in the file that is named in the same variable with _FILE at its end."""
+"""`generated`: a new password for each system. `environment`: the one in FAILOVER_REDIS_PASSWORD or
+FAILOVER_SENTINEL_PASSWORD, or in the file that the same variable with _FILE at its end names."""
 
 
 class LocalServer(Part):
-    """Which server every member runs; no `program`: whichever is found. `versions` are as pip writes them."""
+    """The server program of every member. Without `program`, the first one found is used. `versions` are as for pip."""
 
     program: Literal["redis", "valkey"] | None = None
     versions: Versions = ">=6.2"
 
 
 class LocalSentinel(Part):
-    """`service` is the name by which clients reach any Sentinel."""
+    """The Sentinels. `service` is the name by which clients reach any of them."""
 
     service: Name
     name: Name = "sentinel"
@@ -121,11 +121,12 @@ class LocalSentinel(Part):
 
 
 class LocalEndpoint(Part):
-    """Who moves the address of the master's Service, and when.
+    """What moves the address of the master's Service, and when.
 
-    sentinel: at +switch-master. poll: asks every `every` who is master. resync: as the Redis operator does, every
-    `every`, not while a member is missing, labels written in the order of names up to the first that does not follow.
-    haproxy: nobody moves it; an HAProxy stands at it and checks every Redis itself, as `settings.proxy` say.
+    sentinel: at +switch-master. poll: a controller that asks Sentinel for the master every `every`. resync: as the
+    Redis operator, every `every`, but not while a member is missing; it labels pods in the order of their names, up to
+    the first that does not follow the master. haproxy: nothing; an HAProxy at the address checks every Redis, as
+    `settings.proxy` says.
     """
 
     service: Name
@@ -134,7 +135,7 @@ class LocalEndpoint(Part):
 
 
 class LocalReplacement(Part):
-    """A member that was taken away comes back under its name, at its address or another, with its data or empty."""
+    """How a removed member is replaced under the same name: `after` this time, and with which address and data."""
 
     after: Duration = 2.0
     address: Literal["kept", "new"] = "kept"
@@ -142,17 +143,15 @@ class LocalReplacement(Part):
 
 
 class LocalSystem(Part):
-    """Processes in network namespaces. Members are `<redis>-0` on, and `<sentinel.name>-0` on.
+    """Processes of this machine. The members are `<redis>-0`, `<redis>-1`, …, and `<sentinel.name>-0`, ….
 
-    `endpoint`: without one clients can only ask Sentinel.
-    `restart`: from the end of a process to its next start in place.
-    `asks_sentinel`: a Redis that starts again waits until the master that Sentinel names answers, and follows it.
-    Otherwise it is what its file said last.
-    `hands_over`: a master that is deleted gracefully first asks Sentinel for a failover, as a preStop hook does, and
-    ends `terminate` later. Otherwise it ends at once.
-    `ready`: how long a member that was started again runs before it counts as Ready.
-    `user`, `password`: every Redis asks for them. Without `user` it is the default user's password.
-    `tls`: `generated` has every member speak TLS only, with a certificate that is made for this system alone.
+    `endpoint`: the Service of the master. Without it clients can only ask Sentinel. `restart`: the time from the end of
+    a process to its restart in place. `asks_sentinel`: a restarted Redis waits until the master that Sentinel names
+    answers, and follows it. Otherwise its role is the one that its file last had. `hands_over`: a gracefully deleted
+    master first asks Sentinel for a failover, as a preStop hook does, and ends `terminate` later. Otherwise it ends at
+    once. `ready`: how long a restarted member runs before it is Ready. `user`, `password`: the login of every Redis.
+    Without `user` it is the default user's password. `tls`: with `generated` every member accepts TLS only, with a
+    certificate made for this system.
     """
 
     server: LocalServer = LocalServer()
@@ -212,12 +211,12 @@ class LocalSystem(Part):
 
     @property
     def mode(self) -> str:
-        """Who moves the master's address; empty where there is no such address."""
+        """What moves the master's address. Empty if there is no such address."""
         return self.endpoint.mode if self.endpoint else ""
 
 
 class TlsFiles(Part):
-    """The files of TLS, in PEM, beside the scenario or by a whole path."""
+    """The TLS files in PEM, by a path that is absolute or relative to the scenario's folder."""
 
     ca: str = ""
     certificate: str = ""
@@ -226,9 +225,9 @@ class TlsFiles(Part):
 
 
 class SystemAddresses(Part):
-    """A system that somebody else runs, by its addresses alone: what `failover watch` needs.
+    """A system that runs already, by its addresses, for `failover watch`.
 
-    `map` says for an address that Sentinel tells by which one it is reached from here. Passwords come from
+    `map` maps an address that Sentinel announces to the one under which it is reached from here. Passwords come from
     FAILOVER_REDIS_PASSWORD and FAILOVER_SENTINEL_PASSWORD, or from files.
     """
 

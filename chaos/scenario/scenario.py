@@ -1,6 +1,6 @@
-"""A scenario as its file says it, and how soon its settings let what it claims come true.
+"""A scenario as its file declares it, and how soon its settings allow each claim to come true.
 
-Durations are seconds once loaded; a file writes `5s`, `100ms`, `2m`, `50/s`.
+A file has durations and rates such as `5s`, `100ms`, `2m` and `50/s`. Loaded durations are in seconds.
 """
 
 from math import ceil
@@ -28,7 +28,7 @@ Claim = Literal[
     "lost_after",
     "works_at_end",
 ]
-"""What a scenario can promise; docs/measuring.md says what each is held against."""
+"""The names of the claims that a scenario can make. docs/measuring.md says how each is measured."""
 RENAMED = {
     "election": "failover_start",
     "endpoint_update": "endpoint",
@@ -36,34 +36,33 @@ RENAMED = {
     "total": "downtime",
     "lost_acknowledged": "lost_before, lost_tail and lost_after",
 }
-"""Claims as they were called before format 2."""
+"""The names of claims before format 2, and their present names."""
 BEFORE_PROMOTION: tuple[Claim, ...] = ("detection", "quorum", "failover_start")
 AFTER_PROMOTION: tuple[Claim, ...] = ("promotion", "reconfiguration", "endpoint", "recovery", "downtime")
 PROMOTION_S = 0.2
-"""The least from +sdown to a writable master."""
+"""The shortest time from +sdown to a writable master."""
 HASTY_S = 1.1
-"""A lost connection is tried again once a second, on a tick of 100 ms, and a new master has no grace beside its
-down-after: a Sentinel that tried the old one just before it switched finds the new one silent for as long as this.
-Seen on 7.0 and 6.2 with down-after-milliseconds 1000: a second failover, to the other replica, within 2 s of the first.
-"""
+"""How long a Sentinel may find a new master silent, if it had just tried to reach the old one when it switched: it
+retries a lost connection once a second, on a tick of 100 ms, and a new master gets no extra time. Seen on 7.0 and 6.2
+with down-after-milliseconds 1000: a second failover, to the other replica, within 2 s of the first."""
 GATE_BY_DEFAULT = ("recovery", "downtime", "lost_before", "works_at_end")
 
 MOST_MEMBERS = 50
-"""More replicas of one master, or Sentinels of one system, than anybody runs."""
+"""The most replicas, and the most Sentinels, that a scenario may have."""
 MOST_WRITES = 4000.0
-"""Hertz. More than the process of the clients can send on time."""
+"""The most writes per second that the clients' process can send on time."""
 DATABASES = 16
-"""How many databases a Redis has that was not told otherwise."""
+"""The default number of Redis's databases."""
 
 
 class System(Part):
-    """`kube`, `local` or both say where it can run, and the scenario of a trial holds the one where it does run.
+    """The system under test. `kube`, `local` or both say where it can run; in a trial, only the chosen one is left.
 
-    A system that runs already and is only watched has `addresses` instead.
+    A system that runs already, and is only watched, has `addresses` instead.
 
-    `replicas` and `sentinels` are how many the health gate demands. `period` is the longest period of anything in the
-    system, such as an operator's resync: the random wait before the fault is as long as that at most. `operator` names
-    the room in chaos.operators that knows who moves the master's address; `none` claims nothing.
+    `replicas` and `sentinels` are how many a healthy system has. `period` is the longest period of anything in the
+    system, such as an operator's resync: the random wait before the fault is at most this long. `operator` names the
+    package in chaos.operators that knows how this operator works, or `none`.
     """
 
     kube: KubeSystem | None = None
@@ -83,7 +82,10 @@ class System(Part):
 
     @model_validator(mode="after")
     def settings_can_be_set(self) -> "System":
-        """The operator that is modelled on local sets everything while Redis runs."""
+        """Refuse settings that the operator cannot set.
+
+        On local, the modelled operator sets everything while Redis runs.
+        """
         if self.kube is None and self.local and self.local.mode == "resync":
             for name in AT_START & self.settings.redis.keys():
                 what = "the operator sets it by CONFIG SET, and Redis takes it from its file alone; leave it out"
@@ -91,7 +93,7 @@ class System(Part):
         return self
 
     def placed(self, on_local: bool) -> "System":
-        """Return the same system without the place where it is not to run."""
+        """Return the system with only the place where it is to run."""
         return self.model_copy(update={"kube": None} if on_local else {"local": None})
 
     @property
@@ -102,45 +104,45 @@ class System(Part):
 
     @property
     def proxy(self) -> ProxyPods | None:
-        """The HAProxy in front, if there is one."""
+        """The HAProxy in front of Redis, or None."""
         if self.kube is not None or self.local is None:
             return self.kube.proxy if self.kube else None
         endpoint = self.on_local.endpoint
         return ProxyPods(selector="", service=endpoint.service) if endpoint and endpoint.mode == "haproxy" else None
 
     def backend_of(self, service: str) -> str:
-        """Return the backend of the proxies that stand at a Service; empty where a Service leads to Redis itself."""
+        """Return the HAProxy backend behind a Service. Empty if the Service leads to Redis itself."""
         return self.proxy.backend if self.proxy and self.proxy.service == service else ""
 
     @property
     def forgets_the_gone(self) -> bool:
-        """Whether an operator has Sentinels forget replicas that are gone, which they never do by themselves."""
+        """Whether an operator makes Sentinels forget replicas that are gone. Sentinels never do so by themselves."""
         if self.kube is not None or self.local is None:
             return self.kube is not None and self.kube.operator is not None
         return self.on_local.mode == "resync"
 
     @property
     def on_kube(self) -> KubeSystem:
-        """The system on Kubernetes, for code that runs there only."""
+        """The system on Kubernetes. Only for code that runs there."""
         assert self.kube is not None
         return self.kube
 
     @property
     def on_local(self) -> LocalSystem:
-        """The system on local, for code that runs there only."""
+        """The system on local. Only for code that runs there."""
         assert self.local is not None
         return self.local
 
     @property
     def master_label(self) -> str | None:
-        """The label that the master's pod carries, as `key=value`; None where nobody writes one."""
+        """The label of the master's pod, as `key=value`, or None if the system has none."""
         if self.kube is not None or self.local is None:
             return self.kube.master_label if self.kube else None
         return MASTER_LABEL if self.on_local.mode not in ("", "haproxy") else None
 
 
 class Target(Part):
-    """A promise. A gate decides the verdict. `limit` is in seconds from t = 0, a count, or None where there is none."""
+    """A promise. If it is a gate, it decides the verdict. `limit` is in seconds from t = 0, a count, or None."""
 
     limit: float | None = None
     gate: Flag = False
@@ -153,19 +155,19 @@ class TimeTarget(Target):
 
 
 class LossTarget(Target):
-    """A promised limit of acknowledged writes that are gone."""
+    """The most acknowledged writes that may be lost."""
 
     limit: Count
 
 
 class EndTarget(Target):
-    """A promise about the end of the trial, which has no limit."""
+    """A promise about the end of the trial. It has no limit."""
 
     limit: None = None
 
 
 class _TargetsByName(TypedDict, total=False):
-    """What a file may hold under `targets`."""
+    """The keys that a file may have under `targets`."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]  # where pydantic looks for it
 
@@ -184,7 +186,7 @@ class _TargetsByName(TypedDict, total=False):
 
 
 def _gating(targets: Any) -> Any:  # noqa: ANN401  # a validator is given whatever YAML held
-    """Refuse the claims' old names, and make those of GATE_BY_DEFAULT gates unless the file says otherwise."""
+    """Refuse old names of claims. Make each claim in GATE_BY_DEFAULT a gate, unless the file says `gate: false`."""
     if not isinstance(targets, dict):
         return targets
     for name in targets.keys() & RENAMED.keys():
@@ -204,7 +206,7 @@ Targets = Annotated[
 
 
 class Limits(Part):
-    """How long each wait of a trial may take. `watch` is how long a trial goes on watching after recovery and heal."""
+    """The longest duration of each wait in a trial. `watch` is how long the trial watches on after recovery."""
 
     recovery: PositiveDuration = 180.0
     stable: Duration = 5.0
@@ -214,18 +216,17 @@ class Limits(Part):
 
 
 class Expectations(Part):
-    """What an experiment is held to instead of the scenario's own targets, merged over them."""
+    """An experiment's own targets. They are merged over the scenario's."""
 
     targets: Targets = Field(default_factory=dict)
     failovers: Whole | None = Field(default=None, ge=0)
 
 
 class Scenario(Part):
-    """One scenario.yaml. `name` is the folder it was found in, and is not written in it.
+    """One scenario.yaml. `name` is the name of its folder, and is not in the file.
 
-    `folder` is the path of that folder, if a client needs it to find code of the user's.
-
-    `model_dump(mode="json")` writes quantities as the file does, and `model_validate` reads them back.
+    `folder` is the path of that folder, if a client needs it to find the user's code. `model_dump(mode="json")` writes
+    quantities as the file does, and `model_validate` reads them back.
     """
 
     about: str
@@ -241,9 +242,9 @@ class Scenario(Part):
     folder: str = ""
 
     def beside(self, nth: int) -> "Scenario":
-        """Return the scenario of the `nth` copy of the system on one Kubernetes cluster; 0 is the original.
+        """Return the scenario of the `nth` copy of the system on one Kubernetes cluster. 0 is the original.
 
-        Every copy has a namespace of its own.
+        Every copy has its own namespace.
         """
         kube = self.system.kube
         if kube is None or nth == 0:
@@ -253,7 +254,10 @@ class Scenario(Part):
 
     @model_validator(mode="after")
     def database_is_there(self) -> "Scenario":
-        """Redis has 16 databases unless it is told otherwise; on Kubernetes the manifests may tell it."""
+        """Check that the database exists.
+
+        Redis has 16 unless `databases` says otherwise, in the scenario or in the manifests.
+        """
         declared = self.system.settings.redis.get("databases")
         known = DATABASES if declared is None and self.system.kube is None else declared
         if known is not None and self.database >= int(known):
@@ -263,7 +267,7 @@ class Scenario(Part):
 
     @model_validator(mode="after")
     def baseline_shows_something(self) -> "Scenario":
-        """In the baseline each client has to send something, and an operation has to be able to come too late."""
+        """Check that each client sends something in the baseline, and that the deadline is shorter than it."""
         baseline_s, baseline = self.limits.baseline, ("limits", "baseline")
         if self.system.addresses is not None:
             return self
@@ -285,9 +289,9 @@ class Scenario(Part):
     @model_validator(mode="before")
     @classmethod
     def promised_by_default(cls, written: Any) -> Any:  # noqa: ANN401  # a validator is given whatever YAML held
-        """Data that everybody had is never lost, and the system works at the end, unless the scenario says otherwise.
+        """Add the default promises: no loss of data that every replica had, and a system that works at the end.
 
-        The promise is a total: a scenario that limits the recovery limits the downtime to as much.
+        A scenario that limits the recovery also limits the downtime, to the same time.
         """
         targets = written.get("targets") if isinstance(written, dict) else None
         if not isinstance(targets, dict):
@@ -300,17 +304,18 @@ class Scenario(Part):
 
 
 def floors(down_after_s: float) -> dict[Claim, float]:
-    """Return the earliest that Sentinel can do each step after a master fell silent, in seconds from t = 0, by claim.
+    """Map each claim to the earliest time at which Sentinel can do that step, in seconds from t = 0.
 
-    Nothing but another down-after-milliseconds makes it sooner. Read in Redis's sentinel.c and measured on 7.0: nobody
-    says +sdown before that time is over, and a replica is writable 0.2 s after it at the earliest (a vote, a timer tick
-    of 50 to 100 ms, REPLICAOF NO ONE). A failover that was asked for, as by a graceful delete, has no such floor.
+    At t = 0 the master falls silent. Only another down-after-milliseconds makes a step possible sooner. From Redis's
+    sentinel.c, and measured on 7.0: no Sentinel publishes +sdown before that time is over, and a replica is writable at
+    least 0.2 s later (a vote, a timer tick of 50 to 100 ms, REPLICAOF NO ONE). A failover that was asked for, as by a
+    graceful delete, has no such minimum.
     """
     before: dict[Claim, float] = dict.fromkeys(BEFORE_PROMOTION, down_after_s)
     return before | dict.fromkeys(AFTER_PROMOTION, down_after_s + PROMOTION_S)
 
 
 def down_after_s(scenario: Scenario) -> float | None:
-    """down-after-milliseconds as the scenario declares it, in seconds; None where it leaves that to the system."""
+    """Return the declared down-after-milliseconds in seconds, or None if the scenario does not declare it."""
     value = str(scenario.system.settings.sentinel.get("down-after-milliseconds", ""))
     return int(value) / 1000 if value.isdigit() else None

@@ -1,6 +1,6 @@
-"""The JSON Schema of a scenario, so that an editor completes and checks it, and which words it takes at a place.
+"""The JSON Schema of a scenario, with which an editor can complete and check it, and the keys allowed at a place.
 
-`nox -s schema` writes it to scenarios/schema.json, and a test keeps that file up to date.
+`nox -s schema` writes it to scenarios/schema.json. A test keeps that file up to date.
 """
 
 import json
@@ -13,7 +13,10 @@ from chaos.scenario.source import Place
 
 @cache
 def schema() -> dict[str, Any]:
-    """As a file is written: without `name` and `folder`, which are the folder's."""
+    """Return the schema of a scenario's file.
+
+    `name` and `folder` are left out, because they come from the file's folder.
+    """
     made = Scenario.model_json_schema(mode="validation")
     del made["properties"]["name"], made["properties"]["folder"]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
@@ -24,7 +27,7 @@ def dumps() -> str:
 
 
 def words_at(schema: dict[str, Any], place: Place) -> list[str]:
-    """Return the keys that a JSON Schema takes at `place`; empty where any name will do."""
+    """Return the keys that a JSON Schema allows at `place`. Empty if any key is allowed."""
     node = schema
     for part in place:
         node = _resolve(schema, node)
@@ -36,7 +39,7 @@ def words_at(schema: dict[str, Any], place: Place) -> list[str]:
 
 
 def _resolve(schema: dict[str, Any], node: Any) -> dict[str, Any]:  # noqa: ANN401  # True and False are schemas too
-    """Follow a reference, and look through `X or nothing` at the X."""
+    """Follow a reference. Of a schema for X or null, return that of X."""
     if not isinstance(node, dict):
         return {}
     if "$ref" in node:

@@ -1,11 +1,11 @@
-"""Settings of Redis and of Sentinel that a scenario may declare, as strict as the servers are.
+"""The settings of Redis and Sentinel that a scenario may declare. They are checked as strictly as the servers do.
 
-A declared setting is read back from every member before a trial may begin. So each has to be one that a server reports:
-Redis by CONFIG GET, Sentinel by SENTINEL MASTER. Names, bounds and words are those of config.c and sentinel.c, from
-Redis 6.2 and Valkey 7.2 on.
+Before a trial begins, a declared setting is read back from every member. So only settings are allowed that a server
+reports: Redis by CONFIG GET, Sentinel by SENTINEL MASTER. Names, bounds and words are from config.c and sentinel.c,
+from Redis 6.2 and Valkey 7.2 on.
 
-A value is spelt as the server reports it once it is loaded: `yes` where YAML made `true` of it, bytes where the file
-says `512mb`, and `replica-priority` where it says `slave-priority`.
+A loaded value is spelt as the server reports it: `yes` where YAML made `true` of it, bytes where the file has `512mb`,
+and `replica-priority` where the file has `slave-priority`.
 """
 
 import re
@@ -73,7 +73,7 @@ _OLD = {
     "min-slaves-to-write": "min-replicas-to-write",
     "repl-ping-slave-period": "repl-ping-replica-period",
 }
-"""What a setting was called before; every server that has renamed one still takes the old name."""
+"""Maps former names of settings to their present names. Servers still accept the former ones."""
 
 _REDIS: dict[str, Any] = {
     **_each(
@@ -169,7 +169,7 @@ AT_START = frozenset(
         None,
     )
 )
-"""What a Redis takes from its file alone, and not by CONFIG SET."""
+"""The settings that Redis takes only from its file, and not by CONFIG SET."""
 SEVERAL_WORDS = frozenset(
     _each(
         """client-output-buffer-limit latency-tracking-info-percentiles oom-score-adj-values save shutdown-on-sigint
@@ -177,7 +177,7 @@ SEVERAL_WORDS = frozenset(
         None,
     )
 )
-"""Settings whose value stands in Redis's file as several words."""
+"""The settings whose value is written in Redis's file as several words."""
 _NOT_REDIS: dict[str, Any] = {
     **_each(
         "masterauth primaryauth requirepass tls-client-key-file-pass tls-key-file-pass user",
@@ -214,14 +214,11 @@ _NOT_SENTINEL: dict[str, Any] = {
     ),
 }
 SECRETS = frozenset({"password", "auth-pass", "sentinel-pass"} | {n for n in _NOT_REDIS if re.search("auth|pass", n)})
-"""Keys whose values are shown nowhere, not even in the sentence that refuses them."""
+"""Keys whose values are never shown, not even in an error about them."""
 
 
 def _checked(kinds: Mapping[str, Any]) -> GetPydanticSchema:
-    """Make the schema of a mapping that has only these names, each value checked by its kind.
-
-    An error then names the key, so that its line can be told.
-    """
+    """Return the schema of a mapping with these keys, whose values are checked by their kinds. Errors name the key."""
 
     def schema(_source: Any, handler: Callable[[Any], core_schema.CoreSchema]) -> core_schema.CoreSchema:  # noqa: ANN401
         fields = {
@@ -233,7 +230,7 @@ def _checked(kinds: Mapping[str, Any]) -> GetPydanticSchema:
 
 
 def _renamed(declared: dict[str, Value]) -> dict[str, Value]:
-    """Return the settings under today's names. Raises ValueError for one that stands there under both of its names."""
+    """Return the settings under their present names. Raises ValueError if one is declared under both names."""
     for old in _OLD.keys() & declared.keys():
         if _OLD[old] in declared:
             raise Misplaced(f"{old} and {_OLD[old]} are one setting; write one of them", (old,), (_OLD[old],))
@@ -241,7 +238,7 @@ def _renamed(declared: dict[str, Value]) -> dict[str, Value]:
 
 
 def names_of(setting: str) -> Iterable[str]:
-    """Every name that a server may report a setting by: today's first, then an older one."""
+    """Return every name by which a server may report a setting, the present name first."""
     return [setting, *(old for old, new in _OLD.items() if new == setting)]
 
 
@@ -254,7 +251,7 @@ SentinelSettings = Annotated[dict[str, Value], _checked(_SENTINEL | _NOT_SENTINE
 
 
 class Part(BaseModel):
-    """A section of a scenario's file: no key but those that are known."""
+    """A section of a scenario's file. Unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -266,10 +263,12 @@ def _whole_milliseconds(seconds: float) -> float:
 
 
 class ProxySettings(Part):
-    """How HAProxy checks a server: every `inter`, down after `fall` bad checks, up after `rise` good ones.
+    """How HAProxy checks a server: every `inter`.
 
-    HAProxy tells nobody how it is set. On Kubernetes write what its configuration in the manifests says: the figures go
-    into the record, so that it can be said what a check's period costs. On local it is set as declared here.
+    The server is down after `fall` bad checks, and up after `rise` good ones.
+
+    HAProxy does not report these settings. On Kubernetes, write what its configuration in the manifests says: the
+    values are recorded, so that the report can tell what the checks cost. On local, HAProxy is configured with them.
     """
 
     inter: Annotated[PositiveDuration, AfterValidator(_whole_milliseconds)] = 2.0
@@ -278,9 +277,10 @@ class ProxySettings(Part):
 
 
 class Settings(Part):
-    """Settings that the health gate waits for on every Sentinel and every Redis, as they themselves report them.
+    """Settings of every Sentinel and every Redis. A trial begins only when the servers report these values.
 
-    On Kubernetes the manifests set them; on local they are set as declared here. Those of a proxy are only recorded.
+    On Kubernetes the manifests set them. On local they are set from this declaration. Those of a proxy are only
+    recorded.
     """
 
     sentinel: SentinelSettings = {}

@@ -1,6 +1,6 @@
-"""A YAML file as plain data that remembers on which line each value stands. Knows nothing of scenarios.
+"""A YAML file as plain data, with the line of each value. This module knows nothing of scenarios.
 
-Strict where YAML is lenient: a key that stands twice is an error, and so are tags and merge keys.
+It is stricter than YAML: duplicate keys, tags and merge keys are errors.
 """
 
 import re
@@ -17,16 +17,16 @@ from chaos.scenario.settings import SECRETS
 Place = tuple[str | int, ...]
 """Keys and indices from the top of a file down to a value, such as `("clients", "service", "rate")`."""
 TOOLS = {"chaos-mesh.org": "Chaos Mesh", "litmuschaos.io": "LitmusChaos"}
-"""By the group of their objects: tools whose experiments are Kubernetes objects."""
+"""Tools whose experiments are Kubernetes objects, by the API group of their objects."""
 KINDS = {"a scenario": {"system", "clients"}, "an experiment": {"method"}}
-"""The keys that each kind of file has, and no other kind."""
+"""The keys that tell each kind of file from the other kinds."""
 TEMPLATE = "this is a template and not YAML; render it first, as `helm template` does"
 OPTION = "--set"
 IPV6 = re.compile(r"\[[0-9A-Fa-f:.]+\]:\d+")
 HELM = re.compile(
     r"\{\{-?\s*(?:\.(?:Values|Release|Chart|Capabilities|Files)\b|\$|(?:include|toYaml|tpl|if|else|end|range|with)\b)"
 )
-"""What a Helm chart puts into a value; `{{.State}}`, which docker and others take, is none of it."""
+"""What a Helm chart puts into a value. `{{.State}}`, which docker and other programs use, does not match."""
 
 
 def dotted(place: Place) -> str:
@@ -36,24 +36,24 @@ def dotted(place: Place) -> str:
 
 @dataclass(frozen=True)
 class Source:
-    """What a file holds. `where` says of each place where it is set, for a user: `file:line`, or the option."""
+    """The content of a file. `where` maps each place to where it is set, for the user: `file:line`, or the option."""
 
     data: dict[str, Any]
     where: dict[Place, str] = field(default_factory=dict)
 
     def at(self, place: Place) -> str:
-        """Return where `place` is written, or the nearest place above it that is."""
+        """Return where `place` is set, or else the nearest place above it."""
         while place not in self.where:
             place = place[:-1]
         return self.where[place]
 
     def blamed(self, places: Sequence[Place]) -> Place:
-        """Of several places that contradict each other the one that an option set, or else the first."""
+        """Return, of several places that contradict each other, the one that an option set, or else the first."""
         return next((one for one in places if self.at(one).startswith(OPTION)), places[0])
 
 
 def read(path: Path, what: str = "a scenario") -> Source:
-    """Raises ScenarioError for a file that cannot be read as YAML with unique keys, or is plainly of another kind."""
+    """Read a YAML file. Raises ScenarioError if it is not valid, has duplicate keys, or is plainly of another kind."""
     root = _compose(path)
     if not isinstance(root, yaml.MappingNode):
         given = "a list" if isinstance(root, yaml.SequenceNode) else "text" if root else "an empty file"
@@ -69,7 +69,7 @@ def read(path: Path, what: str = "a scenario") -> Source:
 
 
 def _foreign(data: dict[str, Any], what: str) -> str:
-    """Say which Kubernetes object a file holds, and which page says how the wanted file is written."""
+    """Return which Kubernetes object a file holds, and which page explains the wanted file."""
     group = str(data["apiVersion"])
     whose = next((f" of {name}" for part, name in TOOLS.items() if part in group), "")
     page = "docs/writing-an-experiment.md" if "experiment" in what else "docs/writing-a-scenario.md"
@@ -84,7 +84,7 @@ def override(source: Source, settings: Mapping[str, str]) -> Source:
     where, data = dict(source.where), source.data
     for key, text in settings.items():
         place = tuple(key.split("."))
-        acl = place[-2:] == ("redis", "user")  # which may hold a password, as in `user default on >…`
+        acl = place[-2:] == ("redis", "user")  # it may hold a password, as in `user default on >…`
         secret = acl or place[-1] in SECRETS or any(name in text for name in SECRETS)
         shown = f"{OPTION} {key}={'…' if secret else text}"
         data = _replaced(data, place, _scalar(text, shown), shown)
@@ -119,7 +119,7 @@ def _compose(path: Path) -> yaml.Node | None:
 
 
 def documents(path: Path) -> list[Any]:
-    """Return every document of a file of manifests. Raises ScenarioError with the line of what is no YAML."""
+    """Return every document in a file of manifests. Raises ScenarioError with the line if it is not YAML."""
     text = path.read_text(encoding="utf-8")
     try:
         return list(yaml.safe_load_all(text))
@@ -128,7 +128,7 @@ def documents(path: Path) -> list[Any]:
 
 
 def problem(error: yaml.MarkedYAMLError, text: str) -> str:
-    """Say on which line a text is no YAML, and why, as in `3: this is no YAML: …`."""
+    """Return the line on which a text is not YAML, and why, as in `3: this is no YAML: …`."""
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 1
     near = text.splitlines()[max(0, line - 2) : line]
@@ -149,7 +149,7 @@ def _plain(node: yaml.Node, place: Place, where: dict[Place, str], path: Path) -
 
 
 def _keys(node: yaml.MappingNode, place: Place, path: Path) -> Iterator[tuple[str, tuple[int, yaml.Node]]]:
-    """Each key with its line and its value's node."""
+    """Yield each key with its line and the node of its value."""
     seen: set[str] = set()
     for key_node, value in node.value:
         key, line = str(key_node.value), key_node.start_mark.line + 1
@@ -174,7 +174,7 @@ def _value(node: yaml.Node, path: Path) -> Any:  # noqa: ANN401
 
 def _scalar(text: str, shown: str) -> Any:  # noqa: ANN401
     if IPV6.fullmatch(text):
-        return text  # which YAML would take for the beginning of a list
+        return text  # YAML would take the bracket for the start of a list
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -182,7 +182,7 @@ def _scalar(text: str, shown: str) -> Any:  # noqa: ANN401
 
 
 def _replaced(data: Any, place: Place, value: Any, shown: str) -> Any:  # noqa: ANN401
-    """Return a copy of `data` with `value` at `place`; what is not there yet is made."""
+    """Return a copy of `data` with `value` at `place`. Missing levels are created."""
     if not place:
         return value
     if not isinstance(data, dict):

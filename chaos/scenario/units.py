@@ -1,7 +1,9 @@
-"""Quantities as people write them: `5s`, `100ms`, `2m`; `50/s`. A bare number is refused, but for 0.
+"""Quantities in a file: durations such as `5s`, `100ms` and `2m`, and rates such as `50/s`.
 
-Values are seconds and hertz once loaded; dumped as JSON they are written as people write them again, so that a
-manifest can be loaded with the same strictness as the file it was made from.
+Units are required, except for 0.
+
+Loaded values are in seconds and hertz. Dumped as JSON they have units again, so that a manifest can be loaded as
+strictly as the file.
 """
 
 import ipaddress
@@ -17,14 +19,14 @@ _HOST = re.compile(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MOST_PORT = 65535
 MOST_RATE = 1000.0
-"""Hertz. More than one client in Python sends in time."""
+"""The highest rate in hertz. A Python client cannot send more operations on time."""
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class Misplaced(ValueError):
-    """What is wrong with a part, and the `places` in it that say so together.
+    """An error about several values that contradict each other. `places` are their places within the part.
 
-    A user is told of the one that an option set, since that was just typed, and otherwise of the first.
+    The user is shown the place that a command line option set, or else the first one.
     """
 
     def __init__(self, text: str, *places: tuple[str | int, ...]) -> None:
@@ -33,7 +35,7 @@ class Misplaced(ValueError):
 
 
 def shown(value: Any) -> str:  # noqa: ANN401  # whatever YAML held
-    """Return a value as the file says it, and not as Python does."""
+    """Return a value as YAML spells it, not as Python does."""
     if value is None:
         return "an empty value"
     if isinstance(value, dict | list | tuple):
@@ -73,8 +75,8 @@ def parse_count(value: Any) -> float:  # noqa: ANN401
 
 
 def parse_address(value: Any) -> str:  # noqa: ANN401
-    """`host:port` or `[IPv6]:port`."""
-    if isinstance(value, str) and ("://" in value or "@" in value):  # may hold a password, and so is not repeated
+    """Check that a value is `host:port` or `[IPv6]:port`."""
+    if isinstance(value, str) and ("://" in value or "@" in value):  # it is not shown, since it may hold a password
         raise ValueError("an address is no URL; write host:port, as in rfrm-redis-cluster:6379")
     host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
     if not _HOST.fullmatch(host) or not (port.isascii() and port.isdigit()):
@@ -97,7 +99,7 @@ def parse_port(value: Any) -> int:  # noqa: ANN401
 
 
 def parse_name(value: Any) -> str:  # noqa: ANN401
-    """Return a name that Sentinel, a file and a label can hold."""
+    """Return a name that is valid in Sentinel, as a file name and as a label."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise ValueError(f"{shown(value)} is not a name; write letters, digits and the characters . - _ only")
     return value
@@ -118,7 +120,7 @@ Duration = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h)$"}, {"const": 0}]}),
 ]
 PositiveDuration = Annotated[Duration, AfterValidator(_more_than_nothing)]
-"""A wait in which something has to happen."""
+"""A duration above 0, for waits in which something has to happen."""
 Rate = Annotated[
     float,
     BeforeValidator(parse_rate),
@@ -126,9 +128,9 @@ Rate = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?/(s|m)$"}),
 ]
 Whole = Annotated[int, Strict()]
-"""A whole number. `yes` is none, which YAML reads as true and Python would take for 1."""
+"""A whole number, but not true or false, which Python would take for 1 and 0."""
 Flag = Annotated[bool, Strict()]
-"""True or false. 1 is neither."""
+"""True or false, but not 1 or 0."""
 Count = Annotated[
     float,
     BeforeValidator(parse_count),

@@ -1,7 +1,7 @@
-"""The kinds of values that settings of Redis and Sentinel have, each as strict as the servers are.
+"""The kinds of values that settings of Redis and Sentinel have. They are checked as strictly as the servers do.
 
-A value becomes what the server reports of it. What the server would refuse, or change into another value without a
-word, is refused. Bounds and orders were asked of Redis 7.0 and Valkey 9.1; tests ask again.
+A checked value is spelt as the server reports it. A value that the server would refuse, or silently change, is an
+error. Bounds and orders were tried on Redis 7.0 and Valkey 9.1, and tests try them again.
 """
 
 import re
@@ -20,9 +20,11 @@ _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600}
 
 
 def number(least: int = 0, most: int = LONG_MAX, *, unit: str = "", or_zero: bool = False) -> Any:  # noqa: ANN401  a type for pydantic
-    """A whole number. With a `unit` it is a time, which the server takes as a bare number of that unit.
+    """Return the type of a whole number.
 
-    `or_zero`: 0 has a meaning of its own, as where it turns something off.
+    With a `unit` it is a time, which the server takes as a bare number of that unit.
+
+    `or_zero` also allows 0, where it has a meaning of its own, such as "off".
     """
 
     def check(value: Any) -> int:  # noqa: ANN401  a validator is given whatever YAML held
@@ -46,9 +48,12 @@ def number(least: int = 0, most: int = LONG_MAX, *, unit: str = "", or_zero: boo
 
 
 def words(*known: str, **same: str) -> Any:  # noqa: ANN401
-    """One of some words. YAML makes true and false of a bare `yes` and `no`; here they are words again.
+    """Return the type of a value that is one of some words.
 
-    A server reports a word as it is `known`, whatever case it was written in. It reports what a word of `same` is.
+    A bare `yes` or `no`, which YAML reads as true or false, is a word.
+
+    A server reports a word with the case of `known`. `same` maps a further word to the one that the server reports for
+    it.
     """
 
     def check(value: Any) -> str:  # noqa: ANN401
@@ -67,7 +72,7 @@ def words(*known: str, **same: str) -> Any:  # noqa: ANN401
 
 
 def memory(least: int = 0, most: int = LONG_MAX) -> Any:  # noqa: ANN401
-    """Bytes. Redis takes `512mb` and reports 536870912, and so does this."""
+    """Return the type of a number of bytes. As in Redis, `512mb` becomes 536870912."""
 
     def check(value: Any) -> int:  # noqa: ANN401
         amount = _bytes(value)
@@ -88,7 +93,10 @@ def _bytes(value: Any) -> int | None:  # noqa: ANN401
 
 
 def written(check: Callable[[str], str | None], what: str) -> Any:  # noqa: ANN401
-    """Text that has a form of its own. `check` gives it as the server reports it, None where it is not `what`."""
+    """Return the type of a text with a form.
+
+    `check` returns the text as the server reports it, or None if it is not `what`.
+    """
 
     def checked(value: Any) -> str:  # noqa: ANN401
         known = isinstance(value, str | int) and not isinstance(value, bool)
@@ -101,7 +109,7 @@ def written(check: Callable[[str], str | None], what: str) -> Any:  # noqa: ANN4
 
 
 def _numbers(told: list[str], least: int, most: int) -> list[int] | None:
-    """All of them, if all are whole numbers within bounds."""
+    """Return the numbers, or None unless all are whole and within bounds."""
     found = [int(one) for one in told if re.fullmatch(r"-?\d+", one)]
     return found if len(found) == len(told) and all(least <= one <= most for one in found) else None
 
@@ -115,11 +123,11 @@ def _save(text: str) -> str | None:
 
 _CLASSES = {"normal": "normal", "replica": "slave", "slave": "slave", "pubsub": "pubsub"}
 _LIMITS = {"normal": "0 0 0", "slave": "268435456 67108864 60", "pubsub": "33554432 8388608 60"}
-"""The classes of clients, as Redis reports them, with its own limits of their output buffers."""
+"""Maps each class of clients, as Redis reports it, to Redis's default limits for its output buffers."""
 
 
 def _buffers(text: str) -> str | None:
-    """Redis reports all classes, those that are not declared too."""
+    """Return the limits of all classes, as Redis reports them, even of classes that are not declared."""
     told, limits = text.split(), dict(_LIMITS)
     for at in range(0, len(told), 4):
         name, *limit = told[at : at + 4]
@@ -193,7 +201,10 @@ SCORES = written(_scores, 'three numbers from -2000 to 2000, as in "0 200 800"')
 
 
 def refused(because: str) -> Any:  # noqa: ANN401
-    """A setting that the server knows and that no scenario may declare. The sentence never holds the value."""
+    """Return the type of a setting that the server has and no scenario may declare.
+
+    The error never contains the value.
+    """
 
     def check(_value: Any) -> str:  # noqa: ANN401
         raise ValueError(because)
