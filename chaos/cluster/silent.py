@@ -1,6 +1,6 @@
 """Describe the members that do not answer while a system starts: the container's state, and the last lines of its log.
 
-Whoever waits for such a member prints the description after `DESCRIBED_S`, before the time limit of the wait.
+A wait for such a member prints the description after `DESCRIBED_S`, before its time limit.
 """
 
 import re

@@ -151,7 +151,7 @@ class LineStream:
     def _close(self) -> None:
         if self._socket is not None:
             self._socket.close(timeout=CLOSE_S)
-            self._socket.sock.shutdown()  # type: ignore[no-untyped-call]  # else it stays open where the pod closed first
+            self._socket.sock.shutdown()  # type: ignore[no-untyped-call]  # else it stays open if the pod closes first
             self._socket = None
             self._last.clear()
 
