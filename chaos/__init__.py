@@ -1,6 +1,6 @@
 """A chaos and failover harness for Redis Sentinel that tells where every second of an outage went.
 
-`chaos.load("reports/…")` gives the tables of campaigns (`chaos.frames`, docs/frames.md).
+`chaos.load("reports/…")` returns the tables of campaigns (`chaos.frames`, docs/frames.md).
 """
 
 from importlib import import_module
@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  # what a module's attribute is
-    """`load` when it is first asked for: it brings pandas, which nothing else that imports this package needs."""
+    """Import `load` on first use, because it loads pandas, which nothing else in this package's import needs."""
     if name == "load":
         return import_module("chaos.frames").load
     raise AttributeError(f"module 'chaos' has no attribute {name!r}")

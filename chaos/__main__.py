@@ -1,4 +1,4 @@
-"""`python -m chaos` is `failover`: the script `chaos` belongs to chaostoolkit."""
+"""`python -m chaos` runs `failover`. (The script `chaos` belongs to chaostoolkit.)"""
 
 from chaos.cli import main
 

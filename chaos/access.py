@@ -1,8 +1,8 @@
-"""How we connect to a Redis and to a Sentinel: with TLS or without, as which user, and with which password.
+"""How to connect to Redis and Sentinel: with or without TLS, as which user, with which password.
 
-One of our processes tells the next by environment variables, which are named here and nowhere else. So no file of ours,
-no log and no argument of a process ever holds a password. A person may put a password into a file and name that file.
-This module ships into pods and needs the standard library only.
+Our processes pass this on in environment variables, whose names are defined only here. So no file, log or command line
+of ours contains a password. A user may put a password into a file and name the file. This module ships into pods and
+uses the standard library only.
 """
 
 import os
@@ -17,16 +17,16 @@ from chaos.errors import SetupError
 from chaos.model import MemberKind
 
 REDIS, SENTINEL = "FAILOVER_REDIS_", "FAILOVER_SENTINEL_"
-"""What the variables of each begin with. USER, PASSWORD, PASSWORD_FILE, TLS, or TLS_ and a field of Tls follow."""
+"""The prefixes of the variables. USER, PASSWORD, PASSWORD_FILE, TLS, or TLS_ and a field of Tls follow."""
 YES = "yes"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tls:
-    """The files, in PEM, by which we and a server recognise each other, and the name that its certificate has to bear.
+    """The TLS files in PEM, and the name that a server's certificate must have.
 
-    Without `ca`, the authorities that this machine trusts count. `certificate` and `key` are ours, for a server that
-    asks for one. Without `server_name` a certificate has to name the host that is connected to.
+    Without `ca`, the authorities that this machine trusts are used. `certificate` and `key` are the client's, for
+    servers that ask for one. Without `server_name`, the certificate must have the name of the host.
     """
 
     ca: str = ""
@@ -36,17 +36,17 @@ class Tls:
 
     @property
     def context(self) -> ssl.SSLContext:
-        """Raises SetupError, with the file that cannot be used. Each file is read once."""
+        """The SSL context. Raises SetupError with the file that cannot be used. Each file is read once."""
         return _context(self)
 
     def name_for(self, host: str) -> str:
-        """Return the name that is asked for in the handshake, and that the certificate has to bear."""
+        """Return the name that the server's certificate must have."""
         return self.server_name or host
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Access:
-    """How servers of one kind are connected to. Its `repr` does not show the password."""
+    """How to connect to one kind of server. Its `repr` does not show the password."""
 
     user: str = ""
     password: str = field(default="", repr=False)
@@ -54,17 +54,14 @@ class Access:
 
     @property
     def login(self) -> tuple[str, ...]:
-        """The command that logs in; empty where none is needed."""
+        """The command to log in. Empty if no login is needed."""
         if self.user:
             return "AUTH", self.user, self.password
         return ("AUTH", self.password) if self.password else ()
 
     @classmethod
     def read(cls, environment: Mapping[str, str], prefix: str) -> Self:
-        """Return what the variables that begin with `prefix` say.
-
-        Raises SetupError if the password's file cannot be read.
-        """
+        """Read the variables with this prefix. Raises SetupError if the password's file cannot be read."""
         tls = {one.name: environment.get(f"{prefix}TLS_{one.name.upper()}", "") for one in fields(Tls)}
         return cls(
             user=environment.get(f"{prefix}USER", ""),
@@ -73,7 +70,7 @@ class Access:
         )
 
     def variables(self, prefix: str) -> dict[str, str]:
-        """Return the variables from which `read` makes the same."""
+        """Return the variables that `read` turns into an equal Access."""
         said = {"USER": self.user, "PASSWORD": self.password}
         if self.tls is not None:
             said |= {"TLS": YES} | {f"TLS_{one.name.upper()}": getattr(self.tls, one.name) for one in fields(Tls)}
@@ -81,12 +78,12 @@ class Access:
 
 
 PLAIN = Access()
-"""Neither TLS nor a login."""
+"""No TLS and no login."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Accesses:
-    """How the servers of a system are connected to. A proxy's stats socket knows neither TLS nor a login."""
+    """How to connect to the servers of a system. A proxy's stats socket has neither TLS nor a login."""
 
     redis: Access = PLAIN
     sentinel: Access = PLAIN
@@ -100,7 +97,10 @@ class Accesses:
 
     @classmethod
     def asked(cls, given: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Self:
-        """Read the options of a command, and for the rest the environment. TLS holds for Redis and Sentinel alike."""
+        """Read the options of a command, and for missing ones the environment.
+
+        TLS options apply to Redis and Sentinel alike.
+        """
         files = {"ca": "cacert", "certificate": "cert", "key": "key", "server_name": "server_name"}
         tls = {name: str(given[option]) for name, option in files.items() if given.get(option)}
         known = dict(environment)
@@ -114,18 +114,18 @@ class Accesses:
         return cls.from_environment(known)
 
     def environment(self) -> dict[str, str]:
-        """Return the variables to give to a process of ours, which reads them by `from_environment`."""
+        """Return the variables for a child process, which reads them by `from_environment`."""
         return self.redis.variables(REDIS) | self.sentinel.variables(SENTINEL)
 
     def become_environment(self) -> None:
-        """Let this process and all that it starts connect in this way and in no other."""
+        """Set this process's environment so that it and its children connect in this way only."""
         for name in [name for name in os.environ if name.startswith((REDIS, SENTINEL))]:
             del os.environ[name]
         os.environ.update(self.environment())
 
 
 def password_in(environment: Mapping[str, str], variable: str) -> str:
-    """Return the first line of the file that a variable names; empty if it names none."""
+    """Return the first line of the file that a variable names. Empty if the variable is not set."""
     path = environment.get(variable, "")
     if not path:
         return ""
@@ -141,8 +141,8 @@ def _context(tls: Tls) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=tls.ca or None)
     except OSError as error:
         raise SetupError(f"{tls.ca} holds no certificate of an authority in PEM: {reason(error)}") from error
-    # Redis and redis-cli take a certificate that does not name its authority's key, and many private authorities make
-    # such ones. From 3.13 on, Python refuses them unless this flag is taken away.
+    # Many private authorities make certificates that do not name the authority's key. Redis and redis-cli accept them.
+    # Python from 3.13 on refuses them unless this flag is removed.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if tls.certificate:
         try:  # with an encrypted key, OpenSSL would ask on the terminal
@@ -154,7 +154,7 @@ def _context(tls: Tls) -> ssl.SSLContext:
 
 
 def reason(error: Exception) -> str:
-    """Return why a file or a connection cannot be used, in the words of OpenSSL or of the kernel."""
+    """Return why a file or a connection cannot be used, in the words of OpenSSL or the kernel."""
     if isinstance(error, ssl.SSLError):
         return (error.reason or str(error)).lower().replace("_", " ")
     return (error.strerror or str(error)) if isinstance(error, OSError) else "it is no text"

@@ -1,8 +1,8 @@
 """A campaign: all trials of one invocation, from a scenario's name to a report.
 
-`run` does it all. The pytest plugin and `chaos run` have loops of their own, and use the pieces (`plan`, `play`,
-`result`, `close`). Whatever ends a campaign, what was recorded by then is analysed and reported. numpy and matplotlib
-are imported only then, so that a sentence about a wrong option does not take seconds.
+`run` does everything. The pytest plugin and `chaos run` have loops of their own, and use the parts (`plan`, `play`,
+`result`, `close`). However a campaign ends, its recordings are analysed and reported. numpy and matplotlib are imported
+only then, so that an error about a wrong option does not take seconds.
 """
 
 import asyncio
@@ -43,16 +43,16 @@ from chaos.trial.worker import signals
 from chaos.undo import HarnessRun, refuse_held
 
 STAGGER_S = 2.0
-"""The longest time between the begins of two trials side by side. They are spread over the system's longest period."""
+"""The longest time between the starts of two trials at once. They are spread over the system's longest period."""
 LEAVE_S = 120.0
-"""How long it may take to remove the platform."""
+"""How long removing the platform may take."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Planned:
-    """A trial to come. `number` counts in the campaign, `nth` among the trials of its experiment.
+    """A planned trial. `number` counts in the campaign, and `nth` among the trials of its experiment.
 
-    If the scenario has variants, one trial of each of them makes a pair: they have the same `turn` and the same seed.
+    If the scenario has variants, the trials of a pair, one per variant, have the same `turn` and the same seed.
     """
 
     number: int
@@ -64,9 +64,9 @@ class Planned:
 
 
 class Campaign:
-    """A context in which the platform is up and the system deployed. Use it in the main thread, since it takes signals.
+    """A context with the platform up and the system deployed. Use it in the main thread, because it handles signals.
 
-    Making it raises everything that can be known to be wrong before anything is deployed.
+    The constructor raises every error that can be found before anything is deployed.
     """
 
     def __init__(self, options: Options, tell: Tells) -> None:
@@ -125,10 +125,10 @@ class Campaign:
         self._held.close()
 
     def plan(self) -> list[Planned]:
-        """Return every trial that is not played yet. In each round all experiments are played, in an order by the seed.
+        """Return every trial that was not played yet. Each round has all experiments, in a random order by the seed.
 
-        So a drift of the machine affects them alike, and none always comes after the same other one. The variants of a
-        scenario follow each other in each round, in an order by the seed, and share a seed.
+        So a slow change of the machine affects all experiments alike, and none always follows the same other one.
+        Within a round, the variants of a scenario follow each other in a random order, and share a seed.
         """
         experiments = self.experiments
         rounds = [
@@ -144,7 +144,7 @@ class Campaign:
         return [one for one in planned if one.number not in self.done]
 
     def another(self, experiment: str) -> Planned:
-        """Plan one more trial of an experiment, by name or path. pytest learns only by and by what to play."""
+        """Plan one more trial of an experiment, by name or path. pytest asks for trials one by one."""
         [path] = find_experiments([experiment])
         loaded = load_experiment(path)
         suites.fitting([loaded], self.loaded, self.options)
@@ -155,11 +155,14 @@ class Campaign:
         return self._plan(nth, loaded)
 
     def play(self, *planned: Planned) -> None:
-        """Play trials in workers, as many at once as the campaign allows. Raises when none is under way any more."""
+        """Play trials in workers, as many at once as the campaign allows.
+
+        Errors are raised when no trial runs any more.
+        """
         self._play([partial(self.spec, one) for one in planned], lambda: len(planned))
 
     def play_claim(self, claim: Claim) -> None:
-        """Play trials of each experiment until the claim must hold of it, or no longer can."""
+        """Play trials of each experiment until the claim is decided for it."""
         from chaos.analysis.analyse import beside, verdict_of
 
         self.tell(Message(Tell.NOTE, {"text": design(claim, self.trials)}))
@@ -190,18 +193,18 @@ class Campaign:
         self._wait(pool.play(), ending=lambda _why: self._waiting.call(pool.interrupt))
 
     def play_here(self, planned: Planned, player: Player) -> "Future[None]":
-        """Play one trial in this process, in which chaostoolkit runs already. `player` has it play the experiment."""
+        """Play one trial in this process, where chaostoolkit already runs. `player` plays its experiment."""
         trial = Trial(self.spec(planned), player, self.tell)
         return self._waiting.begun(trial.run(), trial.interrupt)
 
     def result(self, planned: Planned) -> TrialResult:
-        """Return what the recording of a played trial says."""
+        """Return the analysis of a played trial."""
         from chaos.analysis.trial import analyse_trial
 
         return analyse_trial(self._directory(planned))
 
     def close(self) -> CampaignResult:
-        """Analyse what was recorded, whatever ended it, and write the report."""
+        """Analyse the recordings, however the campaign ended, and write the report."""
         from chaos.report.files import report
 
         try:
@@ -211,11 +214,11 @@ class Campaign:
         return result
 
     def interrupt(self, why: str) -> None:
-        """End the campaign early. The trial under way undoes its fault first. A second call changes nothing."""
+        """End the campaign early. Running trials undo their faults first. A second call changes nothing."""
         self._waiting.interrupt(why)
 
     def spec(self, planned: Planned, nth: int = 0) -> TrialSpec:
-        """Return the spec of a trial on the system of that number, where several stand side by side."""
+        """Return the spec of a trial. `nth` is the number of its system, if several run at once."""
         versions = self._platform.versions()
         return TrialSpec(
             campaign=self.directory.name,
@@ -239,15 +242,15 @@ class Campaign:
         )
 
     async def _deploy(self) -> None:
-        """Bring up as many systems as are played side by side; those beside the first one need what it brings."""
+        """Deploy as many systems as trials run at once. The first one also deploys what all of them share."""
         await self._platform.deploy()
         for nth in range(1, self.at_once) if PLATFORMS[self.place.on].beside else ():
             await self._platform.deploy(nth=nth)
 
     def _leave_out(self) -> None:
-        """Drop the experiments that cannot be played on this platform, with a note.
+        """Drop the experiments that this platform cannot play, with a note.
 
-        Raises SetupError instead if the user asked for these experiments by name.
+        Raises SetupError instead if the user named these experiments.
         """
         for experiment in list(self.experiments):
             try:
@@ -286,7 +289,7 @@ class Campaign:
             self.tell(Message(Tell.NOTE, {"text": sentence}))
 
     def _hold(self) -> None:
-        """Lock the directory until this process has closed the campaign, or has ended."""
+        """Lock the directory until the campaign is closed or this process ends."""
         self._lock = os.open(self.directory, os.O_RDONLY)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -315,7 +318,7 @@ class Campaign:
         return make(self.loaded.scenario, self.loaded.folder, options)
 
     def _write_down(self) -> None:
-        """Write what was asked for. It is written again when another trial is asked for."""
+        """Write campaign.json. It is written again for each further trial."""
         asked = asdict(self.options) | {"out": str(self.options.out), "settings": dict(self.options.settings)}
         asked["variants"] = {name: dict(settings) for name, settings in self.options.variants.items()}
         content = {
@@ -357,9 +360,9 @@ class Campaign:
 
 
 def run(options: Options, tell: Tells) -> tuple[CampaignResult, Path]:
-    """Play every trial, analyse and report. Returns the result and the campaign's directory.
+    """Play every trial, analyse and report. Return the result and the campaign's directory.
 
-    Raises HarnessError if the harness failed or was interrupted, after what was recorded is reported.
+    Raises HarnessError if the harness failed or was interrupted. The recordings are reported before that.
     """
     campaign = Campaign(resume.asked(options) if options.resume else options, tell)
     try:
@@ -374,12 +377,12 @@ def run(options: Options, tell: Tells) -> tuple[CampaignResult, Path]:
 
 
 def seed_of(seed: int, number: int) -> int:
-    """Return the seed of one trial, which follows from the campaign's."""
+    """Return the seed of one trial, derived from the campaign's."""
     return random.Random(f"{seed}:{number}").getrandbits(31)
 
 
 def unused(directory: Path) -> Path:
-    """Make this directory, with a number after its name if a campaign of the same minute has that name already."""
+    """Make this directory, with a number added if another campaign of the same minute has the name."""
     numbered = (directory.with_name(f"{directory.name}-{number}") for number in count(2))
     for one in chain([directory], numbered):
         try:

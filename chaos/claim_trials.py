@@ -1,4 +1,4 @@
-"""Which trials a claim still takes, while the verdicts of those that were played come in."""
+"""The trials that a claim still needs, while the verdicts of the played ones come in."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,10 +16,10 @@ COUNTED_AS = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.INCONCLUSI
 
 
 class Wanted:
-    """The trials that a claim still takes: an iterator that may be asked again after its end.
+    """An iterator over the trials that a claim still needs. After its end it may be asked again.
 
-    Experiments take turns. Another trial of one is wanted until the trials played so far decide the claim for it.
-    `make` makes the trial to play, from its number among the trials of its experiment and from the experiment.
+    The experiments take turns. Another trial is needed as long as the played ones do not decide the claim for the
+    experiment. `make` makes a trial from its number among its experiment's trials and from the experiment.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Wanted:
         self._played[experiment] = replace(before, **{name: getattr(before, name) + 1})
 
     def total(self) -> int:
-        """Return how many trials the claim takes in all, as far as that is known by now."""
+        """Return how many trials the claim needs in total, as far as known."""
         return sum(self._most(one.name) for one in self._experiments)
 
     def _most(self, name: str) -> int:
@@ -61,10 +61,7 @@ class Wanted:
 
 
 def trials_of(asked: int, claim: Claim | None) -> int:
-    """Return how many trials of each experiment to play.
-
-    Unless a number was asked for, as few as can support the claim.
-    """
+    """Return how many trials of each experiment to play: as many as asked for, or as few as can support the claim."""
     if claim is None:
         return asked
     least = claim.trials(0)
@@ -76,7 +73,7 @@ def trials_of(asked: int, claim: Claim | None) -> int:
 
 
 def refuse_other_promises(claim: Claim, scenario: Scenario, experiments: Sequence[Experiment]) -> None:
-    """Raise ScenarioError for an experiment with targets of its own: its trials would not be judged by the claim."""
+    """Raise ScenarioError for an experiment with its own targets, whose trials would not be judged by the claim."""
     for experiment in experiments:
         own = scenario.experiments.get(experiment.name)
         other = [name for name in ("recovery", "downtime") if own and name in own.targets]

@@ -1,8 +1,8 @@
-"""`failover cleanup`: undoes what killed runs left behind, and says what it did. It touches no run that lives.
+"""`failover cleanup`: undo what killed runs left behind. Runs that are alive are not touched.
 
-A run is dead if nobody holds the lock on its directory (`chaos.undo`) any more. What it left is found by the undos that
-it wrote down, and by its id, which is on everything that it made. Its processes may still be undoing things in order,
-and have time for that first.
+A run is dead if nobody holds the lock on its directory (`chaos.undo`). What it left is found by its journal of undos,
+and by its id, which is on everything that it made. Its processes may still be undoing things, and get time for that
+first.
 """
 
 import shutil
@@ -17,13 +17,13 @@ from chaos.undo import FoundRun, found_runs
 from chaos.until import until
 
 ENDING_S = 30.0
-"""How long the processes of a dead run may take to undo things in order. A lease ends within that, too."""
+"""How long the processes of a dead run may take to undo things. Leases end within that time too."""
 KILLED_S = 5.0
 Says = Callable[[str], object]
 
 
 def left_behind() -> list[str]:
-    """Return a sentence about each dead run that left something. If one left nothing, its directory is removed."""
+    """Return a sentence on each dead run that left something. The directory of a run that left nothing is removed."""
     said = []
     for run in found_runs():
         if run.lives:
@@ -39,9 +39,9 @@ def left_behind() -> list[str]:
 
 
 async def cleanup(says: Says, *, dry_run: bool) -> None:
-    """Undo what dead runs left, and say each thing. With `dry_run` only say it.
+    """Undo what dead runs left, and report each step. With `dry_run`, only report.
 
-    Raises FaultError if something could not be undone, after the rest was. It stays in the journal of its run.
+    Raises FaultError at the end if something could not be undone. That stays in the journal of its run.
     """
     dead = [run for run in found_runs() if not run.lives]
     failed: list[str] = []
@@ -63,7 +63,7 @@ async def cleanup(says: Says, *, dry_run: bool) -> None:
 
 
 async def _clean(run: FoundRun, says: Says) -> list[str]:
-    """Undo everything of one run. Returns what could not be undone, each with the command that does it by hand."""
+    """Undo everything of one run. Return what could not be undone, each with the command to do it by hand."""
     problems: list[str] = []
     for undo_all in (_end_processes, _clean_cluster, _undo_the_rest, _remove_traces):
         try:
@@ -76,14 +76,15 @@ async def _clean(run: FoundRun, says: Says) -> list[str]:
 
 
 def cut_off(campaign: Path) -> list[Path]:
-    """Return the trials of a campaign that never wrote how they ended."""
+    """Return the trials of a campaign that did not record how they ended."""
     return [trial for trial in sorted(campaign.glob("trial-*/")) if not (trial / CLOSED).exists()]
 
 
 async def _end_processes(run: FoundRun, says: Says) -> None:
-    """Have every process of a dead run end: in order if it can, and by SIGKILL if it does not in time.
+    """Wait until every process of a dead run has ended, and send SIGKILL to those that take too long.
 
-    What is stopped goes on first. A worker whose campaign is gone undoes its trial then, and so does a local system.
+    Stopped processes are continued first. A worker without its campaign, and a local system without its worker, undo
+    everything and end.
     """
     for process in traces.processes(run):
         if process.stopped:
@@ -106,10 +107,10 @@ async def _end_processes(run: FoundRun, says: Says) -> None:
 
 
 async def _clean_cluster(run: FoundRun, says: Says) -> None:
-    """On Kubernetes: undo what is held, fetch the recordings, remove pods and configurations of the run."""
+    """On Kubernetes, undo the run's faults, fetch its recordings, and remove its pods and ConfigMaps."""
     if not run.about.reach.get("kubeconfig"):
         return
-    from chaos.cluster.kube import leftovers  # with the Kubernetes client, which a local run does not load
+    from chaos.cluster.kube import leftovers  # loads the Kubernetes client, which a local run does not need
 
     held = {file: undo for file, undo in run.undos().items() if undo.executor in ("helper", "nodes")}
     by_hand = " && ".join(dict.fromkeys(undo.by_hand for undo in held.values()))
@@ -136,7 +137,7 @@ async def _clean_cluster(run: FoundRun, says: Says) -> None:
 
 
 async def _undo_the_rest(run: FoundRun, says: Says) -> None:
-    """Faults in local systems, which have ended with their processes; and a cluster that the run made."""
+    """Undo what is left: faults in local systems, which ended with their processes, and a cluster that the run made."""
     for file, undo in run.undos().items():
         if undo.executor == "nest":
             says(f"undone: {undo.what}, which ended with its system")
@@ -165,14 +166,14 @@ async def _remove_traces(run: FoundRun, says: Says) -> None:
 
 
 def _left(run: FoundRun) -> list[str]:
-    """Return what a run left as far as this machine shows it."""
+    """Return what a run left on this machine."""
     undos = [undo.what for undo in run.undos().values()]
     there = [str(process) for process in traces.processes(run)]
     return [*undos, *there, *(trace.what for trace in traces.left(run))]
 
 
 async def _on_cluster(run: FoundRun) -> list[str]:
-    """Return what is left of a run on Kubernetes. It is asked for, and nothing is changed."""
+    """Return what is left of a run on Kubernetes. Nothing is changed."""
     if not run.about.reach.get("kubeconfig"):
         return []
     from chaos.cluster.kube import leftovers  # as above

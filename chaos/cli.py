@@ -1,7 +1,7 @@
-"""The command line: what `failover --help` lists. `init` and `watch` are in `chaos.cli_running`.
+"""The command line: the commands that `failover --help` lists. `init` and `watch` are in `chaos.cli_running`.
 
-Reads options, calls one function, renders, and turns the outcome into an exit code. What needs numpy, matplotlib or
-chaostoolkit is imported by the command that uses it: together they cost seconds that `--help` need not take.
+A command reads its options, calls one function, prints the result, and returns the exit code. Modules that need numpy,
+matplotlib or chaostoolkit are imported by the command that uses them, because they take seconds to load.
 """
 
 import sys
@@ -28,9 +28,9 @@ from chaos.scenario.lookup import shipped
 REPORTS = Path("reports")
 REPORT, SUMMARY = "report.html", "summary.json"
 ONE_SCENARIO = ("claim", "resume")
-"""The options that a campaign of variants does not have. `failover run --resume` goes on with either."""
+"""The options that a campaign of variants does not have. `failover run --resume` resumes such a campaign too."""
 VARIANT_TRIALS, KILL = 20, "kill-master"
-"""How many trials of each variant are played, and of which experiment, where nobody says otherwise."""
+"""The default number of trials of each variant, and the default experiment."""
 
 directory = click.argument("directory", type=click.Path(path_type=Path))
 
@@ -47,7 +47,7 @@ def cli() -> None:
 
 
 def campaign_options(command: Callable[..., int], *, without: Collection[str] = ()) -> Callable[..., int]:
-    """Return every option that `chaos.options` declares for `failover run`, each under the name of its field."""
+    """Add every option that `chaos.options` declares for `failover run`, each under the name of its field."""
     for name, option in reversed(options(RUN).items()):
         if name in without:
             continue
@@ -59,26 +59,26 @@ def campaign_options(command: Callable[..., int], *, without: Collection[str] = 
 
 
 variants_options = partial(campaign_options, without=ONE_SCENARIO)
-"""The options of `failover run`, without those that a campaign of variants cannot take."""
+"""Adds the options of `failover run` that a campaign of variants can have."""
 
 
 def side(name: str, which: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """`--a` and `--b`: the settings of one of two variants."""
+    """Add the option `--a` or `--b`, with the settings of one of two variants."""
     text = f"Of the {which} variant, over the scenario; repeatable: redis.min-replicas-to-write=1."
     return click.option(f"--{name}", type=Read("setting", setting), metavar=SET.metavar, help=text, multiple=True)
 
 
 def scenario_of(named: str | None, given: Mapping[str, Any]) -> str | None:
-    """Return the scenario, which may be named as an argument or as an option."""
+    """Return the scenario, which may be an argument or an option."""
     if named and given["scenario"] not in (None, named):
         raise click.UsageError(f"two scenarios are given, {named} and {given['scenario']}: leave one out")
     return named or given["scenario"]
 
 
 def variants_asked(named: str | None, given: Mapping[str, Any]) -> Options:
-    """Return what `failover ab` and `failover sweep` ask.
+    """Return the options of `failover ab` and `failover sweep`.
 
-    They play on local, where each trial has a system of its own.
+    They run on local by default, where each trial has its own system.
     """
     wanted = asked({"trials": VARIANT_TRIALS, **_said(given), "scenario": scenario_of(named, given)})
     unsaid = None if wanted.suite else (KILL,)
@@ -90,7 +90,7 @@ def _said(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def asked(given: Mapping[str, Any]) -> Options:
-    """Make the options of a campaign of what click has read. What was not given keeps its default."""
+    """Return the options of a campaign from click's values. Missing ones keep their defaults."""
     declared = options(RUN)
     said = _said(given)
     gathered = {
@@ -189,7 +189,7 @@ def sweep(named: str | None, over: str | None, again: Path | None, quiet: bool, 
 
 
 def _over(given: str | None) -> dict[str, dict[str, str]]:
-    """Return the settings of each variant of a sweep, by its name, such as `down-after-milliseconds=1000`."""
+    """Return the settings of each variant of a sweep, by a name such as `down-after-milliseconds=1000`."""
     key, equals, values = (given or "").partition("=")
     each = [value for value in values.split(",") if value]
     if not key or not equals or len(set(each)) < 2:
@@ -328,7 +328,7 @@ def doctor() -> int:
 
 
 def newest_campaign(folder: Path) -> Path:
-    """This directory, if it is a campaign's, or the newest campaign in it: their names begin with the time."""
+    """Return the folder if it is a campaign's, or else the newest campaign in it. Names begin with the time."""
     found = [folder, *sorted(folder.glob("[0-9]*/"), reverse=True)]
     newest = next((one for one in found if (one / SUMMARY).is_file()), None)
     if newest is None:
@@ -337,9 +337,9 @@ def newest_campaign(folder: Path) -> Path:
 
 
 def newest(folder: Path) -> Path:
-    """Return the report of `folder`, or of the newest campaign in it: their names begin with the time.
+    """Return the report of `folder`, or that of the newest campaign in it. Names begin with the time.
 
-    Raises NoCampaignError; before anything was played it says how a report comes to be.
+    Raises NoCampaignError. Before anything was played, it says how to make a report.
     """
     pages = [folder / REPORT, *sorted(folder.glob(f"[0-9]*/{REPORT}"), reverse=True)]
     found = next((page for page in pages if page.is_file()), None)
@@ -353,12 +353,12 @@ def newest(folder: Path) -> Path:
 
 
 def shown(command: Sequence[str]) -> str:
-    """Return the command as a user types it again."""
+    """Return the command as the user typed it."""
     return " ".join(["failover", *command[1:]])
 
 
 def entry(arguments: Sequence[str]) -> int:
-    """Run one command to its exit code. No traceback leaves here but that of a mistake of ours, said to be one."""
+    """Run one command and return its exit code. A traceback is printed only for a bug, which the message says."""
     try:
         return cli.main(list(arguments), prog_name="failover", standalone_mode=False) or PASS
     except click.ClickException as error:

@@ -1,4 +1,7 @@
-"""The commands for a system that runs already, and how its servers are connected to. `chaos.cli` takes them in."""
+"""The commands for a system that already runs, and the options for connecting to its servers.
+
+`chaos.cli` includes them.
+"""
 
 import sys
 from collections.abc import Callable
@@ -12,7 +15,7 @@ from chaos.errors import PASS
 
 
 def access_options(command: Callable[..., int]) -> Callable[..., int]:
-    """Return how servers are connected to. A password is no option, since `ps` would show it."""
+    """Add the options for connecting to servers. A password is not an option, because `ps` would show it."""
     file = click.Path(path_type=Path, exists=True, dir_okay=False)
     for name, named in (("sentinel", "Sentinel"), ("", "Redis")):
         of = f"--{name}-" if name else "--"
@@ -79,7 +82,7 @@ def rate(text: str) -> float:
 
 
 def mapped(text: str) -> tuple[str, str]:
-    """Read `A=B` of `--map`: the address that Sentinel tells, and the one by which it is reached from here."""
+    """Parse `A=B` of `--map`: the address that Sentinel announces, and the one under which it is reached from here."""
     told, equals, reached = text.partition("=")
     if not equals:
         raise ValueError(f'"{text}" is no map; write 172.18.0.3:6379=localhost:6380')
@@ -87,7 +90,7 @@ def mapped(text: str) -> tuple[str, str]:
 
 
 class Read(click.ParamType[Any]):
-    """A value that a function reads, which raises ValueError with a sentence where it cannot."""
+    """A click type whose values a function parses. The function raises ValueError with a sentence."""
 
     def __init__(self, name: str, read: Callable[[str], Any]) -> None:
         self.name = name

@@ -1,14 +1,14 @@
-"""Stamps and clock domains. A domain is one monotonic clock: a kernel boot and its time-namespace offsets.
+"""Time stamps and clock domains. A domain is one monotonic clock: a kernel's boot and the offsets of a time namespace.
 
-Two processes whose `identity` is equal read the same clock: their offset is 0, and so is its error. This is the case
-for all nodes of a kind cluster and its host. Elsewhere the offset is measured, with half the round trip as its error.
+Processes with equal `identity` read the same clock: their offset is exactly 0. So do all nodes of a kind cluster and
+their host. Otherwise the offset is measured, with half the round trip as its error.
 """
 
 import time
 from pathlib import Path
 
 HOST, AGENT = "host", "agent"
-"""Names of the two domains that every trial has; a node's is `node/<name>`."""
+"""The names of the two domains that every trial has. A node's domain is `node/<name>`."""
 
 
 def mono_ns() -> int:
@@ -16,7 +16,7 @@ def mono_ns() -> int:
 
 
 def asleep_ns() -> int:
-    """Return how long this machine has slept since its boot, which the monotonic clock leaves out."""
+    """Return how long this machine has been suspended since its boot. The monotonic clock leaves this out."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - mono_ns()
 
 
@@ -25,7 +25,7 @@ def wall_ns() -> int:
 
 
 def kubelet_stamp() -> str:
-    """Return the wall clock now, as the kubelet stamps a line of a log: RFC 3339 in UTC, with nanoseconds."""
+    """Return the present wall clock time in the kubelet's log format: RFC 3339 in UTC, with nanoseconds."""
     seconds, rest_ns = divmod(wall_ns(), 10**9)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest_ns:09}Z"
 
@@ -35,12 +35,12 @@ def node_domain(node: str) -> str:
 
 
 def identity() -> dict[str, str]:
-    """Return what identifies this process's monotonic clock. Processes with equal dictionaries read one clock."""
+    """Return what identifies this process's monotonic clock. Processes with equal results read the same clock."""
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     offsets = Path("/proc/self/timens_offsets")
     return {"boot_id": boot_id, "timens": " ".join(offsets.read_text().split()) if offsets.exists() else ""}
 
 
 def reading() -> dict[str, int]:
-    """Return a (monotonic, wall) pair, taken as close together as Python can."""
+    """Return the monotonic and the wall clock, read as close together as Python can."""
     return {"mono_ns": mono_ns(), "wall_ns": wall_ns()}

@@ -1,9 +1,9 @@
-"""Two campaigns compared, or two variants of one: what differs, by how much, and the smallest difference to be seen.
+"""Compare two campaigns, or two variants of one: what differs, by how much, and the smallest detectable difference.
 
-For each experiment, group and path it says how much later the second one was back, and how much longer each phase took,
-each with a 95 % interval. For each experiment and group it gives the pass rates, and how likely such a difference is
-between two samples of one and the same system. What differs in settings and versions stands beside it. Campaigns of
-unlike scenarios, places or machines are refused, since their difference would be about those.
+For each experiment, group and path, this shows how much later the second one was back, and how much longer each phase
+took, with 95 % intervals. For each experiment and group it shows the pass rates, and how likely such a difference is
+between two samples of the same system. It also shows the settings and versions that differ. Campaigns with unlike
+scenarios, places or machines are refused, because these would cause the differences.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ VERSIONS = "versions."
 
 
 def compare(first: Path, second: Path, *, unlike: bool = False) -> list[str]:
-    """Return the sentences of a comparison. Raises ScenarioError if it would not be fair, unless `unlike` is set."""
+    """Return the lines of a comparison. Raises ScenarioError if the campaigns are unlike, unless `unlike` is set."""
     both = frames.load(first), frames.load(second)
     differing = list(_unlike(*both))
     if differing and not unlike:
@@ -31,10 +31,7 @@ def compare(first: Path, second: Path, *, unlike: bool = False) -> list[str]:
 
 
 def compare_variants(directory: Path) -> list[str]:
-    """Return the sentences about a campaign's second variant beside its first.
-
-    Raises ScenarioError if there are not two.
-    """
+    """Return the lines that compare a campaign's two variants. Raises ScenarioError if there are not two."""
     played = frames.load(directory)
     if len(played.variants) != 2:
         raise ScenarioError(
@@ -57,7 +54,7 @@ TITLES = ("difference", "at 95 %", "so it is", "could be seen", "in")
 
 
 def lines(paths: Sequence[Difference], phases: Sequence[Difference]) -> list[str]:
-    """Return the table as aligned lines of text: each path, and its phases below it."""
+    """Return the table as aligned lines of text: each path, and below it its phases."""
     rows = [("", *TITLES)] if paths else []
     for path in paths:
         rows.append((", ".join(path.where), *path.cells))
@@ -70,12 +67,12 @@ def lines(paths: Sequence[Difference], phases: Sequence[Difference]) -> list[str
 
 
 def differences(first: Frames, second: Frames, *, paired: bool) -> tuple[list[Difference], list[Difference]]:
-    """How much later each path was back that worked in both, in each experiment and group, and each phase by itself.
+    """Return how much later each path was back, and how much longer each phase took, for paths that worked in both.
 
-    With `paired`, each trial is compared with the one that has its seed. That is not done if the trials of an
-    experiment fall into several groups: chance decides the group, so that the two of a pair may be of different ones.
-    Differences have Holm's correction, among the paths and among the phases. So at most one comparison in twenty tells
-    of one that is none, however many paths there are.
+    With `paired`, trials of the same seed are compared. This is not done if the trials of an experiment fall into
+    several groups, because chance decides the group, so the trials of a pair may be in different ones. Holm's
+    correction is applied among the paths and among the phases: if nothing differs, at most one comparison in twenty
+    shows a difference, however many paths there are.
     """
     families = []
     for both in (map(_by_path, (first, second)), map(_by_phase, (first, second))):
@@ -93,7 +90,7 @@ def differences(first: Frames, second: Frames, *, paired: bool) -> tuple[list[Di
 
 
 def _by_path(one: Frames) -> Iterator[tuple[tuple[str, ...], Table]]:
-    """When each path that worked was back: 0 without an outage, and infinite if the outage was not over."""
+    """Yield when each path that worked was back: 0 without an outage, infinite if the outage did not end."""
     worked = one.paths.query("measure == 'recovered' and state == 'works' and not application")
     yield from _grouped(one, worked.assign(seconds=worked["middle_s"].fillna(0.0)), ["path"])
 
@@ -103,7 +100,10 @@ def _by_phase(one: Frames) -> Iterator[tuple[tuple[str, ...], Table]]:
 
 
 def _grouped(one: Frames, table: Table, more: list[str]) -> Iterator[tuple[tuple[str, ...], Table]]:
-    """Group a table by experiment, group and the columns `more`, without void trials, which measured nothing."""
+    """Group a table by experiment, group and the columns `more`.
+
+    Void trials are left out, because they measured nothing.
+    """
     known = one.trials.loc[~one.trials["void"].astype(bool), [*OF_TRIAL, "seed"]]
     for key, mine in table.merge(known, on=OF_TRIAL).groupby([*POOLED, *more], sort=False):
         yield tuple(map(str, key)), mine
@@ -114,13 +114,13 @@ def _values_s(mine: Table) -> Floats:
 
 
 def _pairs(first: Table, second: Table) -> tuple[Floats, Floats]:
-    """Return the seconds of each pair of trials that share a seed. A trial whose partner is missing is left out."""
+    """Return the seconds of each pair of trials with the same seed. A trial without a partner is left out."""
     both = first.merge(second, on="seed", suffixes=("_a", "_b"))
     return both["seconds_a"].to_numpy(float), both["seconds_b"].to_numpy(float)
 
 
 def _said(key: Iterable[str]) -> tuple[str, ...]:
-    """`kill-master lower`, `service/new`; of a phase also `detection`."""
+    """Return labels such as `kill-master lower`, `service/new` and, for a phase, `detection`."""
     experiment, group, *more = key
     return " ".join(filter(None, (experiment, group))), *more
 
@@ -137,7 +137,7 @@ def _unlike(first: Frames, second: Frames) -> Iterator[str]:
 
 
 def _settings(first: Frames, second: Frames) -> Iterator[str]:
-    """The effective settings and the versions that differ; their columns are those with a dot."""
+    """Yield the effective settings and the versions that differ. Their columns have a dot in the name."""
     for column in dict.fromkeys([*first.trials.columns, *second.trials.columns]):
         values = [_values(one, column) for one in (first, second)]
         if "." in column and values[0] != values[1]:
@@ -146,7 +146,7 @@ def _settings(first: Frames, second: Frames) -> Iterator[str]:
 
 
 def _passes(first: Frames, second: Frames) -> Iterator[str]:
-    """Compare how many of the conclusive trials of each group passed, and say how many were inconclusive."""
+    """Yield for each group how many conclusive trials passed in both, and how many trials were inconclusive."""
     counts: list[dict[str, tuple[int, int, int]]] = []
     for one in (first, second):
         counts.append({})

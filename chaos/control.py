@@ -1,8 +1,8 @@
-"""The chaostoolkit control that every experiment of ours names: under `chaos run` it opens a campaign of one trial.
+"""The chaostoolkit control that our experiments name. Under `chaos run` it opens a campaign of one trial.
 
-Where a trial is open already, as in a worker of `failover run`, it does nothing and loads nothing. chaostoolkit
-forgives a control that fails, so nothing here may be relied on for recording: an experiment's first steady-state probe
-is `recording_is_live`, which fails where no trial is open.
+In a worker of `failover run`, where a trial is already open, it does nothing. chaostoolkit ignores a failing control,
+so the recording must not depend on it: an experiment's first steady-state probe is `recording_is_live`, which fails if
+no trial is open.
 """
 
 from typing import Any
@@ -13,14 +13,17 @@ from chaos.errors import HarnessError
 from chaos.experiment import session
 
 _open: list[Any] = []
-"""The campaign that was opened here. chaostoolkit calls functions and has no place for an object of ours."""
+"""The open campaign. It is global, because chaostoolkit calls plain functions."""
 
 
 def before_experiment_control(context: dict[str, Any], configuration: dict[str, Any], **_: Any) -> None:  # noqa: ANN401
-    """Open the trial and return when it is ready. Of all exceptions only InterruptExecution stops an experiment."""
+    """Open the trial, and return when it is ready.
+
+    Raises InterruptExecution, the only exception that stops chaostoolkit.
+    """
     if session.is_open():
         return
-    from chaos.control_campaign import OneTrial  # what this loads costs seconds that a worker need not spend
+    from chaos.control_campaign import OneTrial  # takes seconds to import, and workers do not need it
 
     try:
         _open.append(OneTrial.begun(context, configuration))
@@ -29,6 +32,6 @@ def before_experiment_control(context: dict[str, Any], configuration: dict[str, 
 
 
 def after_experiment_control(context: dict[str, Any], state: dict[str, Any], **_: Any) -> None:  # noqa: ANN401
-    """Close the trial. `chaos run` exits by what the journal says, so it is told the verdict there."""
+    """Close the trial, and put its verdict into the journal, from which `chaos run` derives its exit code."""
     if _open:
         state["deviated"] = not _open.pop().ended(state)

@@ -1,7 +1,7 @@
-"""A campaign of one trial, whose experiment is played by a chaostoolkit that already runs (`chaos run`).
+"""A campaign of one trial, whose experiment is played by a running chaostoolkit (`chaos run`).
 
-The options of chaos.options come from the environment, as `FAILOVER_SCENARIO` for `--scenario`, or from the
-experiment's configuration under the same names in small letters.
+The options of chaos.options come from the environment, such as `FAILOVER_SCENARIO` for `--scenario`, or from the
+experiment's configuration under the same names in lower case.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ SUFFIXES = (".yaml", ".yml", ".json")
 
 
 class OneTrial:
-    """`begin` returns when the experiment may be played; `ended` is given its journal."""
+    """A campaign of one trial. `begun` returns when the experiment may be played. `ended` gets its journal."""
 
     def __init__(self, options: Options) -> None:
         self._terminal = Terminal()
@@ -42,7 +42,7 @@ class OneTrial:
 
     @classmethod
     def begun(cls, experiment: Mapping[str, Any], configuration: Mapping[str, Any]) -> Self:
-        """Open the trial. Raises HarnessError if that fails; what was recorded until then is reported."""
+        """Open the trial. Raises HarnessError if that fails. What was recorded until then is reported."""
         one = cls(options(experiment, {**configuration, **os.environ}))
         try:
             one._begin()
@@ -52,7 +52,10 @@ class OneTrial:
         return one
 
     def ended(self, journal: Journal) -> bool:
-        """Let the trial go on to its end, report it, and return whether it passed. Our own errors are told here."""
+        """Let the trial run to its end, report it, and return whether it passed.
+
+        Our own errors are shown, not raised.
+        """
         self._journal.set_result(journal)
         try:
             awake(self._trial, limits_s(self._campaign.loaded.scenario))
@@ -85,7 +88,7 @@ class OneTrial:
 
 
 def options(experiment: Mapping[str, Any], given: Mapping[str, Any]) -> Options:
-    """Return what `chaos run` was asked; raises ScenarioError for a variable that cannot be read."""
+    """Return the options for `chaos run`. Raises ScenarioError for a variable that cannot be read."""
     try:
         said = from_environment(given)
     except ValueError as error:
@@ -94,7 +97,7 @@ def options(experiment: Mapping[str, Any], given: Mapping[str, Any]) -> Options:
 
 
 def source(experiment: Mapping[str, Any]) -> Path:
-    """Return the experiment's file, from the command line: chaostoolkit does not say where it had it from."""
+    """Return the experiment's file, from the command line, because chaostoolkit does not pass it on."""
     files = [Path(word) for word in sys.argv[1:] if word.endswith(SUFFIXES) and Path(word).is_file()]
     if len(files) != 1:
         raise ScenarioError(f'"{experiment.get("title")}": give its file, alone, as in `chaos run experiments/x.yaml`')

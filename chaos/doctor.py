@@ -1,6 +1,6 @@
-"""What `failover doctor` says: whether a run could start here, and what to type where it could not.
+"""`failover doctor`: whether a run could start here, and how to fix it if not.
 
-What a place needs is asked by chaos.cluster.here, as a run asks it.
+chaos.cluster.here has the checks of each place, which a run makes too.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from chaos.scenario.lookup import experiments, scenarios
 
 @dataclass(frozen=True, slots=True)
 class CheckLine:
-    """One line of what `failover doctor` prints. If the check failed, `text` says what fixes it."""
+    """One line of the output of `failover doctor`. If the check failed, `text` says how to fix it."""
 
     ok: bool
     text: str
@@ -42,11 +42,11 @@ async def shipped_files() -> str:
 
 
 ALWAYS = (python, shipped_files)
-"""What a run needs wherever it runs."""
+"""The checks for every place."""
 
 
 def examine(checks: Iterable[Check]) -> list[CheckLine]:
-    """Make every check, in order, and return a line for each. One that fails does not keep the next from being made."""
+    """Make every check in order, and return a line for each. A failed check does not prevent the next."""
     made = []
     for check in checks:
         try:

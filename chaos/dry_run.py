@@ -1,7 +1,7 @@
-"""`failover run --dry-run`: what a run would do, where, with which rights and load, and for how long at most.
+"""`failover run --dry-run`: print what a run would do, where, with which permissions and load, and for how long.
 
-It reads files and asks no cluster. What a run refuses before it deploys anything, such as a misspelt experiment, is
-refused here too. Where nobody says on what to play, the container engine is asked whether it is there, as a run does.
+It reads files and contacts no cluster. What a run refuses before it deploys anything, such as a misspelt experiment, is
+refused here too. Without `--on`, it checks whether kind can run here, as a run does.
 """
 
 import os
@@ -31,13 +31,13 @@ from chaos.trial.steps import AUDIT_S, DEADLINES_S, MASTER_S, WARM_UP_SHARE
 WIDTH = 110
 VALUE_BYTES = Load(deadline_s=0, keys="", ttl_s=0, database=0, master="").value_bytes
 KIND_FIRST_S = 300.0
-"""How long kind usually takes at first, to make its nodes and to bring images to them. It is no limit."""
+"""How long kind usually takes the first time, to make nodes and load images. It is not a limit."""
 Lines = Iterator[tuple[str, str]]
-"""Pairs of a heading and a sentence. The heading is empty if it is the same as the one before."""
+"""Pairs of a heading and a sentence. An empty heading means the previous one."""
 
 
 def text(options: Options) -> str:
-    """Return all of it, as lines for a terminal. Raises ScenarioError for what cannot be played as asked."""
+    """Return everything as lines for a terminal. Raises ScenarioError if the run would be refused."""
     return "\n".join(
         textwrap.fill(
             sentence, WIDTH, initial_indent=f"{heading:<10}", subsequent_indent=" " * 12, break_long_words=False
@@ -171,9 +171,9 @@ def _activity(activity: dict[str, Any]) -> str:
 
 
 def longest_s(scenario: Scenario, experiment: Experiment) -> float:
-    """Return the most seconds that one trial takes, each of its steps at its limit.
+    """Return the longest duration of one trial in seconds, with each of its steps at its limit.
 
-    Activities that are not ours are not counted, since nobody knows before how long they take.
+    Activities of others are not counted, because their duration is not known.
     """
     limits = scenario.limits
     baselines = 1 + sum(one > scenario.deadline for one in DEADLINES_S)
@@ -204,7 +204,7 @@ def _at_most(scenario: Scenario, experiments: list[Experiment], trials: int, sid
 
 
 def span(seconds: float) -> str:
-    """As in `2 min 40 s`, and above an hour without seconds."""
+    """Return a duration such as `2 min 40 s`, or without seconds from an hour on."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     parts = [(hours, "h"), (minutes, "min"), (0 if hours else rest, "s")]

@@ -16,70 +16,71 @@ from typing import ClassVar
 
 
 class HarnessError(Exception):
-    """Anything that is the harness's own failing; its text is one sentence for the user, without a traceback."""
+    """A failure of the harness itself. Its text is a sentence for the user, who gets no traceback."""
 
     exit_code: ClassVar[int] = 4
 
 
 class ScenarioError(HarnessError):
-    """A file or an option that cannot be used as written."""
+    """A file or an option is wrong."""
 
     exit_code = 2
 
 
 class SetupError(HarnessError):
-    """Something is missing, or the system never became healthy."""
+    """Something is missing, or the system did not become healthy."""
 
     exit_code = 3
 
 
 class NeverHealthyError(SetupError):
-    """The system cannot become healthy as it is written, so that nobody waits for it or deploys it anew."""
+    """The system cannot become healthy as it is configured, so waiting or deploying it anew is useless."""
 
 
 class CrowdedError(SetupError):
-    """The machine was too crowded to measure a trial, which says nothing of the system or of the next trial."""
+    """The machine was too busy to measure a trial. This says nothing about the system or a later trial."""
 
 
 class FaultError(HarnessError):
-    """A fault that could not be applied or undone."""
+    """A fault could not be applied or undone."""
 
 
 class RecordingError(HarnessError):
-    """A recording that cannot be read."""
+    """A recording cannot be read."""
 
 
 class NoCampaignError(RecordingError):
-    """A directory that was named and is not there, or holds no campaign: nothing is wrong with any recording."""
+    """A directory does not exist or contains no campaign."""
 
     exit_code = 2
 
 
 class ExperimentError(HarnessError):
-    """An experiment that was not played as it is written."""
+    """An experiment was not played as it is written."""
 
 
 class InterruptedTrial(HarnessError):
-    """A signal, or the end of whoever started it, ended a trial early. What was done to the system is undone."""
+    """A signal, or the end of the parent process, ended a trial early. All faults were undone."""
 
     exit_code = 130
 
 
 PASS, FAIL, INCONCLUSIVE = 0, 1, 5
 EXIT_CODES = {"pass": PASS, "fail": FAIL, "inconclusive": INCONCLUSIVE}
-"""The exit code of each verdict; that of an error is on its class."""
+"""The exit code of each verdict. The exit code of an error is in its class."""
 
 
 def error_named(name: str) -> type[HarnessError]:
-    """The class of an error that another process told of by its name; HarnessError if there is none of that name."""
+    """Return the error class of this name, for an error in another process, or HarnessError if there is none."""
     known = [*HarnessError.__subclasses__(), *SetupError.__subclasses__()]
     return next((one for one in known if one.__name__ == name), HarnessError)
 
 
 def worst(error: BaseException) -> HarnessError:
-    """The error that the user should read first, of a trial that failed while it was played and while it was undone.
+    """Return the error that the user should read first, of a trial that failed while it was played or undone.
 
-    A fault that was not undone comes before anything. Otherwise what went wrong first is the cause of the rest.
+    An error about a fault that was not undone comes first. Otherwise the earliest error does, because it caused the
+    others.
     """
     found = in_time(error)
     faults = [one for one in found if isinstance(one, FaultError)]
@@ -87,7 +88,7 @@ def worst(error: BaseException) -> HarnessError:
 
 
 def in_time(error: BaseException) -> list[HarnessError]:
-    """The harness's own errors in a group, in the order in which they were raised; none for a mistake in the program.
+    """Return the HarnessErrors in a group, in the order in which they were raised. Other exceptions are left out.
 
     An error that was raised while another one was handled comes after that one.
     """

@@ -1,8 +1,8 @@
-"""Many trials as tables: the one door to pandas. `import chaos; chaos.load("reports/2026-11-26T0130-stock")`.
+"""Many trials as pandas tables: `import chaos; chaos.load("reports/2026-11-26T0130-stock")`.
 
-Only what concerns many trials imports this module. Playing a trial and analysing it need no tables, and pandas takes
-most of a second to load. Every table is tidy: one row for each trial, path and measure, and every unit is in a name.
-docs/frames.md answers three questions with them.
+Only code about many trials imports this module: playing and analysing a trial need no tables, and pandas takes most of
+a second to load. Every table is tidy, with one row per trial, path and measure. Units are in the names of columns.
+docs/frames.md answers three questions with these tables.
 """
 
 import math
@@ -52,21 +52,21 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """The columns of each table after KEYS and before the covariates."""
 NUMBERS = ("_s", "_percent", "_ordinal", "seconds", "least", "most", "limit", "load1")
-"""The endings of the names of columns of numbers. Columns of settings have a dot in their name, and hold text."""
+"""How the names of numeric columns end. Columns of settings have a dot in their names, and contain text."""
 _CLAIM_OF = {"recovered": "recovery", "downtime": "downtime"}
 _CLAIM_OF_MILESTONE = {milestone: claim for claim, milestone in MILESTONE_OF.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Frames:
-    """The tables of one campaign or of several. `campaign` and `trial` together name a trial in each of them.
+    """The tables of one or several campaigns. `campaign` and `trial` together identify a trial in each table.
 
-    A measured time has `least_s`, `most_s` and their `middle_s`. Of what was not over when watching ended, `censored`
-    is true, `least_s` is how long it had lasted, and the other two are infinite: it sorts as the longest and is never
-    taken for a value. What did not happen has none of the three. `verdict`, `limit_s` and `gate` are those of the
-    target that the measure is held against. The covariates stand in every table, settings and versions in `trials`.
-    A trial is `void` where the harness cannot vouch for it: then its times are those of nothing. `not_there` says of
-    each campaign that lacks some of its trials which they are: they are in no table.
+    A measured time has `least_s`, `most_s` and `middle_s`. If something had not ended when watching did, `censored` is
+    true, `least_s` is how long it had lasted, and the other two are infinite, so that it sorts last and is never taken
+    for a value. If something did not happen, all three are missing. `verdict`, `limit_s` and `gate` are those of the
+    measure's target. The covariates are in every table; settings and versions are in `trials`. A `void` trial is one
+    that the harness cannot vouch for, so its times mean nothing. `not_there` maps a campaign to a sentence on those of
+    its trials that are missing.
     """
 
     trials: pd.DataFrame
@@ -80,18 +80,18 @@ class Frames:
 
     @property
     def variants(self) -> list[str]:
-        """The variants that were played, in the order in which they were first played."""
+        """The variants that were played, in the order of their first trials."""
         return list(dict.fromkeys(self.trials["variant"]))
 
     def of_variant(self, name: str) -> "Frames":
-        """Return the tables of one variant alone."""
+        """Return the tables with one variant only."""
         tables = {table: getattr(self, table) for table in COLUMNS}
         return replace(self, **{table: rows[rows["variant"] == name] for table, rows in tables.items()})
 
     def operations(self, trial: int, campaign: str | None = None) -> pd.DataFrame:
-        """Return every operation of one trial, in seconds from t = 0. `campaign` is needed where there are several.
+        """Return every operation of one trial, in seconds from t = 0. `campaign` is needed if there are several.
 
-        Raises RecordingError where that trial was not recorded here.
+        Raises RecordingError if the trial's recording is not there.
         """
         if campaign is None and len(self.folders) == 1:
             campaign = next(iter(self.folders))
@@ -124,9 +124,9 @@ class Frames:
 
 
 def load(*directories: str | Path) -> Frames:
-    """Return the tables of the campaigns in these directories: of a campaign's own, or of one that holds campaigns.
+    """Return the tables of these campaigns. A directory is a campaign's, or contains campaigns.
 
-    Raises RecordingError where there is no campaign that was analysed, or where one is given twice.
+    Raises RecordingError if a directory has no analysed campaign, or if a campaign is given twice.
     """
     found: dict[str, tuple[Path, CampaignResult]] = {}
     for folder in (one for directory in directories for one in _campaigns(Path(directory))):
@@ -138,7 +138,7 @@ def load(*directories: str | Path) -> Frames:
 
 
 def of(results: Iterable[CampaignResult], folders: Mapping[str, Path] | None = None) -> Frames:
-    """Return the tables of results. Without `folders` there are no operations."""
+    """Return the tables of results. Without `folders`, operations cannot be read."""
     each = list(results)
     found = _frames(((_campaign(result), trial) for result in each for trial in result.trials), folders or {})
     missing = {result.name: not_there(result.trials, result.manifest) for result in each}
@@ -146,7 +146,7 @@ def of(results: Iterable[CampaignResult], folders: Mapping[str, Path] | None = N
 
 
 def of_trials(trials: Iterable[TrialResult]) -> Frames:
-    """The tables of trials that are not yet put together into a campaign's result, and so have no campaign's name."""
+    """Return the tables of single trials, without a campaign."""
     return _frames((({"campaign": ""}, trial) for trial in trials), {})
 
 
@@ -235,7 +235,7 @@ def _path(path: PathResult) -> Iterator[Row]:
 
 
 def _milestones(trial: TrialResult) -> Iterator[Row]:
-    """The system's, each claim's even where it does not apply, and then the pointer of every path and what follows."""
+    """Yield the system's milestones, even of claims that do not apply, and then pointer and routable of every path."""
     system = {**dict.fromkeys(MILESTONE_OF.values(), NOT_APPLICABLE), **trial.milestones}
     each: list[tuple[str, str, Milestone | None]] = [("", name, milestone) for name, milestone in system.items()]
     for path in trial.paths.values():
@@ -257,7 +257,7 @@ def _milestones(trial: TrialResult) -> Iterator[Row]:
 
 
 def _phases(path: PathResult) -> Iterator[Row]:
-    """The phases of the fault's first durable window, and then the time that no phase explains."""
+    """Yield the phases of the first durable outage after the fault, and then the time that no phase explains."""
     if path.head is None or path.application:
         return
     for phase in path.head.phases:

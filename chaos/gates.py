@@ -1,9 +1,8 @@
-"""Whether a night is red: by what is promised, by what is known of a system, or by the nights before it.
+"""The gates of `failover check`: whether a nightly campaign fails.
 
-The gate *claim* is the campaign's verdict. The gate *known* holds each experiment and path to `expected.yaml`, and
-everything that is not in there to a pass; it is red on any change, and so on a pass that nobody expected. The gate
-*regression* holds a night to those before it, and is red only when fresh trials confirm its alarm. All read
-summary.json and nothing else.
+The gate *claim* is the campaign's verdict. The gate *known* compares each path of each experiment with `expected.yaml`,
+or with a pass if it is not in that file; any change fails, even an unexpected pass. The gate *regression* compares a
+night with the earlier ones, and fails only if fresh trials confirm its alarm. All gates read summary.json only.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,16 +26,16 @@ if TYPE_CHECKING:
 
 SUMMARY = "summary.json"
 SYSTEM = "system"
-"""The word in place of a path for what is promised of the whole system: losses, one master, how many failovers."""
+"""Takes the place of a path for promises about the whole system: losses, a single master, the number of failovers."""
 WORST_FIRST = ("fail", "undecided", "pass")
 CODES = {"fail": FAIL, "undecided": INCONCLUSIVE, "pass": PASS}
 
 
 class Expected(BaseModel):
-    """What is known of one path in one experiment, why, who is to change it, and until when that may stay so.
+    """The expected result of one path in one experiment, the reason, who is to change it, and until when it may stay.
 
-    `range` is when the path is back, from t = 0; every trial has to be within it. The verdict `any` is of a path that
-    is late in some trials and in time in others, as chance has it.
+    `range` is when the path is back, from t = 0, in every trial. With the verdict `any`, a path may be late in some
+    trials and in time in others.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,7 +50,7 @@ class Expected(BaseModel):
 
 
 class _File(BaseModel):
-    """An `expected.yaml`."""
+    """The content of an `expected.yaml`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -60,14 +59,14 @@ class _File(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Gated:
-    """One path of an experiment, or the system, beside what was expected of it: fail is red, undecided is not known."""
+    """The result of a gate for one path of an experiment, or for the system."""
 
     verdict: Literal["pass", "fail", "undecided"]
     sentence: str
 
 
 def expected(path: Path) -> tuple[Expected, ...]:
-    """Return what a file expects. Raises ScenarioError with the line of whatever is wrong in it."""
+    """Return the entries of an expected.yaml. Raises ScenarioError with the line of an error."""
     source = read(path, what=path.name)
     try:
         found = _File.model_validate(source.data).expected
@@ -82,7 +81,10 @@ def expected(path: Path) -> tuple[Expected, ...]:
 
 
 def known(result: CampaignResult, entries: Sequence[Expected], today: date) -> list[Gated]:
-    """Everything that was played, held to what is expected of it, and every expectation that nothing was held to."""
+    """Compare everything that was played with what is expected.
+
+    An expectation for something that was not played fails.
+    """
     by_place = {(one.experiment, one.path): one for one in entries}
     held = [
         _held(experiment, path, by_place.pop((experiment, path), None), told, today)
@@ -96,14 +98,14 @@ def known(result: CampaignResult, entries: Sequence[Expected], today: date) -> l
 
 
 def code(held: Iterable[Gated]) -> int:
-    """Return the exit code: red where anything changed, inconclusive where something is not known."""
+    """Return the exit code: fail if anything fails, inconclusive if anything is undecided, or else pass."""
     worst = min((WORST_FIRST.index(one.verdict) for one in held), default=WORST_FIRST.index("undecided"))
     return CODES[WORST_FIRST[worst]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
-    """What `failover check` was asked. `nights` is the directory of all nights, `max_age` in seconds."""
+    """The options of `failover check`. `nights` is the directory of all nights. `max_age` is in seconds."""
 
     require: str
     gate: str
@@ -114,7 +116,7 @@ class Asked:
 
 
 def judge(folder: Path, asked: Asked, now: datetime) -> tuple[list[str], int]:
-    """Return what became of the campaign in `folder`, in lines and as an exit code."""
+    """Return the results of the campaign in `folder` as lines, and the exit code."""
     result = summary.load(folder / SUMMARY)
     if asked.max_age is not None and (why := too_old(result.manifest, asked.max_age, now)):
         return [f"fail: {why}"], FAIL
@@ -139,7 +141,7 @@ def judge(folder: Path, asked: Asked, now: datetime) -> tuple[list[str], int]:
 
 
 def regression(nights_in: Path, tonight: str) -> "tuple[list[Gated], list[Tonight]]":
-    """Tonight's campaign held to the nights before it that match, and its alarms, which nothing has confirmed yet."""
+    """Compare tonight's campaign with the earlier nights that match. Return the results and the unconfirmed alarms."""
     from chaos.analysis import nights  # with pandas, which no other gate needs
 
     held = nights.hold(nights.load(nights_in), tonight)
@@ -152,9 +154,9 @@ def regression(nights_in: Path, tonight: str) -> "tuple[list[Gated], list[Tonigh
 
 
 def confirm(alarms: "Sequence[Tonight]", nights_in: Path, manifest: dict[str, Any]) -> list[Gated]:
-    """Play the experiments that have an alarm again, twice as often as a night does, and say which alarms come again.
+    """Play the experiments with an alarm again, twice as many trials as in a night, and return which alarms recur.
 
-    These trials are kept beside the nights, in `confirmations`, and no later night is compared with them.
+    These trials are stored beside the nights, in `confirmations`. Later nights are not compared with them.
     """
     from chaos import campaign, frames
     from chaos.analysis import nights
@@ -186,7 +188,7 @@ def confirm(alarms: "Sequence[Tonight]", nights_in: Path, manifest: dict[str, An
 
 
 def too_old(manifest: dict[str, Any], most_s: float, now: datetime) -> str:
-    """Say that no night has reported for too long. Return an empty string if one has."""
+    """Return a sentence if the newest campaign is too old, or else an empty string."""
     begun = datetime.fromisoformat(str(manifest.get("started") or "1970-01-01T00:00:00Z"))
     hours = (now - begun.astimezone(UTC)).total_seconds() / 3600
     if hours * 3600 <= most_s:
@@ -196,7 +198,7 @@ def too_old(manifest: dict[str, Any], most_s: float, now: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What one trial says of a path: the verdict of its gates, and when it was back.
+    """The result of one path in one trial: the verdict of its gates, and when it was back.
 
     `back_s` is 0 for a path that was never out, and None for one that did not come back.
     """
@@ -215,7 +217,7 @@ def _seen(trials: Iterable[TrialResult]) -> dict[tuple[str, str], list[_Seen]]:
 
 
 def _of_trial(trial: TrialResult) -> Iterator[tuple[str, str, float | None]]:
-    """(path, verdict, back) of everything that gates. A trial that is void says nothing of any."""
+    """Yield the path, verdict and `back_s` of everything that gates. A void trial yields undecided for each."""
     void = trial.verdict is Verdict.INCONCLUSIVE and any(one.voids and not one.path for one in trial.doubts)
     places: dict[str, tuple[Iterable[TargetResult], float | None]] = {SYSTEM: (trial.targets.values(), None)}
     for path in trial.paths.values():

@@ -1,6 +1,6 @@
-"""`failover init`: writes a scenario from what runs, in a namespace or behind a Sentinel, and changes nothing there.
+"""`failover init`: write a scenario for the system in a namespace or behind a Sentinel. Nothing there is changed.
 
-The top of the file says what is missing. What cannot be found out is asked for in a comment beside its key. The file
+A comment at the top of the file lists what is missing. What cannot be found out is a comment beside its key. The file
 can be used as it is.
 """
 
@@ -39,7 +39,7 @@ NEVER_KNOWN = "asked: what is promised to those who use it? Until you say, 15 s 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DraftKey:
-    """A key of the file. `value` is more entries or what YAML can hold; with `asked` the line is a comment."""
+    """A key of the file. `value` is a list of further keys, or a YAML value. With `asked` the line is a comment."""
 
     key: str
     value: "Sequence[DraftKey] | Any"
@@ -49,7 +49,7 @@ class DraftKey:
 
 @dataclass(kw_only=True, slots=True)
 class Draft:
-    """A scenario that is being written: what it was made from, what is missing, and its keys."""
+    """A scenario that is being written: the command that it comes from, remarks on what is missing, and its keys."""
 
     origin: str
     remarks: list[str] = field(default_factory=list)
@@ -87,7 +87,7 @@ def _lines(entry: DraftKey, indent: str) -> Iterator[str]:
 
 
 def begin(given: Mapping[str, Any]) -> tuple[Path, list[str]]:
-    """Write what the options of `failover init` ask for. Return the file, and sentences that its user should read."""
+    """Carry out `failover init` with these options. Return the file, and sentences for the user."""
     if given["sentinel"]:
         try:
             address = parse_address(given["sentinel"])
@@ -106,12 +106,12 @@ def begin(given: Mapping[str, Any]) -> tuple[Path, list[str]]:
 
 
 def folder_of(out: Path) -> Path:
-    """Return the scenario's folder: `out` may name it, or the file in it."""
+    """Return the scenario's folder. `out` is the folder or the file in it."""
     return out.parent if out.suffix in (".yaml", ".yml") else out
 
 
 def write(draft: Draft, out: Path) -> Path:
-    """Write the file and load it as a run would, so that what is written can be used. An existing file is kept."""
+    """Write the file, and load it as a run would, to check it. Raises ScenarioError if the file exists."""
     file = out if out.suffix in (".yaml", ".yml") else out / SCENARIO
     if file.exists():
         raise ScenarioError(f"{file} is there already and is kept; name another folder with --out")
@@ -131,7 +131,10 @@ def kubeconfig_of(given: Path | None) -> Path:
 async def from_namespace(
     kubeconfig: Path, context: str, namespace: str, *, name: str, manifests: Sequence[str]
 ) -> Draft:
-    """Return what runs in a namespace. Raises ScenarioError where that is no Redis with Sentinel, or more than one."""
+    """Return a draft for the system in a namespace.
+
+    Raises ScenarioError if there is no Redis with Sentinel, or several.
+    """
     with Api(kubeconfig, context) as api:
         objects = await look(api, namespace)
         system = found(objects, name)
@@ -142,7 +145,7 @@ async def from_namespace(
 
 
 def drafted(system: FoundSystem, namespace: str, *, origin: str, manifests: Sequence[str] = ()) -> Draft:
-    """Return the scenario of what was found."""
+    """Return the draft for the system that was found."""
     draft = Draft(origin=origin, remarks=system.remarks)
     about = f"Redis in namespace {namespace}, looked after by {system.by}"
     kube = [*_kube(system, namespace, manifests), *_connecting(system)]
@@ -252,9 +255,9 @@ def _promises(*, endpoint: bool) -> Iterator[DraftKey]:
 
 
 async def from_sentinel(address: str, accesses: Accesses, *, master: str | None) -> tuple[Draft, str]:
-    """Return what a Sentinel knows, as a scenario for `failover watch`, and its name for the master.
+    """Return a draft for `failover watch` of what a Sentinel knows, and the Sentinel's name for the master.
 
-    Raises SetupError with what helps.
+    Raises SetupError with advice.
     """
     async with _asked(address, accesses.sentinel, "Sentinel") as ask:
         known = {one["name"]: one for one in map(pairs, await ask("SENTINEL", "MASTERS"))}
@@ -341,7 +344,7 @@ Ask = Callable[..., Awaitable[Any]]
 
 @asynccontextmanager
 async def _asked(address: str, access: Access, what: str) -> AsyncIterator[Ask]:
-    """Ask one server. Raises SetupError where it does not answer, and where it refuses to."""
+    """Connect to one server. Raises SetupError if it does not answer, or refuses a command."""
     named = f"{what} {address}"
 
     async def ask(*words: str) -> Any:  # noqa: ANN401  a reply is any of RESP's types

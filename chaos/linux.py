@@ -1,6 +1,6 @@
-"""What we ask of Linux: system calls that Python 3.11 lacks, files that are written whole, the machine's class.
+"""Linux system calls that Python 3.11 lacks, atomic writing of files, and the class of the machine.
 
-The calls are made by ctypes. Newer versions of Python use that too, so that there is one way to test.
+The calls are made through ctypes in every version of Python, except for timerfd.
 """
 
 import ctypes
@@ -19,9 +19,9 @@ TFD_TIMER_ABSTIME = 1
 CLOCK_MONOTONIC = 1
 CLONE_NEWNET = 0x40000000
 CLONE_NEWUSER = 0x10000000
-"""The kinds of a network and of a user namespace, from <sched.h>."""
+"""The flags for a network namespace and a user namespace, from <sched.h>."""
 MNT_DETACH = 2
-"""From <sys/mount.h>: what is still open of a file system goes when it is closed."""
+"""From <sys/mount.h>: detach a file system now, and release it when its last file is closed."""
 PR_SET_PDEATHSIG = 1
 """From <sys/prctl.h>."""
 
@@ -47,14 +47,17 @@ def _checked(result: int) -> int:
 
 
 def timerfd() -> int:
-    """Return a non-blocking timerfd on CLOCK_MONOTONIC that `timerfd_at` sets. The caller closes it."""
+    """Return a non-blocking timerfd on CLOCK_MONOTONIC, for `timerfd_at`. The caller closes it."""
     if sys.version_info >= (3, 13):
         return os.timerfd_create(CLOCK_MONOTONIC, flags=os.TFD_NONBLOCK | os.TFD_CLOEXEC)
     return _checked(_libc.timerfd_create(CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC))
 
 
 def timerfd_at(fd: int, when_ns: int) -> None:
-    """Have a timerfd expire once, at `when_ns`, or never where that is 0. An expiry that was not read is forgotten."""
+    """Set a timerfd to expire once at `when_ns`, or never if that is 0.
+
+    An earlier expiry that was not read is dropped.
+    """
     if sys.version_info >= (3, 13):
         os.timerfd_settime_ns(fd, flags=os.TFD_TIMER_ABSTIME, initial=when_ns, interval=0)
         return
@@ -63,7 +66,7 @@ def timerfd_at(fd: int, when_ns: int) -> None:
 
 
 def setns(fd: int, kind: int) -> None:
-    """Move the calling thread into the namespace behind `fd`, as `os.setns` does from Python 3.12 on.
+    """Move the calling thread into the namespace behind `fd`, like `os.setns` from Python 3.12 on.
 
     Raises OSError: EPERM without CAP_SYS_ADMIN, EINVAL if `fd` is no namespace of this kind.
     """
@@ -71,38 +74,39 @@ def setns(fd: int, kind: int) -> None:
 
 
 def unshare(kinds: int) -> None:
-    """Move the calling thread into new namespaces, as `os.unshare` does from Python 3.12 on.
+    """Move the calling thread into new namespaces, like `os.unshare` from Python 3.12 on.
 
-    Raises OSError: EPERM if this user may not, EINVAL for a user namespace while the process has other threads.
+    Raises OSError: EPERM if the user is not allowed to, EINVAL for a user namespace while the process has other
+    threads.
     """
     _checked(_libc.unshare(kinds))
 
 
 def unmount(point: Path) -> None:
-    """Take a mount away at once, even if it is in use. Raises OSError, as EINVAL if nothing is mounted there."""
+    """Remove a mount, even if it is in use. Raises OSError, such as EINVAL if nothing is mounted there."""
     _checked(_libc.umount2(os.fsencode(point), MNT_DETACH))
 
 
 def apart(work: Callable[[], T]) -> T:
-    """Do `work` in a thread that ends after it, so that no other thread changes its namespaces. Returns its result."""
+    """Run `work` in a new thread and return its result. Changes of namespaces then affect no other thread."""
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(work).result()
 
 
 def die_with_parent() -> None:
-    """Have the kernel kill this process when the thread that started it ends. It outlives exec, but not a fork."""
+    """Have the kernel kill this process when the thread that started it ends. This survives exec but not fork."""
     _checked(_libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0))
 
 
 def write_whole(file: Path, text: str) -> None:
-    """Write a file as a whole or not at all: to a draft beside it, which then takes its name."""
+    """Write a file atomically: to a temporary file beside it, which is then renamed."""
     draft = file.with_name(f".{file.name}.new")
     draft.write_text(text)
     draft.replace(file)
 
 
 def machine() -> str:
-    """The class of this machine, as far as it decides how fast it is: its processor and how many cores we may use."""
+    """Return the class of this machine, as far as it affects speed: the processor, and how many cores we may use."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next(
         (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine()

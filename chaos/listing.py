@@ -1,4 +1,4 @@
-"""What `failover run --list` prints: what each experiment stands for, what it needs and where it can be played."""
+"""The output of `failover run --list`: what each experiment stands for, what it needs, and where it can be played."""
 
 import asyncio
 import inspect
@@ -21,7 +21,7 @@ from chaos.suites import SUITES, asked
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListedPlace:
-    """A place, and what can be played there. `missing` is what keeps everything from being played there now."""
+    """A place with its abilities. `missing` is why nothing can be played there now, or empty."""
 
     name: str
     can: frozenset[Ability]
@@ -30,13 +30,13 @@ class ListedPlace:
 
 
 def kind_with(scenario: Scenario) -> ListedPlace:
-    """Kind with this scenario's system, as far as it is known without a cluster that could be asked."""
+    """Return kind with this scenario's system, as far as it is known without asking a cluster."""
     cannot = kube.lacking(scenario)
     return ListedPlace(name="kind", can=frozenset(Ability) - cannot.keys(), cannot=cannot)
 
 
 def local() -> ListedPlace:
-    """Local, with this machine's level, kernel and server."""
+    """Return local, with the level, kernel and server of this machine."""
     try:
         cannot = lacking(usable_level(), servers.find(LocalServer()))
     except SetupError as error:
@@ -45,7 +45,7 @@ def local() -> ListedPlace:
 
 
 def places() -> list[ListedPlace]:
-    """Kind, which is asked whether it can run here, and local."""
+    """Return kind and local, after checking what each lacks."""
     try:
         asyncio.run(here.require("kind"))
         missing, on_kind = "", asyncio.run(here.kind_cannot())
@@ -55,8 +55,10 @@ def places() -> list[ListedPlace]:
 
 
 def listing(options: Options, at: Iterable[ListedPlace]) -> Iterator[str]:
-    """The places; every kind of fault with its proof and its undo, where nothing is chosen; each experiment with what
-    it stands for, what it needs and where it can be played; and the suites.
+    """Yield the places, the faults, the experiments and the suites.
+
+    Each fault has its proof and its undo; faults are left out if experiments are chosen. Each experiment has what it
+    stands for, what it needs, and where it can be played.
     """
     at = list(at)
     for place in at:
@@ -90,7 +92,7 @@ def _faults() -> Iterator[str]:
 
 
 def _where(experiment: Experiment, at: Iterable[ListedPlace]) -> str:
-    """Return where it can be played at all, and why not elsewhere."""
+    """Return where an experiment can be played, and why not elsewhere."""
     refused = {place.name: refusal("it", experiment.needs, place) for place in at}
     fits = " and ".join(name for name, why in refused.items() if not why)
     whys = "".join(f"; not on {name}: {why}" for name, why in refused.items() if why)

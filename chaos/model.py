@@ -1,4 +1,4 @@
-"""The nouns that every part shares. It needs the standard library only, since it ships into pods."""
+"""The types that every part shares. This module ships into pods and uses the standard library only."""
 
 import ipaddress
 from dataclasses import asdict, dataclass
@@ -8,10 +8,10 @@ from typing import Any, Literal, Self
 
 
 class Outcome(IntEnum):
-    """What became of one operation, as its row says.
+    """The outcome of an operation.
 
-    `FAILED` was surely not applied; `UNKNOWN` may have been applied. A row that was `IN_FLIGHT` when its writer died is
-    read as unknown. `EMPTY` marks space that no operation has used yet.
+    A `FAILED` operation was certainly not applied; an `UNKNOWN` one may have been. If its writer died, a row that is
+    `IN_FLIGHT` counts as unknown. `EMPTY` marks unused space in a file.
     """
 
     EMPTY = 0
@@ -23,7 +23,7 @@ class Outcome(IntEnum):
 
 
 class ErrorCode(IntEnum):
-    """Why an operation was not ok. The names are Redis's error prefixes and the kernel's words."""
+    """Why an operation was not ok. The names are Redis's error prefixes or the kernel's terms."""
 
     NONE = 0
     REFUSED = 1
@@ -55,16 +55,17 @@ class ErrorCode(IntEnum):
 
 
 WORKS_SHARE = 0.9
-"""A path works if this share of its baseline was good. A name that reaches one pod of three has less."""
+"""A path works if at least this share of its operations in the baseline was good. A name that leads to one of three
+pods at random has less."""
 
 
 class RowFlag(IntEnum):
-    """Bits of a row's flags."""
+    """The bits of a row's `flags`."""
 
     OPENED = 1
-    """This operation opened the connection that it used."""
+    """The operation opened the connection that it used."""
     DISCOVERED = 2
-    """Sentinel was asked for the master on behalf of this operation."""
+    """Sentinel was asked for the master for this operation."""
 
 
 class MemberKind(StrEnum):
@@ -72,20 +73,22 @@ class MemberKind(StrEnum):
     SENTINEL = "sentinel"
     OPERATOR = "operator"
     PROXY = "proxy"
-    """An HAProxy in front, through which clients reach the master. It is on the clients' side of every cut."""
+    """An HAProxy through which clients reach the master. Every cut leaves it on the clients' side."""
 
 
 Way = Literal["both", "in", "out"]
-"""Which packets a cut stops, as its network namespace sees them: those that come in, those that go out, or both."""
+"""Which packets a cut drops, as its network namespace sees them: incoming, outgoing, or both."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
-    """One process of the system under test, as the platform knows it now. A proxy has the port of its stats socket.
+    """One process of the system under test, as the platform reports it now.
 
-    `uid` changes when the pod is replaced under its old name, `container` when the process is restarted in place.
-    `domain` is the clock domain of the node it runs on. `aliases` are the other addresses that it goes by, each with
-    its port, such as the host name that it announces, or what Sentinel calls it where we reach it by another address.
+    A proxy's `port` is that of its stats socket.
+
+    `uid` changes when the pod is replaced under the same name, and `container` when the process is restarted in place.
+    `domain` is the clock domain of the member's node. `aliases` are its other addresses, with ports, such as a host
+    name that it announces, or its address in Sentinel's view if we reach it at another.
     """
 
     name: str
@@ -101,7 +104,7 @@ class Member:
 
     @property
     def ip_port(self) -> str:
-        """What events call `address`. An IPv6 address has no brackets, as Redis writes it."""
+        """The `address` in events. An IPv6 address has no brackets, as in Redis."""
         return f"{self.address}:{self.port}"
 
     def as_json(self) -> dict[str, Any]:
@@ -115,9 +118,9 @@ class Member:
 
 @lru_cache
 def split_address(address: str) -> tuple[str, int]:
-    """Host and port of `host:port`, of `[fd00::1]:6379`, and of `fd00::1:6379`, as Redis writes that.
+    """Return host and port of `host:port`, `[fd00::1]:6379` or `fd00::1:6379`, which is Redis's format.
 
-    A bare host has the port 0. This is the one place where an address is taken apart.
+    The port of a bare host is 0.
     """
     host, colon, port = address.rpartition(":")
     if not colon:
@@ -127,9 +130,9 @@ def split_address(address: str) -> tuple[str, int]:
 
 @lru_cache
 def canonical(address: str) -> str:
-    """Return the one way to write an address, so that two texts for the same one are equal: as Redis writes it.
+    """Return the canonical spelling of an address, which is Redis's, so that equal addresses are equal texts.
 
-    Example: `[FD00:0::1]:6379` is `fd00::1:6379`, and `Redis-A:6379` is `redis-a:6379`.
+    For example, `[FD00:0::1]:6379` becomes `fd00::1:6379`, and `Redis-A:6379` becomes `redis-a:6379`.
     """
     host, port = split_address(address)
     name = str(ipaddress.ip_address(host)) if is_literal(host) else host.lower().removesuffix(".")
@@ -138,7 +141,7 @@ def canonical(address: str) -> str:
 
 @lru_cache
 def is_literal(host: str) -> bool:
-    """Return whether it is an address, and not a name that has to be resolved."""
+    """Return whether the host is an IP address, and not a name to resolve."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -147,6 +150,6 @@ def is_literal(host: str) -> bool:
 
 
 def service_in(address: str) -> str:
-    """Return the Service that a client's address names, as in `redis` for `redis.ours.svc:6379`, or its address."""
+    """Return the Service in a client's address, such as `redis` in `redis.ours.svc:6379`, or the IP address."""
     host, _ = split_address(address)
     return host if is_literal(host) else host.partition(".")[0]

@@ -1,8 +1,8 @@
-"""What can be asked of a campaign, declared once: in the fields of `Options`.
+"""The options of a campaign, declared once, in the fields of `Options`.
 
-The command line makes click's options of them, the pytest plugin makes pytest's, and `chaos run` reads them from the
-environment, as `FAILOVER_SCENARIO` for `--scenario`. nox hands on what follows its `--` and knows none of them.
-This module loads the standard library only, so that `failover --help` is quick.
+The command line turns them into click options, the pytest plugin into pytest options, and `chaos run` reads them from
+the environment, such as `FAILOVER_SCENARIO` for `--scenario`. This module loads the standard library only, so that
+`failover --help` is quick.
 """
 
 import re
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 SCENARIOS = {"kind": "redis-operator", "local": "operator-model"}
-"""The scenario that is played where nobody names one, by the place where the system runs."""
+"""The default scenario of each place."""
 EXPERIMENTS = ("kill-master", "partition-master")
-"""The experiments that are played where nobody names one."""
+"""The default experiments."""
 SUITE_NAMES = ("slo", "hand-over", "clients", "all")
-"""What `--suite` may name; `chaos.suites` has what each does."""
+"""The names for `--suite`. `chaos.suites` defines the suites."""
 PREFIX = "FAILOVER_"
 YES, NO = ("1", "true", "yes"), ("0", "false", "no")
 RUN, PYTEST, CHAOS_RUN = "failover run", "pytest", "chaos run"
@@ -24,10 +24,10 @@ RUN, PYTEST, CHAOS_RUN = "failover run", "pytest", "chaos run"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Registered:
-    """A platform that `--on` may name: where its class is, as module:name, which is imported only when it is used.
+    """A platform for `--on`. `of` is its class as module:name, which is imported only when it is used.
 
-    `own_system` is true where every trial has a system of its own, so that several can be played side by side.
-    `beside` is true where systems can stand beside each other if that is asked for, and are used again.
+    `own_system` is true if every trial has its own system, so that several can run at once. `beside` is true if several
+    systems can run side by side on request, and are reused.
     """
 
     of: str
@@ -39,15 +39,15 @@ PLATFORMS = {
     "kind": Registered(of="chaos.cluster.kube.platform:KindPlatform", beside=True),
     "local": Registered(of="chaos.cluster.local.platform:LocalPlatform", own_system=True),
 }
-"""By the name of `--on`. Whoever has another platform adds it here, as the tests do."""
+"""The platforms, by the name for `--on`. Others can be added here, as the tests do."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Option:
-    """How one field of `Options` is asked for: `--flag` on a command line, `FAILOVER_FLAG` in the environment.
+    """How to give one field of `Options`: as `--flag` on a command line, or as `FAILOVER_FLAG` in the environment.
 
-    `read` makes a value of one text, and raises ValueError with a sentence where it cannot; without it the option is a
-    switch. `gather` makes the field's value of several, for an option that may be given more than once.
+    `read` turns a text into a value, and raises ValueError with a sentence. Without it the option is a switch. `gather`
+    joins several values, for an option that may be repeated.
     """
 
     flag: str
@@ -72,7 +72,7 @@ def at_least(least: int) -> Callable[[str], int]:
 
 
 def setting(text: str) -> tuple[str, str]:
-    """`key=value` as a pair."""
+    """Return `key=value` as a pair."""
     key, equals, value = text.partition("=")
     if not key or not equals:
         raise ValueError(f'"{text}" is no setting; write limits.watch=5s')
@@ -80,11 +80,11 @@ def setting(text: str) -> tuple[str, str]:
 
 
 CLAIM = r"(\d+(?:\.\d+)?)s@(\d+(?:\.\d+)?)/(\d+(?:\.\d+)?)"
-"""How a claim such as `15s@95/95` is written: seconds, per cent of all failovers, per cent of confidence."""
+"""The form of a claim such as `15s@95/95`: seconds, per cent of all failovers, per cent of confidence."""
 
 
 def claim(text: str) -> str:
-    """`15s@95/95`: within 15 s in 95 % of all failovers, at 95 % confidence."""
+    """Check a claim such as `15s@95/95`: within 15 s in 95 % of all failovers, at 95 % confidence."""
     found = re.fullmatch(CLAIM, text)
     if found is None or not all(0 < float(percent) < 100 for percent in found.groups()[1:]):
         raise ValueError(f'"{text}" is no claim; write 15s@95/95: within 15 s in 95 % of them, at 95 % confidence')
@@ -92,7 +92,10 @@ def claim(text: str) -> str:
 
 
 def of_variant(settings: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Settings as `--set` takes them. `redis.…` and `sentinel.…` are short for what servers are set to."""
+    """Return settings as `--set` takes them.
+
+    `redis.…`, `sentinel.…` and `proxy.…` stand for `system.settings.redis.…` and so on.
+    """
     short = ("redis.", "sentinel.", "proxy.")
     return {f"system.settings.{key}" if key.startswith(short) else key: value for key, value in settings}
 
@@ -185,7 +188,7 @@ AGENT_IMAGE = Option(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
-    """What was asked of a campaign. A field that is None is chosen when the campaign begins."""
+    """The options of a campaign. A field that is None is chosen when the campaign begins."""
 
     on: str | None = field(default=None, metadata=_by(ON))
     scenario: str | None = field(default=None, metadata=_by(SCENARIO))
@@ -202,22 +205,22 @@ class Options:
     agent_image: str | None = field(default=None, metadata=_by(AGENT_IMAGE))
     resume: Path | None = field(default=None, metadata=_by(RESUME))
     variants: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Settings of each variant of the scenario by its name, which `failover ab` and `failover sweep` ask for."""
+    """The settings of each variant of the scenario, by its name, for `failover ab` and `failover sweep`."""
     command: str = ""
-    """The command as it was typed. It is for the record, and is no option."""
+    """The command as it was typed. It is only recorded."""
 
 
 def options(by: str) -> dict[str, Option]:
-    """Return the options that `RUN`, `PYTEST` or `CHAOS_RUN` has, each by the field of `Options` that it fills."""
+    """Return the options of `RUN`, `PYTEST` or `CHAOS_RUN`, by the field of `Options` that each fills."""
     declared = ((each.name, each.metadata.get("option")) for each in fields(Options))
     return {name: option for name, option in declared if option is not None and by in option.by}
 
 
 def from_environment(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of `Options` from variables, or from a chaostoolkit configuration under the same names in small letters.
+    """Return fields of `Options` from variables, or from a chaostoolkit configuration with the names in lower case.
 
-    A variable in capitals holds over one in small letters. What may be given more than once is split at spaces.
-    Raises ValueError with the variable's name.
+    A variable in upper case has precedence. Options that may be repeated are split at spaces. Raises ValueError with
+    the variable's name.
     """
     found = {}
     for name, option in options(CHAOS_RUN).items():

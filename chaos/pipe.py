@@ -1,8 +1,8 @@
-"""Programs of ours that speak JSON lines: how one is started, told, heard, asked and ended, and how one answers.
+"""Child processes that speak JSON lines: start one, send it lines, read its lines, ask it, end it, and answer as one.
 
-Every pipe between two of our processes is one of these: campaign and worker, worker and nest, nest and members, agent
-and application clients. A stream into a pod carries the same requests (`chaos.cluster.kube.stream`). This module ships
-into pods and needs the standard library only.
+All pipes between our processes use it: campaign and worker, worker and nest, nest and members, agent and application
+clients. A stream into a pod carries the same requests (`chaos.cluster.kube.stream`). This module ships into pods and
+uses the standard library only.
 """
 
 import asyncio
@@ -25,21 +25,21 @@ from chaos.errors import HarnessError
 
 CHUNK = 1 << 16
 LAST_LINES = 3
-"""How many of a program's last lines are in the sentence on its end."""
+"""How many of a program's last lines are quoted in the sentence on its end."""
 
 Line = dict[str, Any]
 Hears = Callable[[bytes], object]
 Handler = Callable[[Line], Line | Awaitable[Line]]
-"""Answers a request, at once or when it is awaited."""
+"""Answers a request, directly or when awaited."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Program:
-    """What to run, and who hears it. `out` and `error` take each whole line, without its end.
+    """A program to run. `out` and `error` are called with each line that it writes, without the line end.
 
-    Without `out` its output is dropped. Without `error` its errors go where ours go; a path makes a new file. If
-    `merged`, `out` takes the errors too. `before` is called in the child before it becomes the program. `environment`
-    is over our own.
+    If `out` is None, standard output is dropped. If `error` is None, standard error is ours; if it is a path, it goes
+    to a new file. With `merged`, `out` gets standard error too. `before` is called in the child before exec.
+    `environment` is added to our own.
     """
 
     command: Sequence[str | Path]
@@ -52,15 +52,15 @@ class Program:
 
 
 class Child:
-    """A process that we started. It belongs to the event loop that runs when it is made.
+    """A process that we started. It belongs to the event loop that is running then.
 
-    It has a session of its own, so that a Ctrl-C at the terminal comes to us alone and we end things in our order.
-    `ended` is called once, after its last line was heard. `ended_ns` is when its end was seen, and `code` its exit
-    code, or minus the number of a signal.
+    It has its own session, so that Ctrl-C at the terminal reaches only us, and we end our processes in order. `ended`
+    is called once, after its last line was read. `ended_ns` is when its end was seen. `code` is the exit code, or minus
+    the number of a signal.
     """
 
     def __init__(self, program: Program, ended: Callable[["Child"], object] = lambda _: None) -> None:
-        """Start the program. Raises OSError if that cannot be done."""
+        """Start the program. Raises OSError if that fails."""
         self._program = program
         self._ended = ended
         self._last: deque[bytes] = deque(maxlen=LAST_LINES)
@@ -76,32 +76,32 @@ class Child:
 
     @property
     def how(self) -> str:
-        """How it ended: the name of a signal, or its exit code."""
+        """How it ended: the name of a signal, or the exit code."""
         code = self.code
         return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
 
     @property
     def said(self) -> str:
-        """What it said last on standard error, for a sentence."""
+        """Its last lines on standard error, for a sentence."""
         last = self._last
         if isinstance(self._program.error, Path):
             last = deque(self._program.error.read_bytes().strip().splitlines(), maxlen=LAST_LINES)
         return " / ".join(line.decode(errors="replace").strip() for line in last) or "it said nothing"
 
     def tell(self, line: bytes) -> None:
-        """Give it a line on standard input, without blocking. A line to a program that has ended is lost."""
+        """Write a line to its standard input without blocking. A line to a program that has ended is lost."""
         if self.lives and not self._hung_up:
             self._untold += line
             self._write()
 
     def hang_up(self) -> None:
-        """End its standard input once all lines are written. Most of our programs end by themselves then."""
+        """Close its standard input after all lines are written. Most of our programs then end by themselves."""
         self._hung_up = True
         if self.lives:
             self._write()
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal. If the process has ended, nothing happens."""
+        """Send a signal. Do nothing if the process has ended."""
         if self.lives:
             signal.pidfd_send_signal(self._pidfd, number)
 
@@ -112,7 +112,7 @@ class Child:
                 os.killpg(self.pid, signal.SIGKILL)
 
     async def finish(self, within_s: float) -> None:
-        """Hang up and wait for its end. After `within_s` it is killed."""
+        """Close its input and wait for its end. Kill it after `within_s`."""
         self.hang_up()
         try:
             async with asyncio.timeout(within_s):
@@ -148,9 +148,9 @@ class Child:
         self._loop.add_reader(self._pidfd, self._end)
 
     def _heard(self) -> list[tuple[IO[bytes], Hears]]:
-        """Return the pipes that are read, each with who hears its lines.
+        """Return the pipes to read, each with the function for its lines.
 
-        The last lines of standard error are kept too.
+        The last lines of standard error are kept as well.
         """
         found: list[tuple[IO[bytes], Hears]] = []
         program, popen = self._program, self._popen
@@ -168,7 +168,7 @@ class Child:
         return keep
 
     def _write(self) -> None:
-        """Write as much as the pipe takes. The rest is written when it takes more."""
+        """Write as much as fits into the pipe now, and the remainder later."""
         try:
             del self._untold[: os.write(self._stdin, self._untold) if self._untold else 0]
         except BlockingIOError:
@@ -185,7 +185,7 @@ class Child:
     def _end(self) -> None:
         self.ended_ns = mono_ns()
         self._loop.remove_reader(self._pidfd)
-        if not self._hung_up or self._untold:  # else its input is closed already
+        if not self._hung_up or self._untold:  # otherwise its input is closed already
             self._loop.remove_writer(self._stdin)
         self.code = self._popen.wait(timeout=1)
         for ear in self._ears:
@@ -199,7 +199,7 @@ class Child:
 
 
 class Lines:
-    """The lines of a program, for an `async for` that ends when the program ends."""
+    """The lines of a program, for an `async for` that ends when the program does."""
 
     def __init__(self) -> None:
         self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -216,7 +216,7 @@ class Lines:
 
 
 class _Ear:
-    """Reads a pipe in the loop, line by line."""
+    """Reads a pipe in the event loop, line by line."""
 
     def __init__(self, pipe: IO[bytes], hears: Hears, loop: asyncio.AbstractEventLoop) -> None:
         self._pipe = pipe.fileno()
@@ -227,7 +227,7 @@ class _Ear:
         loop.add_reader(self._pipe, self._read)
 
     def _read(self) -> bool:
-        """Read what there is. False if there is nothing."""
+        """Read what is available. Return False if there is nothing."""
         try:
             data = os.read(self._pipe, CHUNK)
         except BlockingIOError:
@@ -241,7 +241,7 @@ class _Ear:
         return True
 
     def close(self) -> None:
-        """Hear what is left."""
+        """Read what is left."""
         while self._read():
             pass
         if self._rest:
@@ -250,7 +250,7 @@ class _Ear:
 
 
 class Questions:
-    """Our requests that are under way. `tell` gives a line to whoever answers."""
+    """Our unanswered requests to a program. `tell` sends it a line."""
 
     def __init__(self, tell: Callable[[bytes], object]) -> None:
         self._tell = tell
@@ -258,7 +258,7 @@ class Questions:
         self._asked: dict[int, asyncio.Future[Line]] = {}
 
     async def ask(self, request: Line, within_s: float) -> Line:
-        """Return the answer to one request. Raises TimeoutError if none comes in time, or what `fail` was given."""
+        """Return the answer to one request. Raises TimeoutError if none comes in time, or the error given to `fail`."""
         number = next(self._numbers)
         answer: asyncio.Future[Line] = asyncio.get_running_loop().create_future()
         self._asked[number] = answer
@@ -270,22 +270,22 @@ class Questions:
             del self._asked[number]
 
     def take(self, line: Line) -> None:
-        """Give an answer to whoever asked. If nobody waits for it any more it is dropped."""
+        """Pass an answer to its request. Drop it if nobody waits for it any more."""
         answer = self._asked.get(line.pop("id"))
         if answer is not None and not answer.done():
             answer.set_result(line)
 
     def fail(self, error: Exception) -> None:
-        """Have every request that is under way raise `error`, since no more answers come."""
+        """Raise `error` in every unanswered request, because no more answers will come."""
         for answer in self._asked.values():
             if not answer.done():
                 answer.set_exception(error)
 
 
 async def answered(does: Mapping[str, Handler], line: bytes) -> bytes:
-    """Return the answer to one request, `{"id", "do", …}`, as a line with the id of the request.
+    """Return the answer to one request, `{"id", "do", …}`, as a line with the request's id.
 
-    A request that cannot be done is answered with `{"id", "error"}`, and so is a line that is no request.
+    A request that fails, or a line that is no request, is answered with `{"id", "error"}`.
     """
     try:
         request = json.loads(line)
@@ -317,7 +317,7 @@ def packed(line: Line) -> bytes:
 
 
 def say(line: bytes) -> None:
-    """Write a line to standard output. If nobody reads it any more, the end of our input will say so soon."""
+    """Write a line to standard output. If nobody reads it any more, do nothing: our input will soon end too."""
     with suppress(BrokenPipeError):
         sys.stdout.buffer.write(line)
         sys.stdout.buffer.flush()

@@ -1,8 +1,8 @@
-"""Where the system of a campaign runs, `kind` or `local`, and on which scenario: as asked for, or chosen here.
+"""Choose where the system of a campaign runs, `kind` or `local`, and its scenario.
 
-A scenario is for one place or for both. If neither the user nor the scenario decides, kind is taken if it can run here,
-and otherwise local, with the reason. In CI nothing is chosen: there a modelled system must not pass for the real one
-unnoticed.
+A scenario is for one place or for both. If neither the user nor the scenario decides, kind is chosen if it can run
+here, or else local, with the reason. In CI, local is never chosen instead of kind, so that a modelled system is not
+mistaken for the real one.
 """
 
 import os
@@ -18,12 +18,12 @@ from chaos.trial.waiting import Waiting
 
 KIND, LOCAL = "kind", "local"
 PER_CORE = 2
-"""How many trials are played at once for each core. They mostly wait."""
+"""How many trials run at once per core. They mostly wait."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """A place and the scenario to play there. `why` says what is missing for kind, if local was taken instead."""
+    """A place, and the scenario to play there. If local was chosen, `why` is what kind lacks here."""
 
     on: str
     why: str
@@ -31,9 +31,9 @@ class Place:
 
 
 def choose(on: str | None, scenario: str | None, settings: Mapping[str, str]) -> Place:
-    """Call in the main thread: it may ask the container engine, and takes signals meanwhile.
+    """Choose the place and the scenario. Call it in the main thread: it may check kind, and handles signals meanwhile.
 
-    Raises ScenarioError where scenario and place contradict, SetupError in CI where kind cannot run.
+    Raises ScenarioError if the scenario is not for that place, and SetupError in CI if kind cannot run.
     """
     if settings and not (on or scenario):
         _check_settings(settings)
@@ -56,7 +56,7 @@ def choose(on: str | None, scenario: str | None, settings: Mapping[str, str]) ->
 
 
 def placed(loaded: Loaded, on: str) -> Loaded:
-    """Return a scenario without its other place, if it is for both."""
+    """Return the scenario for this place only, if it is for both."""
     if len(places_of(loaded)) < 2:
         return loaded
     system = loaded.scenario.system.placed(on == LOCAL)
@@ -64,7 +64,7 @@ def placed(loaded: Loaded, on: str) -> Loaded:
 
 
 def variants(place: Place, options: Options) -> dict[str, Loaded]:
-    """The scenario of each variant that is asked for; of one without a name where none is. Raises ScenarioError."""
+    """Return the scenario of each variant, or a single one under an empty name. Raises ScenarioError."""
     on, scenario, settings = place.on, options.scenario, options.settings
     if not options.variants:
         return {"": place.loaded}
@@ -79,10 +79,7 @@ def variants(place: Place, options: Options) -> dict[str, Loaded]:
 
 
 def at_once(on: str, asked: int | None, scenario: Scenario) -> int:
-    """Return how many trials are played side by side.
-
-    Raises ScenarioError for more than one where there is one system.
-    """
+    """Return how many trials run at the same time. Raises ScenarioError for more than one on a single system."""
     if on in PLATFORMS and not PLATFORMS[on].own_system:
         if asked is not None and asked > 1 and not PLATFORMS[on].beside:
             raise ScenarioError(f"--parallel {asked}: on {on} all trials are on one system; leave it out")
@@ -92,7 +89,7 @@ def at_once(on: str, asked: int | None, scenario: Scenario) -> int:
 
 
 def _refuse_beside(scenario: Scenario, at_once: int) -> None:
-    """Raise ScenarioError for a system that cannot be deployed several times on one cluster."""
+    """Raise ScenarioError if the system cannot be deployed several times on one cluster."""
     kube = scenario.system.kube
     if kube is None or at_once == 1:
         return
@@ -106,10 +103,10 @@ def _refuse_beside(scenario: Scenario, at_once: int) -> None:
 
 
 def _check_settings(settings: Mapping[str, str]) -> None:
-    """Raise ScenarioError if no scenario that may be chosen here takes these settings.
+    """Raise ScenarioError if none of the default scenarios accepts these settings.
 
-    A misspelt setting is said before the container engine is asked for, which may be missing too. A setting of one
-    place, such as system.local.restart, is right for the scenario of that place only, so one that takes them is enough.
+    A misspelt setting is thus reported before the container engine is asked, which may be missing too. A setting of one
+    place, such as system.local.restart, need only be accepted by the scenario of that place.
     """
     refused: list[ScenarioError] = []
     for name in SCENARIOS.values():
@@ -123,7 +120,10 @@ def _check_settings(settings: Mapping[str, str]) -> None:
 
 
 def _not_kind() -> str:
-    """Say what is missing for kind, and what brings it; empty if kind can run. In CI raise it as SetupError instead."""
+    """Return what kind lacks here and how to get it, or an empty string if it can run.
+
+    In CI, raise this as SetupError.
+    """
     try:
         with Waiting() as waiting:
             waiting.until_done(here.require(KIND))
@@ -135,18 +135,18 @@ def _not_kind() -> str:
 
 
 def first_sentence(text: str) -> str:
-    """Return what is missing, without what brings it."""
+    """Return what is missing, without how to get it."""
     return text.partition(". ")[0].partition(": http")[0]
 
 
 def places_of(loaded: Loaded) -> list[str]:
-    """Kind first, where it is for both."""
+    """Return the places that a scenario is for, kind first."""
     system = loaded.scenario.system
     return [place for place, there in ((KIND, system.kube), (LOCAL, system.local)) if there]
 
 
 def _fitting(on: str) -> list[str]:
-    """Return the names of the scenarios that can be played at a place. One that cannot be read is left out."""
+    """Return the names of the scenarios for a place. Scenarios that cannot be read are left out."""
     found = []
     for name in scenarios():
         try:

@@ -1,7 +1,6 @@
-"""What a worker tells its campaign while a trial runs: one JSON object a line on the worker's standard output.
+"""Messages of a worker to its campaign while a trial runs, as lines of JSON on the worker's standard output.
 
-The campaign passes each on to the terminal or the log of pytest. No figure is computed from them: figures come from the
-files, later.
+The campaign shows them in the terminal or in pytest's log. No figure is computed from them.
 """
 
 import json
@@ -12,27 +11,26 @@ from typing import Any, Self
 
 
 class Tell(StrEnum):
-    """What a message is about. The docstring of each names the keys of its `data`."""
+    """The kind of a message. The docstring of each lists the keys of its `data`."""
 
     CAMPAIGN = "campaign"
     """A campaign opens: version, scenario, on, why, trials, variants, at_once, experiments, seed, directory.
 
-    `why` is what kept kind from being chosen; it is empty otherwise.
-    """
+    `why` is what kind lacks here, if local was chosen for that. Otherwise it is empty."""
     STEP = "step"
-    """A step of setting up ended: name, text, seconds."""
+    """A step of the setup has ended: name, text, seconds."""
     WAITING = "waiting"
-    """Still waiting: name, text (what for), seconds (how long so far)."""
+    """The campaign still waits: name, text (for what), seconds (how long so far)."""
     TRIAL = "trial"
     """A trial opens: experiment, number, of, seed."""
     EFFECT = "effect"
     """t = 0 is known: t0 (UTC, RFC 3339), text."""
     SEEN = "seen"
-    """Something became known after t = 0: at_s, name (a milestone or `first failed operation`), text."""
+    """Something happened after t = 0: at_s, name (a milestone or `first failed operation`), text."""
     NOTE = "note"
-    """A sentence the user should not miss: text."""
+    """A sentence for the user: text."""
     PROGRESS = "progress"
-    """How far trials side by side are: done, of, under_way, seconds."""
+    """The progress of trials that run at the same time: done, of, under_way, seconds."""
     CLOSED = "closed"
     """The trial's directory is closed: directory."""
     FAILED = "failed"
@@ -41,7 +39,7 @@ class Tell(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message. `trial` is the number of its trial if several are played at once. A worker leaves it out."""
+    """One message. `trial` is the number of its trial if several run at once. Workers leave it out."""
 
     tell: Tell
     data: dict[str, Any] = field(default_factory=dict)

@@ -1,10 +1,10 @@
-"""The pytest plugin: experiments as test items, and the `failover` fixture for tests of a team's own.
+"""The pytest plugin: experiments as test items, and the `failover` fixture for a team's own tests.
 
-Nothing happens unless it is asked for. A file is an item only when it names our control and is given on the command
-line, itself or by its folder `experiments`: a bare `pytest` never does anything to a cluster. An item passes or fails
-by its trial's verdict; inconclusive, and a failure of the harness, are errors.
+An experiment's file becomes an item only if it names our control and is given on the command line, itself or by its
+folder `experiments`. So a bare `pytest` never affects a cluster. An item passes or fails by its trial's verdict. An
+inconclusive trial, or a failure of the harness, is an error.
 
-What plays trials is imported when the first one is played: it costs seconds that other test runs need not spend.
+Modules that play trials are imported when the first trial is played, because that import takes seconds.
 """
 
 import argparse
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CONTROL = "chaos.control"
 PREFIX = "failover_"
-"""What the names of our options begin with inside pytest, where other plugins may have an `out` or a `seed` too."""
+"""The prefix of our options' names inside pytest, because other plugins may have an `out` or a `seed` too."""
 FOLDER = "experiments"
 
 
@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _reader(option: Option) -> Callable[[str], Any]:
-    """Wrap an option's reader for argparse, which shows only the sentences of its own kind of error."""
+    """Wrap an option's reader for argparse, which shows only the messages of its own exception."""
 
     def value(text: str) -> Any:  # noqa: ANN401  whatever the field holds
         assert option.read is not None
@@ -75,7 +75,7 @@ HELD: "pytest.StashKey[Failover]" = pytest.StashKey()
 
 
 def opened(config: pytest.Config) -> "Failover":
-    """Return what plays trials in this test run, made when it is first asked for."""
+    """Return the Failover of this test run. It is created on first use."""
     if HELD not in config.stash:
         from chaos.testing import Failover
 
@@ -84,7 +84,7 @@ def opened(config: pytest.Config) -> "Failover":
 
 
 class ExperimentFile(pytest.File):
-    """The file of an experiment. Each of its items is a trial."""
+    """The file of an experiment. Each item in it is a trial."""
 
     def collect(self) -> Iterator["ExperimentItem"]:
         wanted = asked(self.config)
@@ -99,9 +99,9 @@ class ExperimentFile(pytest.File):
 
 
 class ExperimentItem(pytest.Item):
-    """The trial is played in the set-up, where what goes wrong is an error; the call judges the system.
+    """One trial. It is played in the setup, where a failure is an error; the call then judges the system.
 
-    A time limit of the test run's does not hold for it: a trial has its own, and a fault that is undone at its end.
+    pytest's timeout does not apply: a trial has its own time limits, and has to undo its fault at the end.
     """
 
     measured: "PlayedTrial"
@@ -121,14 +121,14 @@ class ExperimentItem(pytest.Item):
 
 
 def _is_given(file: Path, config: pytest.Config) -> bool:
-    """On the command line itself, or through its folder `experiments` or one inside that."""
+    """Return whether the file is on the command line, itself or by its folder `experiments` or a folder in that."""
     folders = [parent for parent in file.parents if FOLDER in parent.parts]
     given = [(config.invocation_params.dir / arg.partition("::")[0]).resolve() for arg in config.args]
     return any(one in given for one in [file, *folders])
 
 
 def asked(config: pytest.Config) -> Options:
-    """Return what the command line of pytest asks of a campaign; what was not given keeps its default."""
+    """Return the options of a campaign from pytest's command line."""
     said = {}
     for name, option in options(PYTEST).items():
         value = config.getoption(PREFIX + name)

@@ -1,8 +1,8 @@
-"""A small Redis client for observers, the audit and discovery: RESP2, one connection, a time-out on every call.
+"""A small Redis client for observers, the audit and discovery: RESP2, one connection, a timeout for every call.
 
-It is not a client whose outage is measured (see chaos.client), and tasks must not share one. An error that Redis
-answers is a value, `hiredis.ReplyError`. Trouble with the connection is an OSError, which may be a TimeoutError. After
-it the connection cannot be used any more.
+Outages are not measured with it (see chaos.client for that). Tasks must not share a connection. An error reply of Redis
+is returned, as `hiredis.ReplyError`. A connection error is raised as OSError, of which TimeoutError is one; the
+connection is unusable then.
 """
 
 import asyncio
@@ -20,19 +20,19 @@ READ_BYTES = 1 << 16
 
 
 def pack(*command: str | bytes | int) -> bytes:
-    """Return a command as bytes for the wire."""
+    """Return a command as bytes in RESP."""
     words: Any = command  # hiredis's stub asks for a tuple of one
     packed: bytes = hiredis.pack_command(words)
     return packed
 
 
 def info_fields(reply: str) -> dict[str, str]:
-    """Return the fields of an INFO reply, all sections together."""
+    """Return the fields of an INFO reply, of all sections together."""
     return dict(line.split(":", 1) for line in reply.splitlines() if ":" in line)
 
 
 class Published(NamedTuple):
-    """A message that was published. `at_ns` is when its bytes were read, on the monotonic clock."""
+    """A published message. `at_ns` is the monotonic time at which it was read."""
 
     channel: str
     payload: str
@@ -40,7 +40,7 @@ class Published(NamedTuple):
 
 
 class Resp:
-    """One connection. Bytes that are not UTF-8 become surrogates, so that nothing is lost in JSON."""
+    """One connection. Bytes that are not UTF-8 become surrogates, so that JSON can hold them."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout_s: float) -> None:
         self._reader = reader
@@ -49,12 +49,12 @@ class Resp:
         self._parser: hiredis.Reader | None = hiredis.Reader(encoding="utf-8", errors="surrogateescape")
         self._read_ns = 0
         self.quiet_ns = 0
-        """When the last answered ping of `messages` was sent. What was published before that has been read."""
+        """When the last answered ping of `messages` was sent. All messages published before that have been read."""
 
     @classmethod
     @asynccontextmanager
     async def connect(cls, host: str, port: int, timeout_s: float, access: Access = PLAIN) -> AsyncIterator[Self]:
-        """Connect, with TLS if `access` says so, and log in, each within `timeout_s`, which holds for every call too.
+        """Connect, with TLS if `access` has it, and log in. Each of these, and every call, may take `timeout_s`.
 
         Raises OSError: TimeoutError if it takes too long, ssl.SSLError if the handshake fails, PermissionError if the
         login is refused.
@@ -72,11 +72,11 @@ class Resp:
             yield connection
         finally:
             writer.transport.abort()
-            with suppress(OSError):  # what ended the connection was raised by the call that met it
+            with suppress(OSError):  # a call has raised this error already
                 await writer.wait_closed()
 
     async def call(self, *command: str | bytes | int) -> Any:  # noqa: ANN401  a reply is any of RESP's types
-        """Return the reply to one command. Raises OSError, which is a TimeoutError if no reply came in time."""
+        """Return the reply to one command. Raises OSError, or TimeoutError if no reply came in time."""
         if self._parser is None:
             raise ConnectionAbortedError("a call failed before on this connection")
         try:
@@ -84,20 +84,20 @@ class Resp:
                 self._writer.write(pack(*command))
                 return await self._reply()
         except BaseException:
-            self._parser = None  # the next reply would be that of this call
+            self._parser = None  # a later call would read the reply to this one
             raise
 
     async def psubscribe(self, *patterns: str) -> Any:  # noqa: ANN401
-        """Subscribe, and return the first pattern's reply. From here on only `messages` may be used."""
+        """Subscribe, and return the reply to the first pattern. After this, use only `messages`."""
         self.quiet_ns = mono_ns()
         return await self.call("PSUBSCRIBE", *patterns)
 
     async def messages(self, idle_s: float = 1.0) -> AsyncIterator[Published]:
-        """Messages as they come, without end. At each multiple of `idle_s`, the same for all of a process, the other
-        side is pinged.
+        """Yield messages as they arrive, without end. Ping the server at each multiple of `idle_s`.
 
-        Raises OSError when the connection ends, and TimeoutError when the ping is not answered. So a peer that swallows
-        packets is noticed within `idle_s` and the time-out of a call.
+        Raises OSError when the connection ends, and TimeoutError if a ping is not answered. So a peer whose packets are
+        dropped is noticed within `idle_s` and the timeout of a call. The pings of all connections of a process are sent
+        at the same time.
         """
         pinged_ns, idle_ns = self.quiet_ns, round(idle_s * 1e9)
         ping_ns = next_multiple(idle_ns, mono_ns())

@@ -1,7 +1,7 @@
-"""Going on with a campaign that ended before all of its trials were played, whatever ended it.
+"""Resume a campaign that ended, for whatever reason, before all of its trials were played.
 
-Everything is as it was asked for: `campaign.json` has it, with the seed from which the order and every wait follow. A
-trial that was played to its end is kept. One that was cut off is set aside and played again, under the same number.
+All options come from `campaign.json`, with the seed that determines the order and every random wait. Completed trials
+are kept. A trial that was cut off is set aside, and played again under the same number.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from chaos.until import until
 
 
 def asked(given: Options) -> Options:
-    """Return the options that the campaign of `--resume` was begun with. Raises ScenarioError if others are given."""
+    """Return the options of the campaign in `--resume`. Raises ScenarioError if other options are given too."""
     assert given.resume is not None
     flags = {name: f"--{one.flag}" for name, one in options(RUN).items() if name not in ("resume", "dry_run")}
     more = [flag for name, flag in flags.items() if getattr(given, name) != getattr(Options(), name)]
@@ -29,7 +29,7 @@ def asked(given: Options) -> Options:
         raise ScenarioError(
             f"--resume takes every option from the campaign that it goes on with: leave out {', '.join(more)}"
         )
-    from chaos.record.reader import campaign_manifest  # with numpy, which no other run loads before its trials
+    from chaos.record.reader import campaign_manifest  # loads numpy, which a new campaign does not need yet
 
     manifest = campaign_manifest(given.resume)
     lacking = [name for name in ("version", "seed", "cluster", "options") if name not in manifest]
@@ -41,7 +41,7 @@ def asked(given: Options) -> Options:
 
 
 def options_of(manifest: dict[str, Any]) -> Options:
-    """Read from campaign.json which options a campaign was begun with, and the place where it was played."""
+    """Return the options of a campaign from its campaign.json, with the place where it was played."""
     before: dict[str, Any] = manifest["options"]
     known = {one.name for one in fields(Options)}
     return replace(
@@ -53,11 +53,10 @@ def options_of(manifest: dict[str, Any]) -> Options:
 
 
 async def played(directory: Path, scenarios: Mapping[str, Scenario]) -> tuple[dict[int, Path], list[str]]:
-    """The trials that were played to their end, by number; and a sentence for each that was cut off and is set aside.
+    """Return the completed trials by number, and a sentence on each trial that was cut off and is set aside.
 
-    `scenarios` are those of the campaign's variants. A worker undoes its fault when its campaign is gone: its trial is
-    set aside when that is over. Raises SetupError where it is not over in time, ScenarioError where the scenario is not
-    what it was.
+    `scenarios` maps variants to their scenarios. The worker of a trial may still be undoing its fault; the trial is set
+    aside after that. Raises SetupError if this takes too long, and ScenarioError if the scenario has changed.
     """
     from chaos.record.reader import closed, manifest, trials
 
@@ -83,7 +82,7 @@ async def played(directory: Path, scenarios: Mapping[str, Scenario]) -> tuple[di
 
 
 async def _left_alone(trial: Path) -> None:
-    """Wait until the worker of a trial, and all that it started, have ended. They hold a lock on its log."""
+    """Wait until the worker of a trial and all its processes have ended. They hold a lock on its log."""
 
     async def free() -> bool:
         log = trial / LOG

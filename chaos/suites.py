@@ -1,8 +1,7 @@
-"""Suites: what `--suite` plays by one word, experiments and clients that answer one question of a scenario's system.
+"""Suites for `--suite`: experiments and clients that answer one question about a scenario's system.
 
-A suite is a line in SUITES: the experiments that it plays, and how it changes the scenario. An experiment of it that
-there is not, or that cannot be played at the place, is left out with a sentence, so that a report never passes for more
-than was played.
+SUITES has each suite with its experiments and its change of the scenario. Experiments that do not exist, or cannot be
+played at the place, are left out with a sentence, so that the report shows what was not played.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,7 +21,7 @@ from chaos.scenario.lookup import find_experiments, instead
 from chaos.scenario.places import CONTROLLER, PROXY
 
 CALLS_HZ, TASKS_HZ = 20.0, 5.0
-"""How often each client of the suite `clients` calls, and how often Celery is handed a task."""
+"""How often each client of the suite `clients` sends an operation, and how often Celery gets a task."""
 
 
 def as_it_is(loaded: Loaded) -> Loaded:
@@ -31,9 +30,9 @@ def as_it_is(loaded: Loaded) -> Loaded:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Suite:
-    """`changed` makes the suite's scenario of the one that is given. What it leaves out is among the warnings then.
+    """One suite. `changed` returns the suite's version of a scenario, with warnings about what it leaves out.
 
-    A suite that changes its scenario may be asked for with other experiments than its own.
+    A suite that changes the scenario may be combined with experiments other than its own.
     """
 
     about: str
@@ -42,10 +41,10 @@ class Suite:
 
 
 def with_every_client(loaded: Loaded) -> Loaded:
-    """Put the clients of every library that is here beside the scenario's meters, which say what the service did.
+    """Add a client of every installed library to the scenario's meters, which measure the service itself.
 
-    They go through the Service and through Sentinel, at the addresses of the first meters that do. The scenario's own
-    functions and commands stay, and its clients of libraries make way.
+    These clients use the Service and Sentinel at the addresses of the first gating meters that do. The scenario's own
+    functions and commands stay, but its clients with a `library` are replaced.
     """
     scenario = loaded.scenario
     meters = [client for client in scenario.clients.values() if not client.is_application]
@@ -101,22 +100,22 @@ SUITES = {
     ),
     "all": Suite(about="every experiment that there is", experiments=("all",)),
 }
-"""By the name of `--suite`."""
+"""The suites, by the name for `--suite`."""
 assert set(SUITES) == set(SUITE_NAMES), "chaos.options names the suites, so that --help need not load them"
 
 
 def suite(name: str) -> Suite:
-    """Raises ScenarioError for a name that there is not."""
+    """Return the suite of this name. Raises ScenarioError if there is none."""
     if name not in SUITES:
         raise ScenarioError(f'--suite: none is called "{name}"; {instead(name, SUITES)}')
     return SUITES[name]
 
 
 def asked(options: Options) -> tuple[list[Experiment], list[str]]:
-    """Return the experiments that are asked for, and a sentence for each of a suite that there is not.
+    """Return the chosen experiments, and a sentence on each experiment of the suite that does not exist.
 
-    Raises ScenarioError for one that was asked for by its name and is not there, and where a suite and an experiment
-    are both asked for.
+    Raises ScenarioError for an unknown experiment, or if both a suite and an experiment are given that exclude each
+    other.
     """
     names, missing = EXPERIMENTS if options.experiments is None else options.experiments, list[str]()
     if options.suite:
@@ -131,9 +130,9 @@ def asked(options: Options) -> tuple[list[Experiment], list[str]]:
 
 
 def _unfit(experiment: Experiment, scenario: Scenario) -> str:
-    """Say why an experiment cannot be played on a system, as far as files tell; empty if it can.
+    """Return why this system cannot play an experiment, as far as files tell, or an empty string if it can.
 
-    How an operator or a manifest names its pods is known on Kubernetes only once they are there.
+    Names of members are checked on local only, because the names of pods on Kubernetes are not known before they exist.
     """
     system, longest_s = scenario.system, scenario.limits.recovery
     for moment, where in experiment.moments.items():
@@ -160,9 +159,9 @@ def _unfit(experiment: Experiment, scenario: Scenario) -> str:
 
 
 def fitting(experiments: Iterable[Experiment], loaded: Loaded, options: Options) -> tuple[list[Experiment], list[str]]:
-    """Those that fit this system, and a sentence for each of the others, which a suite leaves out.
+    """Return the experiments that fit this system, and a sentence on each of the others.
 
-    Raises ScenarioError instead where no suite asks for them.
+    Without a suite, an experiment that does not fit is an error, and raises ScenarioError.
     """
     found, left_out = list[Experiment](), list[str]()
     for one in experiments:
@@ -175,5 +174,5 @@ def fitting(experiments: Iterable[Experiment], loaded: Loaded, options: Options)
 
 
 def suited(name: str | None, loaded: Loaded) -> Loaded:
-    """Return the scenario as a suite plays it, or as it is if there is none. Raises ScenarioError."""
+    """Return the scenario as the suite plays it, or unchanged without a suite. Raises ScenarioError."""
     return suite(name).changed(loaded) if name else loaded

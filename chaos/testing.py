@@ -1,4 +1,4 @@
-"""The `failover` fixture, by which a test plays trials, and what a trial measured, on which it makes its assertions."""
+"""The `failover` fixture, with which a test plays trials, and the results of a trial, for assertions."""
 
 import signal
 from collections.abc import Iterator
@@ -16,30 +16,30 @@ from chaos.report.terminal import Terminal
 
 
 class Inconclusive(HarnessError):
-    """We do not know: the trial's own evidence is not good enough for a verdict."""
+    """The trial's evidence is not good enough for a verdict."""
 
     exit_code = 5
 
 
 class MeasuredPath:
-    """One path, in both ways of driving it unless its name says which: `sentinel`, or `sentinel/new`."""
+    """One path. `sentinel` stands for new and kept connections together, `sentinel/new` for new ones only."""
 
     def __init__(self, name: str, ways: list[PathResult]) -> None:
         self.name = name
         self.ways = ways
 
     def recovered_within(self, seconds: float) -> bool:
-        """Return whether it worked before, and was surely back in time by the worst of its clients."""
+        """Return whether it worked before the fault, and even its slowest client was certainly back in time."""
         return all(way.state == "works" and _within(way.recovered_s, seconds) for way in self.ways)
 
     @property
     def outage_s(self) -> float | None:
-        """The longest that its first outage can have been; None where there was none, infinity where it did not end."""
+        """The longest possible duration of its first outage: None without one, infinity if it did not end."""
         return max((way.outage_s.most for way in self.ways if way.outage_s is not None), default=None)
 
 
 class PlayedTrial:
-    """A trial that was played, as its recording says. `result` is all of it."""
+    """A played trial. `result` is the full analysis of its recording."""
 
     def __init__(self, result: TrialResult, directory: Path, on: str) -> None:
         self.result = result
@@ -47,7 +47,7 @@ class PlayedTrial:
         self._on = on
 
     def path(self, name: str) -> MeasuredPath:
-        """Raises ScenarioError where the scenario has no such path."""
+        """Return one path. Raises ScenarioError if the scenario has no such path."""
         paths = self.result.paths
         ways = [way for full, way in paths.items() if name in (full, full.partition("/")[0])]
         if not ways:
@@ -56,22 +56,22 @@ class PlayedTrial:
 
     @property
     def passed(self) -> bool:
-        """By the scenario's own gates."""
+        """Whether the scenario's gates passed."""
         return self.result.verdict is Verdict.PASS
 
     @property
     def lost(self) -> Interval | None:
-        """Writes that were acknowledged and are gone, in all classes; None where that could not be decided."""
+        """How many acknowledged writes are lost, or None if that could not be decided."""
         return self.result.losses.lost
 
     def explain(self) -> str:
-        """Why, in the sentences of the report, and where the evidence is."""
+        """Return the reason for the verdict, in the report's sentences, and where the recording is."""
         sentences = [*self.result.because, self.result.cause, str(self.directory)]
         return modelled(self._on, "\n".join(sentence for sentence in sentences if sentence))
 
 
 class Failover:
-    """Plays trials, one after the other, and keeps the platform up between them. One campaign a scenario.
+    """Plays trials one after the other, and keeps the platform up between them. Each scenario has its own campaign.
 
     A campaign is closed, analysed and reported when another scenario is asked for, and at the end of the test run.
     """
@@ -85,10 +85,10 @@ class Failover:
         self.reports: list[Path] = []
 
     def run(self, experiment: str, scenario: str | None = None) -> PlayedTrial:
-        """Play one trial of `experiment`, a name or a path, on `scenario` or the one of the command line.
+        """Play one trial of `experiment`, a name or a path, on `scenario` or that of the command line.
 
-        Raises Inconclusive where its evidence is not good enough, HarnessError where it could not be played, and
-        KeyboardInterrupt where it was interrupted, after the fault was undone.
+        Raises Inconclusive if the evidence is not good enough, HarnessError if the trial could not be played, and
+        KeyboardInterrupt if it was interrupted, after its fault was undone.
         """
         try:
             campaign = self._opened(scenario or self._options.scenario)
@@ -102,7 +102,7 @@ class Failover:
         return measured
 
     def close(self) -> None:
-        """Take the platform away, and report what was played."""
+        """Remove the platform, and report what was played."""
         campaign, self._campaign = self._campaign, None
         self._held.close()
         if campaign is not None:
@@ -122,7 +122,7 @@ class Failover:
 
 @contextmanager
 def _terminated_like_interrupted() -> Iterator[None]:
-    """Between trials too SIGTERM ends a test run as Ctrl-C does: else it would die, and leave the platform behind."""
+    """Let SIGTERM end a test run as Ctrl-C does. By default it would kill pytest, and leave the platform behind."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -131,5 +131,5 @@ def _terminated_like_interrupted() -> Iterator[None]:
 
 
 def _within(recovered_s: Interval | None, seconds: float) -> bool:
-    """Nothing to recover from is in time; what did not recover is not."""
+    """Return whether a recovery was in time. Without an outage it was."""
     return recovered_s is None or recovered_s.most <= seconds

@@ -1,7 +1,7 @@
-"""What a process has to do and when, on one timer of the kernel, so that it wakes up as seldom as it can.
+"""Timed calls of a process on one timer of the kernel, so that the process wakes up as rarely as possible.
 
-To wake up costs a process more than most of what it then does: 30 to 50 µs of a core where others run in between. So
-whoever does something again and again does it at multiples of `GRID_NS`, where one wake-up serves them all.
+Waking up costs a process 30 to 50 µs of CPU on a busy machine, which is more than most of its calls do. Periodic calls
+are therefore made at multiples of `GRID_NS`, so that one wake-up serves several.
 """
 
 import asyncio
@@ -14,16 +14,16 @@ from chaos.clock import mono_ns
 from chaos.linux import timerfd, timerfd_at
 
 GRID_NS = 5_000_000
-"""It divides the usual periods and time-outs: 20 ms, 50 ms, 100 ms."""
+"""It divides the usual periods and timeouts: 20 ms, 50 ms, 100 ms."""
 ORIGIN_NS = mono_ns()
-"""The grid's zero, a process's own: processes side by side do not all wake up at the same moment."""
+"""The origin of the grid. It differs between processes, so that they do not all wake up at the same moment."""
 
 Due = Callable[[int], None]
-"""Is called with the stamp for which it was asked, at that time or later."""
+"""Called with the time that it was scheduled for, at that time or later."""
 
 
 def next_multiple(period_ns: int, after_ns: int) -> int:
-    """Return the first moment from `after_ns` on that is a multiple of `period_ns` from this process's origin."""
+    """Return the first multiple of `period_ns`, counted from ORIGIN_NS, that is not before `after_ns`."""
     return after_ns + (ORIGIN_NS - after_ns) % period_ns
 
 
@@ -33,7 +33,7 @@ def on_grid(after_ns: int) -> int:
 
 
 class Call:
-    """One call that is to come. `cancel` it, or have it come."""
+    """One scheduled call, which `cancel` removes."""
 
     __slots__ = ("due", "when_ns")
 
@@ -46,9 +46,9 @@ class Call:
 
 
 class Timers:
-    """Calls in the order in which they are due, as exact as a timerfd: asyncio's own are as coarse as a millisecond.
+    """Scheduled calls with the precision of a timerfd. (asyncio's timers have a resolution of one millisecond.)
 
-    A loop that was held up comes to all that it has overslept at once. Close it before its loop ends.
+    After a delay of the loop, all overdue calls are made at once. Call `close` before the loop ends.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -60,7 +60,7 @@ class Timers:
         loop.add_reader(self._fd, self._expired)
 
     def at(self, when_ns: int, due: Due) -> Call:
-        """Have `due` called at `when_ns` of the monotonic clock, in a later turn of the loop."""
+        """Schedule `due` for `when_ns` on the monotonic clock. It is always called in a later iteration of the loop."""
         call = Call(when_ns, due)
         heapq.heappush(self._calls, (when_ns, next(self._numbers), call))
         if not self._armed_ns or when_ns < self._armed_ns:
@@ -74,7 +74,7 @@ class Timers:
 
     def _expired(self) -> None:
         calls, now_ns = self._calls, mono_ns()
-        self._armed_ns = 1  # what is asked for in between is armed below, once
+        self._armed_ns = 1  # keeps `at` from arming the timer until all calls are made
         try:
             while calls and calls[0][0] <= now_ns:
                 when_ns, _, call = heapq.heappop(calls)

@@ -1,15 +1,14 @@
-"""What undoes a fault, written down before the fault is made, where it outlives whoever made it.
+"""A journal of how to undo faults, written before each fault is made, so that it outlives the process that makes it.
 
-Every run of the harness has a directory under `runs()`, which is locked for as long as the run's first process lives.
-In it is `run.json`, which says what the run is, and a file for each thing that is to be undone. `failover cleanup`
-(`chaos.cleanup`) reads the directories of runs that are dead.
+Every run of the harness has a directory under `runs()`, which is locked as long as the run's first process lives. It
+contains `run.json`, which describes the run, and one file for each undo. `failover cleanup` (`chaos.cleanup`) reads the
+directories of dead runs.
 
-An undo is data: which executor to ask, where that is, what to ask of it, and the command that does it by hand. It says
-nothing of the kind of fault, so that a new kind needs nothing here.
+An undo is data: which executor to ask, where it is, what to request, and the command to do it by hand. It does not
+depend on the kind of fault.
 
-Whatever a run makes carries its id, in one of three ways: a process has the variable RUN, a directory or a cgroup has
-it in its name, and an object of Kubernetes has it as a label. A table of nftables has no id: it goes with its
-namespace.
+Everything that a run makes has the run's id: a process in the variable RUN, a directory or cgroup in its name, a
+Kubernetes object in a label. A table of nftables needs none, because it vanishes with its namespace.
 """
 
 import fcntl
@@ -30,7 +29,7 @@ from chaos.errors import SetupError
 from chaos.linux import write_whole
 
 RUN = "FAILOVER_RUN"
-"""The variable of every process of a run: the path of the run's directory, or in a pod, which has none, its id."""
+"""The variable in every process of a run. It is the path of the run's directory or, in a pod, the run's id."""
 STATE = "XDG_STATE_HOME"
 ABOUT = "run.json"
 SUFFIX = ".undo.json"
@@ -39,11 +38,11 @@ PREFIX = "failover"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Undo:
-    """How something is undone. `what` names it, for a sentence.
+    """How to undo something. `what` names it in a sentence.
 
-    `executor` is who undoes it: `nest`, the process that holds a local system, `helper`, the node helpers of the run,
-    `nodes`, the API server or the container engine, or `kind`. `where` is how that is reached, and `request` is what is
-    asked of it. Asking twice, or for something that is undone already, has to do no harm.
+    `executor` is who undoes it: `nest`, the process that runs a local system; `helper`, the node helpers of the run;
+    `nodes`, the API server or the container engine; or `kind`. `where` says how to reach the executor, and `request`
+    what to ask. Repeating an undo must be harmless.
     """
 
     what: str
@@ -55,9 +54,9 @@ class Undo:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunAbout:
-    """What the directory of a run says of it. `cluster` is empty if every trial has a system of its own.
+    """The description of a run, in its directory. `cluster` is empty if every trial has its own system.
 
-    `reach` is what is needed to connect to the cluster. `temporary` is where its processes make directories.
+    `reach` is what is needed to connect to the cluster. `temporary` is where the run's processes make directories.
     """
 
     id: str
@@ -74,18 +73,21 @@ class RunAbout:
 
     @property
     def named(self) -> str:
-        """The run in a sentence: whose it is and where it records."""
+        """The run as a part of a sentence: its process, its user, and where it records."""
         return f"run {self.id} (process {self.pid} of {self.user} on {self.host}, {self.campaign})"
 
 
 def runs() -> Path:
-    """Return where the runs of this user are kept, `$XDG_STATE_HOME/failover-harness/runs` or below ~/.local/state."""
+    """Return the directory of this user's runs:
+
+    `$XDG_STATE_HOME/failover-harness/runs`, by default in ~/.local/state.
+    """
     home = os.environ.get(STATE)
     return (Path(home) if home else Path.home() / ".local" / "state") / "failover-harness" / "runs"
 
 
 def user() -> str:
-    """Return the name of this user, or the number of one who has no name."""
+    """Return the name of this user, or the number if there is no name."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -93,24 +95,24 @@ def user() -> str:
 
 
 def tag(name: str = "") -> str:
-    """The name of something that this process makes: `failover-<id of the run>-<name>`, without an id in no run."""
+    """Return a name for something that this process makes: `failover-<run id>-<name>`, without an id outside a run."""
     return "-".join(word for word in (PREFIX, run_id(), name) if word)
 
 
 def tagged(name: str, run: str) -> bool:
-    """Return whether a name is one that `tag` gives in the run with this id."""
+    """Return whether a name was made by `tag` in the run with this id."""
     return name == f"{PREFIX}-{run}" or name.startswith(f"{PREFIX}-{run}-")
 
 
 def run_id() -> str:
-    """Return the id of the run that this process belongs to, or an empty string."""
+    """Return the id of this process's run, or an empty string."""
     return Path(os.environ.get(RUN, "")).name
 
 
 class HarnessRun:
-    """This run. It is a context: its directory is there and locked from entering to leaving.
+    """This run. Its directory exists, and is locked, while in the context.
 
-    What is still to be undone when it is left stays in its directory, for `failover cleanup`.
+    Undos that are left at the end stay in the directory, for `failover cleanup`.
     """
 
     def __init__(self, place: str, cluster: str, campaign: Path, command: str, began: str) -> None:
@@ -148,11 +150,11 @@ class HarnessRun:
         os.close(self._lock)
 
     def reached_by(self, reach: dict[str, str]) -> None:
-        """Write down what is needed to connect to the cluster."""
+        """Store what is needed to connect to the cluster."""
         _write(self.directory / ABOUT, asdict(self.about) | {"reach": reach})
 
     def write(self, undo: Undo) -> Path:
-        """Write down how something is removed, before it is made. Removing the file says that it was removed."""
+        """Write down how to remove something, before it is made. Delete the returned file when the thing is removed."""
         return _written(self.directory, f"made-{next(self._numbers)}", undo)
 
 
@@ -160,7 +162,7 @@ class HarnessRun:
 class UndoJournal:
     """The undos of one trial, in the directory of its run.
 
-    `beside` keeps the same list where the system is, for another machine. It replaces what was kept before.
+    `beside` stores the same list on the cluster, for other machines, in place of the earlier one.
     """
 
     run: Path
@@ -170,13 +172,13 @@ class UndoJournal:
     _files: list[Path] = field(default_factory=list)
 
     async def write(self, undo: Undo) -> None:
-        """Write down how a fault is undone. Nothing may be done to the system before this has returned."""
+        """Write down how to undo a fault. The fault may only be made after this has returned."""
         self.held.append(undo)
         self._files.append(_written(self.run, f"{self.trial}-{len(self._files)}", undo))
         await self.beside(self.held)
 
     async def clear(self) -> None:
-        """Forget all of them, since everything was undone."""
+        """Delete all undos, after everything was undone."""
         while self._files:
             self._files.pop().unlink()
         if self.held:
@@ -185,7 +187,7 @@ class UndoJournal:
 
     @property
     def by_hand(self) -> str:
-        """The end of a sentence that says how what is held is undone by hand; empty if nothing is held."""
+        """The end of a sentence, with the commands to undo everything by hand. Empty if there is nothing to undo."""
         commands = dict.fromkeys(undo.by_hand for undo in self.held)
         held = ", ".join(dict.fromkeys(undo.what for undo in self.held))
         return f"; `failover cleanup` undoes it, or by hand ({held}): {' && '.join(commands)}" if commands else ""
@@ -193,7 +195,7 @@ class UndoJournal:
 
 @dataclass(frozen=True, slots=True)
 class FoundRun:
-    """A run whose directory was found. `lives` says whether its first process is there."""
+    """A run whose directory was found. `lives` says whether its first process is alive."""
 
     directory: Path
     about: RunAbout
@@ -204,27 +206,24 @@ class FoundRun:
 
 
 def found_runs() -> list[FoundRun]:
-    """Return every run that has a directory, the oldest first.
-
-    One that is only just beginning has none of its name yet.
-    """
+    """Return every run that has a directory, the oldest first. A run that is just starting is left out."""
     found = []
     for directory in runs().glob("[!.]*"):
         try:
             lives = not is_free(directory)
             found.append(FoundRun(directory, about_of(directory), lives))
         except FileNotFoundError:
-            continue  # it has ended meanwhile
+            continue  # the run has ended meanwhile
     return sorted(found, key=lambda run: (run.about.began, run.about.id))
 
 
 def about_of(directory: Path) -> RunAbout:
-    """Return what the directory of a run says of it. Raises FileNotFoundError if it is gone."""
+    """Return the description of a run from its directory. Raises FileNotFoundError if it is gone."""
     return RunAbout(**json.loads((directory / ABOUT).read_text()))
 
 
 def undos_in(directory: Path) -> Iterator[tuple[Path, Undo]]:
-    """What is still to be undone, the latest first: what was made last is undone first."""
+    """Yield the undos in a run's directory, the latest first, which is the order to carry them out in."""
     for file in sorted(directory.glob(f"*{SUFFIX}"), key=lambda one: one.stat().st_mtime_ns, reverse=True):
         yield file, Undo(**json.loads(file.read_text()))
 
@@ -232,7 +231,7 @@ def undos_in(directory: Path) -> Iterator[tuple[Path, Undo]]:
 def is_free(path: Path) -> bool:
     """Return whether no process holds the lock on this file or directory.
 
-    Looking never keeps another one from looking.
+    The lock is only tried in shared mode, so that several processes can check at the same time.
     """
     lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -245,7 +244,7 @@ def is_free(path: Path) -> bool:
 
 
 def refuse_held(place: str, cluster: str) -> None:
-    """Raise SetupError if another run that lives holds a fault on this cluster: it would be measured as ours."""
+    """Raise SetupError if another live run holds a fault on this cluster, because it would affect our measurement."""
     for run in found_runs():
         if run.lives and (run.about.place, run.about.cluster) == (place, cluster):
             held = ", ".join(undo.what for undo in run.undos().values())

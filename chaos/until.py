@@ -1,4 +1,4 @@
-"""The only polling loop. It waits for a condition up to a limit, and says what it waited for when it gives up."""
+"""The only polling loop. It waits for a condition up to a limit, and its error says what it waited for."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -18,10 +18,10 @@ async def until(
     every_s: float = 0.1,
     error: type[HarnessError] = SetupError,
 ) -> T:
-    """Return the first truthy value of `condition`. Raise `error` with the reason when `within_s` seconds are over.
+    """Return the first truthy value of `condition`. Raise `error` with the reason after `within_s` seconds.
 
-    `because` says what is lacking. It may be a function, for a sentence that depends on what was seen last. The last
-    look begins after the limit, because a process that was stopped for a while could not look in that time.
+    `because` says what is missing. It may be a function, if that depends on what was seen last. The condition is always
+    checked once more after the limit, because a process that was stopped for a while could not check it in time.
     """
     limit_ns = mono_ns() + int(within_s * 1e9)
     while True:
