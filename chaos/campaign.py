@@ -14,26 +14,25 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib import import_module
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, Self
 
-from chaos import __version__, resume, suites
+from chaos import __version__, resume
 from chaos.analysis.claim import Claim, design
 from chaos.analysis.result import CampaignResult, TrialResult
-from chaos.claim_trials import Wanted, refuse_other_promises, trials_of
+from chaos.choice import Choice, refused
+from chaos.claim_trials import Wanted
 from chaos.cleanup import left_behind
-from chaos.cluster.base import SHARED, Platform, PlatformOptions, refusal
-from chaos.errors import InterruptedTrial, ScenarioError, SetupError
+from chaos.cluster.base import PlatformOptions
+from chaos.errors import InterruptedTrial, SetupError
 from chaos.experiment.written import Experiment
 from chaos.experiment.written import load as load_experiment
 from chaos.linux import machine
 from chaos.options import PLATFORMS, Options
-from chaos.place import at_once, choose, variants
 from chaos.progress import Message, Tell, Tells
 from chaos.record.layout import CAMPAIGN, FORMAT
-from chaos.scenario.lookup import find_experiments, instead
+from chaos.scenario.lookup import find_experiments
 from chaos.trial.assignment import TrialSpec, limits_s, utc_now
 from chaos.trial.pool import Closed, PlayOptions, Pool, Specs
 from chaos.trial.record import write_json
@@ -73,26 +72,23 @@ class Campaign:
         self.options = options
         self.tell = tell
         self._waiting = Waiting()
-        self.experiments, self.left_out = suites.asked(options)
-        self.claim = Claim.parse(options.claim) if options.claim else None
-        self.trials = trials_of(options.trials, self.claim)
-        promised = self.claim.settings if self.claim else {}
-        self.place = choose(options.on, options.scenario, {**options.settings, **promised})
-        if self.claim:
-            refuse_other_promises(self.claim, self.place.loaded.scenario, self.experiments)
-        self.at_once = at_once(self.place.on, options.parallel, self.place.loaded.scenario)
-        each = variants(self.place, options)
-        self.variants = {name: suites.suited(options.suite, one) for name, one in each.items()}
-        for one in self.variants.values():
-            self.experiments, unfit = suites.fitting(self.experiments, one, options)
-            self.left_out = [*self.left_out, *unfit]
-        self.loaded = self.variants.get("") or suites.suited(options.suite, self.place.loaded)
+        choice = Choice.of(options)
+        self.experiments, self.left_out = list(choice.experiments), list(choice.left_out)
+        self.claim, self.trials, self.at_once = choice.claim, choice.trials, choice.at_once
+        self.place, self.loaded, self.variants = choice.place, choice.loaded, choice.variants
         self.seed = random.SystemRandom().getrandbits(31) if options.seed is None else options.seed
-        self._platform = self._make_platform()
+        self._platform = choice.platform(
+            PlatformOptions(
+                keep=options.keep,
+                tell=tell,
+                made=lambda undo: self._run.write(undo),
+                agent_image=options.agent_image,
+            )
+        )
         self.started = utc_now()
         name = f"{self.started[:16].replace(':', '')}-{self.loaded.scenario.name}"
         self.directory = options.resume or unused(options.out / name)
-        self._hold()
+        self._lock = hold(self.directory)
         cluster = "" if PLATFORMS[self.place.on].own_system else self._platform.name
         self._run = HarnessRun(self.place.on, cluster, self.directory, options.command, self.started)
         if options.resume is None:
@@ -265,15 +261,8 @@ class Campaign:
 
     def _refuse(self, experiment: Experiment) -> None:
         """Raise SetupError if the platform cannot play an experiment. Call it before anything is deployed."""
-        refused = refusal(experiment.name, experiment.needs, self._platform)
-        if refused:
-            raise SetupError(refused)
-        shared = sorted(experiment.needs & SHARED) if PLATFORMS[self.place.on].beside and self.at_once > 1 else []
-        if shared:
-            raise SetupError(
-                f"{experiment.name} needs {', '.join(shared)}, which the systems of --parallel {self.at_once} share: "
-                f"it would hit the trials beside it; leave --parallel out"
-            )
+        if sentence := refused(experiment, self._platform, self.place.on, self.at_once):
+            raise SetupError(sentence)
 
     def _plan(self, nth: int, experiment: Experiment, turn: int | None = None, variant: str = "") -> Planned:
         number = next(self._numbers)
@@ -288,34 +277,11 @@ class Campaign:
         for sentence in [f"{len(self.done)} trials were played before", *told]:
             self.tell(Message(Tell.NOTE, {"text": sentence}))
 
-    def _hold(self) -> None:
-        """Lock the directory until the campaign is closed or this process ends."""
-        self._lock = os.open(self.directory, os.O_RDONLY)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock)
-            raise SetupError(f"{self.directory} is being played by another process: wait for its end") from None
-
     def _wait(self, work: Work, ending: Ending | None = None) -> None:
         try:
             self._waiting.until_done(work, ending)
         except InterruptedTrial as error:
             raise InterruptedTrial(f"{error}; what was recorded is in {self.directory}") from None
-
-    def _make_platform(self) -> Platform:
-        on = self.place.on
-        if on not in PLATFORMS:
-            raise ScenarioError(f'--on: no platform is called "{on}"; {instead(on, PLATFORMS)}')
-        module, _, name = PLATFORMS[on].of.partition(":")
-        make: Callable[..., Platform] = getattr(import_module(module), name)
-        options = PlatformOptions(
-            keep=self.options.keep,
-            tell=self.tell,
-            made=lambda undo: self._run.write(undo),
-            agent_image=self.options.agent_image,
-        )
-        return make(self.loaded.scenario, self.loaded.folder, options)
 
     def _write_down(self) -> None:
         """Write campaign.json. It is written again for each further trial."""
@@ -379,6 +345,20 @@ def run(options: Options, tell: Tells) -> tuple[CampaignResult, Path]:
 def seed_of(seed: int, number: int) -> int:
     """Return the seed of one trial, derived from the campaign's."""
     return random.Random(f"{seed}:{number}").getrandbits(31)
+
+
+def hold(directory: Path) -> int:
+    """Lock a campaign's directory until the file that is returned is closed, or this process has ended.
+
+    Raises SetupError if another process holds it.
+    """
+    lock = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise SetupError(f"{directory} is being played by another process: wait for its end") from None
+    return lock
 
 
 def unused(directory: Path) -> Path:

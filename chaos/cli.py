@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from chaos import __version__
-from chaos.analysis.result import Verdict
+from chaos.analysis.result import CampaignResult, Verdict
 from chaos.cli_running import Read, init, watch
 from chaos.errors import EXIT_CODES, INCONCLUSIVE, PASS, HarnessError, NoCampaignError, ScenarioError, SetupError
 from chaos.options import RUN, SET, Options, of_variant, options, setting
@@ -114,18 +114,28 @@ def run(named: str | None, quiet: bool, listed: bool, **given: Any) -> int:  # n
             click.echo(line)
         return PASS
     if wanted.dry_run:
-        from chaos import dry_run
+        return described(wanted)
+    result, _ = played(wanted, quiet=quiet)
+    return EXIT_CODES[result.verdict]
 
-        click.echo(dry_run.text(wanted))
-        return PASS
 
+def described(wanted: Options) -> int:
+    """Say what a campaign would do."""
+    from chaos import dry_run
+
+    click.echo(dry_run.text(wanted))
+    return PASS
+
+
+def played(wanted: Options, *, quiet: bool) -> tuple[CampaignResult, Path]:
+    """Play a campaign, and tell of it. Returns its result and its directory."""
     from chaos import campaign
     from chaos.report.terminal import Terminal
 
     terminal = Terminal(quiet=quiet)
     result, folder = campaign.run(wanted, terminal.tell)
     terminal.closing(result, folder / REPORT)
-    return EXIT_CODES[result.verdict]
+    return result, folder
 
 
 @cli.command()
@@ -143,14 +153,11 @@ def ab(named: str | None, quiet: bool, **given: Any) -> int:  # noqa: ANN401  # 
     if variants["a"] == variants["b"]:
         raise click.UsageError("the two do not differ: give --b KEY=VALUE, as in --b redis.min-replicas-to-write=1")
     wanted = replace(variants_asked(named, given), variants=variants)
-
-    from chaos import campaign
+    if wanted.dry_run:
+        return described(wanted)
     from chaos.compare import compare_variants
-    from chaos.report.terminal import Terminal
 
-    terminal = Terminal(quiet=quiet)
-    result, folder = campaign.run(wanted, terminal.tell)
-    terminal.closing(result, folder / REPORT)
+    result, folder = played(wanted, quiet=quiet)
     for sentence in compare_variants(folder):
         click.echo(sentence)
     return PASS if result.verdict is not Verdict.INCONCLUSIVE else INCONCLUSIVE
@@ -176,13 +183,9 @@ def sweep(named: str | None, over: str | None, again: Path | None, quiet: bool, 
         variants = _over(over)
         experiments = {"experiments": swept.experiments()} if not given["experiments"] else {}
         wanted = replace(variants_asked(named, given | experiments), variants=variants)
-
-        from chaos import campaign
-        from chaos.report.terminal import Terminal
-
-        terminal = Terminal(quiet=quiet)
-        result, again = campaign.run(wanted, terminal.tell)
-        terminal.closing(result, again / REPORT)
+        if wanted.dry_run:
+            return described(wanted)
+        _, again = played(wanted, quiet=quiet)
     for line in swept.write(again):
         click.echo(line)
     return PASS

@@ -6,27 +6,28 @@ refused here too. Without `--on`, it checks whether kind can run here, as a run 
 
 import os
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from chaos import resume, suites
-from chaos.analysis.claim import Claim
-from chaos.claim_trials import trials_of
+from chaos import resume
+from chaos.campaign import hold
+from chaos.choice import Choice, refused
 from chaos.client.spec import ClientSpec, Load
-from chaos.cluster.base import refusal
+from chaos.cluster.base import PlatformOptions
 from chaos.cluster.executor import LEASE_S
 from chaos.cluster.kube.deploy import NAMESPACE, described, objects
 from chaos.errors import SetupError
 from chaos.experiment.written import Experiment
 from chaos.listing import kind_with, local
 from chaos.options import Options
-from chaos.place import LOCAL, at_once, choose
+from chaos.place import LOCAL
 from chaos.scenario import Loaded
 from chaos.scenario.scenario import Scenario
 from chaos.trial.assignment import BEYOND_S, client_specs, limits_s
 from chaos.trial.steps import AUDIT_S, DEADLINES_S, MASTER_S, WARM_UP_SHARE
+from chaos.undo import Undo
 
 WIDTH = 110
 VALUE_BYTES = Load(deadline_s=0, keys="", ttl_s=0, database=0, master="").value_bytes
@@ -40,7 +41,12 @@ def text(options: Options) -> str:
     """Return everything as lines for a terminal. Raises ScenarioError if the run would be refused."""
     return "\n".join(
         textwrap.fill(
-            sentence, WIDTH, initial_indent=f"{heading:<10}", subsequent_indent=" " * 12, break_long_words=False
+            sentence,
+            WIDTH,
+            initial_indent=f"{heading:<10}",
+            subsequent_indent=" " * 12,
+            break_long_words=False,
+            break_on_hyphens=False,
         )
         for heading, sentence in told(options)
     )
@@ -49,32 +55,37 @@ def text(options: Options) -> str:
 def told(options: Options) -> Lines:
     if options.resume:
         options = resume.asked(options)
-    _refuse_unwritable(options.out)
-    claim = Claim.parse(options.claim) if options.claim else None
-    place = choose(options.on, options.scenario, {**options.settings, **(claim.settings if claim else {})})
-    loaded = suites.suited(options.suite, place.loaded)
-    scenario = loaded.scenario
-    experiments, left_out = suites.asked(options)
-    experiments, unfit = suites.fitting(experiments, loaded, options)
-    left_out = [*left_out, *unfit]
-    trials = trials_of(options.trials, claim)
-    side_by_side = at_once(place.on, options.parallel, scenario)
+        os.close(hold(options.resume or options.out))
+    _refuse_unwritable(options.resume or options.out)
+    choice = Choice.of(options)
+    choice.platform(
+        PlatformOptions(keep=options.keep, tell=lambda _: None, made=_nothing_is_made, agent_image=options.agent_image)
+    )
+    scenario, place, trials = choice.loaded.scenario, choice.place, choice.trials
     here = local() if place.on == LOCAL else kind_with(scenario)
-    refused = {one.name: sentence for one in experiments if (sentence := refusal(one.name, one.needs, here))}
-    if refused and options.experiments is not None:
-        raise SetupError("\n".join(refused.values()))
-    experiments = [one for one in experiments if one.name not in refused]
+    sentences = {one.name: refused(one, here, place.on, choice.at_once) for one in choice.experiments}
+    not_here = [sentence for sentence in sentences.values() if sentence]
+    if not_here and options.experiments is not None:
+        raise SetupError("\n".join(not_here))
+    experiments = [one for one in choice.experiments if not sentences[one.name]]
     yield "scenario", f"{scenario.name}: {scenario.about}"
-    yield from (("", f"note: {warning}") for warning in loaded.warnings)
+    yield from (("", f"note: {warning}") for warning in choice.loaded.warnings)
     if place.on == LOCAL:
         yield from _on_local(scenario, place.why, here.missing)
     else:
-        yield from _on_kind(loaded, keep=options.keep)
+        yield from _on_kind(choice.loaded, keep=options.keep)
     yield from _load(scenario)
     yield from _done(experiments, trials)
-    yield from (("", f"left out: {sentence}") for sentence in (*left_out, *refused.values()))
-    yield from _at_most(scenario, experiments, trials, side_by_side)
+    if options.variants:
+        variants = "; ".join(f"{name} ({_settings(settings)})" for name, settings in options.variants.items())
+        yield "", f"each of them in {len(options.variants)} variants: {variants}"
+    yield from (("", f"left out: {sentence}") for sentence in (*choice.left_out, *not_here))
+    yield from _at_most(choice, experiments)
     yield "", "Nothing was done: this was a dry run."
+
+
+def _nothing_is_made(undo: Undo) -> Path:
+    raise AssertionError(f"a dry run would have made {undo.what}")
 
 
 def _refuse_unwritable(out: Path) -> None:
@@ -170,6 +181,10 @@ def _activity(activity: dict[str, Any]) -> str:
     return f"{activity.get('name', called)}: {called}" + (f" ({words})" if words else "")
 
 
+def _settings(settings: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in settings.items()) or "as it is"
+
+
 def longest_s(scenario: Scenario, experiment: Experiment) -> float:
     """Return the longest duration of one trial in seconds, with each of its steps at its limit.
 
@@ -188,13 +203,16 @@ def longest_s(scenario: Scenario, experiment: Experiment) -> float:
     return sum([*waits, limits.watch, limits.recovery, min(MASTER_S, limits.recovery), AUDIT_S])
 
 
-def _at_most(scenario: Scenario, experiments: list[Experiment], trials: int, side_by_side: int) -> Lines:
-    each = {one.name: longest_s(scenario, one) for one in experiments}
+def _at_most(choice: Choice, experiments: list[Experiment]) -> Lines:
+    scenario, side_by_side = choice.loaded.scenario, choice.at_once
+    each = {
+        one.name: max(longest_s(variant.scenario, one) for variant in choice.variants.values()) for one in experiments
+    }
     words = ", ".join(f"{name} {span(seconds)}" for name, seconds in each.items())
     yield "at most", f"a trial: {words}; most take far less, since a trial goes on once the system is back"
-    count = trials * len(experiments)
-    rounds = -(-count // side_by_side)
-    whole = sum(each.values()) * trials if side_by_side == 1 else rounds * max(each.values())
+    of_each = choice.trials * len(choice.variants)
+    count = of_each * len(experiments)
+    whole = sum(each.values()) * of_each if side_by_side == 1 else -(-count // side_by_side) * max(each.values())
     several = f", {side_by_side} at once" if min(side_by_side, count) > 1 else ""
     yield "", f"in all: {count} {'trial' if count == 1 else 'trials'}{several}, {span(whole)}"
     if scenario.system.kube is not None:

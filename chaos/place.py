@@ -33,8 +33,15 @@ class Place:
 def choose(on: str | None, scenario: str | None, settings: Mapping[str, str]) -> Place:
     """Choose the place and the scenario. Call it in the main thread: it may check kind, and handles signals meanwhile.
 
-    Raises ScenarioError if the scenario is not for that place, and SetupError in CI if kind cannot run.
+    Raises ScenarioError for a place that there is not, and where scenario and place contradict; SetupError in CI where
+    kind cannot run.
     """
+    if on is not None and on not in PLATFORMS:
+        raise ScenarioError(
+            f'--on takes {" or ".join(PLATFORMS)}, and not "{on}": kind makes a cluster of its own in Docker, and '
+            f"local plays with processes of this machine. A Redis that runs already, in Docker or elsewhere, is "
+            f"measured by `failover watch`"
+        )
     if settings and not (on or scenario):
         _check_settings(settings)
     missing = "" if on or scenario else _not_kind()
@@ -68,7 +75,7 @@ def variants(place: Place, options: Options) -> dict[str, Loaded]:
     on, scenario, settings = place.on, options.scenario, options.settings
     if not options.variants:
         return {"": place.loaded}
-    if on in PLATFORMS and not PLATFORMS[on].own_system:
+    if not PLATFORMS[on].own_system:
         raise ScenarioError(
             f"variants are played side by side on local only: on {on} trials use a system again; play a campaign of "
             f"each, and then `failover compare` them"
@@ -79,8 +86,11 @@ def variants(place: Place, options: Options) -> dict[str, Loaded]:
 
 
 def at_once(on: str, asked: int | None, scenario: Scenario) -> int:
-    """Return how many trials run at the same time. Raises ScenarioError for more than one on a single system."""
-    if on in PLATFORMS and not PLATFORMS[on].own_system:
+    """Return how many trials are played side by side.
+
+    Raises ScenarioError for more than one where there is one system.
+    """
+    if not PLATFORMS[on].own_system:
         if asked is not None and asked > 1 and not PLATFORMS[on].beside:
             raise ScenarioError(f"--parallel {asked}: on {on} all trials are on one system; leave it out")
         _refuse_beside(scenario, asked or 1)

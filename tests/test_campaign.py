@@ -85,7 +85,7 @@ def test_a_place_that_takes_no_campaign_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"on": "fkae"}, 'no platform is called "fkae"; did you mean fake?'),
+        ({"on": "fkae"}, '--on takes kind or local or fake, and not "fkae"'),
         ({"experiments": ("kil-master",)}, 'no experiment is called "kil-master"; did you mean kill-master?'),
         ({"scenario": "nowhere"}, 'no scenario is called "nowhere"'),
     ],

@@ -1,13 +1,16 @@
 """`failover run --dry-run` answers for files alone, and does nothing."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from chaos.campaign import Campaign
 from chaos.cli import entry
 from chaos.dry_run import longest_s, span
 from chaos.errors import ScenarioError, SetupError
 from chaos.experiment.written import load as load_experiment
+from chaos.options import Options
 from chaos.scenario import load
 from chaos.scenario.lookup import experiments, scenarios
 from chaos.trial.assignment import limits_s
@@ -71,14 +74,57 @@ def test_how_it_logs_in_is_said_and_no_password(capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     "words",
     [
-        ["statefulset", "--experiment", "kil-master"],
-        ["sentinel", "--on", "kind"],
-        ["--resume", "nowhere", "sentinel"],
-        ["--on", "kind", "--claim", "soon"],
+        ["run"],
+        ["run", "statefulset", "--experiment", "kil-master"],
+        ["run", "sentinel", "--on", "kind"],
+        ["run", "--on", "docker"],
+        ["run", "--resume", "nowhere"],
+        ["run", "--resume", "nowhere", "sentinel"],
+        ["run", "--on", "kind", "--claim", "soon"],
+        ["run", "sentinel", "--claim", "15s@95/95", "--trials", "3"],
+        ["run", "sentinel", "--agent-image", "redis"],
+        ["run", "sentinel", "--out", "file/reports"],
+        ["ab", "--on", "kind", "--b", "redis.hz=100"],
+        ["sweep", "sentinel", "--over", "redis.hertz=10,100"],
     ],
 )
-def test_what_a_run_would_refuse_is_refused(words: list[str]):
-    assert entry(["run", *words, "--dry-run"]) == ScenarioError.exit_code
+def test_what_a_run_refuses_is_refused_in_the_same_words(
+    words: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """There is no Docker, and in CI nothing is chosen instead of kind."""
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CI", "true")
+
+    code = entry(words)
+    refusal = capsys.readouterr().err
+    assert code in (ScenarioError.exit_code, SetupError.exit_code)
+    assert entry([*words, "--dry-run"]) == code
+    assert capsys.readouterr().err.partition(": file is")[0] == refusal.partition(": Not a directory")[0]
+
+
+def test_a_campaign_that_is_played_just_now_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    campaign = Campaign(Options(on="local", scenario="sentinel", out=tmp_path), lambda _: None)
+    assert entry(["run", "--resume", str(campaign.directory), "--dry-run"]) == SetupError.exit_code
+    assert "is being played by another process" in capsys.readouterr().err
+    os.close(campaign._lock)
+    assert "sentinel: " in said(capsys, "--resume", str(campaign.directory))
+
+
+def test_two_variants_are_described_and_counted_and_none_is_played(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    for words, variants in (
+        (["ab", "sentinel", "--b", "redis.hz=100"], "2 variants: a (as it is); b (system.settings.redis.hz=100)"),
+        (["sweep", "sentinel", "--over", "redis.hz=10,20", "--experiment", "kill-master"], "2 variants: hz=10 ("),
+    ):
+        assert entry([*words, "--trials", "3", "--parallel", "1", "--dry-run"]) == 0
+        text = " ".join(capsys.readouterr().out.split())
+        assert f"each of them in {variants}" in text
+        assert "in all: 6 trials, " in text
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_place_is_chosen_as_a_run_chooses_it(
@@ -90,9 +136,6 @@ def test_the_place_is_chosen_as_a_run_chooses_it(
     assert "operator-model: " in text
     assert "local: processes of this machine" in text
     assert "kind cannot run here: no container engine: there is no docker command" in text
-
-    monkeypatch.setenv("CI", "true")
-    assert entry(["run", "--dry-run"]) == SetupError.exit_code
 
 
 def test_an_experiment_that_cannot_be_played_there_is_refused_or_left_out(capsys: pytest.CaptureFixture[str]):
@@ -111,6 +154,13 @@ def test_where_no_campaign_can_be_written_is_said(capsys: pytest.CaptureFixture[
     assert entry(["run", "sentinel", "--dry-run", "--out", str(tmp_path / "file" / "a")]) == SetupError.exit_code
     assert f"{tmp_path / 'file'} is no directory; choose another --out" in capsys.readouterr().err
     said(capsys, "sentinel", "--out", str(tmp_path / "new" / "a"))
+
+
+def test_what_the_systems_side_by_side_share_is_left_alone(capsys: pytest.CaptureFixture[str]):
+    words = ("haproxy", "--on", "kind", "--suite", "all")
+    shared = "left out: drain-node needs nodes, which the systems of --parallel 2 share"
+    assert shared in said(capsys, *words, "--parallel", "2")
+    assert shared not in said(capsys, *words)
 
 
 @pytest.mark.parametrize("name", sorted(scenarios()))

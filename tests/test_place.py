@@ -72,6 +72,12 @@ def test_a_scenario_of_the_other_place_is_refused_with_those_that_fit(on: str, s
     assert str(error.value).endswith(f"take one for {on}: {fitting}")
 
 
+@pytest.mark.parametrize("scenario", [None, "sentinel"])
+def test_a_place_that_there_is_not_is_refused_with_what_each_place_is(scenario: str | None) -> None:
+    with pytest.raises(ScenarioError, match='--on takes kind or local, and not "docker": kind makes a cluster'):
+        choose("docker", scenario, {})
+
+
 def test_a_setting_goes_over_the_scenario_that_is_chosen(no_engine: None) -> None:
     assert choose(None, None, {"limits.watch": "1s"}).loaded.scenario.limits.watch == 1
 
