@@ -6,6 +6,7 @@ uses the standard library only.
 """
 
 import os
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -151,6 +152,44 @@ def _context(tls: Tls) -> ssl.SSLContext:
             files = f"{tls.certificate} and {tls.key}" if tls.key else tls.certificate
             raise SetupError(f"{files} hold no certificate with its key in PEM: {reason(error)}") from error
     return context
+
+
+def trouble(error: OSError, shown: str, within_s: float, access: Access, prefix: str) -> str:
+    """Say why a server at `shown` cannot be asked, and what helps. It should be one of `prefix`, REDIS or SENTINEL."""
+    if isinstance(error, PermissionError):
+        return denied(shown, str(error), prefix)
+    text = next((text for kind, text in TROUBLES if isinstance(error, kind)), "{shown} cannot be reached: {reason}")
+    usual = "Sentinel listens on 26379 as a rule" if prefix == SENTINEL else "Redis listens on 6379 as a rule"
+    silent = "does that port speak TLS?" if access.tls else "does a firewall drop packets?"
+    return text.format(shown=shown, within=f"{within_s:g} s", usual=usual, silent=silent, reason=reason(error))
+
+
+TROUBLES: tuple[tuple[type[OSError], str], ...] = (
+    (TimeoutError, "{shown} does not answer within {within}: is it the right address, and {silent}"),
+    (socket.gaierror, "{shown}: the name does not resolve ({reason})"),
+    (ssl.SSLError, "{shown}: TLS fails ({reason}): does it speak TLS, and is --cacert its authority?"),
+    (ConnectionRefusedError, "nothing listens at {shown}: connection refused; {usual}"),
+    (ConnectionAbortedError, "{shown} does not speak Redis's protocol ({reason}): is it the right port?"),
+    (ConnectionResetError, "{shown} closes the connection at once: does it want --tls, or is it another port?"),
+)
+"""What each error of a connection means to the user."""
+
+
+DENIED = ("NOAUTH", "WRONGPASS", "NOPERM")
+"""How a reply begins by which Redis or Sentinel refuses a user."""
+
+
+def denied(shown: str, said: str, prefix: str) -> str:
+    """Say of a reply that a server refuses what it is asked, and what helps if it refuses the user."""
+    if said.startswith("NOPERM"):
+        return f"{shown} does not let this user ask what is needed: {said}"
+    if not said.startswith(DENIED):
+        return f"{shown} refuses: {said}"
+    option = "--sentinel-password-file" if prefix == SENTINEL else "--password-file"
+    return (
+        f"{shown} asks for a password ({said.partition(' ')[0]}): put it into the environment as {prefix}PASSWORD, "
+        f"or into a file and give {option}"
+    )
 
 
 def reason(error: Exception) -> str:

@@ -34,6 +34,10 @@ def access_options(command: Callable[..., int]) -> Callable[..., int]:
     return speaks(bears(command))
 
 
+OF_NAMESPACE = {"--context", "--namespace", "--name", "--kubeconfig", "--manifests"}
+"""What `init` takes for a namespace. All else but --out is for a Sentinel."""
+
+
 @click.command()
 @click.option("--context", help="A context of the kubeconfig: which cluster to read.")
 @click.option("--namespace", help="Where the system runs.")
@@ -51,8 +55,13 @@ def init(**given: Any) -> int:  # noqa: ANN401  # click hands over what was decl
     failover init --context prod --namespace cache
     failover init --sentinel redis-a:26379
     """
-    if bool(given["sentinel"]) == bool(given["context"] and given["namespace"]):
+    asked = {one.opts[0] for one in click.get_current_context().command.params if given[str(one.name)]} - {"--out"}
+    if not given["sentinel"] and not (given["context"] and given["namespace"]):
         raise click.UsageError("say where to look: --context and --namespace, or --sentinel")
+    other = asked & OF_NAMESPACE if given["sentinel"] else asked - OF_NAMESPACE
+    if other:
+        asks = "--sentinel asks a Sentinel and no cluster" if given["sentinel"] else "--context asks a cluster alone"
+        raise click.UsageError(f"{asks}: leave out {', '.join(sorted(other))}")
 
     from chaos.init import begin
 

@@ -6,7 +6,6 @@ can be used as it is.
 
 import asyncio
 import os
-import ssl
 import textwrap
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -17,7 +16,7 @@ from typing import Any
 import yaml
 from hiredis import ReplyError
 
-from chaos.access import Access, Accesses, Tls
+from chaos.access import REDIS, SENTINEL, Access, Accesses, Tls, denied, trouble
 from chaos.cluster.kube.api import Api
 from chaos.cluster.kube.effective import from_haproxy, read_settings
 from chaos.cluster.kube.found import ASKED, OF_SENTINEL, FoundSystem, LeadingService, found, look, number
@@ -125,7 +124,11 @@ def write(draft: Draft, out: Path) -> Path:
 
 
 def kubeconfig_of(given: Path | None) -> Path:
-    return given or Path(os.environ.get("KUBECONFIG", "").partition(":")[0] or Path.home() / ".kube" / "config")
+    """The kubeconfig that is named, or else the one that kubectl uses. Raises SetupError where it is not there."""
+    named = given or Path(os.environ.get("KUBECONFIG", "").partition(":")[0] or Path.home() / ".kube" / "config")
+    if not named.is_file():
+        raise SetupError(f"there is no kubeconfig {named}: name the file by --kubeconfig, or in KUBECONFIG")
+    return named
 
 
 async def from_namespace(
@@ -259,7 +262,7 @@ async def from_sentinel(address: str, accesses: Accesses, *, master: str | None)
 
     Raises SetupError with advice.
     """
-    async with _asked(address, accesses.sentinel, "Sentinel") as ask:
+    async with _asked(address, accesses.sentinel, SENTINEL) as ask:
         known = {one["name"]: one for one in map(pairs, await ask("SENTINEL", "MASTERS"))}
         name = _the_master(known, master, address)
         others = [pairs(one) for one in await ask("SENTINEL", "SENTINELS", name)]
@@ -270,11 +273,11 @@ async def from_sentinel(address: str, accesses: Accesses, *, master: str | None)
     settings: dict[str, dict[str, Any]] = {"sentinel": {one: int(watched[one]) for one in OF_SENTINEL}}
     version = "a Redis"
     try:
-        async with _asked(at, accesses.redis, "the master") as ask:
+        async with _asked(at, accesses.redis, REDIS) as ask:
             version = f"Redis {info_fields(await ask('INFO', 'server'))['redis_version']}"
             settings["redis"] = await _settings(ask)
     except SetupError as error:
-        draft.remarks.append(f"{error}.")
+        draft.remarks.append(f"The master could not be asked: {error}.")
     draft.remarks += _seen(replicas, others, int(watched["quorum"]))
     asked = "asked: by which address do clients come, if not by Sentinel?"
     draft.entries = [
@@ -343,35 +346,21 @@ Ask = Callable[..., Awaitable[Any]]
 
 
 @asynccontextmanager
-async def _asked(address: str, access: Access, what: str) -> AsyncIterator[Ask]:
+async def _asked(address: str, access: Access, prefix: str) -> AsyncIterator[Ask]:
     """Connect to one server. Raises SetupError if it does not answer, or refuses a command."""
-    named = f"{what} {address}"
 
     async def ask(*words: str) -> Any:  # noqa: ANN401  a reply is any of RESP's types
         reply = await connection.call(*words)
         if isinstance(reply, ReplyError):
-            raise SetupError(f"{named} refused {' '.join(words[:2])}: {reply}{_helps(str(reply), what)}")
+            another = prefix == SENTINEL and str(reply).startswith("ERR unknown command")
+            raise SetupError(denied(address, str(reply), prefix) + ("; is it a Sentinel?" if another else ""))
         return reply
 
     try:
         async with Resp.connect(*split_address(address), ANSWER_S, access) as connection:
             yield ask
-    except PermissionError as error:
-        raise SetupError(f"{named} refused the login: {error}{_helps(str(error), what)}") from error
-    except ssl.SSLError as error:
-        raise SetupError(f"{named} and we do not agree on TLS: {error.reason or error}") from error
     except OSError as error:
-        why = os.strerror(error.errno).lower() if error.errno else str(error) or f"not within {ANSWER_S:g} s"
-        helps = "; does that port speak TLS?" if access.tls and isinstance(error, TimeoutError) else ""
-        helps = "; if it speaks TLS, add --tls" if not access.tls and isinstance(error, ConnectionResetError) else helps
-        raise SetupError(f"{named} does not answer: {why}{helps}") from error
-
-
-def _helps(reply: str, what: str) -> str:
-    if reply.startswith(("NOAUTH", "WRONGPASS", "NOPERM")):
-        of, option = ("SENTINEL", "sentinel-") if what == "Sentinel" else ("REDIS", "")
-        return f"; set FAILOVER_{of}_PASSWORD, or name a file by --{option}password-file"
-    return "; is it a Sentinel?" if reply.startswith("ERR unknown command") and what == "Sentinel" else ""
+        raise SetupError(trouble(error, address, ANSWER_S, access, prefix)) from error
 
 
 async def _settings(ask: Ask) -> dict[str, str | int]:

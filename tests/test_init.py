@@ -14,7 +14,7 @@ from chaos.access import Access, Accesses
 from chaos.cli import entry
 from chaos.cluster.kube.effective import asking, from_redis, from_sentinel
 from chaos.cluster.kube.found import FoundSystem, NamespaceObjects, found
-from chaos.errors import ScenarioError
+from chaos.errors import ScenarioError, SetupError
 from chaos.scenario import load
 from chaos.scenario.places import KubeSystem
 from chaos.scenario.scenario import Scenario
@@ -296,10 +296,17 @@ def test_a_sentinels_usual_troubles_are_said_with_what_helps(rig: Rig, capsys: p
     asked, redis = (f"{LOOPBACK}:{rig.member(name).port}" for name in (SENTINELS[0], REDIS[0]))
 
     for words, said in (
-        (["--sentinel", redis], "refused SENTINEL MASTERS: ERR unknown command 'SENTINEL', with args"),
+        (["--sentinel", redis], f"{redis} refuses: ERR unknown command 'SENTINEL', with args"),
         (["--sentinel", asked, "--master", "cache"], "watches no master cache; it watches mymaster"),
-        (["--sentinel", f"{LOOPBACK}:1"], "does not answer: connection refused"),
-        (["--sentinel", asked, "--tls"], "does not answer: not within 2 s; does that port speak TLS?"),
+        (
+            ["--sentinel", f"{LOOPBACK}:1"],
+            "nothing listens at 127.0.0.1:1: connection refused; Sentinel listens on 26379",
+        ),
+        (
+            ["--sentinel", asked, "--tls"],
+            "does not answer within 2 s: is it the right address, and does that port speak",
+        ),
+        (["--sentinel", "no.such.name.invalid:1"], "no.such.name.invalid:1: the name does not resolve ("),
         (["--sentinel", "redis-a"], 'redis-a" is not an address'),
         ([], "say where to look: --context and --namespace, or --sentinel"),
     ):
@@ -318,6 +325,41 @@ def test_a_master_that_cannot_be_read_is_a_sentence(rig: Rig, tmp_path: Path):
     assert "NOAUTH" in text
     assert "FAILOVER_REDIS_PASSWORD" in text
     assert yaml.safe_load(text)["system"]["settings"].keys() == {"sentinel"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--sentinel", "a:1", "--context", "c"], "--sentinel asks a Sentinel and no cluster: leave out --context"),
+        (["--sentinel", "a:1", "--namespace", "n", "--manifests", "m"], "leave out --manifests, --namespace"),
+        (
+            ["--context", "c", "--namespace", "n", "--master", "m"],
+            "--context asks a cluster alone: leave out --master",
+        ),
+        (["--context", "c", "--namespace", "n", "--tls"], "--context asks a cluster alone: leave out --tls"),
+        (["--context", "c"], "say where to look: --context and --namespace, or --sentinel"),
+    ],
+)
+def test_what_is_for_the_other_way_is_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]):
+    assert entry(["init", *words]) == ScenarioError.exit_code
+    assert said in capsys.readouterr().err
+
+
+def test_a_kubeconfig_or_a_context_that_is_not_there_is_named(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    words = ["init", "--context", "prod", "--namespace", "redis"]
+    for where in ("--kubeconfig", "KUBECONFIG", "HOME"):
+        nowhere = tmp_path / where
+        monkeypatch.setenv("HOME", str(nowhere))
+        monkeypatch.setenv("KUBECONFIG", str(nowhere) if where == "KUBECONFIG" else "")
+        options = ["--kubeconfig", str(nowhere)] if where == "--kubeconfig" else []
+        assert entry([*words, *options]) == SetupError.exit_code
+        file = nowhere / ".kube" / "config" if where == "HOME" else nowhere
+        assert f"there is no kubeconfig {file}: name the file by --kubeconfig" in capsys.readouterr().err
+    there = server.kubeconfig(tmp_path)
+    assert entry([*words, "--kubeconfig", str(there)]) == SetupError.exit_code
+    assert f"cannot use context prod of kubeconfig {there}: " in capsys.readouterr().err
 
 
 def test_a_file_that_is_there_is_kept(server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -6,8 +6,8 @@ addresses are asked at the same time.
 
 import asyncio
 import ipaddress
+import os
 import socket
-import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hiredis import ReplyError
 
-from chaos.access import REDIS, SENTINEL, Access, Accesses, reason
+from chaos.access import DENIED, REDIS, SENTINEL, Access, denied, trouble
 from chaos.errors import SetupError
 from chaos.model import canonical, is_literal, split_address
 from chaos.observe.watch import pairs
@@ -153,8 +153,7 @@ async def _sentinels(asked: GuestWish) -> tuple[list[SentinelView], list[str]]:
 
 async def sentinel_at(asked: GuestWish, address: str) -> SentinelView:
     """Ask one Sentinel about the master. Raises MistakeError if the address or the name is wrong."""
-    hint, access = "Sentinel listens on 26379 as a rule", Accesses.from_environment().sentinel
-    async with _talking(asked, address, hint, access) as sentinel:
+    async with _talking(asked, address, SENTINEL) as sentinel:
         known = await sentinel.call("SENTINEL", "MASTERS")
         if isinstance(known, ReplyError):
             raise MistakeError(_no_sentinel(address, str(known)))
@@ -184,8 +183,8 @@ async def sentinel_at(asked: GuestWish, address: str) -> SentinelView:
 
 
 def _no_sentinel(address: str, said: str) -> str:
-    if said.startswith(("NOAUTH", "WRONGPASS", "NOPERM")):
-        return _no_access(address, said, SENTINEL)
+    if said.startswith(DENIED):
+        return denied(address, said, SENTINEL)
     if "unknown command" in said.lower():
         return (
             f"{address} is a Redis and not a Sentinel; Sentinel listens on 26379 as a rule. "
@@ -194,44 +193,18 @@ def _no_sentinel(address: str, said: str) -> str:
     return f"{address} answers SENTINEL MASTERS with: {said}"
 
 
-def _no_access(address: str, said: str, prefix: str = REDIS) -> str:
-    if said.startswith("NOPERM"):
-        return f"{address} does not let this user ask what watching needs: {said}"
-    option = "--sentinel-password-file" if prefix == SENTINEL else "--password-file"
-    return (
-        f"{address} asks for a password ({said.partition(' ')[0]}): put it into the environment as {prefix}PASSWORD, "
-        f"or into a file and give {option}"
-    )
-
-
 @asynccontextmanager
-async def _talking(asked: GuestWish, address: str, hint: str, access: Access) -> AsyncIterator[Resp]:
+async def _talking(asked: GuestWish, address: str, prefix: str = REDIS) -> AsyncIterator[Resp]:
     """Connect to an address as the user or Sentinel gave it. An error of the connection is raised as a MistakeError."""
     reached = asked.reached(address)
     host, port = split_address(reached)
+    access = Access.read(os.environ, prefix)
     shown = address if canonical(reached) == canonical(address) else f"{address} (reached by {reached})"
     try:
         async with Resp.connect(host, port, WITHIN_S, access) as connection:
             yield connection
-    except PermissionError as error:
-        raise MistakeError(_no_access(shown, str(error), SENTINEL if "Sentinel" in hint else REDIS)) from None
     except OSError as error:
-        told = next((text for kind, text in TROUBLES if isinstance(error, kind)), "{shown} cannot be reached: {error}")
-        raise MistakeError(told.format(shown=shown, host=host, hint=hint, error=reason(error))) from None
-
-
-TROUBLES: tuple[tuple[type[OSError], str], ...] = (
-    (
-        TimeoutError,
-        f"{{shown}} does not answer within {WITHIN_S:g} s: is it the right address, and does a firewall drop packets?",
-    ),
-    (socket.gaierror, "{shown}: the name {host} is not found ({error})"),
-    (ssl.SSLError, "{shown}: TLS fails ({error}): does it speak TLS, and is --cacert its authority?"),
-    (ConnectionRefusedError, "nothing listens at {shown}: connection refused; {hint}"),
-    (ConnectionAbortedError, "{shown} does not speak Redis's protocol ({error}): is it the right port?"),
-    (ConnectionResetError, "{shown} closes the connection at once: does it want --tls, or is it another port?"),
-)
-"""Maps each error of a connection to what it means to the user."""
+        raise MistakeError(trouble(error, shown, WITHIN_S, access, prefix)) from None
 
 
 # Redis.
@@ -240,11 +213,10 @@ TROUBLES: tuple[tuple[type[OSError], str], ...] = (
 async def redis_at(asked: GuestWish, address: str) -> RedisView:
     """Ask one Redis who it is. An error is part of the result, because a Redis may be down just now."""
     try:
-        hint = "Redis listens on 6379 as a rule"
-        async with _talking(asked, address, hint, Accesses.from_environment().redis) as redis:
+        async with _talking(asked, address) as redis:
             info = await redis.call("INFO")
             if isinstance(info, ReplyError):
-                return RedisView(address=address, error=_no_access(address, str(info)))
+                return RedisView(address=address, error=denied(address, str(info), REDIS))
             fields = info_fields(info)
     except MistakeError as error:
         return RedisView(address=address, error=str(error))
@@ -349,7 +321,7 @@ async def _refused(asked: GuestWish, address: str) -> str:
     A Redis that refuses every write just now is the system's state and no mistake of the user.
     """
     try:
-        async with _talking(asked, address, "", Accesses.from_environment().redis) as redis:
+        async with _talking(asked, address) as redis:
             if asked.database and isinstance(said := await redis.call("SELECT", asked.database), ReplyError):
                 return f"{address} has no database {asked.database}: {said}"
             for command in (("SET", PROBE, "1", "PX", 1000), ("MGET", PROBE), ("UNLINK", PROBE)):
