@@ -4,6 +4,7 @@ It reads files and contacts no cluster. What a run refuses before it deploys any
 refused here too. Without `--on`, it checks whether kind can run here, as a run does.
 """
 
+import errno
 import os
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -91,9 +92,9 @@ def _nothing_is_made(undo: Undo) -> Path:
 def _refuse_unwritable(out: Path) -> None:
     """Raise SetupError if no directory can be made there."""
     there = next(one for one in (out.absolute(), *out.absolute().parents) if one.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        why = "no directory" if not there.is_dir() else "not writable"
-        raise SetupError(f"no campaign can be written to {out}: {there} is {why}; choose another --out")
+    why = errno.EACCES if not os.access(there, os.W_OK) else 0 if there.is_dir() else errno.ENOTDIR
+    if why:
+        raise SetupError(f"no campaign can be written to {out}: {os.strerror(why)}; choose another --out")
 
 
 def _members(scenario: Scenario) -> str:
