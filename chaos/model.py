@@ -53,6 +53,32 @@ class ErrorCode(IntEnum):
         """The name as people write it, such as `name not found`."""
         return self.name.lower().replace("_", " ")
 
+    @property
+    def sentence(self) -> str:
+        """What it says of the address that was used, such as `the name does not resolve`."""
+        return SENTENCES.get(self, f"Redis refuses with {self.name}")
+
+
+SENTENCES = {
+    ErrorCode.NONE: "it met no error",
+    ErrorCode.NAME_NOT_FOUND: "the name does not resolve",
+    ErrorCode.REFUSED: "nothing listens there: connection refused",
+    ErrorCode.RESET: "the other side resets the connection",
+    ErrorCode.CLOSED: "the other side closes the connection",
+    ErrorCode.UNREACHABLE: "no route leads there",
+    ErrorCode.CONNECT_TIMEOUT: "connecting takes too long",
+    ErrorCode.REPLY_TIMEOUT: "no answer comes in time",
+    ErrorCode.NOT_SENT: "the connection is not there in time",
+    ErrorCode.NO_MASTER: "Sentinel knows no master of that name",
+    ErrorCode.DISCOVERY_TIMEOUT: "Sentinel does not answer in time",
+    ErrorCode.DISCOVERY_FAILED: "no Sentinel can be asked for the master",
+    ErrorCode.AUTH: "Redis refuses the user: NOAUTH, WRONGPASS or NOPERM",
+    ErrorCode.OTHER_REPLY: "Redis refuses with another error",
+    ErrorCode.TLS_FAILED: "TLS fails",
+    ErrorCode.OTHER: "the connection breaks",
+}
+"""What the errors say that are no word of Redis's own, such as READONLY."""
+
 
 WORKS_SHARE = 0.9
 """A path works if at least this share of its operations in the baseline was good. A name that leads to one of three

@@ -5,6 +5,7 @@ import pytest
 from chaos.cli import entry
 from chaos.doctor import diagnose, examine, shipped_files
 from chaos.errors import SetupError
+from chaos.scenario.lookup import experiments
 
 
 async def good() -> str:
@@ -23,7 +24,7 @@ def test_a_check_that_fails_does_not_keep_the_next_from_being_made():
 async def test_what_ships_with_us_is_whole():
     text = await shipped_files()
     assert "redis-operator" in text
-    assert "kill-master" in text
+    assert f"{len(experiments())} experiments" in text
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,17 @@ async def test_what_ships_with_us_is_whole():
     ],
 )
 def test_one_place_is_enough_and_it_is_said_which(kind, local, last):
-    assert diagnose({"kind": (good, kind), "local": (local,)})[-1].line() == last
+    assert diagnose({"kind": (good, kind), "local": (local,)}, lacking={})[-1].line() == last
+
+
+async def little() -> str:
+    return "kind: an experiment that needs one of these cannot be played there\n- nodes: there are none"
+
+
+def test_what_cannot_be_done_where_all_is_there_is_a_note_and_no_answer():
+    said = [one.line() for one in diagnose({"kind": (good,), "local": (bad,)}, (), {"kind": little, "local": little})]
+    assert [line[:5] for line in said] == ["ok   ", "no   ", "note ", "ok   "]
+    assert said[2].splitlines()[1] == "      - nodes: there are none"
 
 
 def test_what_every_place_needs_is_missing_everywhere():

@@ -30,7 +30,8 @@ async def engine() -> str:
         raise SetupError(f"no container engine: there is no docker command. {ENGINE}")
     asked = await ran("docker", "version", "--format", "{{.Server.Version}}", within_s=ASK_S)
     if not asked.ok:
-        raise SetupError(f"no container engine: {asked.last_line}. {ENGINE}")
+        ended = "" if asked.last_line.endswith((".", "?")) else "."
+        raise SetupError(f"no container engine: {asked.last_line}{ended} {ENGINE}")
     if shutil.which("kind") is None:
         raise SetupError("kind is not installed: https://kind.sigs.k8s.io/docs/user/quick-start/#installation")
     kind = (await run("kind", "version", "--quiet", within_s=ASK_S)).strip()
@@ -84,12 +85,17 @@ async def kind_cannot() -> dict[Ability, str]:
 
 
 def _not_here(place: str, cannot: Mapping[Ability, str]) -> str:
-    return f"{place}: no " + "; no ".join(f"{one} ({why})" for one, why in cannot.items())
+    """A line for each reason, with all that it keeps from being done."""
+    reasons = {why: [one for one in cannot if cannot[one] == why] for why in cannot.values()}
+    each = [f"- {', '.join(sorted(lacking))}: {why}" for why, lacking in reasons.items()]
+    return "\n".join([f"{place}: an experiment that needs one of these cannot be played there", *each])
 
 
 Check = Callable[[], Coroutine[Any, Any, str]]
-CHECKS: dict[str, tuple[Check, ...]] = {"kind": (engine, memory, kind_faults), "local": (level, server, local_faults)}
+CHECKS: dict[str, tuple[Check, ...]] = {"kind": (engine, memory), "local": (level, server)}
 """Maps each place to its checks."""
+LACKING: dict[str, Check] = {"kind": kind_faults, "local": local_faults}
+"""Maps each place to what cannot be done there, if its checks find nothing missing."""
 
 
 async def require(place: str) -> None:

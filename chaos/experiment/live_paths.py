@@ -29,7 +29,6 @@ class Baseline:
     good: int
     bad: int
     errors: Counter[ErrorCode]
-    error: str
 
     @property
     def late(self) -> int:
@@ -47,12 +46,17 @@ class Baseline:
         return answered and self.late > LATE_SHARE * count
 
     @property
+    def error(self) -> ErrorCode:
+        """The error that most of its operations met."""
+        return next((code for code, _ in self.errors.most_common(1)), ErrorCode.NONE)
+
+    @property
     def sentence(self) -> str:
         """A sentence on a path that works never or not always. It follows the path's name."""
         if self.good == 0:
-            return f"never worked: {self.error}"
+            return f"never worked: {self.error.sentence}"
         share = self.good / (self.good + self.bad)
-        return f"is unreliable: {share:.0%} of its operations were good, others {self.error}"
+        return f"is unreliable: {share:.0%} of its operations were good, and of the others: {self.error.sentence}"
 
 
 def baselines(observed: Observed, since_ns: int) -> dict[str, Baseline]:
@@ -61,7 +65,7 @@ def baselines(observed: Observed, since_ns: int) -> dict[str, Baseline]:
     for path, clients in sorted(observed.ops.paths().items()):
         errors: Counter[ErrorCode] = sum((client.errors_since(since_ns) for client in clients), Counter())
         good, bad = sum(client.ok(since_ns) for client in clients), sum(client.bad(since_ns) for client in clients)
-        found[path] = Baseline(good, bad, errors, _error(clients, since_ns))
+        found[path] = Baseline(good, bad, errors)
     return found
 
 

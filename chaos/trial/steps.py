@@ -268,7 +268,7 @@ async def baseline(session: Session, record: Record, said: list[str]) -> None:
         session.note(sentence)
     session.proven = frozenset(path for path, one in found.items() if one.works)
     if not session.proven:
-        raise _none_works(driven)
+        raise _none_works(session.scenario, driven)
     domains = {HOST: identity(), AGENT: session.observed.identities.get(AGENT, {})}
     record.manifest(deadline_s=deadline_s, domains=domains)
     said.extend(f"{path} {one.good} of {one.good + one.bad}" for path, one in found.items())
@@ -287,8 +287,8 @@ def _halved(session: Session, most: int | None) -> int | None:
     return (now + 1) // 2 if now > 1 else None
 
 
-def _none_works(driven: Driven) -> SetupError:
-    """Return the error for a system in which no path works, with figures, and with the cause: machine or system."""
+def _none_works(scenario: Scenario, driven: Driven) -> SetupError:
+    """Say with figures what the operations met, and whether that was the machine's doing or the system's."""
     met: Counter[ErrorCode] = sum((one.errors for one in driven.paths.values()), Counter())
     good, bad = sum(one.good for one in driven.paths.values()), met.total()
     each = ", ".join(f"{count} {code.words}" for code, count in met.most_common())
@@ -299,7 +299,9 @@ def _none_works(driven: Driven) -> SetupError:
     elif 2 * late > bad:
         why = f"the system did not answer in time, and the machine was not crowded: {driven.crowded.sentence}"
     else:
-        why = f"the system refused; {driven.crowded.sentence}"
+        asked = {name: one.address or one.sentinel for name, one in scenario.clients.items()}
+        at = [f"{asked[path.partition('/')[0]]}: {one.error.sentence}" for path, one in driven.paths.items()]
+        why = f"{'; '.join(dict.fromkeys(at))}; {driven.crowded.sentence}"
     operations = f"{good} of {good + bad} operations were good ({each or 'none was decided'})"
     return (CrowdedError if crowded else SetupError)(f"no path to the master works: {operations}; {why}")
 

@@ -32,19 +32,35 @@ S = 1_000_000_000
 )
 def test_a_baseline_works_or_not_and_is_late_or_not(good: int, bad: int, late: int, works: bool, is_late: bool) -> None:
     """Only what answers, but not in time, is helped by a longer deadline."""
-    found = Baseline(
-        good, bad, Counter({ErrorCode.REPLY_TIMEOUT: late, ErrorCode.REFUSED: bad - late}), "reply timeout"
-    )
+    found = Baseline(good, bad, Counter({ErrorCode.REPLY_TIMEOUT: late, ErrorCode.REFUSED: bad - late}))
 
     assert (found.works, found.is_late) == (works, is_late)
 
 
-def test_the_sentence_says_which_kind_of_broken() -> None:
-    assert Baseline(0, 240, Counter(), "name not found").sentence == "never worked: name not found"
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        (ErrorCode.NAME_NOT_FOUND, "the name does not resolve"),
+        (ErrorCode.REFUSED, "nothing listens there: connection refused"),
+        (ErrorCode.REPLY_TIMEOUT, "no answer comes in time"),
+        (ErrorCode.READONLY, "Redis refuses with READONLY"),
+        (ErrorCode.NO_MASTER, "Sentinel knows no master of that name"),
+    ],
+)
+def test_the_sentence_says_which_kind_of_broken(code: ErrorCode, sentence: str) -> None:
+    """Of several errors it is that which most operations met."""
+    met = Counter({ErrorCode.RESET: 1, code: 239})
+    assert Baseline(0, 240, met).sentence == f"never worked: {sentence}"
     assert (
-        Baseline(80, 160, Counter(), "readonly").sentence
-        == "is unreliable: 33% of its operations were good, others readonly"
+        Baseline(120, 240, met).sentence
+        == f"is unreliable: 33% of its operations were good, and of the others: {sentence}"
     )
+
+
+def test_every_error_has_a_sentence_and_redis_own_are_told_by_their_word() -> None:
+    own = {code for code in ErrorCode if code.sentence == f"Redis refuses with {code.name}"}
+    words = ("READONLY", "LOADING", "MASTERDOWN", "NOREPLICAS", "MISCONF", "OOM")
+    assert own == {ErrorCode[word] for word in words}
 
 
 def test_a_path_is_back_when_a_call_is_answered_and_not_when_it_began(tmp_path: Path) -> None:

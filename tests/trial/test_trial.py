@@ -89,7 +89,7 @@ def test_who_watches_hears_of_everything_once(killed: Played) -> None:
 def test_a_path_that_never_worked_is_said_once_and_holds_nothing_up(killed: Played) -> None:
     notes = [data["text"] for data in killed.told(Tell.NOTE)]
 
-    assert notes[0] == "given (rfr-redis-cluster:6379) never worked: name not found"
+    assert notes[0] == "given (rfr-redis-cluster:6379) never worked: the name does not resolve"
 
 
 def test_watching_on_is_marked_from_recovery_to_the_end_of_the_watch(killed: Played) -> None:

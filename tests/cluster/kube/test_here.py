@@ -17,7 +17,10 @@ async def test_no_docker_command_is_said(program):
 async def test_no_engine_behind_the_command_is_said_in_its_words(program):
     program("docker", "echo 'Cannot connect to the Docker daemon at unix:///nowhere' >&2; exit 1")
 
-    with pytest.raises(SetupError, match=r"no container engine: Cannot connect .*nowhere"):
+    with pytest.raises(SetupError, match=r"no container engine: Cannot connect .*nowhere\. kind needs Docker: "):
+        await engine()
+    program("docker", "echo 'Cannot connect. Is the docker daemon running?' >&2; exit 1")
+    with pytest.raises(SetupError, match=r"Is the docker daemon running\? kind needs Docker: "):
         await engine()
 
 
