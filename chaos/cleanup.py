@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chaos.cluster.local import traces
-from chaos.errors import FaultError, HarnessError
+from chaos.errors import FaultError, HarnessError, SetupError
 from chaos.record.layout import CLOSED
 from chaos.undo import FoundRun, found_runs
 from chaos.until import until
@@ -38,10 +38,11 @@ def left_behind() -> list[str]:
     return said
 
 
-async def cleanup(says: Says, *, dry_run: bool) -> None:
-    """Undo what dead runs left, and report each step. With `dry_run`, only report.
+async def cleanup(says: Says, *, dry_run: bool, cluster: bool = False) -> None:
+    """Undo what dead runs left, and say each thing. With `dry_run` only say it.
 
-    Raises FaultError at the end if something could not be undone. That stays in the journal of its run.
+    A kind cluster that `--keep` left is no rest of a dead run: it is said, and `cluster` removes that of this checkout.
+    Raises FaultError if something could not be undone, after the rest was. It stays in the journal of its run.
     """
     dead = [run for run in found_runs() if not run.lives]
     failed: list[str] = []
@@ -58,8 +59,35 @@ async def cleanup(says: Says, *, dry_run: bool) -> None:
             _forget(run)
     if not dead:
         says("nothing of a dead run is left")
+    await _kept(says, dry_run=dry_run, remove=cluster)
     if failed:
         raise FaultError(f"not everything could be undone: {'; '.join(failed)}")
+
+
+async def _kept(says: Says, *, dry_run: bool, remove: bool) -> None:
+    """Remove this checkout's kind cluster if that is asked for, and say which ones of ours are up otherwise.
+
+    Raises SetupError if a run has the cluster that is to be removed, or if kind cannot remove it.
+    """
+    from chaos.cluster.kube.kind import Kind, checkout, kept, name_of
+
+    mine = Kind(name_of(checkout(Path.cwd())))
+    if remove and not dry_run:
+        says(f"removed: kind cluster {mine.name}" if await mine.removed() else f"no kind cluster {mine.name} is there")
+    if shutil.which("kind") is None:
+        return
+    try:
+        up = await kept(mine)
+    except SetupError as error:
+        says(f"whether a kind cluster of ours is up could not be found out: {error}")
+        return
+    for one in up:
+        how = "`failover cleanup --cluster`" if one == mine else f"`kind delete cluster --name {one.name}`"
+        says(
+            f"would remove: kind cluster {one.name}"
+            if remove and one == mine
+            else f"kind cluster {one.name} is up, and no run has it: {how} takes it down"
+        )
 
 
 async def _clean(run: FoundRun, says: Says) -> list[str]:

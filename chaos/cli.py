@@ -298,13 +298,14 @@ def compare(first: Path, second: Path | None, unlike: bool) -> int:
 
 @cli.command()
 @click.option("--dry-run", is_flag=True, help="Only say what would be undone and removed.")
-def cleanup(dry_run: bool) -> int:
+@click.option("--cluster", is_flag=True, help="Also remove the kind cluster of this checkout, which --keep left.")
+def cleanup(dry_run: bool, cluster: bool) -> int:
     """Undo and remove what runs left that were killed; runs that live are left alone."""
     import asyncio
 
     from chaos.cleanup import cleanup as cleaned
 
-    asyncio.run(cleaned(click.echo, dry_run=dry_run))
+    asyncio.run(cleaned(click.echo, dry_run=dry_run, cluster=cluster))
     return PASS
 
 

@@ -165,7 +165,9 @@ DRY_RUN = Option(
     help="Say what would be done, where, with which rights and load, and for how long at most, and do nothing.",
     by=(RUN,),
 )
-KEEP = Option(flag="keep", help="Leave the cluster that this run makes.")
+KEEP = Option(
+    flag="keep", help="Leave the kind cluster that this run makes; `failover cleanup --cluster` takes it down."
+)
 OUT = Option(flag="out", help="Where the campaign's directory is made.  [default: reports]", metavar="DIR", read=Path)
 SET = Option(
     flag="set",

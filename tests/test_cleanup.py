@@ -14,6 +14,7 @@ import pytest
 from chaos import cleanup
 from chaos.campaign import run as play
 from chaos.cli import entry
+from chaos.cluster.kube.kind import Kind, checkout, name_of
 from chaos.cluster.local.private import MAKING, PREFIX
 from chaos.errors import PASS, FaultError, SetupError
 from chaos.options import PLATFORMS, Options, Registered
@@ -72,7 +73,8 @@ def test_where_no_run_is_dead_nothing_is_done(tmp_path: Path, capsys: pytest.Cap
     [run] = found_runs()
     folder = made(run)
     with process(run) as worker:
-        assert cleaned(capsys) == (PASS, "nothing of a dead run is left\n")
+        code, said = cleaned(capsys)
+        assert (code, said.splitlines()[0]) == (PASS, "nothing of a dead run is left")
         assert worker.poll() is None
     assert folder.is_dir()
     ended(lives)
@@ -154,6 +156,70 @@ def test_what_cannot_be_undone_is_exit_code_4_with_the_command_and_stays_written
     assert code == FaultError.exit_code
     assert "kind cluster failover-0000: kind: command not found; by hand: mend kind cluster failover-0000" in said
     assert [one.about.id for one in found_runs()] == [run.about.id]
+
+
+class TestKept:
+    """A kind that is a script: it has this checkout's cluster, one of another checkout of ours, and somebody else's."""
+
+    @pytest.fixture
+    def mine(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kind:
+        mine, beside = Kind(name_of(checkout(Path.cwd()))), Kind("failover-0000")
+        monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        beside.kubeconfig.touch()
+        up = tmp_path / "up"
+        up.write_text(f"{mine.name}\n{beside.name}\ntheirs\n")
+        program = tmp_path / "kind"
+        program.write_text(
+            f'#!/bin/sh\n[ "$1" = get ] && exec cat {up}\nsed -i "/$4/d" {up}\necho "$@" > {tmp_path}/said\n'
+        )
+        program.chmod(0o755)
+        return mine
+
+    def test_it_is_said_how_each_is_taken_down(self, mine: Kind, capsys: pytest.CaptureFixture[str]) -> None:
+        code, said = cleaned(capsys)
+        assert code == PASS
+        assert said.splitlines()[1:] == [
+            f"kind cluster {mine.name} is up, and no run has it: `failover cleanup --cluster` takes it down",
+            "kind cluster failover-0000 is up, and no run has it: "
+            "`kind delete cluster --name failover-0000` takes it down",
+        ]
+
+    def test_that_of_this_checkout_is_taken_down_if_that_is_asked_for(
+        self, mine: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        code, said = cleaned(capsys, "--cluster", "--dry-run")
+        assert (code, (tmp_path / "said").exists()) == (PASS, False)
+        assert f"would remove: kind cluster {mine.name}\n" in said
+
+        code, said = cleaned(capsys, "--cluster")
+        assert code == PASS
+        assert f"removed: kind cluster {mine.name}\n" in said
+        assert (tmp_path / "said").read_text().startswith(f"delete cluster --name {mine.name} --kubeconfig ")
+        assert (tmp_path / "up").read_text().split() == ["failover-0000", "theirs"]
+        assert f"no kind cluster {mine.name} is there\n" in cleaned(capsys, "--cluster")[1]
+
+    def test_one_that_a_run_has_is_left_alone(
+        self, mine: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with mine.lock():
+            assert mine.name not in cleaned(capsys)[1]
+            code, said = cleaned(capsys, "--cluster")
+        assert code == SetupError.exit_code
+        assert f"cluster {mine.name} is in use by process {os.getpid()}" in said
+        assert not (tmp_path / "said").exists()
+
+    def test_where_kind_cannot_be_asked_that_is_said(
+        self, mine: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "kind").write_text("#!/bin/sh\necho 'ERROR: no daemon' >&2; exit 1\n")
+        code, said = cleaned(capsys)
+        assert code == PASS
+        assert (
+            "whether a kind cluster of ours is up could not be found out: `kind get clusters` failed: ERROR: no" in said
+        )
+        (tmp_path / "kind").unlink()
+        assert cleaned(capsys) == (PASS, "nothing of a dead run is left\n")
 
 
 class TestNewRuns:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from chaos.cluster.base import Ability
 from chaos.errors import SetupError
-from chaos.undo import Undo
+from chaos.undo import Undo, is_free
 
 NODE_IMAGE = "FAILOVER_KIND_NODE_IMAGE"
 CREATE_S, DELETE_S, IMAGE_S, ASK_S = 300.0, 120.0, 120.0, 20.0
@@ -122,6 +122,12 @@ class Kind:
     def context(self) -> str:
         return f"kind-{self.name}"
 
+    @property
+    def in_use(self) -> bool:
+        """Whether a run holds the cluster."""
+        file = cache() / f"{self.name}.lock"
+        return file.exists() and not is_free(file)
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the cluster for a campaign.
@@ -222,6 +228,12 @@ class Kind:
     @property
     def _file(self) -> tuple[str, str]:
         return ("--kubeconfig", str(self.kubeconfig))
+
+
+async def kept(mine: Kind) -> list[Kind]:
+    """The clusters of ours that are up and that no run has: `mine`, and those with a kubeconfig in our cache."""
+    up = [Kind(name) for name in (await run("kind", "get", "clusters", within_s=ASK_S)).split()]
+    return [one for one in up if (one == mine or one.kubeconfig.exists()) and not one.in_use]
 
 
 def full_name(image: str) -> str:
