@@ -227,7 +227,7 @@ def analyse(directory: Path, parquet: bool) -> int:
 @click.option("--sample", is_flag=True, help="Open the report that comes with failover: one real campaign.")
 def report(directory: Path | None, sample: bool) -> int:
     """Open a campaign's report, or the newest under reports/."""
-    page = shipped() / REPORTS / "sample" / REPORT if sample else newest(directory or REPORTS)
+    page = shipped() / REPORTS / "sample" / REPORT if sample else newest(directory or REPORTS, REPORT) / REPORT
     if not page.is_file():
         raise ScenarioError(f"{page} is not there; `failover analyse {page.parent}` makes it")
     click.echo(page)
@@ -263,7 +263,7 @@ def report(directory: Path | None, sample: bool) -> int:
 @click.option("--confirm", is_flag=True, help="Play fresh trials of what --gate regression has an alarm of.")
 def check(directory: Path, **given: Any) -> int:  # noqa: ANN401  # as in `run`
     """Say by the exit code what became of a campaign, or of the newest one in a directory."""
-    folder = newest_campaign(directory)
+    folder = newest(directory, SUMMARY)
 
     from chaos import gates
     from chaos.scenario.units import parse_duration
@@ -331,29 +331,20 @@ def doctor() -> int:
     return PASS if findings[-1].ok else SetupError.exit_code
 
 
-def newest_campaign(folder: Path) -> Path:
-    """Return the folder if it is a campaign's, or else the newest campaign in it. Names begin with the time."""
-    found = [folder, *sorted(folder.glob("[0-9]*/"), reverse=True)]
-    newest = next((one for one in found if (one / SUMMARY).is_file()), None)
-    if newest is None:
-        raise no_campaign(folder, SUMMARY)
-    return newest
-
-
-def newest(folder: Path) -> Path:
-    """Return the report of `folder`, or that of the newest campaign in it. Names begin with the time.
+def newest(folder: Path, file: str) -> Path:
+    """Return `folder` if it is a campaign's, or the newest campaign in it that has `file`: names begin with the time.
 
     Raises NoCampaignError. Before anything was played, it says how to make a report.
     """
-    pages = [folder / REPORT, *sorted(folder.glob(f"[0-9]*/{REPORT}"), reverse=True)]
-    found = next((page for page in pages if page.is_file()), None)
-    if found is None and folder == REPORTS:
+    found = [folder, *sorted(folder.glob("[0-9]*/"), reverse=True)]
+    campaign = next((one for one in found if (one / file).is_file()), None)
+    if campaign is None and folder == REPORTS:
         raise NoCampaignError(
             f"no report in {folder}/; `failover run` makes one, and `failover report --sample` shows one"
         )
-    if found is None:
-        raise no_campaign(folder, REPORT)
-    return found
+    if campaign is None:
+        raise no_campaign(folder, file)
+    return campaign
 
 
 def shown(command: Sequence[str]) -> str:

@@ -160,14 +160,15 @@ def test_the_newest_report_is_the_one_whose_name_is_the_latest_time(tmp_path):
     for name in ("2026-11-22T0912-a", "2026-11-23T0912-a", "sample"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "report.html").touch()
-    assert newest(tmp_path).parent.name == "2026-11-23T0912-a"
-    assert newest(tmp_path / "2026-11-22T0912-a").parent.name == "2026-11-22T0912-a"
+    (tmp_path / "2026-11-24T0912-a").mkdir()  # without a report, as while it is played
+    assert newest(tmp_path, "report.html").name == "2026-11-23T0912-a"
+    assert newest(tmp_path / "2026-11-22T0912-a", "report.html").name == "2026-11-22T0912-a"
 
 
 def test_where_there_is_no_report_the_commands_that_give_one_are_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(NoCampaignError, match="failover run"):
-        newest(Path("reports"))
+        newest(Path("reports"), "report.html")
 
 
 def test_report_prints_the_page_and_opens_it(tmp_path):

@@ -65,15 +65,12 @@ class Taken:
     failed: int
     groups: list[FailureGroup]
     settings: list[Row]
-    versions: list[Row]
 
 
 def taken(history: History, result: TrialResult) -> Taken:
     """Return what the report takes from a trial's recording, beside its analysis."""
     trial, recording = result.number, history.recording
     failed = failures(history, trial)
-    cluster = recording.manifest.get("cluster", {})
-    versions = (recording.manifest.get("versions", {}), cluster.get("platform", {}), cluster.get("images", {}))
     return Taken(
         trial=trial,
         trace=trace(history, result),
@@ -86,7 +83,6 @@ def taken(history: History, result: TrialResult) -> Taken:
             for name, values in members.items()
             for setting, value in flat(values)
         ],
-        versions=[line for part in versions for line in flat(part)],
     )
 
 

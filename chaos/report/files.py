@@ -12,6 +12,7 @@ from chaos.record.layout import kept
 from chaos.record.reader import campaign_manifest
 from chaos.report import figures
 from chaos.report.bars import limits_s, strips
+from chaos.report.details import flat
 from chaos.report.evidence import TRACES, Evidence, Taken, command, lane_rows, raw_lines, settings_rows, taken
 from chaos.report.failures import HEAD, grouped
 from chaos.report.junit import junit
@@ -77,7 +78,7 @@ def gather(campaign_dir: Path, result: CampaignResult, found: Sequence[Taken]) -
         failed=grouped([one.groups for one in found]),
         failed_total=sum(one.failed for one in found),
         settings=settings_rows(found),
-        versions=list(dict.fromkeys(row for one in found for row in one.versions)),
+        versions=list(dict.fromkeys(row for one in result.trials for row in flat(one.covariates["versions"]))),
         command=command(campaign_manifest(campaign_dir)),
     )
     return Gathered(evidence=evidence, csv=[HEAD, *(one.csv for one in found)], png=png)

@@ -36,6 +36,7 @@ from chaos.record.events import (
 from chaos.record.layout import CAMPAIGN, CLOSED, MANIFEST, SETTINGS
 from chaos.trial.assignment import utc_now
 from chaos.trial.record import write_json
+from chaos.trial.steps import DEADLINES_S
 from chaos.until import until
 from chaos.watch.entries import MINUTE_NS, Entry, Minutes, Recent, Transport
 from chaos.watch.guest import Around, GuestWish, too_full_now
@@ -54,8 +55,8 @@ LEAD_S = 30.0
 """How many seconds before an outage are kept with it: its baseline, and the time of the losses from before it."""
 TTL_S = 3600
 """How many seconds our keys live if nothing removes them."""
-DEADLINES_S = (0.1, 0.2, 0.5, 1.0)
-"""The deadlines to choose from, in seconds. The last one is for a network between us and the system."""
+FAR_S = 1.0
+"""The deadline, in seconds, that is tried after those of a trial. It is for a network between us and the system."""
 WARM_UP_S = 4.0
 """How many seconds clients run at each deadline that is tried."""
 LATE_SHARE = 0.005
@@ -169,7 +170,7 @@ class Watching:
     async def _warm_up(self, agent: RunningMeters) -> None:
         """Choose a deadline that a calm system keeps, and name the paths that do not work."""
         asked_s = self._asked.deadline_s
-        for deadline_s in (asked_s,) if asked_s else DEADLINES_S:
+        for deadline_s in (asked_s,) if asked_s else (*DEADLINES_S, FAR_S):
             await self._started_with(agent, deadline_s)
             self._minutes = Minutes(self.directory / MINUTES, self._clients)
             limit_ns = mono_ns() + round(WARM_UP_S * 1e9)
@@ -178,7 +179,7 @@ class Watching:
                 agent.check()
                 self._read()
             late = self._minutes.late
-            if late <= LATE_SHARE * self._minutes.operations or deadline_s == DEADLINES_S[-1]:
+            if late <= LATE_SHARE * self._minutes.operations or deadline_s == FAR_S:
                 break
             if not asked_s:
                 self._say(

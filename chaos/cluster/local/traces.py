@@ -20,7 +20,6 @@ from chaos.cluster.local.private import MAKING, PREFIX, is_ours
 from chaos.linux import unmount
 from chaos.undo import RUN, FoundRun, tagged
 
-CGROUPS = Path("/sys/fs/cgroup")
 MOUNTS = Path("/proc/self/mountinfo")
 OCTAL = re.compile(r"\\([0-7]{3})")
 
@@ -101,7 +100,7 @@ def _mounts(run: FoundRun) -> Iterator[LocalTrace]:
 def _cgroups(run: FoundRun) -> Iterator[LocalTrace]:
     """Yield the cgroups with the run's tag in their path, the innermost first."""
     found = []
-    for folder, _, _ in os.walk(CGROUPS):
+    for folder, _, _ in os.walk(reach.CGROUPS):
         if any(tagged(part, run.about.id) for part in Path(folder).parts):
             found.append(Path(folder))
     for cgroup in reversed(found):
