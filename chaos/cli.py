@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -21,14 +22,15 @@ from chaos import __version__
 from chaos.analysis.result import CampaignResult, Verdict
 from chaos.cli_running import Read, init, watch
 from chaos.errors import EXIT_CODES, INCONCLUSIVE, PASS, HarnessError, NoCampaignError, ScenarioError, SetupError
-from chaos.options import RUN, SET, Options, of_variant, options, setting
+from chaos.options import RUN, SCENARIOS, SET, Options, of_variant, options, setting
 from chaos.record.layout import no_campaign
 from chaos.scenario.lookup import shipped
 
 REPORTS = Path("reports")
 REPORT, SUMMARY = "report.html", "summary.json"
-ONE_SCENARIO = ("claim", "resume")
-"""The options that a campaign of variants does not have. `failover run --resume` resumes such a campaign too."""
+ONE_SCENARIO = ("claim", "resume", "keep", "agent_image")
+"""The options that a campaign of variants does not have. `failover run --resume` goes on with either, and variants are
+played on local."""
 VARIANT_TRIALS, KILL = 20, "kill-master"
 """The default number of trials of each variant, and the default experiment."""
 
@@ -41,25 +43,34 @@ def cli() -> None:
     """Find out where every second of a Redis Sentinel failover goes, and whether the recovery claim holds.
 
     \b
-    Exit codes: 0 pass · 1 fail · 5 inconclusive
-                2 a bad file or option · 3 something missing, or no healthy start · 4 the harness failed
+    Exit codes: 0 pass · 1 fail · 5 inconclusive · 2 a bad file or option
+                3 something missing, or no healthy start · 4 the harness failed
     """
 
 
-def campaign_options(command: Callable[..., int], *, without: Collection[str] = ()) -> Callable[..., int]:
-    """Add every option that `chaos.options` declares for `failover run`, each under the name of its field."""
+def campaign_options(
+    command: Callable[..., int], *, without: Collection[str] = (), defaults: Mapping[str, str] = MappingProxyType({})
+) -> Callable[..., int]:
+    """Add every option that `chaos.options` declares for `failover run`, each under the name of its field.
+
+    `defaults` says in the help what a command takes that has a default of its own.
+    """
     for name, option in reversed(options(RUN).items()):
         if name in without:
             continue
         typed = {"type": Read("value", option.read), "metavar": option.metavar} if option.read else {"is_flag": True}
-        command = click.option(f"--{option.flag}", name, help=option.help, multiple=option.gather is not None, **typed)(
+        about, _, _ = option.help.partition("  [default: ")
+        text = f"{about}  [default: {defaults[name]}]" if name in defaults else option.help
+        command = click.option(f"--{option.flag}", name, help=text, multiple=option.gather is not None, **typed)(
             command
         )
     return command
 
 
-variants_options = partial(campaign_options, without=ONE_SCENARIO)
-"""Adds the options of `failover run` that a campaign of variants can have."""
+def variants_options(experiments: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Return what adds the options of `failover run`, without those that a campaign of variants cannot take."""
+    own = {"on": "local", "scenario": SCENARIOS["local"], "experiments": experiments, "trials": str(VARIANT_TRIALS)}
+    return partial(campaign_options, without=ONE_SCENARIO, defaults=own)
 
 
 def side(name: str, which: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
@@ -138,11 +149,11 @@ def played(wanted: Options, *, quiet: bool) -> tuple[CampaignResult, Path]:
     return result, folder
 
 
-@cli.command()
+@cli.command(short_help="Play two variants in pairs, and say how they differ.")
 @click.argument("named", metavar="[SCENARIO]", required=False)
 @side("a", "first")
 @side("b", "second")
-@variants_options
+@variants_options(KILL)
 @click.option("--quiet", is_flag=True, help="Only the verdict and the comparison.")
 def ab(named: str | None, quiet: bool, **given: Any) -> int:  # noqa: ANN401  # as in `run`
     """Play two variants of a scenario side by side, in pairs of one seed, and say how they differ.
@@ -163,13 +174,13 @@ def ab(named: str | None, quiet: bool, **given: Any) -> int:  # noqa: ANN401  # 
     return PASS if result.verdict is not Verdict.INCONCLUSIVE else INCONCLUSIVE
 
 
-@cli.command()
+@cli.command(short_help="Play several values of one setting, and say what each costs.")
 @click.argument("named", metavar="[SCENARIO]", required=False)
 @click.option(
     "--over", metavar="KEY=V1,V2", help="The setting and its values: sentinel.down-after-milliseconds=1000,5000."
 )
 @click.option("--again", type=click.Path(path_type=Path), metavar="DIR", help="Tell of a sweep that was played.")
-@variants_options
+@variants_options(f"{KILL}, and four pauses")
 @click.option("--quiet", is_flag=True, help="Only the verdict, the table and the best setting.")
 def sweep(named: str | None, over: str | None, again: Path | None, quiet: bool, **given: Any) -> int:  # noqa: ANN401
     """Play a scenario with several values of one setting, and say which keeps its promise at what price.
@@ -235,7 +246,7 @@ def report(directory: Path | None, sample: bool) -> int:
     return PASS
 
 
-@cli.command()
+@cli.command(short_help="Say by the exit code what became of a campaign.")
 @directory
 @click.option(
     "--require",
@@ -279,7 +290,7 @@ def check(directory: Path, **given: Any) -> int:  # noqa: ANN401  # as in `run`
     return code
 
 
-@cli.command()
+@cli.command(short_help="Say how two campaigns differ.")
 @click.argument("first", type=click.Path(path_type=Path))
 @click.argument("second", type=click.Path(path_type=Path), required=False)
 @click.option("--unlike", is_flag=True, help="Compare what was played with another scenario, place or machine, too.")
@@ -296,7 +307,7 @@ def compare(first: Path, second: Path | None, unlike: bool) -> int:
     return PASS
 
 
-@cli.command()
+@cli.command(short_help="Undo and remove what runs left that were killed.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be undone and removed.")
 @click.option("--cluster", is_flag=True, help="Also remove the kind cluster of this checkout, which --keep left.")
 def cleanup(dry_run: bool, cluster: bool) -> int:
@@ -309,7 +320,7 @@ def cleanup(dry_run: bool, cluster: bool) -> int:
     return PASS
 
 
-@cli.command()
+@cli.command(short_help="Make one page of all campaigns in a directory, night by night.")
 @directory
 @click.option("--openmetrics", is_flag=True, help="Also write the newest night as OpenMetrics.")
 def history(directory: Path, openmetrics: bool) -> int:
@@ -320,7 +331,7 @@ def history(directory: Path, openmetrics: bool) -> int:
     return PASS
 
 
-@cli.command()
+@cli.command(short_help="Say what is missing here, and what brings it.")
 def doctor() -> int:
     """Say what is missing here, and what brings it; 0 where a run can start on kind or on local."""
     from chaos.doctor import diagnose

@@ -38,7 +38,7 @@ OF_NAMESPACE = {"--context", "--namespace", "--name", "--kubeconfig", "--manifes
 """What `init` takes for a namespace. All else but --out is for a Sentinel."""
 
 
-@click.command()
+@click.command(short_help="Write a scenario from a system that runs.")
 @click.option("--context", help="A context of the kubeconfig: which cluster to read.")
 @click.option("--namespace", help="Where the system runs.")
 @click.option("--name", default="", help="Which system, if the namespace has several.")
@@ -117,9 +117,11 @@ ADDRESSES = Read("address,…", lambda text: [address(one) for one in text.split
 MAP = Read("told=reached", mapped)
 
 
-@click.command(short_help="Measure a system that runs, while somebody else does something to it.")
+@click.command(short_help="Measure a system that runs, and do nothing to it.")
 @click.option("--scenario", metavar="NAME|PATH", help="What `failover init --sentinel` wrote; options hold over it.")
-@click.option("--sentinel", "sentinels", type=ADDRESSES, multiple=True, help="A Sentinel; several, or one of them.")
+@click.option(
+    "--sentinel", "sentinels", type=ADDRESSES, multiple=True, help="A Sentinel, which tells the others, or several."
+)
 @click.option("--service", "services", type=ADDRESS, multiple=True, help="An address that clients write to.")
 @click.option("--master", help="Sentinel's name for the master. It is needed if a Sentinel watches several.")
 @click.option(
@@ -129,12 +131,20 @@ MAP = Read("told=reached", mapped)
 @click.option("--for", "for_s", type=DURATION, help="End after this time, such as 10m.")
 @click.option("--until", type=click.IntRange(min=1), metavar="N", help="End after so many failovers.")
 @click.option("--expect", "expect_s", type=DURATION, help="Promise that every outage is over by then, such as 15s.")
-@click.option("--rate", "rate_hz", type=RATE, default="20/s", show_default=True, help="Of each path and way.")
+@click.option("--rate", "rate_hz", type=RATE, default="20/s", show_default=True, help="How often each client sends.")
 @click.option(
-    "--deadline", "deadline_s", type=DURATION, help="When an operation is bad. Chosen from 100ms on otherwise."
+    "--deadline",
+    "deadline_s",
+    type=DURATION,
+    help="An operation is bad if it takes longer.  [default: chosen, from 100ms on]",
 )
 @click.option(
-    "--stable", "stable_s", type=DURATION, default="5s", show_default=True, help="An outage is over after this."
+    "--stable",
+    "stable_s",
+    type=DURATION,
+    default="5s",
+    show_default=True,
+    help="An outage is over once nothing was bad for so long.",
 )
 @click.option("--database", type=click.IntRange(min=0), default=0, metavar="N", help="Redis's database.")
 @access_options
@@ -151,7 +161,7 @@ def watch(**given: Any) -> int:  # noqa: ANN401  # click hands over what was dec
 
     \b
     failover watch --sentinel redis-a:26379
-    failover watch --sentinel redis-a:26379 --service cache:6379 --expect 15s -- kubectl delete pod redis-0
+    failover watch --sentinel redis-a:26379 --expect 15s -- kubectl delete pod redis-0
 
     Without --expect the exit code says only whether it was measured.
     """

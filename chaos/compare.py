@@ -34,10 +34,7 @@ def compare_variants(directory: Path) -> list[str]:
     """Return the lines that compare a campaign's two variants. Raises ScenarioError if there are not two."""
     played = frames.load(directory)
     if len(played.variants) != 2:
-        raise ScenarioError(
-            f"{directory} holds {len(played.variants)} variants, and two are compared; name two campaigns, or one of "
-            f"`failover ab`"
-        )
+        raise ScenarioError(f"{directory} is no campaign of two variants: name two campaigns, or one of `failover ab`")
     return _told(*(played.of_variant(name) for name in sorted(played.variants)), paired=True)
 
 

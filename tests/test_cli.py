@@ -156,6 +156,24 @@ def test_analysing_again_gives_the_same_bytes(campaigns):
     assert {path: path.read_bytes() for path in (campaigns / "failed").iterdir() if path.is_file()} == derived
 
 
+def test_in_a_narrow_terminal_every_command_is_told_in_whole(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert entry(["--help"]) == 0
+    listed = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()
+    assert len(listed) == len(cli.commands)
+    assert [line for line in listed if not line.endswith(".") or line.endswith("...")] == []
+
+
+@pytest.mark.parametrize(("verb", "played"), [("ab", "kill-master"), ("sweep", "kill-master, and four pauses")])
+def test_a_command_of_variants_tells_its_own_defaults_and_no_option_of_a_cluster(verb, played, capsys):
+    assert entry([verb, "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for default in ("local", "operator-model", played, "20"):
+        assert f"[default: {default}]" in said
+    assert "--keep" not in said
+    assert "--agent-image" not in said
+
+
 def test_the_newest_report_is_the_one_whose_name_is_the_latest_time(tmp_path):
     for name in ("2026-11-22T0912-a", "2026-11-23T0912-a", "sample"):
         (tmp_path / name).mkdir()

@@ -93,7 +93,7 @@ def test_trials_of_unlike_groups_are_no_pairs(tmp_path: Path):
 
 
 def test_a_campaign_without_variants_is_compared_with_another_only(tmp_path: Path):
-    with pytest.raises(ScenarioError, match="holds 1 variants, and two are compared"):
+    with pytest.raises(ScenarioError, match="is no campaign of two variants"):
         compare_variants(put(tmp_path / "a", played(*[6.0] * 6)))
 
 
