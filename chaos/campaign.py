@@ -18,7 +18,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any, Self
 
-from chaos import __version__, resume
+from chaos import __version__, resume, suites
 from chaos.analysis.claim import Claim, design
 from chaos.analysis.result import CampaignResult, TrialResult
 from chaos.choice import Choice, refused
