@@ -42,7 +42,7 @@ from chaos.trial.worker import signals
 from chaos.undo import HarnessRun, refuse_held
 
 STAGGER_S = 2.0
-"""The longest time between the starts of two trials at once. They are spread over the system's longest period."""
+"""The longest time between the starts of two trials at once. The starts are spread over the system's longest period."""
 LEAVE_S = 120.0
 """How long removing the platform may take."""
 

@@ -52,7 +52,7 @@ class Program:
 
 
 class Child:
-    """A process that we started. It belongs to the event loop that is running then.
+    """A process that we started. It belongs to the event loop that runs when it is made.
 
     It has its own session, so that Ctrl-C at the terminal reaches only us, and we end our processes in order. `ended`
     is called once, after its last line was read. `ended_ns` is when its end was seen. `code` is the exit code, or minus

@@ -20,8 +20,8 @@ from chaos.record.events import Event, Stamped, Waited, Waits, from_json, to_jso
 PROC = Path("/proc")
 EVERY_S = 0.1
 LEAST_NS = 10_000_000
-"""A shorter wait within one look is not recorded. (Two systems side by side on two cores waited this long twice in two
-trials.)"""
+"""A shorter wait within one look is not recorded. Waits this long are rare: two systems side by side on two cores had
+two in two trials."""
 SCHEDSTAT_BYTES = 128
 """Enough for three figures of at most 20 digits."""
 KEPT = 10_000

@@ -245,10 +245,10 @@ def _sentinels_wrong(facts: Facts, system: System) -> Iterator[str]:
 
 
 def _known_wrong(name: str, state: SentinelState, system: System, addresses: set[str]) -> Iterator[str]:
-    """Yield a sentence on each thing that a Sentinel has wrong.
+    """Yield a sentence on each thing that a Sentinel has wrong about the system.
 
     Sentinel never forgets a replica by itself. A pod that comes back at another address leaves its old address behind,
-    marked as down, until somebody sends SENTINEL RESET. In a system where nobody does, such an entry is ignored.
+    marked as down, until SENTINEL RESET is sent. In a system where nothing sends it, such an entry is ignored.
     """
     replicas = [one for one in state.replicas if system.forgets_the_gone or one["address"] in addresses]
     known = state.num_slaves if system.forgets_the_gone else len(replicas)

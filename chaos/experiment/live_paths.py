@@ -70,7 +70,7 @@ def baselines(observed: Observed, since_ns: int) -> dict[str, Baseline]:
 
 
 def mark(observed: Observed, proven: frozenset[str], gap_ns: int) -> None:
-    """Tell the first failed operation after t = 0, and each path that is back."""
+    """Show the user the first failed operation after t = 0, and each path that is back."""
     if observed.seen.effect_ns is None:
         return
     since_ns = observed.at_agent(observed.seen.effect_ns)

@@ -21,7 +21,7 @@ FRESH_NS = 3_000_000_000
 
 
 async def look(session: Session) -> None:
-    """Read what is new in the recording, and tell it. Raises SetupError if the agent is gone.
+    """Read what is new in the recording, and show it to the user. Raises SetupError if the agent is gone.
 
     The files arrive by themselves. `pull` is called once a second only to notice that the agent has ended.
     """

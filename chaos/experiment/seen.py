@@ -1,4 +1,4 @@
-"""Tell the user what happens after t = 0, as soon as it is known. No figure of a report comes from here.
+"""Show the user what happens after t = 0, as soon as it is known. No figure of a report comes from here.
 
 The trial itself asks this module only whether the failover is over.
 """
@@ -16,7 +16,7 @@ _FORGOTTEN = "+reset-master"
 
 @dataclass
 class Seen:
-    """The steps of a failover that were seen. Each step is told once, as a mark.
+    """The steps of a failover that were seen. Each step is noted as a mark, and shown to the user once.
 
     Call `arm` just before a fault, so that steps are noted that come before the fault is proved.
     """
@@ -37,7 +37,7 @@ class Seen:
         self._following = frozenset(name for name, ips in self._endpoints.items() if ips == {_ip(master)})
 
     def begin(self, effect_ns: int) -> None:
-        """Set the time of t = 0, and tell the marks that were noted before it was known."""
+        """Set the time of t = 0, and show the marks that were noted before it was known."""
         self.effect_ns = effect_ns
         for (name, _), (at_ns, text) in sorted(self._marks.items(), key=lambda item: item[1]):
             self._say(name, at_ns, text)
@@ -57,7 +57,7 @@ class Seen:
         return {"switched", "reconfiguration"} <= marked or "forgotten" in marked
 
     def mark(self, name: str, at_ns: int, text: str, of: str = "") -> None:
-        """Note a step, once for each member `of` that takes it. Tell it if t = 0 is known already."""
+        """Note a step, once for each member `of` that takes it. Show it if t = 0 is known already."""
         if not self._armed or (name, of) in self._marks:
             return
         self._marks[name, of] = (at_ns, text)

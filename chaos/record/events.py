@@ -259,9 +259,9 @@ class HealConfirmed(Event):
 
 @_kind("fault.undone", by="the host, for the helper on the node")
 class FaultUndone(Event):
-    """A fault ended by itself, between since_ns and at_ns on the node's clock, before it was healed.
+    """The executor undid a fault by itself, between since_ns and at_ns on the node's clock, before it was healed.
 
-    `what` is the executor's word for it, such as cut or pause.
+    `what` is the executor's word for the fault, such as cut or pause.
     """
 
     what: str

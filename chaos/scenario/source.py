@@ -77,9 +77,9 @@ def _foreign(data: dict[str, Any], what: str) -> str:
 
 
 def override(source: Source, settings: Mapping[str, str]) -> Source:
-    """Return the source with what `--set` says in place of what the file says, as in `limits.watch=5s`.
+    """Return the source with the `--set` values, such as `limits.watch=5s`, in place of the file's.
 
-    Values are read as YAML, so that a list can be given too. Raises ScenarioError for a value that is no YAML.
+    Values are parsed as YAML, so that lists can be given too. Raises ScenarioError for a value that is not YAML.
     """
     where, data = dict(source.where), source.data
     for key, text in settings.items():

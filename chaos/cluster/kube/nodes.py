@@ -159,7 +159,10 @@ class Nodes:
         return await self._proved(effect, left, said, within_s=self.limits.leave, lacking=lacking)
 
     async def _evicted(self, pod: Object) -> Effect:
-        """Request the eviction of this pod until it is accepted, as kubectl does. The uid protects a successor."""
+        """Request the eviction of this pod until it is accepted, as kubectl does.
+
+        A pod that has replaced it is not evicted.
+        """
         meta, before_ns, refused = pod["metadata"], mono_ns(), ""
         body = {
             "apiVersion": "policy/v1",

@@ -101,7 +101,7 @@ async def assemble(
 async def told(
     at: Address, access: Access = PLAIN, member: type[Told] = Told, described: Described = _see_its_log
 ) -> AsyncIterator[Told]:
-    """Connect to a member. Wait until it has loaded its data.
+    """Connect to a member. Wait until the member answers, which it does once it has loaded its data.
 
     `described` returns what is known of the process of a member that does not answer.
     """

@@ -26,7 +26,8 @@ LINE_BYTES = 1 << 20
 REPLY_S = 1.0
 RETRY_S = 0.1
 SWITCH, MONITOR = "+switch-master", "+monitor"
-"""MONITOR is published when a Sentinel is told of a master, which may be after it was asked for one."""
+"""The events of Sentinel to subscribe to. +monitor follows when a Sentinel is told to monitor a master, which may be
+after the controller asked the Sentinel for it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

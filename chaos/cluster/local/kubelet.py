@@ -110,7 +110,10 @@ class Kubelet:
         self._run(pod)
 
     def cut_controller_off(self) -> None:
-        """Hold back all messages between the controller and the API server. The first is a list of all pods."""
+        """Hold back all messages between the controller and the API server.
+
+        A list of all pods is the first one held back.
+        """
         self.cut_off, self.held_back = True, 0
         self._show()
 

