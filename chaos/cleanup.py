@@ -39,10 +39,10 @@ def left_behind() -> list[str]:
 
 
 async def cleanup(says: Says, *, dry_run: bool, cluster: bool = False) -> None:
-    """Undo what dead runs left, and say each thing. With `dry_run` only say it.
+    """Undo what dead runs left, and report each step. With `dry_run`, only report.
 
-    A kind cluster that `--keep` left is no rest of a dead run: it is said, and `cluster` removes that of this checkout.
-    Raises FaultError if something could not be undone, after the rest was. It stays in the journal of its run.
+    A kind cluster that `--keep` left was not left by a dead run. It is reported, and `cluster` removes the one of this
+    checkout. Raises FaultError at the end if something could not be undone. That stays in the journal of its run.
     """
     dead = [run for run in found_runs() if not run.lives]
     failed: list[str] = []
@@ -65,7 +65,7 @@ async def cleanup(says: Says, *, dry_run: bool, cluster: bool = False) -> None:
 
 
 async def _kept(says: Says, *, dry_run: bool, remove: bool) -> None:
-    """Remove this checkout's kind cluster if that is asked for, and say which ones of ours are up otherwise.
+    """Remove this checkout's kind cluster if `remove` asks for it, and report every kind cluster of ours that is up.
 
     Raises SetupError if a run has the cluster that is to be removed, or if kind cannot remove it.
     """

@@ -29,8 +29,8 @@ from chaos.scenario.lookup import shipped
 REPORTS = Path("reports")
 REPORT, SUMMARY = "report.html", "summary.json"
 ONE_SCENARIO = ("claim", "resume", "keep", "agent_image")
-"""The options that a campaign of variants does not have. `failover run --resume` goes on with either, and variants are
-played on local."""
+"""The options that a campaign of variants does not have. `failover run --resume` resumes such a campaign too, and
+variants are played on local, where there is no cluster to keep and no image."""
 VARIANT_TRIALS, KILL = 20, "kill-master"
 """The default number of trials of each variant, and the default experiment."""
 

@@ -19,7 +19,7 @@ from chaos.scenario.lookup import experiments, scenarios
 
 @dataclass(frozen=True, slots=True)
 class CheckLine:
-    """What one check says. If it failed, `text` says what fixes it; a note asks for nothing."""
+    """The answer of one check. If the check failed, `text` says how to fix it. A note needs no fix."""
 
     ok: bool
     text: str
@@ -48,7 +48,7 @@ ALWAYS = (python, shipped_files)
 
 
 def examine(checks: Iterable[Check], *, note: bool = False) -> list[CheckLine]:
-    """Make every check, in order, and return what each says. One that fails does not keep the next from being made."""
+    """Make every check in order, and return the answer of each. A failed check does not prevent the next."""
     made = []
     for check in checks:
         try:

@@ -288,7 +288,7 @@ def _halved(session: Session, most: int | None) -> int | None:
 
 
 def _none_works(scenario: Scenario, driven: Driven) -> SetupError:
-    """Say with figures what the operations met, and whether that was the machine's doing or the system's."""
+    """Return the error for a system in which no path works, with figures, and with the cause: machine or system."""
     met: Counter[ErrorCode] = sum((one.errors for one in driven.paths.values()), Counter())
     good, bad = sum(one.good for one in driven.paths.values()), met.total()
     each = ", ".join(f"{count} {code.words}" for code, count in met.most_common())
