@@ -26,11 +26,11 @@ exit $code
 
 
 def test_a_member_that_dies_at_its_start_is_named_with_its_last_words(tmp_path: Path) -> None:
-    refused = scenario(tmp_path, {"system.settings.redis": {"notify-keyspace-events": "nonsense!"}})
+    refused = scenario(tmp_path, {"system.settings.redis": {"proc-title-template": "{nonsense}"}})
     played = play(Asked(refused, ("no-fault",), tmp_path / "reports", inconclusive=True))
 
     assert played.code == SetupError.exit_code, played.printed
-    assert re.search(r"error: redis-\d ended by itself with exit code 1: .*notify-keyspace-events", played.printed)
+    assert re.search(r"error: redis-\d ended by itself with exit code 1: .*proc-title-template", played.printed)
     assert "Traceback" not in played.printed
 
 

@@ -30,7 +30,7 @@ LEAST_S, MOST_S = 25.0, 35.0
 LOOK_S = 0.05
 CALM = {
     "system.settings.redis": {"appendonly": "yes"},
-    "deadline": "2s",
+    "deadline": "1900ms",
     "clients.service.rate_each": "5/s",
     "clients.sentinel.rate_each": "5/s",
 }
