@@ -1,4 +1,4 @@
-"""A fault some seconds after the operator's tick, on a system with the operator's loop, and on one without it."""
+"""A fault some seconds after the operator's tick, on a system with the operator's loop, and where that loop hangs."""
 
 from pathlib import Path
 
@@ -34,8 +34,8 @@ def test_a_fault_comes_so_long_after_the_operators_tick(tmp_path: Path) -> None:
 
 
 def test_where_nobody_ticks_the_fault_is_not_made_and_that_is_told(tmp_path: Path) -> None:
-    timed = experiment(tmp_path, "timed", "no-failover", TIMED)
-    small = scenario(tmp_path, {"limits.recovery": "3s"})
+    timed = experiment(tmp_path, "timed", "no-failover", action("pause", target="operator"), TIMED)
+    small = scenario(tmp_path, WITH_OPERATOR | {"limits.recovery": "4s"})
     played = play(Asked(small, (timed,), tmp_path / "reports", inconclusive=True))
     trial = played.of("timed")
 
