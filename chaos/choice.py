@@ -20,10 +20,11 @@ from chaos.scenario import Loaded
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
-    """`loaded` is the scenario, and `variants` has that of each variant by its name, or one without a name.
+    """What a campaign is about to play.
 
-    `trials` are those of each experiment, and `at_once` of them are played side by side. `left_out` is a sentence for
-    each experiment of a suite that there is not.
+    `loaded` is the scenario. `variants` maps the name of each variant to its scenario, or an empty name to `loaded`.
+    `trials` is how many trials each experiment has, and `at_once` how many are played at the same time. `left_out` has
+    a sentence for each experiment of a suite that will not be played.
     """
 
     experiments: tuple[Experiment, ...]

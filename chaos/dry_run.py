@@ -39,7 +39,7 @@ Lines = Iterator[tuple[str, str]]
 
 
 def text(options: Options) -> str:
-    """Return everything as lines for a terminal. Raises ScenarioError if the run would be refused."""
+    """Return what a run with these options would do, as text. Raises ScenarioError if the run would be refused."""
     return "\n".join(
         textwrap.fill(
             sentence,

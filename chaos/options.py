@@ -213,7 +213,7 @@ class Options:
 
 
 def options(by: str) -> dict[str, Option]:
-    """Return the options of `RUN`, `PYTEST` or `CHAOS_RUN`, by the field of `Options` that each fills."""
+    """Return the options that an entry point has: RUN, PYTEST or CHAOS_RUN. The keys are fields of `Options`."""
     declared = ((each.name, each.metadata.get("option")) for each in fields(Options))
     return {name: option for name, option in declared if option is not None and by in option.by}
 

@@ -134,7 +134,7 @@ def rearmed(history: History, said: tuple[Said, ...]) -> Milestone | None:
 
 
 def lacked(history: History, said: tuple[Said, ...]) -> tuple[tuple[Interval, str], ...]:
-    """Return, in order, what kept the system from being re-armed, each text with when it became true.
+    """Return pairs in the order of time: since when, and what kept the system from being re-armed from then on.
 
     The text is empty while the system is re-armed.
     """

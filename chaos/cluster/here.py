@@ -53,7 +53,7 @@ async def memory(meminfo: Path = MEMINFO) -> str:
 
 
 async def level() -> str:
-    """Check that local systems can run here: in network namespaces, or else at loopback addresses."""
+    """Say how local systems run here: in network namespaces, or at loopback addresses. Raises SetupError if neither."""
     return f"local: {await asyncio.to_thread(usable_level)}"
 
 

@@ -242,7 +242,7 @@ def _stretches(window: Window) -> list[tuple[str, float, float, str]]:
 
 
 def _edges(window: Window) -> tuple[float, float]:
-    """Return the middles of a window's edges. A window without an end is drawn as long as it was watched."""
+    """Return from when to when a window is drawn: the middles of its two intervals, or the end of watching."""
     onset = max(0.0, window.onset_s.middle)
     end = onset + window.length_s.least if window.end_s is None else window.end_s.middle
     return onset, max(onset, end)

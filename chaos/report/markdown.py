@@ -91,7 +91,7 @@ def _claims(result: CampaignResult, group: Group) -> list[str]:
 
 
 def _times(group: Group) -> list[str]:
-    """Return a table of every figure over the trials of a group, with its 95 % interval or the trials it needs."""
+    """Return a Markdown table of a group: each figure with its 95 % interval, or how many trials an interval needs."""
     rows = []
     for name, spread in group.figures.items():
         p95 = spread.quantiles.get("p95")

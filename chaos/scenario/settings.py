@@ -1,8 +1,8 @@
-"""The settings of Redis and Sentinel that a scenario may declare. They are checked as strictly as the servers do.
+"""The settings of Redis and Sentinel that a scenario may declare. They are checked as strictly as by the servers.
 
 Before a trial begins, a declared setting is read back from every member. So only settings are allowed that a server
-reports: Redis by CONFIG GET, Sentinel by SENTINEL MASTER. Names, bounds and words are from config.c and sentinel.c,
-from Redis 6.2 and Valkey 7.2 on.
+reports: Redis by CONFIG GET, Sentinel by SENTINEL MASTER. Their names, bounds and words are those in config.c and
+sentinel.c of Redis 6.2 and Valkey 7.2, and of all later versions.
 
 A loaded value is spelt as the server reports it: `yes` where YAML made `true` of it, bytes where the file has `512mb`,
 and `replica-priority` where the file has `slave-priority`.

@@ -90,7 +90,7 @@ class Worker:
 class PlayOptions:
     """How trials are played: `at_once` of them at the same time, each for at most `limit_s`.
 
-    `redeploy` replaces the system of this number by a fresh one; each running trial has a system to itself. `of`
+    Each running trial has a system to itself. `redeploy(number)` replaces that system by a fresh one. `of`
     returns how many trials there will be, as far as known. `closed` is awaited after each trial that was played to its
     end. Trials begin at least `stagger_s` apart, because systems that start together would all need the CPU at once,
     and act in step.

@@ -121,7 +121,7 @@ def origin(command: UserCommand | None, since: Stamped[Any] | None, begun_ns: in
 
 
 def client_specs(asked: GuestWish) -> Iterator[ClientSpec]:
-    """Yield one meter for each path and way of connecting: through Sentinel, and through each Service."""
+    """Yield the spec of each meter: one for every pair of a path and a way of connecting, `new` or `kept`."""
     numbers = count()
     first, *others = asked.sentinels or ("",)
     for path, address in paths(asked).items():

@@ -56,7 +56,7 @@ class Recipes:
         self._write(pod, master)
 
     def restarted(self, pod: LocalPod) -> None:
-        """Prepare a restart in place."""
+        """Write the files with which the pod's process can be started again at the same address."""
         if is_template(self._plan.system) and pod.kind is MemberKind.REDIS:
             self._write(pod, None)
 

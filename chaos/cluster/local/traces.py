@@ -26,7 +26,7 @@ OCTAL = re.compile(r"\\([0-7]{3})")
 
 @dataclass(frozen=True, slots=True)
 class LocalTrace:
-    """One thing that a run left. `by_hand` is the command that removes it. `remove` raises OSError if that fails."""
+    """One thing that a run left. `remove` removes it, or raises OSError. `by_hand` is a command that does so."""
 
     what: str
     by_hand: str

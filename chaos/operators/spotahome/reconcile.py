@@ -151,7 +151,7 @@ def _follow(master: Address) -> Steps[None]:
 
 
 def _check_all_slaves(master: Address) -> Steps[None]:
-    """Label each pod in the order of names, and ask it *after* that whom it follows (CheckAllSlavesFromMaster).
+    """Go through the pods by name: label a pod, and then ask it which master it follows (CheckAllSlavesFromMaster).
 
     This is in check.go. If a pod has just come back and still follows itself, no pod after it gets its label, not even
     the master.
