@@ -56,12 +56,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Side by side, files begin in our order; and what was compiled once is not compiled again.
-
-    pytest-xdist would order files by how many tests they have, so that those with two long ones would begin last. A
-    session starts hundreds of processes of ours, and each would compile what it imports, were bytecode not kept.
-    """
-    config.option.loadscopereorder = False
+    """Keep bytecode: a session starts hundreds of processes of ours, and each would compile what it imports."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
 

@@ -78,7 +78,7 @@ def gather(campaign_dir: Path, result: CampaignResult, found: Sequence[Taken]) -
         failed=grouped([one.groups for one in found]),
         failed_total=sum(one.failed for one in found),
         settings=settings_rows(found),
-        versions=list(dict.fromkeys(row for one in result.trials for row in flat(one.covariates["versions"]))),
+        versions=list(dict.fromkeys(row for one in result.trials for row in flat(one.covariates.get("versions", {})))),
         command=command(campaign_manifest(campaign_dir)),
     )
     return Gathered(evidence=evidence, csv=[HEAD, *(one.csv for one in found)], png=png)
