@@ -78,7 +78,9 @@ def not_missed(measured: Measured) -> Iterator[Finding]:
     else:
         return
     loaded = [
-        line for line in history.lines("redis", FILE_READ) if line.pod == target.name and 0 < line.at_s.most <= back_s
+        line
+        for line in history.lines("redis", FILE_READ)
+        if line.pod == target.name and line.at_s.most > 0 and line.at_s.least <= back_s
     ]
     took = f" (loading its file took {loaded[-1].message.split()[-2]} s)" if loaded else ""
     spare_s = down_after_s - back_s
