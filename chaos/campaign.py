@@ -21,7 +21,7 @@ from typing import Any, Self
 from chaos import __version__, resume, suites
 from chaos.analysis.claim import Claim, design
 from chaos.analysis.result import CampaignResult, TrialResult
-from chaos.choice import Choice, refused
+from chaos.choice import Choice, divided, refused
 from chaos.claim_trials import Wanted
 from chaos.cleanup import left_behind
 from chaos.cluster.base import PlatformOptions
@@ -144,7 +144,8 @@ class Campaign:
         [path] = find_experiments([experiment])
         loaded = load_experiment(path)
         suites.fitting([loaded], self.loaded, self.options)
-        self._refuse(loaded)
+        if sentence := refused(loaded, self._platform, self.place.on, self.at_once):
+            raise SetupError(sentence)
         nth = sum(one.name == loaded.name for one in self.experiments)
         self.experiments.append(loaded)
         self._write_down()
@@ -248,21 +249,15 @@ class Campaign:
 
         Raises SetupError instead if the user named these experiments.
         """
-        for experiment in list(self.experiments):
-            try:
-                self._refuse(experiment)
-            except SetupError as error:
-                if self.options.experiments is not None:
-                    raise
-                self.experiments.remove(experiment)
-                self.left_out.append(str(error))
-                self._write_down()
-                self.tell(Message(Tell.NOTE, {"text": f"left out: {error}"}))
-
-    def _refuse(self, experiment: Experiment) -> None:
-        """Raise SetupError if the platform cannot play an experiment. Call it before anything is deployed."""
-        if sentence := refused(experiment, self._platform, self.place.on, self.at_once):
-            raise SetupError(sentence)
+        playable, not_here = divided(self.experiments, self._platform, self.place.on, self.at_once)
+        if not_here and self.options.experiments is not None:
+            raise SetupError(not_here[0])
+        if not_here:
+            self.experiments = playable
+            self.left_out += not_here
+            self._write_down()
+        for sentence in not_here:
+            self.tell(Message(Tell.NOTE, {"text": f"left out: {sentence}"}))
 
     def _plan(self, nth: int, experiment: Experiment, turn: int | None = None, variant: str = "") -> Planned:
         number = next(self._numbers)

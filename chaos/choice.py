@@ -3,7 +3,7 @@
 A run and a dry run choose by the same call, so that a dry run says what a run does, and refuses what a run refuses.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Self
@@ -68,6 +68,15 @@ class Choice:
         module, _, name = PLATFORMS[self.place.on].of.partition(":")
         make: Callable[..., Platform] = getattr(import_module(module), name)
         return make(self.loaded.scenario, self.loaded.folder, options)
+
+
+def divided(
+    experiments: Sequence[Experiment], able: Able, on: str, side_by_side: int
+) -> tuple[list[Experiment], list[str]]:
+    """Return the experiments that can be played there, and a sentence for each of the others."""
+    sentences = [refused(one, able, on, side_by_side) for one in experiments]
+    playable = [one for one, sentence in zip(experiments, sentences, strict=True) if not sentence]
+    return playable, [sentence for sentence in sentences if sentence]
 
 
 def refused(experiment: Experiment, able: Able, on: str, side_by_side: int) -> str:

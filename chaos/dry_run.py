@@ -14,7 +14,7 @@ from typing import Any
 
 from chaos import resume
 from chaos.campaign import hold
-from chaos.choice import Choice, refused
+from chaos.choice import Choice, divided
 from chaos.client.spec import ClientSpec, Load
 from chaos.cluster.base import PlatformOptions
 from chaos.cluster.executor import LEASE_S
@@ -64,11 +64,9 @@ def told(options: Options) -> Lines:
     )
     scenario, place, trials = choice.loaded.scenario, choice.place, choice.trials
     here = local() if place.on == LOCAL else kind_with(scenario)
-    sentences = {one.name: refused(one, here, place.on, choice.at_once) for one in choice.experiments}
-    not_here = [sentence for sentence in sentences.values() if sentence]
+    experiments, not_here = divided(choice.experiments, here, place.on, choice.at_once)
     if not_here and options.experiments is not None:
         raise SetupError("\n".join(not_here))
-    experiments = [one for one in choice.experiments if not sentences[one.name]]
     yield "scenario", f"{scenario.name}: {scenario.about}"
     yield from (("", f"note: {warning}") for warning in choice.loaded.warnings)
     if place.on == LOCAL:
