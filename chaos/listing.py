@@ -24,24 +24,25 @@ class ListedPlace:
     """A place with its abilities. `missing` is why nothing can be played there now, or empty."""
 
     name: str
-    can: frozenset[Ability]
     cannot: Mapping[Ability, str]
     missing: str = ""
+
+    @property
+    def can(self) -> frozenset[Ability]:
+        return frozenset(Ability) - self.cannot.keys()
 
 
 def kind_with(scenario: Scenario) -> ListedPlace:
     """Return kind with this scenario's system, as far as it is known without asking a cluster."""
-    cannot = kube.lacking(scenario)
-    return ListedPlace(name="kind", can=frozenset(Ability) - cannot.keys(), cannot=cannot)
+    return ListedPlace(name="kind", cannot=kube.lacking(scenario))
 
 
 def local() -> ListedPlace:
     """Return local, with the level, kernel and server of this machine."""
     try:
-        cannot = lacking(usable_level(), servers.find(LocalServer()))
+        return ListedPlace(name="local", cannot=lacking(usable_level(), servers.find(LocalServer())))
     except SetupError as error:
-        return ListedPlace(name="local", can=frozenset(Ability), cannot={}, missing=str(error))
-    return ListedPlace(name="local", can=frozenset(Ability) - cannot.keys(), cannot=cannot)
+        return ListedPlace(name="local", cannot={}, missing=str(error))
 
 
 def places() -> list[ListedPlace]:
@@ -51,7 +52,7 @@ def places() -> list[ListedPlace]:
         missing, on_kind = "", asyncio.run(here.kind_cannot())
     except HarnessError as error:
         missing, on_kind = str(error), kube.CANNOT
-    return [ListedPlace(name="kind", can=frozenset(Ability) - on_kind.keys(), cannot=on_kind, missing=missing), local()]
+    return [ListedPlace(name="kind", cannot=on_kind, missing=missing), local()]
 
 
 def listing(options: Options, at: Iterable[ListedPlace]) -> Iterator[str]:

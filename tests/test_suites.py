@@ -60,10 +60,8 @@ def test_a_suite_that_there_is_not_and_one_with_an_experiment_are_refused(capsys
 
 
 def test_the_list_says_of_each_what_it_stands_for_what_it_needs_and_where_it_cannot_be_played() -> None:
-    deaf = ListedPlace(
-        name="local", can=frozenset(Ability) - {Ability.CUT}, cannot={Ability.CUT: "there is no network of its own"}
-    )
-    kind = ListedPlace(name="kind", can=frozenset(Ability), cannot={}, missing="there is no Docker")
+    deaf = ListedPlace(name="local", cannot={Ability.CUT: "there is no network of its own"})
+    kind = ListedPlace(name="kind", cannot={}, missing="there is no Docker")
     text = "\n".join(listing(Options(), [kind, deaf]))
 
     assert "kind    not here: there is no Docker" in text
