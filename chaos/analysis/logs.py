@@ -14,8 +14,9 @@ from pathlib import Path
 
 from chaos.analysis.interval import Interval
 
-_RFC_3339 = r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?:[Zz]|([+-])(\d\d):?(\d\d))"
-_KUBELET = re.compile(rf"({_RFC_3339})(?: (.*))?")
+RFC_3339 = r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?:[Zz]|([+-])(\d\d):?(\d\d))"
+"""Matches a time-stamp as in RFC 3339, also with a space for its T. Its groups are the parts of the stamp."""
+_KUBELET = re.compile(rf"({RFC_3339})(?: (.*))?")
 """Matches a kubelet's line. Its stamp has the node's time zone: `Z`, or an offset such as `+09:00`."""
 _OWN = re.compile(
     r"""\d+:[A-Z]\ (?P<stamp>.+?)\ [.\-*#]\ (?P<message>.*)
@@ -24,7 +25,7 @@ _OWN = re.compile(
 )
 """Matches a line as Redis writes it, or as Valkey does if `log-format` is logfmt."""
 _STAMP = re.compile(r"(\d\d) (\w{3}) (\d{4}) (\d\d):(\d\d):(\d\d)\.(\d{3})")
-_ISO_8601 = re.compile(_RFC_3339)
+_ISO_8601 = re.compile(RFC_3339)
 """Matches a stamp of Valkey if `log-timestamp-format` is iso8601. It may also be milliseconds since 1970."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MILLISECOND_NS = 1_000_000

@@ -108,7 +108,7 @@ QUOTED, BEGUN = 160, 60
 """How many characters of a log line a row quotes, and how many a sentence quotes."""
 
 
-def shown(text: str, most: int = BEGUN) -> str:
+def quoted(text: str, most: int = BEGUN) -> str:
     """Return the beginning of a line, without characters that a terminal would obey."""
     told = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text[: most + 1])
     return f"{told[:most]}…" if len(told) > most else told
@@ -125,10 +125,10 @@ def log_not_read(measured: Measured) -> Iterator[Finding]:
         yield Finding(
             name=LOG_NOT_READ,
             sentence=f"Of the log of {opened.pod} {some} could not be read: {found.because}, as line {found.number} of "
-            f"{path.name}, `{shown(found.text)}`. What they say is missing from the cause and from the milestones.",
+            f"{path.name}, `{quoted(found.text)}`. What they say is missing from the cause and from the milestones.",
             severity="note",
             since_s=measured.history.started_s or 0.0,
             explains=(),
-            rows=(f"{path.name}:{found.number}: {shown(found.text, QUOTED)}",),
+            rows=(f"{path.name}:{found.number}: {quoted(found.text, QUOTED)}",),
             advice="Have the server log to standard output, in its own format or in Valkey's logfmt.",
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from chaos.analysis import wording
 from chaos.analysis.interval import Interval
+from chaos.analysis.logs import RFC_3339
 from chaos.analysis.result import (
     MILESTONE_OF,
     CampaignResult,
@@ -32,8 +33,7 @@ WIDTH, INDENT = 110, 7
 CLAIM_OF = {milestone: claim for claim, milestone in MILESTONE_OF.items()}
 SHOWN = ("effect", "first_failed", *CLAIM_OF, "healed")
 
-_KUBELETS = r"(?:\S+Z|[\d-]+[Tt ][\d:.,]+(?:[Zz]|[+-]\d\d:?\d\d))"
-_STAMPS = re.compile(rf'^{_KUBELETS} (?:\d+:\w \d+ \w+ \d+ [\d:.]+ [#*.-] |time="\S+" level=\w+ msg=)?')
+_STAMPS = re.compile(rf'^(?:\S+Z|{RFC_3339}) (?:\d+:\w \d+ \w+ \d+ [\d:.]+ [#*.-] |time="\S+" level=\w+ msg=)?')
 """Matches what the kubelet, Redis and the operator write before the words of a log line."""
 
 
