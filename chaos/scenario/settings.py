@@ -170,14 +170,14 @@ AT_START = frozenset(
     )
 )
 """The settings that Redis takes only from its file, and not by CONFIG SET."""
-SEVERAL_WORDS = frozenset(
-    _each(
-        """client-output-buffer-limit latency-tracking-info-percentiles oom-score-adj-values save shutdown-on-sigint
-        shutdown-on-sigterm""",
-        None,
-    )
-)
-"""The settings whose value is written in Redis's file as several words."""
+SEVERAL_WORDS: dict[str, int | None] = {
+    "save": 2,
+    "client-output-buffer-limit": 4,
+    **_each("latency-tracking-info-percentiles oom-score-adj-values shutdown-on-sigint shutdown-on-sigterm", None),
+}
+"""The settings whose value is written in Redis's file as several words. The number is how many of them Redis before 7
+takes on one line, as in `save 900 1`; every version takes a second line with the next ones.
+"""
 _NOT_REDIS: dict[str, Any] = {
     **_each(
         "masterauth primaryauth requirepass tls-client-key-file-pass tls-key-file-pass user",

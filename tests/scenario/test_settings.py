@@ -5,7 +5,9 @@ import time
 
 import pytest
 import redis
+from packaging.version import Version
 
+from chaos.cluster.local.config import setting_lines
 from chaos.errors import ScenarioError
 from chaos.scenario import load
 from chaos.scenario.schema import schema
@@ -201,30 +203,33 @@ def started(server, tmp_path):
 
 
 @pytest.mark.redis
-def test_a_real_server_reports_each_kind_of_value_as_it_is_loaded(started):
-    written = {
+def test_a_real_server_reports_each_kind_of_value_as_it_is_loaded(started, server):
+    written: dict[str, object] = {
         "appendonly": True,
         "maxmemory": "512mb",
         "slave-priority": 7,
         "maxclients": 100,
         "appendfsync": False,
         "repl-timeout": "30",
-        "save": "900 1",
+        "save": "900 1 300 10",
         "hz": 500,
         "repl-backlog-size": "16kb",
         "client-output-buffer-limit": "replica 256mb 64mb 60 pubsub 1mb 1mb 5",
         "min-slaves-to-write": 1,
         "notify-keyspace-events": "mxK$E",
-        "maxmemory-clients": "5%",
-        "latency-tracking-info-percentiles": "50.0 99.9",
-        "shutdown-on-sigint": "now save",
         "oom-score-adj-values": "0 200 800",
         "oom-score-adj": "relative",
         "dbfilename": "mine.rdb",
         "maxmemory-policy": "allkeys-lru",
     }
+    if Version(server.version).major >= 7:
+        written |= {
+            "maxmemory-clients": "5%",
+            "latency-tracking-info-percentiles": "50.0 99.9",
+            "shutdown-on-sigint": "now save",
+        }
     loaded = Settings.model_validate({"redis": written}).redis
-    reported = started(*(f"{name} {value}" for name, value in loaded.items()))
+    reported = started(*(line for name, value in loaded.items() for line in setting_lines(name, value)))
     assert {name: reported[name] for name in loaded} == {name: str(value) for name, value in loaded.items()}
 
 

@@ -131,8 +131,17 @@ def redis_conf(system: System, *, address: str, port: int, directory: Path, mast
         return _text([*lines, f"slaveof {itself(address)} {port}", "tcp-keepalive 60", "save 900 1", "save 300 10"])
     lines += [f"replicaof {master[0]} {master[1]}"] if master else []
     for name, value in system.settings.redis.items():
-        lines.append(f"{name} {value if name in SEVERAL_WORDS and value else _word(value)}")
+        lines += setting_lines(name, value)
     return _text(lines)
+
+
+def setting_lines(name: str, value: str | int) -> list[str]:
+    """Return the lines of Redis's file that set this setting, as every version from 6.2 on reads them."""
+    words = str(value).split()
+    if name not in SEVERAL_WORDS or not words:
+        return [f"{name} {_word(value)}"]
+    each = SEVERAL_WORDS[name] or len(words)
+    return [" ".join([name, *words[first : first + each]]) for first in range(0, len(words), each)]
 
 
 def sentinel_conf(system: System, *, address: str, port: int, directory: Path, master: tuple[str, int]) -> str:
