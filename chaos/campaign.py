@@ -21,10 +21,10 @@ from typing import Any, Self
 from chaos import __version__, resume, suites
 from chaos.analysis.claim import Claim, design
 from chaos.analysis.result import CampaignResult, TrialResult
-from chaos.choice import Choice, divided, refused
+from chaos.choice import Choice, divided, plays_alone
 from chaos.claim_trials import Wanted
 from chaos.cleanup import left_behind
-from chaos.cluster.base import PlatformOptions
+from chaos.cluster.base import PlatformOptions, refusal
 from chaos.errors import InterruptedTrial, SetupError
 from chaos.experiment.written import Experiment
 from chaos.experiment.written import load as load_experiment
@@ -34,7 +34,7 @@ from chaos.progress import Message, Tell, Tells
 from chaos.record.layout import CAMPAIGN, FORMAT
 from chaos.scenario.lookup import find_experiments
 from chaos.trial.assignment import TrialSpec, limits_s, utc_now
-from chaos.trial.pool import Closed, PlayOptions, Pool, Specs
+from chaos.trial.pool import Closed, PlayOptions, Pool, ToPlay
 from chaos.trial.record import write_json
 from chaos.trial.steps import Player, Trial
 from chaos.trial.waiting import Ending, Waiting, Work
@@ -124,7 +124,8 @@ class Campaign:
         """Return every trial that was not played yet. Each round has all experiments, in a random order by the seed.
 
         So a slow change of the machine affects all experiments alike, and none always follows the same other one.
-        Within a round, the variants of a scenario follow each other in a random order, and share a seed.
+        Within a round, the variants of a scenario follow each other in a random order, and share a seed. Experiments
+        that play alone come after all rounds, so that no other trial has to wait for their end.
         """
         experiments = self.experiments
         rounds = [
@@ -132,6 +133,7 @@ class Campaign:
             for nth in range(self.trials)
             for one in random.Random(f"{self.seed}:round {nth}").sample(experiments, len(experiments))
         ]
+        rounds.sort(key=lambda one: plays_alone(one[1], self.place.on, self.at_once))
         planned = [
             self._plan(nth, experiment, turn, variant)
             for turn, (nth, experiment) in enumerate(rounds)
@@ -144,7 +146,7 @@ class Campaign:
         [path] = find_experiments([experiment])
         loaded = load_experiment(path)
         suites.fitting([loaded], self.loaded, self.options)
-        if sentence := refused(loaded, self._platform, self.place.on, self.at_once):
+        if sentence := refusal(loaded.name, loaded.needs, self._platform):
             raise SetupError(sentence)
         nth = sum(one.name == loaded.name for one in self.experiments)
         self.experiments.append(loaded)
@@ -156,14 +158,14 @@ class Campaign:
 
         Errors are raised when no trial runs any more.
         """
-        self._play([partial(self.spec, one) for one in planned], lambda: len(planned))
+        self._play([self._to_play(one) for one in planned], lambda: len(planned))
 
     def play_claim(self, claim: Claim) -> None:
         """Play trials of each experiment until the claim is decided for it."""
         from chaos.analysis.analyse import beside, verdict_of
 
         self.tell(Message(Tell.NOTE, {"text": design(claim, self.trials)}))
-        wanted = Wanted(claim, self.trials, self.experiments, lambda nth, one: partial(self.spec, self._plan(nth, one)))
+        wanted = Wanted(claim, self.trials, self.experiments, lambda nth, one: self._to_play(self._plan(nth, one)))
         self._numbers = filter(lambda number: number not in self.done, count())
         with beside() as analysts:
             for experiment, verdict in analysts.map(verdict_of, self.done.values()):
@@ -176,7 +178,7 @@ class Campaign:
 
             self._play(wanted, wanted.total, closed)
 
-    def _play(self, trials: Iterable[Specs], of: Callable[[], int], closed: Closed | None = None) -> None:
+    def _play(self, trials: Iterable[ToPlay], of: Callable[[], int], closed: Closed | None = None) -> None:
         options = PlayOptions(
             at_once=min(self.at_once, of()),
             stagger_s=min(STAGGER_S, self.loaded.scenario.system.period / self.at_once),
@@ -249,7 +251,7 @@ class Campaign:
 
         Raises SetupError instead if the user named these experiments.
         """
-        playable, not_here = divided(self.experiments, self._platform, self.place.on, self.at_once)
+        playable, not_here = divided(self.experiments, self._platform)
         if not_here and self.options.experiments is not None:
             raise SetupError(not_here[0])
         if not_here:
@@ -264,6 +266,10 @@ class Campaign:
         turn = number if turn is None else turn
         seed = seed_of(self.seed, turn)
         return Planned(number=number, nth=nth, experiment=experiment, seed=seed, turn=turn, variant=variant)
+
+    def _to_play(self, planned: Planned) -> ToPlay:
+        alone = plays_alone(planned.experiment, self.place.on, self.at_once)
+        return ToPlay(partial(self.spec, planned), alone=alone)
 
     async def _find_done(self) -> None:
         self.done, told = await resume.played(

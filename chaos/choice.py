@@ -11,7 +11,7 @@ from typing import Self
 from chaos import suites
 from chaos.analysis.claim import Claim
 from chaos.claim_trials import refuse_other_promises, trials_of
-from chaos.cluster.base import SHARED, Able, Platform, PlatformOptions, refusal
+from chaos.cluster.base import Able, Platform, PlatformOptions, refusal
 from chaos.experiment.written import Experiment
 from chaos.options import PLATFORMS, Options
 from chaos.place import Place, at_once, choose, variants
@@ -70,23 +70,13 @@ class Choice:
         return make(self.loaded.scenario, self.loaded.folder, options)
 
 
-def divided(
-    experiments: Sequence[Experiment], able: Able, on: str, side_by_side: int
-) -> tuple[list[Experiment], list[str]]:
+def divided(experiments: Sequence[Experiment], able: Able) -> tuple[list[Experiment], list[str]]:
     """Return the experiments that can be played there, and a sentence for each of the others."""
-    sentences = [refused(one, able, on, side_by_side) for one in experiments]
+    sentences = [refusal(one.name, one.needs, able) for one in experiments]
     playable = [one for one, sentence in zip(experiments, sentences, strict=True) if not sentence]
     return playable, [sentence for sentence in sentences if sentence]
 
 
-def refused(experiment: Experiment, able: Able, on: str, side_by_side: int) -> str:
-    """Why an experiment cannot be played there, with so many trials at once; empty if it can."""
-    if sentence := refusal(experiment.name, experiment.needs, able):
-        return sentence
-    shared = sorted(experiment.needs & SHARED) if PLATFORMS[on].beside and side_by_side > 1 else []
-    if not shared:
-        return ""
-    return (
-        f"{experiment.name} needs {', '.join(shared)}, which the systems of --parallel {side_by_side} share: "
-        f"it would hit the trials beside it; leave --parallel out"
-    )
+def plays_alone(experiment: Experiment, on: str, side_by_side: int) -> bool:
+    """Whether no other trial may run beside this experiment, because its fault hits the systems of all of them."""
+    return experiment.hits_all and PLATFORMS[on].beside and side_by_side > 1

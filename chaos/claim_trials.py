@@ -10,7 +10,7 @@ from chaos.analysis.result import Verdict
 from chaos.errors import ScenarioError
 from chaos.experiment.written import Experiment
 from chaos.scenario.scenario import Scenario
-from chaos.trial.pool import Specs
+from chaos.trial.pool import ToPlay
 
 COUNTED_AS = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.INCONCLUSIVE: "unknown"}
 
@@ -23,7 +23,7 @@ class Wanted:
     """
 
     def __init__(
-        self, claim: Claim, trials: int, experiments: Sequence[Experiment], make: Callable[[int, Experiment], Specs]
+        self, claim: Claim, trials: int, experiments: Sequence[Experiment], make: Callable[[int, Experiment], ToPlay]
     ) -> None:
         self._claim = claim
         self._experiments = experiments
@@ -34,7 +34,7 @@ class Wanted:
     def __iter__(self) -> Self:
         return self
 
-    def __next__(self) -> Specs:
+    def __next__(self) -> ToPlay:
         wanted = [one for one in self._experiments if self._begun[one.name] < self._most(one.name)]
         if not wanted:
             raise StopIteration

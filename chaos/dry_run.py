@@ -14,7 +14,7 @@ from typing import Any
 
 from chaos import resume
 from chaos.campaign import hold
-from chaos.choice import Choice, divided
+from chaos.choice import Choice, divided, plays_alone
 from chaos.client.spec import ClientSpec, Load
 from chaos.cluster.base import PlatformOptions
 from chaos.cluster.executor import LEASE_S
@@ -64,7 +64,7 @@ def told(options: Options) -> Lines:
     )
     scenario, place, trials = choice.loaded.scenario, choice.place, choice.trials
     here = local() if place.on == LOCAL else kind_with(scenario)
-    experiments, not_here = divided(choice.experiments, here, place.on, choice.at_once)
+    experiments, not_here = divided(choice.experiments, here)
     if not_here and options.experiments is not None:
         raise SetupError("\n".join(not_here))
     yield "scenario", f"{scenario.name}: {scenario.about}"
@@ -78,6 +78,8 @@ def told(options: Options) -> Lines:
     if options.variants:
         variants = "; ".join(f"{name} ({_settings(settings)})" for name, settings in options.variants.items())
         yield "", f"each of them in {len(options.variants)} variants: {variants}"
+    if alone := [one.name for one in experiments if plays_alone(one, place.on, choice.at_once)]:
+        yield "", f"played at the end, while no other trial runs, since each hits every system: {', '.join(alone)}"
     yield from (("", f"left out: {sentence}") for sentence in (*choice.left_out, *not_here))
     yield from _at_most(choice, experiments)
     yield "", "Nothing was done: this was a dry run."

@@ -44,8 +44,7 @@ class Ability(StrEnum):
 
 
 SHARED = frozenset({Ability.NODE, Ability.ENGINE, Ability.SCALE})
-"""Abilities that a campaign does not have while several systems run side by side on one cluster, since they affect all
-of them."""
+"""Abilities whose faults affect every system on the cluster, not only the one of the trial."""
 
 
 class Stop(StrEnum):

@@ -20,7 +20,7 @@ from chaoslib.exceptions import ChaosException
 from chaoslib.experiment import ensure_experiment_is_valid
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from chaos.cluster.base import Ability
+from chaos.cluster.base import SHARED, Ability
 from chaos.errors import ScenarioError
 from chaos.fault.aim import GROUPS, NODE_OF, TARGETS, understood
 from chaos.fault.catalogue import API_SERVER, FAULTS
@@ -336,6 +336,11 @@ class Experiment:
     aims: Mapping[str, str] = field(default_factory=dict)
     moments: Mapping[Moment, str] = field(default_factory=dict)
     stands_for: str = ""
+
+    @property
+    def hits_all(self) -> bool:
+        """Whether its fault affects every system on the cluster, as that of a node does, or of the operator."""
+        return bool(self.needs & SHARED) or "operator" in self.aims
 
     def as_json(self) -> dict[str, str]:
         """Return what a manifest says of the experiment."""

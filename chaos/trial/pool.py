@@ -30,11 +30,20 @@ GATE = 3
 TICK_S = 1.0
 """How often the progress of the campaign is reported."""
 
-Specs = Callable[[int], TrialSpec]
-"""Returns the spec of a trial for the system of this number. It is called only when the trial begins, because a system
-that was deployed anew may need another connection."""
 Closed = Callable[[TrialSpec], Coroutine[Any, Any, None]]
 """Awaited with the spec of each trial that was played to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToPlay:
+    """A trial that waits for its turn.
+
+    `spec` returns its spec for the system of this number. It is called only when the trial begins, because a system
+    that was deployed anew may need another connection. `alone` is true if no other trial may run meanwhile.
+    """
+
+    spec: Callable[[int], TrialSpec]
+    alone: bool = False
 
 
 class Worker:
@@ -111,8 +120,9 @@ class Play:
     If its system does not become healthy, it is deployed anew once, and the trial repeated.
     """
 
-    def __init__(self, specs: Specs, options: PlayOptions, nth: int) -> None:
-        self._specs = specs
+    def __init__(self, to_play: ToPlay, options: PlayOptions, nth: int) -> None:
+        self._spec = to_play.spec
+        self.alone = to_play.alone
         self.nth = nth
         self._options = options
         self._worker: Worker | None = None
@@ -122,7 +132,7 @@ class Play:
     async def run(self) -> TrialSpec:
         """Play the trial, and return the spec that it was played by."""
         self._task = asyncio.current_task()
-        spec = self._specs(self.nth)
+        spec = self._spec(self.nth)
         try:
             await self._work(spec)
         except SetupError as error:
@@ -134,7 +144,7 @@ class Play:
             self._options.tell(Message(Tell.NOTE, {"text": f"{error}; deployed anew"}))
             _set_aside(directory, spec.number)
             await self._options.redeploy(self.nth)
-            await self._work(replace(self._specs(self.nth), system="fresh"))
+            await self._work(replace(self._spec(self.nth), system="fresh"))
         return spec
 
     def interrupt(self) -> None:
@@ -159,10 +169,11 @@ class Play:
 class Pool:
     """All trials of a campaign. Call `play` once. `interrupt` may be called in the loop at any time meanwhile."""
 
-    def __init__(self, trials: Iterable[Specs], options: PlayOptions) -> None:
+    def __init__(self, trials: Iterable[ToPlay], options: PlayOptions) -> None:
         """`trials` may be a generator. It is asked for the next trial when one can begin."""
         self._options = options
         self._to_come = iter(trials)
+        self._next: ToPlay | None = None
         self._free = list(range(options.at_once))
         self._begun = self._next_ns = 0
         self._playing: dict[asyncio.Task[TrialSpec], Play] = {}
@@ -188,7 +199,7 @@ class Pool:
 
     def interrupt(self) -> None:
         """Begin no more trials, and have the running ones undo what they did. A second call changes nothing."""
-        self._to_come = iter(())
+        self._end()
         for play in self._playing.values():
             play.interrupt()
 
@@ -197,10 +208,12 @@ class Pool:
         while len(self._playing) < self._options.at_once:
             if self._playing and mono_ns() < self._next_ns:
                 return
-            specs = next(self._to_come, None)
-            if specs is None:
+            self._next = self._next or next(self._to_come, None)
+            if self._next is None:
                 return
-            play = Play(specs, self._options, self._free.pop(0))
+            if self._playing and (self._next.alone or any(play.alone for play in self._playing.values())):
+                return
+            play, self._next = Play(self._next, self._options, self._free.pop(0)), None
             self._playing[asyncio.create_task(play.run())] = play
             self._begun += 1
             self._next_ns = mono_ns() + round(self._options.stagger_s * 1e9)
@@ -218,10 +231,14 @@ class Pool:
             self._options.tell(Message(Tell.NOTE, {"text": f"{problem}; the other trials are played"}))
         elif problem is not None:
             self._failed.append(problem)
-            self._to_come = iter(())
+            self._end()
             if self._playing and not isinstance(problem, InterruptedTrial):
                 text = f"{problem}; no more trials begin, {len(self._playing)} under way are played to their end"
                 self._options.tell(Message(Tell.NOTE, {"text": text}))
+
+    def _end(self) -> None:
+        """Let no more trials begin."""
+        self._to_come, self._next = iter(()), None
 
     def _tell_progress(self) -> None:
         if self._options.at_once > 1:

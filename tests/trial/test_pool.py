@@ -195,3 +195,32 @@ def test_where_systems_are_used_again_each_of_those_under_way_has_one_to_itself(
             under_way[namespace] = message.trial or 0
         elif message.tell is Tell.CLOSED:
             under_way = {name: number for name, number in under_way.items() if number != message.trial}
+
+
+def test_one_that_hits_every_system_is_played_while_no_other_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PLATFORMS, "fake", Registered(of="tests.fake_cluster:platform", beside=True))
+    hits_all = tmp_path / "kill-operator.yaml"
+    hits_all.write_text(Path("experiments/kill-operator.yaml").read_text().replace("seconds: 20", "seconds: 1"))
+    of_all = (str(hits_all), "kill-master", "crash-in-place")
+    settings = {
+        "system.kube.manifests": "[system.yaml]",
+        "system.kube.operator": "{namespace: operators, selector: app=operator}",
+    }
+    asked = options(tmp_path, parallel=2, trials=2, experiments=of_all, settings=settings)
+    (tmp_path / "small" / "system.yaml").write_text("")
+    told: list[Message] = []
+    run(asked, told.append)
+
+    played: dict[int, str] = {}
+    beside: list[list[str]] = []
+    for message in told:
+        if message.tell is Tell.TRIAL:
+            played[message.trial or 0] = message.data["experiment"]
+            beside.append([*played.values()])
+        elif message.tell is Tell.CLOSED and message.trial is not None:
+            del played[message.trial]
+    assert 2 in map(len, beside)
+    assert beside[-2:] == [["kill-operator"]] * 2
+    assert not any("kill-operator" in one for one in beside[:-2]), "others had to wait for it"
