@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from chaos.cluster.local import traces
+from chaos.cluster.local import leftovers
 from chaos.errors import FaultError, HarnessError, SetupError
 from chaos.record.layout import CLOSED
 from chaos.undo import FoundRun, found_runs
@@ -114,20 +114,20 @@ async def _end_processes(run: FoundRun, says: Says) -> None:
     Stopped processes are continued first. A worker without its campaign, and a local system without its worker, undo
     everything and end.
     """
-    for process in traces.processes(run):
+    for process in leftovers.processes(run):
         if process.stopped:
-            traces.send(process, run, signal.SIGCONT)
+            leftovers.send(process, run, signal.SIGCONT)
             says(f"went on: {process}, which was stopped")
 
     async def gone() -> bool:
-        return not traces.processes(run)
+        return not leftovers.processes(run)
 
-    there = traces.processes(run)
+    there = leftovers.processes(run)
     try:
         await until(gone, within_s=ENDING_S, because="they are still there", every_s=0.1)
     except HarnessError:
-        for process in traces.processes(run):
-            traces.send(process, run, signal.SIGKILL)
+        for process in leftovers.processes(run):
+            leftovers.send(process, run, signal.SIGKILL)
             says(f"killed: {process}, which did not end within {ENDING_S:g} s")
         await until(gone, within_s=KILLED_S, because=f"processes of {run.about.named} do not end", error=FaultError)
     if there:
@@ -183,7 +183,7 @@ async def _undo_the_rest(run: FoundRun, says: Says) -> None:
 
 async def _remove_traces(run: FoundRun, says: Says) -> None:
     problems = []
-    for trace in traces.left(run):
+    for trace in leftovers.left(run):
         try:
             trace.remove()
             says(f"removed: {trace.what}")
@@ -196,8 +196,8 @@ async def _remove_traces(run: FoundRun, says: Says) -> None:
 def _left(run: FoundRun) -> list[str]:
     """Return what a run left on this machine."""
     undos = [undo.what for undo in run.undos().values()]
-    there = [str(process) for process in traces.processes(run)]
-    return [*undos, *there, *(trace.what for trace in traces.left(run))]
+    there = [str(process) for process in leftovers.processes(run)]
+    return [*undos, *there, *(trace.what for trace in leftovers.left(run))]
 
 
 async def _on_cluster(run: FoundRun) -> list[str]:

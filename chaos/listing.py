@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chaos.cluster import here
 from chaos.cluster.base import Ability, refusal
-from chaos.cluster.kube import lacking as kube
+from chaos.cluster.kube import kind
 from chaos.cluster.local import servers
 from chaos.cluster.local.level import lacking, usable_level
 from chaos.errors import HarnessError, SetupError
@@ -34,7 +34,7 @@ class ListedPlace:
 
 def kind_with(scenario: Scenario) -> ListedPlace:
     """Return kind with this scenario's system, as far as it is known without asking a cluster."""
-    return ListedPlace(name="kind", cannot=kube.lacking(scenario))
+    return ListedPlace(name="kind", cannot=kind.lacking(scenario))
 
 
 def local() -> ListedPlace:
@@ -51,7 +51,7 @@ def places() -> list[ListedPlace]:
         asyncio.run(here.require("kind"))
         missing, on_kind = "", asyncio.run(here.kind_cannot())
     except HarnessError as error:
-        missing, on_kind = str(error), kube.CANNOT
+        missing, on_kind = str(error), kind.CANNOT
     return [ListedPlace(name="kind", cannot=on_kind, missing=missing), local()]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chaos.access import PLAIN, Access, Accesses, Tls
-from chaos.cluster.local.certificates import made
+from chaos.cluster.local.config import certificates
 from chaos.errors import SetupError
 from chaos.model import MemberKind
 
@@ -75,7 +75,7 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path):
 
 
 def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_its_password(tmp_path: Path):
-    tls = made(tmp_path / "tls", ["redis"])
+    tls = certificates(tmp_path / "tls", ["redis"])
     encrypted = tmp_path / "encrypted.key"
     command = ["openssl", "ec", "-aes128", "-passout", "pass:x", "-in", tls.key, "-out", str(encrypted)]
     subprocess.run(command, check=True, capture_output=True)

@@ -15,7 +15,7 @@ from chaos import cleanup
 from chaos.campaign import run as play
 from chaos.cli import entry
 from chaos.cluster.kube.kind import Kind, checkout, name_of
-from chaos.cluster.local.private import MAKING, PREFIX
+from chaos.cluster.local.leftovers import MAKING, PREFIX
 from chaos.errors import PASS, FaultError, SetupError
 from chaos.options import PLATFORMS, Options, Registered
 from chaos.progress import Message, Tell

@@ -6,7 +6,7 @@ import pytest
 
 from chaos.access import Tls
 from chaos.cli import entry
-from chaos.cluster.local.certificates import made
+from chaos.cluster.local.config import certificates
 from chaos.errors import INCONCLUSIVE, PASS, ScenarioError
 from chaos.scenario import load
 from chaos.watch.command import of_scenario
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.redis, pytest.mark.timeout(120)]
 
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
-    return made(tmp_path_factory.mktemp("made") / "tls", ["redis", "sentinel"])
+    return certificates(tmp_path_factory.mktemp("made") / "tls", ["redis", "sentinel"])
 
 
 @pytest.fixture(autouse=True)

@@ -1,11 +1,14 @@
-"""What each source last said of the system, and whether the system is healthy enough to begin a trial.
+"""What each source last said of the system, whether it is healthy enough to begin a trial, and what keeps it from that.
 
 All clusters use it, because it reads nothing but events. It is no verdict: after the fault it only serves to choose a
 target and to tell which Redis is master.
 """
 
+import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from chaos.cluster.base import Members
@@ -29,6 +32,7 @@ from chaos.record.events import (
     ServiceKnown,
     SettingsRead,
 )
+from chaos.record.layout import LOGS
 from chaos.scenario.scenario import System
 from chaos.scenario.settings import names_of
 
@@ -36,6 +40,12 @@ State = dict[str, Any]
 DOWN = {"s_down", "o_down", "disconnected"}
 IN_SYNC = "up"
 """The `link` of a `role` event of a replica that receives the replication stream."""
+DESCRIBED_S = 8.0
+"""A member that has not answered for this long is described to the user."""
+FINAL = frozenset({"ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError"})
+"""Kubernetes's reasons for a waiting container that no waiting resolves: its manifest is wrong."""
+TAIL_BYTES, LINES = 1 << 14, 3
+_STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S* ")
 
 
 class Facts:
@@ -323,3 +333,69 @@ def _pods(facts: Facts, service: str) -> list[str]:
 
 def _down(flags: str) -> str:
     return ",".join(sorted(DOWN & set(flags.split(","))))
+
+
+# What is said of members that do not answer while the system starts.
+
+
+def last_words(lines: Iterable[str]) -> str:
+    """Return the last lines of a log in one sentence, without time stamps.
+
+    A line that repeats is given once, with a count.
+
+    For example: `its log ends: "getent: not found" (23 times)`.
+    """
+    said = [(text, len(list(same))) for text, same in groupby(_STAMP.sub("", line).strip() for line in lines) if text]
+    if not said:
+        return "its log is empty"
+    shown = (f'"{text}"{f" ({times} times)" if times > 1 else ""}' for text, times in said[-LINES:])
+    return f"its log ends: {', '.join(shown)}"
+
+
+def tail(path: Path | None) -> list[str]:
+    """Return the last lines of a log file, or none if there is no such file."""
+    if path is None or not path.is_file():
+        return []
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+        return file.read().decode("utf-8", "replace").splitlines()
+
+
+def state(pod: Pod | None) -> str:
+    """Return the state of a member's container in words, from the platform's last event about its pod."""
+    if pod is None:
+        return "there is no such pod"
+    parts = [
+        f"its container waits ({pod.waiting})" if pod.waiting else "",
+        f"no node takes it ({pod.unschedulable})" if pod.unschedulable else "",
+        f"its process runs since {pod.started_at}" if pod.started_at and not pod.waiting else "",
+        f"it was started again {pod.restarts} times" if pod.restarts else "",
+        f"the container before ended with {pod.ended}" if pod.ended else "",
+    ]
+    return ", ".join(part for part in parts if part) or f"its phase is {pod.phase}"
+
+
+def silent(facts: Facts, directory: Path) -> Iterator[str]:
+    """Yield a sentence for each member that does not answer, or whose pod is not Ready. `directory` is the trial's."""
+    asked = ((one, facts.role(one)) for one in facts.of(MemberKind.REDIS))
+    mute = {one.name for one, said in asked if said is None}
+    mute |= {one.name for one in facts.of(MemberKind.SENTINEL) if facts.sentinel(one) is None}
+    mute |= {name for name, pod in facts.pods.items() if not pod.ready}
+    for name in sorted(mute):
+        pod, log = facts.pods.get(name), facts.logs.get(name)
+        yield f"{name}: {state(pod)}; {last_words(tail(directory / LOGS / log if log else None))}"
+
+
+def final(facts: Facts, system: System) -> Iterator[str]:
+    """Yield what is wrong with the system and will not change by waiting."""
+    for name, pod in sorted(facts.pods.items()):
+        if pod.waiting in FINAL:
+            yield f"{name} cannot start: {state(pod)}"
+    for kind, expected in ((MemberKind.SENTINEL, system.settings.sentinel), (MemberKind.REDIS, system.settings.redis)):
+        for member in facts.of(kind):
+            known = facts.settings.get(member.name)
+            if known is None or known.error:
+                continue
+            for setting in expected:
+                if not any(name in known.settings for name in names_of(setting)):
+                    yield f"{member.name} has no setting {setting}; a server of another version may have it"

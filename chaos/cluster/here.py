@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.cluster.base import Ability
-from chaos.cluster.kube.kind import ASK_S, NEEDS_GIB, Kind, checkout, name_of, ran, run
-from chaos.cluster.kube.lacking import CANNOT
+from chaos.cluster.kube.kind import ASK_S, CANNOT, NEEDS_GIB, Kind, checkout, name_of, ran, run
 from chaos.cluster.local import servers
 from chaos.cluster.local.level import lacking, usable_level
 from chaos.errors import SetupError

@@ -27,8 +27,7 @@ from typing import Any, NamedTuple
 from chaos.agent.orders import AUDIT, START, STOP
 from chaos.clock import AGENT, HOST, identity, mono_ns
 from chaos.cluster.base import refusal
-from chaos.cluster.health import Facts, master, settings, summary, to_audit
-from chaos.cluster.silent import DESCRIBED_S, final, silent
+from chaos.cluster.health import DESCRIBED_S, Facts, final, master, settings, silent, summary, to_audit
 from chaos.errors import (
     CrowdedError,
     FaultError,

@@ -13,7 +13,7 @@ from chaos.client.application import OURS
 from chaos.client.audit import audit
 from chaos.client.libraries import LIBRARIES
 from chaos.client.spec import ClientSpec, Load
-from chaos.cluster.local.certificates import made
+from chaos.cluster.local.config import certificates
 from chaos.model import ErrorCode, Outcome, RowFlag
 from chaos.record.event_files import EventWriter, read_events
 from chaos.record.events import Audit, Gap
@@ -35,7 +35,7 @@ Connecting = Callable[[Access, Access], None]
 
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
-    return made(tmp_path_factory.mktemp("made") / "tls", ["redis", "sentinel", "localhost"])
+    return certificates(tmp_path_factory.mktemp("made") / "tls", ["redis", "sentinel", "localhost"])
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ async def test_no_library_takes_a_certificate_of_another_authority_or_a_wrong_pa
     redis_port: int, tls: Tls, connecting: Connecting, tmp_path: Path, library: str
 ):
     client = alone(library, redis_port)
-    other = made(tmp_path / "other", ["redis"])
+    other = certificates(tmp_path / "other", ["redis"])
     for access in (
         Access(user=REDIS[0], password=REDIS[1], tls=replace(tls, ca=other.ca)),
         Access(user=REDIS[0], password="wrong", tls=tls),
@@ -227,7 +227,7 @@ async def refused(record: Path) -> None:
 async def test_a_certificate_of_another_authority_is_not_taken(
     redis_port: int, tls: Tls, connecting: Connecting, tmp_path: Path
 ):
-    other = made(tmp_path / "other", ["redis"])
+    other = certificates(tmp_path / "other", ["redis"])
     connecting(Access(user=REDIS[0], password=REDIS[1], tls=replace(tls, ca=other.ca)), Access())
     async with playing(tmp_path / "record", of_each_kind(redis_port), patient()) as play:
         await ended(play.directory, (0, 1), Outcome.FAILED)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chaos.cluster.silent import final, last_words, silent, state, tail
+from chaos.cluster.health import final, last_words, silent, state, tail
 from chaos.record.events import Pod
 from tests.cluster.test_health import SYSTEM, healthy, tell
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from chaos.clock import mono_ns
+from chaos.cluster.health import DESCRIBED_S, FINAL, last_words
 from chaos.cluster.kube.api import MANAGED_BY, MANAGER, OURS, Api, ApiError, Object, carried
-from chaos.cluster.silent import DESCRIBED_S, FINAL, last_words
 from chaos.errors import ScenarioError, SetupError
 from chaos.progress import Message, Tell, Tells
 from chaos.scenario.scenario import Scenario, System

@@ -1,12 +1,14 @@
 """The kind cluster of this checkout: made if there is none, and otherwise reused.
 
-Only kind and a container engine are needed. No command reads or writes the user's own kubeconfig.
+Only kind and a container engine are needed. No command reads or writes the user's own kubeconfig. This module loads no
+Kubernetes client, because `--list` and `doctor` ask it what systems on kind lack.
 """
 
 import asyncio
 import fcntl
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from pathlib import Path
 
 from chaos.cluster.base import Ability
 from chaos.errors import SetupError
+from chaos.scenario.scenario import Scenario
 from chaos.undo import Undo, is_free
 
 NODE_IMAGE = "FAILOVER_KIND_NODE_IMAGE"
@@ -32,6 +35,28 @@ QUEUES = {
     Ability.LINK: ("tbf", "rate", "64kbit", "burst", "4096", "limit", "65536"),
     Ability.DELAY: ("netem", "delay", "1ms"),
 }
+_OF_A_CONTAINER = "the node helper does not change a container's share of a core, nor how large its files may grow"
+_BEFORE_7 = re.compile(r"(?:^|/)redis:[1-6](?:\D|$)")
+CANNOT = {
+    Ability.STARVE: _OF_A_CONTAINER,
+    Ability.DISK: _OF_A_CONTAINER,
+    Ability.HOOK: "the manifests say which preStop hook a pod has; delete-master runs that one",
+    Ability.DEBUG: (
+        "Redis from version 7 on, and Valkey, refuse DEBUG unless they were started with `enable-debug-command yes`; "
+        "start them so, and declare it in the scenario as `settings: {redis: {enable-debug-command: yes}}`"
+    ),
+}
+"""The abilities that systems on Kubernetes lack, with the reasons."""
+
+
+def lacking(scenario: Scenario) -> dict[Ability, str]:
+    """Return the abilities that this scenario's system lacks, with the reasons.
+
+    A declared setting is believed here, because it is read back from the servers before a trial.
+    """
+    redis, images = scenario.system.settings.redis, scenario.system.on_kube.images
+    allowed = redis.get("enable-debug-command") == "yes" or any(map(_BEFORE_7.search, images))
+    return {one: why for one, why in CANNOT.items() if not (allowed and one is Ability.DEBUG)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

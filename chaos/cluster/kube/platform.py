@@ -18,8 +18,7 @@ from chaos.cluster.base import Ability, PlatformOptions, Versions
 from chaos.cluster.kube.api import Api, ApiError, Object
 from chaos.cluster.kube.deploy import Deployment, Readiness, is_ready
 from chaos.cluster.kube.image import agent_image
-from chaos.cluster.kube.kind import ASK_S, NEEDS_GIB, Kind, checkout, ensure_image, name_of, run
-from chaos.cluster.kube.lacking import lacking
+from chaos.cluster.kube.kind import ASK_S, NEEDS_GIB, Kind, checkout, ensure_image, lacking, name_of, run
 from chaos.cluster.kube.leftovers import refuse_held
 from chaos.errors import ScenarioError
 from chaos.progress import Message, Tell

@@ -16,7 +16,7 @@ from chaos.agent.orders import QUIT, AgentSpec
 from chaos.clock import AGENT, HOST, mono_ns
 from chaos.cluster.base import Ability, Disturbance, Effect, Members
 from chaos.cluster.executor import RENEW_S, Executor
-from chaos.cluster.local.plan import Plan, planned
+from chaos.cluster.local.platform import Plan, planned
 from chaos.cluster.local.pod import member_of
 from chaos.errors import FaultError, HarnessError, SetupError, error_named
 from chaos.linux import write_whole

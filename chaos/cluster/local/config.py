@@ -1,4 +1,4 @@
-"""Write each member's configuration file, and tell its data folder and its command.
+"""Write each member's configuration file and the system's certificates, and tell a member's data folder and command.
 
 In most endpoint modes a file is written once, before the first start. From then on the server owns it: CONFIG REWRITE
 stores in it which master a Redis follows. In mode `resync` a Redis gets the operator's file instead: it follows itself
@@ -9,17 +9,19 @@ operator mounts that file read-only, so it is written anew before every start.
 import json
 import re
 import shutil
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 from pathlib import Path
 
 from packaging.version import Version
 
 from chaos.access import REDIS, Access, Accesses, Tls
-from chaos.cluster.local.plan import Plan
+from chaos.cluster.local.platform import Plan
 from chaos.cluster.local.pod import LocalPod
-from chaos.cluster.local.servers import Server
+from chaos.cluster.local.servers import Server, find_openssl
+from chaos.errors import SetupError
 from chaos.model import MemberKind
 from chaos.scenario.places import PROXY_BACKEND, PROXY_STATS
 from chaos.scenario.scenario import System
@@ -32,6 +34,15 @@ CONTROLLER = "chaos.operators"
 """The controller's module, as a string because this layer must not import it."""
 _TEMPLATE = {"down-after-milliseconds": 1000, "failover-timeout": 3000, "parallel-syncs": 2}
 """The settings in the operator's file for Sentinel. They hold until the operator first reconciles."""
+_DAYS = "2"
+"""How long the certificates are valid: longer than any trial."""
+MAKE_S = 20.0
+_SIGNS = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+"""The key usage of the authority. Python from 3.13 on refuses an authority without it, and a certificate that does not
+name its authority's key."""
+_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout")
+"""A P-256 key. A TLS handshake with an RSA key costs the server ten times as much CPU, and meters make hundreds a
+second."""
 _OWN = re.compile(r"^(bind|replica-announce-ip|sentinel announce-ip) .*$", re.MULTILINE)
 
 
@@ -289,3 +300,53 @@ def haproxy_conf(system: System, at: tuple[str, int], servers: Mapping[str, tupl
         *(f"server {name} {address}:{port}" for name, (address, port) in servers.items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def certificates(folder: Path, names: Sequence[str]) -> Tls:
+    """Make an authority and one certificate in a new folder. It is valid for `names`; clients verify the first.
+
+    All members and clients share the certificate, as with one Secret that every pod mounts. openssl makes it, because
+    it is on nearly every machine.
+    """
+    folder.mkdir(mode=0o700)
+    alternatives = ",".join(f"DNS:{name}" for name in names)
+    (folder / "extensions").write_text(f"subjectAltName={alternatives}\nauthorityKeyIdentifier=keyid\n")
+    authority = (
+        "req",
+        "-x509",
+        *_KEY,
+        "ca.key",
+        "-out",
+        "ca.crt",
+        "-days",
+        _DAYS,
+        "-subj",
+        "/CN=failover",
+        *_SIGNS,
+    )
+    request = ("req", "-new", *_KEY, "tls.key", "-out", "tls.csr", "-subj", f"/CN={names[0]}")
+    signed = (
+        "x509",
+        "-req",
+        "-in",
+        "tls.csr",
+        "-CA",
+        "ca.crt",
+        "-CAkey",
+        "ca.key",
+        "-CAcreateserial",
+        "-days",
+        _DAYS,
+    )
+    for command in (authority, request, (*signed, "-extfile", "extensions", "-out", "tls.crt")):
+        done = subprocess.run(
+            [find_openssl(), *command], cwd=folder, capture_output=True, text=True, timeout=MAKE_S, check=False
+        )
+        if done.returncode:
+            raise SetupError(f"openssl {command[0]} made no certificate: {done.stderr.strip()}")
+    (folder / "ca.key").unlink()  # nothing more is signed
+    ca, certificate, key = (str(folder / name) for name in ("ca.crt", "tls.crt", "tls.key"))
+    tls = Tls(ca=ca, certificate=certificate, key=key, server_name=names[0])
+    both(tls).write_bytes((folder / "tls.crt").read_bytes() + (folder / "tls.key").read_bytes())
+    both(tls).chmod(0o600)
+    return tls

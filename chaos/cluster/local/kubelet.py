@@ -15,7 +15,7 @@ from chaos.clock import HOST, mono_ns
 from chaos.cluster.local.config import Recipes
 from chaos.cluster.local.controller import named_by, newest
 from chaos.cluster.local.network import Addresses
-from chaos.cluster.local.plan import Plan
+from chaos.cluster.local.platform import Plan
 from chaos.cluster.local.pod import LocalPod, Log, Space
 from chaos.errors import SetupError
 from chaos.model import MemberKind

@@ -22,19 +22,18 @@ from typing import Any
 
 from chaos.access import Access, Accesses
 from chaos.agent.waits import WaitsForACore
+from chaos.cluster.health import last_words, state, tail
 from chaos.cluster.local import assembly
-from chaos.cluster.local.certificates import made
-from chaos.cluster.local.config import Recipes
+from chaos.cluster.local.config import Recipes, certificates
 from chaos.cluster.local.endpoints import Labels, LocalServices
 from chaos.cluster.local.kubelet import Kubelet
+from chaos.cluster.local.leftovers import private_directories, private_directory, sweep
 from chaos.cluster.local.level import NAMESPACES
 from chaos.cluster.local.loopback import Loopback
 from chaos.cluster.local.network import Network, isolate
-from chaos.cluster.local.plan import LINE_BYTES, Plan
+from chaos.cluster.local.platform import LINE_BYTES, Plan
 from chaos.cluster.local.pod import Log, Space
-from chaos.cluster.local.private import private_directories, private_directory, sweep
 from chaos.cluster.local.stops import MemberFaults
-from chaos.cluster.silent import last_words, state, tail
 from chaos.errors import HarnessError, SetupError, in_time
 from chaos.model import MemberKind
 from chaos.pipe import Child, Handler, Line, Program, answered, packed, say
@@ -181,7 +180,7 @@ def accesses(local: LocalSystem, home: Path) -> Accesses:
     """Return the logins and certificates of this system. Those that are declared as `generated` are made here."""
     given = Accesses.from_environment()
     names = [local.sentinel.service, *([local.endpoint.service] if local.endpoint else [])]
-    tls = made(home / "tls", names) if local.tls == "generated" else None
+    tls = certificates(home / "tls", names) if local.tls == "generated" else None
 
     def access(asks: LocalSystem | LocalSentinel, known: Access) -> Access:
         password = {"generated": secrets.token_hex(16), "environment": known.password}.get(asks.password or "", "")

@@ -1,26 +1,31 @@
 """`--on local`: find out whether this machine can run a system, at which level, and with which server.
 
-The worker of each trial starts a new system for it, and ends it.
+The worker of each trial turns the platform's `ref` into the plan of a nest, which is a process that runs one system.
 """
 
 import asyncio
 import json
 import platform
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from pydantic import TypeAdapter
 
 from chaos.access import REDIS, SENTINEL, Accesses
 from chaos.clock import mono_ns
 from chaos.cluster.base import Ability, PlatformOptions, Versions
 from chaos.cluster.local import servers
-from chaos.cluster.local.certificates import openssl
-from chaos.cluster.local.level import lacking, usable_level
+from chaos.cluster.local.level import NAMESPACES, lacking, usable_level
 from chaos.errors import ScenarioError, SetupError
 from chaos.progress import Message, Tell
 from chaos.scenario.places import LocalSystem
-from chaos.scenario.scenario import Scenario
+from chaos.scenario.scenario import Scenario, System
+
+LINE_BYTES = 1 << 24
+"""The most bytes of a line of a nest's input. An agent's spec with all its clients is the longest."""
 
 
 class LocalPlatform:
@@ -46,7 +51,7 @@ class LocalPlatform:
         self._haproxy = servers.find_haproxy(self._system)
         self._cannot = await asyncio.to_thread(lacking, self._level, self._server)
         if local.tls is not None:
-            openssl()
+            servers.find_openssl()
         _with_passwords(local)
         seconds = (mono_ns() - begun_ns) / 1e9
         text = f"{self._level} · {self._server}"
@@ -97,3 +102,56 @@ def _with_passwords(local: LocalSystem) -> None:
         if asks.password == "environment" and not access.password:
             missing = f"neither {prefix}PASSWORD nor {prefix}PASSWORD_FILE has one"
             raise SetupError(f"password: environment: {missing}; set one of them, or write `password: generated`")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """The system that a nest runs, which it reads as the first line of its input.
+
+    `directory` is the trial's. `first` is the ordinal of the Redis that starts as master. `haproxy` is the HAProxy
+    program, or None if the system has no proxy.
+    """
+
+    system: System
+    server: servers.Server
+    directory: Path
+    level: str = NAMESPACES
+    first: int = 0
+    haproxy: Path | None = None
+
+    def line(self) -> bytes:
+        return _PLAN.dump_json(self) + b"\n"
+
+    @classmethod
+    def parse(cls, line: bytes) -> "Plan":
+        return _PLAN.validate_json(line)
+
+
+_PLAN = TypeAdapter(Plan)
+
+
+def planned(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> Plan:
+    """Return the plan of one trial.
+
+    Its `directory` is absolute, because the nest's processes run in other directories.
+    """
+    server = servers.Server(Path(ref["program"]), "valkey" if ref["server"] == "valkey" else "redis", ref["version"])
+    first = int(ref.get("turn", turn(directory))) % (scenario.system.replicas + 1)
+    return Plan(
+        system=scenario.system,
+        server=server,
+        directory=directory.absolute(),
+        level=ref["level"],
+        first=first,
+        haproxy=Path(ref["haproxy"]) if ref.get("haproxy") else None,
+    )
+
+
+def turn(directory: Path) -> int:
+    """Return the trial's number, from its directory's name. Each trial starts with another master.
+
+    An operator may act in the order of names, so trials that always start with the same master would show only part of
+    its behaviour.
+    """
+    number = directory.name.rpartition("-")[2]
+    return int(number) if number.isdigit() else 0

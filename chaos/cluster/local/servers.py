@@ -1,6 +1,6 @@
-"""Find the server program that runs the members: one on the PATH, or else one in an installed wheel. Find HAProxy too.
+"""Find the programs of a local system: the server that runs the members, HAProxy, and openssl.
 
-Only the wheel's files are used. Its Python package is never imported.
+The server is one on the PATH, or else one in an installed wheel, whose Python package is never imported.
 """
 
 import os
@@ -115,6 +115,16 @@ def find_haproxy(system: System) -> Path | None:
     found = shutil.which("haproxy")
     if found is None:
         raise SetupError("the scenario has an HAProxy, and none is on the PATH: apt-get install haproxy, or --on kind")
+    return Path(found)
+
+
+def find_openssl() -> Path:
+    """Return the path of openssl. Raises SetupError if it is not installed."""
+    found = shutil.which("openssl")
+    if found is None:
+        raise SetupError(
+            "the scenario speaks TLS, and openssl, which makes certificates, is missing: apt-get install openssl"
+        )
     return Path(found)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from chaos.cluster.base import Ability, refusal
 from chaos.cluster.here import kind_faults
-from chaos.cluster.kube.lacking import lacking
+from chaos.cluster.kube.kind import lacking
 from chaos.cluster.kube.platform import KindPlatform
 from chaos.experiment.written import load as load_experiment
 from chaos.scenario import load

@@ -8,7 +8,7 @@ import pytest
 from chaos.access import Access, Accesses, Tls
 from chaos.cluster.kube.api import Api
 from chaos.cluster.kube.helper import login_of
-from chaos.cluster.local.certificates import made
+from chaos.cluster.local.config import certificates
 from chaos.errors import SetupError
 from chaos.scenario import load
 from tests.agent.helping import Serve
@@ -44,7 +44,7 @@ async def test_a_command_reaches_a_redis_that_asks_for_tls_a_user_and_a_password
     start: Start,  # noqa: F811
     tmp_path: Path,
 ):
-    tls, port = made(tmp_path / "tls", ["redis"]), free_port()
+    tls, port = certificates(tmp_path / "tls", ["redis"]), free_port()
     start(*(word for line in speaking(port, tls, REDIS) for word in f"--{line}".split()))
     served_files(server, "redis-tls", {"ca_crt": tls.ca, "tls_crt": tls.certificate, "tls_key": tls.key})
     served(server, "redis", password=PASSWORD)

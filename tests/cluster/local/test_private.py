@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.cluster.local.private import PREFIX, private_directories, private_directory, sweep
+from chaos.cluster.local.leftovers import PREFIX, private_directories, private_directory, sweep
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chaos.cluster.local.config import Recipes
-from chaos.cluster.local.plan import Plan
+from chaos.cluster.local.platform import Plan
 from chaos.cluster.local.pod import LocalPod, Space
 from chaos.cluster.local.servers import Server
 from chaos.model import MemberKind

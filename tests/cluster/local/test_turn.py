@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from chaos.cluster.local.plan import Plan, planned, turn
+from chaos.cluster.local.platform import Plan, planned, turn
 from tests.cluster.local.systems import scenario
 
 REF = {"program": "/usr/bin/redis-server", "server": "redis", "version": "7", "level": "namespaces", "name": "local"}
