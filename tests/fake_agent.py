@@ -7,14 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from chaos.agent.orders import AUDIT, START, STOP, AgentSpec
-from chaos.client.bench import ops_header
 from chaos.clock import AGENT, mono_ns
 from chaos.errors import SetupError
 from chaos.model import ErrorCode, MemberKind, Outcome
 from chaos.record.event_files import EventWriter
 from chaos.record.layout import AUDIT as AUDIT_FOLDER
 from chaos.record.layout import EVENTS, OPS, Row
-from chaos.record.ops_files import RowWriter
+from chaos.record.ops_files import RowWriter, ops_header
 from tests.fake_world import World
 from tests.saying import event
 

@@ -18,10 +18,8 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
-from chaos.client.bench import ops_header
 from chaos.client.outcome import OK, Decision, of_reply
-from chaos.client.process import READY, STOP_S, Job
-from chaos.client.spec import ClientSpec, key_of
+from chaos.client.spec import READY, STOP_S, ClientSpec, Job, key_of
 from chaos.clock import mono_ns
 from chaos.linux import die_with_parent
 from chaos.model import ErrorCode, Outcome, RowFlag
@@ -35,7 +33,7 @@ from chaos.record.events import (
     ConnectionOpened,
 )
 from chaos.record.layout import NOBODY, Row
-from chaos.record.ops_files import RowWriter
+from chaos.record.ops_files import RowWriter, ops_header
 
 CONTRACT = 1
 """The version of docs/client-contract.md."""

@@ -4,16 +4,14 @@ A password is in the bytes that `Wire` holds and in the kernel, and nowhere else
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from chaos.access import Accesses
 from chaos.client.link import Links
 from chaos.client.names import Names
 from chaos.client.spec import Load, key_of
-from chaos.clock import identity
 from chaos.record.event_files import EventWriter
 from chaos.record.events import NodeSeen, TargetAsked
-from chaos.record.layout import FORMAT, NOBODY
+from chaos.record.layout import NOBODY
 from chaos.record.ops_files import RollingRows, RowWriter
 from chaos.resp import pack
 from chaos.timers import Timers
@@ -100,8 +98,3 @@ class Bench:
     tables: Tables
     wire: Wire
     deadline_ns: int
-
-
-def ops_header(domain: str, clients: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the header of an ops file that this process writes."""
-    return {"format": FORMAT, "agent": domain, **identity(), "domain": domain, "clients": clients}

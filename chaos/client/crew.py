@@ -1,27 +1,77 @@
 """All clients of a trial. They are started and stopped together, and recorded in ops/."""
 
 import asyncio
+import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from chaos.access import Accesses
-from chaos.client.bench import Bench, Tables, Wire, ops_header
+from chaos.client.bench import Bench, Tables, Wire
 from chaos.client.link import Links, Ports
 from chaos.client.meter import Meter, phase_ns
 from chaos.client.names import Names
-from chaos.client.process import ApplicationProcess, Job
-from chaos.client.spec import ClientSpec, Load
+from chaos.client.spec import READY, STOP_S, ClientSpec, Job, Load
 from chaos.clock import mono_ns
+from chaos.pipe import Child, Program
 from chaos.record.event_files import EventWriter
+from chaos.record.events import Gap
 from chaos.record.layout import OPS
-from chaos.record.ops_files import RollingRows, RowWriter
+from chaos.record.ops_files import RollingRows, RowWriter, ops_header, read_rows
 from chaos.timers import Timers, on_grid
 from chaos.until import until
 
 LEAD_NS = 50_000_000
 """The time from the start to the first period. No slot is due before all clients are set up."""
+
+
+class ApplicationProcess:
+    """The process of one application client, from a start to a stop.
+
+    If it ends before it is told to, that is written as a gap.
+    """
+
+    def __init__(self, job: Job, events: EventWriter) -> None:
+        self._job = job
+        self._events = events
+        self._stopping = False
+        self._ready = asyncio.Event()
+        command = [sys.executable, "-m", "chaos.client.application"]
+        self._child = Child(Program(command=command, out=self._said, error=self._complained), self._gone)
+        self._child.tell(f"{job.dumps()}\n".encode())
+
+    def _said(self, line: bytes) -> None:
+        if line == READY.encode():
+            self._ready.set()
+
+    def _complained(self, line: bytes) -> None:
+        sys.stderr.buffer.write(line + b"\n")
+        sys.stderr.flush()
+
+    def _gone(self, child: Child) -> None:
+        self._ready.set()
+        if not self._stopping:
+            source = f"client {self._job.spec.number}, {self._job.spec.what}"
+            said, accesses = child.said, Accesses.from_environment()
+            for password in filter(None, (accesses.redis.password, accesses.sentinel.password)):
+                said = said.replace(password, "…")  # a client may write it on standard error
+            self._events.write(Gap(source=source, text=f"its process ended by itself with {child.how}: {said}"))
+
+    async def ready(self) -> None:
+        """Wait until the client is ready to call, or has ended. The process itself gives up after 45 s."""
+        await self._ready.wait()
+
+    def ask_to_stop(self) -> None:
+        """Tell the process to begin no new call."""
+        self._stopping = True
+        self._child.hang_up()
+
+    async def stopped(self) -> int:
+        """Wait until the process has ended, or kill it. Return the number of the client's next operation."""
+        await self._child.finish(STOP_S + 2)
+        path = self._job.rows_path
+        return self._job.first_seq + (sum(1 for _ in read_rows(path)) if path.exists() else 0)
 
 
 class Crew:
@@ -58,8 +108,15 @@ class Crew:
         """
         assert self._rows is None, "the clients run already"
         self._deadline_s = deadline_s
-        self._meters = list(self._first_of_each_path(most))
-        self._rows = self._open_rows()
+        self._meters, begun = [], Counter[tuple[str, str]]()
+        for meter in self._all:
+            begun[way := (meter.spec.path, meter.spec.connection)] += 1
+            if most is None or begun[way] <= most:
+                self._meters.append(meter)
+        header = ops_header(self._events.domain, [asdict(meter.spec) for meter in self._meters])
+        path = self._directory / OPS / (f"meters-{self._runs}.rows" if self._runs else "meters.rows")
+        every_s = self._events.every_s
+        self._rows = RollingRows(path, header, every_s) if every_s else RowWriter(path, header)
         for meter in self._meters:
             for address in (meter.spec.address, *meter.spec.others):
                 self._names.follow(address)
@@ -71,14 +128,6 @@ class Crew:
     async def ready(self) -> None:
         """Wait until every application client is ready to call, or has ended."""
         await asyncio.gather(*(process.ready() for process in self._processes.values()))
-
-    def _first_of_each_path(self, most: int | None) -> Iterator[Meter]:
-        started: Counter[tuple[str, str]] = Counter()
-        for meter in self._all:
-            way = meter.spec.path, meter.spec.connection
-            if most is None or started[way] < most:
-                started[way] += 1
-                yield meter
 
     async def stop(self) -> None:
         """Begin no more operations, wait for those that are under way, and close the files.
@@ -105,13 +154,6 @@ class Crew:
 
     async def _idle(self) -> bool:
         return not any(meter.in_flight for meter in self._meters)
-
-    def _open_rows(self) -> RowWriter | RollingRows:
-        name = f"meters-{self._runs}.rows" if self._runs else "meters.rows"
-        clients = [asdict(meter.spec) for meter in self._meters]
-        path, header = self._directory / OPS / name, ops_header(self._events.domain, clients)
-        every_s = self._events.every_s
-        return RollingRows(path, header, every_s) if every_s else RowWriter(path, header)
 
     def _start_meters(self, rows: RowWriter | RollingRows) -> None:
         loop = asyncio.get_running_loop()

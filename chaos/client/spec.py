@@ -1,7 +1,11 @@
 """The plan of a client. It is complete, so that the client needs neither the scenario nor the host."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal, Self
+
+from chaos.record.layout import EVENTS, OPS
 
 Connection = Literal["new", "kept"]
 """`new` makes a connection for each operation. `kept` keeps one, and makes another after an error or a time-out."""
@@ -71,3 +75,48 @@ class Load:
 def key_of(load: Load, client: int, seq: int) -> str:
     """Return the key that operation `seq` of `client` writes, and that the audit reads back."""
     return f"{load.keys}{client}:{seq}"
+
+
+STOP_S = 5.0
+"""How many seconds a call may block after the stop. Then the process ends, and the row of the call stays in flight."""
+READY = "ready"
+"""The line that the process of an application client writes when its client is ready."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """What the process of an application client is told, as one line on its standard input.
+
+    `target` is the number of its address in the rows. `connect` is the client's address, with an IP address in it if
+    the process could not resolve the name. `run` counts the starts of the clients. Each start has files of its own, and
+    numbers operations from `first_seq` on.
+    """
+
+    spec: ClientSpec
+    connect: str
+    load: Load
+    directory: str
+    domain: str
+    target: int
+    run: int
+    first_seq: int
+
+    @property
+    def rows_path(self) -> Path:
+        return Path(self.directory) / OPS / f"{self._name}.rows"
+
+    @property
+    def events_path(self) -> Path:
+        return Path(self.directory) / EVENTS / f"{self._name}.jsonl"
+
+    @property
+    def _name(self) -> str:
+        return f"app-{self.spec.number}" + (f"-{self.run}" if self.run else "")
+
+    def dumps(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def loads(cls, text: str) -> Self:
+        data = json.loads(text)
+        return cls(**{**data, "spec": ClientSpec.from_json(data["spec"]), "load": Load.from_json(data["load"])})

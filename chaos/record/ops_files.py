@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from chaos.clock import mono_ns
+from chaos.clock import identity, mono_ns
 from chaos.errors import RecordingError
 from chaos.model import Outcome
-from chaos.record.layout import HEADER_PREFIX, MAGIC, ROW, OpsHeader, Row
+from chaos.record.layout import FORMAT, HEADER_PREFIX, MAGIC, ROW, OpsHeader, Row
 from chaos.record.shape import parsed
 
 CHUNK_BYTES = 1 << 20
@@ -127,6 +127,11 @@ class RollingRows:
     def close(self) -> None:
         for writer in self._writers.values():
             writer.close()
+
+
+def ops_header(domain: str, clients: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the header of an ops file that this process writes."""
+    return {"format": FORMAT, "agent": domain, **identity(), "domain": domain, "clients": clients}
 
 
 def pack_header(header: dict[str, Any]) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from chaos.client.contract import code_of
-from chaos.client.process import STOP_S
+from chaos.client.spec import STOP_S
 from chaos.model import ErrorCode, Outcome, RowFlag
 from chaos.record.layout import NOBODY
 from chaos.record.ops_files import read_header, read_rows

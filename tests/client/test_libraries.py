@@ -12,7 +12,7 @@ import pytest
 
 from chaos.client.application import OURS
 from chaos.client.libraries import LIBRARIES
-from chaos.client.process import STOP_S
+from chaos.client.spec import STOP_S
 from chaos.model import ErrorCode, Outcome
 from chaos.record.layout import Row
 from chaos.record.ops_files import read_header, read_rows
