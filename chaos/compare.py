@@ -2,27 +2,35 @@
 
 For each experiment, group and path, this shows how much later the second one was back, and how much longer each phase
 took, with 95 % intervals. For each experiment and group it shows the pass rates, and how likely such a difference is
-between two samples of the same system. It also shows the settings and versions that differ. Campaigns with unlike
-scenarios, places or machines are refused, because these would cause the differences.
+between two samples of the same system, and the losses. It also shows the settings, promises and versions that differ,
+and what only one of the two has. Campaigns with unlike scenarios, places or machines are refused, because these would
+cause the differences.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from chaos import frames
 from chaos.analysis.differences import Difference, Floats, difference, fisher, holm
+from chaos.analysis.wording import plural
 from chaos.errors import ScenarioError
 from chaos.frames import Frames, Table
 
 ALIKE = ("scenario", "cluster", "machine")
-POOLED = ["experiment", "group"]
+POOLED = ["experiment", "variant", "group"]
 OF_TRIAL = ["campaign", "trial"]
 VERSIONS = "versions."
 
 
 def compare(first: Path, second: Path, *, unlike: bool = False) -> list[str]:
-    """Return the lines of a comparison. Raises ScenarioError if the campaigns are unlike, unless `unlike` is set."""
+    """Return the lines of a comparison.
+
+    Raises ScenarioError if the campaigns are unlike, unless `unlike` is set, or if both are the same one.
+    """
     both = frames.load(first), frames.load(second)
+    if _same(*both):
+        raise ScenarioError(f"{first} and {second} are the same campaign: name another one to compare it with")
     differing = list(_unlike(*both))
     if differing and not unlike:
         told = "; ".join(differing)
@@ -35,7 +43,19 @@ def compare_variants(directory: Path) -> list[str]:
     played = frames.load(directory)
     if len(played.variants) != 2:
         raise ScenarioError(f"{directory} is no campaign of two variants: name two campaigns, or one of `failover ab`")
-    return _told(*(played.of_variant(name) for name in sorted(played.variants)), paired=True)
+    return _told(*(_unnamed(played.of_variant(name)) for name in sorted(played.variants)), paired=True)
+
+
+def _unnamed(variant: Frames) -> Frames:
+    """Return the tables of a variant without its name, so that its trials are compared with those of another one."""
+    tables = {name: getattr(variant, name).assign(variant="") for name in frames.COLUMNS}
+    return replace(variant, **tables)
+
+
+def _same(first: Frames, second: Frames) -> bool:
+    """Return whether both are one campaign. Two of one minute may have one name, but not the same trials."""
+    trials = [[*one.trials["t0"].astype(str)] for one in (first, second)]
+    return [*first.folders] == [*second.folders] and trials[0] == trials[1]
 
 
 def _told(first: Frames, second: Frames, *, paired: bool) -> list[str]:
@@ -44,7 +64,8 @@ def _told(first: Frames, second: Frames, *, paired: bool) -> list[str]:
     times = lines(*differences(first, second, paired=paired))
     missing = {**first.not_there, **second.not_there}
     left_out += [f"{name}: {text}" for name, text in missing.items()]
-    return [*_settings(first, second), *left_out, *times, *_passes(first, second), *_losses(first, second)]
+    promised = [*_settings(first, second), *_promises(first, second)]
+    return [*promised, *left_out, *_alone(first, second), *times, *_passes(first, second), *_losses(first, second)]
 
 
 TITLES = ("difference", "at 95 %", "so it is", "could be seen", "in")
@@ -77,7 +98,7 @@ def differences(first: Frames, second: Frames, *, paired: bool) -> tuple[list[Di
         alike = [key for key in before if key in after]
         found = []
         for key in alike:
-            groups = {each[1] for each in before if each[0] == key[0]}
+            groups = {each[2] for each in before if each[:2] == key[:2]}
             pairs = _pairs(before[key], after[key]) if paired and len(groups) == 1 else None
             two = pairs or (_values_s(before[key]), _values_s(after[key]))
             if len(two[0]) and len(two[1]):
@@ -111,15 +132,18 @@ def _values_s(mine: Table) -> Floats:
 
 
 def _pairs(first: Table, second: Table) -> tuple[Floats, Floats]:
-    """Return the seconds of each pair of trials with the same seed. A trial without a partner is left out."""
-    both = first.merge(second, on="seed", suffixes=("_a", "_b"))
+    """Return the seconds of each pair of trials of a campaign with the same seed.
+
+    A trial without a partner is left out.
+    """
+    both = first.merge(second, on=["campaign", "seed"], suffixes=("_a", "_b"))
     return both["seconds_a"].to_numpy(float), both["seconds_b"].to_numpy(float)
 
 
 def _said(key: Iterable[str]) -> tuple[str, ...]:
     """Return labels such as `kill-master lower`, `service/new` and, for a phase, `detection`."""
-    experiment, group, *more = key
-    return " ".join(filter(None, (experiment, group))), *more
+    experiment, variant, group, *more = key
+    return " ".join(filter(None, (experiment, variant, group))), *more
 
 
 def _values(one: Frames, column: str) -> list[str]:
@@ -142,6 +166,34 @@ def _settings(first: Frames, second: Frames) -> Iterator[str]:
             yield f"{what}: {', '.join(values[0]) or 'not set'}, then {', '.join(values[1]) or 'not set'}"
 
 
+def _promises(first: Frames, second: Frames) -> Iterator[str]:
+    """Yield the limits of gates that differ. They make pass rates differ, whatever the systems do."""
+    limits: list[dict[str, list[str]]] = []
+    for one in (first, second):
+        paths, losses = (table[table["gate"].astype(bool)] for table in (one.paths, one.losses))
+        of_paths = {f"{measure} in s": rows["limit_s"] for measure, rows in paths.groupby("measure", sort=False)}
+        of_losses = {f"lost_{loss}": rows["limit"] for loss, rows in losses.groupby("loss", sort=False)}
+        limits.append({name: [f"{limit:g}" for limit in sorted({*of})] for name, of in (of_paths | of_losses).items()})
+    for name in dict.fromkeys([*limits[0], *limits[1]]):
+        told = [", ".join(each.get(name, [])) or "nothing" for each in limits]
+        if told[0] != told[1]:
+            yield f"promised, {name}: {told[0]}, then {told[1]}"
+
+
+def _alone(first: Frames, second: Frames) -> Iterator[str]:
+    """Yield what only one of the two has, so that it is compared with nothing: experiments, groups and paths."""
+    groups = [dict(tuple(one.trials.groupby(POOLED, sort=False))) for one in (first, second)]
+    paths = [dict(_by_path(one)) for one in (first, second)]
+    names = ("first", "second")
+    for name, mine, other in ((names[at], each[at], each[1 - at]) for each in (groups, paths) for at in (0, 1)):
+        for key, rows in mine.items():
+            here = all(key[: len(POOLED)] in each for each in groups)
+            if key not in other and (here or len(key) == len(POOLED)):
+                where = ", ".join(_said(map(str, key)))
+                what = "worked in" if len(key) > len(POOLED) else "has"
+                yield f"{where}: it {what} {plural(len(rows), 'trial')} of the {name} only, and is not compared"
+
+
 def _passes(first: Frames, second: Frames) -> Iterator[str]:
     """Yield for each group how many conclusive trials passed in both, and how many trials were inconclusive."""
     counts: list[dict[str, tuple[int, int, int]]] = []
@@ -153,14 +205,22 @@ def _passes(first: Frames, second: Frames) -> Iterator[str]:
     for where, before in counts[0].items():
         if where in counts[1]:
             after = counts[1][where]
-            chance = fisher(before[:2], after[:2])
             passed = f"{before[0]} of {before[1]} passed, then {after[0]} of {after[1]}"
             unknown = f" ({before[2]} and {after[2]} inconclusive)" if before[2] or after[2] else ""
-            yield f"{where}: {passed}{unknown}; rates so unlike come by chance in {100 * chance:.0f} % of such pairs"
+            percent = 100 * fisher(before[:2], after[:2])
+            chance = f"rates so unlike come by chance in {percent:.0f} % of such pairs"
+            yield f"{where}: {passed}{unknown}; {chance if before[1] and after[1] else 'too few to compare'}"
 
 
 def _losses(first: Frames, second: Frames) -> Iterator[str]:
-    for loss in ("before", "tail", "after"):
-        rows = [one.losses[one.losses["loss"] == loss] for one in (first, second)]
-        lost = [f"{mine['most'].sum():.0f} of {mine['acknowledged'].sum():.0f}" for mine in rows]
-        yield f"lost_{loss}: {lost[0]}, then {lost[1]} acknowledged writes"
+    """Yield for each group how many acknowledged writes were lost in both, and in how many trials that is undecided."""
+    groups = [dict(tuple(one.losses.groupby(["loss", *POOLED], sort=False))) for one in (first, second)]
+    for key in groups[0]:
+        if key in groups[1]:
+            lost = []
+            for mine in (each[key] for each in groups):
+                known = mine[mine["most"].notna()]
+                unknown = f" (undecided in {plural(len(mine) - len(known), 'trial')})" if len(known) < len(mine) else ""
+                lost.append(f"{known['most'].sum():.0f} of {known['acknowledged'].sum():.0f}{unknown}")
+            loss, *group = map(str, key)
+            yield f"{_said(group)[0]}: lost_{loss} {lost[0]}, then {lost[1]} acknowledged writes"

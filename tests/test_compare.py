@@ -12,7 +12,7 @@ from chaos.cli import entry
 from chaos.compare import compare, compare_variants
 from chaos.errors import PASS, ScenarioError
 from chaos.linux import machine
-from tests.report.results import campaign, losses, path, trial
+from tests.report.results import campaign, losses, path, target, trial
 
 MACHINE = "EPYC, 2 cores"
 
@@ -48,7 +48,55 @@ def test_a_comparison_says_times_pass_rates_losses_and_what_was_set_otherwise(tm
         said[-4]
         == "kill-master lower: 10 of 10 passed, then 2 of 10; rates so unlike come by chance in 0 % of such pairs"
     )
-    assert said[-1] == "lost_after: 0 of 21140, then 30 of 21140 acknowledged writes"
+    assert said[-1] == "kill-master lower: lost_after 0 of 21140, then 30 of 21140 acknowledged writes"
+
+
+def test_a_campaign_is_not_compared_with_itself(tmp_path: Path):
+    """Otherwise it would be said of every path that there is no difference."""
+    first = put(tmp_path / "a", played(*[6.0] * 6))
+    with pytest.raises(ScenarioError, match="are the same campaign"):
+        compare(first, first / ".." / "a")
+    copied = tmp_path / "copy"
+    copied.mkdir()
+    (copied / "summary.json").write_bytes((first / "summary.json").read_bytes())
+    with pytest.raises(ScenarioError, match="are the same campaign"):
+        compare(first, copied)
+
+
+def test_what_only_one_of_the_two_has_is_said(tmp_path: Path):
+    given = played(*[6.0] * 8)
+    deleted = replace(given.trials[0], number=8, experiment="delete-master", group="", losses=losses(7))
+    paths = {one.name: one for one in (path("service/new", 6, state="unreliable"), path("sentinel/new", 6))}
+    gone = tuple(replace(one, paths=paths) for one in given.trials)
+    first, second = put(tmp_path / "a", given), put(tmp_path / "b", replace(given, trials=(*gone, deleted)))
+    said = compare(first, second)
+    assert "delete-master: it has 1 trial of the second only, and is not compared" in said
+    assert "kill-master lower, service/new: it worked in 8 trials of the first only, and is not compared" in said
+    assert "kill-master lower, sentinel/new: it worked in 8 trials of the second only, and is not compared" in said
+    assert said[-1] == "kill-master lower: lost_after 0 of 16912, then 0 of 16912 acknowledged writes"
+
+
+def test_losses_that_are_undecided_are_not_told_as_none(tmp_path: Path):
+    given = played(*[6.0] * 8)
+    unknown = replace(losses(0), before=None, tail=None, after=None, undecided="keys were evicted")
+    other = replace(given, trials=(replace(given.trials[0], losses=unknown), *given.trials[1:]))
+    said = compare(put(tmp_path / "a", given), put(tmp_path / "b", other))
+    assert said[-1].endswith("lost_after 0 of 16912, then 0 of 14798 (undecided in 1 trial) acknowledged writes")
+
+
+def test_limits_that_differ_are_said_before_the_pass_rates(tmp_path: Path):
+    given = played(*[6.0] * 8)
+    looser = {"recovery": target(60, 6, gate=True), "downtime": target(15, 6)}
+    trials = (replace(one, paths={"service/new": path("service/new", 6.0, targets=looser)}) for one in given.trials)
+    said = compare(put(tmp_path / "a", given), put(tmp_path / "b", replace(given, trials=tuple(trials))))
+    assert said[0] == "promised, recovered in s: 15, then 60"
+
+
+def test_no_conclusive_trial_is_no_equal_pass_rate(tmp_path: Path):
+    given = played(*[6.0] * 4)
+    other = replace(given, trials=tuple(replace(one, verdict=Verdict.INCONCLUSIVE) for one in given.trials))
+    said = compare(put(tmp_path / "a", given), put(tmp_path / "b", other))
+    assert said[-4] == "kill-master lower: 0 of 4 passed, then 0 of 0 (0 and 4 inconclusive); too few to compare"
 
 
 def test_a_trial_that_is_not_there_is_said(tmp_path: Path):
@@ -85,6 +133,25 @@ def test_variants_of_one_campaign_are_compared_in_pairs_of_one_seed(tmp_path: Pa
     assert entry(["compare", str(directory)]) == PASS
     said = capsys.readouterr().out
     assert re.search(r"kill-master, service/new +\+0\.50 s +\+0\.50 to \+0\.50 s +later .* 10 pairs", said)
+
+
+def test_variants_are_never_pooled(tmp_path: Path):
+    """Two campaigns of variants are compared variant by variant, and one of them with nothing else."""
+    first, second = put(tmp_path / "a", variants(0.5)), put(tmp_path / "b", variants(0.5))
+    said = compare(first, second)
+    rows = [one for one in said if "service/new" in one]
+    assert len(rows) == 2
+    assert all(re.match(r"kill-master (a|b), service/new .* none shown .* 10 and 10 trials$", one) for one in rows)
+    said = compare(first, put(tmp_path / "c", played(*[6.0] * 8)))
+    assert not any("none shown" in one for one in said)
+    assert "kill-master a: it has 10 trials of the first only, and is not compared" in said
+
+
+def test_pairs_are_of_one_campaign(tmp_path: Path):
+    """Two campaigns by one seed have ten pairs each, and not forty."""
+    put(tmp_path / "both" / "first", variants(0.5))
+    put(tmp_path / "both" / "second", variants(0.5))
+    assert any(one.endswith(" 20 pairs") for one in compare_variants(tmp_path / "both"))
 
 
 def test_trials_of_unlike_groups_are_no_pairs(tmp_path: Path):

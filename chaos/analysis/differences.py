@@ -27,10 +27,11 @@ class Difference:
     """By how many seconds the second sample is later than the first.
 
     `least_s` and `most_s` are the 95 % interval of `by_s`. They are None if there are too few trials, and infinite if
-    times without an end decide them. `chance` is the probability of so large a difference if there is none. `shown`
-    says whether that is small enough, given that `of` differences are tested together. `visible_s` is the smallest
-    difference that 4 of 5 such campaigns show, or None if there are too few trials for that. `pairs` is how many pairs
-    of equal seeds were compared, or None if trials were not paired.
+    times without an end decide them. `by_s` is not a number if such times leave it open altogether. `chance` is the
+    probability of so large a difference if there is none. `shown` says whether that is small enough, given that `of`
+    differences are tested together. `visible_s` is the smallest difference that 4 of 5 such campaigns show. It is None
+    if there are too few trials for any, and infinite if times without an end leave none. `pairs` is how many pairs of
+    equal seeds were compared, or None if trials were not paired.
     """
 
     where: tuple[str, ...]
@@ -56,10 +57,12 @@ class Difference:
     @property
     def cells(self) -> tuple[str, str, str, str, str]:
         """The cells of a table: the difference, its 95 % interval, `word`, `visible_s`, and the number of trials."""
+        by = "not known" if math.isnan(self.by_s) else f"{self.by_s:+.2f} s"
         bounds = "needs more trials" if self.least_s is None else f"{self.least_s:+.2f} to {self.most_s:+.2f} s"
-        visible = "none of any size" if self.visible_s is None else f"{self.visible_s:.2f} s"
+        none = self.visible_s is None or math.isinf(self.visible_s)
+        visible = "none of any size" if none else f"{self.visible_s:.2f} s"
         n = f"{self.pairs} pairs" if self.pairs is not None else f"{self.n[0]} and {self.n[1]} trials"
-        return f"{self.by_s:+.2f} s", bounds, self.word, visible, n
+        return by, bounds, self.word, visible, n
 
 
 def difference(
@@ -70,29 +73,44 @@ def difference(
     It is the median of differences. Without `paired` these are the differences of all trials with all, and the test of
     Mann and Whitney gives the interval. With `paired` they are the means of any two pairs' differences, and Wilcoxon's
     test of signed ranks gives it. `of` is how many differences are tested together.
+
+    How much later one time without an end is than another is not known. Such a difference may be of any size, and is
+    taken for the least one at the lower end and for the greatest one at the upper end.
     """
-    with np.errstate(invalid="ignore"):  # the difference of two times without an end is not known
-        each = second - first if paired else second[:, None] - first[None, :]
-        each = np.nan_to_num(each, nan=0.0, posinf=np.inf, neginf=-np.inf)
-        if paired:
-            each = (each[:, None] + each[None, :])[np.triu_indices(len(each))] / 2
-            each = np.nan_to_num(each, nan=0.0, posinf=np.inf, neginf=-np.inf)
-    every = np.sort(each.ravel())
+    low, high = (_differences(first, second, unknown, paired=paired) for unknown in (-math.inf, math.inf))
     chances = signed(len(first)) if paired else unpaired(len(first), len(second))
     out, far_out = (int(np.searchsorted(chances, tail, side="right")) for tail in (TAIL, TAIL / of))
-    fewest = min(int((every <= 0).sum()), int((every >= 0).sum()))
+    fewest = min(int((low <= 0).sum()), int((high >= 0).sum()))
     found = Difference(
         where=where,
         n=(len(first), len(second)),
-        by_s=float(np.median(every)),
-        least_s=float(every[out - 1]) if out else None,
-        most_s=float(every[len(every) - out]) if out else None,
-        visible_s=_seen(every[far_out - 1], every[len(every) - far_out], TAIL / of) if far_out else None,
+        by_s=(_middle(low, -math.inf) + _middle(high, math.inf)) / 2,
+        least_s=float(low[out - 1]) if out else None,
+        most_s=float(high[len(high) - out]) if out else None,
+        visible_s=_seen(low[far_out - 1], high[len(high) - far_out], TAIL / of) if far_out else None,
         chance=min(1.0, 2 * float(chances[min(fewest, len(chances) - 1)])),
         of=of,
         pairs=len(first) if paired else None,
     )
     return replace(found, shown=found.chance <= 1 - CONFIDENCE)
+
+
+def _differences(first: Floats, second: Floats, unknown: float, *, paired: bool) -> Floats:
+    """Return the differences in order, with `unknown` for those that are not known."""
+    with np.errstate(invalid="ignore"):
+        each = second - first if paired else second[:, None] - first[None, :]
+        each = np.where(np.isnan(each), unknown, each)
+        if paired:
+            each = (each[:, None] + each[None, :])[np.triu_indices(len(each))] / 2
+            each = np.where(np.isnan(each), unknown, each)
+    ordered: Floats = np.sort(each.ravel())
+    return ordered
+
+
+def _middle(ordered: Floats, unknown: float) -> float:
+    """Return the median, or `unknown` if it lies between two infinities."""
+    middle = (float(ordered[(len(ordered) - 1) // 2]) + float(ordered[len(ordered) // 2])) / 2
+    return unknown if math.isnan(middle) else middle
 
 
 def _seen(least_s: float, most_s: float, tail: float) -> float:

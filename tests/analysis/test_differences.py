@@ -140,3 +140,22 @@ def test_of_many_that_are_looked_for_more_has_to_be_there_to_be_seen():
     assert difference(("x",), first[:6], second[:6], paired=True, of=8).visible_s is None
     far = holm([replace(difference(("x",), first[:6], second[:6] + 9, paired=True), chance=0.03, of=2)] * 2)
     assert [one.word for one in far] == ["perhaps later"] * 2
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_how_much_later_one_time_without_an_end_is_than_another_is_not_known(paired: bool):
+    """Two systems of which neither came back are not equal: the interval is open, and nothing could be seen."""
+    never = np.full(20, np.inf)
+    found = difference(("x",), never, never, paired=paired)
+    assert (found.least_s, found.most_s) == (-np.inf, np.inf)
+    assert found.cells[:4] == ("not known", "-inf to +inf s", "none shown", "none of any size")
+
+
+def test_two_times_without_an_end_make_the_interval_wider_and_not_narrower():
+    """Of ten trials each, two were never back: their four differences may lie anywhere."""
+    first = np.array([*np.linspace(6.0, 6.9, 8), np.inf, np.inf])
+    found, calm = difference(("x",), first, first + 0.5), difference(("x",), first[:8], first[:8] + 0.5)
+    assert found.least_s is not None and found.most_s is not None  # noqa: PT018
+    assert calm.least_s is not None and calm.most_s is not None  # noqa: PT018
+    assert found.most_s - found.least_s > calm.most_s - calm.least_s
+    assert found.by_s == pytest.approx(0.5, abs=0.2)
