@@ -23,7 +23,7 @@ from chaos.analysis.result import CampaignResult, Verdict
 from chaos.cli_running import Read, init, watch
 from chaos.errors import EXIT_CODES, INCONCLUSIVE, PASS, HarnessError, NoCampaignError, ScenarioError, SetupError
 from chaos.options import RUN, SCENARIOS, SET, Options, of_variant, options, setting
-from chaos.record.layout import no_campaign
+from chaos.record.layout import CAMPAIGN, no_campaign
 from chaos.scenario.lookup import shipped
 
 REPORTS = Path("reports")
@@ -274,7 +274,9 @@ def report(directory: Path | None, sample: bool) -> int:
 @click.option("--confirm", is_flag=True, help="Play fresh trials of what --gate regression has an alarm of.")
 def check(directory: Path, **given: Any) -> int:  # noqa: ANN401  # as in `run`
     """Say by the exit code what became of a campaign, or of the newest one in a directory."""
-    folder = newest(directory, SUMMARY)
+    folder = newest(directory, SUMMARY, CAMPAIGN)
+    if not (folder / SUMMARY).is_file():  # a run that was killed; the night before it is not judged instead
+        raise no_campaign(folder, SUMMARY)
 
     from chaos import gates
     from chaos.scenario.units import parse_duration
@@ -283,7 +285,8 @@ def check(directory: Path, **given: Any) -> int:  # noqa: ANN401  # as in `run`
         most_s = parse_duration(given["max_age"]) if given["max_age"] else None
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--max-age") from error
-    asked = gates.Asked(**{**given, "max_age": most_s, "nights": folder.parent if folder == directory else directory})
+    nights = folder.resolve().parent if folder == directory else directory
+    asked = gates.Asked(**{**given, "max_age": most_s, "nights": nights})
     lines, code = gates.judge(folder, asked, datetime.now(UTC))
     for line in lines:
         click.echo(line)
@@ -342,13 +345,13 @@ def doctor() -> int:
     return PASS if findings[-1].ok else SetupError.exit_code
 
 
-def newest(folder: Path, file: str) -> Path:
-    """Return `folder` if it is a campaign's, or the newest campaign in it that has `file`: names begin with the time.
+def newest(folder: Path, file: str, *others: str) -> Path:
+    """Return `folder` if it is a campaign's, or the newest in it that has `file` or one of `others`.
 
-    Raises NoCampaignError. Before anything was played, it says how to make a report.
+    Names begin with the time. Raises NoCampaignError. Before anything was played, it says how to make a report.
     """
     found = [folder, *sorted(folder.glob("[0-9]*/"), reverse=True)]
-    campaign = next((one for one in found if (one / file).is_file()), None)
+    campaign = next((one for one in found if any((one / name).is_file() for name in (file, *others))), None)
     if campaign is None and folder == REPORTS:
         raise NoCampaignError(
             f"no report in {folder}/; `failover run` makes one, and `failover report --sample` shows one"

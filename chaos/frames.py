@@ -30,7 +30,7 @@ from chaos.analysis.result import (
 from chaos.analysis.verdict import not_there
 from chaos.errors import RecordingError
 from chaos.model import ErrorCode, Outcome
-from chaos.record.layout import no_campaign
+from chaos.record.layout import CAMPAIGN, no_campaign
 
 Row = dict[str, Any]
 Table = pd.DataFrame
@@ -66,7 +66,7 @@ class Frames:
     for a value. If something did not happen, all three are missing. `verdict`, `limit_s` and `gate` are those of the
     measure's target. The covariates are in every table; settings and versions are in `trials`. A `void` trial is one
     that the harness cannot vouch for, so its times mean nothing. `not_there` maps a campaign to a sentence on those of
-    its trials that are missing.
+    its trials that are missing, or a directory to one that says that its campaign was never analysed.
     """
 
     trials: pd.DataFrame
@@ -134,7 +134,15 @@ def load(*directories: str | Path) -> Frames:
         if result.name in found:
             raise RecordingError(f"{folder} and {found[result.name][0]} are the same campaign, {result.name}")
         found[result.name] = folder, result
-    return of((result for _, result in found.values()), {name: folder for name, (folder, _) in found.items()})
+    played = of((result for _, result in found.values()), {name: folder for name, (folder, _) in found.items()})
+    without = [
+        path.parent
+        for directory in map(Path, directories)
+        for path in directory.glob(f"*/{CAMPAIGN}")
+        if not path.with_name(SUMMARY).is_file()
+    ]
+    unread = {one.name: f"it has no {SUMMARY}, which `failover analyse {one}` makes" for one in without}
+    return replace(played, not_there={**played.not_there, **unread})
 
 
 def of(results: Iterable[CampaignResult], folders: Mapping[str, Path] | None = None) -> Frames:

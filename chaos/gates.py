@@ -142,15 +142,18 @@ def judge(folder: Path, asked: Asked, now: datetime) -> tuple[list[str], int]:
 
 def regression(nights_in: Path, tonight: str) -> "tuple[list[Gated], list[Tonight]]":
     """Compare tonight's campaign with the earlier nights that match. Return the results and the unconfirmed alarms."""
-    from chaos.analysis import nights  # with pandas, which no other gate needs
+    from chaos import frames  # with pandas, which no other gate needs
+    from chaos.analysis import nights
 
-    held = nights.hold(nights.load(nights_in), tonight)
+    played = frames.load(nights_in)
+    held = nights.hold(nights.series(played), tonight)
     alarms = [one for one in held if one.alarm]
     rate = f"by chance at most one night in {nights.ONE_IN} has an alarm"
     about = f"{rate}; {len(held)} paths and shares of kept promises are looked at"
-    gated = [Gated("undecided" if one.alarm or not one.before else "pass", one.sentence) for one in held]
-    nothing = [] if held else [Gated("undecided", f"no trial of {tonight} measured a path that worked")]
-    return [Gated("pass", about), *gated, *nothing], alarms
+    gated = [Gated("undecided" if one.alarm or not one.decided else "pass", one.sentence) for one in held]
+    unknown = [] if held else [f"no trial of {tonight} measured a path that worked"]
+    unknown += nights.void(played, tonight)
+    return [Gated("pass", about), *gated, *(Gated("undecided", sentence) for sentence in unknown)], alarms
 
 
 def confirm(alarms: "Sequence[Tonight]", nights_in: Path, manifest: dict[str, Any]) -> list[Gated]:

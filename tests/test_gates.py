@@ -211,6 +211,72 @@ def test_a_night_of_which_every_trial_is_void_is_not_known(tmp_path: Path, capsy
     assert "no trial of 2026-11-22T0217-x measured a path that worked" in capsys.readouterr().out
 
 
+def test_a_night_of_which_most_trials_are_void_is_not_green(tmp_path: Path, capsys):
+    found = nights(tmp_path / "nights", tonight_s=0.0)
+    doubt = Doubt(name="cut off", text="the trial was cut off", voids=True)
+    given = played(*[6.3] * 10)
+    void = (replace(one, verdict=Verdict.INCONCLUSIVE, doubts=(doubt,)) for one in given.trials[4:])
+    put(found / "2026-11-22T0217-x", replace(given, trials=(*given.trials[:4], *void)), "2026-11-22T02:17:00Z")
+    assert entry(["check", str(found), "--gate", "regression"]) == INCONCLUSIVE
+    assert "undecided: kill-master: 6 of 10 trials of tonight prove nothing" in capsys.readouterr().out
+
+
+def test_a_path_that_no_longer_works_is_not_green(tmp_path: Path, capsys):
+    """Its trials pass, because nothing is held to a path that works in part."""
+    found = nights(tmp_path / "nights", tonight_s=0.0)
+    given = played(*[6.3] * 10)
+    trials = (replace(one, paths={"sentinel/new": one.paths["sentinel/new"]}) for one in given.trials)
+    put(found / "2026-11-22T0217-x", replace(given, trials=tuple(trials)), "2026-11-22T02:17:00Z")
+    assert entry(["check", str(found), "--gate", "regression"]) == INCONCLUSIVE
+    said = capsys.readouterr().out
+    gone = "kill-master lower, service/new: it worked in the 14 nights before, and in no trial of tonight"
+    assert f"undecided: {gone}" in said
+    assert "pass: kill-master lower, sentinel/new: as the 14 nights before" in said
+
+
+def test_kept_promises_are_counted_in_trials_in_which_the_first_path_did_not_work_too(tmp_path: Path, capsys):
+    found = nights(tmp_path / "nights", tonight_s=0.0)
+    before = sorted(found.glob("*/summary.json"))
+    for file in before:
+        result = summary.from_json(file.read_text())
+        kept = tuple(replace(one, verdict=Verdict.PASS) for one in result.trials)
+        file.write_text(summary.to_json(replace(result, trials=kept)))
+    given = played(*[6.3] * 10)
+    good = (replace(one, verdict=Verdict.PASS) for one in given.trials[:4])
+    bad = (replace(one, paths={"sentinel/new": one.paths["sentinel/new"]}) for one in given.trials[4:])
+    put(found / "2026-11-22T0217-x", replace(given, trials=(*good, *bad)), "2026-11-22T02:17:00Z")
+    assert entry(["check", str(found), "--gate", "regression"]) == INCONCLUSIVE
+    assert "kill-master lower: fewer trials keep their promises than in the 14 nights" in capsys.readouterr().out
+
+
+def test_so_few_trials_that_nothing_could_be_seen_are_not_green(tmp_path: Path, capsys):
+    for day in (1, 2):
+        put(tmp_path / "nights" / f"2026-11-0{day}T0217-x", played(6.0, 6.1), f"2026-11-0{day}T02:17:00Z")
+    assert entry(["check", str(tmp_path / "nights"), "--gate", "regression"]) == INCONCLUSIVE
+    said = capsys.readouterr().out
+    assert "undecided: kill-master lower, service/new: as the night before, but for chance, " in said
+    assert "tonight alone could show no slowdown of any size" in said
+
+
+def test_a_campaign_that_is_named_from_within_is_held_against_the_nights_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    found = nights(tmp_path / "nights", tonight_s=0.0)
+    monkeypatch.chdir(found / "2026-11-21T0217-x")
+    assert entry(["check", ".", "--gate", "regression"]) == PASS
+    assert "as the 14 nights before" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("gate", ["claim", "known", "regression"])
+def test_the_night_before_is_not_judged_in_place_of_one_that_was_killed(tmp_path: Path, capsys, gate: str):
+    found = nights(tmp_path / "nights", tonight_s=0.0)
+    killed = found / "2026-11-22T0217-x"
+    killed.mkdir()
+    (killed / "campaign.json").write_text("{}")
+    assert entry(["check", str(found), "--gate", gate]) == 2
+    assert f"{killed / 'summary.json'} is not there; `failover analyse {killed}` makes it" in capsys.readouterr().err
+
+
 def test_a_first_night_is_neither_red_nor_green(tmp_path: Path, capsys):
     put(tmp_path / "nights" / "2026-11-24T0217-x", played(6.0, 6.1), "2026-11-24T02:17:00Z")
     assert entry(["check", str(tmp_path / "nights"), "--gate", "regression"]) == INCONCLUSIVE

@@ -11,15 +11,12 @@ in `ONE_IN` has an alarm, whatever the number of paths.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from chaos import frames
 from chaos.analysis.claim import TAIL
 from chaos.analysis.differences import difference, fisher, unpaired
-from chaos.errors import RecordingError
 from chaos.frames import Frames, Table
 
 Floats = npt.NDArray[np.float64]
@@ -42,8 +39,8 @@ PLATFORM = ("kubernetes", "kind", "docker", "podman", "node image", "container r
 class Night:
     """What one campaign measured of a path.
 
-    `back_s` is when the path was back in each trial, 0 without an outage. `passed` of the `known` conclusive trials
-    passed.
+    `back_s` is when the path was back in each trial in which it worked, 0 without an outage. `passed` of the `known`
+    conclusive trials passed. `lost` writes were lost; the losses of `lost_unknown` further trials are undecided.
     """
 
     campaign: str
@@ -52,6 +49,7 @@ class Night:
     passed: int
     known: int
     lost: int
+    lost_unknown: int = 0
 
     @property
     def median_s(self) -> float:
@@ -93,48 +91,81 @@ class Series:
 class Tonight:
     """Tonight's figures of one path, compared with the nights before.
 
-    `chance` is the probability of these figures if nothing changed. `alarm` is true if it is too small for the number
-    of paths that were tested. `visible_s` is the slowdown that two nights show in 4 of 5 cases, or None if so few
-    nights can show none.
+    `n` is how many trials of tonight measured it. `chance` is the probability of these figures if nothing changed.
+    `alarm` is true if it is too small for the number of paths that were tested, and `blind` if so few trials could not
+    have had an alarm, whatever they measured. `visible_s` is the slowdown that such nights show in 4 of 5 cases. It is
+    None or infinite if they can show none.
     """
 
     series: Series
+    n: int
     by_s: float
     chance: float
     alarm: bool
+    blind: bool
     visible_s: float | None
     before: tuple[Night, ...]
 
     @property
+    def decided(self) -> bool:
+        """Whether tonight was held against the nights before, so that no alarm says something.
+
+        So few trials that they cannot show fewer kept promises do not matter, because each path is tested too.
+        """
+        return bool(self.before) and self.n > 0 and not (self.blind and self.series.path)
+
+    @property
     def sentence(self) -> str:
-        where, n = self.series.title, f"the {len(self.before)} nights before"
+        where, nights = self.series.title, len(self.before)
+        n = "the night before" if nights == 1 else f"the {nights} nights before"
         if not self.before:
             return f"{where}: no matching night before, so that there is nothing to hold it against"
+        if not self.n and self.series.path:
+            return f"{where}: it worked in {n}, and in no trial of tonight"
+        if not self.n:
+            return f"{where}: no trial of tonight is conclusive, so that none is held against {n}"
         if not self.series.path:
             how = "fewer trials keep their promises than" if self.alarm else "as many trials keep their promises as"
-            return f"{where}: {how} in {n}"
-        seen = "no slowdown of any size" if self.visible_s is None else f"a slowdown of {self.visible_s:.2f} s"
+            return f"{where}: {how} in {n}{'; so few trials could not show fewer' if self.blind else ''}"
+        visible = self.visible_s is not None and math.isfinite(self.visible_s)
+        seen = f"a slowdown of {self.visible_s:.2f} s" if visible else "no slowdown of any size"
         how = f"slower than {n}" if self.alarm else f"as {n}, but for chance"
-        return f"{where}: {how}, {self.by_s:+.2f} s; two nights could show {seen}"
+        such = "two nights" if nights > 1 else "tonight alone"
+        return f"{where}: {how}, {_later(self.by_s)}; {such} could show {seen}"
 
 
-def load(directory: Path) -> list[Series]:
-    """Return the series of all campaigns in a directory, with their steps.
-
-    Raises RecordingError if no trial measured a path that worked.
-    """
-    return with_steps(frames.load(directory))
+def _later(by_s: float) -> str:
+    """Return by how much the median is later, where a median may be a trial that was never back."""
+    if math.isnan(by_s):
+        return "never back in the median, now as before"
+    return f"{by_s:+.2f} s" if math.isfinite(by_s) else f"never back in the median {'now' if by_s > 0 else 'before'}"
 
 
 def with_steps(played: Frames) -> list[Series]:
-    """Return the series of all campaigns, with their steps.
+    """Return the series of all campaigns, with their steps."""
+    return [replace(one, steps=steps(one.nights)) for one in series(played)]
 
-    Raises RecordingError if no trial measured a path that worked.
-    """
-    found = [replace(one, steps=steps(one.nights)) for one in series(played)]
-    if not found:
-        of = ", ".join(played.folders)
-        raise RecordingError(f"no trial of {of} measured a path that worked: there is nothing to tell of its nights")
+
+def lacking(played: Frames, found: Sequence[Series]) -> dict[str, str]:
+    """Return a text on each night of which something is missing: trials, a summary, or everything it should measure."""
+    measured = {night.campaign for one in found for night in one.nights}
+    texts = dict(played.not_there)
+    for name in played.folders:
+        if name not in measured:
+            n = int((played.trials["campaign"] == name).sum())
+            nothing = f"none of its {n} trials measured a path that worked" if n else "no trial was recorded"
+            texts[name] = "; ".join(filter(None, (nothing, texts.get(name))))
+    return dict(sorted(texts.items()))
+
+
+def void(played: Frames, tonight: str) -> list[str]:
+    """Return a sentence on each experiment of which more than half of tonight's trials are void."""
+    mine = played.trials[played.trials["campaign"] == tonight]
+    found = []
+    for key, rows in mine.groupby(["experiment", "variant"], sort=False):
+        n, unproved = len(rows), int(rows["void"].sum())
+        if 2 * unproved > n:
+            found.append(f"{' '.join(filter(None, map(str, key)))}: {unproved} of {n} trials of tonight prove nothing")
     return found
 
 
@@ -144,14 +175,17 @@ def series(played: Frames) -> list[Series]:
     trials = trials[~trials["void"].astype(bool)]
     worked = played.paths.query("measure == 'recovered' and state == 'works' and not application")
     worked = worked.assign(seconds=worked["middle_s"].fillna(0.0))[["campaign", "trial", "path", "seconds"]]
-    lost = played.losses.groupby(["campaign", "trial"])["most"].sum().rename("lost").reset_index()
+    lost = played.losses.groupby(["campaign", "trial"])["most"].sum(min_count=1).rename("lost").reset_index()
     known = trials[[*dict.fromkeys(("campaign", "trial", "t0", "verdict", "software", *ALIKE))]]
-    rows = known.merge(lost, on=["campaign", "trial"], how="left").merge(worked, on=["campaign", "trial"], how="left")
+    known = known.merge(lost, on=["campaign", "trial"], how="left")
     found = []
-    for key, mine in rows.groupby([*ALIKE, "software", "path"], sort=False, dropna=True):
-        *about, software, path = map(str, key)
-        nights = tuple(_nights(mine))
-        found.append(Series(about=dict(zip(ALIKE, about, strict=True)), software=software, path=path, nights=nights))
+    for key, mine in known.groupby([*ALIKE, "software"], sort=False):
+        *about, software = map(str, key)
+        for path, rows in mine.merge(worked, on=["campaign", "trial"]).groupby("path", sort=False):
+            nights = tuple(_nights(mine, rows))
+            found.append(
+                Series(about=dict(zip(ALIKE, about, strict=True)), software=software, path=str(path), nights=nights)
+            )
     return found
 
 
@@ -164,12 +198,27 @@ def kept(every: Sequence[Series]) -> list[Series]:
 
 
 def hold(every: Sequence[Series], tonight: str) -> list[Tonight]:
-    """Compare tonight's campaign with the nights before it that match: each of its paths, and its kept promises."""
+    """Compare tonight's campaign with the nights before it that match: each of its paths, and its kept promises.
+
+    A path that these nights measured, and no trial of tonight, is among the results too.
+    """
     mine = [one for one in every if any(night.campaign == tonight for night in one.nights)]
     passes = list(kept(mine))
     tail = 1 / ONE_IN / max(1, 2 * len(mine) + len(passes))
     held = [_slower(one, _until(one, tonight), tail) for one in mine]
-    return held + [_fewer(one, _until(one, tonight), tail) for one in passes]
+    gone = [silent for one in passes for silent in _gone(one, _until(one, tonight), every)]
+    return held + gone + [_fewer(one, _until(one, tonight), tail) for one in passes]
+
+
+def _gone(alike: Series, number: int, every: Sequence[Series]) -> Iterator[Tonight]:
+    """Yield each path that nights before measured and tonight did not. `alike` is a series of tonight that matches."""
+    matching = {night.campaign for night in _before(alike.nights, number)}
+    tonight = alike.nights[number].campaign
+    for one in every:
+        before = tuple(night for night in one.nights if night.campaign in matching)
+        now = any(night.campaign == tonight for night in one.nights)
+        if before and not now and (one.about, one.software) == (alike.about, alike.software):
+            yield Tonight(series=one, n=0, by_s=0.0, chance=1.0, alarm=False, blind=True, visible_s=None, before=before)
 
 
 def measured(alarm: Tonight, fresh: Sequence[Series]) -> int:
@@ -233,18 +282,45 @@ def steps(nights: Sequence[Night]) -> tuple[int, ...]:
 
 
 def _slower(one: Series, number: int, tail: float) -> Tonight:
-    alone, both = _before(one.nights, number), _before(one.nights, number - 1)
-    tonight, two = _pooled(one.nights[number : number + 1]), _pooled(one.nights[max(0, number - 1) : number + 1])
-    chance = min(slower(_pooled(alone), tonight), slower(_pooled(both), two))
-    visible_s = difference((), _pooled(both), two, of=math.ceil(TAIL / tail)).visible_s if both else None
-    by_s = float(np.median(tonight) - np.median(_pooled(alone))) if alone else 0.0
-    return Tonight(series=one, by_s=by_s, chance=chance, alarm=chance <= tail, visible_s=visible_s, before=alone)
+    before = _before(one.nights, number)
+    tests = [
+        (_pooled(_before(one.nights, first)), _pooled(one.nights[first : number + 1]))
+        for first in (number, number - 1)
+        if first > 0
+    ]
+    chance = min((slower(*test) for test in tests), default=1.0)
+    least = min((1 / math.comb(len(then) + len(now), len(now)) for then, now in tests), default=1.0)
+    visible_s = difference((), *tests[-1], of=math.ceil(TAIL / tail)).visible_s if tests else None
+    tonight = one.nights[number].median_s
+    with np.errstate(invalid="ignore"):  # the difference of two medians that were never back is not known
+        by_s = float(np.subtract(tonight, np.median(_pooled(before)))) if before else 0.0
+    return Tonight(
+        series=one,
+        n=len(one.nights[number].back_s),
+        by_s=by_s,
+        chance=chance,
+        alarm=chance <= tail,
+        blind=least > tail,
+        visible_s=visible_s,
+        before=before,
+    )
 
 
 def _fewer(one: Series, number: int, tail: float) -> Tonight:
-    before = _before(one.nights, number)
-    chance = _chance(before, one.nights[number : number + 1], PASSES) if before else 1.0
-    return Tonight(series=one, by_s=0.0, chance=chance, alarm=chance <= tail, visible_s=None, before=before)
+    before, tonight = _before(one.nights, number), one.nights[number]
+    chance, least = (
+        _chance(before, [night], PASSES) if before else 1.0 for night in (tonight, replace(tonight, passed=0))
+    )
+    return Tonight(
+        series=one,
+        n=tonight.known,
+        by_s=0.0,
+        chance=chance,
+        alarm=chance <= tail,
+        blind=least > tail and any(night.passed for night in before),
+        visible_s=None,
+        before=before,
+    )
 
 
 def _until(one: Series, tonight: str) -> int:
@@ -259,18 +335,23 @@ def _pooled(nights: Sequence[Night]) -> Floats:
     return np.array([value for night in nights for value in night.back_s])
 
 
-def _nights(mine: Table) -> Iterator[Night]:
-    days = mine.groupby("campaign")["t0"].min().sort_values()
+def _nights(mine: Table, back: Table) -> Iterator[Night]:
+    """Yield the nights of one path, the oldest first.
+
+    `back` says when the path was back in each trial in which it worked. `mine` are all trials: what was kept and lost.
+    """
+    days = back.groupby("campaign")["t0"].min().sort_values()
     for campaign, day in days.items():
         rows = mine[mine["campaign"] == campaign]
         verdicts = rows["verdict"].tolist()
         yield Night(
             campaign=str(campaign),
             day=str(day)[:10],
-            back_s=tuple(rows["seconds"].tolist()),
+            back_s=tuple(back.loc[back["campaign"] == campaign, "seconds"].tolist()),
             passed=verdicts.count("pass"),
             known=verdicts.count("pass") + verdicts.count("fail"),
             lost=int(rows["lost"].sum()),
+            lost_unknown=int(rows["lost"].isna().sum()),
         )
 
 

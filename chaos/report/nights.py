@@ -17,6 +17,7 @@ from chaos.analysis import nights
 from chaos.analysis.nights import Night, Series
 from chaos.analysis.wording import seconds
 from chaos.errors import SetupError
+from chaos.frames import Table
 from chaos.report.bars import ticks
 from chaos.report.page import css, environment
 
@@ -67,25 +68,28 @@ def write(directory: Path, *, openmetrics: bool = False) -> Path:
     """Write the page, and beside it the newest night for dashboards. Return the page's path."""
     played = frames.load(directory)
     found = nights.with_steps(played)
+    lacking = nights.lacking(played, found)
+    newest = max([*played.folders, *lacking])
     page = directory / PAGE
-    page.write_text(html(directory.resolve().name, found, played.not_there), encoding="utf-8")
-    (directory / BENCHMARK).write_text(benchmark(found), encoding="utf-8")
+    page.write_text(html(directory.resolve().name, found, lacking), encoding="utf-8")
+    (directory / BENCHMARK).write_text(benchmark(found, newest), encoding="utf-8")
     if openmetrics:
-        (directory / METRICS).write_bytes(metrics(found))
+        trials = played.trials[played.trials["campaign"] == newest]
+        (directory / METRICS).write_bytes(metrics(found, newest, trials))
     return page
 
 
-def html(name: str, found: Sequence[Series], not_there: Mapping[str, str]) -> str:
-    """Return the page. `not_there` maps each night that lacks trials to a text that says which trials they are."""
-    newest = max(night.campaign for one in found for night in one.nights)
+def html(name: str, found: Sequence[Series], lacking: Mapping[str, str]) -> str:
+    """Return the page. `lacking` maps each night of which something is missing to a text that says what it is."""
+    names = {night.campaign for one in found for night in one.nights} | set(lacking)
     template = environment().get_template("history.html")
     return template.render(
         name=name,
-        newest=newest,
-        count=len({night.campaign for one in found for night in one.nights}),
+        newest=max(names),
+        count=len(names),
         pictures=[picture(one) for one in sorted(found, key=lambda one: -len(one.nights))],
         one_in=nights.ONE_IN,
-        not_there=not_there,
+        lacking=lacking,
         size=(WIDTH, HEIGHT, LEFT),
         css=Markup(css()),
     )
@@ -117,20 +121,28 @@ def picture(one: Series) -> Picture:
     return Picture(one, columns, marks, band)
 
 
-def benchmark(found: Sequence[Series]) -> str:
-    """Return the newest night as github-action-benchmark reads it, `tool: customSmallerIsBetter`."""
-    rows = []
-    for one, night in _newest(found):
+def benchmark(found: Sequence[Series], newest: str) -> str:
+    """Return the newest night as github-action-benchmark reads it, `tool: customSmallerIsBetter`.
+
+    It has no row if that night measured nothing: the action then fails, and does not take an older night for it.
+    """
+    rows: list[dict[str, object]] = []
+    for one, night in _of(found, newest):
+        spread = f"{_s(min(night.back_s))} to {_s(max(night.back_s))}"
+        kept = f"{night.campaign}: {night.passed} of {night.known} kept their promises, {_lost(night)} writes lost"
+        about = {"range": spread, "extra": kept}
         if math.isfinite(night.median_s):
-            spread = f"{_s(min(night.back_s))} to {_s(max(night.back_s))}"
-            extra = f"{night.campaign}: {night.passed} of {night.known} kept their promises, {night.lost} writes lost"
-            row = {"name": f"{one.title}, median", "unit": "s", "value": round(night.median_s, 3)}
-            rows.append(row | {"range": spread, "extra": extra})
+            rows.append({"name": f"{one.title}, median", "unit": "s", "value": round(night.median_s, 3)} | about)
+        never = sum(map(math.isinf, night.back_s))
+        rows.append({"name": f"{one.title}, never back", "unit": "trials", "value": never} | about)
     return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
 
 
-def metrics(found: Sequence[Series]) -> bytes:
-    """Return the newest night as OpenMetrics. Raises SetupError if prometheus_client is not installed."""
+def metrics(found: Sequence[Series], newest: str, trials: Table) -> bytes:
+    """Return the newest night as OpenMetrics. `trials` are those of that night.
+
+    Raises SetupError if prometheus_client is not installed.
+    """
     try:
         from prometheus_client import CollectorRegistry, Gauge
         from prometheus_client.openmetrics.exposition import generate_latest
@@ -148,22 +160,31 @@ def metrics(found: Sequence[Series]) -> bytes:
     }
     for name, (about, field) in told.items():
         gauge = Gauge(name, about, labels, registry=registry)
-        for one, night in _newest(found):
+        for one, night in _of(found, newest):
             gauge.labels(*(one.about[label] for label in labels[:-1]), one.path).set(getattr(night, field))
+    about = "Trials of the newest night that are inconclusive, and in no other figure if they are void."
+    gauge = Gauge("failover_trials_inconclusive", about, labels[:4], registry=registry)
+    for key, mine in trials.groupby(labels[:4], sort=False):
+        gauge.labels(*map(str, key)).set(int((mine["verdict"] == "inconclusive").sum()))
     text: bytes = generate_latest(registry)  # type: ignore[no-untyped-call]
     return text
 
 
-def _newest(found: Sequence[Series]) -> list[tuple[Series, Night]]:
-    newest = max(one.nights[-1].campaign for one in found)
-    return [(one, one.nights[-1]) for one in found if one.nights[-1].campaign == newest]
+def _of(found: Sequence[Series], newest: str) -> list[tuple[Series, Night]]:
+    """Return what each series has of the newest night. An older night is never taken for it."""
+    return [(one, night) for one in found for night in one.nights if night.campaign == newest]
 
 
 def _row(night: Night, step: bool) -> tuple[str, ...]:
     least, most = min(night.back_s), max(night.back_s)
     kept = f"{night.passed} of {night.known}"
     measured = (_s(least), _s(night.median_s), _s(most))
-    return (night.campaign, str(len(night.back_s)), *measured, kept, str(night.lost), "step" if step else "")
+    return (night.campaign, str(len(night.back_s)), *measured, kept, _lost(night), "step" if step else "")
+
+
+def _lost(night: Night) -> str:
+    """Return how many writes were lost, and in how many trials that is undecided."""
+    return f"{night.lost}, undecided in {night.lost_unknown}" if night.lost_unknown else str(night.lost)
 
 
 def _s(value: float) -> str:

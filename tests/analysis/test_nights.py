@@ -136,6 +136,25 @@ def test_a_first_night_is_held_against_nothing():
     assert held[0].sentence.endswith("no matching night before, so that there is nothing to hold it against")
 
 
+def test_a_path_that_is_never_back_can_get_no_slower():
+    back = law(np.random.default_rng(7), 4)
+    back[0], back[1, 3] = np.inf, np.inf
+    held = hold(told(back, limit_s=60), "night-003")
+    assert held[0].sentence.endswith(
+        "but for chance, never back in the median, now as before; two nights could show no slowdown of any size"
+    )
+    assert held[0].decided
+    assert "slower than the 3 nights before, never back in the median now; " in held[1].sentence
+
+
+def test_a_night_without_a_conclusive_trial_says_nothing_of_kept_promises():
+    found = told(law(np.random.default_rng(7), 4))
+    found = [replace(one, nights=(*one.nights[:-1], replace(one.nights[-1], passed=0, known=0))) for one in found]
+    passes = hold(found, "night-003")[-1]
+    assert not passes.decided
+    assert passes.sentence.startswith("kill-master: no trial of tonight is conclusive")
+
+
 def test_a_step_is_marked_at_its_night_and_limits_come_of_the_nights_since():
     back = law(np.random.default_rng(8), 40)
     back[:, 25:] += 0.8

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from chaos.analysis import summary
-from chaos.analysis.nights import steps
-from chaos.analysis.result import Doubt
+from chaos.analysis.nights import series, steps
+from chaos.analysis.result import Doubt, Verdict
 from chaos.cli import entry
 from chaos.errors import PASS, SetupError
+from chaos.frames import of
 from chaos.report.nights import benchmark, html, metrics, picture
 from tests.analysis.test_nights import law, told
-from tests.report.results import campaign, trial
-from tests.test_gates import nights
+from tests.report.results import campaign, losses, trial
+from tests.test_gates import nights, put
 
 
 def test_a_directory_of_nights_becomes_one_page(tmp_path: Path, capsys):
@@ -45,12 +45,41 @@ def test_a_night_that_lacks_a_trial_says_so():
     assert "2026-11-21T0217-x: 1 of 2 trials was not played." in said
 
 
-def test_nights_that_measured_nothing_are_said(tmp_path: Path, capsys):
+def test_a_newest_night_that_measured_nothing_is_said_and_no_older_one_stands_for_it(tmp_path: Path):
+    """The dashboards get no figures of that night, instead of those of the night before."""
     doubt = Doubt(name="cut off", text="the trial was cut off", voids=True)
-    void = campaign(replace(trial(0, 5, 5), doubts=(doubt,)))
-    (tmp_path / "summary.json").write_text(summary.to_json(void))
-    assert entry(["history", str(tmp_path)]) == 4
-    assert "measured a path that worked" in capsys.readouterr().err
+    void = replace(trial(0, 5, 5), verdict=Verdict.INCONCLUSIVE, doubts=(doubt,))
+    put(tmp_path / "2026-11-01T0217-x", campaign(trial(0, 5, 5)), "2026-11-01")
+    put(tmp_path / "2026-11-02T0217-x", campaign(void), "2026-11-02")
+    assert entry(["history", str(tmp_path), "--openmetrics"]) == PASS
+    text = (tmp_path / "history.html").read_text()
+    assert "2 nights, the newest 2026-11-02T0217-x" in text
+    assert "2026-11-02T0217-x: none of its 1 trials measured a path that worked." in text
+    assert json.loads((tmp_path / "benchmark.json").read_text()) == []
+    families = {one.name: one for one in text_string_to_metric_families((tmp_path / "metrics.txt").read_text())}
+    assert families["failover_back_seconds"].samples == []
+    [unknown] = families["failover_trials_inconclusive"].samples
+    assert (unknown.labels["experiment"], unknown.value) == ("kill-master", 1)
+
+
+def test_a_night_without_a_trial_or_without_a_summary_is_on_the_page(tmp_path: Path):
+    put(tmp_path / "2026-11-01T0217-x", campaign(trial(0, 5, 5)), "2026-11-01")
+    put(tmp_path / "2026-11-02T0217-x", replace(campaign(), trials=(), groups=()), "2026-11-02")
+    killed = tmp_path / "2026-11-03T0217-x"
+    killed.mkdir()
+    (killed / "campaign.json").write_text("{}")
+    assert entry(["history", str(tmp_path)]) == PASS
+    text = (tmp_path / "history.html").read_text()
+    assert "3 nights, the newest 2026-11-03T0217-x" in text
+    assert "2026-11-02T0217-x: no trial was recorded." in text
+    assert f"2026-11-03T0217-x: it has no summary.json, which `failover analyse {killed}` makes." in text
+
+
+def test_losses_that_are_undecided_are_not_told_as_none(tmp_path: Path):
+    unknown = replace(trial(1, 5, 5).losses, before=None, tail=None, after=None, undecided="keys were evicted")
+    found = campaign(replace(trial(0, 5, 5), losses=losses(3)), replace(trial(1, 5, 5), losses=unknown))
+    [one, *_] = series(of([found]))
+    assert picture(one).rows[0][6] == "3, undecided in 1"
 
 
 def test_a_step_is_marked_and_the_limits_are_of_the_nights_since():
@@ -85,16 +114,28 @@ def test_a_single_night_gives_no_limits():
 
 def test_the_newest_night_is_a_benchmark_of_smaller_is_better():
     back = law(np.random.default_rng(1), 3)
-    rows = json.loads(benchmark(told(back)))
+    rows = json.loads(benchmark(told(back), "night-002"))
     assert rows[0]["name"] == "kill-master, sentinel/new, median"
     assert rows[0]["value"] == pytest.approx(float(np.median(back[0, 2])), abs=1e-3)
     assert {tuple(row) for row in rows} == {("name", "unit", "value", "range", "extra")}
     assert rows[0]["extra"] == "night-002: 10 of 10 kept their promises, 0 writes lost"
 
 
+def test_a_path_that_was_never_back_is_in_the_benchmark(tmp_path: Path):
+    back = law(np.random.default_rng(1), 3)
+    back[0, 2, :6] = np.inf
+    rows = {row["name"]: row["value"] for row in json.loads(benchmark(told(back), "night-002"))}
+    assert "kill-master, sentinel/new, median" not in rows, "JSON has no infinity"
+    assert rows["kill-master, sentinel/new, never back"] == 6
+    assert rows["kill-master, service/new, never back"] == 0
+
+
 def test_the_newest_night_is_read_by_prometheus_own_parser():
     back = law(np.random.default_rng(1), 3)
-    families = {one.name: one for one in text_string_to_metric_families(metrics(told(back)).decode())}
+    families = {
+        one.name: one
+        for one in text_string_to_metric_families(metrics(told(back), "night-002", of([]).trials).decode())
+    }
     [first, *_] = families["failover_back_seconds"].samples
     assert first.labels["path"] == "sentinel/new"
     assert first.value == pytest.approx(float(np.median(back[0, 2])))
@@ -104,4 +145,4 @@ def test_the_newest_night_is_read_by_prometheus_own_parser():
 def test_openmetrics_without_its_library_says_what_brings_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with pytest.raises(SetupError, match=r"pip install 'failover-harness\[openmetrics\]'"):
-        metrics(told(law(np.random.default_rng(1), 2)))
+        metrics(told(law(np.random.default_rng(1), 2)), "night-001", of([]).trials)
