@@ -11,8 +11,7 @@ from pathlib import Path
 from chaos.errors import ScenarioError
 from chaos.experiment.written import Experiment
 from chaos.experiment.written import load as load_experiment
-from chaos.fault.aim import GROUPS, TARGETS
-from chaos.fault.moment import TICK
+from chaos.fault.aim import GROUPS, TARGETS, TICK
 from chaos.options import EXPERIMENTS, SUITE_NAMES, Options
 from chaos.scenario import Loaded, Scenario
 from chaos.scenario.clients import CELERY, MODULES, WITHOUT_SENTINEL, Client, missing, not_in_pods

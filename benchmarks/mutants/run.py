@@ -64,7 +64,7 @@ NEAREST = {
     "chaos/record/parquet.py": "record/parquet",
     "chaos/cluster/health.py": "cluster/health",
     "chaos/experiment/recovery.py": "experiment/recovery trial/waiting",
-    "chaos/experiment/seen.py": "experiment/seen",
+    "chaos/experiment/observed.py": "experiment/seen",
     "chaos/client/outcome.py": "client/outcome",
     "chaos/campaign.py": "variants campaign",
     "chaos/operators/spotahome/room.py": "analysis/covariates",

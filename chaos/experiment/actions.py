@@ -1,7 +1,7 @@
 """The actions that an experiment's file can call. Each returns what chaostoolkit's journal records.
 
 `target` is a word of `chaos.fault.aim`, a member's name, or a list of these. It is resolved when the action is played.
-`when` is the moment of the fault, as `chaos.fault.moment` reads it. Without it the fault is made at once.
+`when` is the moment of the fault, as the same module reads it. Without it the fault is made at once.
 """
 
 from typing import Any, Literal
@@ -29,10 +29,7 @@ def crash(target: Target = "master", replace: bool = True, when: str = "") -> di
 
 
 def delete(target: Target = "master", hook: Hook = "", sleep_s: float = 0.0, when: str = "") -> dict[str, Any]:
-    """Delete the pod gracefully.
-
-    If `hook` is given, it runs instead of the scenario's preStop hook, and sleeps `sleep_s`.
-    """
+    """Delete the pod gracefully. A `hook` runs instead of the scenario's preStop hook, and sleeps `sleep_s`."""
     return _apply("delete", target, when, **({"hook": hook, "sleep_s": sleep_s} if hook else {}))
 
 
@@ -108,10 +105,7 @@ def setting(  # noqa: PLR0913  # as an experiment says it
     longest_s: float = 120.0,
     when: str = "",
 ) -> dict[str, Any]:
-    """Set `name` to `value` by CONFIG SET until healed.
-
-    If `asked` is a command, its reply must then begin with `answered`.
-    """
+    """Set `name` to `value` by CONFIG SET until healed. The reply to `asked` must then begin with `answered`."""
     how = {"name": name, "value": value, "asked": asked or [], "answered": answered}
     return _apply("setting", target, when, longest_s=longest_s, **how)
 

@@ -80,23 +80,15 @@ def mark(observed: Observed, proven: frozenset[str], gap_ns: int) -> None:
         if not failed:
             continue
         at_ns = observed.agent_at_host(min(client.first_bad_ns(since_ns) or 0 for client in failed))
-        observed.seen.mark("first failed operation", at_ns, f"{path}: {_error(failed, since_ns)}")
+        codes = (code for client in failed for code in client.errors_since(since_ns))
+        observed.seen.mark("first failed operation", at_ns, f"{path}: {next(codes, ErrorCode.NONE).words}")
         if good[path]:
             observed.seen.mark(f"recovered, {path}", observed.agent_at_host(max(map(_back_ns, failed))), "")
 
 
 def _back_ns(client: LiveClient) -> int:
-    """Return when the first good operation after the last bad one was answered.
-
-    If there is none, take the last good one.
-
-    An application's operation may be due before the last bad one and be answered long after it.
+    """Return when the first good operation after the last bad one was answered. If there is none, take the last good
+    one. An application's operation may be due before the last bad one and be answered long after it.
     """
     after = bisect_right(client.good_ns, client.last_bad_ns() or 0)
     return client.answered_ns[min(after, len(client.answered_ns) - 1)]
-
-
-def _error(clients: list[LiveClient], since_ns: int) -> str:
-    """Return the first kind of error, in words."""
-    codes = (code for client in clients for code in client.errors_since(since_ns))
-    return next(codes, ErrorCode.NONE).words

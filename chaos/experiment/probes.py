@@ -14,18 +14,14 @@ BEYOND_S = 60.0
 
 
 def recording_is_live() -> bool:
-    """Return whether the agent answers and its clients' operations arrive.
-
-    Raises ExperimentError if no trial is open.
-    """
+    """Return whether the agent answers and its clients' operations arrive."""
     session = current()
     return session.call(recovery.is_live(session), within_s=LOOK_S)
 
 
 def healthy() -> bool:
-    """Return whether ROLE, Sentinels, label and endpoints name one master, and all replicas are in sync.
-
-    After a fault the probe waits for this, for as long as the trial watches on after recovery.
+    """Return whether ROLE, Sentinels, label and endpoints name one master, and all replicas are in sync. After a fault
+    the probe waits for this, for as long as the trial watches on after recovery.
     """
     session = current()
     wrong = session.call(recovery.healthy(session), within_s=session.scenario.limits.watch + BEYOND_S)
@@ -35,9 +31,8 @@ def healthy() -> bool:
 
 
 def wait_until_recovered() -> str:
-    """Wait until every path is back and stable and the failover is over, and return a sentence.
-
-    If this takes longer than the limit, the sentence says what is missing; that is a result, and raises nothing.
+    """Wait until every path is back and stable and the failover is over, and return a sentence. If this takes longer
+    than the limit, the sentence says what is missing; that is a result, and raises nothing.
     """
     session = current()
     return session.call(recovery.recovered(session), within_s=session.scenario.limits.recovery + BEYOND_S)

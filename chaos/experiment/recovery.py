@@ -21,9 +21,8 @@ FRESH_NS = 3_000_000_000
 
 
 async def look(session: Session) -> None:
-    """Read what is new in the recording, and show it to the user. Raises SetupError if the agent is gone.
-
-    The files arrive by themselves. `pull` is called once a second only to notice that the agent has ended.
+    """Read what is new in the recording, and show it to the user. Raises SetupError if the agent is gone. The files
+    arrive by themselves. `pull` is called once a second only to notice that the agent has ended.
     """
     if mono_ns() - session.pulled_ns >= PULL_NS:
         await session.agent.pull()
@@ -33,10 +32,7 @@ async def look(session: Session) -> None:
 
 
 async def is_live(session: Session) -> bool:
-    """Return whether each client of a path that worked has had a good operation lately.
-
-    After a fault, a bad operation counts too.
-    """
+    """Return whether each client of a path that worked was good lately. After a fault, a bad operation counts too."""
     await look(session)
     observed = session.observed
     since_ns = observed.now_at_agent() - FRESH_NS
@@ -61,10 +57,7 @@ async def hold(session: Session, seconds: float) -> None:
 
 
 async def recovered(session: Session) -> str:
-    """Wait until every path that worked is good and stable and the failover is over, or until the limit.
-
-    Return a sentence.
-    """
+    """Wait until every path that worked is stable and the failover is over, or until the limit, and say so."""
     since_ns, limit_s = session.effect_ns or mono_ns(), session.scenario.limits.recovery
     while missing := outstanding(session, since_ns):
         waited_s = (mono_ns() - since_ns) / 1e9
@@ -111,7 +104,7 @@ def outstanding(session: Session, since_ns: int) -> list[str]:
     good = observed.ops.recovered(observed.at_agent(since_ns), stable_ns, observed.now_at_agent())
     missing = [f"{path} to be back and stable" for path in sorted(session.proven) if not good[path]]
     if session.expects == "failover":
-        wrong = unhealthy(session.scene.facts, session.scenario.system, services(session))
+        wrong = sick(session)
         needed = bool(session.scene.held or wrong)
         missing += ["a failover to be seen to its end"] if needed and not observed.seen.over else []
         missing += masters_wrong(session.scene.facts)

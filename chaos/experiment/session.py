@@ -20,10 +20,9 @@ from chaos.cluster.base import Effect, RunningAgent
 from chaos.errors import ExperimentError, FaultError, HarnessError
 from chaos.experiment.observed import Observed
 from chaos.experiment.threads import awake
-from chaos.fault.aim import all_of
+from chaos.fault.aim import PROMOTION, TICK, Moment, all_of, published
 from chaos.fault.catalogue import FAULTS
 from chaos.fault.inject import gave_up, heal, inject
-from chaos.fault.moment import PROMOTION, TICK, Moment, published
 from chaos.fault.scene import Scene
 from chaos.progress import Message, Tell, Tells
 from chaos.record.event_files import EventWriter
@@ -91,7 +90,6 @@ class Session:
 
     def interrupt(self, why: str) -> None:
         """Undo all faults, and then end the running activity. May be called from a signal handler and from any thread.
-
         A second call changes nothing.
         """
         if not self.interrupted:
@@ -106,10 +104,8 @@ class Session:
         self.tell(Message(Tell.NOTE, {"text": text}))
 
     async def apply(self, name: str, which: Sequence[str], when: str, arguments: dict[str, Any]) -> Effect | None:
-        """Apply a fault at its moment. The effect of the first one is t = 0.
-
-        Return None if its moment did not come or there was no such target. That is the system's doing, and is recorded
-        as a fault without proof.
+        """Apply a fault at its moment. The effect of the first one is t = 0. Return None if its moment did not come or
+        there was no such target. That is the system's doing, and is recorded as a fault without proof.
         """
         if self.effect_ns is None:
             self.observed.arm()
@@ -206,10 +202,7 @@ def is_open() -> bool:
 
 
 def current() -> Session:
-    """Return the open trial.
-
-    Raises ExperimentError if there is none, as when an experiment's file lacks our control.
-    """
+    """Return the open trial. Raises ExperimentError if there is none, as where a file lacks our control."""
     if not _open:
         raise ExperimentError(
             "no trial is open here: play experiments by `failover run`, or keep the control in the file"

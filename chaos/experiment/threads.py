@@ -88,10 +88,7 @@ class MainThread:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
 
     def serve(self, until: "Future[Any]") -> None:
-        """Run the requested functions until the future is done.
-
-        Call it in the main thread; signal handlers can run meanwhile.
-        """
+        """Run the requested functions in the main thread until the future is done. Signal handlers run meanwhile."""
         until.add_done_callback(lambda _: self._jobs.put(None))
         while True:
             try:

@@ -22,9 +22,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 
 from chaos.cluster.base import SHARED, Ability
 from chaos.errors import ScenarioError
-from chaos.fault.aim import GROUPS, NODE_OF, TARGETS, understood
+from chaos.fault.aim import GROUPS, NODE_OF, TARGETS, Moment, understood
 from chaos.fault.catalogue import API_SERVER, FAULTS
-from chaos.fault.moment import Moment
 from chaos.scenario.load import sentences
 from chaos.scenario.lookup import instead
 from chaos.scenario.source import read
@@ -59,10 +58,7 @@ class _Provider(_WrittenPart):
 
     @model_validator(mode="after")
     def can_be_called(self) -> "_Provider":
-        """Check that the function exists and takes these arguments, and that it is no coroutine.
-
-        chaostoolkit would never run a coroutine.
-        """
+        """Check that the function exists, takes these arguments and is no coroutine, which would never run."""
         needed = {"process": "path", "http": "url"}.get(self.type)
         if needed and needed not in (self.model_extra or {}):
             raise ValueError(f"a provider of type {self.type} needs {needed}")
@@ -130,10 +126,7 @@ class _Provider(_WrittenPart):
 
 
 def _check_target(target: str) -> None:
-    """Raise ValueError for a misspelt word.
-
-    A member's name contains a digit or a hyphen; any other word must be known.
-    """
+    """Raise ValueError for a misspelt word. A member's name has a digit or a hyphen; other words must be known."""
     target = target.removeprefix(NODE_OF)
     words = {**TARGETS, **GROUPS}
     if understood(target) in words:

@@ -28,11 +28,8 @@ from chaos.record.events import (
 
 
 async def inject(scene: Scene, name: str, targets: Sequence[Member], arguments: dict[str, Any]) -> Effect:
-    """Apply the fault `name`, and return its effect.
-
-    Returns once the effect is proved, or the wait for its proof is over.
-
-    How to undo a lasting fault is written down before it is requested.
+    """Apply the fault `name`, and return its effect. Returns once the effect is proved, or the wait for its proof is
+    over. How to undo a lasting fault is written down before it is requested.
     """
     write, fault = scene.events.write, FAULTS[name]
     if fault.lasting:
@@ -79,9 +76,8 @@ def gave_up(scene: Scene, name: str, arguments: dict[str, Any], why: str) -> Non
 
 
 async def heal(scene: Scene) -> None:
-    """Undo every fault that is held. Safe at any time: the cluster is asked even if `held` is empty.
-
-    If the request cannot be recorded, the faults are undone all the same, and then the error is raised.
+    """Undo every fault that is held. Safe at any time: the cluster is asked even if `held` is empty. If the request
+    cannot be recorded, the faults are undone all the same, and then the error is raised.
     """
     healed = tuple(scene.held)
     try:
@@ -95,10 +91,7 @@ async def heal(scene: Scene) -> None:
 
 
 async def _undo(scene: Scene) -> str:
-    """Have the cluster undo everything, and return the proof.
-
-    Raises FaultError with the commands to undo it by hand.
-    """
+    """Have the cluster undo everything, and return the proof. A FaultError has the commands to do it by hand."""
     try:
         evidence = await scene.cluster.heal()
     except HarnessError as error:

@@ -1,6 +1,6 @@
 """What is told while a trial runs, and when a failover counts as over."""
 
-from chaos.experiment.seen import Seen
+from chaos.experiment.observed import Seen
 from chaos.progress import Message
 from chaos.record.events import Event
 from tests.saying import event

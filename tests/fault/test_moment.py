@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from chaos.fault.moment import Moment, published
+from chaos.fault.aim import Moment, published
 
 
 @pytest.mark.parametrize(
