@@ -53,9 +53,8 @@ GOOD = "good"
 
 
 class Transport:
-    """Reads what the agent has recorded since the last call, and removes each file once it is complete.
-
-    A file of events is complete when there is a later one, and a file of rows when there are two later ones.
+    """Reads what the agent has recorded since the last call, and removes each file once it is complete. A file of
+    events is complete when there is a later one, and a file of rows when there are two later ones.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -74,9 +73,8 @@ class Transport:
                 del self._tails[path]
 
     def rows(self, *, to_the_end: bool = False) -> Iterator[tuple[bytes, Row]]:
-        """Yield each row whose outcome is known, in bytes and as a row.
-
-        With `to_the_end`, also yield the rows that never had an outcome.
+        """Yield each row whose outcome is known, in bytes and as a row. With `to_the_end`, also yield the rows that
+        never had an outcome.
         """
         files = sorted((self._directory / OPS).glob("*.rows"), key=_age)
         for path in files:
@@ -135,9 +133,8 @@ KEYS: dict[type[Event], tuple[str, ...]] = {
 
 
 def about_whom(stamped: Stamped[Event]) -> tuple[object, ...]:
-    """Return what lasting state an event describes, and of whom, or an empty tuple for any other event.
-
-    A later event with the same result replaces it.
+    """Return what lasting state an event describes, and of whom, or an empty tuple for any other event. A later event
+    with the same result replaces it.
     """
     about, *fields = KEYS.get(type(stamped.event), ("",))
     whom = [getattr(stamped.event, field) for field in fields] or [stamped.domain]

@@ -136,9 +136,8 @@ async def look_around(asked: GuestWish) -> Around:
 
 
 async def _sentinels(asked: GuestWish) -> tuple[list[SentinelView], list[str]]:
-    """Return what each answering Sentinel knows, in the user's order, and a remark on each other one.
-
-    Raises MistakeError if no Sentinel answers.
+    """Return what each answering Sentinel knows, in the user's order, and a remark on each other one. Raises
+    MistakeError if no Sentinel answers.
     """
     told = await asyncio.gather(*(sentinel_at(asked, one) for one in asked.sentinels), return_exceptions=True)
     views = [one for one in told if isinstance(one, SentinelView)]
@@ -316,9 +315,8 @@ async def too_full_now(asked: GuestWish, told: Sequence[str]) -> str:
 
 
 async def _refused(asked: GuestWish, address: str) -> str:
-    """Return why this user may not write to an address, or an empty string.
-
-    A Redis that refuses every write just now is the system's state and no mistake of the user.
+    """Return why this user may not write to an address, or an empty string. A Redis that refuses every write just now
+    is the system's state and no mistake of the user.
     """
     try:
         async with _talking(asked, address) as redis:

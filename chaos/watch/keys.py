@@ -70,7 +70,6 @@ class Keys:
 
     async def remove(self, load: Load, *, all_of_them: bool = False) -> str:
         """Remove the keys that no entry can need any more. Return why that failed, or an empty string if it did not.
-
         The keys that cannot be removed now are tried again at the next call, or expire by their TTL.
         """
         upto = {client: seq + 1 for client, seq in self.sent.items()} if all_of_them else self._recent.gone
@@ -91,9 +90,8 @@ class Keys:
         return ""
 
     def _masters(self) -> list[str]:
-        """Return the master that a majority of the Sentinels names, or else every master that one names.
-
-        Without Sentinels, return the Service.
+        """Return the master that a majority of the Sentinels names, or else every master that one names. Without
+        Sentinels, return the Service.
         """
         told = [one.address for one in self._recent.state(SentinelAddress) if isinstance(one, SentinelAddress)]
         addresses = [canonical(one) for one in told if one]

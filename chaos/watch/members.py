@@ -29,9 +29,8 @@ async def members_of(asked: GuestWish, views: Sequence[SentinelView], redis: Seq
 
 
 async def _member(asked: GuestWish, kind: MemberKind, address: str, given: str | None = None) -> Member:
-    """Return a member by the address that Sentinel tells, connected to where that is reached from here.
-
-    A Sentinel is connected to at the address that the user has `given` if it does not answer at the other.
+    """Return a member by the address that Sentinel tells, connected to where that is reached from here. A Sentinel is
+    connected to at the address that the user has `given` if it does not answer at the other.
     """
     reached = asked.reached(address)
     if given and canonical(reached) != canonical(asked.reached(given)) and not await _answers(reached):

@@ -40,10 +40,9 @@ from chaos.trial.steps import DEADLINES_S
 from chaos.until import until
 from chaos.watch.entries import MINUTE_NS, Entry, Minutes, Recent, Transport
 from chaos.watch.guest import Around, GuestWish, too_full_now
-from chaos.watch.judged import JUDGED_S, judged_apart
 from chaos.watch.keys import Keys
 from chaos.watch.members import look_again
-from chaos.watch.processes import COMMAND_LOG, RunningMeters, UserCommand
+from chaos.watch.processes import COMMAND_LOG, JUDGED_S, RunningMeters, UserCommand, judged_apart
 from chaos.watch.trouble import Trouble
 from chaos.watch.written import Described, client_specs, origin
 
@@ -67,7 +66,7 @@ AFTER_COMMAND_S = 10.0
 """How many seconds after a command's end and down-after-milliseconds its consequences may still begin."""
 REACH_NS = 2_000_000_000
 """Trouble that begins within this time after the end of a command counts as its consequence."""
-STARTED_S, STOPPED_S, ENDED_S = 60.0, 20.0, 30.0
+STARTED_S, STOPPED_S = 60.0, 20.0
 FOR_EVER_S = 10 * 365 * 86400.0
 RECOVERY_S = 180.0
 """How many seconds after its end a command's outage is waited for."""
@@ -121,7 +120,17 @@ class Watching:
 
     async def run(self) -> None:
         self._write_campaign()
-        agent = RunningMeters(self.directory, self._spec())
+        spec = AgentSpec(
+            trial=self.directory.name,
+            clients=tuple(self._clients),
+            load=self._load,
+            members=self._members,
+            names=tuple(sorted({one for spec in self._clients for one in (spec.address, *spec.others)})),
+            limit_s=FOR_EVER_S,
+            maps=dict(self._asked.maps),
+            roll_s=ROLL_S,
+        )
+        agent = RunningMeters(self.directory, spec)
         self._host(MembersKnown(members=[one.as_json() for one in self._members]))
         try:
             await self._warm_up(agent)
@@ -138,18 +147,6 @@ class Watching:
             await self._leave(agent)
 
     # The agent.
-
-    def _spec(self) -> AgentSpec:
-        return AgentSpec(
-            trial=self.directory.name,
-            clients=tuple(self._clients),
-            load=self._load,
-            members=self._members,
-            names=tuple(sorted({one for spec in self._clients for one in (spec.address, *spec.others)})),
-            limit_s=FOR_EVER_S,
-            maps=dict(self._asked.maps),
-            roll_s=ROLL_S,
-        )
 
     async def _started_with(self, agent: RunningMeters, deadline_s: float) -> None:
         """Start the clients, or start them anew, and wait until the agent reports that they run."""
@@ -265,9 +262,8 @@ class Watching:
         self._take(Stamped(event=event, domain=HOST, at_ns=stamp, since_ns=since_ns))
 
     async def _look_again(self, agent: RunningMeters) -> None:
-        """Follow the members as they come and go, and stop if a Redis becomes too full for our keys.
-
-        A Redis has to be too full at two looks, since a replica that is synchronised holds more for a moment.
+        """Follow the members as they come and go, and stop if a Redis becomes too full for our keys. A Redis has to be
+        too full at two looks, since a replica that is synchronised holds more for a moment.
         """
         members = await look_again(self._asked, self._members)
         if members != self._members:
@@ -288,12 +284,15 @@ class Watching:
         entry, first_ns = self._entry, since.since_ns or since.at_ns
         if entry is None:
             self._open(first_ns)
-        elif entry.waits and self._is_by_command(first_ns):
-            entry.waits, entry.of_command = False, True
         elif entry.waits:
-            entry.close()
-            shutil.rmtree(entry.directory)
-            self._open(first_ns)
+            assert self._command is not None
+            end_ns = self._command.end_ns
+            if end_ns is None or first_ns <= end_ns + REACH_NS:
+                entry.waits, entry.of_command = False, True
+            else:
+                entry.close()
+                shutil.rmtree(entry.directory)
+                self._open(first_ns)
 
     def _open(self, first_ns: int, *, waits: bool = False) -> None:
         begin_ns = max(first_ns - round(LEAD_S * 1e9), self._calm_since_ns)
@@ -301,12 +300,6 @@ class Watching:
         self._entry = Entry(self.directory / f"trial-{number:03d}", number, begin_ns, waits=waits)
         self._entry.begin(self._recent, self._transport.header)
         self._write_manifest(self._entry)
-
-    def _is_by_command(self, first_ns: int) -> bool:
-        """Return whether the command counts as the cause of trouble: it began while the command ran, or just after."""
-        command = self._command
-        assert command is not None
-        return command.end_ns is None or first_ns <= command.end_ns + REACH_NS
 
     async def _close(self, why: str) -> None:
         """Read the keys back, write the events that set the entry's t = 0, close the entry, and say what it was."""

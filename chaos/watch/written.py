@@ -99,9 +99,8 @@ TITLES = {
 
 
 def origin(command: UserCommand | None, since: Stamped[Any] | None, begun_ns: int) -> list[Stamped[Event]]:
-    """Return the events that set t = 0 of an entry: the command, what was seen first, or the middle of a calm time.
-
-    The effect of a command lies between its begin and its end, and not after the first trouble that was seen.
+    """Return the events that set t = 0 of an entry: the command, what was seen first, or the middle of a calm time. The
+    effect of a command lies between its begin and its end, and not after the first trouble that was seen.
     """
     if command is not None:
         name, begin_ns, end_ns = "command", command.begin_ns, command.end_ns or mono_ns()

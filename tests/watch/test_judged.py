@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chaos.errors import HarnessError
-from chaos.watch.judged import judged_apart
+from chaos.watch.processes import judged_apart
 from tests.recordings import kill_master, write_trial
 
 
