@@ -41,21 +41,30 @@ LATE_S, WORK_BYTES = 0.05, 8 << 20
 Data = dict[str, Any]
 
 
-class ChangeTarget(Protocol):
-    """The target of a change."""
+class FaultTarget(Protocol):
+    """The target of a fault. The program that runs the executor implements it."""
 
-    def processes(self) -> list[int]: ...
+    @property
+    def id(self) -> str:
+        """The id of the target's container. It names the target in its leases."""
 
-    def network(self) -> int: ...
+    def processes(self) -> list[int]:
+        """Return the running processes of the target, its main process first. Raises FaultError if none runs."""
+
+    def successors(self) -> list[int]:
+        """Return the main processes that run in the target's pod now, even restarted ones. Empty if none runs."""
+
+    def memory(self) -> Path | None:
+        """Return the cgroup that limits the target's memory, or None if the target has no cgroup of its own."""
+
+    def network(self) -> int:
+        """Open the target's network namespace, for the caller to close. Raises FaultError if there is none."""
 
 
 class KindOfChange(Protocol):
-    """One kind of change.
+    """One kind of change. Its methods raise OSError if the kernel or a server refuses, or FaultError."""
 
-    Its methods raise OSError if the kernel or a server refuses, and FaultError with the reason.
-    """
-
-    def before(self, target: ChangeTarget, request: Data) -> Data:
+    def before(self, target: FaultTarget, request: Data) -> Data:
         """Return the data that `undo` needs. Called before anything is changed."""
 
     def make(self, request: Data, undo: Data) -> None:
@@ -91,7 +100,7 @@ def _at(request: Data) -> Data:
 class CommandChange:
     """One command is sent to a server, and another one undoes it. The host proves the effect, not `proof`."""
 
-    def before(self, _: ChangeTarget, request: Data) -> Data:
+    def before(self, _: FaultTarget, request: Data) -> Data:
         return {"at": _at(request), "command": request["undo"]}
 
     def make(self, request: Data, undo: Data) -> None:
@@ -103,10 +112,7 @@ class CommandChange:
         return True, "it was made"
 
     def undo(self, undo: Data) -> None:
-        """Send the command that undoes the change. Raises OSError if the server refuses it.
-
-        If the server is gone, nothing has to be undone.
-        """
+        """Send the command that undoes the change, unless the server is gone. Raises OSError if it is refused."""
         command = undo["command"]
         try:
             reply = talk(undo["at"], *command)
@@ -123,7 +129,7 @@ class CommandChange:
 class SettingChange(CommandChange):
     """A setting of a server is changed by CONFIG SET."""
 
-    def before(self, _: ChangeTarget, request: Data) -> Data:
+    def before(self, _: FaultTarget, request: Data) -> Data:
         said = talk(request, "CONFIG", "GET", request["name"])
         if not isinstance(said, list) or len(said) != 2:  # a name and its value
             raise FaultError(f"CONFIG GET {request['name']} was answered {said}: there is no such setting")
@@ -144,9 +150,8 @@ class SettingChange(CommandChange):
 
 
 def confined(name: str, pid: int) -> Data:
-    """Make a cgroup for a process, and return its path, the path of the process's present cgroup, and the pid.
-
-    The process is not moved yet.
+    """Make a cgroup for a process, and return its path, the path of the process's present cgroup, and the pid. The
+    process is not moved yet.
     """
     top = reach.controller(name)
     if top is None:
@@ -171,7 +176,7 @@ def released(undo: Data) -> None:
 class CoreChange:
     """A process gets only a share of one core, through a cgroup of its own."""
 
-    def before(self, target: ChangeTarget, _: Data) -> Data:
+    def before(self, target: FaultTarget, _: Data) -> Data:
         return confined("cpu", target.processes()[0])
 
     def make(self, request: Data, undo: Data) -> None:
@@ -202,7 +207,7 @@ class CoreChange:
 class FilesChange:
     """The files of a process cannot grow beyond a limit, as on a full disk. A master then cannot write its AOF."""
 
-    def before(self, target: ChangeTarget, _: Data) -> Data:
+    def before(self, target: FaultTarget, _: Data) -> Data:
         pid = target.processes()[0]
         status = (reach.PROC / str(pid) / "status").read_text().splitlines()
         ignored = next(line for line in status if line.startswith("SigIgn:")).split()[1]
@@ -235,12 +240,9 @@ def _born(pid: int) -> str:
 
 
 class LinkChange:
-    """The network link of a target is slow: it has a low bandwidth or a delay.
+    """The network link of a target has a low bandwidth or a delay. The host proves the effect, not `proof`."""
 
-    The host proves the effect, not `proof`.
-    """
-
-    def before(self, target: ChangeTarget, _: Data) -> Data:
+    def before(self, target: FaultTarget, _: Data) -> Data:
         namespace = target.network()
         try:
             return {"namespace": os.fstat(namespace).st_ino}

@@ -42,11 +42,11 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from chaos.access import Accesses
 from chaos.agent import reach
-from chaos.agent.changes import CHANGES, killed_for_memory
+from chaos.agent.changes import CHANGES, FaultTarget, killed_for_memory
 from chaos.agent.flow import Flow
 from chaos.agent.lease import Hold, Leases, Term
 from chaos.clock import mono_ns, reading
@@ -72,29 +72,6 @@ WATCH_S = 0.25
 
 Request = dict[str, Any]
 Answer = dict[str, Any]
-
-
-class FaultTarget(Protocol):
-    """The target of a fault. The program that runs the executor implements it."""
-
-    @property
-    def id(self) -> str:
-        """The id of the target's container. It names the target in its leases."""
-
-    def processes(self) -> list[int]:
-        """Return the running processes of the target, its main process first. Raises FaultError if none runs."""
-
-    def successors(self) -> list[int]:
-        """Return the main processes that run in the target's pod now, even restarted ones. Empty if none runs."""
-
-    def memory(self) -> Path | None:
-        """Return the cgroup that limits the target's memory, or None if the target has no cgroup of its own."""
-
-    def network(self) -> int:
-        """Open the target's network namespace.
-
-        The caller closes the descriptor. Raises FaultError if the target has none.
-        """
 
 
 class Faults:
@@ -157,10 +134,7 @@ class Faults:
         _or_say(partial(self.leases.heal, "the helper was started again"))
 
     async def watch(self) -> None:
-        """Undo overdue faults, without end.
-
-        A fault that cannot be undone stays held and is tried again at the next look.
-        """
+        """Undo overdue faults, without end. One that cannot be undone is tried again at the next look."""
         while True:
             _or_say(self.leases.expire)
             await asyncio.sleep(WATCH_S)
@@ -214,10 +188,7 @@ class Faults:
             return {"before_ns": before_ns, "after_ns": mono_ns(), "reply": str(reply)}
 
     async def _sleep(self, request: Request) -> Answer:
-        """Send DEBUG SLEEP over one connection and a PING over another.
-
-        A refusal of DEBUG would come within QUIET_S.
-        """
+        """Send DEBUG SLEEP over one connection, and a PING over another. A refusal comes within QUIET_S."""
         async with self._connected(request) as asking, self._connected(request) as sleeping:
             before_ns = mono_ns()
             asked = [asyncio.create_task(sleeping.call("DEBUG", "SLEEP", str(request["seconds"])))]
@@ -297,10 +268,7 @@ class Faults:
 
     @asynccontextmanager
     async def _connected(self, request: Request) -> AsyncIterator[Resp]:
-        """Open a new connection to the target.
-
-        Raises FaultError if the target is gone, or if connecting or talking to it fails.
-        """
+        """Open a new connection to the target. Raises FaultError if the target is gone or talking to it fails."""
         name, address = self._find(request).id[:12], (request["address"], int(request["port"]))
         access = Accesses.from_environment().of(MemberKind(request["kind"]))
         try:
@@ -332,10 +300,8 @@ class Faults:
         return {**self.leases.status(), **reading()}
 
     def _open_table(self, target: FaultTarget) -> int:
-        """Open our nftables table in the target's network namespace, and return the namespace's inode.
-
-        The table stays open until the cut is undone, so the cut can be undone even if the container is restarted
-        meanwhile.
+        """Open our nftables table in the target's network namespace, and return the namespace's inode. The table stays
+        open until the cut is undone, so the cut can be undone even if the container is restarted meanwhile.
         """
         descriptor = target.network()
         try:
@@ -358,10 +324,7 @@ class Faults:
         self._paused.pop(target.id, None)
 
     def _undo_left(self, hold: Hold) -> None:
-        """Undo one fault of the previous executor.
-
-        A cut is already gone if no process is left in its network namespace.
-        """
+        """Undo one fault of the previous executor. A cut is gone once no process is in its network namespace."""
         if hold.what in CHANGES:
             CHANGES[hold.what].undo(json.loads(hold.undo))
             return

@@ -68,9 +68,8 @@ class Flow:
         return cls()
 
     async def pinged(self, within_s: float = ANSWER_S) -> float | None:
-        """Return how many seconds one PING took, or None if it was not answered within `within_s`.
-
-        If the previous PING was not answered yet, wait for its answer instead of sending another.
+        """Return how many seconds one PING took, or None if it was not answered within `within_s`. If the previous PING
+        was not answered yet, wait for its answer instead of sending another.
         """
         if self._streams is None:
             return None
@@ -122,10 +121,7 @@ class Flow:
 
 
 def _socket_in(namespace: int, family: int) -> socket.socket:
-    """Return a socket that belongs to the network namespace.
-
-    Call it in a thread of its own, which changes its namespace.
-    """
+    """Return a socket of the network namespace. Call it in a thread of its own, which it moves there."""
     setns(namespace, CLONE_NEWNET)
     made = socket.socket(family, socket.SOCK_STREAM)
     made.setblocking(False)

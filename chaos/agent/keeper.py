@@ -51,10 +51,7 @@ def main() -> None:
 
 
 def idle() -> None:
-    """Wait for SIGTERM or SIGINT.
-
-    The signals are blocked first, because the kernel drops them for process 1 of a container.
-    """
+    """Wait for SIGTERM or SIGINT. They are blocked first, because the kernel drops them for a container's process 1."""
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     signal.sigwait(ends)
@@ -131,10 +128,7 @@ def put(directory: Path, request: Line) -> Line:
 
 
 def is_carried(path: str) -> bool:
-    """Return whether a relative path is a file of a recording.
-
-    The agent may write no other file into a trial's directory.
-    """
+    """Return whether a path is a file of a recording. The agent may write no other into a trial's directory."""
     parts = PurePosixPath(path).parts
     if len(parts) == 1:
         return parts[0].endswith(".log")
@@ -161,9 +155,8 @@ class Mirror:
         return {"do": "pull", "have": dict(self._have)}
 
     def accept(self, response: Line) -> int:
-        """Write the bytes of an answer and return how many they are.
-
-        Raises RecordingError if the answer is an error, or if its files are no part of a recording.
+        """Write the bytes of an answer and return how many they are. Raises RecordingError if the answer is an error,
+        or if its files are no part of a recording.
         """
         if "error" in response:
             raise RecordingError(f"the agent's files cannot be read: {response['error']}")
@@ -182,7 +175,10 @@ class Mirror:
             out.seek(offset)
             out.write(data)
         self._have[path] = offset + len(data)
-        self._settle(path, offset, data)
+        if not path.endswith(ROWS):  # from where on this file is to be fetched again
+            self._settled[path] = offset + len(data)
+        elif self._settled.get(path, 0) == offset:
+            self._settled[path] = offset + settled(data)
         return len(data)
 
     def _check(self, path: str, offset: int, data: bytes) -> None:
@@ -193,13 +189,6 @@ class Mirror:
             raise RecordingError(f"the agent's {path} shrank: {expected} bytes were copied, {offset} are left")
         if path.endswith(ROWS) and offset == 0 and data[: len(MAGIC)] != MAGIC:
             raise RecordingError(f"the agent's {path} does not begin as a file of operations does")
-
-    def _settle(self, path: str, offset: int, data: bytes) -> None:
-        """Remember how far this file is complete, so that it is fetched only from there on."""
-        if not path.endswith(ROWS):
-            self._settled[path] = offset + len(data)
-        elif self._settled.get(path, 0) == offset:
-            self._settled[path] = offset + settled(data)
 
 
 if __name__ == "__main__":

@@ -81,10 +81,7 @@ class Helper:
         return {**identity(), **reading()}
 
     async def _login(self, request: Request) -> Answer:
-        """Store the user names, passwords and certificates from the host.
-
-        This pod may not read the system's Secrets itself.
-        """
+        """Store the logins and certificates from the host. This pod may not read the system's Secrets itself."""
         folder = Path(tempfile.mkdtemp(dir=MEMORY))
         for name, text in request["files"].items():
             (folder / name).write_text(text)
@@ -105,9 +102,8 @@ class Helper:
 
 
 async def serve(directory: Path) -> None:
-    """Answer requests until SIGTERM, then undo every fault.
-
-    The socket is created only after the faults that a crashed helper left behind are undone.
+    """Answer requests until SIGTERM, then undo every fault. The socket is created only after the faults that a crashed
+    helper left behind are undone.
     """
     helper = Helper(directory)
     helper.faults.take_over()

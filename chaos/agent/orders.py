@@ -37,18 +37,14 @@ class AgentSpec:
     @classmethod
     def loads(cls, text: str) -> Self:
         data = json.loads(text)
-        return cls(
-            trial=data["trial"],
-            clients=tuple(ClientSpec.from_json(item) for item in data["clients"]),
-            load=Load.from_json(data["load"]),
-            members=tuple(Member.from_json(item) for item in data["members"]),
-            names=tuple(data["names"]),
-            limit_s=data["limit_s"],
-            hosts=data["hosts"],
-            settings=tuple(map(tuple, data["settings"])),
-            maps=data["maps"],
-            roll_s=data["roll_s"],
-        )
+        typed = {
+            "clients": tuple(map(ClientSpec.from_json, data["clients"])),
+            "load": Load.from_json(data["load"]),
+            "members": tuple(map(Member.from_json, data["members"])),
+            "names": tuple(data["names"]),
+            "settings": tuple(map(tuple, data["settings"])),
+        }
+        return cls(**data | typed)
 
 
 MEMBERS = "control/members.json"

@@ -61,9 +61,8 @@ def of_pod(uid: str) -> list[dict[str, str | int]]:
 
 
 def memory_cgroup(container: str) -> Path | None:
-    """Return the cgroup that limits a container's memory, or None if it has none.
-
-    The search uses the root directory of the node's process 1, because a pod sees only its own cgroup.
+    """Return the cgroup that limits a container's memory, or None if it has none. The search uses the root directory of
+    the node's process 1, because a pod sees only its own cgroup.
     """
     tops = (PROC / "1/root" / one for one in ("sys/fs/cgroup/memory", "sys/fs/cgroup"))
     top = next(top for top in (*tops, CGROUPS / "memory", CGROUPS) if os.access(top, os.R_OK))
@@ -92,19 +91,13 @@ def no_cgroup(name: str) -> str:
 
 
 def network_namespace(pid: int) -> int:
-    """Open the network namespace of a process.
-
-    The caller closes the descriptor; the namespace exists at least until then.
-    """
+    """Open the network namespace of a process, which exists at least until the caller closes the descriptor."""
     return os.open(PROC / str(pid) / "ns" / "net", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def namespace_by_inode(inode: int) -> int | None:
-    """Open the network namespace with this inode, through a process that is in it.
-
-    Return None if there is no such process.
-
-    Namespaces that we may not open are skipped, because we cannot have cut them.
+    """Open the network namespace with this inode, through a process that is in it. Return None if there is no such
+    process. Namespaces that we may not open are skipped, because we cannot have cut them.
     """
     for pid in _pids():
         try:
@@ -118,10 +111,7 @@ def namespace_by_inode(inode: int) -> int | None:
 
 
 async def stop_or_continue(pids: list[int], number: signal.Signals, within_s: float) -> None:
-    """Send SIGSTOP or SIGCONT, and wait until every thread shows the effect.
-
-    Raises FaultError if that takes longer than `within_s`.
-    """
+    """Send SIGSTOP or SIGCONT, and wait until every thread shows it. Raises FaultError after `within_s`."""
     for pid in pids:
         signal_one(pid, number)
 
@@ -194,10 +184,7 @@ def _stops(pid: int) -> Iterator[bool]:
 
 
 def _state(stat: str) -> str:
-    """Return the state letter, such as R, S or T, from the text of a `stat` file.
-
-    Return an empty string for an empty file.
-    """
+    """Return the state letter, such as R, S or T, from the text of a `stat` file; empty for an empty file."""
     return stat.rpartition(")")[2].strip()[:1]
 
 
@@ -208,10 +195,7 @@ def _pids() -> Iterator[int]:
 
 
 def _cgroup(pid: int, words: tuple[str, ...]) -> str:
-    """Return the last part of the first cgroup path that contains one of `words`.
-
-    Version 1 has one path per controller.
-    """
+    """Return the last part of the first cgroup path that has one of `words`. Version 1 has a path per controller."""
     paths = _read(pid, "cgroup").splitlines()
     return next((path.rpartition("/")[2] for path in paths if any(word in path for word in words)), "")
 

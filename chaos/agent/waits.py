@@ -70,9 +70,8 @@ class WaitsForACore:
                 self._say(Stamped(event=waited, domain=HOST, at_ns=self._looked_ns, since_ns=began_ns))
 
     def _waited_ns(self, pid: int) -> int | None:
-        """Return how long a process has waited since it began, or None if it has ended.
-
-        This runs ten times a second for each process, and pathlib would take most of that time.
+        """Return how long a process has waited since it began, or None if it has ended. This runs ten times a second
+        for each process, and pathlib would take most of that time.
         """
         try:
             file = os.open(f"{self._proc}/{pid}/schedstat", os.O_RDONLY)
