@@ -21,15 +21,11 @@ from chaos.suites import SUITES, asked
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListedPlace:
-    """A place with its abilities. `missing` is why nothing can be played there now, or empty."""
+    """A place with the abilities that it lacks. `missing` is why nothing can be played there now, or empty."""
 
     name: str
     cannot: Mapping[Ability, str]
     missing: str = ""
-
-    @property
-    def can(self) -> frozenset[Ability]:
-        return frozenset(Ability) - self.cannot.keys()
 
 
 def kind_with(scenario: Scenario) -> ListedPlace:

@@ -36,12 +36,11 @@ from tests.fake_world import World
 
 
 class FakeCluster:
-    name, kind = "in memory", "fake"
-    cannot: dict[Ability, str] = {}  # noqa: RUF012  # nothing is put into it
+    name = "in memory"
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.can = able(world.script)
+        self.cannot = lacking(world.script)
 
     async def members(self) -> Members:
         return self.world.members()
@@ -117,20 +116,19 @@ class FakeCluster:
         return FakeAgent(self.world, spec)
 
 
-def able(script: str) -> frozenset[Ability]:
-    return frozenset(Ability) - ({Ability.CUT} if script == "cannot-cut" else set())
+def lacking(script: str) -> dict[Ability, str]:
+    return {Ability.CUT: ""} if script == "cannot-cut" else {}
 
 
 class FakePlatform:
     """`script` goes to the cluster of every trial; what the campaign asked of the platform is in `asked`."""
 
     kind, name = "fake", "in memory"
-    cannot: dict[Ability, str] = {}  # noqa: RUF012  # nothing is put into it
 
     def __init__(self, script: str, tell: Tells) -> None:
         self.script = script
         self._tell = tell
-        self.can = able(script)
+        self.cannot = lacking(script)
         self.asked: list[str] = []
         self.reached_ns: list[int] = []
         """When it was asked how to reach the system: once for the campaign, and as each trial begins."""

@@ -49,7 +49,8 @@ class RigAgent:
 
 
 class RigCluster:
-    name, kind, can = "loopback", "rig", frozenset({Ability.KILL, Ability.DELETE, Ability.PAUSE})
+    name = "loopback"
+    cannot = dict.fromkeys(frozenset(Ability) - {Ability.KILL, Ability.DELETE, Ability.PAUSE}, "")
 
     def __init__(self, rig: Rig, directory: Path) -> None:
         self.rig = rig

@@ -9,20 +9,33 @@ from typing import Protocol, Self
 
 from chaos.agent.orders import AgentSpec
 from chaos.clock import HOST, mono_ns
-from chaos.model import Member, Way
+from chaos.model import Member, MemberKind, Way
 from chaos.progress import Tells
-from chaos.record.events import Event, Stamped
+from chaos.record.events import Event, Pod, Stamped
 from chaos.undo import Undo
 
 Members = dict[str, Member]
 """Maps the name of each present member to the member."""
 
 
-class Ability(StrEnum):
-    """An ability of a cluster.
+def member_of(said: Pod, *, port: int, domain: str, numbered: bool) -> Member:
+    """Return the member that a `pod` event describes. If it is `numbered`, its name ends with its ordinal."""
+    number = said.name.rpartition("-")[2]
+    return Member(
+        name=said.name,
+        kind=MemberKind(said.component),
+        address=said.ip or "",
+        port=port,
+        node=said.node or "",
+        domain=domain,
+        uid=said.uid,
+        container=said.container,
+        ordinal=int(number) if numbered and number.isdigit() else None,
+    )
 
-    If an experiment needs one that the cluster lacks, it is refused before anything is deployed.
-    """
+
+class Ability(StrEnum):
+    """An ability of a cluster. An experiment that needs one that the cluster lacks is refused before a deploy."""
 
     KILL = "kill"
     PAUSE = "pause"
@@ -48,10 +61,7 @@ SHARED = frozenset({Ability.NODE, Ability.ENGINE, Ability.SCALE})
 
 
 class Stop(StrEnum):
-    """How a member is stopped.
-
-    The effect of DELETE is the request itself; the effect of a signal is seen at the process.
-    """
+    """How a member is stopped. The effect of DELETE is the request; that of a signal is seen at the process."""
 
     KILL = "kill"
     """SIGKILL to the process. The pod stays, as after an OOM kill."""
@@ -143,28 +153,22 @@ class Cluster(Protocol):
     """One running system. Its methods may be called at any time within the context that made it."""
 
     name: str
-    kind: str
-    can: frozenset[Ability]
     cannot: Mapping[Ability, str]
-    """Why each ability that is not in `can` is missing."""
+    """The abilities that it lacks, each with the reason."""
 
     async def members(self) -> Members: ...
 
     async def stop(self, member: Member, how: Stop) -> Effect: ...
 
     async def api_server(self) -> tuple[str, ...]:
-        """Return the addresses at which pods reach the Kubernetes API server.
-
-        On local there are none, because the operator talks to the API over pipes.
+        """Return the addresses at which pods reach the Kubernetes API server. On local there are none, because the
+        operator talks to the API over pipes.
         """
 
     async def resume(self, member: Member) -> None: ...
 
     async def probe(self, cut: Partition) -> None:
-        """Open the connection that will prove this cut.
-
-        If a partition has several cuts, call this for all before the first cut.
-        """
+        """Open the connection that will prove this cut. Call it for all cuts of a partition before the first."""
 
     async def cut(self, cut: Partition) -> Effect:
         """Cut one member's network. The new cut replaces an earlier one of that member."""
@@ -179,10 +183,7 @@ class Cluster(Protocol):
         """Send one command. `evidence` is the reply, even an error. The effect of the command is not checked."""
 
     async def heal(self) -> str:
-        """Undo every fault of this harness, and return the proof in words.
-
-        It may be called at any time and repeatedly.
-        """
+        """Undo every fault of this harness, and return the proof in words. It may be called at any time."""
 
     def undoing(self, fault: str, target: Member | None) -> Undo:
         """Return how another process can undo this fault, in case this process dies before it heals."""
@@ -191,10 +192,7 @@ class Cluster(Protocol):
         """Store these undos on the cluster, in place of the earlier list. On local nothing is stored."""
 
     def events(self) -> AsyncIterator[Stamped[Event]]:
-        """Yield the platform's events about pods, endpoints and logs, and its gaps.
-
-        Log lines go to files in the trial's `logs/`.
-        """
+        """Yield the platform's events, and its gaps. Log lines go to files in the trial's `logs/`."""
 
     async def launch(self, spec: AgentSpec) -> RunningAgent: ...
 
@@ -214,10 +212,8 @@ deletes the file."""
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlatformOptions:
-    """A campaign's options for its platform.
-
-    If `keep` is set, the platform leaves what it made in place. `tell` shows a message. `made` records how to remove
-    what the platform makes.
+    """A campaign's options for its platform. If `keep` is set, the platform leaves what it made in place. `tell` shows
+    a message. `made` records how to remove what the platform makes.
     """
 
     keep: bool
@@ -227,26 +223,23 @@ class PlatformOptions:
 
 
 class Able(Protocol):
-    """A cluster, or a platform that is up, with its abilities."""
+    """A cluster, or a platform that is up, with the abilities that it lacks."""
 
     @property
     def name(self) -> str: ...
 
     @property
-    def can(self) -> frozenset[Ability]: ...
-
-    @property
     def cannot(self) -> Mapping[Ability, str]:
-        """Return why each ability that is not in `can` is missing."""
+        """Return the abilities that it lacks, each with the reason."""
 
 
 def refusal(experiment: str, needs: frozenset[Ability], able: Able) -> str:
     """Return a sentence on why an experiment cannot be played there, or an empty string if it can."""
-    missing = needs - able.can
+    missing = needs & able.cannot.keys()
     if not missing:
         return ""
     said = f"{experiment} needs {', '.join(sorted(missing))}, which {able.name} cannot do"
-    why = dict.fromkeys(able.cannot[one] for one in sorted(missing) if one in able.cannot)
+    why = dict.fromkeys(able.cannot[one] for one in sorted(missing) if able.cannot[one])
     return f"{said}: {'; '.join(why)}" if why else said
 
 
@@ -266,11 +259,8 @@ class Platform(Able, Protocol):
     ) -> None: ...
 
     async def deploy(self, *, fresh: bool = False, nth: int = 0) -> None:
-        """Deploy the scenario's system; with `fresh`, remove the present one first.
-
-        The system need not be healthy on return.
-
-        If several systems run side by side, `nth` chooses the system of `scenario.beside(nth)`.
+        """Deploy the scenario's system; with `fresh`, remove the present one first. The system need not be healthy on
+        return. If several systems run side by side, `nth` chooses the system of `scenario.beside(nth)`.
         """
 
     def ref(self) -> dict[str, str]:

@@ -50,10 +50,7 @@ class Executor(ABC):
     async def stop(self, member: Member, how: Stop) -> Effect:
         """Stop a member. The answer proves the effect unless its `seen` is false."""
         term = {"lease_s": LEASE_S, "longest_s": PAUSE_S} if how is Stop.PAUSE else {}
-        answer = await self.ask(how.value, **_named(member), **term)
-        now_ns = mono_ns()
-        confirmed_ns = now_ns if answer.get("seen", True) else None
-        return self._effect(answer, accepted_ns=now_ns, confirmed_ns=confirmed_ns, evidence=answer["evidence"])
+        return self._seen(await self.ask(how.value, **_named(member), **term))
 
     async def resume(self, member: Member) -> None:
         """Resume a paused member. Returns once none of its threads is stopped."""
@@ -77,9 +74,8 @@ class Executor(ABC):
         seen = f"no packet {between} was dropped"
 
         async def bitten() -> bool:
-            """Return whether the cut has dropped a packet and, if it has `probes`, the probe shows it.
-
-            The probe shows a cut if its PING is not answered, and a lossy link if its PING is answered late.
+            """Return whether the cut has dropped a packet and, if it has `probes`, the probe shows it. The probe shows
+            a cut if its PING is not answered, and a lossy link if its PING is answered late.
             """
             nonlocal seen
             said = await self.ask("dropped", **_named(cut.member))
@@ -101,10 +97,7 @@ class Executor(ABC):
     async def afflict(self, member: Member, do: str, **how: object) -> Effect:
         """Make the fault that the executor calls `do`. The answer says whether its effect was seen."""
         term = {"lease_s": LEASE_S, **({"longest_s": PAUSE_S} if "longest_s" not in how else {})}
-        answer = await self.ask(do, **_named(member), **_reached(member), **term, **how)
-        now_ns = mono_ns()
-        confirmed_ns = now_ns if answer["seen"] else None
-        return self._effect(answer, accepted_ns=now_ns, confirmed_ns=confirmed_ns, evidence=answer["evidence"])
+        return self._seen(await self.ask(do, **_named(member), **_reached(member), **term, **how))
 
     async def tell(self, member: Member, *command: str) -> Effect:
         """Send one command. `evidence` is the reply, and `confirmed_ns` is None."""
@@ -137,6 +130,12 @@ class Executor(ABC):
             undone = FaultUndone(what=one["what"], because=one["because"])
             stamps = {"at_ns": one["after_ns"], "since_ns": one["before_ns"]}
             self._put(Stamped(event=undone, domain=self.domain, **stamps))
+
+    def _seen(self, answer: Answer) -> Effect:
+        """Return the effect that an answer tells. It is proved unless `seen` is false."""
+        now_ns = mono_ns()
+        confirmed_ns = now_ns if answer.get("seen", True) else None
+        return self._effect(answer, accepted_ns=now_ns, confirmed_ns=confirmed_ns, evidence=answer["evidence"])
 
     def _effect(self, answer: Answer, *, accepted_ns: int, confirmed_ns: int | None, evidence: str) -> Effect:
         return Effect(

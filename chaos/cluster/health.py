@@ -135,9 +135,8 @@ def master(facts: Facts) -> Member | None:
 
 
 def to_audit(facts: Facts) -> list[Member]:
-    """Return the master that a majority of all Sentinels names, or every master if there is no such one.
-
-    A Redis that Sentinels name counts only if it says itself that it is master.
+    """Return the master that a majority of all Sentinels names, or every master if there is no such one. A Redis that
+    Sentinels name counts only if it says itself that it is master.
     """
     found, sentinels = masters(facts), facts.of(MemberKind.SENTINEL)
     for one in found:
@@ -339,11 +338,8 @@ def _down(flags: str) -> str:
 
 
 def last_words(lines: Iterable[str]) -> str:
-    """Return the last lines of a log in one sentence, without time stamps.
-
-    A line that repeats is given once, with a count.
-
-    For example: `its log ends: "getent: not found" (23 times)`.
+    """Return the last lines of a log in one sentence, without time stamps. A line that repeats is given once, with a
+    count. For example: `its log ends: "getent: not found" (23 times)`.
     """
     said = [(text, len(list(same))) for text, same in groupby(_STAMP.sub("", line).strip() for line in lines) if text]
     if not said:

@@ -38,10 +38,7 @@ async def engine() -> str:
 
 
 async def memory(meminfo: Path = MEMINFO) -> str:
-    """Check that there is enough free memory for the nodes.
-
-    A cluster of this checkout that is up has its memory already.
-    """
+    """Check that there is enough free memory for the nodes, or that the cluster of this checkout is up."""
     ours = Kind(name_of(checkout(Path.cwd())))
     if shutil.which("kind") and await ours.exists():
         return f"memory: cluster {ours.name} is up and has what it needs"
@@ -74,9 +71,8 @@ async def kind_faults() -> str:
 
 
 async def kind_cannot() -> dict[Ability, str]:
-    """Return the abilities that kind lacks, with the reasons.
-
-    The kernel's reasons are known only if the cluster of this checkout is up, since a node is asked.
+    """Return the abilities that kind lacks, with the reasons. The kernel's reasons are known only if the cluster of
+    this checkout is up, since a node is asked.
     """
     ours = Kind(name_of(checkout(Path.cwd())))
     up = shutil.which("kind") and await ours.exists()

@@ -1,6 +1,7 @@
 """A cluster that does nothing and remembers what it was asked for, with members, facts and a scene for faults."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from chaos.cluster.base import Ability, Disturbance, Effect, Partition, Stop
@@ -53,7 +54,8 @@ EFFECT = Effect(
 class Remembers:
     """A cluster that does nothing and remembers what it was asked for."""
 
-    name, kind, can = "remembers", "fake", frozenset(Ability)
+    name = "remembers"
+    cannot: Mapping[Ability, str] = MappingProxyType({})
 
     def __init__(self, effect: Effect = EFFECT, error: Exception | None = None) -> None:
         self.effect = effect

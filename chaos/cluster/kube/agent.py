@@ -161,7 +161,8 @@ class KubeAgent:
 
     async def put(self, path: str, text: str) -> None:
         """Write a control file. If the stream breaks meanwhile, the file is written again, which is harmless."""
-        answer = await self._ask({"do": "put", "path": path, "data": text})
+        async with self._turn:
+            answer = await self._exchange({"do": "put", "path": path, "data": text})
         if "error" in answer:
             raise SetupError(f"the agent did not take {path}: {answer['error']}")
 
@@ -177,7 +178,7 @@ class KubeAgent:
         try:
             if self._failure is None:
                 await self.put(QUIT, "{}")
-                await until(self._ended, within_s=END_S, because="the agent does not end", every_s=0.2)
+                await until(self._terminated, within_s=END_S, because="the agent does not end", every_s=0.2)
                 await self._pull()
                 await self._compare_clocks()
         finally:
@@ -216,10 +217,6 @@ class KubeAgent:
                 self._mirror.accept(await self._exchange(self._mirror.request()))
                 if self._mirror.complete:
                     return
-
-    async def _ask(self, request: Answer) -> Answer:
-        async with self._turn:
-            return await self._exchange(request)
 
     async def _exchange(self, request: Answer) -> Answer:
         """Send one request. If the stream breaks, open it again and repeat the request, for at most `BACK_S`."""
@@ -260,20 +257,15 @@ class KubeAgent:
                 self._put(event)
 
     async def _look(self) -> None:
-        """Raise SetupError if the agent's process or pod is gone.
-
-        If the API server does not answer, nothing is known.
-        """
+        """Raise SetupError if the agent's process or pod is gone, as far as the API server answers."""
         try:
             ended = await self._terminated()
         except ApiError:
             return
         if ended is not None:
             await self._pull()
-            raise SetupError(f"the agent ended by itself: {_described(ended)}")
-
-    async def _ended(self) -> bool:
-        return await self._terminated() is not None
+            words = [str(ended.get("reason", "")), f"exit code {ended['exitCode']}" if "exitCode" in ended else ""]
+            raise SetupError(f"the agent ended by itself: {', '.join(filter(None, words)) or 'nobody says why'}")
 
     async def _terminated(self) -> Object | None:
         """Return how the agent's container ended, or None while it runs."""
@@ -318,8 +310,3 @@ async def launch(api: Api, manifests: tuple[Object, Object], directory: Path, pu
         await agent.remove()
         raise
     return agent
-
-
-def _described(ended: Object) -> str:
-    words = [str(ended.get("reason", "")), f"exit code {ended['exitCode']}" if "exitCode" in ended else ""]
-    return ", ".join(word for word in words if word) or "nobody says why"

@@ -35,17 +35,13 @@ MEMBERS_S = 10.0
 
 
 class KubeCluster:
-    """One system on Kubernetes, as the worker of a trial uses it.
-
-    Use it from one event loop. Events from the watch threads are handed over to that loop.
+    """One system on Kubernetes, as the worker of a trial uses it. Use it from one event loop. Events from the watch
+    threads are handed over to that loop.
     """
-
-    kind = "kube"
 
     def __init__(self, api: Api, scenario: Scenario, directory: Path, ref: Mapping[str, str]) -> None:
         self.name = ref["name"]
         self.cannot = {Ability(one): why for one, why in json.loads(ref["cannot"]).items()}
-        self.can = frozenset(Ability) - self.cannot.keys()
         self._api = api
         self._kube = scenario.system.on_kube
         self._image = ref["agent_image"]
@@ -133,10 +129,7 @@ class KubeCluster:
         return await helper.afflict(member, do, **how)
 
     async def disturb(self, member: Member, how: Disturbance) -> Effect:
-        """Disturb a node.
-
-        If it will fall silent, its helper is removed first, since it could not be reached to heal later.
-        """
+        """Disturb a node. The helper of one that will fall silent is removed first: it could not heal later."""
         if how in (Disturbance.STOP_NODE, Disturbance.STOP_KUBELET):
             helper, self._silent[member.node] = self._helpers.pop(member.node), mono_ns()
             await helper.close()
@@ -165,7 +158,11 @@ class KubeCluster:
     async def launch(self, spec: AgentSpec) -> KubeAgent:
         """Start the agent on a node without a Redis, if there is one."""
         name = f"failover-agent-{secrets.token_hex(3)}"
-        bare = placed(agent_pod(name, spec, self._kube, self._image), await self._free_node())
+        busy: dict[str, set[MemberKind]] = {}
+        for member in self._watcher.members().values():
+            busy.setdefault(member.node, set()).add(member.kind)
+        ready = [node for node in await self._api.items("/api/v1/nodes") if is_ready(node)]
+        bare = placed(agent_pod(name, spec, self._kube, self._image), free_node(ready, busy))
         pod = carried(bare, self._run.name, **{TRIAL: str(self._directory.absolute())})
         configuration = carried(agent_configuration(name, spec, self._kube.namespace), self._run.name)
         agent = await launch(self._api, (configuration, pod), self._directory, self._put)
@@ -173,10 +170,7 @@ class KubeCluster:
         return agent
 
     async def _helper(self, node: str) -> NodeHelper:
-        """Return the helper of a node.
-
-        Start one if the node has none. Raises FaultError for a node that this run stopped.
-        """
+        """Return the helper of a node, started if there is none. Raises FaultError if this run stopped the node."""
         if node in self._silent:
             raise FaultError(f"{node} was stopped by this run, and nothing can be done there until that is healed")
         if node not in self._helpers:
@@ -196,10 +190,7 @@ class KubeCluster:
             helper.watched = [member for member in members if member.node == node]
 
     async def _start_late(self, node: str, since_ns: int) -> None:
-        """Start the helper of a node that has had none since `since_ns`.
-
-        Waits there were not seen meanwhile, which is a gap.
-        """
+        """Start a node's helper. That waits were not seen there since `since_ns` becomes a gap."""
         try:
             await self._helper(node)
             text = "its helper was started when a member had come to it"
@@ -207,13 +198,6 @@ class KubeCluster:
             text = str(error)
         gap = Gap(source=f"waits on {node}", text=text)
         self._put(Stamped(event=gap, domain=HOST, at_ns=mono_ns(), since_ns=since_ns))
-
-    async def _free_node(self) -> str | None:
-        busy: dict[str, set[MemberKind]] = {}
-        for member in self._watcher.members().values():
-            busy.setdefault(member.node, set()).add(member.kind)
-        nodes = [node for node in await self._api.items("/api/v1/nodes") if is_ready(node)]
-        return free_node(nodes, busy)
 
     def _put(self, stamped: Stamped[Event]) -> None:
         """Take an event, from any thread."""

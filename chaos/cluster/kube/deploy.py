@@ -7,7 +7,7 @@ create has one label, so that a later run finds what a killed run left.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -38,11 +38,19 @@ TAIL_LINES = 20
 
 
 def objects(folder: Path, manifests: Iterable[str]) -> list[Object]:
-    """Return every object in these files and folders, in their order.
-
-    Raises ScenarioError for a document that is no object.
-    """
-    found = [one for path in _files(folder, manifests) for one in _documents(path)]
+    """Return every object in these files and folders, in their order. Raises ScenarioError for a wrong one."""
+    found = []
+    for name in manifests:
+        path = folder / name
+        if not path.exists():
+            raise ScenarioError(f"{path}: no such file or folder, and the scenario names it in system.kube.manifests")
+        for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
+            for one in documents(file):
+                if one is None:
+                    continue
+                if not isinstance(one, dict) or not {"apiVersion", "kind", "metadata"} <= one.keys():
+                    raise ScenarioError(f"{file}: a document needs apiVersion, kind and metadata")
+                found.append(one)
     return sorted(found, key=lambda one: FIRST.get(one["kind"], len(FIRST)))
 
 
@@ -77,39 +85,21 @@ def moved(found: list[Object], written: str, to: str) -> list[Object]:
 
 def described(found: Iterable[Object]) -> str:
     """Return a description for the user: programs with their version, and custom resources with their namespace."""
-    return ", ".join(words for one in found for words in _words(one))
+    words = []
+    for one in found:
+        name = one["metadata"]["name"]
+        if is_custom(one):
+            words.append(f"{one['kind']} {one['metadata'].get('namespace', '')}/{name}")
+        elif one["kind"] in {"Deployment", "StatefulSet"}:
+            image = one["spec"]["template"]["spec"]["containers"][0]["image"]
+            words.append(f"{name} {image.rpartition(':')[2]}")
+    return ", ".join(words)
 
 
 def is_custom(one: Object) -> bool:
     """Return whether a CRD defines the object's kind: its API group has a domain that is not Kubernetes's own."""
     group = one["apiVersion"].rpartition("/")[0]
     return "." in group and not group.endswith(".k8s.io")
-
-
-def _files(folder: Path, manifests: Iterable[str]) -> Iterator[Path]:
-    for name in manifests:
-        path = folder / name
-        if not path.exists():
-            raise ScenarioError(f"{path}: no such file or folder, and the scenario names it in system.kube.manifests")
-        yield from sorted(path.glob("*.yaml")) if path.is_dir() else [path]
-
-
-def _documents(path: Path) -> Iterator[Object]:
-    for one in documents(path):
-        if one is None:
-            continue
-        if not isinstance(one, dict) or not {"apiVersion", "kind", "metadata"} <= one.keys():
-            raise ScenarioError(f"{path}: a document needs apiVersion, kind and metadata")
-        yield one
-
-
-def _words(one: Object) -> Iterator[str]:
-    name = one["metadata"]["name"]
-    if is_custom(one):
-        yield f"{one['kind']} {one['metadata'].get('namespace', '')}/{name}"
-    elif one["kind"] in {"Deployment", "StatefulSet"}:
-        image = one["spec"]["template"]["spec"]["containers"][0]["image"]
-        yield f"{name} {image.rpartition(':')[2]}"
 
 
 class Deployment:
@@ -159,10 +149,7 @@ class Deployment:
         await self._release_volumes()
 
     async def _served(self, one: Object) -> str | None:
-        """Return the path of an object, or None if its kind is not served yet.
-
-        A kind is not served until a moment after its CRD was applied.
-        """
+        """Return the path of an object, or None if its kind is not served yet, as just after its CRD was applied."""
         try:
             return await self._api.path_of(one, self._kube.namespace)
         except ApiError as error:
@@ -198,11 +185,8 @@ class Deployment:
                     raise
 
     async def _empty(self, volume: Object) -> None:
-        """Delete the content of a volume that is a folder of a node, with a pod there.
-
-        Other volumes are left to their driver.
-
-        Raises SetupError if that fails, because the deployed system would not be fresh.
+        """Delete the content of a volume that is a folder of a node, with a pod there. Other volumes are left to their
+        driver. Raises SetupError if that fails, because the deployed system would not be fresh.
         """
         name, spec = volume["metadata"]["name"], volume["spec"]
         folder = (spec.get("hostPath") or spec.get("local") or {}).get("path")
@@ -328,10 +312,7 @@ class Readiness:
 
 
 async def log_tail(api: Api, namespace: str, pod: Object) -> list[str]:
-    """Return the last log lines of a pod's container, or of its previous one while it waits.
-
-    Empty if there is no log.
-    """
+    """Return the last log lines of a pod's container, or of its previous one while it waits, if there is a log."""
     path = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}/log"
     before = {"previous": "true"} if waiting_reasons(pod) else {}
     try:
@@ -400,10 +381,7 @@ async def remove_ours(api: Api, namespaces: Iterable[str], selector: str = OURS)
 
 
 async def wait_running(api: Api, namespace: str, name: str) -> Object:
-    """Wait until all containers of a pod are Ready, and return the pod.
-
-    Raises SetupError with the reason if they are not.
-    """
+    """Wait until all containers of a pod are Ready, and return the pod. Raises SetupError with the reason."""
     path = f"/api/v1/namespaces/{namespace}/pods/{name}"
     seen: Object = {}
 

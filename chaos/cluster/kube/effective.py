@@ -6,12 +6,12 @@ the password stays in the container's environment. HAProxy's settings are read f
 
 import base64
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from chaos.cluster.kube.api import Api, Object
 from chaos.cluster.kube.found import ASKED, OF_SENTINEL, FoundSystem, number
-from chaos.cluster.kube.stream import LineStream, PodProgram
+from chaos.cluster.kube.stream import PodProgram, asked_once
 from chaos.errors import SetupError
 
 SAY_S = 10.0
@@ -48,9 +48,8 @@ def from_haproxy(system: FoundSystem, configmaps: Sequence[Object]) -> None:
 
 
 def asking(port: int, commands: Iterable[str], variable: str = "") -> list[str]:
-    """Return a command that asks a container's own server by redis-cli, and answers one request of a `LineStream`.
-
-    The password stays in the container's variable. The answer is in base64, because it has several lines.
+    """Return a command that asks a container's own server by redis-cli, and answers one request of a `LineStream`. The
+    password stays in the container's variable. The answer is in base64, because it has several lines.
     """
     login = f'REDISCLI_AUTH="${variable}" ' if variable else ""
     words = "\\n".join(commands)
@@ -68,22 +67,13 @@ async def read_settings(api: Api, system: FoundSystem) -> None:
             pod["namespace"], pod["name"], group.container["name"], asking(group.port, commands, login)
         )
         try:
-            said = await _said(api, program)
+            answer = await asked_once(api, program, {"do": "ask"}, SAY_S)
         except SetupError as error:
             why = str(error).rpartition(pod["name"])[2].lstrip(": ")  # without the command that was to be run
             system.remarks.append(f"The settings of {pod['name']} could not be asked for in its pod: {why}.")
             continue
+        said = base64.b64decode(answer["said"]).decode(errors="replace")
         (from_redis if group is system.redis else from_sentinel)(system, said)
-
-
-async def _said(api: Api, program: PodProgram) -> str:
-    stream = LineStream(api, program)
-    try:
-        await stream.open()
-        answer = await stream.ask({"do": "ask"}, SAY_S)
-    finally:
-        await stream.close()
-    return base64.b64decode(answer["said"]).decode(errors="replace")
 
 
 def from_redis(system: FoundSystem, said: str) -> None:
@@ -101,7 +91,7 @@ def from_sentinel(system: FoundSystem, said: str) -> None:
     """Take the reply to SENTINEL MASTERS: each name is on one line, and its value on the next."""
     lines = said.splitlines()
     masters: list[dict[str, str]] = []
-    for name, value in _pairs(lines):
+    for name, value in zip(lines[::2], lines[1::2], strict=False):
         if name == "name":
             masters.append({})
         if masters:
@@ -114,7 +104,3 @@ def from_sentinel(system: FoundSystem, said: str) -> None:
     system.master_name = one["name"]
     system.settings["sentinel"] = {name: int(one[name]) for name in OF_SENTINEL if name in one}
     system.said["sentinel"] = IN_EFFECT
-
-
-def _pairs(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
-    return zip(lines[::2], lines[1::2], strict=False)

@@ -33,9 +33,8 @@ class Silent(ApiError):
 
 
 class StreamedLines:
-    """An unending answer of the API server: a watch or a followed log. One thread reads it; another may end it.
-
-    Raises ApiError if the server refuses or breaks off, and Silent if nothing comes for `silent_s` seconds.
+    """An unending answer of the API server: a watch or a followed log. One thread reads it; another may end it. Raises
+    ApiError if the server refuses or breaks off, and Silent if nothing comes for `silent_s` seconds.
     """
 
     def __init__(self, api: client.ApiClient, path: str, silent_s: float, **query: str) -> None:
@@ -57,10 +56,7 @@ class StreamedLines:
             raise ApiError(f"{path}: {answer.status}: {text[:200]}", answer.status)
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield whole lines as they arrive, without line ends.
-
-        If the answer breaks off, an unfinished line is dropped.
-        """
+        """Yield whole lines as they arrive, without line ends. A line that breaks off is dropped."""
         rest = b""
         try:
             for chunk in self._response.stream(CHUNK, decode_content=False):
@@ -207,26 +203,19 @@ class Followed:
                 self.list()
             except ApiError as error:
                 self._broke(error)
-                self._ended.wait(RETRY_S)
-                self._listed_again()
-
-    def _listed_again(self) -> None:
-        """List again after a break, because no watch reports what happened meanwhile.
-
-        A failure is left to the next round.
-        """
-        try:
-            if not self._ended.is_set():
-                self.list()
-        except ApiError as error:
-            self._broke(error)
+                if not self._ended.wait(RETRY_S):
+                    self._list_or_break()  # no watch reports what happened meanwhile
 
     def _relist_for_ever(self) -> None:
         while not self._ended.wait(self._source.relist_s):
-            try:
-                self.list()
-            except ApiError as error:
-                self._broke(error)
+            self._list_or_break()
+
+    def _list_or_break(self) -> None:
+        """List everything. A failure is noted, and left to the next round."""
+        try:
+            self.list()
+        except ApiError as error:
+            self._broke(error)
 
     def _broke(self, error: ApiError) -> None:
         with self._lock:
@@ -234,10 +223,7 @@ class Followed:
                 self._broken, self._gap_ns = str(error), self._heard_ns
 
     def _mended(self) -> None:
-        """Write the gap that the first successful list after a break ends.
-
-        The gap begins when the server was last heard.
-        """
+        """Write the gap that this first list after a break ends. It began when the server was last heard."""
         if self._broken and not self._ended.is_set():
             gap = Gap(source=f"watch {self._source.name}", text=self._broken)
             self._put(Stamped(event=gap, domain=HOST, at_ns=mono_ns(), since_ns=self._gap_ns))

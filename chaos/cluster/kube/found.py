@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from chaos.cluster.kube.api import Api, ApiError, Object
+from chaos.cluster.kube.deploy import is_ready
 from chaos.errors import ScenarioError
 from chaos.model import MemberKind
 
@@ -246,7 +247,9 @@ def found(objects: NamespaceObjects, name: str = "") -> FoundSystem:
 
 
 def _operator(system: FoundSystem, objects: NamespaceObjects, there: Sequence[Object]) -> None:
-    labels, owners = labels_of(system.redis.pods[0]), _owner_kinds(system.redis.pods[0])
+    pod = system.redis.pods[0]
+    labels = labels_of(pod)
+    owners = [one.get("apiVersion", "") for one in pod["metadata"].get("ownerReferences") or []]
     if labels.get("app.kubernetes.io/part-of") == "redis-failover":
         name = labels.get("app.kubernetes.io/name", "")
         system.operator, system.by = "spotahome", f"the Spotahome redis-operator, as RedisFailover {name}"
@@ -263,10 +266,6 @@ def _operator(system: FoundSystem, objects: NamespaceObjects, there: Sequence[Ob
         system.by = f"the Helm chart {labels['helm.sh/chart']}, without an operator"
     else:
         system.by = f"no operator: a StatefulSet {owner_of(system.redis.pods[0])} that was written by hand"
-
-
-def _owner_kinds(pod: Object) -> list[str]:
-    return [one.get("apiVersion", "") for one in pod["metadata"].get("ownerReferences") or []]
 
 
 def _spotahome(system: FoundSystem, objects: NamespaceObjects, name: str) -> None:
@@ -297,11 +296,8 @@ def _operator_pods(system: FoundSystem, objects: NamespaceObjects, there: Sequen
     pods = [pod for pod in objects.elsewhere if runs(pod) and OPERATOR in kinds_of(pod)]
     spaces = sorted({str(pod["metadata"]["namespace"]) for pod in pods})
     if len(spaces) != 1:
-        seen = (
-            f"there are some in {', '.join(spaces)}"
-            if spaces
-            else "no pod of this cluster runs an image redis-operator"
-        )
+        none = "no pod of this cluster runs an image redis-operator"
+        seen = f"there are some in {', '.join(spaces)}" if spaces else none
         system.remarks.append(f"Which pods are the operator's is not known: {seen}.")
         return
     own = [pod for pod in objects.elsewhere if runs(pod) and pod["metadata"]["namespace"] == spaces[0]]
@@ -392,13 +388,9 @@ def _missing(system: FoundSystem) -> None:
         system.remarks.append(f"Service {way.service} leads to any Redis, and not to the master alone.")
     for group, what in ((system.redis, "Redis"), (system.sentinel, "Sentinel")):
         wanted = system.replicas + 1 if group is system.redis else system.sentinels
-        ready = sum(_is_ready(pod) for pod in group.pods)
+        ready = sum(is_ready(pod) for pod in group.pods)
         if ready < wanted:
             system.remarks.append(f"{ready} of {wanted} pods of {what} are Ready; the others are counted as wanted.")
-
-
-def _is_ready(pod: Object) -> bool:
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", []))
 
 
 def number(value: str) -> str | int:

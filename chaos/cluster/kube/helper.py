@@ -74,16 +74,17 @@ class NodeHelper(Executor):
         return found
 
     async def heal(self) -> str:
-        """Undo every fault on this node.
-
-        It may be repeated. Raises FaultError if the helper does not confirm within 5 s.
-        """
+        """Undo every fault on this node. May be repeated. Raises FaultError if that is not confirmed in 5 s."""
         try:
             async with asyncio.timeout(HEAL_S):
-                return await self._healed()
+                answer = await self._healed()
         except TimeoutError:
             text = f"the helper on {self.node} did not say within {HEAL_S:g} s that it healed"
             raise FaultError(f"{text}; its leases end by themselves within {LEASE_S:g} s") from None
+        if "error" in answer:
+            raise FaultError(f"the helper on {self.node}: {answer['error']}")
+        self.heard(answer)
+        return "; ".join(answer.get("proofs", []))
 
     async def close(self) -> None:
         """Remove the pod. The helper undoes every fault before it ends. Safe after a failed start."""
@@ -94,18 +95,13 @@ class NodeHelper(Executor):
             await self._stream.close()
         await self._api.delete(f"{self._path}/{self._program.pod}", GRACE_S)
 
-    async def _healed(self) -> str:
-        """Heal. A broken stream is opened again, because healing twice is harmless."""
+    async def _healed(self) -> Answer:
+        """Return the helper's answer. A broken stream is opened again, because healing twice is harmless."""
         while True:
             try:
-                answer = await (await self._open()).ask({"do": "heal"}, ASK_S)
+                return await (await self._open()).ask({"do": "heal"}, ASK_S)
             except StreamBroken:
                 await asyncio.sleep(0.2)
-                continue
-            if "error" in answer:
-                raise FaultError(f"the helper on {self.node}: {answer['error']}")
-            self.heard(answer)
-            return "; ".join(answer.get("proofs", []))
 
     async def _open(self) -> LineStream:
         """Return the stream, or a new one if it broke. Raises StreamBroken."""
@@ -124,7 +120,10 @@ class NodeHelper(Executor):
         """Renew the leases every second. A broken stream is opened again at the next renewal."""
         while True:
             try:
-                watch = [_watched(member) for member in self.watched]
+                watch = [  # all processes of an HAProxy count, because a child of its main process answers
+                    {"name": one.name, "container": one.container, "all": one.kind is MemberKind.PROXY}
+                    for one in self.watched
+                ]
                 request = {"do": self.renewal, "watch": watch, "seen_ns": self._waits_ns}
                 self._renewed(await (await self._open()).ask(request, ASK_S))
             except StreamBroken as error:
@@ -173,14 +172,6 @@ async def secret(api: Api, namespace: str, name: str, key: str) -> str:
         missing = f"it has no {key}" if found else "there is none"
         raise SetupError(f"the scenario names Secret {name} in {namespace}, and {missing}")
     return base64.b64decode(found["data"][key]).decode()
-
-
-def _watched(member: Member) -> dict[str, Any]:
-    """Return how a renewal names a member.
-
-    All processes of an HAProxy count, because a child of its main process answers.
-    """
-    return {"name": member.name, "container": member.container, "all": member.kind is MemberKind.PROXY}
 
 
 def pod_manifest(namespace: str, node: str, image: str) -> Object:

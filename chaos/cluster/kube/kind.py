@@ -50,9 +50,8 @@ CANNOT = {
 
 
 def lacking(scenario: Scenario) -> dict[Ability, str]:
-    """Return the abilities that this scenario's system lacks, with the reasons.
-
-    A declared setting is believed here, because it is read back from the servers before a trial.
+    """Return the abilities that this scenario's system lacks, with the reasons. A declared setting is believed here,
+    because it is read back from the servers before a trial.
     """
     redis, images = scenario.system.settings.redis, scenario.system.on_kube.images
     allowed = redis.get("enable-debug-command") == "yes" or any(map(_BEFORE_7.search, images))
@@ -155,10 +154,7 @@ class Kind:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the cluster for a campaign.
-
-        Raises SetupError if another run holds it, since the two would disturb each other.
-        """
+        """Hold the cluster for a campaign. Raises SetupError if another run holds it: they would disturb each other."""
         with (cache() / f"{self.name}.lock").open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -215,13 +211,13 @@ class Kind:
         return sorted((await run("kind", "get", "nodes", "--name", self.name, within_s=ASK_S)).split())
 
     async def load(self, images: Iterable[str], nodes: Iterable[str]) -> list[str]:
-        """Load images onto the nodes that lack them, and return the images that were loaded.
-
-        The engine first pulls the images that it lacks. Raises SetupError if one cannot be pulled.
+        """Load images onto the nodes that lack them, and return the images that were loaded. The engine first pulls the
+        images that it lacks. Raises SetupError if one cannot be pulled.
         """
         absent: dict[str, list[str]] = {}
         for node in nodes:
-            there = await self._images(node)
+            ctr = ["ctr", "--namespace", "k8s.io", "images", "list", "--quiet"]  # not every node image has crictl
+            there = (await run("docker", "exec", node, *ctr, within_s=ASK_S)).split()
             for image in images:
                 if full_name(image) not in there:
                     absent.setdefault(image, []).append(node)
@@ -233,10 +229,8 @@ class Kind:
         return list(absent)
 
     async def missing_queues(self, node: str) -> dict[Ability, str]:
-        """Return why slow links cannot be made, by ability, if the kernel of a node refuses a queueing discipline.
-
-        Each is tried in a temporary network namespace. If a node's image lacks the tools, nothing is reported as
-        missing.
+        """Return why slow links cannot be made, by ability, if the kernel of a node refuses a queueing discipline. Each
+        is tried in a temporary network namespace. If a node's image lacks the tools, nothing is reported as missing.
         """
         refused = {}
         for ability, queue in QUEUES.items():
@@ -244,11 +238,6 @@ class Kind:
             if not tried.ok and tried.last_line.startswith(TC_REFUSES):
                 refused[ability] = f"the kernel of the nodes has no {queue[0]} ({tried.last_line})"
         return refused
-
-    async def _images(self, node: str) -> set[str]:
-        """Return the images that containerd has on a node. ctr is asked, because not every node image has crictl."""
-        ctr = ["ctr", "--namespace", "k8s.io", "images", "list", "--quiet"]
-        return set((await run("docker", "exec", node, *ctr, within_s=ASK_S)).split())
 
     @property
     def _file(self) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from chaos.cluster.kube.deploy import NAMESPACE
 from chaos.cluster.kube.helper import COMPONENT, CONTAINER, GRACE_S, NODE_HELPER, TALK
 from chaos.cluster.kube.kind import Kind
 from chaos.cluster.kube.nodes import undone
-from chaos.cluster.kube.stream import LineStream, PodProgram, StreamBroken
+from chaos.cluster.kube.stream import LineStream, PodProgram, StreamBroken, asked_once
 from chaos.errors import FaultError, SetupError
 from chaos.model import Member
 from chaos.undo import FoundRun, RunAbout, Undo, found_runs
@@ -72,9 +72,8 @@ async def refuse_held(api: Api) -> None:
 
 
 async def heal(api: Api, undo: Undo) -> str:
-    """Carry out an undo and return its proof in words. It may be repeated.
-
-    The helpers of the run do it, or `chaos.cluster.kube.nodes` for a disturbed node.
+    """Carry out an undo and return its proof in words. It may be repeated. The helpers of the run do it, or
+    `chaos.cluster.kube.nodes` for a disturbed node.
     """
     if undo.executor == "nodes":
         return await undone(api, undo)
@@ -125,10 +124,7 @@ def _trials(run: FoundRun) -> set[str]:
 
 
 async def reached(run: FoundRun) -> Api | None:
-    """Connect to the cluster of a run.
-
-    Return None if the cluster no longer exists. Raises SetupError if it does not answer.
-    """
+    """Connect to the cluster of a run. Return None if it no longer exists. Raises SetupError if it is silent."""
     reach = run.about.reach
     if run.about.place == "kind" and not await Kind(run.about.cluster).exists():
         return None
@@ -159,12 +155,8 @@ async def _is_held(api: Api, run: str) -> bool:
 
 
 async def _asked(api: Api, helper: Object, request: Object) -> Object:
-    stream = LineStream(api, PodProgram(NAMESPACE, helper["metadata"]["name"], CONTAINER, TALK))
-    try:
-        await stream.open()
-        answer = await stream.ask(request, ASK_S)
-    finally:
-        await stream.close()
+    program = PodProgram(NAMESPACE, helper["metadata"]["name"], CONTAINER, TALK)
+    answer = await asked_once(api, program, request, ASK_S)
     if "error" in answer:
         raise FaultError(f"{helper['metadata']['name']}: {answer['error']}")
     return answer

@@ -81,18 +81,18 @@ class Nodes:
     held: list[Undo] = field(default_factory=list)
 
     async def disturb(self, member: Member, how: Disturbance, undo: Undo) -> Effect:
-        """Make the disturbance and wait for its proof.
-
-        Raises FaultError, before anything is changed, if it is not allowed.
-        """
-        does = {
-            Disturbance.CORDON: self._cordon,
-            Disturbance.DRAIN: self._drain,
-            Disturbance.STOP_NODE: self._stop_node,
-            Disturbance.STOP_KUBELET: self._stop_kubelet,
-            Disturbance.SCALE_AWAY: self._scale_away,
-        }
-        return await does[how](member, undo)
+        """Make the disturbance and wait for its proof. Raises FaultError if it is not allowed."""
+        match how:
+            case Disturbance.CORDON:
+                return await self._cordon(member, undo)
+            case Disturbance.DRAIN:
+                return await self._drain(member, undo)
+            case Disturbance.STOP_NODE:
+                return await self._silenced(member, undo, "kill", member.node)
+            case Disturbance.STOP_KUBELET:
+                return await self._silenced(member, undo, "exec", member.node, "sh", "-c", STOP)
+            case Disturbance.SCALE_AWAY:
+                return await self._scale_away(member, undo)
 
     async def heal(self) -> str:
         """Undo all disturbances, the latest first. Raises FaultError if some cannot be undone; these stay held."""
@@ -132,7 +132,11 @@ class Nodes:
         """
         there = await self.api.items("/api/v1/pods", fieldSelector=f"spec.nodeName={member.node}")
         leaving = [pod for pod in there if pod["spec"].get("nodeName") == member.node and is_evicted(pod)]
-        alone = [_name(pod) for pod in leaving if not _controller(pod) and not _is_over(pod)]
+        alone = [
+            _name(pod)
+            for pod in leaving
+            if not _controller(pod) and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
+        ]
         if alone:
             raise FaultError(f"kubectl would not drain {member.node}: nothing would bring back {', '.join(alone)}")
         if member.uid not in [pod["metadata"]["uid"] for pod in leaving]:
@@ -159,10 +163,7 @@ class Nodes:
         return await self._proved(effect, left, said, within_s=self.limits.leave, lacking=lacking)
 
     async def _evicted(self, pod: Object) -> Effect:
-        """Request the eviction of this pod until it is accepted, as kubectl does.
-
-        A pod that has replaced it is not evicted.
-        """
+        """Request the eviction of this very pod until it is accepted, as kubectl does."""
         meta, before_ns, refused = pod["metadata"], mono_ns(), ""
         body = {
             "apiVersion": "policy/v1",
@@ -188,15 +189,8 @@ class Nodes:
         await until(accepted, within_s=self.limits.evict, because=lambda: refused, every_s=AGAIN_S, error=FaultError)
         return Effect.of_request(before_ns)
 
-    async def _stop_node(self, member: Member, undo: Undo) -> Effect:
-        """Kill the container that is the node. The proof is that the node is not Ready."""
-        return await self._silenced(member, undo, "kill", member.node)
-
-    async def _stop_kubelet(self, member: Member, undo: Undo) -> Effect:
-        """Stop the kubelet with SIGSTOP. The node's pods keep running. The proof is that the node is not Ready."""
-        return await self._silenced(member, undo, "exec", member.node, "sh", "-c", STOP)
-
     async def _silenced(self, member: Member, undo: Undo, *words: str) -> Effect:
+        """Run this docker command, which stops a node or its kubelet. The proof is that the node is not Ready."""
         node = await _node(self.api, member.node)
         if CONTROL_PLANE in node["metadata"].get("labels", {}):
             raise FaultError(f"{member.node} has the control plane, without which nothing is seen any more")
@@ -258,9 +252,8 @@ async def undone(api: Api, undo: Undo, limits: NodeLimits = NodeLimits()) -> str
     node = asked["node"]
     if asked["do"] == "uncordon":
         return await _uncordoned(api, node, run_id, limits)
-    await run(
-        "docker", *(("start", node) if asked["do"] == "start" else ("exec", node, "sh", "-c", GO_ON)), within_s=ASK_S
-    )
+    words = ("start", node) if asked["do"] == "start" else ("exec", node, "sh", "-c", GO_ON)
+    await run("docker", *words, within_s=ASK_S)
 
     async def ready() -> bool:
         return is_ready(await _node(api, node))
@@ -315,10 +308,6 @@ def _controller(one: Object) -> str:
     """Return the name of the controller that would replace the object, or an empty string."""
     owners = one["metadata"].get("ownerReferences", [])
     return next((str(owner["name"]) for owner in owners if owner.get("controller")), "")
-
-
-def _is_over(pod: Object) -> bool:
-    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
 
 
 async def _is_there(api: Api, pod: Object) -> bool:

@@ -6,7 +6,6 @@ pods start.
 
 import asyncio
 import json
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +13,7 @@ from typing import Self
 
 from chaos.clock import mono_ns
 from chaos.cluster import here
-from chaos.cluster.base import Ability, PlatformOptions, Versions
+from chaos.cluster.base import PlatformOptions, Versions
 from chaos.cluster.kube.api import Api, ApiError, Object
 from chaos.cluster.kube.deploy import Deployment, Readiness, is_ready
 from chaos.cluster.kube.image import agent_image
@@ -41,7 +40,7 @@ class KindPlatform:
         for name, client in scenario.clients.items():
             if why := not_in_pods(client):
                 raise ScenarioError(f"clients.{name}: {why}")
-        self._cannot = lacking(scenario)
+        self.cannot = lacking(scenario)
         self._scenario = scenario
         self._folder = folder
         self._keep = options.keep
@@ -59,14 +58,6 @@ class KindPlatform:
     @property
     def name(self) -> str:
         return self._kind.name
-
-    @property
-    def can(self) -> frozenset[Ability]:
-        return frozenset(Ability) - self._cannot.keys()
-
-    @property
-    def cannot(self) -> Mapping[Ability, str]:
-        return self._cannot
 
     async def __aenter__(self) -> Self:
         await here.require(self.kind)
@@ -102,12 +93,11 @@ class KindPlatform:
     def ref(self) -> dict[str, str]:
         return {
             "module": "chaos.cluster.kube.cluster",
-            "kind": self.kind,
             "name": self.name,
             "kubeconfig": str(self._kind.kubeconfig),
             "context": self._kind.context,
             "agent_image": self._image,
-            "cannot": json.dumps(self._cannot),
+            "cannot": json.dumps(self.cannot),
         }
 
     def versions(self) -> Versions:
@@ -121,7 +111,7 @@ class KindPlatform:
             self._api = self._held.enter_context(Api(self._kind.kubeconfig, self._kind.context))
             await until(self._all_ready, within_s=NODES_S, because=lambda: self._unready)
             await refuse_held(self._api)
-            self._cannot |= await self._kind.missing_queues(self._names[0])
+            self.cannot |= await self._kind.missing_queues(self._names[0])
             self._step("cluster", f"{self.name}  {len(self._nodes)} nodes ready", begun_ns)
             begun_ns = mono_ns()
             brought = await self._kind.load(self._scenario.system.on_kube.images, self._names)
@@ -174,20 +164,17 @@ class KindPlatform:
     async def _read_versions(self) -> Versions:
         images = [*self._scenario.system.on_kube.images, self._image]
         ids = [await run("docker", "image", "inspect", "--format", "{{.Id}}", one, within_s=ASK_S) for one in images]
-        info = self._nodes[0]["status"]["nodeInfo"]
+        info, image_of = self._nodes[0]["status"]["nodeInfo"], ("docker", "inspect", "--format", "{{.Config.Image}}")
         platform = {
             "kubernetes": info["kubeletVersion"],
             "kind": (await run("kind", "version", "--quiet", within_s=ASK_S)).strip(),
             "docker": (await run("docker", "version", "--format", "{{.Server.Version}}", within_s=ASK_S)).strip(),
-            "node image": await self._node_image(),
+            "node image": (await run(*image_of, self._names[0], within_s=ASK_S)).strip(),
             "kernel": info["kernelVersion"],
             "container runtime": info["containerRuntimeVersion"],
             "nodes": str(len(self._nodes)),
         }
         return Versions(platform=platform, images={name: one.strip() for name, one in zip(images, ids, strict=True)})
-
-    async def _node_image(self) -> str:
-        return (await run("docker", "inspect", "--format", "{{.Config.Image}}", self._names[0], within_s=ASK_S)).strip()
 
     async def _leave(self) -> None:
         """Remove the cluster if this run made it, and then release the lock."""

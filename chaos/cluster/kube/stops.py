@@ -39,9 +39,8 @@ class Pods:
     latest: Callable[[str], Pod | None]
 
     async def crash(self, member: Member, helper: Killer, within_s: float = PROOF_S) -> Effect:
-        """Send SIGKILL to the process, and delete the pod before the kubelet restarts the process in place.
-
-        The proof is that the process and the pod are gone and no container of the pod was started again.
+        """Send SIGKILL to the process, and delete the pod before the kubelet restarts the process in place. The proof
+        is that the process and the pod are gone and no container of the pod was started again.
         """
         before, restarts = await _containers(helper, member), self._restarts(member)
         await self._open_connection(member)
@@ -74,10 +73,7 @@ class Pods:
     async def run_out_of_memory(
         self, member: Member, helper: Killer, how: Mapping[str, object], within_s: float = REASON_S
     ) -> Effect:
-        """Cause an OOM kill.
-
-        The proof is the kernel's count or, if it is gone with the container, the container's reason.
-        """
+        """Cause an OOM kill. The proof is the kernel's count or, if that is gone, the container's reason."""
         restarts = self._restarts(member)
         effect = await helper.afflict(member, "oom", **how)
         if effect.confirmed_ns is not None:
@@ -96,10 +92,7 @@ class Pods:
         return replace(effect, confirmed_ns=mono_ns(), evidence=evidence)
 
     async def _open_connection(self, member: Member) -> None:
-        """Open a connection beforehand.
-
-        A handshake would widen the effect, or give the kubelet time to restart the process.
-        """
+        """Open a connection beforehand, since a handshake would give the kubelet time to restart the process."""
         await self.api.get(self._path(member))
 
     async def _request_deletion(self, member: Member, grace_s: int | None = None) -> Object:

@@ -132,10 +132,7 @@ class LineStream:
             raise StreamBroken(f"{self._spoken()} broke off: {_first_line(error)}") from error
 
     def _line(self, socket: _Socket, limit_s: float) -> Answer:
-        """Return the next answer.
-
-        Raises TimeoutError, or ConnectionError with the last words of a program that has ended.
-        """
+        """Return the next answer. Raises TimeoutError, or ConnectionError with the last words of the program."""
         line = socket.readline_stdout(timeout=max(0.0, limit_s - time.monotonic()))
         if not line and not socket.is_open():
             # If a program ends right after its answer, the library does not return that line from the closed stream.
@@ -159,10 +156,19 @@ class LineStream:
         return f"{' '.join(self._program.command)} in pod {self._program.pod}"
 
 
-async def clock_offset(stream: LineStream, domain: str, within_s: float = 2.0) -> list[Stamped[Event]]:
-    """Compare the program's clock with the host's. Return an event on the clock, and one on its offset.
+async def asked_once(api: Api, program: PodProgram, request: dict[str, Any], within_s: float) -> Answer:
+    """Run the program for one request, and return its answer. Raises StreamBroken."""
+    stream = LineStream(api, program)
+    try:
+        await stream.open()
+        return await stream.ask(request, within_s)
+    finally:
+        await stream.close()
 
-    The offset is the most precise one of a few round trips. If both programs share one clock, the first event says so.
+
+async def clock_offset(stream: LineStream, domain: str, within_s: float = 2.0) -> list[Stamped[Event]]:
+    """Compare the program's clock with the host's. Return an event on the clock, and one on its offset. The offset is
+    the most precise one of a few round trips. If both programs share one clock, the first event says so.
     """
     best: Stamped[ClockOffset] | None = None
     for _ in range(CLOCK_ROUNDS):

@@ -3,28 +3,47 @@
 Nothing is judged here. The analysis decides what matters, and `chaos.cluster.health` whether the system is healthy.
 """
 
-import re
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from chaos.clock import HOST, node_domain
-from chaos.cluster.base import Members
-from chaos.cluster.kube.api import Api, Object
-from chaos.cluster.kube.follow import Collection, Followed, ObjectChange
-from chaos.cluster.kube.podlog import Origin, PodLog
-from chaos.model import Member, MemberKind
-from chaos.record.events import EndpointEntry, Endpoints, Event, Pod, ServiceKnown, Stamped
+from kubernetes import client
+
+from chaos.clock import HOST, mono_ns, node_domain
+from chaos.cluster.base import Members, member_of
+from chaos.cluster.kube.api import Api, ApiError, Object
+from chaos.cluster.kube.follow import Collection, Followed, ObjectChange, Silent, StreamedLines
+from chaos.model import MemberKind
+from chaos.record.events import (
+    EndpointEntry,
+    Endpoints,
+    Event,
+    Gap,
+    LogClosed,
+    LogOpened,
+    Pod,
+    ServiceKnown,
+    Stamped,
+)
 from chaos.record.layout import LOGS
 from chaos.scenario.places import KubeSystem
 from chaos.scenario.scenario import Scenario
 
-ORDINAL = re.compile(r"-(\d+)$")
 SERVICE_NAME = "kubernetes.io/service-name"
 SLICES_S, PODS_S = 0.25, 0.5
 """How often a list confirms that nothing changed. This bounds the error of when a Service or a label moved."""
+SILENT_S = 60.0
+"""After this many seconds without a line, the log is opened again where it stopped. Many logs are silent for longer."""
+REST_S = 5.0
+RETRY_S = 0.5
+BEFORE_S = 1
+"""How many seconds of the past are read from a container that ran before we came."""
+NOT_THERE = frozenset({400, 404})
+"""The API's status codes for a container that has not started, or whose log is gone with its pod."""
+
+
+Put = Callable[[Stamped[Event]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +57,127 @@ class Component:
     port: int = 0
 
 
+class PodLog:
+    """Writes the log of one pod's container to a file, in a thread, over restarts and breaks, until the pod is gone.
+
+    The kubelet's time stamp, on the node's clock, stays at the start of each line. Lines are not parsed.
+    """
+
+    def __init__(self, api: client.ApiClient, component: Component, pod: Pod, directory: Path, put: Put) -> None:
+        self._api = api
+        self._component = component
+        self._pod = pod
+        self._path = directory / f"{component.kind}-{pod.name}-{pod.uid[:8]}.log"
+        self._put = put
+        self._stamp = b""
+        self._since: dict[str, str] = {}
+        self._restarts = self._followed = 0
+        self._broken, self._broken_ns = "", 0
+        self._changed = threading.Event()
+        self._last = self._stopped = False
+        self._lines: StreamedLines | None = None
+        self._thread = threading.Thread(target=self._run, name=f"log-{pod.name}", daemon=True)
+
+    def start(self, *, restarts: int, ran_before: bool) -> None:
+        self._restarts = self._followed = restarts
+        if ran_before:
+            self._since = {"sinceSeconds": str(BEFORE_S)}
+        self._thread.start()
+
+    def restarted(self, restarts: int) -> None:
+        """Note the restart count that the watch reports. If it has grown, the pod has a new container."""
+        if restarts > self._restarts:
+            self._restarts = restarts
+            self._changed.set()
+
+    def gone(self) -> None:
+        """Note that the pod was deleted. Its container may still be writing, so the stream is left to end by itself."""
+        self._last = True
+        self._changed.set()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self.gone()
+        lines = self._lines
+        if lines is not None:
+            lines.end()
+        self._thread.join(REST_S)
+
+    def _run(self) -> None:
+        self._say(LogOpened)
+        with self._path.open("ab", buffering=0) as file:
+            while self._round(file.write) or not self._last:
+                self._changed.wait(RETRY_S)
+                self._changed.clear()
+        if self._broken:
+            self._mended()
+        self._say(LogClosed)
+
+    def _round(self, write: Callable[[bytes], object]) -> bool:
+        """Follow the log until the stream ends. Return whether lines may still come although the pod is gone."""
+        try:
+            self._follow(write)
+        except Silent:
+            return True
+        except ApiError as error:
+            if error.status not in NOT_THERE and not self._broken:
+                self._broken, self._broken_ns = str(error), mono_ns()
+            return False
+        if self._broken:
+            self._mended()
+        return False
+
+    def _follow(self, write: Callable[[bytes], object]) -> None:
+        """Read the rest of the previous container's log, if the container was restarted, and then the present one's."""
+        if self._followed < self._restarts:
+            self._followed, self._since = self._restarts, {}
+            try:
+                self._copy(write, REST_S, {"previous": "true"})
+            except ApiError as error:
+                if error.status not in NOT_THERE:
+                    raise
+        self._copy(write, SILENT_S, {"follow": "true"})
+
+    def _copy(self, write: Callable[[bytes], object], silent_s: float, how: dict[str, str]) -> None:
+        """Append the lines that are later than the last one in the file."""
+        component, known = self._component, self._stamp
+        since = {"sinceTime": known.decode()} if known else self._since
+        path = f"/api/v1/namespaces/{component.namespace}/pods/{self._pod.name}/log"
+        with StreamedLines(
+            self._api, path, silent_s, container=component.container, timestamps="true", **how, **since
+        ) as lines:
+            self._lines = lines
+            if self._stopped:
+                return
+            for line in lines:
+                stamp = line.partition(b" ")[0]
+                if stamp > known:
+                    write(line + b"\n")
+                    self._stamp = stamp
+
+    def _say(self, kind: type[LogOpened | LogClosed]) -> None:
+        """Write an event about the log, on the clock of the log's stamps, which is the node's."""
+        component, pod = self._component, self._pod
+        event = kind(
+            file=self._path.name,
+            component=component.kind.value,
+            pod=pod.name,
+            uid=pod.uid,
+            container=component.container,
+        )
+        self._put(Stamped(event=event, domain=node_domain(pod.node or ""), at_ns=mono_ns()))
+
+    def _mended(self) -> None:
+        """Write the gap that ends now. Lines written meanwhile have been read, unless the log is gone with its pod."""
+        gap = Gap(source=f"log {self._path.name}", text=self._broken)
+        self._put(Stamped(event=gap, domain=HOST, at_ns=mono_ns(), since_ns=self._broken_ns))
+        self._broken = ""
+
+
 class Watcher:
     """Watches the system in threads. They call `put`, one call at a time, from `start` until `stop` returns."""
 
-    def __init__(self, api: Api, scenario: Scenario, directory: Path, put: Callable[[Stamped[Event]], None]) -> None:
+    def __init__(self, api: Api, scenario: Scenario, directory: Path, put: Put) -> None:
         kube = scenario.system.on_kube
         self._client = api.new_client()
         self._directory = directory / LOGS
@@ -79,12 +215,12 @@ class Watcher:
         """Return the system's pods that have an address, a container and a node now."""
         with self._lock:
             pods = list(self._pods.values())
-        found = [
-            member_of(object_, pod, component.port)
-            for component, object_, pod in pods
-            if pod.ip and pod.container and pod.node
-        ]
-        return {member.name: member for member in found}
+        found: Members = {}
+        for component, object_, pod in pods:
+            if pod.ip and pod.container and pod.node:
+                numbered = "StatefulSet" in {one["kind"] for one in object_["metadata"].get("ownerReferences", [])}
+                found[pod.name] = member_of(pod, port=component.port, domain=node_domain(pod.node), numbered=numbered)
+        return found
 
     def _pods_of(self, component: Component) -> Followed:
         path = f"/api/v1/namespaces/{component.namespace}/pods"
@@ -104,10 +240,7 @@ class Watcher:
         self._log(component, seen, pod)
 
     def _log(self, component: Component, seen: ObjectChange, pod: Pod) -> None:
-        """Follow a pod's log from its first container on.
-
-        The log of a pod that started later is read from its beginning.
-        """
+        """Follow a pod's log from its first container on. That of a later pod is read from its beginning."""
         log = self._logs.get(pod.uid)
         if seen.gone:
             if log is not None:
@@ -116,15 +249,8 @@ class Watcher:
             log.restarted(pod.restarts)
         elif pod.container and pod.node:
             container = component.container or container_status(seen.object, "")["name"]
-            origin = Origin(
-                namespace=component.namespace,
-                pod=pod.name,
-                uid=pod.uid,
-                component=component.kind.value,
-                container=container,
-                node=pod.node,
-            )
-            self._logs[pod.uid] = PodLog(self._client, origin, self._directory, self._put)
+            of = replace(component, container=container)
+            self._logs[pod.uid] = PodLog(self._client, of, pod, self._directory, self._put)
             self._logs[pod.uid].start(restarts=pod.restarts, ran_before=not self._began)
 
     def _slice(self, seen: ObjectChange) -> None:
@@ -144,10 +270,7 @@ class Watcher:
             self._changed(service.service, service, seen)
 
     def _changed(self, name: str, event: Event, seen: ObjectChange) -> None:
-        """Write an event unless it equals the last one.
-
-        An object changes more often than the part of it that we record.
-        """
+        """Write an event unless it equals the last one: more of an object changes than what we record of it."""
         key = f"{event.kind} {name}"
         if self._said.get(key) != event:
             self._said[key] = event
@@ -170,9 +293,6 @@ def components(kube: KubeSystem) -> list[Component]:
     if kube.operator is not None:
         found.append(Component(MemberKind.OPERATOR, kube.operator.namespace, kube.operator.selector))
     return found
-
-
-Fields = dict[str, Any]
 
 
 def pod_event(pod: Object, component: str, container: str, role_key: str) -> Pod:
@@ -207,23 +327,6 @@ def container_status(pod: Object, container: str) -> Object:
     return named[0] if named else {}
 
 
-def member_of(pod: Object, said: Pod, port: int) -> Member:
-    """Return the member that a pod is. Only pods of a StatefulSet have an ordinal."""
-    owners = {owner["kind"] for owner in pod["metadata"].get("ownerReferences", [])}
-    ordinal = ORDINAL.search(said.name) if "StatefulSet" in owners else None
-    return Member(
-        name=said.name,
-        kind=MemberKind(said.component),
-        address=said.ip or "",
-        port=port,
-        node=said.node or "",
-        domain=node_domain(said.node or ""),
-        uid=said.uid,
-        container=said.container,
-        ordinal=int(ordinal[1]) if ordinal else None,
-    )
-
-
 def service_of(endpoint_slice: Object) -> str:
     """Return the Service that a slice belongs to. Empty if the slice was not made for a Service."""
     name: str = endpoint_slice["metadata"].get("labels", {}).get(SERVICE_NAME, "")
@@ -231,9 +334,8 @@ def service_of(endpoint_slice: Object) -> str:
 
 
 def endpoints(slices: Iterable[Object]) -> list[EndpointEntry]:
-    """Return all endpoints of one Service, sorted, so that their spread over slices does not matter.
-
-    A missing `ready` or `serving` counts as true, as the API defines it.
+    """Return all endpoints of one Service, sorted, so that their spread over slices does not matter. A missing `ready`
+    or `serving` counts as true, as the API defines it.
     """
     found = [
         _endpoint(one, address)

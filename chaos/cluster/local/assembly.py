@@ -133,10 +133,7 @@ async def configure(one: Told, system: System) -> None:
 
 
 async def monitor(one: Told, system: System, master: Address) -> None:
-    """Let a Sentinel forget its present master and monitor this one.
-
-    MONITOR resets every setting, so all are set again.
-    """
+    """Let a Sentinel monitor this master and no other. MONITOR resets every setting, so all are set again."""
     name = system.on_local.sentinel.master
     known = await one.call("SENTINEL", "MASTERS")
     if name in (pairs(each)["name"] for each in known):
@@ -173,10 +170,7 @@ async def _replicas_wrong(replicas: list[Told], master: Told) -> list[str]:
 
 
 async def _begin(one: Told, system: System, master: Address) -> None:
-    """Let a Sentinel begin to monitor at a random moment.
-
-    Otherwise all Sentinels would ping, and miss the master, in step.
-    """
+    """Let a Sentinel begin to monitor at a random moment. Otherwise all would ping, and miss the master, in step."""
     await asyncio.sleep(random.uniform(0, PING_S))
     await monitor(one, system, master)
 
@@ -192,10 +186,7 @@ async def _introduce(watchers: list[Told], system: System, master: Address) -> N
 
 
 async def _watchers_wrong(watchers: list[Told], system: System) -> list[str]:
-    """Return sentences on what each Sentinel lacks.
-
-    An instance with flags besides its kind is down or not connected.
-    """
+    """Return what each Sentinel lacks. An instance with flags besides its kind is down or not connected."""
     name, wrong = system.on_local.sentinel.master, []
     others = (("slave", "REPLICAS", system.replicas), ("sentinel", "SENTINELS", system.sentinels - 1))
     for one in watchers:

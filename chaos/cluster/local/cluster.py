@@ -14,10 +14,9 @@ from pathlib import Path
 
 from chaos.agent.orders import QUIT, AgentSpec
 from chaos.clock import AGENT, HOST, mono_ns
-from chaos.cluster.base import Ability, Disturbance, Effect, Members
+from chaos.cluster.base import Ability, Disturbance, Effect, Members, member_of
 from chaos.cluster.executor import RENEW_S, Executor
 from chaos.cluster.local.platform import Plan, planned
-from chaos.cluster.local.pod import member_of
 from chaos.errors import FaultError, HarnessError, SetupError, error_named
 from chaos.linux import write_whole
 from chaos.model import Member, MemberKind
@@ -34,18 +33,14 @@ END_S = 45.0
 
 
 class LocalCluster(Executor):
-    """One local system, as the worker of its trial uses it. Use it from one event loop.
-
-    A child process, the nest, runs the system and makes the faults.
+    """One local system, as the worker of its trial uses it. Use it from one event loop. A child process, the nest, runs
+    the system and makes the faults.
     """
-
-    kind = "local"
 
     def __init__(self, plan: Plan, ref: Mapping[str, str]) -> None:
         super().__init__(HOST, self._fold)
         self.name = ref["name"]
         self.cannot = {Ability(one): why for one, why in json.loads(ref["cannot"]).items()}
-        self.can = frozenset(Ability) - self.cannot.keys()
         self._directory = plan.directory
         local = plan.system.on_local
         ports = {MemberKind.REDIS: local.port, MemberKind.SENTINEL: local.sentinel.port}
@@ -102,8 +97,14 @@ class LocalCluster(Executor):
     async def keep(self, undos: Sequence[Undo]) -> None:
         """Do nothing. The run's journal is on this machine too."""
 
-    def events(self) -> AsyncIterator[Stamped[Event]]:
-        return self._said()
+    async def events(self) -> AsyncIterator[Stamped[Event]]:
+        while True:
+            if self._failure is not None and self._events.empty():
+                raise self._failure
+            event = await self._events.get()
+            if isinstance(event, HarnessError):
+                raise event
+            yield event
 
     async def launch(self, spec: AgentSpec) -> "LocalAgent":
         self._agent = LocalAgent(self._directory, lambda: self.ask("end"))
@@ -111,10 +112,7 @@ class LocalCluster(Executor):
         return self._agent
 
     async def ask(self, do: str, **fields: object) -> Line:
-        """Send one request to the nest.
-
-        Raises FaultError if the nest refuses or does not answer, and SetupError if the nest has ended.
-        """
+        """Send one request to the nest. Raises FaultError if it is refused or not answered, SetupError if it ended."""
         if self._failure is not None:
             raise self._failure
         try:
@@ -137,10 +135,7 @@ class LocalCluster(Executor):
             await asyncio.sleep(RENEW_S)
 
     async def _hear(self, said: Lines) -> None:
-        """Take every line that the nest writes.
-
-        Once the nest has ended, raise the reason in everyone who waits for it.
-        """
+        """Take every line that the nest writes. Once it has ended, raise the reason in everyone who waits for it."""
         async for line in said:
             self._take(json.loads(line))
         self._failure = self._failure or SetupError(f"the local system ended ({self._nest.how}); see {self._log}")
@@ -169,17 +164,10 @@ class LocalCluster(Executor):
         if isinstance(pod, Pod):
             self._pods.pop(pod.uid, None)
             if pod.container and not pod.gone:
-                self._pods[pod.uid] = member_of(pod, self._ports.get(MemberKind(pod.component), 0))
+                kind = MemberKind(pod.component)
+                port, numbered = self._ports.get(kind, 0), kind is MemberKind.REDIS
+                self._pods[pod.uid] = member_of(pod, port=port, domain=HOST, numbered=numbered)
         self._events.put_nowait(stamped)
-
-    async def _said(self) -> AsyncIterator[Stamped[Event]]:
-        while True:
-            if self._failure is not None and self._events.empty():
-                raise self._failure
-            event = await self._events.get()
-            if isinstance(event, HarnessError):
-                raise event
-            yield event
 
     @property
     def _log(self) -> Path:

@@ -47,10 +47,8 @@ _OWN = re.compile(r"^(bind|replica-announce-ip|sentinel announce-ip) .*$", re.MU
 
 
 class Recipes:
-    """Writes the configuration files of each member.
-
-    A member's folder in `home` outlives its process and its replacement, as a volume does. When each file is written,
-    the module's docstring says.
+    """Writes the configuration files of each member. A member's folder in `home` outlives its process and its
+    replacement, as a volume does. When each file is written, the module's docstring says.
     """
 
     def __init__(self, plan: Plan, home: Path) -> None:
@@ -86,10 +84,7 @@ class Recipes:
             self._conf(pod).write_text(rebound(self._conf(pod).read_text(), pod.space.address))
 
     def told(self, pod: LocalPod, master: tuple[str, int] | None) -> None:
-        """Prepare the restart of a Redis that has asked Sentinel.
-
-        It follows `master`, or is the master if that is None.
-        """
+        """Prepare the restart of a Redis that has asked Sentinel: it follows `master`, or is master if that is None."""
         self._write(pod, master)
 
     def command(self, pod: LocalPod) -> list[str]:
@@ -121,19 +116,14 @@ class Recipes:
 
 
 def itself(address: str) -> str:
-    """Return the address at which a member reaches itself.
-
-    This is 127.0.0.1 if the member has a network of its own. A member at a loopback address shares 127.0.0.1 with
-    others.
+    """Return the address at which a member reaches itself. This is 127.0.0.1 if the member has a network of its own. A
+    member at a loopback address shares 127.0.0.1 with others.
     """
     return address if IPv4Address(address).is_loopback else LOOPBACK
 
 
 def redis_conf(system: System, *, address: str, port: int, directory: Path, master: tuple[str, int] | None) -> str:
-    """Return the file of a Redis that follows `master`, or of a master if `master` is None.
-
-    In mode `resync` this is the operator's file.
-    """
+    """Return the file of a Redis that follows `master`, or of a master; in mode `resync` the operator's file."""
     access = Accesses.from_environment().redis
     lines = [*_common(address, port, directory, access), *_announced("replica-announce-ip", address)]
     lines += [f"masteruser {access.user}"] if access.user else []
@@ -156,10 +146,7 @@ def setting_lines(name: str, value: str | int) -> list[str]:
 
 
 def sentinel_conf(system: System, *, address: str, port: int, directory: Path, master: tuple[str, int]) -> str:
-    """Return the file of a Sentinel that monitors `master`; in mode `resync` the operator's file.
-
-    Sentinel rewrites it.
-    """
+    """Return the file, which Sentinel rewrites, to monitor `master`; in mode `resync` the operator's file."""
     name, access = system.on_local.sentinel.master, Accesses.from_environment().sentinel
     if is_template(system):
         host, redis_port, settings = itself(address), system.on_local.port, dict[str, str | int](_TEMPLATE)
@@ -183,9 +170,8 @@ def both(tls: Tls) -> Path:
 
 
 def command(server: Server, conf: Path, sentinel: bool) -> list[str]:
-    """Return the command that starts a server. The server logs to standard output.
-
-    DEBUG is enabled, because a fault may need it and Redis from version 7 on refuses it by default.
+    """Return the command that starts a server. The server logs to standard output. DEBUG is enabled, because a fault
+    may need it and Redis from version 7 on refuses it by default.
     """
     if sentinel:
         return [str(server.program), str(conf), "--sentinel"]
@@ -209,10 +195,7 @@ def quorum(system: System) -> int:
 
 
 def sentinel_settings(system: System) -> dict[str, str | int]:
-    """Return the options for SENTINEL SET: the declared settings and the login.
-
-    The quorum is given to MONITOR instead.
-    """
+    """Return the options for SENTINEL SET: the declared settings but the quorum, and the login."""
     return {name: value for name, value in system.settings.sentinel.items() if name != "quorum"} | redis_login()
 
 
@@ -230,19 +213,13 @@ def _common(address: str, port: int, directory: Path, access: Access) -> list[st
         lines += [f"user {access.user} on {password} ~* &* +@all", "user default off"]
     elif access.password:
         lines.append(f"requirepass {_word(access.password)}")
-    return [*lines, *(_tls(port, access.tls) if access.tls else [f"port {port}"])]
-
-
-def _tls(port: int, tls: Tls) -> list[str]:
-    """Return the lines for TLS on every link. Plain connections are off, and every client must have a certificate."""
-    return [
-        "port 0",
-        f"tls-port {port}",
-        "tls-replication yes",
-        f'tls-ca-cert-file "{tls.ca}"',
-        f'tls-cert-file "{tls.certificate}"',
-        f'tls-key-file "{tls.key}"',
-    ]
+    tls = access.tls
+    if tls is None:
+        return [*lines, f"port {port}"]
+    # Plain connections are off, and every client must have a certificate.
+    lines += ["port 0", f"tls-port {port}", "tls-replication yes"]
+    files = (("tls-ca-cert-file", tls.ca), ("tls-cert-file", tls.certificate), ("tls-key-file", tls.key))
+    return [*lines, *(f'{name} "{path}"' for name, path in files)]
 
 
 def _bind(address: str) -> str:
@@ -299,7 +276,7 @@ def haproxy_conf(system: System, at: tuple[str, int], servers: Mapping[str, tupl
         f"default-server check {every} on-marked-down shutdown-sessions",
         *(f"server {name} {address}:{port}" for name, (address, port) in servers.items()),
     ]
-    return "\n".join(lines) + "\n"
+    return _text(lines)
 
 
 def certificates(folder: Path, names: Sequence[str]) -> Tls:

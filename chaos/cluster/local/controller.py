@@ -172,18 +172,14 @@ async def named_by(sentinel: Address, name: str) -> NamedMaster | None:
 
 
 def newest(named: Iterable[NamedMaster | None]) -> Address | None:
-    """Return the master with the highest epoch, or None.
-
-    A Sentinel that was cut off names the old master with a lower epoch.
-    """
+    """Return the master with the highest epoch, or None. A Sentinel that was cut off has a lower epoch."""
     known = [one for one in named if one]
     return max(known, key=lambda one: one.epoch).address if known else None
 
 
 def moving(master: Address, pods: Sequence[ListedPod]) -> Iterator[Label]:
-    """Yield the labels to write so that only the pod at `master` has the master label.
-
-    If no pod has that address nothing is written, because an old endpoint is better than none.
+    """Yield the labels to write so that only the pod at `master` has the master label. If no pod has that address
+    nothing is written, because an old endpoint is better than none.
     """
     redis = [pod for pod in pods if pod.component == "redis"]
     if all(pod.address != master for pod in redis):
@@ -253,10 +249,7 @@ class SwitchListener:
             await pace.beat()
 
     def move(self) -> None:
-        """Move the label to the master.
-
-        Call it at every change of the pods, because a pod may be listed after the switch.
-        """
+        """Move the label to the master. Call it at every change of the pods: one may be listed after the switch."""
         if self._master:
             _move(self._master, self._api)
 
@@ -286,10 +279,7 @@ class SwitchListener:
             self.move()
 
     async def _ask(self) -> None:
-        """Ask all Sentinels for the master.
-
-        Ignore the answers if a switch was published meanwhile, because the switch is newer.
-        """
+        """Ask all Sentinels for the master. A switch that was published meanwhile is newer than their answers."""
         switches = self._switches
         asked = [named_by(sentinel, self._task.master) for sentinel in _sentinels(self._api)]
         master = newest(await asyncio.gather(*asked))

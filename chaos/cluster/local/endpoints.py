@@ -69,10 +69,7 @@ class LocalServices:
             self._say(Stamped(event=known, domain=HOST, at_ns=mono_ns()))
 
     def follow(self, _changed: LocalPod | None = None) -> None:
-        """Update the Services from the present pods.
-
-        The event of a change is written after the change is in force, so that it is never too early.
-        """
+        """Update the Services from the pods. The event of a change is written once it is in force."""
         now = {one.name: endpoints(filter(one.chosen, self._pods.values())) for one in self._selected}
         if now == self._said:
             return
@@ -86,10 +83,7 @@ class LocalServices:
             self._say(Stamped(event=Endpoints(service=name, endpoints=found), domain=HOST, at_ns=mono_ns()))
 
     def _service(self, one: Selected, found: list[EndpointEntry]) -> Service:
-        """Return a Service with its ready endpoints.
-
-        If none is ready, take the terminating ones that still serve, as kube-proxy does.
-        """
+        """Return a Service with its ready endpoints, or else with the serving ones, as kube-proxy does."""
         taken = [each for each in found if each["ready"]] or [each for each in found if each["serving"]]
         ports = {pod.space.address: pod.port for pod in self._pods.values()}
         to = tuple((each["ip"], ports[each["ip"]]) for each in taken)

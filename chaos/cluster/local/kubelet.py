@@ -110,10 +110,7 @@ class Kubelet:
         self._run(pod)
 
     def cut_controller_off(self) -> None:
-        """Hold back all messages between the controller and the API server.
-
-        A list of all pods is the first one held back.
-        """
+        """Hold back all messages between the controller and the API server, a list of all pods first."""
         self.cut_off, self.held_back = True, 0
         self._show()
 
@@ -222,11 +219,7 @@ class Kubelet:
         self.changed(pod)
 
     def _program(self, pod: LocalPod) -> Program:
-        """Return how to start the pod's process.
-
-        A server logs to standard output. The controller logs to standard error, since it writes labels to standard
-        output.
-        """
+        """Return how to start the pod's process. Its log is standard output, or standard error of the controller."""
         assert pod.log is not None
         controls, write = pod.kind is MemberKind.OPERATOR, pod.log.write
         return Program(

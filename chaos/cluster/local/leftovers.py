@@ -54,9 +54,8 @@ def private_directories() -> list[Path]:
 
 
 def sweep(directories: Iterable[Path]) -> None:
-    """Remove the directories of this user's killed nests.
-
-    Do not call it in a user namespace, where the directories of other users may seem to be ours.
+    """Remove the directories of this user's killed nests. Do not call it in a user namespace, where those of other
+    users may seem to be ours.
     """
     for found in directories:
         with suppress(FileNotFoundError):  # another process has removed the directory meanwhile

@@ -84,10 +84,7 @@ def lacking(level: Level, server: Server) -> dict[Ability, str]:
 
 
 def missing_queues() -> dict[str, str]:
-    """Return the queueing disciplines for slow links that this kernel refuses, with its error.
-
-    Raises SetupError if the test takes longer than TRY_S.
-    """
+    """Return the queueing disciplines that this kernel refuses, with its error. Raises SetupError after TRY_S."""
     try:
         tried = subprocess.run([*COMMAND, "queues"], capture_output=True, text=True, timeout=TRY_S, check=True)
     except subprocess.TimeoutExpired as error:
@@ -98,10 +95,7 @@ def missing_queues() -> dict[str, str]:
 
 
 def usable_level() -> Level:
-    """Return the best possible level.
-
-    Raises SetupError if there is none, and ScenarioError for a wrong FAILOVER_LEVEL.
-    """
+    """Return the best possible level. Raises SetupError if there is none; ScenarioError for a wrong FAILOVER_LEVEL."""
     found = best()
     if found.name == SAMPLE:
         raise SetupError(f"no system can be held here: {found.why}; {REMEDY}; or look at failover report --sample")

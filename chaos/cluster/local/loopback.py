@@ -30,10 +30,7 @@ _LISTENS = re.compile(r"^ *\d+: ([0-9A-F]{8}):\w+ \w+:\w+ 0A ", re.MULTILINE)
 
 
 class Loopback:
-    """A range of loopback addresses.
-
-    It implements `chaos.cluster.local.kubelet.Net`. Raises SetupError if no range is free.
-    """
+    """A range of loopback addresses, as `chaos.cluster.local.kubelet.Net`. Raises SetupError if none is free."""
 
     def __init__(self, ports: Iterable[int]) -> None:
         ports = sorted(set(ports))
@@ -64,12 +61,16 @@ class Forwarding:
         self._waiting: deque[Callable[[], object]] = deque()
 
     def apply(self, wanted: Sequence[Service], done: Callable[[], object]) -> None:
-        """Send the Services to the forwarder, and call `done` once it has taken them.
-
-        The first call starts the forwarder.
-        """
+        """Send the Services to the forwarder, which the first call starts. It calls `done` once it has them."""
         if self._process is None:
-            self._process = self._start()
+            program = Program(
+                command=[sys.executable, "-m", "chaos.cluster.local.forwarder"],
+                directory=self._directory,
+                out=lambda _line: self._waiting.popleft()(),
+                error=self._log.write,
+                before=self._space.entering(),
+            )
+            self._process = Child(program, self._ended)
         self._waiting.append(done)
         line = json.dumps([(one.address, one.port, one.endpoints) for one in wanted])
         self._process.tell(f"{line}\n".encode())
@@ -84,16 +85,6 @@ class Forwarding:
             self._process.send(signal.SIGKILL)
             await self._process.over.wait()
 
-    def _start(self) -> Child:
-        program = Program(
-            command=[sys.executable, "-m", "chaos.cluster.local.forwarder"],
-            directory=self._directory,
-            out=lambda _line: self._waiting.popleft()(),
-            error=self._log.write,
-            before=self._space.entering(),
-        )
-        return Child(program, self._ended)
-
     def _ended(self, process: Child) -> None:
         if not self._leaving:
             self._fail(SetupError(f"the forwarder of the Services ended with {process.how}: {process.said}"))
@@ -101,9 +92,8 @@ class Forwarding:
 
 
 def _claimed(ports: list[int]) -> tuple[int, ExitStack]:
-    """Reserve a free range, and return its number and the sockets that reserve it.
-
-    The range is chosen at random, so that two systems that start at the same time rarely choose the same.
+    """Reserve a free range, and return its number and the sockets that reserve it. The range is chosen at random, so
+    that two systems that start at the same time rarely choose the same.
     """
     listening = (IPv4Address(bytes.fromhex(word)[::-1]).packed for word in _LISTENS.findall(SOCKETS.read_text()))
     taken = {packed[1] for packed in listening if packed[0] == 127}

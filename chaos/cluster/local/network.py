@@ -48,9 +48,8 @@ Attributes = list[tuple[str, Any]]
 
 
 def isolate() -> None:
-    """Move this process into a new, empty network namespace. Call it before any thread is started. Raises OSError.
-
-    If that is not allowed, a user namespace is made too, in which the user keeps the same id.
+    """Move this process into a new, empty network namespace. Call it before any thread is started. Raises OSError. If
+    that is not allowed, a user namespace is made too, in which the user keeps the same id.
     """
     try:
         unshare(CLONE_NEWNET)
@@ -98,10 +97,7 @@ class Network:
 
 
 class Addresses:
-    """The addresses of one kind of member.
-
-    Each is given out once, so that a new member never has a former one's address.
-    """
+    """The addresses of one kind of member. Each is given out once: no new member has a former one's address."""
 
     def __init__(self, members: str, third: int) -> None:
         self._network = IPv4Address(f"{members}.{third}.0")
@@ -139,10 +135,7 @@ class Rules:
 
 
 def attempt() -> None:
-    """Do everything once that a nest needs of the kernel.
-
-    Raises OSError for the first thing that the kernel refuses.
-    """
+    """Do everything once that a nest needs of the kernel. Raises OSError for the first thing that is refused."""
     isolate()
     network = Network()
     space = network.space("10.93.255.1")
@@ -153,9 +146,8 @@ def attempt() -> None:
 
 
 def hardware(address: str) -> str:
-    """Return a MAC address derived from an IP address.
-
-    A member's successor at the same address has the same MAC address, so that peers reach it at once.
+    """Return a MAC address derived from an IP address. A member's successor at the same address has the same MAC
+    address, so that peers reach it at once.
     """
     return "02:00:" + ":".join(f"{byte:02x}" for byte in IPv4Address(address).packed)
 
@@ -171,9 +163,8 @@ def _new_namespace() -> tuple[int, LinkSocket]:
 
 
 def _bridge(index: int, hardware: str) -> nlmsg:
-    """Return the message that makes a bridge, up and without spanning tree, so that its ports forward at once.
-
-    It has a MAC address of its own. Otherwise it would take a port's, and change it when that port goes.
+    """Return the message that makes a bridge, up and without spanning tree, so that its ports forward at once. It has a
+    MAC address of its own. Otherwise it would take a port's, and change it when that port goes.
     """
     kind = {"attrs": [("IFLA_INFO_KIND", "bridge")]}
     return _link(index, [("IFLA_IFNAME", "bridge"), ("IFLA_ADDRESS", hardware), ("IFLA_LINKINFO", kind)])

@@ -16,12 +16,11 @@ from pydantic import TypeAdapter
 
 from chaos.access import REDIS, SENTINEL, Accesses
 from chaos.clock import mono_ns
-from chaos.cluster.base import Ability, PlatformOptions, Versions
+from chaos.cluster.base import PlatformOptions, Versions
 from chaos.cluster.local import servers
 from chaos.cluster.local.level import NAMESPACES, lacking, usable_level
 from chaos.errors import ScenarioError, SetupError
 from chaos.progress import Message, Tell
-from chaos.scenario.places import LocalSystem
 from chaos.scenario.scenario import Scenario, System
 
 LINE_BYTES = 1 << 24
@@ -29,10 +28,7 @@ LINE_BYTES = 1 << 24
 
 
 class LocalPlatform:
-    """The platform of local trials.
-
-    It makes nothing that lasts, so there is nothing to deploy, to `keep` or to remove.
-    """
+    """The platform of local trials. It makes nothing that lasts, so nothing is deployed, kept or removed."""
 
     kind = "local"
     name = "local"
@@ -49,10 +45,14 @@ class LocalPlatform:
         local = self._system.on_local
         self._server = await asyncio.to_thread(servers.find, local.server, tls=local.tls is not None)
         self._haproxy = servers.find_haproxy(self._system)
-        self._cannot = await asyncio.to_thread(lacking, self._level, self._server)
+        self.cannot = await asyncio.to_thread(lacking, self._level, self._server)
         if local.tls is not None:
             servers.find_openssl()
-        _with_passwords(local)
+        accesses = Accesses.from_environment()
+        for asks, access, prefix in ((local, accesses.redis, REDIS), (local.sentinel, accesses.sentinel, SENTINEL)):
+            if asks.password == "environment" and not access.password:
+                missing = f"neither {prefix}PASSWORD nor {prefix}PASSWORD_FILE has one"
+                raise SetupError(f"password: environment: {missing}; set one of them, or write `password: generated`")
         seconds = (mono_ns() - begun_ns) / 1e9
         text = f"{self._level} · {self._server}"
         self._tell(Message(Tell.STEP, {"name": "cluster", "text": text, "seconds": seconds}))
@@ -66,42 +66,22 @@ class LocalPlatform:
     async def deploy(self, *, fresh: bool = False, nth: int = 0) -> None:
         """Do nothing. Every trial starts its own system."""
 
-    @property
-    def can(self) -> frozenset[Ability]:
-        return frozenset(Ability) - self._cannot.keys()
-
-    @property
-    def cannot(self) -> Mapping[Ability, str]:
-        return self._cannot
-
     def ref(self) -> dict[str, str]:
         return {
             "module": "chaos.cluster.local.cluster",
-            "kind": self.kind,
             "name": self.name,
             "program": str(self._server.program),
             "server": self._server.kind,
             "version": self._server.version,
             "haproxy": str(self._haproxy or ""),
             "level": self._level.name,
-            "level_why": self._level.why,
-            "cannot": json.dumps(self._cannot),
+            "cannot": json.dumps(self.cannot),
         }
 
     def versions(self) -> Versions:
         return Versions(
             platform={"server": str(self._server), "kernel": platform.release(), "isolation": self._level.name},
         )
-
-
-def _with_passwords(local: LocalSystem) -> None:
-    """Raise SetupError if the environment lacks a password that the scenario takes from it."""
-    accesses = Accesses.from_environment()
-    asking = ((local, accesses.redis, REDIS), (local.sentinel, accesses.sentinel, SENTINEL))
-    for asks, access, prefix in asking:
-        if asks.password == "environment" and not access.password:
-            missing = f"neither {prefix}PASSWORD nor {prefix}PASSWORD_FILE has one"
-            raise SetupError(f"password: environment: {missing}; set one of them, or write `password: generated`")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,27 +111,17 @@ _PLAN = TypeAdapter(Plan)
 
 
 def planned(ref: Mapping[str, str], scenario: Scenario, directory: Path) -> Plan:
-    """Return the plan of one trial.
+    """Return the plan of one trial. Its `directory` is absolute, since the nest's processes run elsewhere.
 
-    Its `directory` is absolute, because the nest's processes run in other directories.
+    Each trial starts with another master, by its `turn`. An operator may act in the order of names, so trials that
+    always start with the same master would show only part of its behaviour.
     """
     server = servers.Server(Path(ref["program"]), "valkey" if ref["server"] == "valkey" else "redis", ref["version"])
-    first = int(ref.get("turn", turn(directory))) % (scenario.system.replicas + 1)
     return Plan(
         system=scenario.system,
         server=server,
         directory=directory.absolute(),
         level=ref["level"],
-        first=first,
+        first=int(ref["turn"]) % (scenario.system.replicas + 1),
         haproxy=Path(ref["haproxy"]) if ref.get("haproxy") else None,
     )
-
-
-def turn(directory: Path) -> int:
-    """Return the trial's number, from its directory's name. Each trial starts with another master.
-
-    An operator may act in the order of names, so trials that always start with the same master would show only part of
-    its behaviour.
-    """
-    number = directory.name.rpartition("-")[2]
-    return int(number) if number.isdigit() else 0

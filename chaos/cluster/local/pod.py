@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from chaos.agent import reach
-from chaos.clock import HOST, kubelet_stamp
+from chaos.clock import kubelet_stamp
 from chaos.errors import FaultError
 from chaos.linux import CLONE_NEWNET, die_with_parent, setns
-from chaos.model import Member, MemberKind
+from chaos.model import MemberKind
 from chaos.pipe import Child
 from chaos.record.events import Pod
 from chaos.record.layout import kept
@@ -36,10 +36,8 @@ class Space:
     port: int
 
     def entering(self) -> Callable[[], None]:
-        """Return what a child process calls before exec: it enters the namespace, and makes the child die with us.
-
-        The kernel kills the child when the thread that started it ends, so only the nest's main thread may start
-        children.
+        """Return what a child process calls before exec: it enters the namespace, and makes the child die with us. The
+        kernel kills the child when the thread that started it ends, so only the nest's main thread may start children.
         """
         parent = os.getpid()
 
@@ -90,7 +88,7 @@ class LocalPod:
     `uid` changes when it is replaced, and `container` when its process is started again. `role` is its label.
 
     Whoever ends the process must set `killed` first, or `leaving` if it must not be started again in place. The pod
-    implements `chaos.agent.faults.FaultTarget`.
+    implements `chaos.agent.changes.FaultTarget`.
     """
 
     name: str
@@ -163,19 +161,3 @@ class LocalPod:
             deleting=self.deleting,
             gone=self.gone,
         )
-
-
-def member_of(said: Pod, port: int) -> Member:
-    """Return the member that a `pod` event describes. Only a Redis has an ordinal, as in a StatefulSet."""
-    kind = MemberKind(said.component)
-    return Member(
-        name=said.name,
-        kind=kind,
-        address=said.ip or "",
-        port=port,
-        node=said.node or "",
-        domain=HOST,
-        uid=said.uid,
-        container=said.container,
-        ordinal=int(said.name.rpartition("-")[2]) if kind is MemberKind.REDIS else None,
-    )

@@ -53,10 +53,7 @@ class Server:
 
 
 def find(wanted: LocalServer, *, tls: bool = False) -> Server:
-    """Return the first program that the scenario can use.
-
-    Raises SetupError with the reasons against each if there is none.
-    """
+    """Return the first program that the scenario can use. Raises SetupError with the reasons against each."""
     refused: list[str] = []
     for program in programs():
         try:
@@ -85,10 +82,8 @@ def asked(program: Path) -> Server:
 
 
 def speaks_tls(program: Path) -> bool:
-    """Return whether the program was built with TLS.
-
-    The server is started with TLS and no certificate, and ends at once. With TLS it complains of the certificate.
-    Without, it does not know the setting, or says that it has no TLS.
+    """Return whether the program was built with TLS. The server is started with TLS and no certificate, and ends at
+    once. With TLS it complains of the certificate. Without, it does not know the setting, or says that it has no TLS.
     """
     asking = "port 0\ntls-port 1\n"
     try:

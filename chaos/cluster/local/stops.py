@@ -167,9 +167,8 @@ class MemberFaults:
             await _over(process, sleep_s)
 
     async def _handed_over(self, pod: LocalPod) -> str:
-        """Ask the first Sentinel that answers for the master and, if it is this pod, for a failover.
-
-        Return the reply, or an empty string if no failover was asked for.
+        """Ask the first Sentinel that answers for the master and, if it is this pod, for a failover. Return the reply,
+        or an empty string if no failover was asked for.
         """
         name = self._local.sentinel.master
         for sentinel in self._kubelet.of(MemberKind.SENTINEL):
@@ -185,10 +184,7 @@ class MemberFaults:
         return ""
 
     def _named(self, request: Request) -> LocalPod:
-        """Return the pod that a request names.
-
-        Raises FaultError if the pod or its process was replaced since it was chosen.
-        """
+        """Return the pod that a request names. Raises FaultError if it or its process was replaced meanwhile."""
         pod = self._kubelet.pods.get(request["member"])
         if pod is None or (pod.uid, pod.container) != (request["uid"], request["container"]):
             raise FaultError(f"{request['member']} is no longer the one that was aimed at: it was started again")

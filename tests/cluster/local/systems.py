@@ -40,7 +40,7 @@ def reference(level: Level = FULL, wanted: Scenario | None = None) -> dict[str, 
     server = find(scenario().system.on_local.server)
     said = {"program": str(server.program), "server": server.kind, "version": server.version}
     said["haproxy"] = str(find_haproxy(wanted.system) or "") if wanted else ""
-    return {"name": "local", **said, "level": level.name, "level_why": level.why, "cannot": json.dumps(level.cannot)}
+    return {"name": "local", "turn": "0", **said, "level": level.name, "cannot": json.dumps(level.cannot)}
 
 
 @dataclass
