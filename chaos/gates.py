@@ -5,7 +5,8 @@ or with a pass if it is not in that file; any change fails, even an unexpected p
 night with the earlier ones, and fails only if fresh trials confirm its alarm. All gates read summary.json only.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -71,12 +72,16 @@ def expected(path: Path) -> tuple[Expected, ...]:
     try:
         found = _File.model_validate(source.data).expected
         for one in found:
-            for edge in one.range or ():
-                parse_duration(edge)
+            least, most = map(parse_duration, one.range or ("0s", "0s"))
+            if least > most:
+                raise ValueError(f"{one.experiment}, {one.path}: it ends before it begins")
     except ValidationError as error:
         raise ScenarioError(sentences(source, error, _File.model_json_schema())) from None
     except ValueError as error:
         raise ScenarioError(f"{path}: range: {error}") from None
+    twice = [place for place, count in Counter((one.experiment, one.path) for one in found).items() if count > 1]
+    if twice:
+        raise ScenarioError(f"{path}: {', '.join(twice[0])} has two entries, of which only one could hold")
     return found
 
 
@@ -214,24 +219,33 @@ class _Seen:
 def _seen(trials: Iterable[TrialResult]) -> dict[tuple[str, str], list[_Seen]]:
     found: dict[tuple[str, str], list[_Seen]] = {}
     for trial in trials:
-        for path, verdict, back_s in _of_trial(trial):
+        for path, (verdict, back_s) in _of_trial(trial).items():
             found.setdefault((trial.experiment, path), []).append(_Seen(trial.number, verdict, back_s))
     return found
 
 
-def _of_trial(trial: TrialResult) -> Iterator[tuple[str, str, float | None]]:
-    """Yield the path, verdict and `back_s` of everything that gates. A void trial yields undecided for each."""
+def _of_trial(trial: TrialResult) -> dict[str, tuple[str, float | None]]:
+    """Return the verdict and `back_s` of everything that gates, by path.
+
+    If the trial is void, each of these is undecided. So is a path that worked in part only, since nothing is held to
+    it. Of an inconclusive trial something is undecided, whatever makes it inconclusive.
+    """
     void = trial.verdict is Verdict.INCONCLUSIVE and any(one.voids and not one.path for one in trial.doubts)
     places: dict[str, tuple[Iterable[TargetResult], float | None]] = {SYSTEM: (trial.targets.values(), None)}
     for path in trial.paths.values():
         back = path.recovered_s
         never_back = path.state != "works" or (back is not None and back.is_open)
         places[path.name] = path.targets.values(), None if never_back else back.middle if back else 0.0
+    found: dict[str, tuple[str, float | None]] = {}
     for name, (targets, back_s) in places.items():
         gates = [target.verdict for target in targets if target.gate]
         verdict = next((one for one in WORST_FIRST if one in gates), "")
-        if verdict or void:
-            yield name, "undecided" if void else verdict, back_s
+        in_part = bool(gates) and name in trial.paths and trial.paths[name].state == "unreliable"
+        if verdict or void or in_part:
+            found[name] = verdict if verdict and not void else "undecided", back_s
+    if trial.verdict is Verdict.INCONCLUSIVE and all(verdict == "pass" for verdict, _ in found.values()):
+        found[SYSTEM] = "undecided", None
+    return found
 
 
 def _held(experiment: str, path: str, entry: Expected | None, seen: Sequence[_Seen], today: date) -> Gated:

@@ -12,6 +12,7 @@ from typing import Any
 
 from chaos import __version__
 from chaos.errors import RecordingError, ScenarioError
+from chaos.linux import machine
 from chaos.options import RUN, Options, options
 from chaos.record.layout import CAMPAIGN
 from chaos.scenario import Scenario
@@ -37,6 +38,11 @@ def asked(given: Options) -> Options:
         raise RecordingError(f"{given.resume / CAMPAIGN}: {lacking[0]} was expected, and is missing: play it again")
     if manifest["version"] != __version__:
         raise ScenarioError(f"{given.resume} was begun by version {manifest['version']}, and this is {__version__}")
+    if manifest.get("machine", machine()) != machine():
+        raise ScenarioError(
+            f"{given.resume} was begun on another machine ({manifest['machine']}), and this is {machine()}: times of "
+            f"unlike machines are no samples of one system"
+        )
     return replace(options_of(manifest), seed=manifest["seed"], resume=given.resume)
 
 

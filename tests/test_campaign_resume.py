@@ -132,6 +132,15 @@ def test_nothing_else_is_asked_with_it(tmp_path: Path) -> None:
         run(Options(resume=opened.directory, on="local", trials=3), lambda _: None)
 
 
+def test_another_machine_than_before_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its trials would be pooled with those of the first machine."""
+    opened = Campaign(options(tmp_path), lambda _: None)
+    os.close(opened._lock)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
+    with pytest.raises(ScenarioError, match=r"was begun on another machine \(.*\), and this is .*, 64 cores"):
+        run(Options(resume=opened.directory), lambda _: None)
+
+
 def test_another_scenario_than_before_is_refused(tmp_path: Path) -> None:
     _, directory = run(options(tmp_path, trials=1), lambda _: None)
     file = scenario_file(tmp_path)

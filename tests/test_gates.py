@@ -145,9 +145,36 @@ def test_an_undecided_target_is_not_known(tmp_path: Path):
     assert held(given, tmp_path)[0] == INCONCLUSIVE
 
 
+def test_a_path_that_worked_in_part_is_not_known(tmp_path: Path):
+    """Nothing is held to it, so that its trial passes. It is in no list of what is expected either."""
+    given = played(46.0)
+    [only] = given.trials
+    no_more = {"recovery": replace(target(15, None, gate=True), verdict="not-applicable")}
+    half = replace(only.paths["sentinel/new"], state="unreliable", targets=no_more)
+    given = replace(given, trials=(replace(only, paths=only.paths | {half.name: half}),))
+    assert held(given, tmp_path) == (INCONCLUSIVE, ["kill-master, sentinel/new: 1 of 1 trials are undecided"])
+    shown = replace(half, targets={"recovery": replace(no_more["recovery"], gate=False)})
+    given = replace(given, trials=(replace(only, paths=only.paths | {shown.name: shown}),))
+    assert held(given, tmp_path) == (PASS, []), "the scenario says `gate: false`, because it expects this"
+
+
+def test_an_inconclusive_trial_is_never_green(tmp_path: Path):
+    given = played(46.0)
+    inconclusive = replace(given.trials[0], experiment="tick", verdict=Verdict.INCONCLUSIVE, paths={}, targets={})
+    given = replace(given, trials=(*given.trials, inconclusive))
+    assert held(given, tmp_path) == (INCONCLUSIVE, ["tick, system: 1 of 1 trials are undecided"])
+
+
+def test_two_entries_for_one_path_are_refused(tmp_path: Path):
+    second = KNOWN.partition("expected:\n")[2].replace("verdict: fail", "verdict: any")
+    with pytest.raises(ScenarioError, match="kill-master, service/new has two entries"):
+        gates.expected(file(tmp_path, KNOWN + second))
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        (("[6s, 67s]", "[67s, 6s]"), "range: kill-master, service/new: it ends before it begins"),
         (("owner:", "onwer:"), "expected.yaml:"),
         (("verdict: fail", "verdict: late"), "verdict"),
         (("[6s, 67s]", "[6, 67s]"), "range"),

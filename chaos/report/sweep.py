@@ -52,8 +52,9 @@ class Setting:
     """One value of the setting, in one group of trials.
 
     `back_s` is when the last path was back after each kill. `passed` of `known` kills kept every promise that is a
-    gate. `void` trials count nowhere else. `lost` of `acknowledged` writes are those of all trials, pauses included.
-    `pauses` maps the length of a pause in seconds to what such pauses brought.
+    gate; `unknown` more are inconclusive. `void` trials, of which some may be pauses, count nowhere else. `lost` of
+    `acknowledged` writes are those of all trials whose losses are known, pauses included. `pauses` maps the length of a
+    pause in seconds to what such pauses brought.
     """
 
     variant: str
@@ -61,6 +62,7 @@ class Setting:
     back_s: tuple[float, ...]
     passed: int
     known: int
+    unknown: int
     void: int
     lost: int
     acknowledged: int
@@ -135,8 +137,10 @@ def swept(played: Frames) -> Iterator[Setting]:
             )
             for name, mine in paused[~paused["void"].astype(bool)].groupby("experiment")
         }
-        lost = one.losses.drop_duplicates(["campaign", "trial"])
-        for group, mine in kills[~kills["void"].astype(bool)].groupby("group", sort=False):
+        losses = one.losses[one.losses["most"].notna()]
+        proved = kills[~kills["void"].astype(bool)]
+        # a setting of which every kill is void has a row too, which says so
+        for group, mine in proved.groupby("group", sort=False) if len(proved) else [("", proved)]:
             verdicts = mine["verdict"].tolist()
             yield Setting(
                 variant=variant,
@@ -144,9 +148,10 @@ def swept(played: Frames) -> Iterator[Setting]:
                 back_s=tuple(sorted(_back_s(one, mine))),
                 passed=verdicts.count("pass"),
                 known=verdicts.count("pass") + verdicts.count("fail"),
+                unknown=verdicts.count("inconclusive"),
                 void=int(one.trials["void"].sum()),
-                lost=int(one.losses["most"].sum()),
-                acknowledged=int(lost["acknowledged"].sum()),
+                lost=int(losses["most"].sum()),
+                acknowledged=int(losses.drop_duplicates(["campaign", "trial"])["acknowledged"].sum()),
                 pauses=dict(sorted(pauses.items())),
             )
 
@@ -169,7 +174,7 @@ def cells(settings: Sequence[Setting]) -> tuple[tuple[str, ...], list[tuple[str,
             _s(one.median_s),
             _between(one.interval_s),
             _s(max(one.back_s, default=math.nan)),
-            f"{one.passed} of {one.known}{f', {one.void} void' if one.void else ''}",
+            f"{one.passed} of {one.known}{_beside(one)}",
             f"{one.lost} of {one.acknowledged}",
             *(_shaken(one.pauses.get(length)) for length in lengths),
         )
@@ -178,7 +183,11 @@ def cells(settings: Sequence[Setting]) -> tuple[tuple[str, ...], list[tuple[str,
 
 
 def best(settings: Sequence[Setting]) -> str:
-    """Return a sentence about the setting that keeps the promise with the fewest false failovers, and its price."""
+    """Return a sentence about the setting that keeps the promise with the fewest false failovers, and its price.
+
+    Which has the fewest is told by the upper end of the interval of their share, so that a setting of which few pauses
+    were played is not the best because of that.
+    """
     by_variant: dict[str, list[Setting]] = {}
     for one in settings:
         by_variant.setdefault(one.variant, []).append(one)
@@ -187,12 +196,12 @@ def best(settings: Sequence[Setting]) -> str:
         nearest = max(settings, key=lambda one: one.passed / max(1, one.known))
         return f"No setting keeps the promise; {nearest.title} comes nearest, in {nearest.passed} of {nearest.known}."
     slowest = {name: max(each, key=lambda one: one.median_s) for name, each in keeping.items()}
-    chosen = min(slowest.values(), key=lambda one: (one.false.failovers, one.median_s))
+    chosen = min(slowest.values(), key=lambda one: (one.false.share[1], one.median_s))
     quickest = min(slowest.values(), key=lambda one: one.median_s)
     false = chosen.false
     begun = (
         f"{chosen.variant} keeps the promise with the fewest failovers that nobody needed, {false.failovers} in "
-        f"{false.n} pauses: {strength(chosen.passed, chosen.known)}."
+        f"{false.n} pauses: {strength(chosen.passed, chosen.known)}{_beside(chosen)}."
     )
     if chosen is quickest:
         return f"{begun} It is the quickest too, back after {_s(chosen.median_s)}."
@@ -216,6 +225,12 @@ def _back_s(one: Frames, trials: Table) -> list[float]:
     mine = worked.merge(trials[["campaign", "trial"]], on=["campaign", "trial"])
     back = mine.assign(seconds=mine["middle_s"].fillna(0.0)).groupby(["campaign", "trial"])["seconds"].max()
     return [float(value) for value in back]
+
+
+def _beside(one: Setting) -> str:
+    """Return how many trials are not among those that are told, such as `, 2 inconclusive, 1 void`."""
+    counts = {"inconclusive": one.unknown, "void": one.void}
+    return "".join(f", {count} {what}" for what, count in counts.items() if count)
 
 
 def _between(edges: tuple[float | None, float | None]) -> str:

@@ -83,6 +83,39 @@ def test_void_trials_count_nowhere_and_are_said():
     assert sweep.cells([one])[1][0][4] == "4 of 4, 1 void"
 
 
+def test_a_setting_of_which_every_kill_is_void_has_a_row(tmp_path: Path):
+    given = played((1000, 2.2, 5), (5000, 6.2, 0))
+    void = undecided()
+    trials = tuple(
+        replace(one, verdict=void.verdict, doubts=void.doubts)
+        if one.variant == f"{NAME}=5000" and one.experiment == "kill-master"
+        else one
+        for one in given.trials
+    )
+    (tmp_path / "summary.json").write_text(summary.to_json(replace(given, trials=trials)))
+    lines = sweep.write(tmp_path)
+    assert lines[3].split()[:5] == [f"{NAME}=5000", "–", "needs", "n", "≥"]
+    assert "0 of 0, 4 void" in lines[3]
+    assert lines[4].startswith(f"{NAME}=1000 keeps the promise")
+
+
+def test_inconclusive_kills_are_said_beside_the_best():
+    given = played((1000, 2.2, 0), (5000, 6.2, 0))
+    trials = (replace(given.trials[0], verdict=Verdict.INCONCLUSIVE), *given.trials[1:])
+    settings = list(sweep.swept(of([replace(given, trials=trials)])))
+    assert sweep.cells(settings)[1][0][4] == "3 of 3, 1 inconclusive"
+    assert 'supports "at least 37 % of such failovers" at 95 %, 1 inconclusive.' in sweep.best(settings)
+
+
+def test_a_setting_with_few_pauses_is_not_the_best_because_of_that():
+    given = played((1000, 2.2, 1), (5000, 6.2, 2))
+    pauses = [one for one in given.trials if one.experiment != "kill-master"]
+    lacking = [one for one in pauses if one.variant == f"{NAME}=1000"]
+    trials = tuple(one for one in given.trials if one not in lacking[1:])
+    sentence = sweep.best(list(sweep.swept(of([replace(given, trials=trials)]))))
+    assert sentence.startswith(f"{NAME}=5000 keeps the promise"), "2 of 5, and 1 of 1"
+
+
 def test_a_sweep_is_told_again_with_its_table_and_its_figure(tmp_path: Path, capsys):
     (tmp_path / "summary.json").write_text(summary.to_json(THREE))
     assert entry(["sweep", "--again", str(tmp_path)]) == PASS
