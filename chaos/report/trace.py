@@ -29,9 +29,10 @@ def trace(history: History, trial: TrialResult) -> bytes:
     first_s = min((row["ts"] for row in rows if "ts" in row), default=0.0)
     for row in rows:
         if "ts" in row:
-            row["ts"] = round(1e6 * (row["ts"] - first_s))
-        if "dur" in row:
-            row["dur"] = max(1, round(1e6 * row["dur"]))
+            begin_us, end_us = (round(1e6 * (row["ts"] + more_s - first_s)) for more_s in (0.0, row.get("dur", 0.0)))
+            row["ts"] = begin_us
+            if "dur" in row:  # the ends are rounded, and not the length: Perfetto drops a slice that overlaps by 1 µs
+                row["dur"] = max(1, end_us - begin_us)
     about = {"trial": trial.number, "experiment": trial.experiment, "t0": trial.t0, "verdict": str(trial.verdict)}
     return json.dumps({"traceEvents": rows, "otherData": about}, separators=(",", ":"), ensure_ascii=False).encode()
 
