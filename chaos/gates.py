@@ -96,8 +96,8 @@ def known(result: CampaignResult, entries: Sequence[Expected], today: date) -> l
         for (experiment, path), told in _seen(result.trials).items()
     ]
     gone = [
-        Gated("fail", f"{experiment}, {path}: it is expected to {one.verdict}, and was not played")
-        for (experiment, path), one in by_place.items()
+        Gated("fail", f"{experiment}, {path}: it has an entry, and was not played or is held to no promise")
+        for experiment, path in by_place
     ]
     return held + gone
 
@@ -250,6 +250,7 @@ def _of_trial(trial: TrialResult) -> dict[str, tuple[str, float | None]]:
 
 def _held(experiment: str, path: str, entry: Expected | None, seen: Sequence[_Seen], today: date) -> Gated:
     where, wanted = f"{experiment}, {path}", entry.verdict if entry else "pass"
+    told = "pass or fail" if wanted == "any" else wanted
     other = [one for one in seen if one.verdict not in (wanted, "undecided") and wanted != "any"]
     why = f" ({entry.reason}; {entry.owner}, until {entry.until})" if entry else ""
     if entry and entry.until < today:
@@ -275,4 +276,4 @@ def _held(experiment: str, path: str, entry: Expected | None, seen: Sequence[_Se
     unknown = sum(one.verdict == "undecided" for one in seen)
     if unknown:
         return Gated("undecided", f"{where}: {unknown} of {len(seen)} trials are undecided")
-    return Gated("pass", f"{where}: {wanted}, as expected{why}")
+    return Gated("pass", f"{where}: {told}, as expected{why}")

@@ -31,12 +31,13 @@ class Column:
     """One night in a picture.
 
     `open_end` is true if the path was never back in some trial, and `step` if times are different from this night on.
+    `median` is None if it is such a trial, because it has no height then.
     """
 
     x: float
     least: float
     most: float
-    median: float
+    median: float | None
     text: str
     open_end: bool
     step: bool
@@ -109,7 +110,7 @@ def picture(one: Series) -> Picture:
             x=round(LEFT + room * (number + 0.5), 1),
             least=y(min(night.back_s)),
             most=y(max(night.back_s)),
-            median=y(night.median_s),
+            median=y(night.median_s) if math.isfinite(night.median_s) else None,
             text=", ".join(_row(night, number in one.steps)),
             open_end=math.isinf(max(night.back_s)),
             step=number in one.steps,

@@ -104,6 +104,9 @@ def test_what_was_never_back_reaches_to_the_top():
     assert [column.open_end for column in drawn.columns] == [False, True, False]
     assert drawn.columns[1].most == min(drawn.columns[1].most, 10.0)
     assert "never" in drawn.columns[1].text
+    back[:, 1, :6] = np.inf
+    drawn = picture(told(back)[0])
+    assert [column.median is None for column in drawn.columns] == [False, True, False], "never has no height"
 
 
 def test_a_single_night_gives_no_limits():
