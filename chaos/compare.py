@@ -3,8 +3,8 @@
 For each experiment, group and path, this shows how much later the second one was back, and how much longer each phase
 took, with 95 % intervals. For each experiment and group it shows the pass rates, and how likely such a difference is
 between two samples of the same system, and the losses. It also shows the settings, promises and versions that differ,
-and what only one of the two has. Campaigns with unlike scenarios, places or machines are refused, because these would
-cause the differences.
+and what only one of the two has. Campaigns with unlike scenarios, places, machines or numbers of trials at once are
+refused, because these would cause the differences.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +17,7 @@ from chaos.analysis.wording import plural
 from chaos.errors import ScenarioError
 from chaos.frames import Frames, Table
 
-ALIKE = ("scenario", "cluster", "machine")
+ALIKE = ("scenario", "cluster", "machine", "parallel")
 POOLED = ["experiment", "variant", "group"]
 OF_TRIAL = ["campaign", "trial"]
 VERSIONS = "versions."

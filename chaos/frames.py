@@ -41,7 +41,19 @@ MEASURED = ("least_s", "most_s", "middle_s", "censored")
 HELD = ("limit_s", "verdict", "gate")
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "trials": (
-        *("scenario", "cluster", "machine", "expects", "seed", "t0", "verdict", "ended", "failovers", "failover_kind"),
+        *(
+            "scenario",
+            "cluster",
+            "machine",
+            "parallel",
+            "expects",
+            "seed",
+            "t0",
+            "verdict",
+            "ended",
+            "failovers",
+            "failover_kind",
+        ),
         *("void", "doubts", "because", "cause"),
     ),
     "paths": ("path", "state", "application", "measure", *MEASURED, *HELD),
@@ -167,8 +179,8 @@ def _frames(trials: Iterable[tuple[Row, TrialResult]], folders: Mapping[str, Pat
 
 
 def _campaign(result: CampaignResult) -> Row:
-    machine = str(result.manifest.get("machine", ""))
-    return {"campaign": result.name, "scenario": result.scenario, "cluster": result.cluster, "machine": machine}
+    of_manifest = {name: str(result.manifest.get(name, "")) for name in ("machine", "parallel")}
+    return {"campaign": result.name, "scenario": result.scenario, "cluster": result.cluster, **of_manifest}
 
 
 def _campaigns(directory: Path) -> list[Path]:

@@ -87,9 +87,12 @@ def test_what_was_played_is_kept_and_what_was_cut_off_is_played_again(tmp_path: 
     (directory / "trial-001" / "closed").unlink()
     (directory / "summary.json").unlink()
     told: list[Message] = []
-    run(Options(resume=directory), told.append)
+    result, _ = run(Options(resume=directory), told.append)
 
     whole(directory, seeds)
+    assert (
+        "1 recording of trial 1 did not end as planned, and the trial was played again." in result.headline["verdict"]
+    )
     assert (directory / "trial-000" / "manifest.json").read_bytes() == kept
     assert (directory / "cut-off-001" / "manifest.json").exists()
     notes = [message.data["text"] for message in told if message.tell is Tell.NOTE]

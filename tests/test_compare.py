@@ -198,6 +198,7 @@ def test_phases_are_compared_too(tmp_path: Path):
     [
         ({"scenario": "other"}, {}, "scenario redis-operator, and other"),
         ({"cluster": "local"}, {}, "cluster kind, and local"),
+        ({}, {"parallel": 8}, "parallel not known, and 8"),
         ({}, {"machine": "Xeon, 64 cores"}, "machine EPYC, 2 cores, and Xeon, 64 cores"),
     ],
 )

@@ -21,7 +21,7 @@ from chaos.analysis.result import VERSION, CampaignResult, TrialResult, Verdict
 from chaos.analysis.statistics import groups
 from chaos.analysis.trial import analyse_trial, measured_in, result
 from chaos.analysis.verdict import not_there, of_campaign
-from chaos.analysis.wording import modelled
+from chaos.analysis.wording import modelled, numbers, plural
 from chaos.errors import RecordingError
 from chaos.options import CLAIM
 from chaos.record.layout import CAMPAIGN
@@ -40,7 +40,7 @@ def analyse(directory: Path) -> CampaignResult:
     Raises RecordingError if the directory holds no campaign, or a file that cannot be read.
     """
     manifest, cluster = opened(directory)
-    return gather(manifest, cluster, each(analyse_trial, trials(directory)))
+    return gather(manifest, cluster, each(analyse_trial, trials(directory)), set_aside(directory))
 
 
 def analyse_beside(directory: Path, also: Callable[[History, TrialResult], R]) -> tuple[CampaignResult, list[R]]:
@@ -50,7 +50,8 @@ def analyse_beside(directory: Path, also: Callable[[History, TrialResult], R]) -
     """
     manifest, cluster = opened(directory)
     found = each(partial(_analysed, also), trials(directory))
-    return gather(manifest, cluster, [trial for trial, _ in found]), [other for _, other in found]
+    result = gather(manifest, cluster, [trial for trial, _ in found], set_aside(directory))
+    return result, [other for _, other in found]
 
 
 def _analysed(also: Callable[[History, TrialResult], R], directory: Path) -> tuple[TrialResult, R]:
@@ -87,8 +88,18 @@ def opened(directory: Path) -> tuple[dict[str, Any], str]:
     return manifest, next(iter(kinds), str(manifest.get("cluster", "")))
 
 
-def gather(manifest: dict[str, Any], cluster: str, found: list[TrialResult]) -> CampaignResult:
-    """Return the result of a campaign, made of the results of its trials."""
+def set_aside(directory: Path) -> str:
+    """Return a sentence on the trials that `--resume` set aside and played again, or an empty string."""
+    found = [re.fullmatch(r"cut-off-(\d+)(-\d+)?", one.name) for one in directory.glob("cut-off-*/")]
+    again = [int(one[1]) for one in found if one]
+    if not again:
+        return ""
+    which = f"trial{'' if len({*again}) == 1 else 's'} {numbers({*again})}"
+    return f"{plural(len(again), 'recording')} of {which} did not end as planned, and the trial was played again."
+
+
+def gather(manifest: dict[str, Any], cluster: str, found: list[TrialResult], aside: str = "") -> CampaignResult:
+    """Return the result of a campaign, made of the results of its trials. `aside` is said after the verdict."""
     verdict, rule = of_campaign(found, manifest)
     missing = not_there(found, manifest)
     if manifest.get("claim"):  # what the single trials show comes after the verdict on the claim
@@ -98,6 +109,7 @@ def gather(manifest: dict[str, Any], cluster: str, found: list[TrialResult]) -> 
         lines = headline(found, verdict, rule)
     if missing and missing not in lines["verdict"]:
         lines["verdict"] += f" {missing[:1].upper()}{missing[1:]}."
+    lines["verdict"] = " ".join(filter(None, (lines["verdict"], aside)))
     return CampaignResult(
         version=VERSION,
         name=str(manifest.get("name", "")),

@@ -1,7 +1,7 @@
 """Compares the nights of a directory of campaigns: from which night on times are different, and tonight's alarms.
 
-A night is one campaign. Nights are compared within a series, in which scenario, place, class of machine, server,
-operator, experiment, variant and group are the same.
+A night is one campaign. Nights are compared within a series, in which scenario, place, class of machine, how many
+trials were played at once, server, operator, experiment, variant and group are the same.
 
 An alarm says that tonight is slower, or keeps its promises less often, than the nights before. Tonight is tested alone,
 and again together with last night, which finds smaller changes. If the nights differ by chance only, at most one night
@@ -27,7 +27,7 @@ BEFORE = 14
 """A night is compared with at most this many matching nights before it."""
 CONFIRM = 0.05
 """The share of false alarms that fresh trials confirm by chance."""
-ALIKE = ("scenario", "cluster", "machine", "experiment", "variant", "group")
+ALIKE = ("scenario", "cluster", "machine", "parallel", "experiment", "variant", "group")
 PASSES = ""
 """The path of a series about whole trials: whether they kept their promises."""
 OURS = ("failover", "python", "chaostoolkit-lib", "redis-py", "hiredis", "kernel", "isolation", "failover-agent")

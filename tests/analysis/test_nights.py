@@ -190,9 +190,10 @@ def test_nights_match_in_scenario_place_machine_server_and_group():
         played("2026-11-04", [7.0], server="Valkey 9.1"),
         played("2026-11-05", [7.0], machine="Xeon, 64 cores"),
         played("2026-11-06", [7.0], cluster="local"),
+        played("2026-11-07", [7.0], manifest={"machine": "EPYC, 2 cores", "parallel": 8}),
     ]
     found = series(of(nights))
-    assert [len(one.nights) for one in found] == [3, 1, 1, 1]
+    assert [len(one.nights) for one in found] == [3, 1, 1, 1, 1]
     assert [night.campaign for night in found[0].nights] == ["2026-11-01", "2026-11-02", "2026-11-03"]
     assert found[0].software == "Redis 7.0.15"
     assert found[0].nights[0].passed == 2
