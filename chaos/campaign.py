@@ -252,7 +252,7 @@ class Campaign:
         Raises SetupError instead if the user named these experiments.
         """
         playable, not_here = divided(self.experiments, self._platform)
-        if not_here and self.options.experiments is not None:
+        if not_here and self.options.named:
             raise SetupError(not_here[0])
         if not_here:
             self.experiments = playable

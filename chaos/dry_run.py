@@ -65,7 +65,7 @@ def told(options: Options) -> Lines:
     scenario, place, trials = choice.loaded.scenario, choice.place, choice.trials
     here = local() if place.on == LOCAL else kind_with(scenario)
     experiments, not_here = divided(choice.experiments, here)
-    if not_here and options.experiments is not None:
+    if not_here and options.named:
         raise SetupError("\n".join(not_here))
     yield "scenario", f"{scenario.name}: {scenario.about}"
     yield from (("", f"note: {warning}") for warning in choice.loaded.warnings)

@@ -211,6 +211,11 @@ class Options:
     command: str = ""
     """The command as it was typed. It is only recorded."""
 
+    @property
+    def named(self) -> bool:
+        """Whether experiments were named. Of others, such as `all`, those that cannot be played are left out."""
+        return self.experiments is not None and "all" not in self.experiments
+
 
 def options(by: str) -> dict[str, Option]:
     """Return the options that an entry point has: RUN, PYTEST or CHAOS_RUN. The keys are fields of `Options`."""

@@ -160,12 +160,12 @@ def _unfit(experiment: Experiment, scenario: Scenario) -> str:
 def fitting(experiments: Iterable[Experiment], loaded: Loaded, options: Options) -> tuple[list[Experiment], list[str]]:
     """Return the experiments that fit this system, and a sentence on each of the others.
 
-    Without a suite, an experiment that does not fit is an error, and raises ScenarioError.
+    Of a suite and of `all`, these are left out. Otherwise an experiment that does not fit raises ScenarioError.
     """
     found, left_out = list[Experiment](), list[str]()
     for one in experiments:
         because = _unfit(one, loaded.scenario)
-        if because and not options.suite:
+        if because and not options.suite and "all" not in (options.experiments or ()):
             raise ScenarioError(because)
         left_out += [because] if because else []
         found += [] if because else [one]

@@ -38,6 +38,14 @@ def test_of_what_was_chosen_here_it_is_left_out_with_a_note(tmp_path: Path) -> N
     assert (written["experiments"], written["left_out"]) == (["kill-master"], [REFUSED])
 
 
+def test_of_all_that_there_is_it_is_left_out(tmp_path: Path) -> None:
+    with opened(tmp_path, ("all",), []) as one:
+        names = {planned.experiment.name for planned in one.plan()}
+    assert "kill-master" in names
+    assert "partition-master" not in names
+    assert REFUSED in read(one.directory / "campaign.json")["left_out"]
+
+
 def test_where_it_was_asked_for_nothing_is_deployed(tmp_path: Path) -> None:
     one = opened(tmp_path, ("kill-master", "partition-master"), [])
     with pytest.raises(SetupError, match=REFUSED):

@@ -141,9 +141,11 @@ def test_the_place_is_chosen_as_a_run_chooses_it(
 def test_an_experiment_that_cannot_be_played_there_is_refused_or_left_out(capsys: pytest.CaptureFixture[str]):
     assert entry(["run", "--on", "kind", "--experiment", "hook-none", "--dry-run"]) == SetupError.exit_code
     assert "hook-none needs a preStop hook of the experiment's own, which kind cannot do" in capsys.readouterr().err
-    text = said(capsys, "--on", "kind", "--suite", "all")
-    assert "left out: hook-none needs" in text
-    assert "hook-none × 1" not in text
+    for everything in ("--suite", "--experiment"):
+        text = said(capsys, "--on", "kind", everything, "all")
+        assert "left out: hook-none needs" in text
+        assert "hook-none × 1" not in text
+    assert "left out: " in said(capsys, "sentinel", "--on", "local", "--experiment", "all")
     assert "slow-master × 1" in said(
         capsys, "--on", "kind", "--suite", "all", "--set", "system.settings.redis.enable-debug-command=yes"
     )

@@ -1,11 +1,13 @@
 """When a night is red: by what is promised, by what is known, and when none has reported."""
 
 import random
+import re
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 
 from chaos import gates
 from chaos.analysis import summary
@@ -13,6 +15,7 @@ from chaos.analysis.result import CampaignResult, Doubt, TargetResult, Verdict
 from chaos.cli import entry
 from chaos.errors import FAIL, INCONCLUSIVE, PASS, ScenarioError
 from chaos.options import PLATFORMS, Options, Registered
+from chaos.scenario.lookup import shipped
 from tests.fakes import HERE, scenario_file
 from tests.report.results import campaign, path, target, trial
 
@@ -163,6 +166,18 @@ def test_an_inconclusive_trial_is_never_green(tmp_path: Path):
     inconclusive = replace(given.trials[0], experiment="tick", verdict=Verdict.INCONCLUSIVE, paths={}, targets={})
     given = replace(given, trials=(*given.trials, inconclusive))
     assert held(given, tmp_path) == (INCONCLUSIVE, ["tick, system: 1 of 1 trials are undecided"])
+
+
+def test_the_nightly_run_plays_what_expected_yaml_knows(monkeypatch: pytest.MonkeyPatch, capsys):
+    """Its gate is red on everything else that does not pass, and on an entry that was not played: every night."""
+    workflow = yaml.safe_load((shipped() / ".github/workflows/nightly.yml").read_text())
+    [play] = [one["run"] for one in workflow["jobs"]["kind"]["steps"] if one.get("id") == "play"]
+    options = workflow[True]["workflow_dispatch"]["inputs"]["options"]["default"]  # YAML 1.1 reads `on` as true
+    assert f"|| '{options}'" in play
+    monkeypatch.chdir(shipped())
+    assert entry(["run", "--on", "kind", *options.split(), "--dry-run"]) == PASS
+    played = set(re.findall(r"([\w-]+) × \d+", capsys.readouterr().out))
+    assert played == {one.experiment for one in gates.expected(shipped() / "expected.yaml")}
 
 
 def test_two_entries_for_one_path_are_refused(tmp_path: Path):
