@@ -31,6 +31,8 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _MILLISECOND_NS = 1_000_000
 _TRUSTED_NS = 2 * 10**9
 """A line's own stamp is used if it is this near to the kubelet's. In a container with another time zone it is not."""
+_GONE = re.compile(r"(failed to try resolving symlinks in path|unable to retrieve container logs for) .*")
+"""Matches what the kubelet sends in place of a log whose file it has removed already."""
 _CRI = re.compile(rb"^(\S+) (?:stdout|stderr) [FP](?::\S*)? ?", re.MULTILINE)
 """Matches what containerd and CRI-O write before a line on the node's disk: stamp, stream, and full or partial."""
 _DOCKER = re.compile(rb'^\{"log":.*\}$', re.MULTILINE)
@@ -115,6 +117,7 @@ class Unread:
     """The lines of a log that could not be read: `lines` of all its lines (`of`).
 
     The first of them is line `number`, `text`. `because` says what is not known of them: their time, or their format.
+    If `gone`, the lines are the kubelet's, which had no more of the log.
     """
 
     lines: int
@@ -122,6 +125,7 @@ class Unread:
     number: int
     text: str
     because: str
+    gone: bool = False
 
 
 def unread(path: Path, *, server: bool) -> Unread | None:
@@ -134,7 +138,10 @@ def unread(path: Path, *, server: bool) -> Unread | None:
     unstamped = [number for number, line in enumerate(lines, 1) if parse(line, "") is None]
     if unstamped:
         first, because = unstamped[0], "they begin with no time-stamp that is known"
-        return Unread(len(unstamped), len(lines), first, lines[first - 1], because)
+        gone = all(_GONE.fullmatch(lines[number - 1]) for number in unstamped)
+        if gone:
+            because = "the kubelet had removed the file before the log was read to its end"
+        return Unread(len(unstamped), len(lines), first, lines[first - 1], because, gone)
     if server and lines and not any(_OWN.fullmatch(_message(line)) for line in lines):
         return Unread(len(lines), len(lines), 1, lines[0], "they are in no format that is known")
     return None

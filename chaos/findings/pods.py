@@ -130,5 +130,7 @@ def log_not_read(measured: Measured) -> Iterator[Finding]:
             since_s=measured.history.started_s or 0.0,
             explains=(),
             rows=(f"{path.name}:{found.number}: {quoted(found.text, QUOTED)}",),
-            advice="Have the server log to standard output, in its own format or in Valkey's logfmt.",
+            advice=""
+            if found.gone
+            else "Have the server log to standard output, in its own format or in Valkey's logfmt.",
         )

@@ -60,6 +60,17 @@ def test_a_log_that_cannot_be_read_is_told_with_a_line_of_it(analysed: Analysed,
     assert ".log, `" in found.sentence
 
 
+def test_a_log_that_the_kubelet_had_removed_already_is_no_matter_of_its_format(analysed: Analysed):
+    story = kill_master(paths=("service",))
+    gone = 'failed to try resolving symlinks in path "/var/log/pods/a_b_c/redis/0.log": lstat /var/log/pods/a_b_c\n'
+    story.logs.setdefault(PODS[1], []).append(gone)
+    found = the(analysed(story), "a log that cannot be read")
+    assert "the kubelet had removed the file before the log was read to its end" in found.sentence
+    assert found.advice == ""
+    story.logs[PODS[1]].append("Nov 23 09:14:37 redis: MASTER MODE enabled\n")
+    assert the(analysed(story), "a log that cannot be read").advice
+
+
 def test_logs_that_cannot_be_read_are_told_beside_the_cause(analysed: Analysed):
     """Else the cause of the same outage would be another one, and nobody knew why."""
     story = kill_master(paths=("service",))
