@@ -22,8 +22,7 @@ from chaos.analysis.result import (
     Verdict,
 )
 from chaos.analysis.wording import TONES, Tone
-from chaos.report.applications import table_lines
-from chaos.report.details import lost_text, ways
+from chaos.report.details import application_rows, lost_text, ways
 from chaos.report.hurts import hurts
 from chaos.report.many import PathSpread, group_title, is_many, spreads, worst_first
 
@@ -67,10 +66,26 @@ def trial_lines(result: CampaignResult, trial: TrialResult) -> list[Line]:
     heads = ["  note     ", *([f"{'':<11}"] * len(note))]
     notes: list[Line] = [[(head, "open"), (text, "plain")] for head, text in zip(heads, note, strict=False)]
     compared = len(_told(trial)) < len(trial.paths)
-    applications = ["", *(f"  {line}" for line in table_lines(trial, WIDTH - 2)), ""] if compared else []
+    applications = ["", *(f"  {line}" for line in application_lines(trial, WIDTH - 2)), ""] if compared else []
     table: list[Line] = [[(line, "plain")] for line in applications]
     happened = [*(line for _, line in found), *_counted(trial)]
     return [[], _title(result, trial), *happened, *outages, *table, *doubts, *notes]
+
+
+def application_lines(trial: TrialResult, width: int) -> list[str]:
+    """Return the table of application clients: what each met in columns, and under it what it told of itself."""
+    rows = application_rows(trial.paths.values())
+    table = [("client", "library", "outage", "longest call", "errors")]
+    table += [(name, library, outage, call, errors) for name, library, _, outage, call, errors, *_ in rows]
+    widths = [max(len(row[column]) for row in table) for column in range(4)]
+    aligned = [
+        "  ".join([*(f"{text:<{wide}}" for text, wide in zip(row, widths, strict=False)), row[-1]]) for row in table
+    ]
+    lines = aligned[:1] if rows else []
+    for line, (_, _, settings, _, _, _, end, tasks) in zip(aligned[1:], rows, strict=True):
+        told = [settings, *([f"at the end: {end}"] if end != "works" else []), *([tasks] if tasks != "–" else [])]
+        lines += [line, *(f"{'':<4}{each}" for each in wording.wrapped(" · ".join(told), width - 4))]
+    return lines
 
 
 def _outages(trial: TrialResult) -> list[str]:
@@ -78,11 +93,14 @@ def _outages(trial: TrialResult) -> list[str]:
     for path in ways(_told(trial)):
         none = f"never worked: {path.state_why}" if path.state == "never worked" else wording.application(path)
         texts.append(f"{path.name} {wording.span(path.outage_s, none=none or 'none')}")
+    lost = f"lost: {lost_text(trial.losses)}"
+    if trial.losses.lost is not None:
+        lost = f"lost {lost_text(trial.losses)} of {wording.count(trial.losses.acknowledged)} acknowledged"
     armed = [text for text in [wording.rearmed(trial.milestones)] if text]
     head = "  outage   "
     room, rest = WIDTH - len(head), " " * len(head)
     whole = [  # a text that fits into a line is not broken
-        text if len(text) > room else text.replace(" ", wording.NBSP) for text in [*texts, losses_text(trial), *armed]
+        text if len(text) > room else text.replace(" ", wording.NBSP) for text in [*texts, lost, *armed]
     ]
     return textwrap.wrap(" · ".join(whole), WIDTH, initial_indent=head, subsequent_indent=rest, break_on_hyphens=False)
 
@@ -105,13 +123,6 @@ def _counted(trial: TrialResult) -> list[Line]:
         title = f" {'':<15} {wording.CLAIMS[name] + whose:<26} {wording.measured(target, name):<50}"
         lines.append([(title, "plain"), *_held(target, name)])
     return lines
-
-
-def losses_text(trial: TrialResult) -> str:
-    losses = trial.losses
-    if losses.lost is None:
-        return f"lost: undecided ({losses.undecided})"
-    return f"lost {lost_text(losses)} of {wording.count(losses.acknowledged)} acknowledged"
 
 
 def fault_lines(result: CampaignResult) -> list[Line]:

@@ -15,6 +15,7 @@ from chaos.analysis.result import (
     Milestone,
     Node,
     PathResult,
+    Tasks,
     TrialResult,
     Verdict,
     Window,
@@ -23,6 +24,17 @@ from chaos.analysis.result import (
 Row = tuple[str, ...]
 WINDOWS = 12
 """How many outages of a path are shown. Further ones are only counted."""
+APPLICATION_TITLES = (
+    "client",
+    "library",
+    "time-outs and retries",
+    "outage",
+    "longest call",
+    "errors",
+    "at the end",
+    "tasks",
+)
+"""The titles of the table of application clients."""
 
 
 def ways(paths: Iterable[PathResult]) -> list[PathResult]:
@@ -148,6 +160,57 @@ def not_ok(path: PathResult) -> str:
         f"{name} {wording.count(value)}" for name, value in sorted(path.errors.items(), key=lambda it: -it[1])
     )
     return f"{text} ({errors})" if errors else text
+
+
+def application_rows(paths: Iterable[PathResult]) -> list[Row]:
+    """Return a row of APPLICATION_TITLES for each path of application clients, in the scenario's order."""
+    found: list[Row] = []
+    for path, met in ((path, path.calls) for path in paths if path.calls):
+        settings = ", ".join(f"{name} {value or 'none'}" for name, value in met.settings.items())
+        errors = met.classes or path.errors  # by the library's classes if the client reported them, else by our codes
+        at_end = {"works": "works", "out": "out", "unknown": "–"}[path.at_end]
+        if path.never_again:
+            at_end = f"never again: {path.never_again}"
+        if met.hung:
+            at_end = "a call had not ended"
+        found.append(
+            (
+                path.name.removesuffix("/kept"),
+                met.library or path.about,
+                settings or "not told",
+                wording.span(
+                    path.outage_s, none="none" if path.state == "works" else f"{path.state}: {path.state_why}"
+                ),
+                wording.longest_call(path),
+                ", ".join(f"{wording.count(count)} {name}" for name, count in errors.items()) or "none",
+                met.gone or at_end,
+                tasks_text(met.tasks),
+            )
+        )
+    return found
+
+
+def tasks_text(tasks: Tasks | None) -> str:
+    """Format what became of a worker's tasks.
+
+    Example: `190 of 200 done, 10 lost, 0 twice, 0 stuck, 2 without a result; the worker was back at 12.31 s`.
+    """
+    if tasks is None:
+        return "–"
+    lost = "lost: the broker could not be asked" if tasks.lost is None else f"{wording.count(tasks.lost)} lost"
+    done = f"{wording.count(tasks.done)} of {wording.count(tasks.accepted)} done"
+    counted = f"{done}, {lost}, {wording.count(tasks.twice)} twice, {wording.count(tasks.stuck)} stuck"
+    if tasks.unknown is not None:
+        counted += f", {wording.count(tasks.unknown)} without a result"
+    if tasks.ended_s is not None:
+        return f"{counted}; the worker ended at {wording.seconds(tasks.ended_s, 1)} with {tasks.ended}"
+    if tasks.after == 0:
+        return f"{counted}; none was handed over after the fault"
+    if tasks.back_s is None:
+        return f"{counted}; the worker did not pause"
+    if tasks.back_s.is_open:
+        return f"{counted}; the worker never came back"
+    return f"{counted}; the worker was back at {wording.seconds(tasks.back_s.middle, 2)}"
 
 
 def covariate_rows(trials: tuple[TrialResult, ...]) -> list[Row]:

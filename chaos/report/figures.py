@@ -8,7 +8,7 @@ SVG fit for the page, whose style sheet maps each ink to its dark one.
 import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
@@ -25,6 +25,9 @@ from chaos.report.bars import PHASES, Strip
 from chaos.report.many import PathSpread
 from chaos.report.svg import ink
 from chaos.report.timeline import Curve, Lane, PathOperations, SentinelMark, Timeline
+
+if TYPE_CHECKING:
+    from chaos.report.sweep import Setting
 
 WIDTH_IN = 12.8
 ROW_IN = 0.27
@@ -168,53 +171,40 @@ def _stack(axes: Axes, strip: Strip) -> None:
     axes.set_xlim(0, len(strip.totals))
 
 
-class SweepPoint(NamedTuple):
-    """One setting of a sweep, as it is drawn.
-
-    `back_s` is when each kill was over. `shares` maps the length of a pause to the share of such pauses that brought a
-    failover, with its interval.
-    """
-
-    title: str
-    back_s: Sequence[float]
-    median_s: float
-    interval_s: tuple[float | None, float | None]
-    shares: Mapping[float, tuple[float, float, float]]
-
-
-def of_sweep(points: Sequence[SweepPoint], limit_s: float | None) -> tuple[str, bytes]:
+def of_sweep(settings: "Sequence[Setting]", limit_s: float | None) -> tuple[str, bytes]:
     """Return the picture of a sweep as SVG and PNG: recovery above, false failovers below, on one axis of settings."""
+    names = [" ".join(filter(None, (one.variant, one.group))) for one in settings]
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(8.4, 6.2), facecolor=ink("paper"))
         above, below = figure.subplots(2, 1, sharex=True)
         figure.subplots_adjust(left=0.09, right=0.8, top=0.94, bottom=0.1, hspace=0.22)
-        _recoveries(above, points, limit_s)
-        _false_failovers(below, points)
-        below.set_xticks(range(len(points)), [point.title.partition("=")[2] for point in points])
-        below.set_xlabel(points[0].title.partition("=")[0], color=ink("text"))
+        _recoveries(above, settings, limit_s)
+        _false_failovers(below, settings)
+        below.set_xticks(range(len(settings)), [name.partition("=")[2] for name in names])
+        below.set_xlabel(names[0].partition("=")[0], color=ink("text"))
         for axes in (above, below):
             axes.grid(visible=True, axis="y", color=ink("line"), linewidth=0.5)
             _frame(axes, ())
-        said = "; ".join(f"{point.title}: median {point.median_s:.2f} s" for point in points)
+        said = "; ".join(f"{name}: median {one.median_s:.2f} s" for name, one in zip(names, settings, strict=True))
         vector = _saved(figure, "svg", {"Date": None, "Creator": None}).decode()
         inlined = svg.inline(vector, "Recovery and false failovers by setting", said, prefix="sweep")
         return inlined, _saved(figure, "png", {"Software": None})
 
 
-def _recoveries(axes: Axes, points: Sequence[SweepPoint], limit_s: float | None) -> None:
+def _recoveries(axes: Axes, settings: "Sequence[Setting]", limit_s: float | None) -> None:
     """Draw each kill as a dot, or as a triangle at the top if it was never over, and the median with its interval."""
     axes.set_title("seconds until the last path was back after a kill", loc="left", size=9, color=ink("text"))
-    known = [at_s for point in points for at_s in point.back_s if math.isfinite(at_s)]
+    known = [at_s for one in settings for at_s in one.back_s if math.isfinite(at_s)]
     top_s = 1.12 * max([*known, limit_s or 0.0, 1.0])
     axes.set_ylim(0, top_s)
-    for at, point in enumerate(points):
-        over = [value for value in point.back_s if math.isfinite(value)]
-        never = len(point.back_s) - len(over)
+    for at, one in enumerate(settings):
+        over = [value for value in one.back_s if math.isfinite(value)]
+        never = len(one.back_s) - len(over)
         beside = at + np.linspace(-0.16, 0.16, max(2, len(over)))[: len(over)]
         axes.plot(beside, over, linestyle="none", marker="o", markersize=3, color=ink("ok"))
         axes.plot([at] * never, [0.98 * top_s] * never, linestyle="none", marker="^", color=ink("failed"))
-        axes.plot([at - 0.25, at + 0.25], [point.median_s] * 2, color=ink("text"), linewidth=1.8)
-        low, high = point.interval_s
+        axes.plot([at - 0.25, at + 0.25], [one.median_s] * 2, color=ink("text"), linewidth=1.8)
+        low, high = one.interval_s
         if low is not None and high is not None:
             axes.plot([at + 0.25] * 2, [low, high], color=ink("text"), linewidth=1.2)
     if limit_s is not None:
@@ -223,11 +213,12 @@ def _recoveries(axes: Axes, points: Sequence[SweepPoint], limit_s: float | None)
         axes.annotate("promised", (1.0, limit_s), (4, 0), color=ink("text"), **where)
 
 
-def _false_failovers(axes: Axes, points: Sequence[SweepPoint]) -> None:
+def _false_failovers(axes: Axes, settings: "Sequence[Setting]") -> None:
     """Draw a line for each length of pause: the share of such pauses that brought a failover, with its interval."""
     axes.set_title("pauses that brought a failover, which nobody needed", loc="left", size=9, color=ink("text"))
-    for nth, length in enumerate(sorted({length for point in points for length in point.shares})):
-        rows = [(at, *point.shares[length]) for at, point in enumerate(points) if length in point.shares]
+    for nth, length in enumerate(sorted({length for one in settings for length in one.pauses})):
+        paused = [(at, one.pauses[length]) for at, one in enumerate(settings) if length in one.pauses]
+        rows = [(at, each.failovers / max(1, each.n), *each.share) for at, each in paused]
         at, share, least, most = np.array(rows).T
         error = 100 * np.clip([share - least, most - share], 0, None)
         style: Any = {"color": ink(LINES[nth % len(LINES)]), "marker": "os^Dv"[nth % 5], "markersize": 5}

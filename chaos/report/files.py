@@ -1,7 +1,6 @@
 """Writes all files that are derived from a campaign. The same recording always gives the same bytes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.analysis.analyse import analyse_beside
@@ -45,26 +44,20 @@ def write(campaign_dir: Path, result: CampaignResult, found: Sequence[Taken]) ->
         (campaign_dir / TRACES).mkdir(exist_ok=True)
         for trial, one in zip(result.trials, found, strict=True):
             (campaign_dir / TRACES / f"{trial.directory}.json").write_bytes(one.trace)
-        gathered = gather(campaign_dir, result, found)
+        evidence, png = gather(campaign_dir, result, found)
         with (campaign_dir / "failed-operations.csv").open("wb") as file:
-            file.writelines(gathered.csv)
+            file.writelines([HEAD, *(one.csv for one in found)])
         picture = campaign_dir / "timeline.png"
-        picture.write_bytes(gathered.png) if gathered.png else picture.unlink(missing_ok=True)
-        page.write_text(html(result, gathered.evidence), encoding="utf-8")
+        picture.write_bytes(png) if png else picture.unlink(missing_ok=True)
+        page.write_text(html(result, evidence), encoding="utf-8")
     return page
 
 
-@dataclass(kw_only=True)
-class Gathered:
-    """What the page shows, the parts of failed-operations.csv, and timeline.png, which is empty without a time axis."""
+def gather(campaign_dir: Path, result: CampaignResult, found: Sequence[Taken]) -> tuple[Evidence, bytes]:
+    """Return what the page shows of the recordings, and timeline.png, which is empty without a time axis.
 
-    evidence: Evidence
-    csv: list[bytes]
-    png: bytes = b""
-
-
-def gather(campaign_dir: Path, result: CampaignResult, found: Sequence[Taken]) -> Gathered:
-    """Put together what was taken from each trial. The worst trial is read again, to be drawn."""
+    The worst trial is read again, to be drawn.
+    """
     worst = next(iter(worst_first(result)), None)
     history = History.load(campaign_dir / worst.directory) if worst else None
     picture = timeline(history, worst) if history and worst else None
@@ -81,4 +74,4 @@ def gather(campaign_dir: Path, result: CampaignResult, found: Sequence[Taken]) -
         versions=list(dict.fromkeys(row for one in result.trials for row in flat(one.covariates.get("versions", {})))),
         command=command(campaign_manifest(campaign_dir)),
     )
-    return Gathered(evidence=evidence, csv=[HEAD, *(one.csv for one in found)], png=png)
+    return evidence, png

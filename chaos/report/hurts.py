@@ -121,7 +121,9 @@ def _hurt(tables: frames.Frames, group: Group, drawn: Drawn | None) -> tuple[flo
 
 
 def _row(tables: frames.Frames, group: Group, trial: TrialResult, drawn: Drawn | None, axis_s: float) -> Hurt:
-    allowed = ""
+    allowed, cause = "", trial.cause or next(iter(trial.because), "")
+    if trial.verdict is Verdict.INCONCLUSIVE and trial.because:
+        cause = f"Trial {trial.number} proves nothing: {trial.because[0]}. {trial.cause}".rstrip()
     if drawn and (allowed_s := drawn[1].allowed_s):
         low, high = wording.count(allowed_s.least), wording.count(allowed_s.most)
         allowed = f"These settings allow {low} to {high} s on {drawn[1].name}."
@@ -135,20 +137,9 @@ def _row(tables: frames.Frames, group: Group, trial: TrialResult, drawn: Drawn |
         lost=_lost(tables, group),
         mark=_mark(group),
         allowed=allowed,
-        cause=_why(trial),
+        cause=cause,
         worst=trial.number,
     )
-
-
-def _why(trial: TrialResult) -> str:
-    """Return why a trial came out as it did.
-
-    If it is inconclusive, the text begins by saying that it proves nothing.
-    """
-    because = trial.because[0] if trial.because else ""
-    if trial.verdict is Verdict.INCONCLUSIVE and because:
-        return f"Trial {trial.number} proves nothing: {because}. {trial.cause}".rstrip()
-    return trial.cause or because
 
 
 def _outages(tables: frames.Frames, group: Group) -> Iterator[tuple[str, str]]:
@@ -250,9 +241,11 @@ def _by_setting(result: CampaignResult) -> Iterator[str]:
         assert path.head is not None
         over_s = path.head.length_s.most - limit_s
         taken = {phase.name: phase.seconds for phase in path.head.phases}
-        down_after_s = _down_after_s(trial)
         if path.head.end_s is None:
             continue
+        sentinel = (trial.covariates.get("settings") or {}).get("sentinel") or {}
+        down_after = str(sentinel.get("down-after-milliseconds", ""))
+        down_after_s = int(down_after) / 1000 if down_after.isdecimal() else None
         if down_after_s is not None and down_after_s - over_s >= SHORTEST_DOWN_AFTER_S and "detection" in taken:
             sooner.setdefault(path.name, []).append((down_after_s - over_s, trial.experiment))
         if taken.get("endpoint", 0.0) >= over_s:
@@ -285,12 +278,6 @@ def _late_limit_s(path: PathResult) -> float | None:
     return held.limit
 
 
-def _down_after_s(trial: TrialResult) -> float | None:
-    settings = (trial.covariates.get("settings") or {}).get("sentinel") or {}
-    value = str(settings.get("down-after-milliseconds", ""))
-    return int(value) / 1000 if value.isdecimal() else None
-
-
 # The same table, for summary.md.
 
 
@@ -301,14 +288,13 @@ def rows(table: HurtTable) -> list[tuple[str, ...]]:
             one.title,
             one.stands_for,
             "; ".join(f"{path} {text}" for path, text in one.outages) or "–",
-            f"{one.bar.path}, trial {one.bar.trial}: {_parts(one.bar)}" if one.bar else "–",
+            f"{one.bar.path}, trial {one.bar.trial}: "
+            + ", ".join(f"{part.name} {part.text}" for part in one.bar.segments)
+            if one.bar
+            else "–",
             " · ".join(one.lost),
             f"{one.mark.sign} {one.mark.text}",
             f"{one.allowed} {one.cause}".strip() or "–",
         )
         for one in table.rows
     ]
-
-
-def _parts(bar: Bar) -> str:
-    return ", ".join(f"{part.name} {part.text}" for part in bar.segments)

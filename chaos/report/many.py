@@ -7,7 +7,8 @@ from itertools import product
 
 from chaos.analysis import wording
 from chaos.analysis.cause import longest_s
-from chaos.analysis.result import CampaignResult, Group, PathResult, TrialResult, Verdict
+from chaos.analysis.interval import Interval
+from chaos.analysis.result import CampaignResult, Group, TrialResult, Verdict
 
 MANY = 12
 """More trials than this are shown by their groups, their spread and the worst of them."""
@@ -133,13 +134,8 @@ def spreads(result: CampaignResult) -> dict[str, tuple[PathSpread, ...]]:
         for trial in result.trials:
             for path in trial.paths.values():
                 if trial.number in mine and path.working:
-                    back_s.setdefault(path.name, []).append(_back_s(path))
+                    at_s = path.recovered_s or Interval.at(0.0)
+                    back_s.setdefault(path.name, []).append(math.inf if at_s.is_open else max(0.0, at_s.middle))
         if back_s:
             found[group_title(group)] = tuple(PathSpread(path, tuple(sorted(each))) for path, each in back_s.items())
     return found
-
-
-def _back_s(path: PathResult) -> float:
-    if path.recovered_s is None:
-        return 0.0
-    return math.inf if path.recovered_s.is_open else max(0.0, path.recovered_s.middle)

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from chaos.analysis import wording
 from chaos.analysis.result import CampaignResult, Group, PathResult, Quantile, TrialResult
-from chaos.report.applications import TITLES, application_rows
 from chaos.report.claims import claims
-from chaos.report.details import ways
+from chaos.report.details import APPLICATION_TITLES, application_rows, ways
 from chaos.report.hurts import HurtTable, hurts
 from chaos.report.hurts import rows as hurt_rows
 from chaos.report.many import ORDERS, worst_first
@@ -136,7 +135,7 @@ def _trial(trial: TrialResult) -> list[str]:
         *because,
         "",
         *table(titles, [_path(path) for path in ways(trial.paths.values())]),
-        *(["", *table(TITLES, applications)] if applications else []),
+        *(["", *table(APPLICATION_TITLES, applications)] if applications else []),
     ]
 
 

@@ -13,9 +13,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from chaos.analysis import wording
-from chaos.analysis.result import CampaignResult, Finding, Group, TrialResult
+from chaos.analysis.result import CampaignResult, Finding, TrialResult
 from chaos.findings import SEVERITIES
-from chaos.report import applications, details
+from chaos.report import details
 from chaos.report.bars import PHASES, Chart, chart, phase_rows
 from chaos.report.claims import ClaimRow, claims, slug
 from chaos.report.details import Row
@@ -157,12 +157,17 @@ def page(result: CampaignResult, evidence: Evidence, most: int) -> Page:
     worst = worst_first(result)
     full = sorted(worst[:most], key=lambda trial: trial.number)
     shown = {trial.number for trial in full}
+    groups = []
+    for group in result.groups:
+        held = claims(result, group)
+        blocks = [[one for one in held if one.path == path] for path in dict.fromkeys(one.path for one in held)]
+        groups.append(GroupView(group_title(group), group.strength, len(group.trials) > 1, blocks))
     return Page(
         result=result,
         evidence=evidence,
         hurts=hurts(result),
         chart=chart(result),
-        groups=[group_view(result, group) for group in result.groups],
+        groups=groups,
         findings=findings(result.trials),
         spreads=spreads(result),
         worst=worst[0] if worst else None,
@@ -172,12 +177,6 @@ def page(result: CampaignResult, evidence: Evidence, most: int) -> Page:
         covariates=details.covariate_rows(tuple(full)),
         leaves_out=(*LEAVES_OUT.get(result.cluster, ()), *EVERYWHERE, *unvisited(result)),
     )
-
-
-def group_view(result: CampaignResult, group: Group) -> GroupView:
-    found = claims(result, group)
-    blocks = [[claim for claim in found if claim.path == path] for path in dict.fromkeys(claim.path for claim in found)]
-    return GroupView(group_title(group), group.strength, len(group.trials) > 1, blocks)
 
 
 def findings(trials: Sequence[TrialResult]) -> list[Shown]:
@@ -231,7 +230,7 @@ def environment() -> Environment:
         "where": wording.where,
         "span": wording.span,
         "application": wording.application,
-        "application_rows": applications.application_rows,
+        "application_rows": details.application_rows,
         "number": wording.number,
         "count": wording.count,
         "continued": wording.continued,
@@ -253,5 +252,5 @@ def environment() -> Environment:
         "window_rows": details.window_rows,
         "loss_row": details.loss_row,
     }
-    made.globals |= {"inks": INKS, "phases": PHASES, "application_titles": applications.TITLES}
+    made.globals |= {"inks": INKS, "phases": PHASES, "application_titles": details.APPLICATION_TITLES}
     return made

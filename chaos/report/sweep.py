@@ -20,7 +20,6 @@ from chaos.analysis.wording import brief, number, percent, seconds
 from chaos.errors import ScenarioError
 from chaos.frames import Frames, Table
 from chaos.report import figures
-from chaos.report.figures import SweepPoint
 from chaos.report.many import ORDERS
 from chaos.report.markdown import table
 from chaos.scenario.lookup import shipped
@@ -111,7 +110,7 @@ def write(directory: Path) -> list[str]:
     if len(settings) < 2 or not any(one.pauses for one in settings):
         raise ScenarioError(f"{directory} is no campaign of `failover sweep`: it takes two settings, kills and pauses")
     limit_s = promised(played)
-    vector, png = figures.of_sweep([_point(one) for one in settings], limit_s)
+    vector, png = figures.of_sweep(settings, limit_s)
     (directory / "sweep.svg").write_text(vector, encoding="utf-8")
     (directory / "sweep.png").write_bytes(png)
     sentence, (titles, rows) = best(settings), cells(settings)
@@ -209,13 +208,6 @@ def best(settings: Sequence[Setting]) -> str:
     return (
         f"{begun} The price: it is back {seconds(chosen.median_s - quickest.median_s, 2)} later than with "
         f"{quickest.variant}, which fails over in {spared.failovers} of {spared.n} pauses."
-    )
-
-
-def _point(one: Setting) -> SweepPoint:
-    shares = {length: (it.failovers / max(1, it.n), *it.share) for length, it in one.pauses.items()}
-    return SweepPoint(
-        " ".join(filter(None, (one.variant, one.group))), one.back_s, one.median_s, one.interval_s, shares
     )
 
 

@@ -151,6 +151,12 @@ def timeline(history: History, trial: TrialResult) -> Timeline | None:
         return None
     axis = extent(history, trial)
     faults, states = lanes(history, trial, axis)
+    ops = history.ops
+    good = kinds(history)["good"] & sent_by(history, meters(history))
+    late = [(fact.latest_s, fact.event.late_ns) for fact in history.facts(Hiccup)]
+    late += [(fact.latest_s, fact.event.worst_ns) for fact in history.facts(Hiccups)]
+    late_at_s, late_ns = np.array(sorted(late), dtype=np.float64).reshape(-1, 2).T
+    cells = max(1, min(CELLS, int((axis[1] - axis[0]) / 2)))
     return Timeline(
         title=f"Trial {trial.number}, {trial.experiment}, on one time axis",
         description=f"From {wording.seconds(axis[0])} to {wording.seconds(axis[1])} around t = 0. {trial.cause} "
@@ -163,14 +169,20 @@ def timeline(history: History, trial: TrialResult) -> Timeline | None:
         sentinel=tuple(sentinel_marks(history, axis)),
         states=tuple(states),
         operations=tuple(_operations(history, trial, axis)),
-        latency=_latency(history, axis),
-        lag=_lag(history, axis),
+        latency=curve(ops.due_s[good], (ops.done_s[good] - ops.due_s[good]) * 1000, axis),
+        lag=curve(late_at_s, late_ns / 1e6, axis, cells=cells),
     )
 
 
 def lanes(history: History, trial: TrialResult, axis: Axis) -> tuple[Lane, list[Lane]]:
     """Return the lane of the faults, and a lane for what each member and each Service was at each time."""
-    return Lane("fault", tuple(_faults(trial))), list(_states(history, axis))
+    faults = []
+    for fault in trial.faults:
+        if fault.effect_s:
+            until = fault.heal_requested_s if fault.heal_requested_s is not None else fault.effect_s.most
+            text = f"{fault.name} {', '.join(fault.hit)}".rstrip()
+            faults.append(Run(fault.effect_s.least, max(until, fault.effect_s.most), text, "failed"))
+    return Lane("fault", tuple(faults)), list(_states(history, axis))
 
 
 def extent(history: History, trial: TrialResult) -> Axis:
@@ -190,14 +202,6 @@ def _band_end(trial: TrialResult) -> float:
         path.recovered_s.most for path in trial.paths.values() if path.recovered_s and not path.recovered_s.is_open
     ]
     return max(healed or latest or [0.0])
-
-
-def _faults(trial: TrialResult) -> Iterator[Run]:
-    for fault in trial.faults:
-        if fault.effect_s:
-            who = f" {', '.join(fault.hit)}".rstrip()
-            until = fault.heal_requested_s if fault.heal_requested_s is not None else fault.effect_s.most
-            yield Run(fault.effect_s.least, max(until, fault.effect_s.most), f"{fault.name}{who}", "failed")
 
 
 def facts(history: History, *kinds: type[E]) -> list[Fact[E]]:
@@ -261,16 +265,3 @@ def _operations(history: History, trial: TrialResult, axis: Axis) -> Iterator[Pa
     for path, clients in sorted(history.clients_by_path.items(), key=lambda path: not path[1][0].is_meter):
         mine = sent_by(history, clients)
         yield operations(path, due_s[mine], {name: mask[mine] for name, mask in masks.items()}, axis)
-
-
-def _latency(history: History, axis: Axis) -> Curve:
-    ops = history.ops
-    good = kinds(history)["good"] & sent_by(history, meters(history))
-    return curve(ops.due_s[good], (ops.done_s[good] - ops.due_s[good]) * 1000, axis)
-
-
-def _lag(history: History, axis: Axis) -> Curve:
-    seen = [(fact.latest_s, fact.event.late_ns) for fact in history.facts(Hiccup)]
-    seen += [(fact.latest_s, fact.event.worst_ns) for fact in history.facts(Hiccups)]
-    at_s, late_ns = np.array(sorted(seen), dtype=np.float64).reshape(-1, 2).T
-    return curve(at_s, late_ns / 1e6, axis, cells=max(1, min(CELLS, int((axis[1] - axis[0]) / 2))))

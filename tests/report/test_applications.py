@@ -7,7 +7,8 @@ from chaos.analysis.result import Tasks
 from chaos.analysis.wording import breakable
 from chaos.clock import AGENT
 from chaos.model import ErrorCode, Outcome
-from chaos.report.applications import TITLES, application_rows, table_lines, tasks_text
+from chaos.report.closing import application_lines
+from chaos.report.details import APPLICATION_TITLES, application_rows, tasks_text
 from tests.analysis.conftest import Analysed, analysed
 from tests.recordings import kill_master
 
@@ -21,7 +22,8 @@ def test_a_row_says_what_a_client_is_and_what_it_met(analysed: Analysed):
     number = next(client.number for client in story.clients if client.path == "app")
     story.event("application.errors", 9.0, AGENT, client=number, counts={"TimeoutError": 2})
     trial = analysed(story)
-    [row] = [dict(zip(TITLES, map(breakable, row), strict=True)) for row in application_rows(trial.paths.values())]
+    [cells] = application_rows(trial.paths.values())
+    row = dict(zip(APPLICATION_TITLES, map(breakable, cells), strict=True))
     assert row["client"] == "app"
     assert row["library"] == "celery 5.6.3"
     assert row["time-outs and retries"] == "socket_timeout none"
@@ -29,7 +31,7 @@ def test_a_row_says_what_a_client_is_and_what_it_met(analysed: Analysed):
     assert row["longest call"].startswith("> 3")
     assert row["errors"] == "2 TimeoutError"
     assert row["at the end"] == "a call had not ended"
-    lines = [breakable(line) for line in table_lines(trial, 100)]
+    lines = [breakable(line) for line in application_lines(trial, 100)]
     assert lines[0].split() == ["client", "library", "outage", "longest", "call", "errors"]
     assert any("at the end: a call had not ended" in line for line in lines)
     assert max(map(len, lines)) <= 110
@@ -38,7 +40,7 @@ def test_a_row_says_what_a_client_is_and_what_it_met(analysed: Analysed):
 def test_without_application_clients_there_is_no_table(analysed: Analysed):
     trial = analysed(kill_master(paths=("service",)))
     assert application_rows(trial.paths.values()) == []
-    assert table_lines(trial, 100) == []
+    assert application_lines(trial, 100) == []
 
 
 def test_tasks_are_counted_in_a_line():

@@ -48,7 +48,7 @@ def report(tmp_path_factory) -> Path:
     result = campaign(*trials, groups=groups(list(trials)))
     path = directory / "report.html"
     found = [taken(History.load(directory / one.directory), one) for one in result.trials]
-    path.write_text(html(result, gather(directory, result, found).evidence))
+    path.write_text(html(result, gather(directory, result, found)[0]))
     return path
 
 

@@ -135,9 +135,9 @@ def test_a_sweep_that_lacks_a_trial_says_so(tmp_path: Path):
 
 
 def test_the_figure_is_the_same_bytes_each_time_and_has_no_styles():
-    points = [sweep._point(one) for one in sweep.swept(of([THREE]))]
-    vector, png = figures.of_sweep(points, 15.0)
-    assert (vector, png) == figures.of_sweep(points, 15.0)
+    settings = list(sweep.swept(of([THREE])))
+    vector, png = figures.of_sweep(settings, 15.0)
+    assert (vector, png) == figures.of_sweep(settings, 15.0)
     assert "style=" not in vector
 
 
