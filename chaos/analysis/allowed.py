@@ -6,7 +6,6 @@ a replica, Sentinel reports +sdown only when D + 20 s have passed, and it sees r
 from sentinel.c of 7.2. The operators' rooms in chaos.operators say what an operator adds.
 """
 
-from chaos.analysis.history import History
 from chaos.analysis.interval import Interval
 from chaos.analysis.measured import Measured
 from chaos.analysis.result import PathResult
@@ -83,16 +82,3 @@ def gone_s(measured: Measured) -> float | None:
     target = measured.target
     mine = (pod for pod in measured.history.facts(Pod) if target and pod.event.name == target.name)
     return next((pod.latest_s for pod in mine if pod.event.gone and pod.latest_s > 0), None)
-
-
-def settings(history: History) -> dict[str, object]:
-    """Return the effective settings by component: one value if all members agree, else the value of each member."""
-    found: dict[str, object] = {}
-    for component, members in sorted(history.recording.settings.items()):
-        names = sorted({name for values in members.values() for name in values})
-        of_each = {name: {member: values.get(name) for member, values in members.items()} for name in names}
-        found[component] = {
-            name: next(iter(values.values())) if len(set(map(str, values.values()))) == 1 else values
-            for name, values in of_each.items()
-        }
-    return found

@@ -12,7 +12,7 @@ import numpy as np
 
 from chaos.analysis.history import Fact, History
 from chaos.analysis.interval import Interval
-from chaos.analysis.operations import Bools, Floats, RecordedClient
+from chaos.analysis.operations import Bools, Floats
 from chaos.analysis.result import Calls, Tasks
 from chaos.analysis.windows import Kind, Sent
 from chaos.model import ErrorCode, Outcome
@@ -25,6 +25,7 @@ from chaos.record.events import (
     ConnectionOpened,
     Gap,
 )
+from chaos.record.layout import RecordedClient
 
 SLOW_S = 1.0
 """A call that takes longer than this many seconds is bad, because an application's user notices it."""

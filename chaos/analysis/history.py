@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from chaos.analysis.clocks import Clocks
 from chaos.analysis.interval import Interval
 from chaos.analysis.logs import LogLine, find
-from chaos.analysis.operations import Operations, RecordedClient
+from chaos.analysis.operations import Operations
 from chaos.analysis.result import FaultRecord, Node
 from chaos.errors import RecordingError
 from chaos.model import MemberKind, canonical, split_address
@@ -39,6 +39,7 @@ from chaos.record.events import (
     Role,
     Stamped,
 )
+from chaos.record.layout import RecordedClient
 from chaos.record.reader import Recording
 from chaos.scenario.scenario import Scenario
 

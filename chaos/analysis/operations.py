@@ -1,7 +1,7 @@
 """The operations of a trial as numpy columns, on the trial's time axis. There may be millions of them."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,39 +13,6 @@ from chaos.record.reader import Bits, OpsFile, Recording, Rows
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RecordedClient:
-    """One client as the recording describes it. `name` is `<path>/<connection>`, the path that is judged.
-
-    `settings`, `gate` and `audited` concern only application clients.
-    """
-
-    number: int
-    kind: str
-    path: str
-    connection: str
-    address: str
-    rate_hz: float
-    via_sentinel: bool
-    library: str
-    settings: dict[str, str | None]
-    gate: bool
-    audited: bool
-
-    @classmethod
-    def from_json(cls, raw: dict[str, Any]) -> Self:
-        older = {"settings": {}, "gate": False, "audited": True}
-        return cls(**{name: raw.get(name, older.get(name, "")) for name in cls.__slots__})
-
-    @property
-    def name(self) -> str:
-        return f"{self.path}/{self.connection}"
-
-    @property
-    def is_meter(self) -> bool:
-        return self.kind == "meter"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

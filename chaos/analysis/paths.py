@@ -13,10 +13,11 @@ import numpy as np
 from chaos.analysis.applications import called, calls, first_good_s, longest_blocked_s, never_again
 from chaos.analysis.history import History
 from chaos.analysis.interval import Interval, total
-from chaos.analysis.operations import Bools, RecordedClient
+from chaos.analysis.operations import Bools
 from chaos.analysis.result import Counts, PathResult, PathState, Window
-from chaos.analysis.windows import Cuts, Kind, Sent, windows
+from chaos.analysis.windows import Kind, Sent, windows
 from chaos.model import WORKS_SHARE, ErrorCode, Outcome
+from chaos.record.layout import RecordedClient
 
 LEAST_SHARE = 0.5
 """A baseline proves nothing if it has less than this share of the operations that the client's rate demands."""
@@ -208,7 +209,7 @@ def _windows(history: History, sent: Sent, client: RecordedClient, kind: Kind) -
     """Return a client's windows. The error of the client's clock widens the edges of a window, and not its length."""
     error_s = history.ops.clock_error_s
     found = []
-    for window in windows(sent, kind, client.number, Cuts(gap_s=history.gap_s, heal_s=history.heal_s)):
+    for window in windows(sent, kind, client.number, gap_s=history.gap_s, heal_s=history.heal_s):
         until_s = window.end_s.most if window.end_s else window.onset_s.most + window.length_s.least
         found.append(
             replace(

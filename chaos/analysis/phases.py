@@ -13,8 +13,8 @@ import numpy as np
 
 from chaos.analysis.history import History
 from chaos.analysis.interval import Interval
-from chaos.analysis.milestones import answering, missing, named_by_all, service_pointer
-from chaos.analysis.operations import RecordedClient
+from chaos.analysis.measured import Measured
+from chaos.analysis.milestones import answering, missing, named_by_all, service_pointer, successor
 from chaos.analysis.result import (
     NOT_APPLICABLE,
     UNOBSERVED,
@@ -25,10 +25,9 @@ from chaos.analysis.result import (
     State,
     Window,
 )
-from chaos.analysis.sentinels import Attempt
 from chaos.model import service_in
-from chaos.operators.operator import Operator
 from chaos.record.events import SentinelAddress, TargetAsked
+from chaos.record.layout import RecordedClient
 
 PHASE_OF = {
     "sdown": "detection",
@@ -44,63 +43,47 @@ RECONNECTION = "reconnection"
 PHASES = (*PHASE_OF.values(), RECONNECTION)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Way:
-    """What the phases of all paths of a trial are made from: the milestones, the promoted replica, and the attempt."""
-
-    milestones: dict[str, Milestone]
-    successor: Node | None
-    attempt: Attempt | None
-    operator: Operator
-
-
-def with_phases(history: History, paths: dict[str, PathResult], way: Way) -> dict[str, PathResult]:
-    """Return the paths with the phases of their first outage and with their own milestones.
+def with_phases(measured: Measured, path: PathResult) -> PathResult:
+    """Return a path with the phases of its first outage and with its own milestones.
 
     These milestones are `pointer`, when the path's address named the new master, and `routable`, when the new master
     could be connected to there.
     """
-    return {name: _with_phases(history, path, paths, way) for name, path in paths.items()}
-
-
-def _with_phases(history: History, path: PathResult, paths: dict[str, PathResult], way: Way) -> PathResult:
+    history, milestones = measured.history, measured.milestones
     if not path.working or history.effect_s is None:
         return path
-    due = way.milestones and way.milestones["promoted"].state is not State.NOT_APPLICABLE
-    none = NOT_APPLICABLE if way.milestones else None
-    pointer, routable = _own_milestones(history, path, paths, way) if due else (none, none)
+    due = milestones and milestones["promoted"].state is not State.NOT_APPLICABLE
+    none = NOT_APPLICABLE if milestones else None
+    pointer, routable = _own_milestones(measured, path) if due else (none, none)
     head = path.head
     if head is None:
         return replace(path, pointer=pointer, routable=routable)
     own = {name: it for name, it in (("pointer", pointer), ("routable", routable)) if it}
     client = history.clients[head.client]
     explained_s = 1 / client.rate_hz + history.deadline_s  # the next try comes a period later, and may time out
-    divided = divide(head, {**way.milestones, **own}, history.effect_s, explained_s)
+    divided = divide(head, {**milestones, **own}, history.effect_s, explained_s)
     windows = tuple(divided if window is head else window for window in path.windows)
     return replace(path, pointer=pointer, routable=routable, windows=windows)
 
 
-def _own_milestones(
-    history: History, path: PathResult, paths: dict[str, PathResult], way: Way
-) -> tuple[Milestone, Milestone]:
-    """Return the path's own milestones.
-
-    They are `pointer`, when its address led to the new master, and `routable`, when a new connection there reached it.
-    """
+def _own_milestones(measured: Measured, path: PathResult) -> tuple[Milestone, Milestone]:
+    """Return the path's `pointer` and `routable`."""
+    history, attempt = measured.history, measured.attempt
+    who = successor(history, attempt)
     if not path.via_sentinel:
         service = service_of(path)
         siblings = [
             client
-            for other in paths.values()
+            for other in measured.paths.values()
             if other.working and service_of(other) == service
             for client in history.clients_by_path[other.name]
         ]
-        pointer = service_pointer(history, service, way.successor, way.attempt, way.operator)
-        return pointer, _routable(history, siblings, way.successor)
+        pointer = service_pointer(history, service, who, attempt, measured.operator)
+        return pointer, _routable(history, siblings, who)
     if path.head is None:
         return NOT_APPLICABLE, NOT_APPLICABLE
-    asked = told_by_sentinel(history, path.head, way.successor)
-    named = named_by_all(history, way.attempt)
+    asked = told_by_sentinel(history, path.head, who)
+    named = named_by_all(history, attempt)
     # A client that keeps its connection may ask only long after every Sentinel names the new master.
     by_polls = path.connection == "kept" and named.at_s and (not asked.at_s or named.at_s.most < asked.at_s.most)
     return (named if by_polls else asked), NOT_APPLICABLE

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos import findings
-from chaos.analysis.allowed import allowed_s, settings
+from chaos.analysis.allowed import allowed_s
 from chaos.analysis.cause import cause
 from chaos.analysis.doubts import doubts, where
 from chaos.analysis.history import History
@@ -13,9 +13,9 @@ from chaos.analysis.interval import Interval
 from chaos.analysis.lateness import suspect, waited_s
 from chaos.analysis.losses import find_losses
 from chaos.analysis.measured import Measured
-from chaos.analysis.milestones import FAILOVER, detection, failover, of_attempt, successor
+from chaos.analysis.milestones import FAILOVER, detection, failover, of_attempt
 from chaos.analysis.paths import measure
-from chaos.analysis.phases import Way, with_phases
+from chaos.analysis.phases import with_phases
 from chaos.analysis.rearmed import rearmed
 from chaos.analysis.result import NOT_APPLICABLE, Milestone, PathResult, State, TrialResult
 from chaos.analysis.sentinels import Attempt, Said, attempts, everything_said, failover_was_due
@@ -38,14 +38,11 @@ def measured_in(history: History) -> Measured:
     """Return everything that the recording of a trial shows, before it is compared with any promise."""
     operator = ROOMS.get(history.scenario.system.operator, Operator)()
     losses = find_losses(history)
-    paths = measure(history, suspect(history), decided=not losses.undecided)
     said = tuple(everything_said(history))
     tried = tuple(attempts(list(said)))
-    chosen = first_completed(tried)
-    attempt = None if chosen is None else tried[chosen]
-    milestones = _milestones(history, attempt, said, operator)
-    way = Way(milestones=milestones, successor=successor(history, attempt), attempt=attempt, operator=operator)
-    return Measured(
+    after = [number for number, attempt in enumerate(tried) if attempt.started.at_s.most > 0]
+    chosen = next(iter([*(number for number in after if tried[number].completed), *after]), None)
+    measured = Measured(
         history=history,
         operator=operator,
         losses=losses,
@@ -53,9 +50,10 @@ def measured_in(history: History) -> Measured:
         attempts=tried,
         failovers=tuple(failover(history, one, operator) for one in tried),
         chosen=chosen,
-        milestones=milestones,
-        paths=with_phases(history, paths, way),
+        milestones=_milestones(history, None if chosen is None else tried[chosen], said, operator),
+        paths=measure(history, suspect(history), decided=not losses.undecided),
     )
+    return replace(measured, paths={name: with_phases(measured, path) for name, path in measured.paths.items()})
 
 
 def result(measured: Measured) -> TrialResult:
@@ -66,10 +64,11 @@ def result(measured: Measured) -> TrialResult:
     paths = {name: replace(path, allowed_s=allowed_s(measured, path)) for name, path in paths.items()}
     doubted = doubts(measured)
     verdict, because = of_trial(targets, paths, doubted)
-    closed = history.recording.closed
+    closed, directory = history.recording.closed, history.recording.directory.name
+    named = directory.rpartition("-")[2]  # all that is known if the trial ended before its manifest was written
     return TrialResult(
-        number=int(history.manifest.get("trial", _number(history))),
-        directory=history.recording.directory.name,
+        number=int(history.manifest.get("trial", named if named.isdigit() else 0)),
+        directory=directory,
         experiment=history.experiment,
         expects=history.expects,
         seed=int(history.manifest.get("seed") or 0),
@@ -91,16 +90,6 @@ def result(measured: Measured) -> TrialResult:
         variant=str(history.manifest.get("variant", "")),
         stands_for=history.stands_for,
     )
-
-
-def first_completed(tried: tuple[Attempt, ...]) -> int | None:
-    """Return the index of the first attempt after t = 0 that was completed, or else of the first one that was tried.
-
-    Return None if there was no attempt after t = 0.
-    """
-    after = [number for number, attempt in enumerate(tried) if attempt.started.at_s.most > 0]
-    completed = [number for number in after if tried[number].completed]
-    return next(iter([*completed, *after]), None)
 
 
 def _milestones(
@@ -184,13 +173,20 @@ def _covariates(measured: Measured) -> dict[str, Any]:
         "cpu_pressure_percent": max(some10, default=None),
         "cpu_waited_s": waited_s(history, Interval(0.0, history.end_s)),
         "load1": max((one.load1 for one in pressure), default=None),
-        "settings": settings(history),
+        "settings": _settings(history),
         "versions": {name: str(value) for part in versions for name, value in part.items()},
         **measured.operator.covariates(history),
     }
 
 
-def _number(history: History) -> int:
-    """Return a trial's number from the name of its directory, if the trial ended before its manifest was written."""
-    digits = history.recording.directory.name.rpartition("-")[2]
-    return int(digits) if digits.isdigit() else 0
+def _settings(history: History) -> dict[str, object]:
+    """Return the effective settings by component: one value if all members agree, else the value of each member."""
+    found: dict[str, object] = {}
+    for component, members in sorted(history.recording.settings.items()):
+        names = sorted({name for values in members.values() for name in values})
+        of_each = {name: {member: values.get(name) for member, values in members.items()} for name in names}
+        found[component] = {
+            name: next(iter(values.values())) if len(set(map(str, values.values()))) == 1 else values
+            for name, values in of_each.items()
+        }
+    return found

@@ -35,35 +35,25 @@ class Sent:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cuts:
-    """What separates and cuts windows.
+def windows(ops: Sent, kind: Kind, client: int, *, gap_s: float, heal_s: float | None) -> tuple[Window, ...]:
+    """Return every outage of a client in order. A good time that is longer than `gap_s` separates two outages.
 
-    A good time longer than `gap_s` separates two outages. Windows are cut at t = 0, and at `heal_s` if healing was
-    requested.
+    They are cut at t = 0, and at `heal_s`, when the healing of a lasting fault was requested.
     """
-
-    gap_s: float
-    heal_s: float | None
-
-
-def windows(ops: Sent, kind: Kind, client: int, cuts: Cuts) -> tuple[Window, ...]:
-    """Return every outage of a client in order, cut at the effect and at the healing of a lasting fault."""
     ops = ops.chosen(np.argsort(ops.sent_s, kind="stable"))
     sure = ops.chosen(~(ops.bad & ops.suspect))
     bad = np.flatnonzero(sure.bad)
     if not len(bad):
         return ()
-    # A good time that is longer than the gap separates two outages.
     next_good = np.minimum(bad[:-1] + 1, len(sure.sent_s) - 1)
     good_between = bad[1:] - bad[:-1] > 1
-    parted = np.flatnonzero(good_between & (sure.sent_s[bad[1:]] - sure.sent_s[next_good] > cuts.gap_s))
+    parted = np.flatnonzero(good_between & (sure.sent_s[bad[1:]] - sure.sent_s[next_good] > gap_s))
     firsts, lasts = np.concatenate([bad[:1], bad[parted + 1]]), np.concatenate([bad[parted], bad[-1:]])
     found: list[Window] = []
     for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True):
         for part in _cut_at_the_effect(sure, first, last):
-            outage = _outage(ops, sure, part, cuts.gap_s)
-            found += _cut_at_the_heal(outage, kind, client, cuts.heal_s)
+            outage = _outage(ops, sure, part, gap_s)
+            found += _cut_at_the_heal(outage, kind, client, heal_s)
     return tuple(found)
 
 

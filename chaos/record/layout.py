@@ -6,10 +6,12 @@ docs/file-formats.md describes the same for readers.
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple, Self, TypedDict
 
 from chaos.errors import NoCampaignError, RecordingError
+from chaos.record.shape import READ_IN_PART
 
 FORMAT = 2
 MAGIC = b"FHOPS\x00\x00\x02"
@@ -97,23 +99,40 @@ class ClusterPart(TypedDict, total=False):
     images: dict[str, Any]
 
 
-class _Numbered(TypedDict):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecordedClient:
+    """A client in manifest.json, and in the header of a file of operations, which may say more of it.
+
+    `settings`, `gate` and `audited` concern only application clients.
+    """
+
     number: int
+    kind: str = ""
+    path: str = ""
+    connection: str = ""
+    address: str = ""
+    rate_hz: float = 0.0
+    via_sentinel: bool = False
+    library: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    gate: bool = False
+    audited: bool = True
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Self:
+        return cls(**{name: raw[name] for name in cls.__slots__ if name in raw})
+
+    @property
+    def name(self) -> str:
+        """The path that is judged, as in `service/new`."""
+        return f"{self.path}/{self.connection}"
+
+    @property
+    def is_meter(self) -> bool:
+        return self.kind == "meter"
 
 
-class ClientPart(_Numbered, total=False):
-    """A client in manifest.json, and in the header of a file of operations."""
-
-    kind: str
-    path: str
-    connection: str
-    address: str
-    rate_hz: float
-    via_sentinel: bool
-    library: str
-    settings: dict[str, Any]
-    gate: bool
-    audited: bool
+READ_IN_PART.add(RecordedClient)
 
 
 class ManifestFile(TypedDict, total=False):
@@ -126,7 +145,7 @@ class ManifestFile(TypedDict, total=False):
     cluster: ClusterPart
     seed: int | None
     versions: dict[str, Any]
-    clients: list[ClientPart]
+    clients: list[RecordedClient]
     deadline_s: float | None
     variant: str
     system: str | None
@@ -146,7 +165,7 @@ class OpsHeader(TypedDict, total=False):
     domain: str
     boot_id: str
     timens: str
-    clients: list[ClientPart]
+    clients: list[RecordedClient]
 
 
 SettingsFile = dict[str, dict[str, dict[str, Any]]]

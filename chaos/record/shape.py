@@ -23,6 +23,8 @@ Check = Callable[[Any], Misfit | None]
 
 WRITTEN_AS: dict[type, Any] = {}
 """Maps a class to the type that it is written as, if it is not written as an object of its fields."""
+READ_IN_PART: set[type] = set()
+"""The dataclasses whose object in a file may have more keys than the class has fields."""
 _WORDS: dict[type, tuple[str, tuple[type, ...]]] = {
     str: ("text", (str,)),
     int: ("a whole number", (int,)),
@@ -102,9 +104,9 @@ def check(kind: Any) -> Check:  # noqa: ANN401  # any annotation
         return _row([check(one) for one in arguments])
     if origin is dict:
         return _mapping(check(arguments[1]))
-    closed = dataclasses.is_dataclass(kind)
-    names = [one.name for one in dataclasses.fields(kind)] if closed else kind.__annotations__
-    hints = get_type_hints(kind)
+    of_fields = dataclasses.is_dataclass(kind)
+    names = [one.name for one in dataclasses.fields(kind)] if of_fields else kind.__annotations__
+    hints, closed = get_type_hints(kind), of_fields and kind not in READ_IN_PART
     return _object({name: check(hints[name]) for name in names}, _wanted(kind), closed=closed)
 
 

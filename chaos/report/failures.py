@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from chaos.analysis import wording
 from chaos.analysis.history import History
-from chaos.analysis.operations import Bools, RecordedClient
+from chaos.analysis.operations import Bools
 from chaos.model import ErrorCode, Outcome
 from chaos.record.events import NodeSeen, TargetAsked
-from chaos.record.layout import NOBODY
+from chaos.record.layout import NOBODY, RecordedClient
 from chaos.report.details import Row
 from chaos.report.many import is_many, some
 

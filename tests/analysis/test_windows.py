@@ -7,7 +7,7 @@ import pytest
 
 from chaos.analysis.interval import Interval
 from chaos.analysis.result import Window
-from chaos.analysis.windows import Cuts, Sent, windows
+from chaos.analysis.windows import Sent, windows
 from tests.saying import edges
 
 PERIOD_S, TOOK_S = 0.02, 0.001
@@ -22,7 +22,7 @@ def sent(bad: Spells, suspect: Spells = (), start_s: float = 0.0, length_s: floa
 
 
 def outages(ops: Sent, heal_s: float | None = None) -> list[Window]:
-    return list(windows(ops, "seen", 3, Cuts(gap_s=1.0, heal_s=heal_s)))
+    return list(windows(ops, "seen", 3, gap_s=1.0, heal_s=heal_s))
 
 
 def one(ops: Sent) -> Window:
