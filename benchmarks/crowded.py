@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.analysis.result import TrialResult, Verdict
-from chaos.analysis.summary import from_json
+from chaos.analysis.summary import load
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -53,7 +53,7 @@ def play(folder: Path, crowd: Crowd, seed: int) -> tuple[TrialResult, ...]:
     found = list(folder.glob("*/summary.json"))
     if not found:
         raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
-    return from_json(found[0].read_text()).trials
+    return load(found[0]).trials
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.analysis.result import FaultRecord, PathResult, TrialResult, Window
-from chaos.analysis.summary import from_json
+from chaos.analysis.summary import load
 from chaos.record.event_files import read_events
 from chaos.record.events import Step
 
@@ -98,7 +98,7 @@ def elapsed_s(campaign: Path, trials: int) -> float:
 
 def main(given: str = "reports/sample") -> None:
     campaign = Path(given)
-    result = from_json((campaign / "summary.json").read_text())
+    result = load(campaign / "summary.json")
     for trial in result.trials:
         sys.stdout.write(json.dumps(of_trial(campaign, trial), indent=2, ensure_ascii=False) + "\n")
     sys.stdout.write(f"{elapsed_s(campaign, len(result.trials)):.0f} s from the start to the last trial's end\n")

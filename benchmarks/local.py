@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chaos.analysis.result import CampaignResult
-from chaos.analysis.summary import from_json
+from chaos.analysis.summary import load
 from chaos.record.event_files import read_events
 from chaos.record.events import Event, Step
 
@@ -39,7 +39,7 @@ def play(out: Path, experiment: str, trials: int, at_once: int) -> tuple[float, 
         watching.set()
         thread.join()
     [directory] = out.iterdir()
-    result = from_json((directory / "summary.json").read_text())
+    result = load(directory / "summary.json")
     return time.monotonic() - begun, most_kb[0] / 1024, result, directory
 
 

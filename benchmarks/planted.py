@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.analysis.result import TrialResult
-from chaos.analysis.summary import from_json
+from chaos.analysis.summary import load
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # the tests' own experiments are used here
@@ -198,7 +198,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         table: dict[str, list[str]] = {}
         for trial, campaign in pool.map(lambda one: play(folder, one, more), trials):
-            result = from_json((campaign / "summary.json").read_text()).trials[0]
+            result = load(campaign / "summary.json").trials[0]
             outcome = judged(trial, result, campaign / result.directory)
             table.setdefault(trial.planted, []).append(outcome)
             sys.stdout.write(f"{trial.number:3d}  {trial.planted or 'ordinary':20} {outcome:16} {result.cause}\n")

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from chaos.analysis.summary import from_json
+from chaos.analysis.summary import load
 
 RUN = [sys.executable, "-m", "chaos", "run"]
 LONGEST_S = 40.0
@@ -36,7 +36,7 @@ def main(kills: int, trials: int, seed: int) -> None:
             killed += kill(process, draw.uniform(0, LONGEST_S))
             process = subprocess.Popen([*RUN, "--resume", str(directory), "--quiet"], stdout=sys.stderr)
         process.wait()
-        result = from_json((directory / "summary.json").read_text())
+        result = load(directory / "summary.json")
         numbers = Counter(trial.number for trial in result.trials)
         found = {
             "kills": killed,

@@ -31,7 +31,7 @@ def test_a_campaign_ends_in_a_verdict_and_a_report(tmp_path: Path) -> None:
     assert directory.parent == tmp_path / "reports"
     written = {path.name for path in directory.iterdir()}
     assert {"campaign.json", "summary.json", "summary.md", "junit.xml", "report.html"} <= written
-    assert summary.from_json((directory / "summary.json").read_text()).verdict is result.verdict
+    assert summary.load(directory / "summary.json").verdict is result.verdict
     assert fake_cluster.platforms[-1].asked == ["up", "deploy", "down"]
     assert Tell.EFFECT in {message.tell for message in told}
 
@@ -122,7 +122,7 @@ def test_a_system_that_stays_unhealthy_is_given_up_and_said_in_the_summary(
     [directory] = (tmp_path / "reports").iterdir()
     assert "the system is not healthy" in str(error.value)
     assert fake_cluster.platforms[-1].asked == ["up", "deploy", "deploy fresh", "down"]
-    assert summary.from_json((directory / "summary.json").read_text()).verdict is Verdict.INCONCLUSIVE
+    assert summary.load(directory / "summary.json").verdict is Verdict.INCONCLUSIVE
 
 
 def test_a_system_that_cannot_become_healthy_is_not_deployed_anew(
@@ -173,7 +173,7 @@ def test_interrupted_in_a_trial_it_undoes_reports_and_says_so(tmp_path: Path) ->
     assert f"error: interrupted by SIGINT; what was recorded is in {directory}" in printed
     assert "heal" in (directory / "undone.jsonl").read_text()
     assert read(directory / "trial-000" / "closed")["ended"] == "interrupted"
-    assert summary.from_json((directory / "summary.json").read_text()).verdict is Verdict.INCONCLUSIVE
+    assert summary.load(directory / "summary.json").verdict is Verdict.INCONCLUSIVE
     assert not (directory / "trial-001").exists()
 
 

@@ -52,7 +52,7 @@ def killed(process: "subprocess.Popen[str]", after_s: float) -> bool:
 
 def whole(directory: Path, seeds: Sequence[int]) -> None:
     """Every trial is there once and complete, with the seed that it has in a campaign that nobody killed."""
-    result = summary.from_json((directory / "summary.json").read_text())
+    result = summary.load(directory / "summary.json")
     assert [(trial.number, trial.ended) for trial in result.trials] == [(n, "complete") for n in range(len(seeds))]
     assert [trial.seed for trial in result.trials] == list(seeds)
     assert sorted(path.name for path in directory.glob("trial-*")) == [f"trial-{n:03d}" for n in range(len(seeds))]

@@ -37,7 +37,7 @@ def test_it_plays_the_same_trial_and_exits_by_the_verdict(tmp_path: Path) -> Non
     code, printed = chaos_run(tmp_path, HERE / "experiments" / "kill-master.yaml")
 
     [directory] = (tmp_path / "reports").iterdir()
-    result = summary.from_json((directory / "summary.json").read_text())
+    result = summary.load(directory / "summary.json")
     assert read(directory / "trial-000" / "closed")["ended"] == "complete", printed
     assert [trial.experiment for trial in result.trials] == ["kill-master"]
     assert read(tmp_path / "journal.json")["deviated"] is (result.verdict is not Verdict.PASS)

@@ -349,7 +349,7 @@ def test_an_alarm_is_confirmed_by_twice_as_many_fresh_trials_that_are_no_night(
     asked = Options(scenario=str(scenario_file(tmp_path)), experiments=("kill-master",))
     options = {**asdict(asked), "out": "elsewhere"}
     newest = found / "2026-11-21T0217-x" / "summary.json"
-    result = summary.from_json(newest.read_text())
+    result = summary.load(newest)
     manifest = {**result.manifest, "trials": 1, "cluster": "fake", "options": options}
     newest.write_text(summary.to_json(replace(result, manifest=manifest)))
 

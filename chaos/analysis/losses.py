@@ -27,7 +27,10 @@ def find_losses(history: History) -> Losses:
     ops = history.ops
     acknowledged = ops.outcome == Outcome.OK
     undecided = why_undecided(history)
-    classes = classes_of(history)
+    done_s, effect_s = ops.done_s, history.effect_s or Interval.at(0.0)
+    before = done_s < effect_s.least - TAIL_S
+    after = done_s > effect_s.most
+    classes: dict[LostClass, Bools] = {"before": before, "tail": ~before & ~after, "after": after}
     known = {
         name: None if undecided else Interval(int((ops.lost_everywhere & mine).sum()), int((ops.lost & mine).sum()))
         for name, mine in classes.items()
@@ -41,15 +44,6 @@ def find_losses(history: History) -> Losses:
         undecided=undecided,
         places=() if undecided else tuple(_places(history, classes)),
     )
-
-
-def classes_of(history: History) -> dict[LostClass, Bools]:
-    """Return which operations fall into each class, by when they were decided."""
-    done_s = history.ops.done_s
-    effect_s = history.effect_s or Interval.at(0.0)
-    before = done_s < effect_s.least - TAIL_S
-    after = done_s > effect_s.most
-    return {"before": before, "tail": ~before & ~after, "after": after}
 
 
 def why_undecided(history: History) -> str:

@@ -12,7 +12,6 @@ import numpy as np
 
 from chaos.analysis.history import E, Fact, History, host
 from chaos.analysis.interval import Interval
-from chaos.analysis.logs import LogLine
 from chaos.analysis.result import NOT_APPLICABLE, UNOBSERVED, FailoverResult, Milestone, Node, State
 from chaos.analysis.sentinels import Attempt, Said, called_down
 from chaos.model import MemberKind
@@ -146,8 +145,9 @@ def switching(history: History, attempt: Attempt | None) -> dict[str, Milestone]
     switches = attempt.switches() if attempt else {}
     found: dict[str, Milestone] = {}
     for name in history.names(MemberKind.SENTINEL) or list(switches):
-        said = switches.get(name)
-        if said or attempt is None or not _was_deaf(history, name, attempt.started.at_s.least):
+        said, gaps = switches.get(name), history.facts(Gap)
+        unheard_s = [gap.latest_s for gap in gaps if gap.event.source == f"sentinel.event/{name}"]
+        if said or attempt is None or not any(at_s > attempt.started.at_s.least for at_s in unheard_s):
             found[name] = _said(history, said)
         else:
             told = _named_by(history, name, attempt)
@@ -164,14 +164,12 @@ def labelled(history: History, who: Node | None, attempt: Attempt | None, operat
     written = turns(pods, lambda pod: pod.role == value, _since(attempt))
     if written is None or who is None:
         return missing(history, "pod", who)
-    lines = [line for line in operator.label_lines(history, who) if line.at_s.most > _since(attempt)]
-    return Milestone.seen(narrowed(written.at_s, lines), "pod", f"{written.event.name}: the master label is {value}")
-
-
-def narrowed(at_s: Interval, lines: Iterable[LogLine]) -> Interval:
-    """Return `at_s` with its earliest edge moved to the last of the log lines within it."""
-    within = [line.at_s for line in lines if at_s.least < line.at_s.most <= at_s.most + LATE_LOG_S]
-    return Interval(min(within[-1].least, at_s.most), at_s.most) if within else at_s
+    at_s = written.at_s
+    since_s, until_s = max(_since(attempt), at_s.least), at_s.most + LATE_LOG_S
+    logged = [one.at_s for one in operator.label_lines(history, who) if since_s < one.at_s.most <= until_s]
+    if logged:
+        at_s = Interval(min(logged[-1].least, at_s.most), at_s.most)
+    return Milestone.seen(at_s, "pod", f"{written.event.name}: the master label is {value}")
 
 
 def service_pointer(
@@ -231,15 +229,11 @@ def missing(history: History, source: str, known: object = True) -> Milestone:
 
     Pass `known=None` when we do not even know which member to watch: the milestone is then not-yet, without a source.
     """
-    if not history.facts(WATCHED[source]) or was_blind(history, source):
+    gaps = [gap for gap in history.facts(Gap) if source in gap.event.source]
+    was_blind = any(gap.latest_s >= history.end_s - ENDING_S for gap in gaps)
+    if not history.facts(WATCHED[source]) or was_blind:
         return UNOBSERVED
     return Milestone(state=State.NOT_YET, limit_s=history.end_s, source=source if known else "")
-
-
-def was_blind(history: History, source: str) -> bool:
-    """Return whether a source was silent when the trial ended."""
-    gaps = [gap for gap in history.facts(Gap) if source in gap.event.source]
-    return any(gap.latest_s >= history.end_s - ENDING_S for gap in gaps)
 
 
 def ready(endpoints: Endpoints) -> list[str]:
@@ -269,12 +263,6 @@ def turns(facts: list[Fact[E]], holds: Callable[[E], bool], since_s: float) -> F
             return replace(fact, earliest_s=min(earliest_s, fact.latest_s))
         earlier_s = fact.latest_s
     return None
-
-
-def _was_deaf(history: History, sentinel: str, since_s: float) -> bool:
-    """Return whether nobody listened to a Sentinel for a while after `since_s`, so that its events may be unknown."""
-    source = f"sentinel.event/{sentinel}"
-    return any(gap.event.source == source and gap.latest_s > since_s for gap in history.facts(Gap))
 
 
 def _named_by(history: History, name: str, attempt: Attempt) -> Milestone:

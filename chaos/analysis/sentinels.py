@@ -165,7 +165,9 @@ def _attempt(said: list[Said], epoch: int, started: Said, ends_s: float) -> Atte
     during = tuple(one for one in said if started.at_s.least <= one.at_s.least < ends_s)
     elected = next((one for one in during if one.channel == "+elected-leader"), None)
     leader = (elected or started).sentinel
-    before = [one for one in said if one.at_s.least <= started.at_s.least and _of_master(one, started)]
+    master = started.words[2:4]  # events about another address, such as that of an operator's template, are left out
+    mine = [one for one in said if one.words[:1] != ["master"] or one.words[2:4] == master]
+    before = [one for one in mine if one.at_s.least <= started.at_s.least]
     return Attempt(
         epoch=epoch,
         started=started,
@@ -175,14 +177,6 @@ def _attempt(said: list[Said], epoch: int, started: Said, ends_s: float) -> Atte
         odown=first_standing(before, "odown"),
         ends_s=ends_s,
     )
-
-
-def _of_master(one: Said, started: Said) -> bool:
-    """Return False for an event about a master at another address than that of `started`.
-
-    Such an address is the one in an operator's template.
-    """
-    return one.words[:1] != ["master"] or one.words[2:4] == started.words[2:4]
 
 
 def first_standing(said: Iterable[Said], state: str) -> Said | None:

@@ -28,15 +28,7 @@ def to_json(result: CampaignResult) -> str:
 
 def load(path: Path) -> CampaignResult:
     """Read summary.json. Raises RecordingError, with the line, for anything but a summary of this version."""
-    return _read(path.read_bytes(), path)
-
-
-def from_json(text: str) -> CampaignResult:
-    """Read a summary from its text."""
-    return _read(text.encode(), Path("summary.json"))
-
-
-def _read(data: bytes, path: Path) -> CampaignResult:
+    data = path.read_bytes()
     raw, text = parsed(data, path, dict[str, Any]), data.decode()
     if raw.get("version") != VERSION:
         said = f"is of version {raw['version']}" if "version" in raw else "says no version"

@@ -160,10 +160,7 @@ def _of_path(measured: Measured, path: PathResult, promises: Mapping[str, Target
 
 
 def _of_no_measure(result: TargetResult, path: PathResult) -> TargetResult:
-    """Judge a path that did not work before the fault.
-
-    A path that never worked fails, so that no mistyped address passes.
-    """
+    """Judge a path that did not work before the fault. One that never worked fails, so that no typo passes."""
     if path.state == "never worked":
         return replace(result, verdict="fail", why=f"never worked: {path.state_why}")
     return replace(result, verdict="not-applicable" if path.state == "unreliable" else "undecided", why=path.state_why)
@@ -173,17 +170,13 @@ def _works_at_end(result: TargetResult, path: PathResult) -> TargetResult:
     if path.at_end == "works":
         return result
     out = [window for window in path.windows if window.kind == "durable" and window.censored == "limit"]
-    since = f" since {out[-1].onset_s.middle:.1f} s{commonest_error(out[-1])}" if out else ""
+    since = f" since {out[-1].onset_s.middle:.1f} s" if out else ""
+    if out and out[-1].errors:
+        since += f": {max(out[-1].errors, key=lambda name: out[-1].errors[name])}"
     if path.at_end == "out":
         return replace(result, verdict="fail", why=f"it was out at the end{since}")
     why = f"it was out{since}, and the trial ended too soon after its last bad operation to tell"
     return replace(result, verdict="undecided", why=why)
-
-
-def commonest_error(window: Window) -> str:
-    """Return the commonest error of a window as the end of a sentence, as in `: OOM`, or an empty string."""
-    commonest = max(window.errors, key=lambda name: window.errors[name], default="")
-    return f": {commonest}" if commonest else ""
 
 
 def _of_outage(history: History, path: PathResult, claim: str, result: TargetResult) -> TargetResult:

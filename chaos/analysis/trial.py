@@ -129,22 +129,17 @@ def _with_what_clients_saw(measured: Measured, paths: dict[str, PathResult]) -> 
         if back:
             at_s, name = min(back)
             found["first_good"] = Milestone.seen(at_s, "client", f"{name}: the first good operation")
-        found["stable"] = _stable(windows_end=max(back, default=None), all_ended=len(back) == len(windows), of=measured)
+        stable_s, last = history.scenario.limits.stable, max(back, default=None)
+        found["stable"] = Milestone(state=State.NOT_YET, limit_s=history.end_s, source="client")
+        if last and len(back) == len(windows) and history.end_s - last[0].most >= stable_s:
+            text = f"{last[1]} was the last to be back; nothing bad for {stable_s:g} s after it"
+            found["stable"] = Milestone.seen(last[0], "client", text)
     healed = [fault.heal_confirmed_s for fault in history.faults if fault.heal_confirmed_s is not None]
     if healed:
         found["healed"] = Milestone.seen(Interval.at(max(healed)), "fault", "healing was confirmed")
     if armed := rearmed(history, measured.said):
         found["rearmed"] = armed
     return found
-
-
-def _stable(*, windows_end: tuple[Interval, str] | None, all_ended: bool, of: Measured) -> Milestone:
-    """Return when the last path was back for good: no bad operation came for `limits.stable` after its window."""
-    end_s, stable_s = of.history.end_s, of.history.scenario.limits.stable
-    if windows_end is None or not all_ended or end_s - windows_end[0].most < stable_s:
-        return Milestone(state=State.NOT_YET, limit_s=end_s, source="client")
-    text = f"{windows_end[1]} was the last to be back; nothing bad for {stable_s:g} s after it"
-    return Milestone.seen(windows_end[0], "client", text)
 
 
 def _covariates(measured: Measured) -> dict[str, Any]:

@@ -1,16 +1,23 @@
 """What a report takes from the recordings themselves: failed operations, raw lines, settings and versions.
 
-Many recordings are read in processes of their own, which import this module. It therefore draws nothing.
+No verdict rests on it. Many recordings are read in processes of their own, which import this module. It therefore draws
+nothing.
 """
 
+import csv
+import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from chaos.analysis.history import History
 from chaos.analysis.result import TrialResult
 from chaos.analysis.wording import count, error, number, numbers
+from chaos.model import ErrorCode
 from chaos.record.events import (
     Endpoints,
     Event,
@@ -19,13 +26,16 @@ from chaos.record.events import (
     FaultUndone,
     FaultUnproved,
     Gap,
+    NodeSeen,
     Note,
     Pod,
     SentinelSaid,
+    TargetAsked,
 )
+from chaos.record.layout import NOBODY
 from chaos.report.details import Row, flat
-from chaos.report.failures import FailureGroup, as_csv, failures, groups
-from chaos.report.timeline import Timeline, facts
+from chaos.report.many import is_many, some
+from chaos.report.timeline import Timeline, facts, kinds
 from chaos.report.trace import trace
 
 TRACES = "traces"
@@ -34,6 +44,34 @@ FAULT_KINDS: tuple[type[Event], ...] = (FaultEffect, FaultConfirmed, FaultUnprov
 RAW_KINDS: tuple[type[Event], ...] = (SentinelSaid, Endpoints, Pod, *FAULT_KINDS, Gap, Note)
 RAW_MOST, LINE_MOST = 160, 400
 """How many raw lines the page shows, and how many characters of each. The trial's folder has everything."""
+
+
+BAD = ("failed", "unknown", "late", "missed")
+ROWS = 400
+"""The page shows at most this many groups of failed operations. failed-operations.csv has every operation."""
+
+COLUMNS = (
+    "trial",
+    "path",
+    "client",
+    "seq",
+    "at_s",
+    "sent_after_ms",
+    "decided_after_ms",
+    "outcome",
+    "error",
+    "asked",
+    "answered",
+)
+"""The columns of failed-operations.csv. `at_s` is when an operation was due, from t = 0, to a millisecond.
+
+The two columns after `at_s` count from there, to 10 µs. They are no finer because there can be many rows. ops/*.rows
+has the whole operation, which `client` and `seq` identify.
+"""
+
+HEAD = ",".join(COLUMNS).encode() + b"\n"
+
+Line = tuple[int, str, int, int, float, float, float, str, str, str, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +88,20 @@ class Evidence:
     settings: Sequence[Row] = ()
     versions: Sequence[Row] = ()
     command: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FailureGroup:
+    """Operations of one trial that failed alike. The first was due at `first_s` and the last at `last_s`."""
+
+    trial: int
+    path: str
+    outcome: str
+    error: str
+    asked: str
+    count: int
+    first_s: float
+    last_s: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,3 +194,109 @@ def _line(event: Event) -> str:
     if isinstance(event, SentinelSaid):
         return f"{event.sentinel}: {event.channel} {event.payload}"
     return json.dumps({one.name: getattr(event, one.name) for one in fields(event)}, separators=(", ", ": "))  # type: ignore[arg-type]
+
+
+# Failed operations: every one that was not good in time.
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """The failed operations of one trial, in the order in which they were due.
+
+    `columns` are of equal length, in the order of `COLUMNS` without `trial`.
+    """
+
+    trial: int
+    columns: Sequence[npt.NDArray[Any]]
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def __iter__(self) -> Iterator[Line]:
+        for line in zip(*(column.tolist() for column in self.columns), strict=True):
+            yield (self.trial, *line)
+
+
+def failures(history: History, trial: int) -> Failures:
+    ops, masks = history.ops, kinds(history)
+    bad = np.flatnonzero(np.logical_or.reduce([masks[kind] for kind in BAD]))
+    bad = bad[np.argsort(ops.due_s[bad], kind="stable")]
+    due_s, client = ops.due_s[bad], ops.client[bad]
+    asked = {fact.event.index: fact.event.address for fact in history.facts(TargetAsked)}
+    answered = {}
+    for fact in history.facts(NodeSeen):
+        node = history.ran(fact.event.run_id)
+        answered[fact.event.index] = node.name if node else fact.event.run_id
+    columns = (
+        _named(client, {number: client.name for number, client in history.clients.items()}),
+        client,
+        ops.seq[bad],
+        due_s.round(3) + 0.0,
+        ((ops.sent_s[bad] - due_s) * 1000).round(2),
+        ((ops.done_s[bad] - due_s) * 1000).round(2),
+        np.select([masks[kind][bad] for kind in BAD], [np.array(kind, object) for kind in BAD]),
+        _named(ops.error[bad], _ERRORS),
+        _named(ops.target[bad], {NOBODY: "", **asked}),
+        _named(ops.node[bad], {NOBODY: "", **answered}),
+    )
+    return Failures(trial, columns)
+
+
+def as_csv(failures: Failures) -> bytes:
+    """Return a trial's part of failed-operations.csv, with a line for each operation."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(failures)
+    return text.getvalue().encode()
+
+
+def groups(failures: Failures) -> list[FailureGroup]:
+    """Return the groups of failed operations, ordered by path and by their first operation."""
+    found: dict[tuple[str, str, str, str], list[float]] = {}
+    for _, path, _, _, due_s, _, _, outcome, met, asked, _ in failures:
+        found.setdefault((path, outcome, met, asked), []).append(due_s)
+    made = [
+        FailureGroup(
+            trial=failures.trial,
+            path=path,
+            outcome=outcome,
+            error=met,
+            asked=asked,
+            count=len(at_s),
+            first_s=at_s[0],
+            last_s=at_s[-1],
+        )
+        for (path, outcome, met, asked), at_s in found.items()
+    ]
+    return sorted(made, key=lambda group: (group.path, group.first_s))
+
+
+def grouped(trials: Sequence[Sequence[FailureGroup]]) -> list[Row]:
+    """Return the first ROWS rows of the page's table, in the order of trials.
+
+    If there are many trials, a row is about all of them together, by path, outcome and error.
+    """
+    told = [[group] for trial in trials for group in trial]
+    if is_many(trials):
+        alike: dict[tuple[str, str, str], list[FailureGroup]] = {}
+        for [group] in told:
+            alike.setdefault((group.path, group.outcome, group.error), []).append(group)
+        told = list(alike.values())
+    return [_row(group) for group in told[:ROWS]]
+
+
+def _row(alike: Sequence[FailureGroup]) -> Row:
+    one, asked = alike[0], sorted({group.asked or "nobody" for group in alike})
+    said = ErrorCode[one.error].words if one.error else "–"
+    whom = asked[0] if len(asked) == 1 else f"{len(asked)} addresses"
+    first_s, last_s = min(group.first_s for group in alike), max(group.last_s for group in alike)
+    times = (number(first_s), number(last_s))
+    trials = some([*{group.trial for group in alike}])
+    return (trials, one.path, one.outcome, said, whom, count(sum(each.count for each in alike)), *times)
+
+
+def _named(codes: npt.NDArray[Any], names: dict[int, str]) -> npt.NDArray[np.object_]:
+    known, where = np.unique(codes, return_inverse=True)
+    return np.array([names.get(code, f"#{code}") for code in known.tolist()], dtype=object)[where]
+
+
+_ERRORS = {code.value: "" if code is ErrorCode.NONE else code.name for code in ErrorCode}

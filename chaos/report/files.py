@@ -12,8 +12,18 @@ from chaos.record.reader import campaign_manifest
 from chaos.report import figures
 from chaos.report.bars import limits_s, strips
 from chaos.report.details import flat
-from chaos.report.evidence import TRACES, Evidence, Taken, command, lane_rows, raw_lines, settings_rows, taken
-from chaos.report.failures import HEAD, grouped
+from chaos.report.evidence import (
+    HEAD,
+    TRACES,
+    Evidence,
+    Taken,
+    command,
+    grouped,
+    lane_rows,
+    raw_lines,
+    settings_rows,
+    taken,
+)
 from chaos.report.junit import junit
 from chaos.report.many import spreads, worst_first
 from chaos.report.markdown import markdown

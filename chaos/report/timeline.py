@@ -13,11 +13,12 @@ import numpy.typing as npt
 
 from chaos.analysis import wording
 from chaos.analysis.history import E, Fact, History
+from chaos.analysis.operations import Bools
 from chaos.analysis.result import TrialResult
-from chaos.model import split_address
+from chaos.model import Outcome, split_address
 from chaos.record.events import Endpoints, Hiccup, Hiccups, Pod, Role, RoleLost, SentinelSaid
+from chaos.record.layout import NOBODY, RecordedClient
 from chaos.report.bars import limits_s
-from chaos.report.failures import kinds, meters, sent_by
 
 Floats = npt.NDArray[np.float64]
 
@@ -94,6 +95,39 @@ class Timeline:
     operations: tuple[PathOperations, ...]
     latency: Curve
     lag: Curve
+
+
+def kinds(history: History, promoted_s: float | None = None) -> dict[str, Bools]:
+    """Return a mask of the trial's operations for each kind.
+
+    A `stray` operation is good, but was answered after the promotion by another node than the final master. An
+    application client has no deadline of ours, and so is never late.
+    """
+    ops = history.ops
+    ok, metered = ops.outcome == Outcome.OK, sent_by(history, meters(history))
+    late = ok & ~ops.good & metered
+    good, answered = ok & ~late, ops.node != NOBODY
+    last = np.flatnonzero(good & metered & answered)
+    final = ops.node[last[ops.due_s[last].argmax()]] if len(last) else NOBODY
+    after = np.zeros(len(ops), bool) if promoted_s is None else ops.due_s > promoted_s
+    stray = good & after & answered & (ops.node != final)
+    return {
+        "good": good & ~stray,
+        "stray": stray,
+        "failed": ops.outcome == Outcome.FAILED,
+        "unknown": ops.outcome == Outcome.UNKNOWN,
+        "late": late,
+        "missed": ops.outcome == Outcome.MISSED,
+    }
+
+
+def sent_by(history: History, clients: Iterable[RecordedClient]) -> Bools:
+    """Return a mask of the operations of these clients."""
+    return np.isin(history.ops.client, [client.number for client in clients])
+
+
+def meters(history: History) -> list[RecordedClient]:
+    return [client for client in history.clients.values() if client.is_meter]
 
 
 def operations(

@@ -14,8 +14,7 @@ import numpy as np
 from chaos.analysis.history import History
 from chaos.analysis.result import PathResult, TrialResult
 from chaos.record.events import Endpoints, SentinelSaid
-from chaos.report.failures import kinds, sent_by
-from chaos.report.timeline import Lane, extent, lanes
+from chaos.report.timeline import Lane, extent, kinds, lanes, sent_by
 
 CELL_S = 0.1
 FAULTS, PATHS, MEMBERS, SENTINELS, LOAD = range(1, 6)

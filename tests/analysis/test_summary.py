@@ -9,7 +9,7 @@ import pytest
 
 from chaos.analysis.analyse import analyse
 from chaos.analysis.result import VERSION, CampaignResult
-from chaos.analysis.summary import from_json, to_json
+from chaos.analysis.summary import load, to_json
 from chaos.errors import RecordingError
 from tests.recordings import build_sample_campaign
 
@@ -19,10 +19,11 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> CampaignResult:
     return analyse(build_sample_campaign(tmp_path_factory.mktemp("campaign")))
 
 
-def test_what_is_written_is_read_back(result: CampaignResult):
-    text = to_json(result)
-    again = from_json(text)
-    assert to_json(again) == text
+def test_what_is_written_is_read_back(result: CampaignResult, tmp_path: Path):
+    file = tmp_path / "summary.json"
+    file.write_text(to_json(result))
+    again = load(file)
+    assert to_json(again) == file.read_text()
     assert again.trials[0].faults[0].target == result.trials[0].faults[0].target
     assert again.trials[0].paths["service/new"].windows[0].phases
     assert again.verdict is result.verdict
@@ -45,6 +46,7 @@ def test_what_json_has_no_word_for_is_never_written(result: CampaignResult):
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"version": 99}', f'{{"version": {VERSION}, "name": 1}}'])
-def test_anything_else_is_refused(text: str):
+def test_anything_else_is_refused(text: str, tmp_path: Path):
+    (tmp_path / "summary.json").write_text(text)
     with pytest.raises(RecordingError):
-        from_json(text)
+        load(tmp_path / "summary.json")

@@ -134,7 +134,7 @@ class Front:
             return await self.process.wait()
 
     def summary(self) -> CampaignResult:
-        return summary.from_json((self.campaign / "summary.json").read_text())
+        return summary.load(self.campaign / "summary.json")
 
 
 def children(pid: int) -> list[int]:

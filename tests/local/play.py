@@ -35,7 +35,7 @@ class Played:
 
     @cached_property
     def result(self) -> CampaignResult:
-        return summary.from_json((self.campaign / "summary.json").read_text())
+        return summary.load(self.campaign / "summary.json")
 
     def of(self, experiment: str) -> TrialResult:
         [trial] = [one for one in self.result.trials if one.experiment == experiment]

@@ -97,5 +97,5 @@ async def test_two_at_once_know_nothing_of_each_other(tmp_path: Path) -> None:
     summaries = list(asked.out.glob("*/summary.json"))
     assert len(summaries) == 2
     for file in summaries:
-        counted(summary.from_json(file.read_text()).trials)
+        counted(summary.load(file).trials)
     assert traces.there() == []

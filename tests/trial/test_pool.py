@@ -79,7 +79,7 @@ def test_a_failure_lets_no_more_begin_and_those_under_way_are_played_to_their_en
     assert read(directory / "trial-000" / "closed")["ended"] == "complete"
     assert read(directory / "trial-001" / "closed")["ended"] == "failed"
     assert not (directory / "trial-002").exists()
-    assert len(summary.from_json((directory / "summary.json").read_text()).trials) == 2
+    assert len(summary.load(directory / "summary.json").trials) == 2
     notes = [message.data["text"] for message in told if message.tell is Tell.NOTE]
     assert any("no more trials begin, 1 under way are played to their end" in text for text in notes)
 

@@ -48,7 +48,7 @@ class Watched:
 
     @property
     def result(self) -> CampaignResult:
-        return summary.from_json((self.directory / "summary.json").read_text())
+        return summary.load(self.directory / "summary.json")
 
     @property
     def said(self) -> str:

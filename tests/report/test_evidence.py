@@ -8,7 +8,7 @@ import pytest
 
 from chaos.analysis.history import History
 from chaos.model import ErrorCode, Outcome
-from chaos.report.failures import HEAD, as_csv, failures, grouped, groups
+from chaos.report.evidence import HEAD, as_csv, failures, grouped, groups
 from tests.recordings import Story, delete_master, write_trial
 
 
