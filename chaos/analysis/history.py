@@ -187,10 +187,7 @@ class History:
 
     @property
     def width_s(self) -> float:
-        """The width of the effect's interval in seconds.
-
-        It is part of the error of every time that counts from t = 0.
-        """
+        """The width of the effect's interval in seconds, which is part of the error of every time from t = 0."""
         return self.effect_s.width if self.effect_s else 0.0
 
     @cached_property
@@ -369,10 +366,7 @@ class History:
         return self._known(address) is not None
 
     def same(self, one: object, other: object) -> bool:
-        """Return whether two addresses belong to one member.
-
-        A member may have several addresses, and each of them may be written in several ways.
-        """
+        """Return whether two addresses belong to one member. It may have several, each written in several ways."""
         return self.one_text(one) == self.one_text(other)
 
     def one_text(self, address: object) -> str:
@@ -398,10 +392,7 @@ class History:
         return self._nodes.get(canonical(address)) or self._nodes.get(canonical(host(address)))
 
     def ran(self, run_id: str) -> Node | None:
-        """Return the node whose process has this run id, or None.
-
-        Behind a Service, only the run id tells which process answered.
-        """
+        """Return the node whose process has this run id, or None. Behind a Service, only the run id tells who it is."""
         return next((node for node in self._nodes.values() if run_id and node.run_id == run_id), None)
 
     def answered_by(self, index: int) -> Node | None:

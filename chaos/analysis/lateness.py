@@ -45,10 +45,7 @@ def suspect(history: History) -> Bools:
 
 
 def stalls(history: History) -> list[Interval]:
-    """Return when the agent stalled for half the deadline or more.
-
-    A stall lasts from when the agent's timer was due until it fired.
-    """
+    """Return when the agent stalled for half the deadline or more: from when its timer was due until it fired."""
     return [stall for stall in _hiccups(history) if stall.width >= history.deadline_s / 2]
 
 

@@ -69,10 +69,7 @@ def why_undecided(history: History) -> str:
 
 
 def phantoms(history: History) -> int:
-    """Count the operations that are recorded as surely not applied although the audit found their keys.
-
-    If there are any, our table of outcomes is wrong.
-    """
+    """Count operations that are called surely not applied and whose keys are there. Our outcomes are then wrong."""
     refused = np.isin(history.ops.outcome, [Outcome.FAILED, Outcome.MISSED])
     return int((refused & history.ops.kept).sum())
 

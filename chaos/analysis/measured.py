@@ -70,10 +70,7 @@ class Measured:
         return [path for path in self.paths.values() if path.working]
 
     def setting(self, component: str, name: str) -> dict[str, str]:
-        """Return the value of an effective setting by member, as read before the baseline.
-
-        Members that do not have the setting are left out.
-        """
+        """Return an effective setting by member, as read before the baseline, for the members that have it."""
         members = self.history.recording.settings.get(component, {})
         return {member: str(values[name]) for member, values in members.items() if values.get(name) is not None}
 

@@ -242,10 +242,7 @@ def ready(endpoints: Endpoints) -> list[str]:
 
 
 def answering(history: History, who: Node | None) -> list[int]:
-    """Return the numbers by which the rows of operations name this process of the node.
-
-    The node's next process has another run id, and so another number.
-    """
+    """Return the numbers by which rows name this process of the node. Its next process has other numbers."""
     return [fact.event.index for fact in history.facts(NodeSeen) if who and fact.event.run_id == who.run_id]
 
 

@@ -59,10 +59,7 @@ class ClientWindows:
 
 
 def measure(history: History, suspect: Bools, *, decided: bool) -> dict[str, PathResult]:
-    """Return the result of every path, in the order of its clients.
-
-    `decided` says whether losses are known. Only then do lost writes count as bad.
-    """
+    """Return the result of every path. Lost writes count as bad only if it is `decided` which are lost."""
     return {name: _path(history, clients, suspect, decided) for name, clients in history.clients_by_path.items()}
 
 
@@ -223,10 +220,7 @@ def _windows(history: History, sent: Sent, client: RecordedClient, kind: Kind) -
 
 
 def _at_end(each: list[ClientWindows]) -> Literal["works", "out", "unknown"]:
-    """Return whether the path worked for every client when the trial ended.
-
-    It is `unknown` if the trial ended less than `gap` after the last bad operation, so that the window has no end yet.
-    """
+    """Return whether all clients were served at the end. Too soon after a bad operation, that is `unknown`."""
     open_ended = [one for one in each if any(window.censored == "limit" for window in one.durable)]
     found = {"unknown" if one.served else "out" for one in open_ended}
     return "out" if "out" in found else "unknown" if found or not each else "works"

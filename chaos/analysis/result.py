@@ -290,10 +290,7 @@ class PathResult:
 
     @property
     def head(self) -> Window | None:
-        """The first durable window that the fault caused, or None.
-
-        `outage_s` and the phases are those of this window.
-        """
+        """The first durable window that the fault caused, or None. `outage_s` and the phases are of this window."""
         return next((w for w in self.windows if w.kind == "durable" and w.when == "fault"), None)
 
 

@@ -114,10 +114,7 @@ def _of_claim(trials: Sequence[TrialResult], manifest: Mapping[str, Any]) -> tup
 
 
 def _all(targets: Mapping[str, TargetResult], paths: Mapping[str, PathResult]) -> Iterator[tuple[str, TargetResult]]:
-    """Yield every target with its name: the claim, or claim and path as in `recovery, service/new`.
-
-    Losses come first.
-    """
+    """Yield every target with its claim, or claim and path as in `recovery, service/new`. Losses come first."""
     yield from sorted(targets.items(), key=lambda item: not item[0].startswith("lost"))
     for path, result in paths.items():
         for name, target in result.targets.items():

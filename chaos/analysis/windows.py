@@ -6,7 +6,7 @@ done R]. A bad operation that is suspect (see chaos.analysis.lateness) counts as
 window, and at an edge the interval reaches to the nearest operation that is not suspect.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -126,40 +126,10 @@ def _outage(ops: Sent, sure: Sent, part: _Part, gap_s: float) -> _Outage:
 def _cut_at_the_heal(outage: _Outage, kind: Kind, client: int, heal_s: float | None) -> list[Window]:
     """Divide an outage at the request to heal. The first part has no end, and the second part is `after heal`."""
     end_s = outage.end_s
-    was_back = outage.first_good_s is not None and heal_s is not None and outage.first_good_s <= heal_s
-    if heal_s is None or outage.before or was_back:
-        return [_window(outage, kind, client, "before" if outage.before else "fault")]
-    if outage.last_good_s >= heal_s:
-        return [_window(outage, kind, client, "after heal")]
-    until_heal = Window(
-        kind=kind,
-        when="fault",
-        onset_s=Interval(outage.last_good_s, outage.first_bad_s),
-        end_s=None,
-        censored="heal",
-        length_s=Interval(max(0.0, heal_s - outage.first_bad_s)),
-        client=client,
-        widened=tuple(edge for edge in outage.widened if edge == "onset"),
-    )
-    after_heal = Window(
-        kind=kind,
-        when="after heal",
-        onset_s=Interval.at(heal_s),
-        end_s=None if end_s is None else Interval(max(heal_s, outage.last_bad_s), end_s),
-        censored="limit" if end_s is None else None,
-        length_s=Interval(max(0.0, outage.last_bad_s - heal_s), *(() if end_s is None else (end_s - heal_s,))),
-        client=client,
-        widened=tuple(edge for edge in outage.widened if edge == "end"),
-    )
-    return [until_heal, after_heal]
-
-
-def _window(outage: _Outage, kind: Kind, client: int, when: Literal["before", "fault", "after heal"]) -> Window:
-    end_s = outage.end_s
     least_s = max(0.0, outage.last_bad_s - outage.first_bad_s)
-    return Window(
+    whole = Window(
         kind=kind,
-        when=when,
+        when="before" if outage.before else "fault",
         onset_s=Interval(outage.last_good_s, outage.first_bad_s),
         end_s=None if end_s is None else Interval(min(outage.last_bad_s, end_s), end_s),
         censored="limit" if end_s is None else None,
@@ -167,3 +137,24 @@ def _window(outage: _Outage, kind: Kind, client: int, when: Literal["before", "f
         client=client,
         widened=outage.widened,
     )
+    was_back = outage.first_good_s is not None and heal_s is not None and outage.first_good_s <= heal_s
+    if heal_s is None or outage.before or was_back:
+        return [whole]
+    if outage.last_good_s >= heal_s:
+        return [replace(whole, when="after heal")]
+    until_heal = replace(
+        whole,
+        end_s=None,
+        censored="heal",
+        length_s=Interval(max(0.0, heal_s - outage.first_bad_s)),
+        widened=tuple(edge for edge in outage.widened if edge == "onset"),
+    )
+    after_heal = replace(
+        whole,
+        when="after heal",
+        onset_s=Interval.at(heal_s),
+        end_s=None if end_s is None else Interval(max(heal_s, outage.last_bad_s), end_s),
+        length_s=Interval(max(0.0, outage.last_bad_s - heal_s), *(() if end_s is None else (end_s - heal_s,))),
+        widened=tuple(edge for edge in outage.widened if edge == "end"),
+    )
+    return [until_heal, after_heal]

@@ -200,10 +200,7 @@ def _numbers(client: Any, prefix: str) -> Iterator[int]:  # noqa: ANN401  kombu'
 
 
 def _number(task: str) -> int:
-    """Return the number of the call that handed a task over.
-
-    The task's id is the call's key, which ends with the number.
-    """
+    """Return the number of the call that handed a task over. The task's id is the call's key, and ends with it."""
     return int(task.rpartition(":")[2])
 
 

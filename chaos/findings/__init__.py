@@ -9,63 +9,36 @@ from collections.abc import Callable, Iterable
 
 from chaos.analysis.measured import Measured
 from chaos.analysis.result import Finding
-from chaos.findings.applications import (
-    application_came_late,
-    application_stays_out,
-    failed_without_a_retry,
-    name_not_found,
-    tasks_of_a_worker,
-    worker_ended,
-)
-from chaos.findings.masters import (
-    empty_master,
-    master_is_a_replica,
-    not_expected,
-    not_missed,
-    two_masters_acknowledge,
-    two_masters_remain,
-)
-from chaos.findings.pods import cannot_be_scheduled, killed_for_memory, log_not_read, pod_does_not_run
-from chaos.findings.refused_writes import writes_refused
-from chaos.findings.replicas import no_good_replica, promotion_undone, replica_astray
-from chaos.findings.sentinels import (
-    election_repeated,
-    no_majority,
-    quorum_out_of_reach,
-    replicas_forgotten,
-    requested_failover_refused,
-    sentinels_disagree,
-    tilt,
-)
+from chaos.findings import applications, masters, pods, refused_writes, replicas, sentinels
 
 RULES: tuple[Callable[[Measured], Iterable[Finding]], ...] = (
-    quorum_out_of_reach,
-    no_majority,
-    election_repeated,
-    no_good_replica,
-    promotion_undone,
-    requested_failover_refused,
-    master_is_a_replica,
-    not_missed,
-    not_expected,
-    writes_refused,
-    empty_master,
-    tilt,
-    replicas_forgotten,
-    sentinels_disagree,
-    two_masters_acknowledge,
-    two_masters_remain,
-    replica_astray,
-    pod_does_not_run,
-    killed_for_memory,
-    cannot_be_scheduled,
-    application_stays_out,
-    application_came_late,
-    failed_without_a_retry,
-    worker_ended,
-    tasks_of_a_worker,
-    name_not_found,
-    log_not_read,
+    sentinels.quorum_out_of_reach,
+    sentinels.no_majority,
+    sentinels.election_repeated,
+    replicas.no_good_replica,
+    replicas.promotion_undone,
+    sentinels.requested_failover_refused,
+    masters.master_is_a_replica,
+    masters.not_missed,
+    masters.not_expected,
+    refused_writes.writes_refused,
+    masters.empty_master,
+    sentinels.tilt,
+    sentinels.replicas_forgotten,
+    sentinels.sentinels_disagree,
+    masters.two_masters_acknowledge,
+    masters.two_masters_remain,
+    replicas.replica_astray,
+    pods.pod_does_not_run,
+    pods.killed_for_memory,
+    pods.cannot_be_scheduled,
+    applications.application_stays_out,
+    applications.application_came_late,
+    applications.failed_without_a_retry,
+    applications.worker_ended,
+    applications.tasks_of_a_worker,
+    applications.name_not_found,
+    pods.log_not_read,
 )
 SEVERITIES = ("lost", "out", "slow", "note")
 

@@ -52,10 +52,7 @@ class LiveClient:
         return len(self.bad_ns) - bisect_left(self.bad_ns, since_ns)
 
     def errors_since(self, since_ns: int) -> Counter[ErrorCode]:
-        """Count the errors of operations that were due at or after `since_ns`.
-
-        A missed operation counts as not sent.
-        """
+        """Count the errors of operations due at or after `since_ns`. A missed operation counts as not sent."""
         return Counter(ErrorCode(code) for code in self.errors[bisect_left(self.bad_ns, since_ns) :])
 
     def first_bad_ns(self, since_ns: int) -> int | None:

@@ -104,16 +104,15 @@ def _audits(folder: Path) -> tuple[dict[int, Bits], ...]:
 
     The first master's are in the folder itself, each other's in a subfolder.
     """
-    each = [folder, *sorted(path for path in folder.glob("*") if path.is_dir())]
-    found = ({_client(path): read_bits(path) for path in _files(one, "*.bits")} for one in each)
+    found = []
+    for one in [folder, *sorted(path for path in folder.glob("*") if path.is_dir())]:
+        bits: dict[int, Bits] = {}
+        for path in _files(one, "*.bits"):
+            if not path.stem.isdecimal():
+                raise RecordingError(f"{path}: the number of a client was expected as its name, as in 7.bits")
+            bits[int(path.stem)] = read_bits(path)
+        found.append(bits)
     return tuple(bits for bits in found if bits)
-
-
-def _client(path: Path) -> int:
-    """Return the number of the client whose bits a file holds. It is the file's name."""
-    if not path.stem.isdecimal():
-        raise RecordingError(f"{path}: the number of a client was expected as its name, as in 7.bits")
-    return int(path.stem)
 
 
 def read_ops(path: Path) -> OpsFile:
