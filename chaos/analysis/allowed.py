@@ -31,34 +31,29 @@ def allowed_s(measured: Measured, path: PathResult) -> Interval | None:
     They do not decide it without a failover, after several failovers, if no settings were read, or if the fault was
     healed, because the outage of a cut is as long as the cut.
     """
-    known = means(measured)
-    if known is None or not path.working:
-        return None
-    if not path.via_sentinel:
-        return measured.operator.allowed_through_service(known)
-    if known.requested:
-        return Interval(0.0, SENTINEL_WORST_S)
-    after = IN_PLACE_S if known.in_place else Interval(PROMOTION_S, SENTINEL_WORST_S)
-    return after.shifted(known.down_after_s)
-
-
-def means(measured: Measured) -> Means | None:
-    """Return the facts on which the allowed outage depends, or None if the settings do not decide it."""
     failover, down_after_s = measured.failover, measured.least_s("down-after-milliseconds")
-    if failover is None or down_after_s is None or measured.history.heal_s is not None:
+    if not path.working or failover is None or down_after_s is None or measured.history.heal_s is not None:
         return None
     if sum(one.completed for one in measured.attempts if one.started.at_s.most > 0) > 1:
         return None
-    return Means(
-        down_after_s=down_after_s,
-        failover_timeout_s=measured.least_s("failover-timeout"),
-        period_s=measured.history.scenario.system.period,
-        in_place=became_a_replica(measured),
-        requested=failover.kind == "requested",
-        target=measured.target,
-        successor=failover.successor,
-        gone_s=gone_s(measured),
-    )
+    in_place, requested = became_a_replica(measured), failover.kind == "requested"
+    if not path.via_sentinel:
+        return measured.operator.allowed_through_service(
+            Means(
+                down_after_s=down_after_s,
+                failover_timeout_s=measured.least_s("failover-timeout"),
+                period_s=measured.history.scenario.system.period,
+                in_place=in_place,
+                requested=requested,
+                target=measured.target,
+                successor=failover.successor,
+                gone_s=gone_s(measured),
+            )
+        )
+    if requested:
+        return Interval(0.0, SENTINEL_WORST_S)
+    after = IN_PLACE_S if in_place else Interval(PROMOTION_S, SENTINEL_WORST_S)
+    return after.shifted(down_after_s)
 
 
 def became_a_replica(measured: Measured) -> bool:
