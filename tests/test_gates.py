@@ -280,7 +280,7 @@ def test_kept_promises_are_counted_in_trials_in_which_the_first_path_did_not_wor
     found = nights(tmp_path / "nights", tonight_s=0.0)
     before = sorted(found.glob("*/summary.json"))
     for file in before:
-        result = summary.from_json(file.read_text())
+        result = summary.load(file)
         kept = tuple(replace(one, verdict=Verdict.PASS) for one in result.trials)
         file.write_text(summary.to_json(replace(result, trials=kept)))
     given = played(*[6.3] * 10)
