@@ -17,18 +17,14 @@ from chaos.cluster.base import Ability
 from chaos.cluster.local.servers import Server
 from chaos.errors import ScenarioError, SetupError
 
-NAMESPACES, LOOPBACK, SAMPLE = "namespaces", "loopback", "sample"
+NAMESPACES, LOOPBACK = "namespaces", "loopback"
 
 HOW = {
     NAMESPACES: "processes in network namespaces of this machine",
     LOOPBACK: "processes at loopback addresses of this machine",
-    SAMPLE: "nothing, but for failover report --sample",
 }
-CAN = {
-    NAMESPACES: frozenset(Ability),
-    LOOPBACK: frozenset(Ability) - {Ability.CUT, Ability.LINK, Ability.DELAY},
-    SAMPLE: frozenset[Ability](),
-}
+LOST = {NAMESPACES: (), LOOPBACK: (Ability.CUT, Ability.LINK, Ability.DELAY)}
+"""The abilities that each level lacks."""
 
 VARIABLE = "FAILOVER_LEVEL"
 """The environment variable that names the only level to try: `namespaces` or `loopback`."""
@@ -49,18 +45,14 @@ class Level:
     why: str = ""
 
     @property
-    def can(self) -> frozenset[Ability]:
-        return CAN[self.name]
-
-    @property
     def cannot(self) -> dict[Ability, str]:
         """Return why each ability that the level lacks is missing."""
         network = f"at the level {self.name} no member has a network of its own that could be cut ({self.why})"
-        return {one: network for one in Ability if one not in self.can}
+        return dict.fromkeys(LOST[self.name], network)
 
     def __str__(self) -> str:
         """Return for the user how a system runs at this level, which abilities are missing, and why."""
-        missing = ", ".join(sorted(CAN[NAMESPACES] - self.can))
+        missing = ", ".join(sorted(self.cannot))
         lost = f" (level {self.name}: {self.why}; lost: {missing})" if missing else ""
         return HOW[self.name] + lost
 
@@ -95,15 +87,10 @@ def missing_queues() -> dict[str, str]:
 
 
 def usable_level() -> Level:
-    """Return the best possible level. Raises SetupError if there is none; ScenarioError for a wrong FAILOVER_LEVEL."""
-    found = best()
-    if found.name == SAMPLE:
-        raise SetupError(f"no system can be held here: {found.why}; {REMEDY}; or look at failover report --sample")
-    return found
+    """Return the first possible level of those that may be tried.
 
-
-def best() -> Level:
-    """Return the first possible level of those that may be tried."""
+    Raises SetupError if there is none, and ScenarioError for a wrong FAILOVER_LEVEL.
+    """
     asked = os.environ.get(VARIABLE, "")
     if asked not in ("", *TRIES):
         raise ScenarioError(f'{VARIABLE}: "{asked}" is no level; write {" or ".join(TRIES)}, or unset it')
@@ -113,7 +100,8 @@ def best() -> Level:
         if not why:
             return Level(name, "; ".join(refused))
         refused.append(why)
-    return Level(SAMPLE, "; ".join(refused))
+    told = "; ".join(refused)
+    raise SetupError(f"no system can be held here: {told}; {REMEDY}; or look at failover report --sample")
 
 
 def no_namespaces() -> str:

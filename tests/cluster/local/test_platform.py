@@ -9,7 +9,7 @@ import pytest
 
 from chaos.cluster.base import Ability
 from chaos.cluster.local import level
-from chaos.cluster.local.level import LOOPBACK, NAMESPACES, VARIABLE, best, missing_queues, no_namespaces, usable_level
+from chaos.cluster.local.level import LOOPBACK, NAMESPACES, VARIABLE, missing_queues, no_namespaces, usable_level
 from chaos.cluster.local.platform import LocalPlatform
 from chaos.errors import ScenarioError, SetupError
 from chaos.progress import Message
@@ -49,7 +49,7 @@ def test_what_was_refused_is_in_the_sentence_and_what_allows_it(monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
     refused = "import errno; raise PermissionError(errno.EPERM, 'no namespaces for you')"
     monkeypatch.setattr(level, "COMMAND", [sys.executable, "-c", refused])
-    found = best()
+    found = usable_level()
     assert found.name == LOOPBACK
     assert "no namespaces for you" in found.cannot[Ability.CUT]
     monkeypatch.setattr(level, "LOOPBACK_ADDRESS", "192.0.2.1")
