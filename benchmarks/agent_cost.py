@@ -81,7 +81,6 @@ def cases(rig: Rig) -> dict[str, list[ClientSpec]]:
 def agent(rig: Rig, specs: list[ClientSpec], directory: Path) -> Iterator[int]:
     """A running agent's pid."""
     spec = AgentSpec(
-        trial="benchmark/0",
         clients=tuple(specs),
         load=LOAD,
         members=tuple(rig.members()),

@@ -150,9 +150,7 @@ class SettingChange(CommandChange):
 
 
 def confined(name: str, pid: int) -> Data:
-    """Make a cgroup for a process, and return its path, the path of the process's present cgroup, and the pid. The
-    process is not moved yet.
-    """
+    """Make a cgroup for a process, and return its path, that of the present cgroup, and the pid, not moved yet."""
     top = reach.controller(name)
     if top is None:
         raise FaultError(reach.no_cgroup(name))

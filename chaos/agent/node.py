@@ -102,9 +102,7 @@ class Helper:
 
 
 async def serve(directory: Path) -> None:
-    """Answer requests until SIGTERM, then undo every fault. The socket is created only after the faults that a crashed
-    helper left behind are undone.
-    """
+    """Undo what a crashed helper left behind, answer requests until SIGTERM, and undo every fault."""
     helper = Helper(directory)
     helper.faults.take_over()
     ended = asyncio.Event()

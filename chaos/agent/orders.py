@@ -20,7 +20,6 @@ class AgentSpec:
     - `roll_s`: the agent begins new event files after this many seconds. 0 means that it never does.
     """
 
-    trial: str
     clients: tuple[ClientSpec, ...]
     load: Load
     members: tuple[Member, ...]

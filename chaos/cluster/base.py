@@ -136,7 +136,6 @@ class RunningAgent(Protocol):
     `address` is the agent's own IP address, which its clients and observers connect from.
     """
 
-    domain: str
     address: str
 
     async def put(self, path: str, text: str) -> None:
@@ -161,9 +160,7 @@ class Cluster(Protocol):
     async def stop(self, member: Member, how: Stop) -> Effect: ...
 
     async def api_server(self) -> tuple[str, ...]:
-        """Return the addresses at which pods reach the Kubernetes API server. On local there are none, because the
-        operator talks to the API over pipes.
-        """
+        """Return the addresses at which pods reach the API server. On local there are none: pipes lead to it."""
 
     async def resume(self, member: Member) -> None: ...
 

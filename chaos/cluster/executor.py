@@ -112,12 +112,9 @@ class Executor(ABC):
 
     @property
     def renewal(self) -> str:
-        """Return the request to send every second:
+        """Return the request to send every second: `renew`, or `status` while the campaign, our parent, is stopped.
 
-        `renew`, or `status` while the campaign, our parent process, is stopped.
-
-        Ctrl-Z in a terminal stops the campaign but not its workers. If the worker went on renewing, faults would last
-        as long as the campaign is stopped.
+        Ctrl-Z stops the campaign and not its workers, and no fault should last as long as that.
         """
         return "status" if reach.is_stopped(os.getppid()) else "renew"
 

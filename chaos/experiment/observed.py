@@ -244,9 +244,7 @@ class Crowded(NamedTuple):
 
 
 class Crowding:
-    """Sums up the agent's stalls and the members' waits for a core, which show whether the machine is too busy. Time
-    stamps are on the host's clock.
-    """
+    """Sums up the agent's stalls and the members' waits for a core, by time stamps on the host's clock."""
 
     def __init__(self) -> None:
         self._stalls: deque[Stall] = deque(maxlen=KEPT)

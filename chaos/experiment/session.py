@@ -89,9 +89,7 @@ class Session:
             self._calls.discard(future)
 
     def interrupt(self, why: str) -> None:
-        """Undo all faults, and then end the running activity. May be called from a signal handler and from any thread.
-        A second call changes nothing.
-        """
+        """Undo all faults, and end the running activity, once. May be called by a signal handler and any thread."""
         if not self.interrupted:
             self.interrupted = why
             asyncio.run_coroutine_threadsafe(self.heal(), self.loop)

@@ -717,6 +717,11 @@ def domain_event(domain: str) -> Stamped[ClockDomain]:
     return Stamped(event=ClockDomain(**clock), domain=domain, at_ns=mono_ns())
 
 
+def gap_event(source: str, text: str, since_ns: int) -> Stamped[Gap]:
+    """Return an event on what the host did not see from a source, from `since_ns` on the host's clock until now."""
+    return Stamped(event=Gap(source=source, text=text), domain=HOST, at_ns=mono_ns(), since_ns=since_ns)
+
+
 def pair_event(domain: str) -> Stamped[ClockPair]:
     """Return an event with the wall clock and the monotonic clock of now."""
     pair = reading()

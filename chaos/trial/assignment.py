@@ -69,7 +69,6 @@ def agent_spec(spec: TrialSpec, scenario: Scenario, members: Members) -> AgentSp
         master=scenario.system.place.sentinel.master,
     )
     return AgentSpec(
-        trial=f"{spec.campaign}/{spec.number}",
         clients=clients,
         load=load,
         members=tuple(members.values()),

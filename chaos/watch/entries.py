@@ -73,9 +73,7 @@ class Transport:
                 del self._tails[path]
 
     def rows(self, *, to_the_end: bool = False) -> Iterator[tuple[bytes, Row]]:
-        """Yield each row whose outcome is known, in bytes and as a row. With `to_the_end`, also yield the rows that
-        never had an outcome.
-        """
+        """Yield each row whose outcome is known, in bytes and as a row; `to_the_end` also the rows without one."""
         files = sorted((self._directory / OPS).glob("*.rows"), key=_age)
         for path in files:
             is_whole = path in files[:-2] or to_the_end
@@ -133,9 +131,7 @@ KEYS: dict[type[Event], tuple[str, ...]] = {
 
 
 def about_whom(stamped: Stamped[Event]) -> tuple[object, ...]:
-    """Return what lasting state an event describes, and of whom, or an empty tuple for any other event. A later event
-    with the same result replaces it.
-    """
+    """Return what lasting state an event describes, and of whom, or an empty tuple for any other event."""
     about, *fields = KEYS.get(type(stamped.event), ("",))
     whom = [getattr(stamped.event, field) for field in fields] or [stamped.domain]
     return (about, *whom) if about else ()
@@ -223,7 +219,6 @@ class Entry:
     directory: Path
     number: int
     since_ns: int
-    begun_ns: int = field(default_factory=mono_ns)
     waits: bool = False
     """Whether the entry was opened for the user's command and clients have felt nothing so far."""
     of_command: bool = False

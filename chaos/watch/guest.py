@@ -136,9 +136,7 @@ async def look_around(asked: GuestWish) -> Around:
 
 
 async def _sentinels(asked: GuestWish) -> tuple[list[SentinelView], list[str]]:
-    """Return what each answering Sentinel knows, in the user's order, and a remark on each other one. Raises
-    MistakeError if no Sentinel answers.
-    """
+    """Return what each Sentinel knows, and a remark on each that is silent. Raises MistakeError if all are."""
     told = await asyncio.gather(*(sentinel_at(asked, one) for one in asked.sentinels), return_exceptions=True)
     views = [one for one in told if isinstance(one, SentinelView)]
     mistakes = [one for one in told if isinstance(one, MistakeError)]

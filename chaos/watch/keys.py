@@ -90,9 +90,7 @@ class Keys:
         return ""
 
     def _masters(self) -> list[str]:
-        """Return the master that a majority of the Sentinels names, or else every master that one names. Without
-        Sentinels, return the Service.
-        """
+        """Return the master that most Sentinels name, or else all that one names; without Sentinels, the Service."""
         told = [one.address for one in self._recent.state(SentinelAddress) if isinstance(one, SentinelAddress)]
         addresses = [canonical(one) for one in told if one]
         counted = Counter(addresses).most_common()

@@ -121,7 +121,6 @@ class Watching:
     async def run(self) -> None:
         self._write_campaign()
         spec = AgentSpec(
-            trial=self.directory.name,
             clients=tuple(self._clients),
             load=self._load,
             members=self._members,

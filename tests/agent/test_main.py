@@ -77,9 +77,7 @@ def spec_for(rig: Rig, limit_s: float) -> AgentSpec:
     )
     load = Load(deadline_s=0.5, keys="failover:test:0:", ttl_s=600, database=0, master=MASTER_NAME)
     members = tuple(rig.members())
-    return AgentSpec(
-        trial="0", clients=tuple(clients), load=load, members=members, names=("localhost",), limit_s=limit_s
-    )
+    return AgentSpec(clients=tuple(clients), load=load, members=members, names=("localhost",), limit_s=limit_s)
 
 
 def address(rig: Rig, name: str) -> str:

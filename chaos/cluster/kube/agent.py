@@ -16,13 +16,13 @@ from chaos.access import REDIS, SENTINEL, Access, Tls
 from chaos.agent.keeper import Mirror
 from chaos.agent.orders import QUIT, AgentSpec
 from chaos.clock import AGENT as AGENT_DOMAIN
-from chaos.clock import HOST, mono_ns
+from chaos.clock import mono_ns
 from chaos.cluster.kube.api import MANAGED_BY, MANAGER, Api, ApiError, Object
 from chaos.cluster.kube.deploy import wait_running
 from chaos.cluster.kube.stream import Answer, LineStream, PodProgram, StreamBroken, clock_offset
 from chaos.errors import HarnessError, SetupError
 from chaos.model import MemberKind
-from chaos.record.events import Event, Gap, Stamped
+from chaos.record.events import Event, Stamped, gap_event
 from chaos.scenario.places import KubeSystem, SentinelPods
 from chaos.until import until
 
@@ -137,7 +137,6 @@ def _access(prefix: str, asks: KubeSystem | SentinelPods, kube: KubeSystem) -> l
 class KubeAgent:
     """The `chaos.cluster.base.RunningAgent` in a pod. `put` takes the events that the host writes about it."""
 
-    domain = AGENT_DOMAIN
     address = ""
 
     def __init__(self, api: Api, pod: Object, directory: Path, put: Put) -> None:
@@ -208,7 +207,7 @@ class KubeAgent:
                     looked_ns = mono_ns()
         except HarnessError as error:
             self._failure = error
-            self._gap(AGENT_DOMAIN, str(error))
+            self._put(gap_event(AGENT_DOMAIN, str(error), self._answered_ns))
 
     async def _pull(self) -> None:
         """Fetch everything new. This may take many exchanges, and no other request may come between them."""
@@ -234,7 +233,8 @@ class KubeAgent:
 
         answer = await until(answered, within_s=BACK_S, because=lambda: str(broke[-1]), every_s=0.2)
         if broke:
-            self._gap("the stream to the agent", f"{broke[0]}; it was opened again, and nothing is missing")
+            text = f"{broke[0]}; it was opened again, and nothing is missing"
+            self._put(gap_event("the stream to the agent", text, self._answered_ns))
         self._answered_ns = mono_ns()
         return answer
 
@@ -289,11 +289,6 @@ class KubeAgent:
     @property
     def _path(self) -> str:
         return f"/api/v1/namespaces/{self._namespace}/pods/{self._name}"
-
-    def _gap(self, source: str, text: str) -> None:
-        """Write a gap from the last answer until now, on the host's clock."""
-        gap = Gap(source=source, text=text)
-        self._put(Stamped(event=gap, domain=HOST, at_ns=mono_ns(), since_ns=self._answered_ns))
 
 
 async def launch(api: Api, manifests: tuple[Object, Object], directory: Path, put: Put) -> KubeAgent:

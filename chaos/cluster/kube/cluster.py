@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.agent.orders import AgentSpec
-from chaos.clock import HOST, mono_ns
+from chaos.clock import mono_ns
 from chaos.cluster.base import Ability, Disturbance, Effect, Members, Partition, Stop
 from chaos.cluster.kube import nodes
 from chaos.cluster.kube.agent import KubeAgent, agent_configuration, agent_pod, free_node, launch, placed
@@ -26,7 +26,7 @@ from chaos.cluster.kube.stops import Pods
 from chaos.cluster.kube.watcher import Watcher
 from chaos.errors import FaultError, HarnessError
 from chaos.model import Member, MemberKind
-from chaos.record.events import Event, Gap, Pod, Stamped
+from chaos.record.events import Event, Pod, Stamped, gap_event
 from chaos.scenario.scenario import Scenario
 from chaos.undo import Undo, about_of
 from chaos.until import until
@@ -35,9 +35,7 @@ MEMBERS_S = 10.0
 
 
 class KubeCluster:
-    """One system on Kubernetes, as the worker of a trial uses it. Use it from one event loop. Events from the watch
-    threads are handed over to that loop.
-    """
+    """One system on Kubernetes, as the worker of a trial uses it, from one event loop."""
 
     def __init__(self, api: Api, scenario: Scenario, directory: Path, ref: Mapping[str, str]) -> None:
         self.name = ref["name"]
@@ -196,8 +194,7 @@ class KubeCluster:
             text = "its helper was started when a member had come to it"
         except HarnessError as error:
             text = str(error)
-        gap = Gap(source=f"waits on {node}", text=text)
-        self._put(Stamped(event=gap, domain=HOST, at_ns=mono_ns(), since_ns=since_ns))
+        self._put(gap_event(f"waits on {node}", text, since_ns))
 
     def _put(self, stamped: Stamped[Event]) -> None:
         """Take an event, from any thread."""

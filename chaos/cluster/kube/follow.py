@@ -17,9 +17,9 @@ import urllib3.exceptions
 from kubernetes import client
 from urllib3 import BaseHTTPResponse
 
-from chaos.clock import HOST, mono_ns
+from chaos.clock import mono_ns
 from chaos.cluster.kube.api import CONNECT_S, ApiError, Object
-from chaos.record.events import Event, Gap, Stamped
+from chaos.record.events import Event, Stamped, gap_event
 
 CHUNK = 1 << 16
 WATCH_S = 30
@@ -225,6 +225,5 @@ class Followed:
     def _mended(self) -> None:
         """Write the gap that this first list after a break ends. It began when the server was last heard."""
         if self._broken and not self._ended.is_set():
-            gap = Gap(source=f"watch {self._source.name}", text=self._broken)
-            self._put(Stamped(event=gap, domain=HOST, at_ns=mono_ns(), since_ns=self._gap_ns))
+            self._put(gap_event(f"watch {self._source.name}", self._broken, self._gap_ns))
         self._broken = ""

@@ -8,14 +8,14 @@ from typing import Any
 
 from chaos.access import Access, Accesses, Tls
 from chaos.agent.waits import fetched
-from chaos.clock import HOST, mono_ns, node_domain
+from chaos.clock import mono_ns, node_domain
 from chaos.cluster.executor import LEASE_S, RENEW_S, Executor
 from chaos.cluster.kube.api import MANAGED_BY, MANAGER, Api, Object
 from chaos.cluster.kube.deploy import wait_running
 from chaos.cluster.kube.stream import Answer, LineStream, PodProgram, StreamBroken, clock_offset
 from chaos.errors import FaultError, SetupError
 from chaos.model import Member, MemberKind
-from chaos.record.events import ClockPair, Event, Gap, Stamped
+from chaos.record.events import ClockPair, Event, Stamped, gap_event
 from chaos.scenario.places import KubeSystem
 
 ASK_S, HEAL_S, START_S = 6.0, 5.0, 60.0
@@ -131,11 +131,9 @@ class NodeHelper(Executor):
             await asyncio.sleep(RENEW_S)
 
     def _renewed(self, answer: Answer) -> None:
-        now_ns = mono_ns()
         if self._silent:
-            gap = Gap(source=f"helper on {self.node}", text=self._silent)
-            self._put(Stamped(event=gap, domain=HOST, at_ns=now_ns, since_ns=self._heard_ns))
-        self._heard_ns, self._silent = now_ns, ""
+            self._put(gap_event(f"helper on {self.node}", self._silent, self._heard_ns))
+        self._heard_ns, self._silent = mono_ns(), ""
         pair = ClockPair(wall_ns=answer["wall_ns"])
         self._put(Stamped(event=pair, domain=self.domain, at_ns=answer["mono_ns"]))
         for event in fetched(answer.get("waits", []), self.domain):

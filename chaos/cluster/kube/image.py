@@ -40,22 +40,17 @@ WORKDIR /app
 
 async def agent_image() -> str:
     """Return the name of the agent's image. The container engine has the image when this returns."""
-    architecture = ARCHITECTURES[await _architecture()]
-    wheels = await _wheels(architecture)
+    engine = (await run("docker", "version", "--format", "{{.Server.Arch}}", within_s=ASK_S)).strip()
+    if engine not in ARCHITECTURES:
+        raise SetupError(
+            f"the container engine runs on {engine}; the agent's image is made for {', '.join(ARCHITECTURES)}"
+        )
+    wheels = await _wheels(ARCHITECTURES[engine])
     reference = f"failover-agent:{_digest(wheels)}"
     if not (await ran("docker", "image", "inspect", reference, within_s=ASK_S)).ok:
         await ensure_image(BASE)
         await _build(reference, wheels)
     return reference
-
-
-async def _architecture() -> str:
-    said = (await run("docker", "version", "--format", "{{.Server.Arch}}", within_s=ASK_S)).strip()
-    if said not in ARCHITECTURES:
-        raise SetupError(
-            f"the container engine runs on {said}; the agent's image is made for {', '.join(ARCHITECTURES)}"
-        )
-    return said
 
 
 async def _wheels(architecture: str) -> Path:

@@ -19,12 +19,12 @@ from chaos.record.events import (
     EndpointEntry,
     Endpoints,
     Event,
-    Gap,
     LogClosed,
     LogOpened,
     Pod,
     ServiceKnown,
     Stamped,
+    gap_event,
 )
 from chaos.record.layout import LOGS
 from chaos.scenario.places import KubeSystem
@@ -169,8 +169,7 @@ class PodLog:
 
     def _mended(self) -> None:
         """Write the gap that ends now. Lines written meanwhile have been read, unless the log is gone with its pod."""
-        gap = Gap(source=f"log {self._path.name}", text=self._broken)
-        self._put(Stamped(event=gap, domain=HOST, at_ns=mono_ns(), since_ns=self._broken_ns))
+        self._put(gap_event(f"log {self._path.name}", self._broken, self._broken_ns))
         self._broken = ""
 
 

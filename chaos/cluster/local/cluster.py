@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from chaos.agent.orders import QUIT, AgentSpec
-from chaos.clock import AGENT, HOST, mono_ns
+from chaos.clock import HOST, mono_ns
 from chaos.cluster.base import Ability, Disturbance, Effect, Members, member_of
 from chaos.cluster.executor import RENEW_S, Executor
 from chaos.cluster.local.platform import Plan, planned
@@ -21,7 +21,7 @@ from chaos.errors import FaultError, HarnessError, SetupError, error_named
 from chaos.linux import write_whole
 from chaos.model import Member, MemberKind
 from chaos.pipe import Child, Line, Lines, Program, Questions
-from chaos.record.events import Event, Gap, Pod, Stamped, from_json
+from chaos.record.events import Event, Pod, Stamped, from_json, gap_event
 from chaos.scenario import Scenario
 from chaos.scenario.places import PROXY_STATS
 from chaos.undo import RUN, Undo
@@ -33,9 +33,7 @@ END_S = 45.0
 
 
 class LocalCluster(Executor):
-    """One local system, as the worker of its trial uses it. Use it from one event loop. A child process, the nest, runs
-    the system and makes the faults.
-    """
+    """One local system, as the worker of its trial uses it, from one event loop. The nest runs it."""
 
     def __init__(self, plan: Plan, ref: Mapping[str, str]) -> None:
         super().__init__(HOST, self._fold)
@@ -130,8 +128,7 @@ class LocalCluster(Executor):
             try:
                 self.heard(await self.ask(self.renewal))
             except FaultError as error:
-                gap = Gap(source="the local system", text=str(error))
-                self._fold(Stamped(event=gap, domain=HOST, at_ns=mono_ns(), since_ns=since_ns))
+                self._fold(gap_event("the local system", str(error), since_ns))
             await asyncio.sleep(RENEW_S)
 
     async def _hear(self, said: Lines) -> None:
@@ -182,7 +179,6 @@ class LocalAgent:
     process has ended.
     """
 
-    domain = AGENT
     address = ""
 
     def __init__(self, directory: Path, kill: Callable[[], Awaitable[object]]) -> None:

@@ -146,9 +146,7 @@ def attempt() -> None:
 
 
 def hardware(address: str) -> str:
-    """Return a MAC address derived from an IP address. A member's successor at the same address has the same MAC
-    address, so that peers reach it at once.
-    """
+    """Return a MAC address made of an IP address, so that peers reach a successor at the same address at once."""
     return "02:00:" + ":".join(f"{byte:02x}" for byte in IPv4Address(address).packed)
 
 

@@ -21,7 +21,7 @@ KUBE = KubeSystem.model_validate(
 LOAD = Load(deadline_s=0.1, keys="failover:c:0:", ttl_s=60, database=0, master="mymaster")
 RATE_HZ, TRACKED_S = 2 * 4 * 50, 120
 """Connections a second through the operator scenario's Service; how long the kernel tracks one without an answer."""
-SPEC = AgentSpec(trial="c-0", clients=(), load=LOAD, members=(), names=("rfrm",), limit_s=600.4)
+SPEC = AgentSpec(clients=(), load=LOAD, members=(), names=("rfrm",), limit_s=600.4)
 
 
 def node(name: str, *labels: str):

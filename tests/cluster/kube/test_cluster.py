@@ -58,7 +58,6 @@ class Open:
             number=0, kind="meter", path="service", connection="kept", address=f"{SERVICE}:6379", rate_hz=50
         )
         spec = AgentSpec(
-            trial="test",
             clients=(client,),
             load=Load(deadline_s=0.2, keys=f"failover:test:{mono_ns()}:", ttl_s=600, database=0, master="mymaster"),
             members=tuple(self.facts.members.values()),

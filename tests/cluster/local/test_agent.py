@@ -10,7 +10,7 @@ import pytest
 
 from chaos.agent.orders import AUDIT, START, STOP, AgentSpec
 from chaos.client.spec import Load
-from chaos.clock import AGENT, identity
+from chaos.clock import identity
 from chaos.errors import SetupError
 from chaos.model import Outcome
 from chaos.record.event_files import read_events
@@ -28,7 +28,6 @@ NAMES = ("redis:6379", "sentinel:26379", "rfr-redis-cluster:6379")
 
 async def spec_of(one: Held) -> AgentSpec:
     return AgentSpec(
-        trial="test/0",
         clients=tuple(client_specs(scenario())),
         load=Load(deadline_s=0.2, keys="failover:test:0:", ttl_s=600, database=0, master="mymaster"),
         members=tuple((await one.cluster.members()).values()),
@@ -61,7 +60,6 @@ async def good(directory: Path) -> bool:
 async def test_it_records_into_the_trial_and_leaves_only_its_record(tmp_path):
     async with held(tmp_path) as one:
         agent = await one.cluster.launch(await spec_of(one))
-        assert agent.domain == AGENT
         domain = await heard(one, "clock.domain")
         assert {key: domain[key] for key in identity()} == identity()
         await heard(one, "role")
