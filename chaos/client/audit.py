@@ -10,7 +10,7 @@ would prove no loss, because Redis may have evicted it.
 import asyncio
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,40 +34,29 @@ READING_S = 1.0
 """How many seconds a Redis may take to connect, and to answer each question of `sanity`."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reading:
-    """What one member says of itself. If it did not answer, `error` says why, and the counts are None."""
-
-    member: str
-    address: str
-    run_id: str = ""
-    role: str = ""
-    evicted_keys: int | None = None
-    expired_keys: int | None = None
-    error: str = ""
-
-
-async def sanity(members: Sequence[Member], events: EventWriter) -> list[Reading]:
+async def sanity(members: Sequence[Member], events: EventWriter) -> list[Sanity]:
     """Ask every Redis for its role and its counts, and write an event for each. A Redis has READING_S to answer."""
-    readings = await asyncio.gather(*(_read(member) for member in members if member.kind is MemberKind.REDIS))
-    masters = [reading.address for reading in readings if reading.role == "master"]
-    for reading in readings:
-        events.write(Sanity(**asdict(reading), masters=masters))
-    return readings
+    told = await asyncio.gather(*(_read(member) for member in members if member.kind is MemberKind.REDIS))
+    masters = [one.address for one in told if one.role == "master"]
+    found = [replace(one, masters=masters) for one in told]
+    for one in found:
+        events.write(one)
+    return found
 
 
-async def _read(member: Member) -> Reading:
+async def _read(member: Member) -> Sanity:
+    of: dict[str, Any] = {"member": member.name, "address": member.ip_port, "masters": []}
+    silent = Sanity(**of, run_id="", role="", evicted_keys=None, expired_keys=None, error="")
     try:
         async with Resp.connect(member.address, member.port, READING_S, Accesses.from_environment().redis) as redis:
             info, role = await redis.call("INFO"), await redis.call("ROLE")
     except OSError as error:
-        return Reading(member=member.name, address=member.ip_port, error=repr(error))
+        return replace(silent, error=repr(error))
     if isinstance(info, hiredis.ReplyError) or isinstance(role, hiredis.ReplyError):
-        return Reading(member=member.name, address=member.ip_port, error=f"{info!s:.80} {role!s:.80}")
+        return replace(silent, error=f"{info!s:.80} {role!s:.80}")
     fields = info_fields(info)
-    return Reading(
-        member=member.name,
-        address=member.ip_port,
+    return replace(
+        silent,
         run_id=fields["run_id"],
         role=role[0],
         evicted_keys=int(fields["evicted_keys"]),
@@ -213,7 +202,7 @@ def first_readings(path: Path) -> dict[str, int]:
     return readings
 
 
-def doubts(addresses: Sequence[str], before: dict[str, int], after: Sequence[Reading]) -> list[str]:
+def doubts(addresses: Sequence[str], before: dict[str, int], after: Sequence[Sanity]) -> list[str]:
     """Return why the audit may prove nothing: an address that is asked is no master, or a Redis evicted keys.
 
     A Redis that was started anew since the first reading counts from 0. Another Redis that says it is master is no

@@ -109,9 +109,7 @@ def chart(result: CampaignResult, most: int = 48) -> Chart:
     return Chart(
         bars=bars,
         phases=tuple(name for name in PHASES if any(segment.name == name for bar in bars for segment in bar.segments)),
-        limits=tuple(
-            (100 * limit / axis_s, f"{wording.number(limit, 0)} s promised") for limit in limits_s(result.trials)
-        ),
+        limits=limits(result.trials, axis_s),
         ticks=ticks(axis_s),
         left_out=len(drawn) - len(longest),
     )
@@ -189,6 +187,11 @@ def ticks(axis_s: float) -> tuple[tuple[float, str], ...]:
     """Return five to ten round seconds as (per cent, text), beginning with 0."""
     step = next(step for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600) if axis_s / step <= 9)
     return tuple((100 * n * step / axis_s, wording.brief(n * step, 1)) for n in range(int(axis_s / step) + 1))
+
+
+def limits(trials: Iterable[TrialResult], axis_s: float) -> tuple[tuple[float, str], ...]:
+    """Return what `limits_s` does as (per cent of the axis, text)."""
+    return tuple((100 * at_s / axis_s, f"{wording.number(at_s, 0)} s promised") for at_s in limits_s(trials))
 
 
 def limits_s(trials: Iterable[TrialResult]) -> list[float]:

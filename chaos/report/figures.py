@@ -58,8 +58,8 @@ def of_timeline(timeline: Timeline) -> tuple[str, bytes]:
     """Return one trial's time line, as SVG for the page and as PNG."""
     with matplotlib.rc_context(RC):
         figure = draw(timeline)
-        vector = _saved(figure, "svg", {"Date": None, "Creator": None}).decode()
-        return svg.inline(vector, timeline.title, timeline.description), _saved(figure, "png", {"Software": None})
+        vector = _saved(figure, "svg").decode()
+        return svg.inline(vector, timeline.title, timeline.description), _saved(figure, "png")
 
 
 def draw(timeline: Timeline) -> Figure:
@@ -116,7 +116,7 @@ def of_spreads(groups: Mapping[str, Sequence[PathSpread]], limits_s: Sequence[fl
             axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.05), frameon=False, labelcolor=ink("text"))
             axes.tick_params(axis="x", length=3 if axes is blocks[-1] else 0)
         blocks[-1].set_xlabel("seconds from t = 0 until the path was back", color=ink("text"))
-        vector = _saved(figure, "svg", {"Date": None, "Creator": None}).decode()
+        vector = _saved(figure, "svg").decode()
     said = ". ".join(
         f"{title}: {'; '.join(f'{path.path}: {path.text}' for path in each)}" for title, each in groups.items()
     )
@@ -154,7 +154,7 @@ def of_strips(groups: Mapping[str, Sequence[Strip]], limits_s: Sequence[float]) 
             axes_row[0].set_xlabel(title, loc="left", color=ink("text"))
         patches = [Patch(facecolor=PHASES[name].colour, edgecolor=ink("text"), linewidth=0.4) for name in names]
         figure.legend(patches, names, loc="upper right", frameon=False, labelcolor=ink("text"))
-        vector = _saved(figure, "svg", {"Date": None, "Creator": None}).decode()
+        vector = _saved(figure, "svg").decode()
     said = "The table below has the median of each phase."
     return svg.inline(
         vector, "Every trial as a stack of its phases, in seconds, the shortest first", said, prefix="strip"
@@ -186,9 +186,9 @@ def of_sweep(settings: "Sequence[Setting]", limit_s: float | None) -> tuple[str,
             axes.grid(visible=True, axis="y", color=ink("line"), linewidth=0.5)
             _frame(axes, ())
         said = "; ".join(f"{name}: median {one.median_s:.2f} s" for name, one in zip(names, settings, strict=True))
-        vector = _saved(figure, "svg", {"Date": None, "Creator": None}).decode()
+        vector = _saved(figure, "svg").decode()
         inlined = svg.inline(vector, "Recovery and false failovers by setting", said, prefix="sweep")
-        return inlined, _saved(figure, "png", {"Software": None})
+        return inlined, _saved(figure, "png")
 
 
 def _recoveries(axes: Axes, settings: "Sequence[Setting]", limit_s: float | None) -> None:
@@ -247,10 +247,10 @@ def steps(path: PathSpread, axis_s: float) -> tuple[list[float], list[float]]:
     return [*at_s, axis_s], [*share, share[-1]]
 
 
-def _saved(figure: Figure, kind: str, metadata: dict[str, None]) -> bytes:
+def _saved(figure: Figure, kind: str) -> bytes:
     """Return the bytes of one picture, without the metadata that names its day or its maker."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=110, metadata=metadata)
+    buffer, unnamed = io.BytesIO(), {"svg": ("Date", "Creator"), "png": ("Software",)}
+    figure.savefig(buffer, format=kind, dpi=110, metadata=dict.fromkeys(unnamed[kind]))
     return buffer.getvalue()
 
 

@@ -13,7 +13,7 @@ from chaos.analysis.cause import longest
 from chaos.analysis.interval import Interval
 from chaos.analysis.result import CampaignResult, Group, PathResult, TrialResult, Verdict
 from chaos.analysis.wording import Mark
-from chaos.report.bars import ROOM, Bar, bar_of, end_s, limits_s, ticks
+from chaos.report.bars import ROOM, Bar, bar_of, end_s, limits, limits_s, ticks
 from chaos.report.claims import spread
 from chaos.report.many import group_title, worst_first
 
@@ -81,9 +81,7 @@ def hurts(result: CampaignResult) -> HurtTable | None:
     drawn.sort(key=lambda one: _hurt(tables, one[0], one[2]))
     return HurtTable(
         rows=tuple(_row(tables, *one, axis_s) for one in drawn),
-        limits=tuple(
-            (100 * at_s / axis_s, f"{wording.number(at_s, 0)} s promised") for at_s in limits_s(result.trials)
-        ),
+        limits=limits(result.trials, axis_s),
         ticks=ticks(axis_s),
         anecdote=_anecdote(result),
         kept=(*_by_path(tables, result), *_by_variant(result), *_by_setting(result)),
