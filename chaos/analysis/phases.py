@@ -105,7 +105,11 @@ def divide(window: Window, milestones: dict[str, Milestone], effect_s: Interval,
     length_s = window.end_s.middle - window.onset_s.middle
     if not milestones:
         return replace(window, unattributed_s=length_s)
-    bounds = _clipped(_boundaries(milestones, effect_s), window.onset_s, window.end_s)
+    requested = milestones["sdown"].state is State.NOT_APPLICABLE  # and has the phase trigger, not detection and quorum
+    order = [name for name in PHASE_OF if name in milestones and (name != "try_failover" or requested)]
+    due = [name for name in order if milestones[name].state is not State.NOT_APPLICABLE]
+    boundaries = [_Boundary("effect", effect_s), *(_Boundary(name, milestones[name].at_s) for name in due)]
+    bounds = _clipped(boundaries, window.onset_s, window.end_s)
     found: list[Phase] = []
     seen = [index for index, bound in enumerate(bounds) if bound.at_s is not None]
     for begin, end in pairwise(seen):
@@ -129,17 +133,6 @@ class _Boundary:
 
     to: str
     at_s: Interval | None
-
-
-def _boundaries(milestones: dict[str, Milestone], effect_s: Interval) -> list[_Boundary]:
-    """Return the boundaries that apply, in order.
-
-    A requested failover has the phase trigger, and has neither detection nor quorum.
-    """
-    requested = milestones["sdown"].state is State.NOT_APPLICABLE
-    order = [name for name in PHASE_OF if name in milestones and (name != "try_failover" or requested)]
-    due = [name for name in order if milestones[name].state is not State.NOT_APPLICABLE]
-    return [_Boundary("effect", effect_s), *(_Boundary(name, milestones[name].at_s) for name in due)]
 
 
 def _clipped(bounds: list[_Boundary], onset_s: Interval, end_s: Interval) -> list[_Boundary]:

@@ -88,25 +88,19 @@ class Standing:
         [master] = addresses
         if not any(role.role == "master" and self.one_text(role.address) == master for role in self.roles.values()):
             return f"{master} does not say that it is master"
-        if not (good := self._good(master)):
+        following = [one for one in self.roles.values() if one.role == "slave" and self.one_text(one.master) == master]
+        good = [one for one in following if one.link == "up" and not one.syncing and one.member not in self.never]
+        if not good:
             return f"no replica of {master} is in sync"
-        if not self._known(master, states) & good:
+        known_by_all = {self.one_text(one.address) for one in good}
+        for state in states:
+            up = [one for one in state.replicas if one["flags"] == "slave" and self.one_text(one["master"]) == master]
+            known_by_all &= {self.one_text(one["address"]) for one in up}
+        if not known_by_all:
             return f"not every Sentinel knows a replica of {master} that is in sync"
         if waits := [name for name, wait in self.waits.items() if name in self.states and at_s < wait.most]:
             return f"{', '.join(waits)} waits for its failover-timeout"
         return f"{', '.join(sorted(self.tilted))} is in TILT" if self.tilted & self.states.keys() else ""
-
-    def _good(self, master: str) -> set[str]:
-        roles = [one for one in self.roles.values() if one.role == "slave" and self.one_text(one.master) == master]
-        good = [one for one in roles if one.link == "up" and not one.syncing and one.member not in self.never]
-        return {self.one_text(one.address) for one in good}
-
-    def _known(self, master: str, states: list[SentinelState]) -> set[str]:
-        """Return the replicas that every Sentinel lists as up and as replicas of this master."""
-        up = [[one for one in state.replicas if one["flags"] == "slave"] for state in states]
-        return set.intersection(
-            *({self.one_text(one["address"]) for one in each if self.one_text(one["master"]) == master} for each in up)
-        )
 
 
 def rearmed(history: History, said: tuple[Said, ...]) -> Milestone | None:

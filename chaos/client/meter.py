@@ -7,8 +7,7 @@ Neither a slow reply nor a late wake-up shifts the schedule.
 from collections.abc import Callable
 
 from chaos.client.bench import Bench
-from chaos.client.connection import MeterConnection, Operation
-from chaos.client.discovery import Sentinel
+from chaos.client.connection import MeterConnection, Operation, Sentinel
 from chaos.client.outcome import Decision
 from chaos.client.spec import ClientSpec
 from chaos.clock import mono_ns
@@ -94,20 +93,17 @@ class Meter:
         operation = Operation(seq, self._put(seq, intended_ns, Outcome.IN_FLIGHT, 0), intended_ns)
         operation.timer = self._bench.timers.at(intended_ns + self._bench.deadline_ns, operation.late)
         self.in_flight += 1
-        self._connection_for_next().submit(operation)
-
-    def _put(self, seq: int, intended_ns: int, outcome: Outcome, done_ns: int) -> int:
-        error = ErrorCode.NOT_SENT if outcome is Outcome.MISSED else ErrorCode.NONE
-        stamps = (intended_ns, 0, done_ns // 1000)
-        return self._bench.rows.put(Row(self.spec.number, 0, seq, *stamps, outcome, error, NOBODY, NOBODY, 0))
-
-    def _connection_for_next(self) -> MeterConnection:
         connection = self._connection
         if connection is None or connection.ended or self.spec.connection == "new":
             connection = MeterConnection(self.spec, self._bench, self._sentinel, self._connections, self._decided)
             self._connections += 1
             self._connection = connection
-        return connection
+        connection.submit(operation)
+
+    def _put(self, seq: int, intended_ns: int, outcome: Outcome, done_ns: int) -> int:
+        error = ErrorCode.NOT_SENT if outcome is Outcome.MISSED else ErrorCode.NONE
+        stamps = (intended_ns, 0, done_ns // 1000)
+        return self._bench.rows.put(Row(self.spec.number, 0, seq, *stamps, outcome, error, NOBODY, NOBODY, 0))
 
     def _decided(self, operation: Operation, decision: Decision, node: int) -> None:
         operation.timer.cancel()

@@ -79,11 +79,16 @@ def hurts(result: CampaignResult) -> HurtTable | None:
     ends = [end_s(worst[1]) for _, _, worst in drawn if worst]
     axis_s = max([*ends, *limits_s(result.trials), 1.0]) * ROOM
     drawn.sort(key=lambda one: _hurt(tables, one[0], one[2]))
+    single = sum(len(group.trials) == 1 for group in result.groups)
+    which = "One trial a row" if single == len(result.groups) else "A row of one trial"
+    anecdote = (
+        f"{which} is an anecdote: it shows that this can happen, and not how often. Twenty trials of each say more."
+    )
     return HurtTable(
         rows=tuple(_row(tables, *one, axis_s) for one in drawn),
         limits=limits(result.trials, axis_s),
         ticks=ticks(axis_s),
-        anecdote=_anecdote(result),
+        anecdote=anecdote if single else "",
         kept=(*_by_path(tables, result), *_by_variant(result), *_by_setting(result)),
     )
 
@@ -125,6 +130,9 @@ def _row(tables: frames.Frames, group: Group, trial: TrialResult, drawn: Drawn |
     if drawn and (allowed_s := drawn[1].allowed_s):
         low, high = wording.count(allowed_s.least), wording.count(allowed_s.most)
         allowed = f"These settings allow {low} to {high} s on {drawn[1].name}."
+    counts = {Verdict.FAIL: group.failed, Verdict.INCONCLUSIVE: group.inconclusive, Verdict.PASS: group.passed}
+    verdict, n = next(one for one, count in counts.items() if count), len(group.trials)
+    verdict_text = str(verdict) if n == 1 else f"{verdict} in {counts[verdict]} of {n}"
     return Hurt(
         name=" ".join(filter(None, (group.experiment, group.variant))),
         title=group_title(group),
@@ -133,7 +141,7 @@ def _row(tables: frames.Frames, group: Group, trial: TrialResult, drawn: Drawn |
         outages=tuple(_outages(tables, group)),
         bar=bar_of(*drawn, axis_s) if drawn else None,
         lost=_lost(tables, group),
-        mark=_mark(group),
+        mark=Mark(wording.SIGNS[verdict], verdict_text, wording.TONES[verdict]),
         allowed=allowed,
         cause=cause,
         worst=trial.number,
@@ -170,23 +178,6 @@ def _lost(tables: frames.Frames, group: Group) -> tuple[str, str, str]:
         told[name] = text
     before, tail, after = (told[name] for name in LOSSES)
     return before, tail, after
-
-
-def _mark(group: Group) -> Mark:
-    """Return the worst verdict of a group's trials, and how many trials have it."""
-    counts = {Verdict.FAIL: group.failed, Verdict.INCONCLUSIVE: group.inconclusive, Verdict.PASS: group.passed}
-    verdict = next(one for one, count in counts.items() if count)
-    n = len(group.trials)
-    text = str(verdict) if n == 1 else f"{verdict} in {counts[verdict]} of {n}"
-    return Mark(wording.SIGNS[verdict], text, wording.TONES[verdict])
-
-
-def _anecdote(result: CampaignResult) -> str:
-    single = sum(len(group.trials) == 1 for group in result.groups)
-    if single == 0:
-        return ""
-    which = "One trial a row" if single == len(result.groups) else "A row of one trial"
-    return f"{which} is an anecdote: it shows that this can happen, and not how often. Twenty trials of each say more."
 
 
 # What would have kept the promise in these same trials.

@@ -53,7 +53,11 @@ def cases(experiment: str, trials: list[TrialResult]) -> list[Case]:
     for (path, claim), each in held.items():
         lines = tuple(_clean(_line(trial, claim, target)) for trial, target in each)
         name = f"{path or 'system'} {wording.CLAIMS[claim]}"
-        found.append(Case(experiment, name, lines, worst([_end(*one) for one in each])))
+        ends = [  # a target of a trial that is inconclusive is so too, whatever was measured
+            trial.verdict if trial.verdict is Verdict.INCONCLUSIVE else _ENDS.get(target.verdict, Verdict.PASS)
+            for trial, target in each
+        ]
+        found.append(Case(experiment, name, lines, worst(ends)))
     whole = worst([trial.verdict for trial in trials])
     said = [case.verdict for case in found]
     if found and worst(said) == worst([*said, whole]):
@@ -64,13 +68,6 @@ def cases(experiment: str, trials: list[TrialResult]) -> list[Case]:
 
 def worst(verdicts: list[Verdict]) -> Verdict:
     return next((verdict for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE) if verdict in verdicts), Verdict.PASS)
-
-
-def _end(trial: TrialResult, target: TargetResult) -> Verdict:
-    """Return the verdict of one target. If its trial is inconclusive, so is the target, whatever was measured."""
-    if trial.verdict is Verdict.INCONCLUSIVE:
-        return Verdict.INCONCLUSIVE
-    return _ENDS.get(target.verdict, Verdict.PASS)
 
 
 def _line(trial: TrialResult, name: str, target: TargetResult) -> str:
