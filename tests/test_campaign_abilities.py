@@ -62,15 +62,14 @@ def test_one_that_is_asked_for_later_is_refused_then(tmp_path: Path) -> None:
             one.another("partition-master")
 
 
-def test_what_would_hit_the_systems_beside_it_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_would_hit_the_systems_beside_it_is_played_after_all_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(PLATFORMS, "fake", Registered(of="tests.fake_cluster:platform", beside=True))
-    why = "drain-node needs nodes, which the systems of --parallel 2 share"
-    for at_once in (1, 2):
-        one = opened(tmp_path, ("drain-node",), [])
-        one.at_once = at_once
-        if at_once > 1:
-            with pytest.raises(SetupError, match=why):
-                one.__enter__()
-        else:
-            with one:
-                assert len(one.plan()) == 1
+    for at_once, ordered in ((1, False), (2, True)):
+        one = opened(tmp_path, ("drain-node", "kill-master"), [])
+        one.at_once, one.trials = at_once, 4
+        with one:
+            names = [planned.experiment.name for planned in one.plan()]
+        assert sorted(names) == ["drain-node"] * 4 + ["kill-master"] * 4
+        assert (names == ["kill-master"] * 4 + ["drain-node"] * 4) == ordered

@@ -18,6 +18,7 @@ ABOUT = {
     "scenario": "sentinel",
     "cluster": "local",
     "machine": "m",
+    "parallel": "2",
     "experiment": "kill-master",
     "variant": "",
     "group": "",
