@@ -52,6 +52,7 @@ NEAREST = {
     "chaos/analysis/verdict.py": "analysis/verdict analysis/campaign analysis/several analysis/oracle",
     "chaos/analysis/windows.py": "analysis/windows analysis/paths analysis/several analysis/oracle",
     "chaos/analysis/wording.py": "analysis/wording",
+    "chaos/fault/inject.py": "fault/inject fault/catalogue",
     "chaos/findings/applications.py": "findings/clients findings/several",
     "chaos/findings/pods.py": "findings/clients findings/several",
     "chaos/findings/refused_writes.py": "findings/clients findings/masters findings/several",

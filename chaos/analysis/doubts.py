@@ -201,12 +201,11 @@ def gaps(measured: Measured) -> Iterator[Doubt]:
 def began_early(measured: Measured) -> Iterator[Doubt]:
     """Doubt a trial if a failover began before the fault took effect, because the fault did not cause that failover."""
     history = measured.history
-    effects = [fault.effect_s.least for fault in history.faults if fault.effect_s]
     if history.onset is not None:
         return  # a watched system has no fault of ours, and its trial may begin with a failover
     for attempt in measured.attempts:
         at_s = attempt.started.at_s.most
-        if (history.started_s or 0) < at_s < min([0.0, *effects]):
+        if (history.started_s or 0) < at_s < history.first_effect_s:
             text = f"a failover (epoch {attempt.epoch}) began {-at_s:.1f} s before the fault"
             yield _void("failover before effect", text)
 

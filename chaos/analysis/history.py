@@ -185,6 +185,11 @@ class History:
         """Whether the system was watched from outside, so that only what a client can see was recorded."""
         return self.scenario.system.addresses is not None
 
+    @cached_property
+    def first_effect_s(self) -> float:
+        """When the first fault took effect at the earliest: t = 0, or before it if another one came earlier."""
+        return min([0.0, *(fault.effect_s.least for fault in self.faults if fault.effect_s)])
+
     @property
     def width_s(self) -> float:
         """The width of the effect's interval in seconds, which is part of the error of every time from t = 0."""
@@ -301,8 +306,7 @@ class History:
         """
         if self.started_s is None:
             return None
-        effects = [fault.effect_s.least for fault in self.faults if fault.effect_s]
-        ends_s = min([0.0, *effects])
+        ends_s = self.first_effect_s
         return Interval(self.started_s + min(WARM_UP_S, (ends_s - self.started_s) / 3), ends_s - self.deadline_s)
 
     @cached_property
@@ -392,8 +396,18 @@ class History:
         return self._nodes.get(canonical(address)) or self._nodes.get(canonical(host(address)))
 
     def ran(self, run_id: str) -> Node | None:
-        """Return the node whose process has this run id, or None. Behind a Service, only the run id tells who it is."""
-        return next((node for node in self._nodes.values() if run_id and node.run_id == run_id), None)
+        """Return the node whose process has or had this run id, or None.
+
+        Behind a Service, only the run id tells which process answered. Another process may have come to its address.
+        """
+        said = self._processes.get(run_id)
+        return replace(self.node(said.address), name=said.member, run_id=run_id) if said else None
+
+    @cached_property
+    def _processes(self) -> dict[str, Role]:
+        """Maps each run id of a Redis to the first reply to ROLE of its process."""
+        told = [fact.event for fact in self.facts(Role)]
+        return {event.run_id: event for event in reversed(told) if event.run_id}
 
     def answered_by(self, index: int) -> Node | None:
         """Return the node that operations name by `index`, or None if no event says which node that is."""

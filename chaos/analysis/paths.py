@@ -39,8 +39,8 @@ class ClientWindows:
 
     @property
     def first(self) -> Window | None:
-        """The first durable window that the fault caused, or None."""
-        return next((window for window in self.durable if window.when == "fault"), None)
+        """The first durable window that the fault caused and that was not over before t = 0, or None."""
+        return next((window for window in self.durable if window.after_effect), None)
 
     @property
     def recovered_s(self) -> Interval | None:
@@ -206,7 +206,8 @@ def _windows(history: History, sent: Sent, client: RecordedClient, kind: Kind) -
     """Return a client's windows. The error of the client's clock widens the edges of a window, and not its length."""
     error_s = history.ops.clock_error_s
     found = []
-    for window in windows(sent, kind, client.number, gap_s=history.gap_s, heal_s=history.heal_s):
+    first_s, heal_s = history.first_effect_s, history.heal_s
+    for window in windows(sent, kind, client.number, gap_s=history.gap_s, first_effect_s=first_s, heal_s=heal_s):
         until_s = window.end_s.most if window.end_s else window.onset_s.most + window.length_s.least
         found.append(
             replace(

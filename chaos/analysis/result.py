@@ -167,6 +167,11 @@ class Window:
     widened: tuple[Literal["onset", "end"], ...] = ()
     errors: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def after_effect(self) -> bool:
+        """Whether the fault caused it and it was not over before t = 0, as one can be that an earlier fault caused."""
+        return self.when == "fault" and (self.end_s is None or self.end_s.most > 0)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TargetResult:
@@ -290,8 +295,11 @@ class PathResult:
 
     @property
     def head(self) -> Window | None:
-        """The first durable window that the fault caused, or None. `outage_s` and the phases are of this window."""
-        return next((w for w in self.windows if w.kind == "durable" and w.when == "fault"), None)
+        """The first durable window that the fault caused and that was not over before t = 0, or None.
+
+        `outage_s` and the phases are of this window.
+        """
+        return next((w for w in self.windows if w.kind == "durable" and w.after_effect), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -35,10 +35,13 @@ class Sent:
         )
 
 
-def windows(ops: Sent, kind: Kind, client: int, *, gap_s: float, heal_s: float | None) -> tuple[Window, ...]:
+def windows(  # noqa: PLR0913  # whose operations, and the four times at which they are cut
+    ops: Sent, kind: Kind, client: int, *, gap_s: float, first_effect_s: float, heal_s: float | None
+) -> tuple[Window, ...]:
     """Return every outage of a client in order. A good time that is longer than `gap_s` separates two outages.
 
-    They are cut at t = 0, and at `heal_s`, when the healing of a lasting fault was requested.
+    They are cut at t = 0, at `first_effect_s` if another fault came earlier, and at `heal_s`, when the healing of a
+    lasting fault was requested.
     """
     ops = ops.chosen(np.argsort(ops.sent_s, kind="stable"))
     sure = ops.chosen(~(ops.bad & ops.suspect))
@@ -51,8 +54,8 @@ def windows(ops: Sent, kind: Kind, client: int, *, gap_s: float, heal_s: float |
     firsts, lasts = np.concatenate([bad[:1], bad[parted + 1]]), np.concatenate([bad[parted], bad[-1:]])
     found: list[Window] = []
     for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True):
-        for part in _cut_at_the_effect(sure, first, last):
-            outage = _outage(ops, sure, part, gap_s)
+        for part in _cut_at_the_effects(sure, _Part(first, last), first_effect_s):
+            outage = _outage(ops, sure, part, gap_s, before=float(sure.done_s[part.first]) < first_effect_s)
             found += _cut_at_the_heal(outage, kind, client, heal_s)
     return tuple(found)
 
@@ -61,33 +64,40 @@ def windows(ops: Sent, kind: Kind, client: int, *, gap_s: float, heal_s: float |
 class _Part:
     """An outage, or one part of it, by the indices of its first and its last bad operation.
 
-    `before` is true if the part began before the effect. `cut` is true if the outage was divided at the effect.
+    `from_s` and `until_s` are the times of the effects at which it was divided from what came before and after.
     """
 
     first: int
     last: int
-    before: bool = False
-    cut: bool = False
+    from_s: float | None = None
+    until_s: float | None = None
 
 
-def _cut_at_the_effect(sure: Sent, first: int, last: int) -> list[_Part]:
-    """Divide an outage that began before t = 0 into the part before the effect and the part after it.
+def _cut_at_the_effects(sure: Sent, outage: _Part, first_effect_s: float) -> list[_Part]:
+    """Divide an outage at the first effect of a fault, and at t = 0.
 
-    The fault may have caused only the bad operations that were under way at the effect or were sent after it.
+    A fault may have caused only the bad operations that were under way at its effect or were sent after it.
     """
-    if sure.done_s[first] >= 0:
-        return [_Part(first, last)]
-    bad = first + np.flatnonzero(sure.bad[first : last + 1])
-    ours = bad[sure.done_s[bad] >= 0]
-    if not len(ours):
-        return [_Part(first, last, before=True)]
-    earlier = bad[bad < ours[0]]
-    return [_Part(first, int(earlier[-1]), before=True, cut=True), _Part(int(ours[0]), last, cut=True)]
+    parts = [outage]
+    for at_s in sorted({first_effect_s, 0.0}):
+        last = parts.pop()
+        bad = last.first + np.flatnonzero(sure.bad[last.first : last.last + 1])
+        ours = bad[sure.done_s[bad] >= at_s]
+        if sure.done_s[last.first] >= at_s or not len(ours):
+            parts.append(last)
+            continue
+        earlier = bad[bad < ours[0]]
+        parts.append(replace(last, last=int(earlier[-1]), until_s=at_s))
+        parts.append(replace(last, first=int(ours[0]), from_s=at_s))
+    return parts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Outage:
-    """The times of the four operations that define an outage. `end_s` is None if the outage was not over."""
+    """The times of the four operations that define an outage. `end_s` is None if the outage was not over.
+
+    `before` is true if it began before the first effect of a fault.
+    """
 
     before: bool
     last_good_s: float
@@ -98,22 +108,22 @@ class _Outage:
     widened: tuple[Edge, ...]
 
 
-def _outage(ops: Sent, sure: Sent, part: _Part, gap_s: float) -> _Outage:
+def _outage(ops: Sent, sure: Sent, part: _Part, gap_s: float, *, before: bool) -> _Outage:
     first_bad_s, last_bad_s = float(sure.sent_s[part.first]), float(sure.sent_s[part.last])
     last_good_s = float(sure.sent_s[part.first - 1]) if part.first else first_bad_s
-    if part.cut and not part.before:
-        last_good_s, first_bad_s, last_bad_s = 0.0, max(0.0, first_bad_s), max(0.0, last_bad_s)
+    if (from_s := part.from_s) is not None:
+        last_good_s, first_bad_s, last_bad_s = from_s, max(from_s, first_bad_s), max(from_s, last_bad_s)
     after = part.last + 1
     first_good_s = end_s = None
     edges: dict[Edge, tuple[float, float]] = {"onset": (last_good_s, first_bad_s)}
-    if part.cut and part.before:
-        first_good_s = end_s = 0.0
+    if part.until_s is not None:
+        first_good_s = end_s = part.until_s
     elif after < len(sure.sent_s) and sure.sent_s[-1] - sure.sent_s[after] >= gap_s:
         first_good_s, end_s = float(sure.sent_s[after]), float(sure.done_s[after])
         edges["end"] = (last_bad_s, first_good_s)
     doubtful_s = ops.sent_s[ops.bad & ops.suspect]
     return _Outage(
-        before=part.before,
+        before=before,
         last_good_s=last_good_s,
         first_bad_s=first_bad_s,
         last_bad_s=last_bad_s,

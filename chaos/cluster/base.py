@@ -94,7 +94,8 @@ class Effect:
     """When a fault took effect, as an interval on the clock of `domain`, and the proof that it did.
 
     `accepted_ns` and `confirmed_ns` are on the host's clock: when the answer and the proof arrived at the host. Without
-    a proof `confirmed_ns` is None, and `evidence` says why.
+    a proof `confirmed_ns` is None, and `evidence` says why. `ends` is true if a fault that hits its targets in turn
+    goes no further.
     """
 
     domain: str
@@ -103,13 +104,20 @@ class Effect:
     accepted_ns: int
     confirmed_ns: int | None
     evidence: str
+    ends: bool = False
 
     @classmethod
     def of_request(cls, before_ns: int) -> Self:
         """Return the unproved effect of a request that was sent at `before_ns` on the host clock and answered now."""
         now_ns = mono_ns()
-        stamps = {"earliest_ns": before_ns, "latest_ns": now_ns, "accepted_ns": now_ns}
-        return cls(domain=HOST, **stamps, confirmed_ns=None, evidence="")
+        return cls(
+            domain=HOST,
+            earliest_ns=before_ns,
+            latest_ns=now_ns,
+            accepted_ns=now_ns,
+            confirmed_ns=None,
+            evidence="",
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -40,8 +40,9 @@ class Fault:
     `apply` makes the fault: it takes the scene, the target and the experiment's arguments. `needs` are the abilities
     that a cluster must have, and `more` maps an argument to an ability that is needed only with it. A `lasting` fault
     holds until it is healed. A fault that is not `aimed` has no target. With several targets, `apply` is called for
-    each at the same time or, if `together`, once for all. `proof` and `undo` describe its proof and its undoing for the
-    user.
+    each at the same time or, if `together`, once for all. If `in_turn`, each target is a fault of its own: the highest
+    ordinal first, and the next once the one before is proved. `proof` and `undo` describe its proof and its undoing for
+    the user.
     """
 
     apply: Callable[..., Awaitable[Effect]]
@@ -49,6 +50,7 @@ class Fault:
     lasting: bool = False
     aimed: bool = True
     together: bool = False
+    in_turn: bool = False
     more: Mapping[str, Ability] = field(default_factory=dict)
     proof: str = ""
     undo: str = "nothing has to be undone"
@@ -302,38 +304,32 @@ async def failover(scene: Scene, target: Member, *, to: str, pause_ms: int, time
     return replace(effect, confirmed_ns=mono_ns(), evidence=f"{said} and says that it is a replica")
 
 
-async def rollout(scene: Scene, targets: Sequence[Member], *, ready_s: float) -> Effect:
+async def rollout(scene: Scene, target: Member, *, ready_s: float) -> Effect:
     """Delete the targets gracefully one after the other, as a StatefulSet is updated: the highest ordinal first.
 
     The next one is deleted once the successor of the one before is Ready. The proof is that each deleted target has a
     successor. A successor that is not Ready within `ready_s` ends the rollout, and is a failure of the system.
     """
-    effects: list[Effect] = []
-    replaced: list[str] = []
-    for one in sorted(targets, key=lambda member: (member.ordinal or 0, member.name), reverse=True):
-        effects.append(await scene.cluster.stop(one, Stop.DELETE))
+    effect = await scene.cluster.stop(target, Stop.DELETE)
 
-        def successor(old: Member = one) -> Pod | None:
-            scene.look()
-            pod = scene.facts.pods.get(old.name)
-            return pod if pod is not None and pod.uid != old.uid else None
+    def successor() -> Pod | None:
+        scene.look()
+        pod = scene.facts.pods.get(target.name)
+        return pod if pod is not None and pod.uid != target.uid else None
 
-        async def is_ready() -> bool:
-            pod = successor()
-            return pod is not None and pod.ready
+    async def is_ready() -> bool:
+        pod = successor()
+        return pod is not None and pod.ready
 
-        try:
-            because = f"{one.name} was not replaced by a pod that is Ready"
-            await until(is_ready, within_s=ready_s, because=because, every_s=LOOK_S, error=FaultError)
-        except FaultError as error:
-            if successor() is None:
-                return replace(effects[0], confirmed_ns=None, evidence=str(error))
-            back = "".join(f"{name}: came back as another pod and was Ready; " for name in replaced)
-            why = f"{one.name} came back as another pod and was not Ready within {ready_s:g} s"
-            return replace(effects[0], confirmed_ns=mono_ns(), evidence=f"{back}{why}: the rollout ended there")
-        replaced.append(one.name)
-    evidence = f"{', '.join(replaced)}: each came back as another pod and was Ready"
-    return replace(effects[0], confirmed_ns=mono_ns(), evidence=evidence)
+    try:
+        because = f"{target.name} was not replaced by a pod that is Ready"
+        await until(is_ready, within_s=ready_s, because=because, every_s=LOOK_S, error=FaultError)
+    except FaultError as error:
+        if successor() is None:
+            return replace(effect, confirmed_ns=None, evidence=str(error), ends=True)
+        why = f"{target.name} came back as another pod and was not Ready within {ready_s:g} s: the rollout ended there"
+        return replace(effect, confirmed_ns=mono_ns(), evidence=why, ends=True)
+    return replace(effect, confirmed_ns=mono_ns(), evidence=f"{target.name} came back as another pod and was Ready")
 
 
 async def handover(scene: Scene, target: Member, *, master: str, coordinated: bool) -> Effect:
@@ -395,7 +391,7 @@ FAULTS: dict[str, Fault] = {
     "rollout": Fault(
         apply=rollout,
         needs=frozenset({Ability.DELETE}),
-        together=True,
+        in_turn=True,
         proof="each pod has another uid, and the next one waits until it is Ready",
     ),
     "pause": Fault(

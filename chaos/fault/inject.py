@@ -28,9 +28,25 @@ from chaos.record.events import (
 
 
 async def inject(scene: Scene, name: str, targets: Sequence[Member], arguments: dict[str, Any]) -> Effect:
-    """Apply the fault `name`, and return its effect. Returns once the effect is proved, or the wait for its proof is
-    over. How to undo a lasting fault is written down before it is requested.
+    """Apply the fault `name`, and return its effect: of a fault in turn, the one on the master, or else the first.
+    Returns once the effect is proved, or the wait for its proof is over.
     """
+    if not FAULTS[name].in_turn:
+        return await _inject(scene, name, targets, arguments)
+    on_master: list[Effect] = []
+    others: list[Effect] = []
+    for one in sorted(targets, key=lambda member: (member.ordinal or 0, member.name), reverse=True):
+        scene.look()
+        said = scene.facts.role(one)
+        effect = await _inject(scene, name, [one], arguments)
+        (on_master if said and said.role == "master" else others).append(effect)
+        if effect.ends:
+            break
+    return next(iter([*on_master, *others]))
+
+
+async def _inject(scene: Scene, name: str, targets: Sequence[Member], arguments: dict[str, Any]) -> Effect:
+    """Apply a fault once. How to undo a lasting one is written down before it is requested."""
     write, fault = scene.events.write, FAULTS[name]
     if fault.lasting:
         for one in targets:

@@ -270,7 +270,9 @@ class TestMembers:
         story.retell("role", lambda role: role.member == PODS[0] and role.role == "slave", run_id="f" * 40)
         history = placed(story)
         assert history.node(f"{IPS[0]}:6379").run_id == "f" * 40
-        assert history.ran(run_id(0)) is None
+        old = history.ran(run_id(0))
+        assert old is not None
+        assert (old.name, old.run_id) == (PODS[0], run_id(0))
 
     def test_a_port_that_nobody_told_is_of_the_pod_at_that_address(self, placed: Placed):
         assert placed(Story().fault().pod(-2.0, 0, ip="10.9.9.9")).node("10.9.9.9:7000").name == PODS[0]

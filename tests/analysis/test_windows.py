@@ -21,8 +21,8 @@ def sent(bad: Spells, suspect: Spells = (), start_s: float = 0.0, length_s: floa
     return Sent(sent_s=at, done_s=at + TOOK_S, bad=within(bad), suspect=within(suspect))
 
 
-def outages(ops: Sent, heal_s: float | None = None) -> list[Window]:
-    return list(windows(ops, "seen", 3, gap_s=1.0, heal_s=heal_s))
+def outages(ops: Sent, heal_s: float | None = None, first_effect_s: float = 0.0) -> list[Window]:
+    return list(windows(ops, "seen", 3, gap_s=1.0, first_effect_s=first_effect_s, heal_s=heal_s))
 
 
 def one(ops: Sent) -> Window:
@@ -161,6 +161,15 @@ class TestBeforeTheEffect:
         before, ours = outages(sent([(-0.5, -0.3), (0.1, 3.0)], start_s=-10.0))
         assert (before.when, ours.when) == ("before", "fault")
         assert edges(ours.length_s) == pytest.approx((2.88, 3.001), abs=0.021)
+
+    def test_what_an_earlier_fault_caused_is_the_faults_and_is_cut_at_both_effects(self):
+        across = outages(sent([(-8.0, 3.0)], start_s=-10.0), first_effect_s=-5.0)
+        assert [one.when for one in across] == ["before", "fault", "fault"]
+        assert [one.after_effect for one in across] == [False, False, True]
+        assert [edges(one.onset_s)[0] for one in across] == pytest.approx([-8.02, -5.0, 0.0])
+        assert [edges(one.length_s)[1] for one in across] == pytest.approx([3.02, 5.0, 3.001], abs=0.021)
+        between = one(sent([(-4.0, -3.0)], start_s=-10.0)), outages(sent([(-4.0, -3.0)], start_s=-10.0), None, -5.0)[0]
+        assert [(each.when, each.after_effect) for each in between] == [("before", False), ("fault", False)]
 
 
 class TestAHealedFault:

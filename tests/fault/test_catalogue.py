@@ -9,8 +9,8 @@ from chaos.fault.catalogue import FAULTS
 from chaos.fault.inject import inject
 from chaos.model import MemberKind
 from chaos.record.event_files import EventWriter
-from tests.fault.remembers import EFFECT, MEMBERS, Remembers, member, scene
-from tests.saying import event
+from tests.fault.remembers import EFFECT, MEMBERS, Remembers, member, scene, written
+from tests.saying import event, said
 
 
 def test_what_each_fault_needs_of_a_cluster_is_said_before_it_is_tried() -> None:
@@ -65,6 +65,9 @@ async def test_a_rollout_deletes_the_next_once_the_one_before_is_back(writer: Ev
 
     assert cluster.asked == [(f"rfr-{n}", Stop.DELETE) for n in (2, 1, 0)]
     assert effect.confirmed_ns is not None
+    requested = [said(one)["target"]["name"] for one in written(writer) if one.event.kind == "fault.requested"]
+    assert requested == ["rfr-2", "rfr-1", "rfr-0"]
+    assert sum(one.event.kind == "fault.confirmed" for one in written(writer)) == 3
 
 
 async def test_a_rollout_whose_pod_does_not_come_back_proves_nothing_and_goes_no_further(writer: EventWriter) -> None:
@@ -89,14 +92,29 @@ async def test_a_rollout_ends_at_a_pod_that_does_not_become_ready_and_that_is_th
             field.facts.apply(event("pod", name=name, uid=uid, component="redis", ready=name == "rfr-2"))
 
     field.look = back
-    effect = await inject(field, "rollout", [MEMBERS[f"rfr-{n}"] for n in range(3)], {"ready_s": 0.1})
+    await inject(field, "rollout", [MEMBERS[f"rfr-{n}"] for n in range(3)], {"ready_s": 0.1})
 
     assert cluster.asked == [("rfr-2", Stop.DELETE), ("rfr-1", Stop.DELETE)]
-    assert effect.confirmed_ns is not None
-    assert effect.evidence == (
-        "rfr-2: came back as another pod and was Ready; rfr-1 came back as another pod and was not Ready within "
-        "0.1 s: the rollout ended there"
-    )
+    assert [one.event.evidence for one in written(writer) if one.event.kind == "fault.confirmed"] == [
+        "rfr-2 came back as another pod and was Ready",
+        "rfr-1 came back as another pod and was not Ready within 0.1 s: the rollout ended there",
+    ]
+
+
+async def test_the_effect_of_a_rollout_is_that_on_the_master(writer: EventWriter) -> None:
+    cluster = Remembers()
+    field = scene(cluster, writer)
+    for n, role in enumerate(("master", "slave", "slave")):
+        member = MEMBERS[f"rfr-{n}"]
+        field.facts.apply(event("role", member=member.name, address=member.ip_port, role=role))
+
+    def back() -> None:
+        for name in {name for name, _ in cluster.asked}:
+            field.facts.apply(event("pod", name=name, uid=f"{name}-again", component="redis", ready=True))
+
+    field.look = back
+    effect = await inject(field, "rollout", [MEMBERS[f"rfr-{n}"] for n in range(3)], {"ready_s": 5})
+    assert effect.evidence == "rfr-0 came back as another pod and was Ready"
 
 
 @pytest.mark.parametrize("follows", [True, False])
