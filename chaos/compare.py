@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from chaos import frames
-from chaos.analysis.differences import Difference, Floats, difference, fisher, holm
+from chaos.analysis.statistics import Difference, Floats, difference, fisher, holm
 from chaos.analysis.wording import plural
 from chaos.errors import ScenarioError
 from chaos.frames import Frames, Table

@@ -30,7 +30,6 @@ NEAREST = {
     "chaos/analysis/analyse.py": "analysis/campaign",
     "chaos/analysis/cause.py": "analysis/cause analysis/campaign analysis/several_trials",
     "chaos/analysis/clocks.py": "analysis/clocks analysis/logs analysis/several analysis/oracle",
-    "chaos/analysis/differences.py": "analysis/differences",
     "chaos/analysis/doubts.py": "analysis/doubts analysis/several_doubts",
     "chaos/analysis/headline.py": "analysis/campaign analysis/several_trials",
     "chaos/analysis/history.py": "analysis/paths analysis/milestones analysis/several analysis/oracle",

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chaos.analysis.claim import TAIL
-from chaos.analysis.differences import difference, fisher, unpaired
+from chaos.analysis.statistics import difference, fisher, unpaired
 from chaos.frames import Frames, Table
 
 Floats = npt.NDArray[np.float64]
