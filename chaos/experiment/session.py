@@ -20,10 +20,9 @@ from chaos.cluster.base import Effect, RunningAgent
 from chaos.errors import ExperimentError, FaultError, HarnessError
 from chaos.experiment.observed import Observed
 from chaos.experiment.threads import awake
-from chaos.fault.aim import PROMOTION, TICK, Moment, all_of, published
+from chaos.fault.aim import PROMOTION, TICK, Moment, Scene, all_of, published
 from chaos.fault.catalogue import FAULTS
 from chaos.fault.inject import gave_up, heal, inject
-from chaos.fault.scene import Scene
 from chaos.progress import Message, Tell, Tells
 from chaos.record.event_files import EventWriter
 from chaos.record.events import Note

@@ -1,4 +1,4 @@
-"""On whom a fault is made, and when: the words of an experiment, resolved from the present state of the system.
+"""What a fault acts on, on whom, and when: the words of an experiment, resolved from the system's present state.
 
 The moment of a fault is written as `when` of an action: `+odown`, `2 s after +odown`, `12 s after tick`, `5 s` (after
 t = 0), `within 10 s` (random, by the trial's seed). Without it the fault is made at once.
@@ -9,12 +9,16 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Self
 
+from chaos.clock import HOST
+from chaos.cluster.base import Cluster, Effect
 from chaos.cluster.health import IN_SYNC, Facts, master, replicas
 from chaos.errors import FaultError
 from chaos.model import Member, MemberKind
+from chaos.record.event_files import EventWriter
+from chaos.undo import UndoJournal
 
 SYNONYMS = {"primary": "master", "slave": "replica", "secondary": "replica"}
 NODE_OF = "node-of:"
@@ -24,6 +28,47 @@ REACHED = (MemberKind.REDIS, MemberKind.SENTINEL, MemberKind.OPERATOR)
 """The kinds of members on the sides of a partition. A proxy is on the clients' side."""
 PRIORITY = 100
 """The default of replica-priority."""
+
+
+@dataclass
+class Scene:
+    """What a fault needs to act and to record: the cluster, the present facts, and the events file of faults.
+
+    `held` names the faults in force that last until they are healed, in the order of their application. `journal` says
+    how to undo each of them. `look` reads the new part of the recording, which updates `facts`. `clients` is the IP
+    address of the clients. `at_host` converts a time stamp of another clock to the host's.
+    """
+
+    cluster: Cluster
+    facts: Facts
+    events: EventWriter
+    journal: UndoJournal
+    held: list[str] = field(default_factory=list)
+    look: Callable[[], None] = lambda: None
+    clients: str = ""
+    at_host: Callable[[str, int], int] = lambda _domain, at_ns: at_ns
+
+
+def joined(scene: Scene, effects: Sequence[Effect]) -> Effect:
+    """Return several effects as one, from the start of the first to the end of the last. It is proved if all are."""
+    first, *more = effects
+    if not more:
+        return first
+    domain = first.domain if all(one.domain == first.domain for one in more) else HOST
+    place = (lambda _domain, at_ns: at_ns) if domain != HOST else scene.at_host
+    confirmed = [one.confirmed_ns for one in effects if one.confirmed_ns is not None]
+    unproved = [one for one in effects if one.confirmed_ns is None]
+    return Effect(
+        domain=domain,
+        earliest_ns=min(place(one.domain, one.earliest_ns) for one in effects),
+        latest_ns=max(place(one.domain, one.latest_ns) for one in effects),
+        accepted_ns=max(one.accepted_ns for one in effects),
+        confirmed_ns=None if unproved else max(confirmed),
+        evidence="; ".join(one.evidence for one in unproved or effects),
+    )
+
+
+# On whom.
 
 
 def understood(which: str) -> str:
@@ -135,7 +180,7 @@ GROUPS: dict[str, Callable[[Facts], list[Member]]] = {
 `best-replica`."""
 
 
-# The moment.
+# When.
 
 PROMOTION = "promotion"
 """The word for the moment when another Redis first says that it is master. Most other words are Sentinel's events."""

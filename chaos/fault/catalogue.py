@@ -12,8 +12,7 @@ from typing import Any, Literal
 from chaos.clock import HOST, mono_ns
 from chaos.cluster.base import Ability, Disturbance, Effect, Partition, Stop
 from chaos.errors import FaultError
-from chaos.fault.aim import Shape, select, sides
-from chaos.fault.scene import Scene, joined
+from chaos.fault.aim import Scene, Shape, joined, select, sides
 from chaos.model import Member, MemberKind, Way
 from chaos.record.events import Pod
 from chaos.until import until

@@ -12,8 +12,8 @@ from chaos.clock import HOST
 from chaos.cluster.base import Effect
 from chaos.cluster.health import Facts
 from chaos.errors import FaultError, HarnessError
+from chaos.fault.aim import Scene, joined
 from chaos.fault.catalogue import FAULTS
-from chaos.fault.scene import Scene, joined
 from chaos.model import Member
 from chaos.record.events import (
     FaultAccepted,

@@ -42,7 +42,7 @@ from chaos.experiment.observed import Crowded, Observed
 from chaos.experiment.play import Journal
 from chaos.experiment.session import HEAL_S, Session, opened
 from chaos.experiment.written import Experiment
-from chaos.fault.scene import Scene
+from chaos.fault.aim import Scene
 from chaos.model import ErrorCode
 from chaos.progress import Message, Tell, Tells
 from chaos.record.events import Audit, ClientsStarted, ClientsStopped, Event, RandomWait, WatchBegin, WatchEnd

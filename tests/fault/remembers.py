@@ -6,7 +6,7 @@ from typing import Any
 
 from chaos.cluster.base import Ability, Disturbance, Effect, Partition, Stop
 from chaos.cluster.health import Facts
-from chaos.fault.scene import Scene
+from chaos.fault.aim import Scene
 from chaos.model import Member, MemberKind
 from chaos.record.event_files import EventWriter, read_events
 from chaos.record.events import Stamped

@@ -8,8 +8,8 @@ import pytest
 from chaos.clock import HOST
 from chaos.cluster.base import Stop
 from chaos.errors import FaultError, RecordingError, SetupError
+from chaos.fault.aim import joined
 from chaos.fault.inject import heal, inject
-from chaos.fault.scene import joined
 from chaos.model import MemberKind
 from chaos.record.event_files import EventWriter
 from chaos.record.events import Stamped
