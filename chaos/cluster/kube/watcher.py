@@ -265,8 +265,9 @@ class Watcher:
 
     def _service(self, seen: ObjectChange) -> None:
         if not seen.gone:
-            service = service_event(seen.object)
-            self._changed(service.service, service, seen)
+            name, spec = seen.object["metadata"]["name"], seen.object["spec"]
+            known = ServiceKnown(service=name, cluster_ip=spec.get("clusterIP"), selector=spec.get("selector") or {})
+            self._changed(name, known, seen)
 
     def _changed(self, name: str, event: Event, seen: ObjectChange) -> None:
         """Write an event unless it equals the last one: more of an object changes than what we record of it."""
@@ -354,10 +355,3 @@ def _endpoint(one: Object, address: str) -> EndpointEntry:
         "serving": conditions.get("serving") is not False,
         "terminating": conditions.get("terminating") is True,
     }
-
-
-def service_event(service: Object) -> ServiceKnown:
-    spec = service["spec"]
-    return ServiceKnown(
-        service=service["metadata"]["name"], cluster_ip=spec.get("clusterIP"), selector=spec.get("selector") or {}
-    )

@@ -91,7 +91,11 @@ async def assemble(
         ]
         await _replicate(data)
         for one in data:  # CONFIG REWRITE makes a role survive a restart; the operator's file is not rewritten
-            await (configure(one, system) if is_template(system) else one.call("CONFIG", "REWRITE"))
+            if not is_template(system):
+                await one.call("CONFIG", "REWRITE")
+                continue
+            for name, value in system.settings.redis.items():
+                await one.call("CONFIG", "SET", name, value)
         await asyncio.gather(*(_begin(one, system, redis[0]) for one in watchers))
         await _introduce(watchers, system, redis[0])
         await _until_right(lambda: _watchers_wrong(watchers, system))
@@ -126,23 +130,6 @@ async def told(
         yield member(at, connection)
 
 
-async def configure(one: Told, system: System) -> None:
-    """Set the declared settings of a Redis by CONFIG SET. They last until its process ends."""
-    for name, value in system.settings.redis.items():
-        await one.call("CONFIG", "SET", name, value)
-
-
-async def monitor(one: Told, system: System, master: Address) -> None:
-    """Let a Sentinel monitor this master and no other. MONITOR resets every setting, so all are set again."""
-    name = system.on_local.sentinel.master
-    known = await one.call("SENTINEL", "MASTERS")
-    if name in (pairs(each)["name"] for each in known):
-        await one.call("SENTINEL", "REMOVE", name)
-    await one.call("SENTINEL", "MONITOR", name, *master, quorum(system))
-    for option, value in sentinel_settings(system).items():
-        await one.call("SENTINEL", "SET", name, option, value)
-
-
 async def _replicate(data: list[Told]) -> None:
     """Make the first Redis the master of the others. Meanwhile it does not wait for more replicas before a transfer."""
     master, *replicas = data
@@ -170,9 +157,18 @@ async def _replicas_wrong(replicas: list[Told], master: Told) -> list[str]:
 
 
 async def _begin(one: Told, system: System, master: Address) -> None:
-    """Let a Sentinel begin to monitor at a random moment. Otherwise all would ping, and miss the master, in step."""
+    """Let a Sentinel monitor this master, and no other, from a random moment on.
+
+    Otherwise all would ping, and miss the master, in step. MONITOR resets every setting, so all are set again.
+    """
     await asyncio.sleep(random.uniform(0, PING_S))
-    await monitor(one, system, master)
+    name = system.on_local.sentinel.master
+    known = await one.call("SENTINEL", "MASTERS")
+    if name in (pairs(each)["name"] for each in known):
+        await one.call("SENTINEL", "REMOVE", name)
+    await one.call("SENTINEL", "MONITOR", name, *master, quorum(system))
+    for option, value in sentinel_settings(system).items():
+        await one.call("SENTINEL", "SET", name, option, value)
 
 
 async def _introduce(watchers: list[Told], system: System, master: Address) -> None:
