@@ -52,10 +52,11 @@ def called(history: History, client: RecordedClient) -> dict[Kind, Sent]:
     silent_s = _silent_since_s(history, client)
     more_s: Floats = np.array([] if silent_s is None else [silent_s, history.end_s])
     found: dict[Kind, Sent] = {}
-    for kind, bad in (("seen", seen), ("durable", seen | ops.lost[mine])):
+    both: dict[Kind, Bools] = {"seen": seen, "durable": seen | ops.lost[mine]}
+    for kind, bad in both.items():
         ends_s = np.maximum(done_s[bad] - JUST_S, begun_s[bad])
         sent_s = np.concatenate([begun_s, ends_s, more_s])
-        found["seen" if kind == "seen" else "durable"] = Sent(
+        found[kind] = Sent(
             sent_s=sent_s,
             done_s=np.concatenate([done_s, done_s[bad], np.full(len(more_s), history.end_s)]),
             bad=np.concatenate([bad, np.ones(len(ends_s) + len(more_s), bool)]),

@@ -105,7 +105,8 @@ def divide(window: Window, milestones: dict[str, Milestone], effect_s: Interval,
     length_s = window.end_s.middle - window.onset_s.middle
     if not milestones:
         return replace(window, unattributed_s=length_s)
-    requested = milestones["sdown"].state is State.NOT_APPLICABLE  # and has the phase trigger, not detection and quorum
+    # A requested failover has the phase trigger, and neither detection nor quorum.
+    requested = milestones["sdown"].state is State.NOT_APPLICABLE
     order = [name for name in PHASE_OF if name in milestones and (name != "try_failover" or requested)]
     due = [name for name in order if milestones[name].state is not State.NOT_APPLICABLE]
     boundaries = [_Boundary("effect", effect_s), *(_Boundary(name, milestones[name].at_s) for name in due)]
