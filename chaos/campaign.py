@@ -273,7 +273,7 @@ class Campaign:
 
     async def _find_done(self) -> None:
         self.done, told = await resume.played(
-            self.directory, {name: one.scenario for name, one in self.variants.items()}
+            self.directory, {name: one.scenario for name, one in self.variants.items()}, self.at_once
         )
         for sentence in [f"{len(self.done)} trials were played before", *told]:
             self.tell(Message(Tell.NOTE, {"text": sentence}))

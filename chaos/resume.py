@@ -58,10 +58,11 @@ def options_of(manifest: dict[str, Any]) -> Options:
     )
 
 
-async def played(directory: Path, scenarios: Mapping[str, Scenario]) -> tuple[dict[int, Path], list[str]]:
+async def played(directory: Path, scenarios: Mapping[str, Scenario], at_once: int) -> tuple[dict[int, Path], list[str]]:
     """Return the completed trials by number, and a sentence on each trial that was cut off and is set aside.
 
-    `scenarios` maps variants to their scenarios. The worker of a trial may still be undoing its fault; the trial is set
+    `scenarios` maps variants to their scenarios. A trial may have been played on any of the `at_once` systems beside
+    each other. The worker of a trial may still be undoing its fault; the trial is set
     aside after that. Raises SetupError if this takes too long, and ScenarioError if the scenario has changed.
     """
     from chaos.record.reader import closed, manifest, trials
@@ -74,7 +75,8 @@ async def played(directory: Path, scenarios: Mapping[str, Scenario]) -> tuple[di
             scenario = scenarios.get(about.get("variant", ""))
             if scenario is None:
                 raise ScenarioError(f"{trial} was played with a variant that the campaign has not, {about['variant']}")
-            if about.get("scenario") != scenario.model_dump(mode="json"):
+            systems = [scenario.beside(nth).model_dump(mode="json") for nth in range(at_once)]
+            if about.get("scenario") not in systems:
                 raise ScenarioError(f"the scenario {scenario.name} is not what it was when {trial} was played")
             done[int(trial.name.rpartition("-")[2])] = trial
             continue

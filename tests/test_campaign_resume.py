@@ -14,8 +14,9 @@ import pytest
 from chaos.analysis import summary
 from chaos.campaign import Campaign, run
 from chaos.errors import ScenarioError, SetupError
-from chaos.options import Options
+from chaos.options import PLATFORMS, Options, Registered
 from chaos.progress import Message, Tell
+from chaos.record.reader import trials
 from chaos.undo import is_free
 from tests import fakes
 from tests.fakes import HERE, choose_the_fake, read, scenario_file
@@ -150,3 +151,19 @@ def test_another_scenario_than_before_is_refused(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace("recovery: {limit: 15s}", "recovery: {limit: 16s}"))
     with pytest.raises(ScenarioError, match="is not what it was when"):
         run(Options(resume=directory), lambda _: None)
+
+
+def test_trials_of_several_systems_on_one_cluster_are_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PLATFORMS, "fake", Registered(of="tests.fake_cluster:platform", beside=True))
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small" / "system.yaml").write_text("")
+    beside: dict[str, object] = {"parallel": 2, "trials": 3, "settings": {"system.kube.manifests": "[system.yaml]"}}
+    _, directory = run(options(tmp_path, **beside), lambda _: None)
+    (directory / "trial-002" / "closed").unlink()
+
+    result, _ = run(Options(resume=directory), lambda _: None)
+    assert [trial.ended for trial in result.trials] == ["complete"] * 3
+    systems = [read(trial / "manifest.json")["scenario"]["system"] for trial in trials(directory)]
+    assert {one["kube"]["namespace"] for one in systems} == {"fake", "fake-2"}
