@@ -4,6 +4,7 @@ It steers the trial; no figure of a report comes from here. Platform events are 
 from its copied file.
 """
 
+from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 from chaos.clock import AGENT, mono_ns
 from chaos.cluster.health import Facts, master
-from chaos.model import split_address
+from chaos.model import WORKS_SHARE, ErrorCode, split_address
 from chaos.progress import Message, Tell, Tells
 from chaos.record.event_files import Tail
 from chaos.record.events import (
@@ -29,12 +30,21 @@ from chaos.record.events import (
     Waited,
 )
 from chaos.record.layout import EVENTS
-from chaos.record.live import LiveOps
+from chaos.record.live import LiveClient, LiveOps
 
 KEPT = 10_000
 """How many of the newest stalls, and of the newest waits, are remembered."""
 CROWDED_SHARE = 0.1
 """A machine is crowded if stalls of the agent, or waits for a core, take up more than this share of the time."""
+LATE = (
+    ErrorCode.REPLY_TIMEOUT,
+    ErrorCode.CONNECT_TIMEOUT,
+    ErrorCode.DISCOVERY_TIMEOUT,
+    ErrorCode.NOT_SENT,
+)
+"""The errors of an operation that had no answer in time."""
+LATE_SHARE = 0.002
+"""If a larger share of operations than this is late before any fault, the deadline is too short for the machine."""
 _OVER = ("+failover-end", "+failover-end-for-timeout")
 _FORGOTTEN = "+reset-master"
 """The operator made a Sentinel forget its state. If a failover was running, its end will not be published."""
@@ -106,6 +116,76 @@ class Observed:
 
     def now_at_agent(self) -> int:
         return self.at_agent(mono_ns())
+
+    def baselines(self, since_ns: int) -> dict[str, "Baseline"]:
+        """Return the baseline of each path, from the operations due at or after `since_ns` on the agent's clock."""
+        found = {}
+        for path, clients in sorted(self.ops.paths().items()):
+            errors: Counter[ErrorCode] = sum((client.errors_since(since_ns) for client in clients), Counter())
+            good, bad = sum(client.ok(since_ns) for client in clients), sum(client.bad(since_ns) for client in clients)
+            found[path] = Baseline(good, bad, errors)
+        return found
+
+    def mark_paths(self, proven: frozenset[str], gap_ns: int) -> None:
+        """Show the user the first failed operation after t = 0, and each path that is back."""
+        if self.seen.effect_ns is None:
+            return
+        since_ns = self.at_agent(self.seen.effect_ns)
+        good = self.ops.recovered(since_ns, gap_ns, self.now_at_agent())
+        for path in sorted(proven):
+            failed = [client for client in self.ops.paths()[path] if client.bad(since_ns)]
+            if not failed:
+                continue
+            at_ns = self.agent_at_host(min(client.first_bad_ns(since_ns) or 0 for client in failed))
+            codes = (code for client in failed for code in client.errors_since(since_ns))
+            self.seen.mark("first failed operation", at_ns, f"{path}: {next(codes, ErrorCode.NONE).words}")
+            if good[path]:
+                self.seen.mark(f"recovered, {path}", self.agent_at_host(max(map(_back_ns, failed))), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What the clients of one path did before any fault."""
+
+    good: int
+    bad: int
+    errors: Counter[ErrorCode]
+
+    @property
+    def late(self) -> int:
+        return sum(self.errors[code] for code in LATE)
+
+    @property
+    def works(self) -> bool:
+        return self.good > 0 and self.good >= WORKS_SHARE * (self.good + self.bad)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the path works but for late answers, so that a longer deadline would help."""
+        count = self.good + self.bad
+        answered = self.good > 0 and self.good + self.late >= WORKS_SHARE * count
+        return answered and self.late > LATE_SHARE * count
+
+    @property
+    def error(self) -> ErrorCode:
+        """The error that most of its operations met."""
+        return next((code for code, _ in self.errors.most_common(1)), ErrorCode.NONE)
+
+    @property
+    def sentence(self) -> str:
+        """A sentence on a path that works never or not always. It follows the path's name."""
+        if self.good == 0:
+            return f"never worked: {self.error.sentence}"
+        share = self.good / (self.good + self.bad)
+        return f"is unreliable: {share:.0%} of its operations were good, and of the others: {self.error.sentence}"
+
+
+def _back_ns(client: LiveClient) -> int:
+    """Return when the first good operation after the last bad one was answered. If there is none, take the last good
+    one. An application's operation may be due before the last bad one and be answered long after it.
+    """
+    after = bisect_right(client.good_ns, client.last_bad_ns() or 0)
+    return client.answered_ns[min(after, len(client.answered_ns) - 1)]
 
 
 @dataclass

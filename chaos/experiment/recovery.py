@@ -7,7 +7,6 @@ import asyncio
 
 from chaos.clock import mono_ns
 from chaos.cluster.health import endpoints_wrong, masters_wrong, unhealthy
-from chaos.experiment import live_paths
 from chaos.experiment.session import Session
 from chaos.model import service_in
 from chaos.progress import Message, Tell
@@ -28,7 +27,7 @@ async def look(session: Session) -> None:
         await session.agent.pull()
         session.pulled_ns = mono_ns()
     session.observed.follow()
-    live_paths.mark(session.observed, session.proven, int(session.scenario.gap * 1e9))
+    session.observed.mark_paths(session.proven, int(session.scenario.gap * 1e9))
 
 
 async def is_live(session: Session) -> bool:

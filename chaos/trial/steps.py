@@ -37,8 +37,8 @@ from chaos.errors import (
     SetupError,
     worst,
 )
-from chaos.experiment import live_paths, play, recovery, written
-from chaos.experiment.observed import Crowded, Observed
+from chaos.experiment import play, recovery, written
+from chaos.experiment.observed import LATE, Baseline, Crowded, Observed
 from chaos.experiment.play import Journal
 from chaos.experiment.session import HEAL_S, Session, opened
 from chaos.experiment.written import Experiment
@@ -276,7 +276,7 @@ async def baseline(session: Session, record: Record, said: list[str]) -> None:
 class Driven(NamedTuple):
     """How the paths and the machine fared during a baseline."""
 
-    paths: dict[str, live_paths.Baseline]
+    paths: dict[str, Baseline]
     crowded: Crowded
 
 
@@ -291,7 +291,7 @@ def _none_works(scenario: Scenario, driven: Driven) -> SetupError:
     met: Counter[ErrorCode] = sum((one.errors for one in driven.paths.values()), Counter())
     good, bad = sum(one.good for one in driven.paths.values()), met.total()
     each = ", ".join(f"{count} {code.words}" for code, count in met.most_common())
-    late = sum(met[code] for code in live_paths.LATE)
+    late = sum(met[code] for code in LATE)
     crowded = driven.crowded.at_all and 2 * late > bad
     if crowded:
         why = f"the machine was too crowded to measure: {driven.crowded.sentence}"
@@ -316,7 +316,7 @@ async def _driven(session: Session, deadline_s: float, most: int | None) -> Driv
     begun_ns, since_ns = mono_ns(), session.observed.now_at_agent()
     await recovery.wait(session, seconds)
     crowded = session.observed.crowding.since(begun_ns, mono_ns(), round(deadline_s / 2 * 1e9))
-    return Driven(live_paths.baselines(session.observed, since_ns), crowded)
+    return Driven(session.observed.baselines(since_ns), crowded)
 
 
 async def random_wait(session: Session, seed: int, said: list[str]) -> None:

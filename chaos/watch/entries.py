@@ -16,7 +16,7 @@ from typing import Any
 
 from chaos.client.spec import ClientSpec
 from chaos.clock import mono_ns, reading
-from chaos.experiment.live_paths import LATE
+from chaos.experiment.observed import LATE
 from chaos.model import WORKS_SHARE, ErrorCode, Outcome
 from chaos.record.event_files import Tail
 from chaos.record.events import (

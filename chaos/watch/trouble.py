@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from chaos.client.spec import ClientSpec
 from chaos.clock import AGENT
-from chaos.experiment.live_paths import LATE
+from chaos.experiment.observed import LATE
 from chaos.model import ErrorCode, Outcome
 from chaos.record.events import Event, Gap, Hiccup, Onset, Role, RoleLost, SentinelSaid, Stamped
 from chaos.record.layout import Row

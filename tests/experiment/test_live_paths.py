@@ -7,8 +7,7 @@ import pytest
 
 from chaos.clock import mono_ns
 from chaos.cluster.health import Facts
-from chaos.experiment.live_paths import Baseline, mark
-from chaos.experiment.observed import Observed
+from chaos.experiment.observed import Baseline, Observed
 from chaos.model import ErrorCode, Outcome
 from chaos.progress import Message
 from chaos.record.layout import NOBODY, Row
@@ -77,7 +76,7 @@ def test_a_path_is_back_when_a_call_is_answered_and_not_when_it_began(tmp_path: 
     observed.arm()
     observed.begin(effect_ns)
     observed.follow()
-    mark(observed, frozenset({"app/kept"}), S)
+    observed.mark_paths(frozenset({"app/kept"}), S)
 
     assert [
         (one.data["name"], round(one.data["at_s"])) for one in told if one.data["name"].startswith("recovered")

@@ -86,7 +86,13 @@ def sending(*clients: tuple[int, int], effect_ns: int | None = None, limit_s: fl
     limits = SimpleNamespace(recovery=limit_s, stable=5.0)
     return SimpleNamespace(
         observed=SimpleNamespace(
-            ops=ops, seen=seen, follow=lambda: None, at_agent=int, now_at_agent=lambda: 10**12, agent_at_host=int
+            mark_paths=lambda *_: None,
+            ops=ops,
+            seen=seen,
+            follow=lambda: None,
+            at_agent=int,
+            now_at_agent=lambda: 10**12,
+            agent_at_host=int,
         ),
         scenario=SimpleNamespace(gap=1.0, limits=limits),
         proven=frozenset({"service/new"}),
