@@ -183,9 +183,16 @@ def _ask_sentinel(trials: Sequence[TrialResult]) -> str:
 
 
 def _expect(trials: Sequence[TrialResult]) -> str:
-    """Return what the settings allow on the path that was out longest, what was seen there, and what was lost."""
+    """Return what the settings allow on the path that was out longest, what was seen there, and what was lost.
+
+    Each variant has settings of its own, and is told apart.
+    """
+    kinds: dict[str, list[TrialResult]] = {}
+    for experiment, each in by_experiment(trials):
+        for trial in each:
+            kinds.setdefault(" ".join(filter(None, (experiment, trial.variant))), []).append(trial)
     told = []
-    for name, mine in by_experiment(trials):
+    for name, mine in kinds.items():
         paths = [path for trial in mine for path in trial.paths.values() if path.allowed_s and path.recovered_s]
         worst = longest(paths)
         same = [path for path in paths if worst and path.name == worst.name]
@@ -195,8 +202,8 @@ def _expect(trials: Sequence[TrialResult]) -> str:
             seen = f"seen: {spread_text(path.recovered_s for path in same)} in {plural(len(same), 'trial')}"
             within = f"{count(low)} to {count(high)} s through {host(worst.address)}"
             told.append(f"{name}: these settings allow {within} ({seen}).")
-    more = len(told) - MOST_EXPERIMENTS
-    rest = [f"The table of claims has what they allow in {plural(more, 'more experiment')}."] if more > 0 else []
+    more, one = len(told) - MOST_EXPERIMENTS, "variant" if any(trial.variant for trial in trials) else "experiment"
+    rest = [f"The table of claims has what they allow in {plural(more, f'more {one}')}."] if more > 0 else []
     return " ".join([*told[:MOST_EXPERIMENTS], *rest, _lost(trials)])
 
 

@@ -44,6 +44,16 @@ def test_what_the_settings_allow_stands_beside_what_was_seen(sample: CampaignRes
     assert "1 365 after the fault" in breakable(sample.headline["expect"])
 
 
+def test_what_the_settings_of_one_variant_allow_is_not_pooled_with_those_of_another(tmp_path: Path):
+    directory = write_campaign(tmp_path, [kill_master(0, back_s=45.9), kill_master(1, back_s=51.9)])
+    for number, variant in enumerate("ab"):
+        file = directory / f"trial-{number:03d}" / "manifest.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"variant": variant}))
+    said = analyse(directory).headline["expect"]
+    assert "kill-master a: these settings allow 36 to 67 s through rfrm-redis-cluster (seen: 45.9 s in 1 trial)" in said
+    assert "kill-master b: these settings allow 36 to 67 s through rfrm-redis-cluster (seen: 51.9 s in 1 trial)" in said
+
+
 def test_it_fails_by_a_rule_that_it_names(sample: CampaignResult):
     assert sample.verdict is Verdict.FAIL
     assert sample.rule == "a gate failed in 2 of 2 trials"
