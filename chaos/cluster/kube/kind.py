@@ -37,6 +37,7 @@ QUEUES = {
 }
 _OF_A_CONTAINER = "the node helper does not change a container's share of a core, nor how large its files may grow"
 _BEFORE_7 = re.compile(r"(?:^|/)redis:[1-6](?:\D|$)")
+_VALKEY_9 = re.compile(r"(?:^|/)valkey:(?:9|[1-9]\d+)(?:\D|$)")
 CANNOT = {
     Ability.STARVE: _OF_A_CONTAINER,
     Ability.DISK: _OF_A_CONTAINER,
@@ -45,6 +46,7 @@ CANNOT = {
         "Redis from version 7 on, and Valkey, refuse DEBUG unless they were started with `enable-debug-command yes`; "
         "start them so, and declare it in the scenario as `settings: {redis: {enable-debug-command: yes}}`"
     ),
+    Ability.COORDINATED: "Valkey has it from version 9 on, and no image of this scenario has such a tag",
 }
 """The abilities that systems on Kubernetes lack, with the reasons."""
 
@@ -54,8 +56,11 @@ def lacking(scenario: Scenario) -> dict[Ability, str]:
     because it is read back from the servers before a trial.
     """
     redis, images = scenario.system.settings.redis, scenario.system.on_kube.images
-    allowed = redis.get("enable-debug-command") == "yes" or any(map(_BEFORE_7.search, images))
-    return {one: why for one, why in CANNOT.items() if not (allowed and one is Ability.DEBUG)}
+    there = {
+        Ability.DEBUG: redis.get("enable-debug-command") == "yes" or any(map(_BEFORE_7.search, images)),
+        Ability.COORDINATED: any(map(_VALKEY_9.search, images)),
+    }
+    return {one: why for one, why in CANNOT.items() if not there.get(one)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -31,6 +31,17 @@ def test_a_redis_of_before_version_7_takes_debug() -> None:
     assert Ability.DEBUG in lacking(load("redis-operator", {"system.kube.images": "[redis:7.0]"}).scenario)
 
 
+@pytest.mark.parametrize(
+    ("image", "lacks"),
+    [("redis:7.0.15-alpine", True), ("valkey/valkey:8.1", True), ("valkey/valkey:9.0", False), ("valkey:10", False)],
+)
+def test_a_coordinated_failover_needs_valkey_9(tmp_path: Path, image: str, lacks: bool) -> None:
+    loaded = load("redis-operator", {"system.kube.images": f"['{image}']"})
+    coordinated = load_experiment(Path("experiments/failover-coordinated.yaml"))
+    why = refusal(coordinated.name, coordinated.needs, KindPlatform(loaded.scenario, loaded.folder, asked(tmp_path)))
+    assert why.startswith("failover-coordinated needs SENTINEL FAILOVER COORDINATED, which ") == lacks
+
+
 async def test_the_doctor_says_it_too() -> None:
     lines = (await kind_faults()).splitlines()
     assert lines[0] == "kind: an experiment that needs one of these cannot be played there"
