@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _reader(option: Option) -> Callable[[str], Any]:
-    """Wrap an option's reader for argparse, which shows only the messages of its own exception."""
+    """Return a function that reads the option's value, and whose errors have the class whose text argparse shows."""
 
     def value(text: str) -> Any:  # noqa: ANN401  whatever the field holds
         assert option.read is not None

@@ -1,4 +1,5 @@
-"""Divides an outage into phases: the first durable window of a path is cut at the milestones.
+"""Divides an outage into phases: the first durable window of a path, in which a lost write counts as bad too, is cut at
+the milestones.
 
 A phase lasts from the middle of one milestone's interval to the middle of the next. It carries the least and the most
 that the two intervals allow. There is a phase only if both milestones were seen. Otherwise the time between the nearest
@@ -95,7 +96,7 @@ def service_of(path: PathResult) -> str:
 
 
 def divide(window: Window, milestones: dict[str, Milestone], effect_s: Interval, explained_s: float) -> Window:
-    """Return the window with its phases, cut at the path's `milestones`, which may be in any order.
+    """Return the window with its phases, cut at the path's `milestones` in the order of `PHASE_OF`.
 
     `explained_s` is how many seconds of the last phase the client's period and time-out explain. A window without an
     end is returned as it is, since its phases are not over. Without any milestone, all of the window is unattributed.

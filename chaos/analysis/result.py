@@ -336,7 +336,7 @@ class Losses:
 
     @property
     def lost(self) -> Interval | None:
-        """The sum of the three classes, or None if they are undecided."""
+        """How many acknowledged writes are lost: `before`, `tail` and `after` added up. None if they are undecided."""
         if self.before is None or self.tail is None or self.after is None:
             return None
         return total((self.before, self.tail, self.after))

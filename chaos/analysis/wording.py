@@ -111,7 +111,7 @@ def breakable(text: str) -> str:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """Break a text at its spaces into lines of at most `width` characters."""
+    """Break a text at its spaces into lines of at most `width` characters. A longer word has a line of its own."""
     return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 

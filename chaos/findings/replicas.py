@@ -140,7 +140,10 @@ def promotion_undone(measured: Measured) -> Iterator[Finding]:
 
 
 def _became(measured: Measured, attempt: Attempt) -> tuple[str, float, str] | None:
-    """Return which replica became a master in an attempt, when, and the row that shows it, or None if none did."""
+    """Return the replica that was seen to become a master in an attempted failover, or None if none was.
+
+    With it come the seconds from t = 0, and the evidence: a line of its log, or else what it said to ROLE.
+    """
     chosen = attempt.said("+selected-slave")
     name = measured.history.node(chosen.words[1]).name if chosen else ""
     begin_s, end_s = (chosen or attempt.started).at_s.least, attempt.ends_s

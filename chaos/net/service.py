@@ -84,14 +84,17 @@ def _rules(service: Service) -> Iterator[nlmsg]:
 
 
 def _refusing() -> list[nlmsg]:
-    """`limit rate 1/second burst 6, reject with icmp port-unreachable`, then `drop`: one limit for all Services."""
+    """Return the rules that refuse connections: six at once, then one a second, by an ICMP error; the rest in silence.
+
+    The limit is one for all Services.
+    """
     limit = expression("limit", RATE=REFUSALS_A_SECOND, UNIT=1, BURST=REFUSALS_AT_ONCE, TYPE=0, FLAGS=0)
     reject = expression("reject", TYPE=ICMP_UNREACHABLE, ICMP_CODE=PORT_UNREACHABLE)
     return [TABLE.rule(REFUSE, limit, reject), TABLE.rule(REFUSE, verdict(NF_DROP))]
 
 
 def _to(service: Service) -> list[Expression]:
-    """`ip daddr ADDRESS, tcp dport PORT`."""
+    """Return what matches a packet to the Service, as in `ip daddr ADDRESS tcp dport PORT`."""
     return [
         payload(*DESTINATION_ADDRESS),
         equals(IPv4Address(service.address).packed),
@@ -103,12 +106,12 @@ def _to(service: Service) -> list[Expression]:
 
 
 def _one_in(count: int) -> list[Expression]:
-    """`numgen random mod COUNT 0`."""
+    """Return what matches one packet of COUNT by chance, as in `numgen random mod COUNT 0`."""
     return [expression("numgen", "NG", DREG=FIRST, MODULUS=count, TYPE=RANDOM, OFFSET=0), equals(bytes(4))]
 
 
 def _forwarding(address: str, port: int) -> list[Expression]:
-    """`dnat to ADDRESS:PORT`."""
+    """Return what sends a connection on to an address, as in `dnat to ADDRESS:PORT`."""
     return [
         load(FIRST, IPv4Address(address).packed),
         load(SECOND, _network_order(port)),

@@ -94,9 +94,9 @@ def asleep_for(slept_s: float) -> str:
 
 
 def pressure(proc: Path = Path("/proc")) -> Pressure:
-    """Read the load, and the share of the last 10 s, in %, in which a task waited for a CPU (`some10`).
+    """Read the load average of one minute, and the share of the last 10 s, in %, in which a task waited for a CPU.
 
-    `some10` is None if the kernel does not tell it (PSI).
+    The latter (`some10`) is None if the kernel has no pressure stall information.
     """
     load1 = float((proc / "loadavg").read_text().split()[0])
     try:

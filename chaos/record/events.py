@@ -718,7 +718,7 @@ def domain_event(domain: str) -> Stamped[ClockDomain]:
 
 
 def gap_event(source: str, text: str, since_ns: int) -> Stamped[Gap]:
-    """Return an event on what the host did not see from a source, from `since_ns` on the host's clock until now."""
+    """Return a Gap: the host heard nothing from `source` between `since_ns`, by its clock, and now. `text` says why."""
     return Stamped(event=Gap(source=source, text=text), domain=HOST, at_ns=mono_ns(), since_ns=since_ns)
 
 

@@ -65,7 +65,7 @@ class RowWriter:
         return (at - self._first) // ROW.size
 
     def ask(self, slot: int, connection: int, target: int, flags: int) -> None:
-        """Write the connection of an operation, and the server that it asks."""
+        """Fill in, in a row that `put` wrote, which connection and which server (`target`) the operation uses."""
         at = self._first + slot * ROW.size
         struct.pack_into("<H", self._map, at + _CONNECTION_AT, connection)
         _ASKED.pack_into(self._map, at + _TARGET_AT, target, flags)

@@ -87,7 +87,7 @@ def _line(text: str, keys: Keys) -> int:
 
 @cache
 def check(kind: Any) -> Check:  # noqa: ANN401  # any annotation
-    """Return the function that checks values of this type."""
+    """Return a function that takes a value from JSON, and returns the first misfit with the type `kind`, or None."""
     kind = WRITTEN_AS.get(kind, kind)
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:

@@ -80,13 +80,15 @@ class KubeCluster:
     async def close(self) -> None:
         """Remove everything of ours. Try every part, and raise all failures together at the end."""
         self._opened = False
-        await asyncio.gather(*self._late)
-        ending: list[Awaitable[object]] = [agent.remove() for agent in self._agents]
-        ending += [helper.close() for helper in self._helpers.values()]
         try:
-            await _all(ending, "not everything of ours could be removed")
+            await asyncio.gather(*self._late)
         finally:
-            await asyncio.to_thread(self._watcher.stop)
+            ending: list[Awaitable[object]] = [agent.remove() for agent in self._agents]
+            ending += [helper.close() for helper in self._helpers.values()]
+            try:
+                await _all(ending, "not everything of ours could be removed")
+            finally:
+                await asyncio.to_thread(self._watcher.stop)
 
     async def members(self) -> Members:
         return self._watcher.members()

@@ -231,7 +231,11 @@ class Nodes:
     async def _proved(
         self, effect: Effect, shown: Shown, said: str, *, within_s: float, lacking: list[str] | None = None
     ) -> Effect:
-        """Return the effect with its proof or, if the proof does not come, with what is missing."""
+        """Wait up to `within_s` until `shown` is true, and return the effect with `said` as its proof.
+
+        If it does not become true, the effect has no proof. Its evidence is then that `said` was not seen, and what is
+        in `lacking`, which `shown` keeps up to date.
+        """
 
         def because() -> str:
             return f"it was not seen that {said}" + (f"; still there: {', '.join(lacking)}" if lacking else "")

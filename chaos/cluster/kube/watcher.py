@@ -203,7 +203,7 @@ class Watcher:
         self._began = True
 
     def stop(self) -> None:
-        """Stop every thread, the logs last."""
+        """Stop the watches, then the threads that copy logs. Wait for each, for a few seconds at most."""
         for kept in self._kept:
             kept.stop()
         for log in list(self._logs.values()):
