@@ -186,8 +186,11 @@ def denied(shown: str, said: str, prefix: str) -> str:
     if not said.startswith(DENIED):
         return f"{shown} refuses: {said}"
     option = "--sentinel-password-file" if prefix == SENTINEL else "--password-file"
+    what, it = (
+        ("asks for a password", "it") if said.startswith("NOAUTH") else ("refuses this login", "the right password")
+    )
     return (
-        f"{shown} asks for a password ({said.partition(' ')[0]}): put it into the environment as {prefix}PASSWORD, "
+        f"{shown} {what} ({said.partition(' ')[0]}): put {it} into the environment as {prefix}PASSWORD, "
         f"or into a file and give {option}"
     )
 

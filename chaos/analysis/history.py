@@ -38,6 +38,7 @@ from chaos.record.events import (
     Pod,
     Role,
     Stamped,
+    WatchEnd,
 )
 from chaos.record.layout import RecordedClient
 from chaos.record.reader import Recording
@@ -316,10 +317,15 @@ class History:
 
     @cached_property
     def end_s(self) -> float:
-        """When watching ended: the time at which the clients stopped, or else the time of the last thing recorded."""
-        stopped = [fact.latest_s for fact in self.facts(ClientsStopped) if fact.latest_s > (self.started_s or 0.0)]
-        last = [facts[-1].latest_s for facts in self._facts.values()]
-        return stopped[-1] if stopped else max([*last, self.ops.end_s])
+        """When watching ended: the time at which the clients stopped, or else an entry of `failover watch` ended.
+
+        If neither is recorded, it is the time of the last thing recorded.
+        """
+        for kind in (ClientsStopped, WatchEnd):
+            ends = [fact.latest_s for fact in self._facts.get(kind, []) if fact.latest_s > (self.started_s or 0.0)]
+            if ends:
+                return ends[-1]
+        return max([*(facts[-1].latest_s for facts in self._facts.values()), self.ops.end_s])
 
     # Logs.
 
@@ -414,6 +420,8 @@ class History:
         seen = next((fact.event for fact in self.facts(NodeSeen) if fact.event.index == index), None)
         if seen is None:
             return None
+        if not seen.address and not self.ran(seen.run_id):
+            return Node(name=f"the Redis of run id {seen.run_id[:8]}", ordinal=None, address="", run_id=seen.run_id)
         return self.ran(seen.run_id) or replace(self.node(str(seen.address)), run_id=seen.run_id)
 
     @cached_property

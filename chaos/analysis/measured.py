@@ -90,7 +90,10 @@ class Measured:
 
 
 def masters_at_end(history: History) -> list[str] | None:
-    """Return the Redis that still answered at the end as masters, or None if no Redis was asked."""
+    """Return the Redis that still answered at the end as masters.
+
+    Return None if that is not known: no Redis was asked, or none was a master and the last known one was not asked.
+    """
     last: dict[str, tuple[float, str]] = {}
     for fact in history.facts(Role):
         last[fact.event.member] = (fact.latest_s, fact.event.role)
@@ -98,6 +101,8 @@ def masters_at_end(history: History) -> list[str] | None:
         if lost.latest_s >= last.get(lost.event.member, (float("-inf"), ""))[0]:
             last.pop(lost.event.member, None)
     still = {name: role for name, (at_s, role) in last.items() if at_s >= history.end_s - ASKED_S}
-    if not still and not history.facts(RoleLost):
+    masters = sorted(name for name, role in still.items() if role == "master")
+    was_one = any(role == "master" for _, role in last.values())
+    if not masters and (was_one or not (still or history.facts(RoleLost))):
         return None
-    return sorted(name for name, role in still.items() if role == "master")
+    return masters

@@ -22,7 +22,7 @@ from chaos.analysis.result import (
     TargetResult,
     Window,
 )
-from chaos.model import ErrorCode
+from chaos.model import ErrorCode, MemberKind
 from chaos.scenario.scenario import Target, floors
 
 BEFORE_S = 1.0
@@ -107,10 +107,10 @@ def _of_losses(measured: Measured, claim: str, promise: Target) -> TargetResult:
 def _one_master(measured: Measured, gate: bool) -> TargetResult:
     """Judge the claim that exactly one Redis says at the end that it is master.
 
-    It is undecided if no Redis was asked.
+    It is undecided if nobody asked the Redis.
     """
     masters = masters_at_end(measured.history)
-    if masters is None and measured.history.watched:
+    if masters is None and measured.history.watched and not measured.history.names(MemberKind.REDIS):
         return TargetResult(verdict="not-applicable", gate=gate, why="no Redis is known but by what clients reach")
     if masters is None:
         why = "nobody asked the Redis for their roles at the end"

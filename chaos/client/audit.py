@@ -9,14 +9,14 @@ would prove no loss, because Redis may have evicted it.
 
 import asyncio
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import hiredis
 
-from chaos.access import Accesses
+from chaos.access import Accesses, reason
 from chaos.client.spec import Load, key_of
 from chaos.clock import mono_ns
 from chaos.model import Member, MemberKind, Outcome, split_address
@@ -73,6 +73,13 @@ class SentKeys:
 
     seqs: dict[int, "array[int]"] = field(default_factory=dict)
     oldest_ns: int | None = None
+    acknowledged: set[int] = field(default_factory=set)
+    """The clients of which an operation was acknowledged, so that something of theirs could be lost."""
+
+    def of(self, clients: Collection[int]) -> "SentKeys":
+        """Return what these clients sent."""
+        seqs = {client: seqs for client, seqs in self.seqs.items() if client in clients}
+        return SentKeys(seqs=seqs, oldest_ns=self.oldest_ns, acknowledged=self.acknowledged & {*clients})
 
     def __len__(self) -> int:
         return sum(map(len, self.seqs.values()))
@@ -139,6 +146,8 @@ def read_sent(directory: Path) -> SentKeys:
             if row.sent_us or row.outcome == Outcome.IN_FLIGHT:
                 sent.seqs.setdefault(row.client, array("I")).append(row.seq)
                 sent.oldest_ns = min(sent.oldest_ns or row.intended_ns, row.intended_ns)
+                if row.outcome == Outcome.OK:
+                    sent.acknowledged.add(row.client)
     return sent
 
 
@@ -162,7 +171,7 @@ async def read_back(load: Load, address: str, sent: SentKeys, *, remove: bool = 
                 checked(await redis.call("UNLINK", *(key_of(load, client, seq) for seq in seqs)))
     except OSError as error:
         found.bits = {}
-        found.doubts.append(f"the keys could not be read back from {address}: {error!r}")
+        found.doubts.append(f"the keys could not be read back from {address}: {reason(error) or type(error).__name__}")
     return found
 
 

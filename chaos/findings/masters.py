@@ -12,7 +12,7 @@ from chaos.analysis.operations import Bools
 from chaos.analysis.result import Finding
 from chaos.analysis.sentinels import called_down
 from chaos.analysis.wording import count, listed, plural
-from chaos.findings.members import back_as_master, first_in_sync, hit_a_master, setting_of
+from chaos.findings.members import back_as_master, first_in_sync, hit, hit_a_master, setting_of
 from chaos.model import MemberKind, Outcome
 from chaos.record.events import Role, RoleLost
 
@@ -62,19 +62,20 @@ def not_missed(measured: Measured) -> Iterator[Finding]:
 
     A master that was hit for longer than Sentinel waits, without a +sdown, was never away. It gives no finding.
     """
-    history, origin, target = measured.history, measured.origin, measured.target
+    history, target = measured.history, hit(measured)
     down_after_s = measured.least_s("down-after-milliseconds")
     missed = [one for one in called_down(measured.said, "sdown").values() if one.at_s.most > 0]
-    if origin is None or target is None or down_after_s is None or missed or measured.after_effect:
+    if target is None or down_after_s is None or missed or measured.after_effect:
         return
     if not hit_a_master(measured):
         return
     back = back_as_master(measured)
     lost = [one for one in history.facts(RoleLost) if one.event.member == target.name and one.latest_s > 0]
+    healed_s = measured.origin.heal_confirmed_s if measured.origin else None
     if back:
         back_s, row = back.latest_s, f"{target.name}: ROLE says master, run id {back.event.run_id}"
-    elif origin.heal_confirmed_s is not None and not lost and origin.heal_confirmed_s < down_after_s + NOTICED_S:
-        back_s, row = origin.heal_confirmed_s, f"{origin.name} was healed"
+    elif measured.origin and healed_s is not None and not lost and healed_s < down_after_s + NOTICED_S:
+        back_s, row = healed_s, f"{measured.origin.name} was healed"
     else:
         return
     loaded = [
@@ -122,10 +123,8 @@ COPIED = r"Full resync from (?:master|primary)"
 
 def empty_master(measured: Measured) -> Iterator[Finding]:
     """Find a master that came back at its old address without acknowledged writes from before the fault."""
-    history, back = measured.history, back_as_master(measured)
-    if back is None or not hit_a_master(measured) or measured.target is None:
-        return
-    if back.event.run_id == measured.target.run_id:
+    history, target, back = measured.history, hit(measured), back_as_master(measured)
+    if back is None or target is None or not hit_a_master(measured) or back.event.run_id == target.run_id:
         return
     began_s = back.earliest_s if back.earliest_s > 0 else 0.0
     loaded = [
@@ -145,7 +144,7 @@ def empty_master(measured: Measured) -> Iterator[Finding]:
         f"{gone.most:.0f} acknowledged writes {since} are gone" if gone else "how many writes are gone is not known"
     )
     by = f" and {listed(sorted(copied))} copied it, at {max(copied.values()):.1f} s" if copied else ""
-    how = "with an old file" if loaded else "empty"
+    how = "with less data" if history.watched else "with an old file" if loaded else "empty"
     yield Finding(
         name="empty master copied",
         sentence=f"{back.event.member} came back {how} as the master at {back.latest_s:.1f} s{by}: {writes}.",

@@ -1,8 +1,11 @@
 """Facts that several rules need: was a master hit, when was it back, which Sentinels were gone, and what was set."""
 
+from dataclasses import replace
+
 from chaos.analysis.history import Fact, History
 from chaos.analysis.measured import Measured
 from chaos.analysis.phases import PHASES
+from chaos.analysis.result import Node
 from chaos.analysis.sentinels import Said
 from chaos.analysis.wording import plural
 from chaos.model import MemberKind
@@ -12,9 +15,28 @@ ANY_PHASE = (*PHASES, "unattributed", "after recovery")
 """The phases that a finding explains if it may hold up everything."""
 
 
+def hit(measured: Measured) -> Node | None:
+    """Return the member that the fault whose effect is t = 0 hit, or None.
+
+    Nobody says whom the cause hit in a system that is watched from outside. There it is the one master of before, if
+    another process answered at its address later.
+    """
+    history = measured.history
+    if not history.watched:
+        return measured.target
+    before = {fact.event.member: fact.event for fact in history.facts(Role) if fact.latest_s <= 0}
+    masters = [role for role in before.values() if role.role == "master"]
+    if len(masters) != 1:
+        return None
+    later = [fact.event.run_id for fact in history.roles_of(masters[0].member) if fact.latest_s > 0]
+    if all(run_id == masters[0].run_id for run_id in later):
+        return None
+    return replace(history.node(masters[0].address), run_id=masters[0].run_id)
+
+
 def hit_a_master(measured: Measured) -> bool:
     """Return whether the fault whose effect is t = 0 hit a Redis whose last role before that was master."""
-    target = measured.target
+    target = hit(measured)
     if target is None:
         return False
     said = [fact.event.role for fact in measured.history.roles_of(target.name) if fact.latest_s <= 0]
@@ -27,7 +49,7 @@ def back_as_master(measured: Measured) -> Fact[Role] | None:
     The member is back if it had stopped answering before, or if another process answers at its address. A member that
     is only cut off from the others was never gone.
     """
-    history, target = measured.history, measured.target
+    history, target = measured.history, hit(measured)
     if target is None:
         return None
     lost_s = [lost.latest_s for lost in history.facts(RoleLost) if lost.event.member == target.name]

@@ -172,7 +172,7 @@ class WatchBegin(Event):
 
 @_kind("watch.end", by="the host")
 class WatchEnd(Event):
-    """The trial ends that watch."""
+    """The trial ends that watch. In `failover watch` an entry ends here: what follows is the audit."""
 
 
 @_kind("onset", by="the host, for what was watched and not caused by us")
@@ -498,6 +498,8 @@ class Sanity(Event):
 @_kind("audit", by="the agent")
 class Audit(Event):
     """The keys were read back from the master at `address`.
+
+    A watch without a Sentinel reads each Service's keys back through that Service, and names all of them.
 
     `undecided` says why this does not prove a loss, or is empty.
 

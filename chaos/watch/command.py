@@ -94,6 +94,9 @@ def asked_for(given: Mapping[str, Any], shown: str) -> GuestWish:
     if asked.until is not None and not asked.sentinels:
         raise ScenarioError("--until counts failovers, which only a Sentinel tells: give one with --sentinel")
     if asked.command and shutil.which(asked.command[0]) is None:
-        raise ScenarioError(f"{asked.command[0]} is not found; a command is started without a shell, as the words are")
+        raise ScenarioError(
+            f"{asked.command[0]} is not found, or may not be executed; a command is started without a shell, "
+            "as the words are"
+        )
     Accesses.asked(given).become_environment()
     return asked

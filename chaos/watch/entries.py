@@ -284,7 +284,7 @@ class Minutes:
         self._all[name] += 1
         self._good[name] += good
         self.operations += 1
-        self.fared[name][GOOD if good else ErrorCode(row.error).words] += 1
+        self.fared[name][GOOD if good else ErrorCode(row.error).words if row.error else "late"] += 1
         if good:
             self._worst_us = max(self._worst_us, row.done_us)
         elif row.outcome == Outcome.OK or row.error in LATE:

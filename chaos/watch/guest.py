@@ -61,11 +61,16 @@ class MistakeError(SetupError):
     """An address, a name or a right that is not as the user thinks. Its text says what helps."""
 
 
+class RefusedError(MistakeError):
+    """A server answered, and refused the login."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SentinelView:
     """What one Sentinel knows.
 
-    `replicas` are addresses, and `others` maps the id of each other Sentinel to its address.
+    `replicas` are addresses, and `others` maps the id of each other Sentinel to its address. `run_ids` are those of the
+    master and its replicas.
     """
 
     asked: str
@@ -74,6 +79,7 @@ class SentinelView:
     master_address: str
     master_run_id: str
     replicas: tuple[str, ...]
+    run_ids: frozenset[str]
     others: Mapping[str, str]
     down_after_s: float
     quorum: int
@@ -86,7 +92,10 @@ class SentinelView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RedisView:
-    """What one Redis says of itself. If it did not answer, `error` says why and the other fields are empty."""
+    """What one Redis says of itself. If it did not say it, `error` says why and the other fields are empty.
+
+    `refused` is true if it answered that this user may not ask.
+    """
 
     address: str
     run_id: str = ""
@@ -94,6 +103,7 @@ class RedisView:
     used: int = 0
     most: int = 0
     error: str = ""
+    refused: bool = False
 
     @property
     def full(self) -> float:
@@ -127,6 +137,9 @@ async def look_around(asked: GuestWish) -> Around:
     redis = list(await asyncio.gather(*(redis_at(asked, one) for one in (view.told if view else ()))))
     if view:
         _refuse_unreachable(asked, view, redis)
+        _refuse_strangers(view, redis, services)
+        after = "of the Redis that Sentinel tells, one cannot be used from here, nor after a failover to it"
+        remarks += [f"{after}: {one.error}" for one in redis if one.error]
     if not asked.read_only:
         await _refuse_to_write(asked, view, [*redis, *services])
     return Around(views=tuple(views), redis=(*redis, *services), remarks=tuple(remarks))
@@ -173,6 +186,7 @@ async def sentinel_at(asked: GuestWish, address: str) -> SentinelView:
         master_address=f"{master['ip']}:{master['port']}",
         master_run_id=master["runid"],
         replicas=tuple(f"{one['ip']}:{one['port']}" for one in map(pairs, replicas)),
+        run_ids=frozenset(one["runid"] for one in [master, *map(pairs, replicas)]),
         others={one["runid"]: f"{one['ip']}:{one['port']}" for one in map(pairs, others)},
         down_after_s=int(master["down-after-milliseconds"]) / 1000,
         quorum=int(master["quorum"]),
@@ -201,7 +215,8 @@ async def _talking(asked: GuestWish, address: str, prefix: str = REDIS) -> Async
         async with Resp.connect(host, port, WITHIN_S, access) as connection:
             yield connection
     except OSError as error:
-        raise MistakeError(trouble(error, shown, WITHIN_S, access, prefix)) from None
+        kind = RefusedError if isinstance(error, PermissionError) else MistakeError
+        raise kind(trouble(error, shown, WITHIN_S, access, prefix)) from None
 
 
 # Redis.
@@ -213,10 +228,10 @@ async def redis_at(asked: GuestWish, address: str) -> RedisView:
         async with _talking(asked, address) as redis:
             info = await redis.call("INFO")
             if isinstance(info, ReplyError):
-                return RedisView(address=address, error=denied(address, str(info), REDIS))
+                return RedisView(address=address, error=denied(address, str(info), REDIS), refused=True)
             fields = info_fields(info)
     except MistakeError as error:
-        return RedisView(address=address, error=str(error))
+        return RedisView(address=address, error=str(error), refused=isinstance(error, RefusedError))
     return RedisView(
         address=address,
         run_id=fields["run_id"],
@@ -250,6 +265,8 @@ def _refuse_unreachable(asked: GuestWish, view: SentinelView, redis: Sequence[Re
             f"itself when it is asked from here. {_map_hint(view.master_address)}"
         )
     if all(one.error for one in redis):
+        if refused := next((one.error for one in redis if one.refused), ""):
+            raise MistakeError(refused)
         raise MistakeError(
             f"the Sentinel at {view.asked} names {view.master_address} as the master, and neither it nor any "
             f"replica can be reached from here ({redis[0].error}). {_map_hint(view.master_address)}"
@@ -265,6 +282,21 @@ def _refuse_unreachable(asked: GuestWish, view: SentinelView, redis: Sequence[Re
 
 
 RUN_ID_DIGITS = 40
+
+
+def _refuse_strangers(view: SentinelView, redis: Sequence[RedisView], services: Sequence[RedisView]) -> None:
+    """Raise MistakeError if a Service leads to a Redis that the Sentinel does not tell of.
+
+    Its outages would be explained by the failovers of another system, and its keys would be looked for there.
+    """
+    known = view.run_ids | {one.run_id for one in redis}
+    for one in services:
+        if not one.error and one.run_id not in known:
+            raise MistakeError(
+                f"{one.address} leads to another Redis than those of {view.master}, which the Sentinel at {view.asked} "
+                f"watches: its run id is {one.run_id[:8]}. If it was started just now, try again in 10 s. If it is "
+                f"of another system, watch it by itself, without --sentinel or with its own"
+            )
 
 
 def _map_hint(address: str) -> str:

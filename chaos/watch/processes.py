@@ -114,11 +114,16 @@ def judged(directory: Path) -> dict[str, Any]:
 async def judged_apart(directory: Path, within_s: float = JUDGED_S) -> dict[str, Any]:
     """Return what an entry was, from a process that ends then, so that what it loads does not stay for days.
 
+    The process has a session of its own, since Ctrl-C at a terminal goes to every process of a session. It ends the
+    watch in order, and so the analysis has to go on.
+
     Raises TimeoutError if that takes longer than `within_s`, as on a machine that has no core for it, and HarnessError
     if the analysis fails.
     """
     command = (sys.executable, "-m", "chaos.watch.processes", str(directory))
-    process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, start_new_session=True
+    )
     try:
         async with asyncio.timeout(within_s):
             told, complained = await process.communicate()

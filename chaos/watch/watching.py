@@ -21,7 +21,7 @@ from chaos.agent.orders import MEMBERS, START, STOP, AgentSpec
 from chaos.campaign import unused
 from chaos.client.spec import Load
 from chaos.clock import HOST, mono_ns
-from chaos.model import Member, MemberKind
+from chaos.model import Member, MemberKind, Outcome
 from chaos.observe.itself import pressure
 from chaos.record.events import (
     ClientsStarted,
@@ -31,6 +31,7 @@ from chaos.record.events import (
     Note,
     SentinelAddress,
     Stamped,
+    WatchEnd,
     pair_event,
 )
 from chaos.record.layout import CAMPAIGN, CLOSED, MANIFEST, SETTINGS
@@ -100,7 +101,7 @@ class Watching:
         )
         self._transport = Transport(self.directory / "agent")
         self._recent = Recent(round(LEAD_S * 1e9))
-        self._keys = Keys(asked, self._recent, self._master)
+        self._keys = Keys(asked, self._recent, self._clients, around.view.master_address if around.view else "")
         self._trouble = Trouble(self._clients, self._load.master, round(self._load.deadline_s * 1e9))
         self._minutes = Minutes(self.directory / MINUTES, self._clients)
         self._command = UserCommand(words=asked.command) if asked.command else None
@@ -228,7 +229,8 @@ class Watching:
         for stamped in self._transport.events():
             self._take(stamped)
         for data, row in self._transport.rows():
-            self._keys.sent[row.client] = row.seq
+            if row.outcome not in (Outcome.FAILED, Outcome.MISSED):
+                self._keys.sent[row.client] = row.seq
             self._recent.take_row(row, data)
             if self._entry:
                 self._entry.take_row(data)
@@ -306,6 +308,7 @@ class Watching:
         assert entry is not None
         if why:
             entry.take_event(Stamped(event=Note(text=why), domain=HOST, at_ns=mono_ns()))
+        entry.take_event(Stamped(event=WatchEnd(), domain=HOST, at_ns=mono_ns()))
         command = self._command if entry.waits or entry.of_command else None
         for stamped in origin(command, self._trouble.since, entry.since_ns):
             entry.take_event(stamped)

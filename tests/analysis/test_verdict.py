@@ -1,17 +1,19 @@
 """Measured against promised, and what follows for a trial and a campaign."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chaos.analysis.interval import Interval
 from chaos.analysis.result import TargetResult, TrialResult, Verdict
+from chaos.analysis.trial import analyse_trial
 from chaos.analysis.verdict import of_campaign, of_trial
 from chaos.clock import AGENT
 from chaos.model import ErrorCode
 from tests.analysis.conftest import Analysed
-from tests.recordings import Story, delete_master, kill_master, scenario_json
+from tests.recordings import Story, delete_master, kill_master, scenario_json, write_trial
 from tests.recordings.world import IPS, PODS
 
 
@@ -173,6 +175,24 @@ class TestWorksAtEnd:
         story = self.roles_at_end("master")
         story.event("role.lost", story.length_s - 0.2, AGENT, member=PODS[2])
         assert analysed(story).targets["works_at_end"].verdict == "pass"
+
+    def test_a_master_that_was_not_asked_at_the_end_is_not_known_to_be_gone(self, analysed: Analysed):
+        """As when our own observer stalled for some seconds."""
+        story = kill_master(back_s=10.0, scenario=self.promised())
+        story.role(story.length_s - 5.0, 1, "master", IPS[1])
+        story.role(story.length_s - 0.5, 2, "slave", IPS[2])
+        assert analysed(story).targets["works_at_end"].verdict == "undecided"
+
+    def test_an_audit_that_takes_long_is_not_the_end(self, tmp_path: Path):
+        """An entry of a watch ends while its clients run on."""
+        story = self.roles_at_end("slave")
+        story.event("watch.end", story.length_s)
+        story.event("audit", story.length_s + 60.0, AGENT, address=f"{IPS[1]}:6379", undecided="")
+        directory = write_trial(story, tmp_path)
+        events = directory / "events" / "agent.jsonl"
+        lines = events.read_text().splitlines(keepends=True)
+        events.write_text("".join(line for line in lines if '"clients.stopped"' not in line))
+        assert analyse_trial(directory).targets["works_at_end"].verdict == "pass"
 
     def test_where_nobody_asked_it_is_not_known(self, analysed: Analysed):
         story = self.roles_at_end("slave").without("role", "role.lost")

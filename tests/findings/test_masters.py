@@ -9,7 +9,7 @@ from tests.analysis.conftest import Analysed, analysed
 from tests.findings.telling import names, the, with_setting
 from tests.recordings import Story, delete_master, kill_master, no_fault
 from tests.recordings.documents import scenario_json
-from tests.recordings.world import IPS, PODS
+from tests.recordings.world import IPS, PODS, run_id
 
 __all__ = ["analysed"]
 
@@ -84,6 +84,19 @@ def test_a_master_that_came_back_empty_is_in_the_first_sentence(analysed: Analys
     assert found.sentence in trial.cause
     assert trial.verdict is Verdict.FAIL
     assert trial.because[0] == "lost writes that everybody had: 150, allowed 0"
+
+
+@pytest.mark.parametrize("other", ["n" * 40, run_id(0)], ids=["another process", "the same process"])
+def test_nobody_has_to_say_whom_the_cause_hit_in_a_system_that_is_watched(analysed: Analysed, other: str):
+    """The master's address shows it: another process answers there."""
+    story = back(lost=True).without("fault.requested", "fault.accepted", "fault.effect", "fault.confirmed")
+    story.event("onset", 0.0, since_s=-0.01, what="service/new: refused")
+    story.retell("role", lambda role: role.run_id == "n" * 40, run_id=other)
+    story.scenario["system"] = {"addresses": {"sentinels": ["redis-a:26379"]}, "period": "1s"}
+    found = [one.sentence for one in analysed(story).findings if one.name == "empty master copied"]
+    told = f"{PODS[0]} came back with less data as the master at 3.1 s and {PODS[1]} copied it, at 8.1 s: 150 "
+    assert bool(found) == (other != run_id(0))
+    assert not found or found[0].startswith(told)
 
 
 def test_a_master_that_came_back_with_an_old_file_is_not_called_empty(analysed: Analysed):

@@ -4,8 +4,6 @@ import asyncio
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from chaos.watch.guest import Around, GuestWish, MistakeError, look_around
 from chaos.watch.members import members_of
 from tests.rig import LOOPBACK, MASTER_NAME, SENTINELS, Rig, call, free_port, launch, wait_for
 from tests.rig import REDIS as MEMBERS
+from tests.watch.watched import alone
 
 SOON_S = 5.0
 """A second on a machine of one's own; others run tests here at the same time."""
@@ -32,20 +31,6 @@ def mistake(wish: GuestWish) -> str:
         looked(wish)
     assert time.monotonic() - began < SOON_S
     return str(raised.value)
-
-
-@contextmanager
-def alone(directory: Path, *options: str) -> Iterator[int]:
-    """The port of a redis-server of this test."""
-    port = free_port()
-    command = ["redis-server", "--port", str(port), "--bind", LOOPBACK, "--dir", str(directory), "--save", "", *options]
-    popen = launch(command, directory / "log")
-    try:
-        wait_for(lambda: call(port, "PING") is not None, "redis-server answers")
-        yield port
-    finally:
-        popen.kill()
-        popen.wait(60)
 
 
 def at(rig: Rig, name: str) -> str:
@@ -161,6 +146,43 @@ def test_another_redis_at_the_masters_address_is_never_written_to(rig: Rig, tmp_
         sentence = mistake(GuestWish(sentinels=(at(rig, SENTINELS[0]),), maps=maps))
         assert "another Redis answers" in sentence
         assert call(stranger, "DBSIZE") == 0
+
+
+@pytest.mark.redis
+def test_a_service_that_leads_to_another_system_than_the_sentinels_is_refused(rig: Rig, tmp_path: Path) -> None:
+    with alone(tmp_path) as stranger:
+        service = f"{LOOPBACK}:{stranger}"
+        sentence = mistake(GuestWish(sentinels=(at(rig, SENTINELS[0]),), services=(service,)))
+        assert f"{service} leads to another Redis than those of mymaster" in sentence
+        assert "watch it by itself" in sentence
+        assert call(stranger, "DBSIZE") == 0
+    for member in MEMBERS:
+        looked(GuestWish(sentinels=(at(rig, SENTINELS[0]),), services=(at(rig, member),)))
+
+
+@pytest.mark.redis
+def test_a_redis_that_refuses_the_login_is_reached_and_needs_no_map(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    wish = GuestWish(sentinels=(at(rig, SENTINELS[0]),))
+    monkeypatch.setenv(f"{REDIS}USER", "nobody")
+    monkeypatch.setenv(f"{REDIS}PASSWORD", "wrong")
+    sentence = mistake(wish)
+    assert sentence.startswith(f"{at(rig, MEMBERS[0])} refuses this login (WRONGPASS)")
+    assert "--map" not in sentence
+    monkeypatch.delenv(f"{REDIS}USER")
+    monkeypatch.delenv(f"{REDIS}PASSWORD")
+    for name in MEMBERS:
+        assert rig.call(name, "CONFIG", "SET", "requirepass", "secret") == "OK"
+    sentence = mistake(wish)
+    assert "asks for a password (NOAUTH)" in sentence
+    assert "--map" not in sentence
+
+
+@pytest.mark.redis
+def test_a_replica_that_cannot_be_reached_is_a_remark(rig: Rig) -> None:
+    rig.kill(MEMBERS[2])
+    [remark] = looked(GuestWish(sentinels=(at(rig, SENTINELS[0]),))).remarks
+    assert "one cannot be used from here, nor after a failover to it" in remark
+    assert f"nothing listens at {at(rig, MEMBERS[2])}" in remark
 
 
 def _run_id(rig: Rig) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import time
 from pathlib import Path
@@ -12,8 +13,8 @@ from chaos.analysis.interval import Interval
 from chaos.analysis.result import State, Verdict
 from chaos.model import Outcome
 from chaos.record.ops_files import read_rows
-from tests.rig import LOOPBACK, REDIS, SENTINELS, Rig, wait_for
-from tests.watch.watched import PATIENT, Prober, campaign_of, keys_left, watching
+from tests.rig import LOOPBACK, REDIS, SENTINELS, Rig, call, wait_for
+from tests.watch.watched import PATIENT, Prober, alone, campaign_of, keys_left, watching
 
 pytestmark = [pytest.mark.redis, pytest.mark.timeout(240)]
 
@@ -108,6 +109,45 @@ def test_read_only_writes_nothing_and_a_service_needs_no_sentinel(rig: Rig, tmp_
     assert rig.call(REDIS[0], "DBSIZE") == 0
     [rows] = (watched.directory / "trial-000" / "ops").glob("*.rows")
     assert any(row.outcome == Outcome.OK for row in read_rows(rows))
+
+
+def test_services_of_two_redis_keep_their_keys_apart(rig: Rig, tmp_path: Path) -> None:
+    """Each path's keys are read back and removed where it leads. The second Redis stops for a while."""
+    with alone(tmp_path) as other:
+        pid = dict(line.split(":", 1) for line in call(other, "INFO", "server").split() if ":" in line)["process_id"]
+        asked = [word for port in (rig.processes[REDIS[0]].port, other) for word in ("--service", f"{LOOPBACK}:{port}")]
+        stop = ("sh", "-c", f"kill -STOP {pid}; sleep 4; kill -CONT {pid}")
+        with watching(tmp_path / "reports", *asked, *PATIENT, "--", *stop) as watched:
+            assert watched.over() == 0, watched.said
+        [trial] = watched.result.trials
+        assert trial.paths["service-2/new"].outage_s
+        assert not trial.paths["service/new"].windows
+        assert trial.losses.undecided == ""
+        assert trial.losses.acknowledged > 100
+        for lost in (trial.losses.before, trial.losses.tail, trial.losses.after):
+            assert lost is not None
+            assert lost.most == 0
+        assert keys_left(rig) == call(other, "KEYS", "failover:*") == []
+
+
+def test_a_master_that_is_back_with_less_data_is_named(rig: Rig, tmp_path: Path) -> None:
+    """It is back before Sentinel misses it. Its replicas copy it, and what everybody had is gone."""
+    master, pid = rig.processes[REDIS[0]], rig.pid(REDIS[0])
+    for sentinel in SENTINELS:
+        assert rig.call(sentinel, "SENTINEL", "SET", "mymaster", "down-after-milliseconds", "20000") == "OK"
+    again = f"kill -9 {pid}; sleep 1; exec {' '.join(shlex.quote(word) for word in master.command)}"
+    background = ("sh", "-c", f"({again}) >/dev/null 2>&1 & echo $! >{tmp_path}/pid; sleep 6")
+    asked = ("--sentinel", sentinel_of(rig), "--expect", "60s", *PATIENT, "--", *background)
+    try:
+        with watching(tmp_path / "reports", *asked) as watched:
+            assert watched.over() == 1, watched.said
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    trial = next(one for one in watched.result.trials if one.experiment == "command")
+    [found] = [one for one in trial.findings if one.name == "empty master copied"]
+    assert f"{LOOPBACK}:{master.port} came back with less data as the master" in found.sentence
+    assert "acknowledged writes" in found.sentence
+    assert found.sentence in watched.result.headline["verdict"]
 
 
 def test_an_address_that_is_reached_by_another_is_one_member(rig: Rig, tmp_path: Path) -> None:

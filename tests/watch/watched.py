@@ -14,7 +14,7 @@ from pathlib import Path
 
 from chaos.analysis import summary
 from chaos.analysis.result import CampaignResult
-from tests.rig import LOOPBACK, MASTER_NAME, Rig, call, wait_for
+from tests.rig import LOOPBACK, MASTER_NAME, Rig, call, free_port, launch, wait_for
 
 PATIENT = ("--deadline", "900ms")
 """On a busy test machine a healthy Redis may be late by as much."""
@@ -128,6 +128,20 @@ class Prober:
         return max(0.0, least), self.stamps[last + 1][1] - self.stamps[first - 1][0]
 
 
+@contextmanager
+def alone(directory: Path, *options: str) -> Iterator[int]:
+    """The port of a redis-server of this test."""
+    port = free_port()
+    command = ["redis-server", "--port", str(port), "--bind", LOOPBACK, "--dir", str(directory), "--save", "", *options]
+    popen = launch(command, directory / "log")
+    try:
+        wait_for(lambda: call(port, "PING") is not None, "redis-server answers")
+        yield port
+    finally:
+        popen.kill()
+        popen.wait(60)
+
+
 def keys_left(rig: Rig) -> list[str]:
     """Our keys in any Redis that answers."""
     found = [call(one.port, "KEYS", "failover:*") for one in rig.processes.values() if one.name.startswith("rfr")]
@@ -139,4 +153,4 @@ def campaign_of(directory: Path) -> dict[str, object]:
     return read
 
 
-__all__ = ["LOOPBACK", "PATIENT", "Prober", "Watched", "campaign_of", "keys_left", "watching"]
+__all__ = ["LOOPBACK", "PATIENT", "Prober", "Watched", "alone", "campaign_of", "keys_left", "watching"]
