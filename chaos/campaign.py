@@ -203,7 +203,10 @@ class Campaign:
         return analyse_trial(self._directory(planned))
 
     def close(self) -> CampaignResult:
-        """Analyse the recordings, however the campaign ended, and write the report."""
+        """Analyse the recordings, however the campaign ended, write the report, and let go of the directory.
+
+        Call it once.
+        """
         from chaos.report.files import report
 
         try:

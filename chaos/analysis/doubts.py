@@ -1,7 +1,7 @@
 """Checks whether a trial can be believed. A `Doubt` says what the harness itself did wrong or could not see.
 
 A doubt that voids makes its path, or the whole trial, inconclusive. A system that is slow, retries or fails over twice
-is a result and no doubt.
+is a result, not a doubt.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -51,7 +51,7 @@ def doubts(measured: Measured) -> tuple[Doubt, ...]:
 
 
 def unfinished(measured: Measured) -> Iterator[Doubt]:
-    """Doubt a trial that was not played to its end."""
+    """Void a trial that was not played to its end."""
     closed = measured.history.recording.closed
     if closed is None:
         yield _void("cut off", f"the trial was cut off {where(measured.history)}")

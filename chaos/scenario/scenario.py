@@ -155,7 +155,7 @@ class TimeTarget(Target):
 
 
 class LossTarget(Target):
-    """The most acknowledged writes that may be lost."""
+    """How many acknowledged writes may be lost at most."""
 
     limit: Count
 

@@ -127,7 +127,10 @@ _LIMITS = {"normal": "0 0 0", "slave": "268435456 67108864 60", "pubsub": "33554
 
 
 def _buffers(text: str) -> str | None:
-    """Return the limits of all classes, as Redis reports them, even of classes that are not declared."""
+    """Return `client-output-buffer-limit` as Redis reports it, or None if the text is malformed.
+
+    Redis reports each class of clients, with its default where the text does not name the class.
+    """
     told, limits = text.split(), dict(_LIMITS)
     for at in range(0, len(told), 4):
         name, *limit = told[at : at + 4]

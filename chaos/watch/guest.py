@@ -1,7 +1,7 @@
-"""Looks around in somebody else's system before anything is sent: who is there, may we write, and what is mistaken.
+"""Looks around in somebody else's system before the clients start: who is there, and may we write?
 
-Every mistake is a sentence that says what helps. An address that drops packets takes `WITHIN_S` to find out, and all
-addresses are asked at the same time.
+What prevents a watch is raised as a MistakeError, whose text says what helps; the rest becomes remarks. An address that
+drops packets takes `WITHIN_S` to find out, and all addresses are asked at the same time.
 """
 
 import asyncio
@@ -112,7 +112,10 @@ class RedisView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Around:
-    """What there is in the system: what each answering Sentinel knows, every Redis, and remarks for the user."""
+    """What was found: what each answering Sentinel knows, what each Redis says, and remarks for the user.
+
+    `redis` has the Redis that the first Sentinel tells, and what answers behind each Service.
+    """
 
     views: tuple[SentinelView, ...]
     redis: tuple[RedisView, ...]

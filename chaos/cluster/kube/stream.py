@@ -31,7 +31,7 @@ CLOCK_ROUNDS = 8
 
 
 class _Socket(Protocol):
-    """The methods of the library's WSClient that are used, which is not annotated itself. Timeouts are in seconds."""
+    """What is used here of kubernetes' WSClient, with its types, because WSClient has none. Timeouts are in seconds."""
 
     sock: websocket.WebSocket
 

@@ -1,7 +1,8 @@
 """The network of one system: a bridge, a network namespace for each member and for the agent, and packet rules.
 
-All of it is inside the nest's own network namespace, which `isolate` makes. The machine's network is neither used nor
-changed, nothing is mounted, and the kernel removes everything once the last process and the last open file are gone.
+All of it is inside the network namespace of the nest, the process that runs the local system
+(`chaos.cluster.local.nest`), and `isolate` makes that namespace. The machine's network is neither used nor changed,
+nothing is mounted, and the kernel removes everything once the last process and the last open file are gone.
 `python -m chaos.cluster.local.network` tries whether this machine allows it.
 
 Links, addresses and routes are made through netlink (`chaos.net.netlink`). The index of each link is chosen here, so
@@ -62,7 +63,10 @@ def isolate() -> None:
 
 
 class Network:
-    """The bridge and its namespaces. Use it in the namespace that `isolate` made. Raises OSError."""
+    """The bridge and its namespaces. Use it in the namespace that `isolate` made.
+
+    What makes or removes a part raises OSError if the kernel refuses.
+    """
 
     members = "10.93"
 
